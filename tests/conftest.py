@@ -1,0 +1,173 @@
+"""What every test may ask for: a real PostgreSQL, a database of its own on it, a home, and the command line.
+
+The server is `DATABASE_URL`'s if that is set, else an embedded one that all workers of a run share. Each test's database
+is a clone of a template to which `schema.sql` was applied once.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from db_connector import Database, compose, identifier
+from local_postgres import LocalPostgres
+
+PROJECT = Path(__file__).resolve().parent.parent
+RUN_FOLDER = "MONDAY_SYNC_TEST_RUN"  # the workers of a run find in it what they share
+SETTINGS = ("MONDAY_", "DATABASE_URL", "WEBHOOK_BASE_URL", "PORT", "DEBUG", "LOG_FORMAT", "PG")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        os.environ[RUN_FOLDER] = tempfile.mkdtemp(prefix="monday-sync-test-")
+        os.chmod(os.environ[RUN_FOLDER], 0o711)  # as root, the server runs as another account and must get through
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """At the end of the whole run, also when a worker crashed and left the server to itself."""
+    if hasattr(config, "workerinput"):
+        return
+    folder = Path(os.environ.pop(RUN_FOLDER))
+    if (folder / "postgres").exists():
+        LocalPostgres(folder / "postgres", throwaway=True).end()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A server on which databases can be made and dropped."""
+
+    connection: dict[str, Any]
+    run: str
+
+    def database(self, name: str, **options: Any) -> Database:
+        return Database(**{**self.connection, "dbname": name}, **options)
+
+    def url(self, name: str) -> str:
+        """For `DATABASE_URL`; the folder of a socket goes where other hosts go."""
+        parts = {key: quote(str(value), safe="") for key, value in self.connection.items()}
+        user = parts.get("user", "") + (f":{parts['password']}" if "password" in parts else "")
+        return f"postgresql://{user}@{parts.get('host', '')}:{parts.get('port', '')}/{quote(name)}"
+
+    def create(self, name: str, template: str = "template0") -> None:
+        self._do("create database {name} template {template}", name=name, template=template)
+
+    def drop(self, name: str) -> None:
+        self._do("drop database if exists {name} with (force)", name=name)
+
+    def _do(self, statement: str, **names: str) -> None:
+        admin = self.database(self.connection["dbname"], max_connections=1)
+        try:
+            with admin.autocommit() as session:
+                session.execute(compose(statement, **{key: identifier(name) for key, name in names.items()}))
+        finally:
+            admin.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """The server of this run."""
+    run = Path(os.environ[RUN_FOLDER]).name.removeprefix("monday-sync-test-").lower()
+    url = os.environ.get("DATABASE_URL")
+    if url:
+        from psycopg2.extensions import parse_dsn
+
+        yield Postgres({"dbname": "postgres", **parse_dsn(url)}, run)
+        return
+    server = LocalPostgres(Path(os.environ[RUN_FOLDER]) / "postgres", throwaway=True)
+    yield Postgres(server.start(), run)
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def template(postgres: Postgres) -> str:
+    """The database that tests clone: `schema.sql` applied once in a run, whichever worker comes first."""
+    name = f"template_{postgres.run}"
+    admin = postgres.database(postgres.connection["dbname"], max_connections=2)
+    with admin.transaction() as tx:
+        tx.lock(name)
+        if not tx.value("select 1 from pg_database where datname = %s", (name,)):
+            postgres.create(name)
+            _apply_schema(postgres, name)
+    admin.close()
+    return name
+
+
+def _apply_schema(postgres: Postgres, name: str) -> None:
+    schema = PROJECT / "schema.sql"
+    if not schema.exists():
+        return
+    database = postgres.database(name)
+    try:
+        with database.transaction() as tx:
+            tx.execute(schema.read_text(encoding="utf-8"))
+    except BaseException:
+        database.close()
+        postgres.drop(name)
+        raise
+    database.close()
+
+
+@pytest.fixture
+def database_url(postgres: Postgres, template: str) -> Iterator[str]:
+    """The address of a database of this test's own, with the tool's tables."""
+    name = f"test_{postgres.run}_{uuid.uuid4().hex[:12]}"
+    postgres.create(name, template)
+    yield postgres.url(name)
+    postgres.drop(name)
+
+
+@pytest.fixture
+def db(database_url: str) -> Iterator[Database]:
+    """That database, open."""
+    database = Database(database_url)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A MONDAY_SYNC_HOME of this test's own, without a `.env`."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    return folder
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def run_cli(home: Path) -> Callable[..., Done]:
+    """Runs `python main.py ...` with the settings given and no others: `run_cli("status", env={"DATABASE_URL": url})`."""
+
+    def run(*arguments: str, env: dict[str, str] | None = None, timeout: float = 60.0, **options: Any) -> Done:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
+        done = subprocess.run(
+            [sys.executable, str(PROJECT / "main.py"), *arguments],
+            env={**inherited, "MONDAY_SYNC_HOME": str(home), "PYTHONIOENCODING": "utf-8", **(env or {})},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=timeout,
+            **{"cwd": PROJECT, **options},
+        )
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    return run

@@ -1,0 +1,403 @@
+"""A mapping, checked: which board column is which table column, and an item turned into a record and back.
+
+`Mapping` is what a file declares; `BoundMapping` is the same held against a real board, whose column kinds and titles
+decide how cells are read. Nothing here knows a particular board.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping as Map, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import orjson
+
+from column_types import CellError, cell_selection, clean_text, column_type, comparison, dumps, same
+from models import Board, BoardColumn, Cell, Item, Record, Value
+from transforms import Transform
+
+ITEM_NAME = "name"
+"""The pseudo column of a mapping that stands for the item's name."""
+
+ROOT = ""
+"""The home of fields that live in the root table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a field lives: a related row (or the root), a column, and for JSONB a key in it."""
+
+    home: str
+    column: str
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPart:
+    """One column of a natural key."""
+
+    column: str
+    ignore_case: bool = False
+
+
+NaturalKey = tuple[KeyPart, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """Rows of another table that belong to a record, and how a row that several records share is found."""
+
+    name: str
+    table: str
+    via: str | None = None
+    parent: str = ROOT
+    child: str | None = None
+    refs: Map[str, str] = field(default_factory=dict)
+    keys: tuple[NaturalKey, ...] = ()
+    without_key: str = "metadata"
+    key_changed: str = "relink"
+    new: Map[str, Any] = field(default_factory=dict)
+    owned_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """Board columns and the fields they make together. Without a transform it is one column and one field, as it is."""
+
+    columns: tuple[str, ...]
+    fields: tuple[str, ...]
+    transform: Transform | None = None
+    kind: str | None = None
+    read_only: str | None = None
+    conflict: str | None = None
+    create_labels: bool = False
+    link_to: str | None = None
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """What a mapping file declares."""
+
+    entity: str
+    entity_type: str
+    title: str
+    table: str
+    board_id: str | None
+    board_setting: str | None
+    bindings: tuple[Binding, ...]
+    places: Map[str, Place]
+    related: Map[str, Related] = field(default_factory=dict)
+    direction: str = "bidirectional"
+    after: tuple[str, ...] = ()
+    primary_key: str = "id"
+    only: Map[str, Any] = field(default_factory=dict)
+    key: NaturalKey = ()
+    skip_without_key: str | None = None
+    duplicate: str = "duplicate key"
+    match: str | None = None
+    owns: tuple[str, ...] = ()
+    record_settings: bool = False
+    item_name: tuple[str, ...] = ()
+    group: str | None = None
+    sync_id: tuple[str, str] | None = None
+    conflict: str | None = None
+    on_item_removed: str = "archive"
+    on_row_removed: str = "archive"
+    contract: str = "evolve"
+    rest: str | None = None
+    rejected: frozenset[str] = frozenset()
+    path: str = ""
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Changes when the mapping does, so that everything is compared again."""
+        shape = repr((self.bindings, self.places, self.related, self.only, self.key, self.rest, self.rejected))
+        return hashlib.blake2b(shape.encode(), digest_size=8).hexdigest()
+
+    @cached_property
+    def order(self) -> tuple[tuple[Related, ...], ...]:
+        """The related rows in the order they can be written; rows of one table with one set of keys go together."""
+        steps: list[tuple[Related, ...]] = []
+        left = [related for related in self.related.values() if related.child is None]
+        done: set[str] = set()
+        while left:
+            ready = [related for related in left if self.needs(related.name) <= done]
+            first = ready[0]
+            step = tuple(one for one in ready if (one.table, one.keys, one.refs) == (first.table, first.keys, first.refs))
+            steps.append(step)
+            done |= {one.name for one in step}
+            left = [one for one in left if one not in step]
+        return tuple(steps)
+
+    @cached_property
+    def children(self) -> tuple[Related, ...]:
+        """The related rows that point at the root, and so are written after it."""
+        return tuple(related for related in self.related.values() if related.child is not None)
+
+    def needs(self, name: str) -> set[str]:
+        """The related rows that the rows of this name point at."""
+        hung_on = {one.name for one in self.related.values() if one.parent == name}
+        return set(self.related[name].refs.values()) | hung_on
+
+    def pointers(self, name: str) -> dict[str, str]:
+        """The columns of a home (the root too) that point at related rows: column → related."""
+        own = {one.via: one.name for one in self.related.values() if one.via and one.parent == name and not one.child}
+        return {**own, **(self.related[name].refs if name else {})}
+
+    def fields_of(self, home: str, places: Map[str, Place] | None = None) -> tuple[str, ...]:
+        """The names of the fields that live in a home."""
+        return tuple(name for name, place in (places or self.places).items() if place.home == home)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What became of an item: its record, and what a person should know about it."""
+
+    record: Record
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Plain:
+    """A binding of one column to one field, ready to be read."""
+
+    column: str
+    field: str
+    read: Callable[[Cell, BoardColumn], Value]
+    about: BoardColumn
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A binding with a transform, ready to be read. A column that the board lacks reads as empty."""
+
+    binding: Binding
+    columns: tuple[tuple[str, Callable[[Cell, BoardColumn], Value] | None, BoardColumn | None], ...]
+
+
+class BoundMapping:
+    """A mapping held against a board: which cells to ask for, and how an item becomes a record and back."""
+
+    def __init__(self, mapping: Mapping, board: Board) -> None:
+        self.mapping = mapping
+        self.board = board
+        self.columns = {column.id: column for column in board.columns}
+        self.columns.setdefault(ITEM_NAME, BoardColumn(ITEM_NAME, "Name", "name"))
+        self.rest_columns = self._rest_columns()
+        mapped = [column for column in board.columns if column not in self.rest_columns]
+        self.titles = _titles([*self.rest_columns, *mapped], _reserved(mapping))
+        self.bindings = tuple(one for one in (*mapping.bindings, *self._rest()) if self._live(one))
+        self.places = {name: self._place(name, one) for one in self.bindings for name in one.fields}
+        self.kinds = {name: self._kind(name, one) for one in self.bindings for name in one.fields}
+        self.fields = tuple(self.places)
+        self.owner = {name: one for one in self.bindings for name in one.fields}
+        self.read_only = self._read_only()
+        self._plain, self._made = self._compile()
+
+    @cached_property
+    def missing(self) -> tuple[str, ...]:
+        """Columns that the mapping names and the board does not have."""
+        named = (column for one in self.mapping.bindings for column in one.columns)
+        return tuple(sorted({column for column in named if column not in self.columns}))
+
+    @cached_property
+    def column_ids(self) -> list[str]:
+        """The cells to ask monday.com for."""
+        wanted = {column for one in self.bindings for column in one.columns if column in self.columns}
+        if self.mapping.sync_id and self.mapping.sync_id[0] in self.columns:
+            wanted.add(self.mapping.sync_id[0])
+        return sorted(wanted - {ITEM_NAME})
+
+    @cached_property
+    def selection(self) -> str:
+        """The GraphQL selection inside `column_values` that reading them needs."""
+        return cell_selection(self.columns[column].type for column in self.column_ids)
+
+    def same(self, name: str, a: Value, b: Value) -> bool:
+        """Whether two values of a field mean the same."""
+        return same(self.kinds[name], a, b)
+
+    def read(self, item: Item, before: Record | None = None) -> Reading:
+        """The item's record; empty fields are left out. `before` spares taking apart what did not change.
+
+        Raises CellError, naming the column, for a cell that cannot be understood.
+        """
+        record: Record = {}
+        cells = item.cells
+        column = ITEM_NAME
+        try:
+            for one in self._plain:
+                cell = cells.get(one.column)
+                if cell is not None:
+                    column = one.column
+                    value = one.read(cell, one.about)
+                    if value is not None:
+                        record[one.field] = value
+            for made in self._made:
+                column = made.binding.columns[0]
+                self._read_made(made, item, before, record)
+        except CellError as exc:
+            raise CellError(f"column {column} ({self.title(column)}): {exc}") from None
+        self._read_name(item, record)
+        return Reading(record)
+
+    def title(self, column: str) -> str:
+        """The key under which a column's value stands in `metadata`: its title, made unique."""
+        return self.titles.get(column, column)
+
+    def cells(self, names: Iterable[str], wanted: Record, agreed: Record, item: Item | None) -> dict[str, Any]:
+        """The members of `column_values` that make the named fields show `wanted`; `agreed` is what they last showed.
+
+        Raises CellError for a value that monday.com could not hold.
+        """
+        members: dict[str, Any] = {}
+        for binding in {id(self.owner[name]): self.owner[name] for name in names}.values():
+            present = tuple(self._present(column, item) for column in binding.columns)
+            after = self._write(binding, wanted, agreed, present)
+            for column, old, new in zip(binding.columns, present, after, strict=True):
+                if column in self.columns and not same(self.columns[column].type, old, new):
+                    members[column] = self._member(column, new, item)
+        return members
+
+    def item_name(self, record: Record) -> str:
+        """The name of an item made from a row: the first filled of the fields that may name it."""
+        named = (record.get(name) for name in self.mapping.item_name)
+        return str(next((value for value in named if value), "") or "")
+
+    def fingerprint(self, item: Item) -> tuple[str, bool]:
+        """A hash of everything read of an item, and whether it holds characters that PostgreSQL cannot store."""
+        try:
+            content = orjson.dumps((item.name, item.cells))
+        except TypeError:  # a lone surrogate
+            content, odd = dumps((item.name, item.cells)), True
+        else:
+            odd = b"\\u0000" in content
+        return hashlib.blake2b(content, digest_size=16).hexdigest(), odd
+
+    # How it is put together
+
+    def _rest_columns(self) -> list[BoardColumn]:
+        if not self.mapping.rest:
+            return []
+        taken = {column for one in self.mapping.bindings for column in one.columns} | self.mapping.rejected | {ITEM_NAME}
+        if self.mapping.sync_id:
+            taken.add(self.mapping.sync_id[0])
+        return [one for one in self.board.columns if one.id not in taken and not column_type(one.type).computed]
+
+    def _rest(self) -> list[Binding]:
+        # Named by the column's id, so that a renamed column stays the same field.
+        return [Binding((column.id,), (f"{self.mapping.rest}:{column.id}",)) for column in self.rest_columns]
+
+    def _live(self, binding: Binding) -> bool:
+        return any(column in self.columns for column in binding.columns)
+
+    def _place(self, name: str, binding: Binding) -> Place:
+        declared = self.mapping.places.get(name)
+        if declared is not None:
+            return declared
+        return Place(ROOT, str(self.mapping.rest), self.title(binding.columns[0]))
+
+    def _kind(self, name: str, binding: Binding) -> str:
+        if binding.kind:
+            return comparison(binding.kind)
+        if binding.transform is not None:
+            made = binding.transform.kinds[binding.fields.index(name)]
+            if made:
+                return comparison(made)
+        first = next(column for column in binding.columns if column in self.columns)
+        return comparison(self.columns[first].type)
+
+    def _read_only(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for binding in self.bindings:
+            writable = any(
+                column in self.columns and column_type(self.columns[column].type).write for column in binding.columns
+            )
+            policy = binding.read_only or (None if writable else "error")
+            if policy:
+                found.update(dict.fromkeys(binding.fields, policy))
+        return found
+
+    def _compile(self) -> tuple[list[_Plain], list[_Made]]:
+        plain, made = [], []
+        for binding in self.bindings:
+            if binding.transform is None:
+                if (column := binding.columns[0]) != ITEM_NAME:
+                    about = self.columns[column]
+                    plain.append(_Plain(column, binding.fields[0], column_type(about.type).read, about))
+                continue
+            made.append(_Made(binding, tuple(self._reader(column) for column in binding.columns)))
+        return plain, made
+
+    def _reader(self, column: str) -> tuple[str, Callable[[Cell, BoardColumn], Value] | None, BoardColumn | None]:
+        about = self.columns.get(column)
+        return column, column_type(about.type).read if about else None, about
+
+    # Reading
+
+    def _read_made(self, made: _Made, item: Item, before: Record | None, record: Record) -> None:
+        values = []
+        for column, read, about in made.columns:
+            cell = item.cells.get(column)
+            if column == ITEM_NAME:
+                values.append(clean_text(item.name))
+            else:
+                values.append(read(cell, about) if cell is not None and read and about else None)
+        binding = made.binding
+        was = tuple(before.get(name) for name in binding.fields) if before else None
+        assert binding.transform is not None
+        for name, value in zip(binding.fields, binding.transform.read(values, was), strict=True):
+            if value is not None:
+                record[name] = value
+
+    def _read_name(self, item: Item, record: Record) -> None:
+        for binding in self._names:
+            record[binding.fields[0]] = clean_text(item.name)
+
+    @cached_property
+    def _names(self) -> list[Binding]:
+        return [one for one in self.bindings if one.transform is None and one.columns == (ITEM_NAME,)]
+
+    # Writing
+
+    def _present(self, column: str, item: Item | None) -> Value:
+        if item is None:
+            return None
+        if column == ITEM_NAME:
+            return clean_text(item.name)
+        about, cell = self.columns.get(column), item.cells.get(column)
+        return column_type(about.type).read(cell, about) if about and cell is not None else None
+
+    def _write(self, binding: Binding, wanted: Record, agreed: Record, present: Sequence[Value]) -> Sequence[Value]:
+        fields = tuple(wanted.get(name) for name in binding.fields)
+        if binding.transform is None:
+            return fields
+        return binding.transform.write(fields, tuple(agreed.get(name) for name in binding.fields), present)
+
+    def _member(self, column: str, value: Value, item: Item | None) -> Any:
+        about = self.columns[column]
+        write = column_type(about.type).write
+        if write is None:
+            raise CellError(f"column {column} ({about.title}): monday.com computes it, so it cannot be written")
+        try:
+            return write(value, about, item.cells.get(column) if item else None)
+        except CellError as exc:
+            raise CellError(f"column {column} ({about.title}): {exc}") from None
+
+
+def _reserved(mapping: Mapping) -> set[str]:
+    return {place.key for place in mapping.places.values() if place.home == ROOT and place.key is not None}
+
+
+def _titles(columns: Iterable[BoardColumn], reserved: set[str]) -> dict[str, str]:
+    """A unique key for each column: its title; for a second column of that title, and for an empty one, with its id."""
+    taken, titles = set(reserved), {}
+    for column in columns:
+        title = clean_text(column.title) or column.id
+        if title in taken:
+            title = f"{title} ({column.id})"
+        taken.add(title)
+        titles[column.id] = title
+    return titles

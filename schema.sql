@@ -1,0 +1,387 @@
+-- What the tool keeps in PostgreSQL: the tables of the two shipped boards, those of contacts and organizations, and the
+-- tool's own memory.
+--
+-- This file can be run on an empty database, on the current one, and on every earlier state, any number of times: it
+-- makes what is missing and loses nothing. It needs nothing but core PostgreSQL (13 or later) and plpgsql.
+--
+-- Words: a link says which item of a board and which row are the same thing; its base is what both sides last showed
+-- when they agreed. See docs/monday_to_database_mapping.md for which board column fills which table column.
+
+-- Two programs that make the tables at once would trip over each other; the lock goes with the transaction.
+select pg_advisory_xact_lock(hashtextextended('monday-sync:schema', 0));
+
+-- Each table is declared with its key alone, and its columns are added one by one: that is the same on a database that
+-- has the table, half of it, or nothing.
+create or replace function pg_temp.columns(target text, variadic declarations text[]) returns void
+language plpgsql as $$
+declare
+    declaration text;
+begin
+    execute format('create table if not exists %I (id uuid primary key default gen_random_uuid())', target);
+    foreach declaration in array declarations || array[
+        'created_at timestamptz not null default now()',
+        'updated_at timestamptz not null default now()'
+    ] loop
+        execute format('alter table %I add column if not exists %s', target, declaration);
+    end loop;
+end $$;
+
+-- A notice for each thing that is there already would drown the ones that matter.
+set local client_min_messages = warning;
+
+
+-- ---------------------------------------------------------------------------------------------------------------------
+-- The company's tables. Every row of a board's own table can be archived: the item is gone, what was known is not.
+
+select pg_temp.columns('sales_teams',
+    'name text',
+    'region text',
+    'goals jsonb');
+
+-- Everybody who sells, manages, estimates, supervises or brings in projects. `role` is Sales Staff for the people of the
+-- staff board, and what a project made of them for the others.
+select pg_temp.columns('users',
+    'monday_id text',
+    'monday_account_id text',
+    'name text',
+    'email text',
+    'role text',
+    'department text',
+    'status text',
+    'team_id uuid references sales_teams (id) on delete set null',
+    'metadata jsonb not null default ''{}''',
+    'archived_at timestamptz');
+
+select pg_temp.columns('customers',
+    'name text',
+    'email text',
+    'phone text');
+
+-- `address_raw` is the address as somebody wrote it; the parts are what could be understood of it.
+select pg_temp.columns('properties',
+    'customer_id uuid references customers (id) on delete set null',
+    'street text',
+    'city text',
+    'state text',
+    'zip text',
+    'country text',
+    'type text',
+    'square_footage numeric',
+    'year_built integer',
+    'roof_type text',
+    'status text',
+    'notes text',
+    'damage_info jsonb',
+    'measurements jsonb',
+    'one_click_codes jsonb',
+    'address_raw text');
+
+select pg_temp.columns('pa_law',
+    'name text',
+    'phone text',
+    'email text');
+
+select pg_temp.columns('insurances',
+    'company_name text',
+    'company_phone text',
+    'company_email text');
+
+-- A policy without number is one that an insurer or a claim of a single project hangs on.
+select pg_temp.columns('policies',
+    'customer_id uuid references customers (id) on delete set null',
+    'insurance_id uuid references insurances (id) on delete set null',
+    'policy_number text',
+    'start_date date',
+    'end_date date',
+    'coverage_amount numeric',
+    'status text');
+
+select pg_temp.columns('insurance_claims',
+    'policy_id uuid references policies (id) on delete set null',
+    'claim_number text',
+    'adjuster_name text',
+    'adjuster_phone text',
+    'adjuster_email text');
+
+select pg_temp.columns('storms',
+    'date date',
+    'name text',
+    'region text');
+
+-- `stage` is the word the board shows; `status` is the same in the four words the database knows.
+select pg_temp.columns('projects',
+    'monday_id text',
+    'title text',
+    'name text',
+    'description text',
+    'status text not null default ''pending''',
+    'stage text',
+    'phase text not null default ''pre-sale''',
+    'production_status text not null default ''not_started''',
+    'link text',
+    'company_cam_link text',
+    'estimated_value numeric',
+    'total_payment numeric',
+    'customer_id uuid references customers (id) on delete set null',
+    'property_id uuid references properties (id) on delete set null',
+    'team_id uuid references sales_teams (id) on delete set null',
+    'policy_id uuid references policies (id) on delete set null',
+    'claim_id uuid references insurance_claims (id) on delete set null',
+    'storm_id uuid references storms (id) on delete set null',
+    'pa_law_id uuid references pa_law (id) on delete set null',
+    'partner_id uuid references users (id) on delete set null',
+    'project_manager_id uuid references users (id) on delete set null',
+    'estimator_id uuid references users (id) on delete set null',
+    'superintendent_id uuid references users (id) on delete set null',
+    'sales_rep_id uuid references users (id) on delete set null',
+    'metadata jsonb not null default ''{}''',
+    'archived_at timestamptz');
+
+-- A note goes with its project; what it says about a customer or a property outlives them.
+select pg_temp.columns('notes',
+    'content text',
+    'customer_id uuid references customers (id) on delete set null',
+    'project_id uuid references projects (id) on delete cascade',
+    'property_id uuid references properties (id) on delete set null');
+
+select pg_temp.columns('organizations',
+    'monday_id text',
+    'name text',
+    'street text',
+    'city text',
+    'state text',
+    'zip text',
+    'country text',
+    'notes text',
+    'metadata jsonb not null default ''{}''',
+    'sync_enabled boolean not null default true',
+    'sync_direction text not null default ''bidirectional''',
+    'sync_status text not null default ''pending''',
+    'archived_at timestamptz');
+
+select pg_temp.columns('contacts',
+    'monday_id text',
+    'name text',
+    'email text',
+    'phone text',
+    'role_title text',
+    'notes text',
+    'organization_id uuid references organizations (id) on delete set null',
+    'metadata jsonb not null default ''{}''',
+    'sync_enabled boolean not null default true',
+    'sync_direction text not null default ''bidirectional''',
+    'sync_status text not null default ''pending''',
+    'archived_at timestamptz');
+
+create or replace view teams as
+    select id, name, region, goals, created_at, updated_at from sales_teams;
+
+-- One row for an e-mail address, however it is written. A database that already holds two such rows keeps them, and gets
+-- a plain index: the tool then uses the older of the two.
+do $$
+begin
+    create unique index if not exists users_email_key on users (lower(email));
+exception when unique_violation then
+    create index if not exists users_email_idx on users (lower(email));
+end $$;
+
+-- How rows that several items share are found.
+create index if not exists sales_teams_name_idx on sales_teams (lower(name));
+create index if not exists customers_email_idx on customers (lower(email));
+create index if not exists customers_name_phone_idx on customers (lower(name), phone);
+create index if not exists properties_customer_idx on properties (customer_id);
+create index if not exists pa_law_name_idx on pa_law (lower(name));
+create index if not exists insurances_name_idx on insurances (lower(company_name));
+create index if not exists policies_number_idx on policies (policy_number);
+create index if not exists insurance_claims_number_idx on insurance_claims (claim_number);
+create index if not exists storms_date_idx on storms (date);
+
+-- Who uses a shared row.
+create index if not exists users_team_idx on users (team_id);
+create index if not exists policies_customer_idx on policies (customer_id);
+create index if not exists policies_insurance_idx on policies (insurance_id);
+create index if not exists insurance_claims_policy_idx on insurance_claims (policy_id);
+create index if not exists projects_customer_idx on projects (customer_id);
+create index if not exists projects_property_idx on projects (property_id);
+create index if not exists projects_team_idx on projects (team_id);
+create index if not exists projects_policy_idx on projects (policy_id);
+create index if not exists projects_claim_idx on projects (claim_id);
+create index if not exists projects_storm_idx on projects (storm_id);
+create index if not exists projects_pa_law_idx on projects (pa_law_id);
+create index if not exists projects_partner_idx on projects (partner_id);
+create index if not exists projects_project_manager_idx on projects (project_manager_id);
+create index if not exists projects_estimator_idx on projects (estimator_id);
+create index if not exists projects_superintendent_idx on projects (superintendent_id);
+create index if not exists projects_sales_rep_idx on projects (sales_rep_id);
+create index if not exists notes_project_idx on notes (project_id);
+create index if not exists notes_customer_idx on notes (customer_id);
+create index if not exists notes_property_idx on notes (property_id);
+create index if not exists contacts_organization_idx on contacts (organization_id);
+
+
+-- ---------------------------------------------------------------------------------------------------------------------
+-- The tool's memory. Any process can die at any instant; a new one carries on from what stands here.
+
+-- One row a link. `entity_id` is text, because a mapping can name a table with any kind of key.
+--
+-- `base` is what the item last showed, `base_postgres` only those fields in which the row was known to differ.
+-- `monday_hash` is over all that was read of the item: when it is the same again, nothing needs to be looked at.
+-- The intent is written before an item is created, and says what to look for should no answer come.
+select pg_temp.columns('sync_mapping',
+    'monday_id text',
+    'entity_id text',
+    'entity_type text not null',
+    'monday_board_id text',
+    'base jsonb',
+    'base_postgres jsonb',
+    'monday_hash text',
+    'monday_updated_at timestamptz',
+    'sync_enabled boolean not null default true',
+    'sync_direction text not null default ''bidirectional''',
+    'sync_status text not null default ''synced''',
+    'archived_at timestamptz',
+    'intent jsonb',
+    'intent_key text',
+    'intent_at timestamptz',
+    'attempts integer not null default 0',
+    'next_try_at timestamptz',
+    'last_error text',
+    'synced_at timestamptz');
+
+-- Earlier states kept the key as uuid or integer.
+alter table sync_mapping alter column entity_id type text using entity_id::text;
+alter table sync_mapping alter column monday_id type text using monday_id::text;
+alter table sync_mapping alter column monday_board_id type text using monday_board_id::text;
+alter table sync_mapping alter column monday_id drop not null;
+alter table sync_mapping alter column entity_id drop not null;
+
+do $$
+begin
+    create unique index if not exists sync_mapping_item_key on sync_mapping (monday_id, entity_type);
+    create unique index if not exists sync_mapping_row_key on sync_mapping (entity_id, entity_type);
+exception when unique_violation then
+    raise warning 'sync_mapping holds two links for one item or one row; see docs/troubleshooting.md';
+    create index if not exists sync_mapping_item_idx on sync_mapping (monday_id, entity_type);
+    create index if not exists sync_mapping_row_idx on sync_mapping (entity_id, entity_type);
+end $$;
+create index if not exists sync_mapping_retry_idx on sync_mapping (next_try_at) where next_try_at is not null;
+create index if not exists sync_mapping_intent_idx on sync_mapping (intent_at) where intent_at is not null;
+
+-- Items that were left out, and why: said once, and again when the reason changes. `key` is what would make it a
+-- record: an item that waits for somebody else's key is read again when that key is free.
+select pg_temp.columns('sync_skipped',
+    'entity_type text not null',
+    'monday_id text not null',
+    'monday_board_id text',
+    'reason text not null',
+    'key text',
+    'monday_hash text');
+create unique index if not exists sync_skipped_key on sync_skipped (monday_id, entity_type);
+
+-- One row for each operation that did something, was refused, or left something out.
+select pg_temp.columns('sync_logs',
+    'run_id uuid',
+    'entity_type text',
+    'entity_id text',
+    'monday_id text',
+    'operation text',
+    'status text',
+    'message text');
+alter table sync_logs alter column entity_id type text using entity_id::text;
+alter table sync_logs alter column monday_id type text using monday_id::text;
+alter table sync_logs alter column entity_id drop not null;
+alter table sync_logs alter column monday_id drop not null;
+create index if not exists sync_logs_run_idx on sync_logs (run_id);
+create index if not exists sync_logs_created_idx on sync_logs (created_at);
+
+-- One row a run: what it did (`entities`), what it cost (`api`), how it ended.
+select pg_temp.columns('sync_runs',
+    'kind text',
+    'direction text',
+    'started_at timestamptz not null default now()',
+    'finished_at timestamptz',
+    'exit_code integer',
+    'outcome text',
+    'message text',
+    'entities jsonb',
+    'api jsonb');
+create index if not exists sync_runs_started_idx on sync_runs (started_at);
+
+-- Watermarks, and whatever else is one value under one name.
+create table if not exists sync_state (
+    name text primary key,
+    value jsonb not null,
+    updated_at timestamptz not null default now());
+
+-- Webhook events that wait to be looked at. monday.com may deliver one several times; it counts once.
+create table if not exists sync_inbox (
+    id bigint generated always as identity primary key,
+    trigger_id text not null unique,
+    monday_board_id text,
+    monday_id text,
+    event text not null,
+    body jsonb not null,
+    received_at timestamptz not null default clock_timestamp(),
+    attempts integer not null default 0,
+    next_try_at timestamptz,
+    last_error text);
+
+-- Rows that somebody changed with SQL and that have not been looked at yet. Written by triggers in the writer's own
+-- transaction, removed when the change has been dealt with, so nothing depends on the order in which transactions end.
+create table if not exists sync_outbox (
+    id bigint generated always as identity primary key,
+    table_name text not null,
+    row_id text not null,
+    operation text not null,
+    changed_at timestamptz not null default clock_timestamp(),
+    attempts integer not null default 0,
+    next_try_at timestamptz,
+    last_error text);
+create index if not exists sync_outbox_row_idx on sync_outbox (table_name, row_id);
+
+-- Fields that both sides changed to different values, and who won; `held` waits for a person.
+select pg_temp.columns('sync_conflicts',
+    'run_id uuid',
+    'entity_type text not null',
+    'entity_id text',
+    'monday_id text',
+    'field text not null',
+    'base_value jsonb',
+    'monday_value jsonb',
+    'postgres_value jsonb',
+    'monday_changed_at timestamptz',
+    'postgres_changed_at timestamptz',
+    'rule text not null',
+    'winner text not null',
+    'status text not null default ''open''',
+    'resolved_at timestamptz');
+create index if not exists sync_conflicts_open_idx on sync_conflicts (entity_type, entity_id) where status = 'open';
+
+-- The ids that a listing has seen, page by page, so that what is missing at its end can be found in the database.
+create unlogged table if not exists sync_listing (
+    pass uuid not null,
+    monday_id text not null,
+    monday_updated_at timestamptz,
+    primary key (pass, monday_id));
+
+-- Boards that were turned into tables by `boards deploy`.
+create table if not exists board_registry (
+    name text primary key,
+    board_id text not null,
+    board_name text,
+    table_name text not null,
+    mapping_path text,
+    columns jsonb,
+    rows bigint,
+    status text not null default 'deployed',
+    deployed_at timestamptz not null default now(),
+    synced_at timestamptz,
+    updated_at timestamptz not null default now());
+
+-- Whoever writes both rows and links takes this table's lock first, before it looks at anything: two processes then
+-- cannot both find a shared row missing and make it twice.
+create table if not exists sync_turn (id boolean primary key default true check (id));
+
+insert into sync_state (name, value) values ('schema', '1')
+on conflict (name) do update set value = excluded.value, updated_at = now()
+where sync_state.value is distinct from excluded.value;

@@ -78,10 +78,13 @@ def identifiers(names: Iterable[str]) -> Composable:
 
 def table_name(name: str) -> Composable:
     """`users`, `public.users` or `boards."Q1.2 plan"`; the letters' case is kept. A dot parts, unless it is in quotes."""
-    parts = re.findall(r'"((?:[^"]|"")+)"|([^".]+)', name)
-    if not parts or len(parts) > 2:
+    part = r'(?:"((?:[^"]|"")+)"|([^".]+))'
+    found = re.fullmatch(rf"(?:{part}\.)?{part}", name)
+    if not found:
         raise SettingsError(f"{name!r} is no table name.", hint='Write table, schema.table or schema."Table name".')
-    return _Name(*[quoted.replace('""', '"') or plain for quoted, plain in parts])
+    quoted_schema, schema, quoted, plain = found.groups("")
+    names = (quoted_schema.replace('""', '"') or schema, quoted.replace('""', '"') or plain)
+    return _Name(*[name for name in names if name])
 
 
 def compose(text: str, **names: Composable) -> Composable:
@@ -106,10 +109,15 @@ def _or_text(read: Callable[[str, Any], Any]) -> Callable[[str | None, Any], Any
     return reader
 
 
+def _time(text: str, cursor: Any) -> Any:
+    # The end of the day is not its beginning.
+    return text if text.startswith("24") else extensions.PYTIME(text, cursor)
+
+
 def _casters() -> list[Any]:
     kinds = (
         ("DATE", extensions.PYDATE, (1082,), (1182,)),
-        ("TIME", extensions.PYTIME, (1083, 1266), (1183, 1270)),
+        ("TIME", _time, (1083, 1266), (1183, 1270)),
         ("TIMESTAMP", extensions.PYDATETIME, (1114,), (1115,)),
         ("TIMESTAMPTZ", extensions.PYDATETIMETZ, (1184,), (1185,)),
         ("INTERVAL", extensions.PYINTERVAL, (1186,), (1187,)),
@@ -134,8 +142,10 @@ def _translated() -> Iterator[None]:
     except psycopg2.Error as exc:
         lost = not exc.pgcode and isinstance(exc, (psycopg2.OperationalError, psycopg2.InterfaceError))
         raise postgres_errors.meaning(exc.pgcode or "", _said(exc), lost) from exc
-    except ValueError as exc:  # NUL or a lone surrogate in a text
-        raise RowRejected(f"PostgreSQL cannot store a value: {exc}") from exc
+    except ValueError as exc:
+        if not isinstance(exc, UnicodeEncodeError) and "NUL" not in str(exc):
+            raise
+        raise RowRejected(f"PostgreSQL cannot store this text: {exc}") from exc
 
 
 def _said(exc: psycopg2.Error) -> str:
@@ -243,9 +253,10 @@ class Transaction:
             with _translated():
                 self._cursor.copy_expert(statement.as_string(self._connection).replace("%%", "%"), text, 1 << 16)
         except DatabaseError:
-            if text.error is None or isinstance(text.error, UnicodeError):
+            if text.error is None:
                 raise
-            raise text.error from None
+            with _translated():
+                raise text.error from None
         return self._cursor.rowcount
 
     @contextmanager
@@ -495,8 +506,10 @@ class Database:
 
 def _parsed(dsn: str) -> dict[str, Any]:
     try:
-        return extensions.parse_dsn(dsn)
-    except psycopg2.Error:
+        options = extensions.parse_dsn(dsn)
+        [int(port or 0) for port in str(options.get("port", "")).split(",")]
+        return options
+    except (psycopg2.Error, ValueError):
         # Without its cause, which quotes the connection string.
         hint = "It looks like postgresql://user:password@host:5432/database, with %40 for a @ in the password."
         raise SettingsError("DATABASE_URL is no PostgreSQL address.", hint=hint) from None

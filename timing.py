@@ -1,0 +1,72 @@
+"""Time as a part that is passed in: a clock, a stopwatch, and the pauses between tries."""
+
+from __future__ import annotations
+
+import random as _random
+import time
+from collections.abc import Callable
+from datetime import datetime, timezone
+
+
+class Clock:
+    """The real clock. Tests pass one that moves by itself, so that nothing ever sleeps."""
+
+    def now(self) -> datetime:
+        """The present instant, aware, in UTC."""
+        return datetime.now(timezone.utc)
+
+    def monotonic(self) -> float:
+        """Seconds that only grow, for measuring."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Pause; nothing happens for zero or less."""
+        if seconds > 0:
+            time.sleep(seconds)
+
+
+class Stopwatch:
+    """Seconds since it was made, or since it was last started again."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._started = clock.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """How long it has been running."""
+        return self._clock.monotonic() - self._started
+
+    def restart(self) -> float:
+        """Start from zero; what it showed until now is returned."""
+        elapsed = self.seconds
+        self._started = self._clock.monotonic()
+        return elapsed
+
+    def __str__(self) -> str:
+        return duration(self.seconds)
+
+
+def backoff(
+    attempt: int, base: float = 1.0, ceiling: float = 60.0, random: Callable[[], float] = _random.random
+) -> float:
+    """Seconds to pause after failure number `attempt` (0 is the first), with full jitter.
+
+    The whole pause is drawn, not a part of it: workers that failed together must not come back together.
+    """
+    longest = min(ceiling, base * 2.0 ** min(max(attempt, 0), 60))
+    return random() * longest
+
+
+def duration(seconds: float) -> str:
+    """A length of time as a person says it: `2.4 s`, `3 min 5 s`, `1 h 2 min`."""
+    if seconds < 10:
+        return f"{max(seconds, 0.0):.1f} s".replace(".0 s", " s")
+    whole = round(seconds)
+    if whole < 120:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"

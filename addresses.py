@@ -1,0 +1,190 @@
+"""US addresses: a line of text taken apart into street, city, state, ZIP and country, and put together again.
+
+What cannot be taken apart with confidence is left whole; the caller keeps the text as it was written anyway.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from time import perf_counter
+
+LONGEST = 300
+"""Characters. No address is longer, and the parser's time grows with the text."""
+
+REMEMBERED = 2_048
+
+_STATE_NAMES = """
+alabama AL, alaska AK, arizona AZ, arkansas AR, california CA, colorado CO, connecticut CT, delaware DE,
+district of columbia DC, florida FL, georgia GA, hawaii HI, idaho ID, illinois IL, indiana IN, iowa IA, kansas KS,
+kentucky KY, louisiana LA, maine ME, maryland MD, massachusetts MA, michigan MI, minnesota MN, mississippi MS,
+missouri MO, montana MT, nebraska NE, nevada NV, new hampshire NH, new jersey NJ, new mexico NM, new york NY,
+north carolina NC, north dakota ND, ohio OH, oklahoma OK, oregon OR, pennsylvania PA, rhode island RI,
+south carolina SC, south dakota SD, tennessee TN, texas TX, utah UT, vermont VT, virginia VA, washington WA,
+west virginia WV, wisconsin WI, wyoming WY, american samoa AS, guam GU, northern mariana islands MP, puerto rico PR,
+virgin islands VI, armed forces americas AA, armed forces europe AE, armed forces pacific AP
+"""
+STATES: dict[str, str] = {}
+for _entry in _STATE_NAMES.split(","):
+    _name, _, _code = _entry.strip().rpartition(" ")
+    STATES |= {_name: _code, _code.lower(): _code}
+
+_COUNTRIES = ("united states of america", "united states", "u.s.a.", "u.s.a", "usa", "u.s.", "us")
+_NOT_A_CITY = frozenset(
+    "apt apartment bldg building dept fl floor lot no rm room ste suite spc space trlr unit # "
+    "n s e w ne nw se sw north south east west".split()
+)
+_NUMBERS = frozenset(("AddressNumber", "USPSBoxType", "USPSBoxGroupType"))
+_PLACES = {"PlaceName": 1, "StateName": 2, "ZipCode": 3, "ZipPlus4": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """The parts of an address; all None when it could not be taken apart."""
+
+    street: str | None = None
+    city: str | None = None
+    state: str | None = None
+    zip: str | None = None
+    country: str | None = None
+
+    def __bool__(self) -> bool:
+        return any(getattr(self, part.name) for part in fields(self))
+
+
+UNKNOWN = Address()
+
+
+def format_address(address: Address) -> str | None:
+    """`street, city, state zip, country`, without what is missing. None when all is."""
+    region = " ".join(filter(None, (address.state, address.zip)))
+    return ", ".join(filter(None, (address.street, address.city, region, address.country))) or None
+
+
+def state_code(text: str | None) -> str | None:
+    """The two letters of a US state or territory, written in full or short; None for anything else."""
+    return STATES.get(" ".join((text or "").replace(".", "").lower().split()))
+
+
+def _is_zip(text: str) -> bool:
+    digits, dash, more = text.partition("-")
+    return (
+        text.isascii()
+        and digits.isdecimal()
+        and len(digits) == 5
+        and (not dash or (more.isdecimal() and len(more) == 4))
+    )
+
+
+class AddressParser:
+    """Takes addresses apart, each text once, and knows how long the library for it has worked."""
+
+    def __init__(self, remembered: int = REMEMBERED) -> None:
+        self.parsed = 0
+        self.seconds = 0.0
+        self._tag: Callable[[str], list[tuple[str, str]]] | None = None
+        # The library's tagger keeps the text it works on, so two threads must not share a moment of it.
+        self._one_at_a_time = threading.Lock()
+        self._remembered = lru_cache(maxsize=remembered)(self._taken_apart)
+
+    def parse(self, text: str | None) -> Address:
+        """The parts of an address as somebody wrote it."""
+        if not text or len(text) > LONGEST:
+            return UNKNOWN
+        return self._remembered(text)
+
+    def _taken_apart(self, text: str) -> Address:
+        line = " ".join(_one_line(text).split()).strip(" ,;")
+        line, country = _without_country(line)
+        found = _by_commas(line) or (self._by_library(line) if line else UNKNOWN)
+        if found and country:
+            return Address(found.street, found.city, found.state, found.zip, country)
+        return found
+
+    def _by_library(self, line: str) -> Address:
+        with self._one_at_a_time:
+            if self._tag is None:
+                # Imported when the first address comes: it loads a model of a megabyte.
+                import usaddress
+
+                self._tag = usaddress.parse
+            started = perf_counter()
+            try:
+                tokens = self._tag(line)
+            except (ValueError, RuntimeError):
+                return UNKNOWN
+            finally:
+                self.seconds += perf_counter() - started
+                self.parsed += 1
+        return _from_tokens(line, tokens)
+
+
+def _one_line(text: str) -> str:
+    """Lines are parts of the address; other control characters are blanks."""
+    lines = ", ".join(line.strip(" ,;") for line in text.splitlines() if line.strip(" ,;"))
+    return lines if lines.isprintable() else "".join(one if one.isprintable() else " " for one in lines)
+
+
+def _without_country(line: str) -> tuple[str, str | None]:
+    lowered = line.lower()
+    for country in _COUNTRIES:
+        before = line[: -len(country)]
+        if lowered.endswith(country) and before.endswith((" ", ",")):
+            return before.rstrip(" ,"), line[-len(country) :]
+    return line, None
+
+
+def _by_commas(line: str) -> Address:
+    """`street, city, state zip`: the form that `format_address` writes needs no guessing."""
+    parts = [part.strip() for part in line.split(",") if part.strip()]
+    if len(parts) < 3 or ";" in line:
+        return UNKNOWN
+    state_text, blank, code = parts[-1].rpartition(" ")
+    if _is_zip(parts[-1]):
+        state_text, code = parts[-2], parts.pop()
+    elif not (blank and _is_zip(code)):
+        state_text, code = parts[-1], ""
+    state, street, city = state_code(state_text), ", ".join(parts[:-2]), parts[-2]
+    plausible = any(map(str.isdecimal, street)) and city.split()[0].lower().rstrip(".") not in _NOT_A_CITY
+    if not state or not street or not plausible or any(map(str.isdecimal, city)) or _holds_another(street):
+        return UNKNOWN
+    return Address(street, city, state, code or None)
+
+
+def _holds_another(street: str) -> bool:
+    """A second address in what should be the street."""
+    words = street.replace(",", " ").split()
+    return any(_is_zip(word) and state_code(before) for before, word in zip(words, words[1:], strict=False))
+
+
+def _from_tokens(line: str, tokens: list[tuple[str, str]]) -> Address:
+    """Everything before the city is the street. Parts out of order are two addresses, a foreign one, or none."""
+    spans: list[list[int]] = [[], [], [], []]
+    labels, last, at = [], 0, 0
+    for token, label in tokens:
+        place = _PLACES.get(label, 0)
+        # The country was cut off before, so one that is still there is not the United States.
+        if place < last or label in ("CountryName", "NotAddress"):
+            return UNKNOWN
+        at = max(line.find(token, at), at)
+        spans[place] += [at, at + len(token)]
+        labels.append(label)
+        last = place
+    street, city, state, code = (line[span[0] : span[-1]].strip(" ,;") or None if span else None for span in spans)
+    if city and not state and len(city.replace(".", "")) == 2:
+        city, state = None, city
+    return _checked(Address(street, city, state_code(state), code), state, labels)
+
+
+def _checked(found: Address, state: str | None, labels: list[str]) -> Address:
+    if (state and not found.state) or (found.zip and not _is_zip(found.zip)):
+        return UNKNOWN
+    if not (found.state or found.zip) and (not labels or labels[0] not in _NUMBERS):
+        return UNKNOWN
+    return found
+
+
+PARSER = AddressParser()
+"""One for the process, so that an address seen on two boards is taken apart once."""

@@ -131,7 +131,8 @@ class LocalPostgres:
                 self._shut_down()
         except OSError:
             # Others use it still; or the folder was removed, which PostgreSQL notices and ends by itself.
-            return
+            if self._child:
+                self._child.returncode = 0  # it lives on, and subprocess need not warn of that
 
     def end(self) -> None:
         """Stop the server, whoever uses it."""

@@ -25,13 +25,22 @@ from local_postgres import LocalPostgres
 
 PROJECT = Path(__file__).resolve().parent.parent
 RUN_FOLDER = "MONDAY_SYNC_TEST_RUN"  # the workers of a run find in it what they share
+ROOM = 1_000_000_000
 SETTINGS = ("MONDAY_", "DATABASE_URL", "WEBHOOK_BASE_URL", "PORT", "DEBUG", "LOG_FORMAT", "PG")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
-        os.environ[RUN_FOLDER] = tempfile.mkdtemp(prefix="monday-sync-test-")
+        os.environ[RUN_FOLDER] = tempfile.mkdtemp(prefix="monday-sync-test-", dir=_memory())
         os.chmod(os.environ[RUN_FOLDER], 0o711)  # as root, the server runs as another account and must get through
+
+
+def _memory() -> str | None:
+    """A folder in memory with room for a server, if there is one: a database there is cloned 30 times faster."""
+    folder = "/dev/shm"
+    if not os.access(folder, os.W_OK) or shutil.disk_usage(folder).free < ROOM:
+        return None
+    return None if os.statvfs(folder).f_flag & os.ST_NOEXEC else folder
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

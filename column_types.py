@@ -104,9 +104,12 @@ def _object(cell: Cell) -> dict[str, Any]:
 
 def _whole(value: Any) -> int:
     try:
-        return int(value)
+        number = int(value)
     except (TypeError, ValueError, OverflowError):
         raise CellError(f"not a whole number: {_shown(value)}") from None
+    if not -(2**63) <= number < 2**63 or (type(value) is not str and number != value):
+        raise CellError(f"not a whole number: {_shown(value)}")
+    return number
 
 
 def _number(value: Any) -> Decimal:
@@ -116,7 +119,7 @@ def _number(value: Any) -> Decimal:
         number = text if type(text) is Decimal else Decimal(text)
     except (InvalidOperation, TypeError, ValueError):
         raise CellError(f"not a number: {_shown(value)}") from None
-    if not number.is_finite() or (type(text) is str and "_" in text):
+    if not number.is_finite() or type(value) is bool or (type(text) is str and "_" in text):
         raise CellError(f"not a number: {_shown(value)}")
     if not -16_383 <= number.adjusted() < 131_072 or (type(text) is str and len(text) > 16_383):
         raise CellError(f"number out of range: {_shown(value)}")
@@ -234,7 +237,11 @@ def _read_number(cell: Cell, column: BoardColumn) -> Value:
     value = cell.get("value")
     if type(value) is str:
         value = value.strip('"')
-    if value is None or value == "" or value == "null" or value == {}:
+        if value[:1] == "{":
+            value = _object(cell)
+    if type(value) is dict:
+        value = value.get("value")
+    if value is None or value == "" or value == "null":
         value = cell.get("text")
         if not value:
             return None
@@ -375,8 +382,7 @@ def _read_country(cell: Cell, column: BoardColumn) -> Value:
 
 
 def _read_rating(cell: Cell, column: BoardColumn) -> Value:
-    value = _decoded(cell.get("value"))
-    rating = value.get("rating") if type(value) is dict else value
+    rating = _object(cell).get("rating")
     return _whole(rating) or None if rating else None
 
 
@@ -558,7 +564,7 @@ def _write_dropdown(value: Value, column: BoardColumn, cell: Cell | None) -> Jso
     ids = _labels(column).ids
     if isinstance(value, str):
         value = [value] if value.strip() in ids else value.split(",")
-    labels = [text for text in (_as_text(one).strip() for one in value) if text]
+    labels = [text for text in (_as_text(one).strip() for one in _several(value)) if text]
     if all(label in ids for label in labels):
         return {"ids": [ids[label] for label in labels]} if labels else None
     return {"labels": labels}
@@ -890,10 +896,7 @@ def comparison(kind: str, pg_type: str = "") -> str:
 
 
 def _comparison_named(kind: str) -> str:
-    if kind in COMPARISONS and kind not in COLUMN_TYPES:
-        return kind
-    known = COLUMN_TYPES.get(kind)
-    return known.compare if known else _PG_COMPARISONS.get(kind.partition("(")[0].strip().lower(), "json")
+    return _COMPARED_BY.get(kind) or _COMPARED_BY.get(kind.partition("(")[0].strip().lower(), "json")
 
 
 # --- JSON: canonical values in bases and in `metadata` --------------------------------------------------------------
@@ -1047,14 +1050,17 @@ _KINDS = (
 
 COLUMN_TYPES: dict[str, ColumnType] = {kind.name: kind for kind in _KINDS}
 
-_PG_COMPARISONS = {
-    **dict.fromkeys(("text", "varchar", "character varying", "char", "citext", "uuid"), "text"),
+_COMPARED_BY: dict[str, str] = {
+    **dict.fromkeys(("varchar", "character varying", "char", "citext", "uuid"), "text"),
     **dict.fromkeys(("numeric", "decimal", "double precision", "real"), "number"),
     **dict.fromkeys(("integer", "int", "bigint", "smallint"), "whole"),
     **dict.fromkeys(("timestamptz", "timestamp with time zone", "timestamp"), "moment"),
     **dict.fromkeys(("time", "time without time zone"), "minute"),
     **{"boolean": "flag", "bool": "flag", "text[]": "labels", "bigint[]": "ids"},
+    **{name: name for name in COMPARISONS},
+    **{kind.name: kind.compare for kind in _KINDS},
 }
+"""Comparisons, types of PostgreSQL and kinds of column, each by name."""
 
 
 def column_type(name: str) -> ColumnType:

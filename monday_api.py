@@ -37,6 +37,9 @@ CHUNK = 1 << 18
 SECONDS_FOR_A_BODY = 180.0
 """A body that drips longer than this is given up, however often it drips."""
 
+LONGEST_MESSAGE = 100_000
+"""Bodies that report errors are short; a page of cells is not searched."""
+
 log = logging.getLogger("monday_sync.api")
 
 
@@ -128,22 +131,24 @@ class HttpWire:
     def post(self, body: bytes, headers: Mapping[str, str], read_timeout: float) -> Reply:
         """Send once. Whatever goes wrong is told in the reply, never raised."""
         import requests
+        import urllib3
 
         with self._session() as session:
+            response = None
             try:
-                with session.post(
+                response = session.post(
                     self.url,
                     data=body,
                     headers=dict(headers),
                     timeout=(self._connect_timeout, read_timeout),
                     allow_redirects=False,
                     stream=True,
-                ) as response:
-                    content = _read(response)
-            except requests.exceptions.RequestException as error:
+                )
+                content = _read(response)
+            except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+                if response is not None:
+                    response.close()
                 return Reply(failure=_no_answer(error))
-            except OSError as error:
-                return Reply(failure=Failure(0, "NETWORK", type(error).__name__))
         self._compare_version(response.headers)
         return Reply(response.status_code, response.headers, self._decoded(content), len(content))
 
@@ -191,8 +196,8 @@ class HttpWire:
         return session
 
     def _decoded(self, content: bytes) -> Any:
-        """The JSON of a body, or None. The token, should monday.com ever repeat it, goes no further."""
-        if self._token.encode() in content:
+        """The JSON of a body, or None. Should a message repeat the token, it goes no further."""
+        if len(content) < LONGEST_MESSAGE:
             content = content.replace(self._token.encode(), b"***")
         return loads(content)
 
@@ -230,10 +235,10 @@ def loads(content: bytes) -> Any:
 
 
 def _read(response: requests.Response) -> bytes:
-    """The body, as long as it does not take for ever."""
+    """The body, as long as it does not take for ever. Read to its end, it gives its connection back by itself."""
     until = time.monotonic() + SECONDS_FOR_A_BODY
     parts = []
-    for part in response.iter_content(CHUNK):
+    while part := response.raw.read1(CHUNK, decode_content=True):
         parts.append(part)
         if time.monotonic() > until:
             raise TimeoutError("the answer takes too long")
@@ -253,8 +258,6 @@ def _no_answer(error: Exception) -> Failure:
         return Failure(0, "UNREACHABLE", "no trusted connection could be made")
     if isinstance(error, ValueError):
         return Failure(0, "INVALID_ADDRESS", f"nothing can be sent to this address ({kind})")
-    if isinstance(error, requests.exceptions.Timeout):
+    if "timed out" in str(error) or isinstance(error, TimeoutError):
         return Failure(0, "TIMEOUT", "no answer in time")
-    if isinstance(error, requests.exceptions.ConnectionError) and "Read timed out" in str(error):
-        return Failure(0, "TIMEOUT", "the answer stopped half way")
     return Failure(0, "NETWORK", f"the connection broke ({kind})")

@@ -209,6 +209,7 @@ class ItemReads(Conversation):
             for page in pages:
                 self._caller.tally.add(pages=1, items=len(page.items))
                 yield page
+                del page
         finally:
             pages.close()  # type: ignore[attr-defined]
 

@@ -95,10 +95,11 @@ class Pager:
             ids = [item.id for item in page.items]
             if page.cursor is not None and page.cursor == cursor and ids == seen:
                 raise Incomplete(f"The listing of board {listing.board_id} does not advance: the same page came again.")
-            yield page
-            if page.cursor is None:
-                return
             cursor, seen = page.cursor, ids
+            yield page
+            del page  # Freed before the next one is decoded, its memory is used again in one piece.
+            if cursor is None:
+                return
 
     def page(
         self,
@@ -253,10 +254,10 @@ def _read_item(
         if asked:
             values = row["column_values"]
             cells = {cell["id"]: cell for cell in values}
-            if len(cells) != len(values) or not cells.keys() <= asked:
-                return "its cells are not the ones that were asked for"
-            if usual is not None and row["state"] == "active" and not usual <= cells.keys():
-                return f"the cells of {', '.join(sorted(usual - cells.keys()))} are missing"
+            if len(cells) != len(values) or cells.keys() != asked:
+                reason = _wrong_cells(cells, len(values), asked, usual if row["state"] == "active" else None)
+                if reason:
+                    return reason
         items.append(
             Item(
                 item_id,
@@ -272,6 +273,15 @@ def _read_item(
         )
     except (KeyError, TypeError, AttributeError) as error:
         return "it is empty" if row is None else f"a part of it is missing ({error})"
+    return ""
+
+
+def _wrong_cells(cells: Mapping[str, Any], came: int, asked: frozenset[str], usual: frozenset[str] | None) -> str:
+    """Why cells that are not exactly those asked for are not good enough; empty when they are."""
+    if len(cells) != came or not cells.keys() <= asked:
+        return "its cells are not the ones that were asked for"
+    if usual is not None and not usual <= cells.keys():
+        return f"the cells of {', '.join(sorted(usual - cells.keys()))} are missing"
     return ""
 
 

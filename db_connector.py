@@ -32,7 +32,7 @@ from postgres_text import CopyText, array_text, json_text, json_value
 
 __all__ = [
     *("Composable", "Database", "Transaction", "TransactionConflict"),
-    *("compose", "connect", "db", "identifier", "identifiers", "json_text", "table_name"),
+    *("compose", "connect", "db", "identifier", "identifiers", "joined", "json_text", "table_name"),
 ]
 
 Row = tuple[Any, ...]
@@ -74,6 +74,11 @@ def identifier(*names: str) -> Composable:
 def identifiers(names: Iterable[str]) -> Composable:
     """Names with commas between them, for a list of columns."""
     return sql.SQL(", ").join([_Name(name) for name in names])
+
+
+def joined(separator: str, parts: Iterable[Composable]) -> Composable:
+    """Pieces of a statement with a separator between them."""
+    return sql.SQL(separator).join(list(parts))
 
 
 def table_name(name: str) -> Composable:

@@ -86,6 +86,14 @@ def server_of(home: Path) -> LocalPostgres:
     return LocalPostgres(elsewhere)
 
 
+def remove(home: Path = Path()) -> None:
+    """Stop the server of a home, whoever uses it, and delete its data."""
+    server = server_of(home)
+    if server.root.exists():
+        server.end()
+        shutil.rmtree(server.root)
+
+
 class LocalPostgres:
     """One cluster in a folder of its own. As root, the folder is given to the account that PostgreSQL runs as."""
 

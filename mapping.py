@@ -7,7 +7,8 @@ decide how cells are read. Nothing here knows a particular board.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping as Map, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -57,6 +58,7 @@ class Related:
     refs: Map[str, str] = field(default_factory=dict)
     keys: tuple[NaturalKey, ...] = ()
     without_key: str = "metadata"
+    needed_by: tuple[str, ...] = ()
     key_changed: str = "relink"
     new: Map[str, Any] = field(default_factory=dict)
     owned_by: str | None = None
@@ -230,11 +232,13 @@ class BoundMapping:
         try:
             for one in self._plain:
                 cell = cells.get(one.column)
-                if cell is not None:
+                if cell is None:  # not delivered, which is not the same as empty
+                    value = before.get(one.field) if before else None
+                else:
                     column = one.column
                     value = one.read(cell, one.about)
-                    if value is not None:
-                        record[one.field] = value
+                if value is not None:
+                    record[one.field] = value
             for made in self._made:
                 column = made.binding.columns[0]
                 self._read_made(made, item, before, record)
@@ -321,7 +325,8 @@ class BoundMapping:
         return found
 
     def _compile(self) -> tuple[list[_Plain], list[_Made]]:
-        plain, made = [], []
+        plain: list[_Plain] = []
+        made: list[_Made] = []
         for binding in self.bindings:
             if binding.transform is None:
                 if (column := binding.columns[0]) != ITEM_NAME:

@@ -1,4 +1,4 @@
-"""What may stand in a mapping file. One table serves the check on load, the JSON Schema for editors, and the documentation."""
+"""What may stand in a mapping file: one table for the check on load, the JSON Schema for editors, and the documentation."""
 
 from __future__ import annotations
 
@@ -51,6 +51,7 @@ RELATED: dict[str, Key] = {
         "Where the cells of an item go whose row would have no key: a row of its `own`, or the root's `metadata`.",
         choices=("own", "metadata"),
     ),
+    "needed_by": Key("texts", "Related rows that make a row without key of its own necessary, because they hang on it."),
     "key_changed": Key(
         "choice",
         "When an item's key changes and no row has the new one: `rename` the old row while nobody else uses it, or"
@@ -68,7 +69,7 @@ FIELD: dict[str, Key] = {
     "fields": Key("fields", "Several table columns that one value is taken apart into."),
     "transform": Key("transform", "A named transform with its inverse, or `module:function`."),
     "as": Key("text", "The kind of value, when it is not the board column's own."),
-    "read_only": Key("choice", "The field is never written to monday.com; what to do when SQL changes it.", choices=READ_ONLY),
+    "read_only": Key("choice", "Never written to monday.com; what to do when SQL changes it.", choices=READ_ONLY),
     "conflict": Key("choice", "The rule for this field when both sides changed it.", choices=CONFLICT_RULES),
     "create_labels": Key("flag", "Make a label on the board when a value has none."),
     "link_to": Key("name", "The entity whose rows a relation column points at."),

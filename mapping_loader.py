@@ -124,6 +124,7 @@ class _Builder:
             refs=dict(tree.get("refs", {})),
             keys=tuple(self._key(tree, "keys", key) for key in tree.get("keys", ())),
             without_key=tree.get("without_key", "own" if "child" in tree or not tree.get("keys") else "metadata"),
+            needed_by=tuple(tree.get("needed_by", ())),
             key_changed=tree.get("key_changed", "relink"),
             new=dict(tree.get("new", {})),
             owned_by=tree.get("owned_by"),
@@ -135,6 +136,9 @@ class _Builder:
             for column, other in one.refs.items():
                 if other not in related:
                     self.source.say(trees[name], "refs", f"{column!r} points at {other!r}, which is not a related row")
+            for other in one.needed_by:
+                if other not in related:
+                    self.source.say(trees[name], "needed_by", f"{other!r} is not a related row")
             if one.parent != ROOT and one.parent not in related:
                 self.source.say(trees[name], "from", f"{one.parent!r} is not a related row")
         if not self.source.mistakes and _goes_round(related):

@@ -26,6 +26,18 @@ begin
     end loop;
 end $$;
 
+-- Only where it is needed: a column that a view shows cannot be altered at all.
+create or replace function pg_temp.as_text(target text, name text) returns void
+language plpgsql as $$
+begin
+    if exists (
+        select from pg_attribute
+        where attrelid = target::regclass and attname = name and atttypid <> 'text'::regtype and not attisdropped
+    ) then
+        execute format('alter table %I alter column %I type text using %I::text', target, name, name);
+    end if;
+end $$;
+
 -- A notice for each thing that is there already would drown the ones that matter.
 set local client_min_messages = warning;
 
@@ -248,10 +260,9 @@ select pg_temp.columns('sync_mapping',
     'last_error text',
     'synced_at timestamptz');
 
--- Earlier states kept the key as uuid or integer.
-alter table sync_mapping alter column entity_id type text using entity_id::text;
-alter table sync_mapping alter column monday_id type text using monday_id::text;
-alter table sync_mapping alter column monday_board_id type text using monday_board_id::text;
+-- Earlier states kept the keys as uuid or integer.
+select pg_temp.as_text('sync_mapping', 'entity_id'), pg_temp.as_text('sync_mapping', 'monday_id'),
+       pg_temp.as_text('sync_mapping', 'monday_board_id');
 alter table sync_mapping alter column monday_id drop not null;
 alter table sync_mapping alter column entity_id drop not null;
 
@@ -287,8 +298,7 @@ select pg_temp.columns('sync_logs',
     'operation text',
     'status text',
     'message text');
-alter table sync_logs alter column entity_id type text using entity_id::text;
-alter table sync_logs alter column monday_id type text using monday_id::text;
+select pg_temp.as_text('sync_logs', 'entity_id'), pg_temp.as_text('sync_logs', 'monday_id');
 alter table sync_logs alter column entity_id drop not null;
 alter table sync_logs alter column monday_id drop not null;
 create index if not exists sync_logs_run_idx on sync_logs (run_id);

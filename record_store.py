@@ -1,0 +1,451 @@
+"""A record's life over several tables: loading it, and writing many at once with a fixed number of statements.
+
+A record has one root row and related rows, some of which other records share. Shared rows are found by their natural
+keys; which of several items fills a shared row is decided by who was updated last.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from collections.abc import Mapping as Map
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from column_types import from_json, is_empty
+from db_connector import Composable, Transaction, compose, identifier, joined, table_name
+from mapping import ROOT, Binding, BoundMapping, Mapping, Related
+from models import Record, Value
+from row_table import Home, Rank, Row, Slot, Table, alias, folded, plain_text, slot_value, usable_keys
+from shared_rows import Rows, Settlement, Want, note_shown
+
+
+@dataclass(slots=True)
+class Stored:
+    """An entity's rows as PostgreSQL has them."""
+
+    root_id: str
+    record: Record
+    ids: dict[str, str | None]
+    archived: bool = False
+    settings: tuple[bool, str] | None = None
+
+
+@dataclass(slots=True)
+class Upsert:
+    """A record to be written. `changed` limits it to those fields; None writes everything, as for a new record.
+
+    Afterwards `root_id` is known, and `shown` holds the fields that PostgreSQL shows unlike `record`, because a shared
+    row belongs to others too.
+    """
+
+    monday_id: str | None
+    rank: Rank
+    record: Record
+    changed: frozenset[str] | None = None
+    stored: Stored | None = None
+    restore: bool = False
+    root_id: str = ""
+    ids: dict[str, str | None] = field(default_factory=dict)
+    shown: Record = field(default_factory=dict)
+
+    def touches(self, names: Iterable[str]) -> bool:
+        """Whether any of these fields is to be written."""
+        return self.changed is None or not self.changed.isdisjoint(names)
+
+
+@dataclass(slots=True)
+class Holder:
+    """A root row found by its natural key, and the item that has it, if one has."""
+
+    root_id: str
+    link_id: str | None = None
+    monday_id: str | None = None
+    gone: bool = False
+    linked_at: datetime | None = None
+    ours: bool = True
+    stored: Stored | None = None
+
+    def free_for(self, monday_id: str, since: datetime | None) -> bool:
+        """Whether an item may have the row. Of items first met in one run, the one with the lowest id has it."""
+        if self.link_id is None:
+            return self.monday_id is None
+        if self.gone:
+            return True
+        met_now = since is not None and self.linked_at is not None and self.linked_at >= since
+        return met_now and int(monday_id) < int(self.monday_id or 0)
+
+
+class RecordStore:
+    """Loads and writes the records of one mapping."""
+
+    def __init__(
+        self, bound: BoundMapping, types: Map[str, Map[str, str]], owners: Map[str, Mapping] | None = None
+    ) -> None:
+        self.bound = bound
+        self.mapping = bound.mapping
+        self.owners = owners or {}
+        self.root = Home(bound, ROOT, None, types[self.mapping.table])
+        self.homes = {
+            name: Home(bound, name, related, types[related.table]) for name, related in self.mapping.related.items()
+        }
+        self._load = self._load_statement()
+
+    # Loading
+
+    def load(self, tx: Transaction, root_ids: Sequence[str], anybody: bool = False) -> dict[str, Stored]:
+        """The records of these root rows. Left out are rows not there and, unless `anybody`, not of this entity."""
+        if not root_ids:
+            return {}
+        params = {"ids": list(root_ids), "anybody": anybody, **self._only_params()}
+        rows = tx.rows(self._load[0], params)
+        found = (self._stored(row) for row in rows)
+        return {stored.root_id: stored for stored in found}
+
+    def _stored(self, row: Sequence[Any]) -> Stored:
+        root_id, archived, enabled, direction, *values = row
+        got = dict(zip(self._load[1], values, strict=True))
+        ids = {name: got[name, "id"] for name in self.homes}
+        record: Record = {}
+        for home in (self.root, *self.homes.values()):
+            if home.name and ids[home.name] is None:
+                self._read_metadata(home, got, record)
+                continue
+            for slot, name in home.slots.items():
+                value = slot_value(home, slot, got)
+                if not is_empty(value):
+                    record[name] = value
+        settings = (enabled, direction) if self.mapping.record_settings else None
+        return Stored(root_id, record, ids, archived, settings)
+
+    def _read_metadata(self, home: Home, got: Map[tuple[str, str], Any], record: Record) -> None:
+        """The fields of a related row that is missing because it would have no key: the root's metadata keeps them."""
+        rest = self.mapping.rest
+        metadata = got.get((ROOT, rest)) if rest else None
+        if not metadata or home.related is None or home.related.without_key != "metadata":
+            return
+        for binding in self._bindings(home):
+            cells = tuple(
+                from_json(self.bound.columns[column].type, metadata.get(self.bound.title(column)))
+                if column in self.bound.columns else None
+                for column in binding.columns
+            )  # fmt: skip
+            if all(is_empty(cell) for cell in cells):
+                continue
+            values = binding.transform.read(cells, None) if binding.transform else cells
+            record.update({name: value for name, value in zip(binding.fields, values, strict=True) if not is_empty(value)})
+
+    def _bindings(self, home: Home) -> list[Binding]:
+        return [one for one in self.bound.bindings if one.fields[0] in home.fields]
+
+    def _load_statement(self) -> tuple[Composable, list[tuple[str, str]]]:
+        """The statement that loads records, and what each of its columns is."""
+        settings = "root.sync_enabled, root.sync_direction" if self.mapping.record_settings else "true, ''"
+        selected, names, joins = [], [], []
+        for home in (self.root, *self.homes.values()):
+            if home.related is not None:
+                selected.append(compose("{home}.id::text", home=identifier(home.name)))
+                names.append((home.name, "id"))
+                joins.append(self._join(home.related))
+            for column in sorted({slot[0] for slot in home.slots} | self._rest_column(home)):
+                selected.append(compose("{home}.{column}", home=alias(home.name), column=identifier(column)))
+                names.append((home.name, column))
+        statement = compose(
+            f"select root.{{key}}::text, root.archived_at is not null, {settings}{{selected}} from {{table}} as root"
+            "{joins} where root.{key}::text = any(%(ids)s) and (%(anybody)s or true{only})",
+            key=identifier(self.mapping.primary_key),
+            selected=joined("", [joined(", ", [compose(""), one]) for one in selected]),
+            table=table_name(self.mapping.table),
+            joins=joined("", joins),
+            only=self.only("root"),
+        )
+        return statement, names
+
+    def _rest_column(self, home: Home) -> set[str]:
+        return {self.mapping.rest} if home is self.root and self.mapping.rest else set()
+
+    def _join(self, related: Related) -> Composable:
+        home = identifier(related.name)
+        if related.child:
+            # One row for each root, even where somebody has made several.
+            return compose(
+                " left join lateral (select * from {table} as c where c.{child} = root.{key}"
+                " order by c.created_at, c.id limit 1) as {home} on true",
+                table=table_name(related.table), child=identifier(related.child), home=home,
+                key=identifier(self.mapping.primary_key),
+            )  # fmt: skip
+        return compose(
+            " left join {table} as {home} on {home}.id = {parent}.{via}",
+            table=table_name(related.table), home=home, parent=alias(related.parent), via=identifier(str(related.via)),
+        )  # fmt: skip
+
+    def only(self, alias: str) -> Composable:
+        """` and` the condition that a row of the root table belongs to the entity; its values are `_only_params`."""
+        parts = [
+            compose(f" and {{alias}}.{{column}} = %(only_{index})s", alias=identifier(alias), column=identifier(column))
+            for index, column in enumerate(self.mapping.only)
+        ]
+        return joined("", parts)
+
+    def _only_params(self) -> dict[str, Any]:
+        return {f"only_{index}": value for index, value in enumerate(self.mapping.only.values())}
+
+    # Natural keys of root rows
+
+    def root_key(self, record: Record) -> tuple[str, ...] | None:
+        """The values of the root's natural key, as they are compared; None when one is empty."""
+        values = {slot: record.get(name) for slot, name in self.root.slots.items()}
+        parts = [values.get((part.column, None)) for part in self.mapping.key]
+        if any(is_empty(part) or not plain_text(part).strip() for part in parts):
+            return None
+        return folded(self.mapping.key, parts)
+
+    def holders(self, tx: Transaction, keys: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], Holder]:
+        """Who has the root rows of these natural keys."""
+        if not keys:
+            return {}
+        columns = {f"v{index}": "text" for index in range(len(self.mapping.key))}
+        texts = ["lower(t.{%s}::text)" if part.ignore_case else "t.{%s}::text" for part in self.mapping.key]
+        names = {f"k{index}": identifier(part.column) for index, part in enumerate(self.mapping.key)}
+        conditions = [f"{text % f'k{index}'} = new.v{index}" for index, text in enumerate(texts)]
+        rows = tx.bulk(
+            f"select {', '.join(f'new.{name}' for name in columns)}, t.{{key}}::text, l.id::text, l.monday_id,"
+            " l.archived_at is not null, l.created_at, true{only}"
+            f" from {{rows}} join {{table}} as t on {' and '.join(conditions)}"
+            " left join sync_mapping as l on l.entity_id = t.{key}::text and l.entity_type = %(type)s"
+            " order by t.created_at desc",
+            columns, sorted(set(keys)), {"type": self.mapping.entity_type, **self._only_params()},
+            table=table_name(self.mapping.table), key=identifier(self.mapping.primary_key), only=self.only("t"), **names,
+        )  # fmt: skip
+        width = len(columns)
+        found = {tuple(row[:width]): Holder(*row[width:]) for row in rows}
+        stored = self.load(tx, [holder.root_id for holder in found.values()], anybody=True)
+        for holder in found.values():
+            holder.stored = stored.get(holder.root_id)
+        return found
+
+    # Writing
+
+    def write(self, tx: Transaction, upserts: Sequence[Upsert]) -> None:
+        """Write them all: related rows first, then roots, then the rows that point at roots."""
+        for upsert in upserts:
+            upsert.ids = dict(upsert.stored.ids) if upsert.stored else {}
+            upsert.root_id = upsert.stored.root_id if upsert.stored else str(uuid.uuid4())
+        for step in self.mapping.order:
+            self._write_related(tx, [self.homes[one.name] for one in step], upserts)
+        self._write_roots(tx, upserts)
+        for related in self.mapping.children:
+            self._write_children(tx, self.homes[related.name], upserts)
+
+    def archive(self, tx: Transaction, root_ids: Sequence[str]) -> int:
+        """Mark root rows as archived; how many were not yet."""
+        return tx.execute(
+            compose(
+                "update {table} set archived_at = now(), updated_at = now()"
+                " where {key}::text = any(%s) and archived_at is null",
+                table=table_name(self.mapping.table), key=identifier(self.mapping.primary_key),
+            ),
+            (list(root_ids),),
+        )  # fmt: skip
+
+    def delete(self, tx: Transaction, root_ids: Sequence[str]) -> int:
+        """Delete root rows; rows that others may share stay."""
+        return tx.execute(
+            compose(
+                "delete from {table} where {key}::text = any(%s)",
+                table=table_name(self.mapping.table), key=identifier(self.mapping.primary_key),
+            ),
+            (list(root_ids),),
+        )  # fmt: skip
+
+    # Related rows
+
+    def _write_related(self, tx: Transaction, homes: Sequence[Home], upserts: Sequence[Upsert]) -> None:
+        wants = [want for upsert in upserts for home in homes if (want := self._want(upsert, home)) is not None]
+        if not wants:
+            return
+        rows = self._find(tx, homes, wants)
+        wants.sort(key=lambda want: want.upsert.rank)
+        Settlement(self, tx, homes, wants, rows).run()
+        self._save(tx, homes, [want.row for want in wants if want.row is not None])
+        for want in wants:
+            note_shown(want)
+
+    def _want(self, upsert: Upsert, home: Home) -> Want | None:
+        """None when nothing about this related row is to change."""
+        related = home.related
+        assert related is not None
+        current = upsert.ids.get(home.name)
+        pointers = {column: upsert.ids.get(other) for column, other in home.pointers.items()}
+        if not upsert.touches(home.names) and not self._moved(upsert, home):
+            return None
+        values: dict[Slot, Value] = {slot: upsert.record.get(name) for slot, name in home.slots.items()}
+        values.update({(column, None): target for column, target in pointers.items()})
+        keys = usable_keys(related, values)
+        if not keys and not self._keyless(upsert, home, values):
+            upsert.ids[home.name] = None
+            return None
+        return Want(upsert, home, values, keys, current)
+
+    def _moved(self, upsert: Upsert, home: Home) -> bool:
+        """Whether a row that this one points at, or that needs this one to exist, is another one now."""
+        assert home.related is not None
+        before = upsert.stored.ids if upsert.stored else {}
+        others = (*home.pointers.values(), *home.related.needed_by)
+        if upsert.touches([name for other in home.related.needed_by for name in self.homes[other].names]):
+            return True
+        return any(upsert.ids.get(other) != before.get(other) for other in others)
+
+    def _keyless(self, upsert: Upsert, home: Home, values: Map[Slot, Value]) -> bool:
+        """Whether a record without a key gets a row of its own."""
+        related = home.related
+        assert related is not None
+        if related.without_key != "own":
+            return False
+        if any(not is_empty(values[slot]) for slot in home.slots):
+            return True
+        return any(self._has_key(upsert, self.homes[other]) for other in related.needed_by)
+
+    def _has_key(self, upsert: Upsert, home: Home) -> bool:
+        assert home.related is not None
+        return bool(usable_keys(home.related, {slot: upsert.record.get(name) for slot, name in home.slots.items()}))
+
+    def _find(self, tx: Transaction, homes: Sequence[Home], wants: Sequence[Want]) -> Rows:
+        """The rows that the wanted keys name, and those that the records have now, in one statement."""
+        related = homes[0].related
+        assert related is not None
+        table = Table(homes)
+        selected: list[Composable] = []
+        params: dict[str, Any] = {}
+        for index, key in enumerate(related.keys):
+            values = sorted({folded(key, values) for want in wants for at, values in want.keys if at == index})
+            if values:
+                selected.append(table.by_key(index, key))
+                params.update({f"k{index}_{at}": [plain_text(one[at]) for one in values] for at in range(len(key))})
+        if current := sorted({want.current for want in wants if want.current}):
+            selected.append(table.by_id())
+            params["current"] = current
+        rows = Rows()
+        if selected:
+            owner = self.owners.get(related.owned_by or "")
+            params["owner"] = owner.entity_type if owner else None
+            for row in tx.rows(joined(" union all ", selected) + compose(" order by 3, 2"), params):
+                rows.add(table, row)
+        return rows
+
+    def _save(self, tx: Transaction, homes: Sequence[Home], rows: Iterable[Row]) -> None:
+        seen = {id(row): row for row in rows}.values()
+        table = Table(homes)
+        new = [row for row in seen if row.new]
+        dirty = [row for row in seen if row.dirty and not row.new]
+        if new:
+            extra = sorted({column for row in new for column in row.defaults})
+            tx.copy_in(
+                table.name, ["id", *table.columns, *extra],
+                [[row.id, *table.cells(row), *[row.defaults.get(column) for column in extra]] for row in new],
+            )  # fmt: skip
+        if dirty:
+            table.update(tx, "id", dirty)
+
+    # Root rows
+
+    def _write_roots(self, tx: Transaction, upserts: Sequence[Upsert]) -> None:
+        new = [upsert for upsert in upserts if upsert.stored is None]
+        old = [upsert for upsert in upserts if upsert.stored is not None and self._root_changed(upsert)]
+        table = Table([self.root], self.mapping)
+        if new:
+            columns, extra = table.columns, list(self.mapping.only)
+            known = [name for name in ("monday_id",) if name in self.root.types]
+            tx.copy_in(
+                table.name, [self.mapping.primary_key, *known, *columns, *extra],
+                [
+                    [one.root_id, *[one.monday_id for _ in known], *table.cells(self._root_row(one)),
+                     *self.mapping.only.values()]
+                    for one in new
+                ],
+            )  # fmt: skip
+        if old:
+            table.update(tx, self.mapping.primary_key, [self._root_row(one) for one in old], self._root_extras(old))
+
+    def _root_changed(self, upsert: Upsert) -> bool:
+        stored = upsert.stored
+        assert stored is not None
+        if upsert.restore or upsert.touches(self.root.names) or self._metadata_touched(upsert):
+            return True
+        return any(upsert.ids.get(name) != stored.ids.get(name) for name in self.root.pointers.values())
+
+    def _metadata_touched(self, upsert: Upsert) -> bool:
+        return any(upsert.touches(home.names) for home in self.homes.values() if home.keeps_metadata)
+
+    def _root_extras(self, upserts: Sequence[Upsert]) -> dict[str, tuple[str, list[Any]]]:
+        """Columns beside the mapped ones: whose item it is, which entity it belongs to, whether it is archived."""
+        extras: dict[str, tuple[str, list[Any]]] = {}
+        if "monday_id" in self.root.types:
+            extras["monday_id"] = ("coalesce(new.{new}, t.monday_id)", [one.monday_id for one in upserts])
+        for column, value in self.mapping.only.items():
+            extras[column] = ("new.{new}", [value for _ in upserts])
+        extras["archived_at"] = (
+            "case when new.{new} = 'yes' then null else t.archived_at end",
+            ["yes" if one.restore else "no" for one in upserts],
+        )
+        return extras
+
+    def _root_row(self, upsert: Upsert) -> Row:
+        values: dict[Slot, Value] = {slot: upsert.record.get(name) for slot, name in self.root.slots.items()}
+        values.update({(column, None): upsert.ids.get(other) for column, other in self.root.pointers.items()})
+        for home in self.homes.values():
+            if home.keeps_metadata and self.mapping.rest and upsert.touches(home.names):
+                values.update(self._kept_in_metadata(upsert, home))
+        return Row(upsert.root_id, values, new=upsert.stored is None)
+
+    def _kept_in_metadata(self, upsert: Upsert, home: Home) -> dict[Slot, Value]:
+        """The cells of a related row that does not exist, under their columns' titles; None once it does exist."""
+        rest = str(self.mapping.rest)
+        missing = upsert.ids.get(home.name) is None
+        kept: dict[Slot, Value] = {}
+        for binding in self._bindings(home):
+            values: Sequence[Value] = [upsert.record.get(name) for name in binding.fields]
+            if binding.transform is not None:
+                nothing = tuple(None for _ in binding.columns)
+                values = binding.transform.write(tuple(values), tuple(None for _ in values), nothing)
+            for column, value in zip(binding.columns, values, strict=True):
+                kept[rest, self.bound.title(column)] = value if missing else None
+        return kept
+
+    def kept_apart(self, upsert: Upsert) -> list[str]:
+        """The titles of the board columns whose values stand in the root's metadata, because their row has no key."""
+        return [
+            str(slot[1])
+            for home in self.homes.values()
+            if home.keeps_metadata and self.mapping.rest and upsert.touches(home.names)
+            for slot, value in self._kept_in_metadata(upsert, home).items()
+            if not is_empty(value)
+        ]
+
+    # Rows that point at the root
+
+    def _write_children(self, tx: Transaction, home: Home, upserts: Sequence[Upsert]) -> None:
+        related = home.related
+        assert related is not None and related.child is not None
+        table = Table([home])
+        new, old = [], []
+        for upsert in upserts:
+            values: dict[Slot, Value] = {slot: upsert.record.get(name) for slot, name in home.slots.items()}
+            filled = any(not is_empty(value) for value in values.values())
+            values.update({(column, None): upsert.ids.get(other) for column, other in home.pointers.items()})
+            row_id = upsert.ids.get(home.name)
+            if row_id is None and filled and upsert.touches(home.names):
+                upsert.ids[home.name] = str(uuid.uuid4())
+                new.append((upsert, Row(str(upsert.ids[home.name]), values, new=True)))
+            elif row_id is not None and (upsert.touches(home.names) or self._moved(upsert, home)):
+                old.append(Row(row_id, home.emptied(values)))
+        if new:
+            tx.copy_in(
+                table.name, ["id", related.child, *table.columns],
+                [[row.id, upsert.root_id, *table.cells(row)] for upsert, row in new],
+            )  # fmt: skip
+        if old:
+            table.update(tx, "id", old)
+
+

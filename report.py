@@ -1,0 +1,105 @@
+"""What a run did: counts of records, and how they are told, as text for a person and as JSON for a program."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime
+from typing import Any
+
+from errors import EXIT_IN_STEP, EXIT_LEFTOVERS
+
+
+@dataclass(slots=True)
+class Written:
+    """Records written on one side."""
+
+    created: int = 0
+    updated: int = 0
+    archived: int = 0
+
+    def __iadd__(self, other: Written) -> Written:
+        _add(self, other)
+        return self
+
+
+@dataclass(slots=True)
+class EntityReport:
+    """Counts of one entity in one run; each is of records, not of rows."""
+
+    entity: str
+    board_id: str
+    read: int = 0
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    skipped: int = 0
+    archived: int = 0
+    restored: int = 0
+    conflicts: int = 0
+    held: int = 0
+    errors: int = 0
+    set_aside: int = 0
+    complete: bool = True
+    to_postgres: Written = field(default_factory=Written)
+    to_monday: Written = field(default_factory=Written)
+    missing: list[str] = field(default_factory=list)
+    message: str = ""
+    seconds: float = 0.0
+
+    @property
+    def changes(self) -> int:
+        """How many records were written, on either side."""
+        return sum(sum(getattr(side, one.name) for one in fields(Written)) for side in (self.to_postgres, self.to_monday))
+
+    @property
+    def exit_code(self) -> int:
+        """0 when both sides are in step, 3 when something waits for a person or could not be shown to be whole."""
+        leftovers = self.held or self.errors or self.set_aside or not self.complete
+        return EXIT_LEFTOVERS if leftovers else EXIT_IN_STEP
+
+    def add(self, other: EntityReport) -> None:
+        """Take the counts of a batch in."""
+        for one in fields(self):
+            mine = getattr(self, one.name)
+            if isinstance(mine, Written):
+                mine += getattr(other, one.name)
+            elif isinstance(mine, int) and not isinstance(mine, bool):
+                setattr(self, one.name, mine + getattr(other, one.name))
+
+    def as_json(self) -> dict[str, Any]:
+        """The documented shape."""
+        shape = asdict(self)
+        for name in ("missing", "message", "seconds"):
+            if not shape[name]:
+                del shape[name]
+        return shape
+
+
+@dataclass(slots=True)
+class RunReport:
+    """One run over one or more entities."""
+
+    run_id: str
+    direction: str
+    started_at: datetime
+    duration_s: float = 0.0
+    exit_code: int = EXIT_IN_STEP
+    api: dict[str, Any] = field(default_factory=lambda: {"calls": 0, "complexity": 0, "retries": 0, "waited_s": 0.0})
+    entities: list[EntityReport] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """The object that `--json` prints."""
+        return {
+            "run_id": self.run_id,
+            "direction": self.direction,
+            "started_at": self.started_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "duration_s": round(self.duration_s, 3),
+            "exit_code": self.exit_code,
+            "api": self.api,
+            "entities": [entity.as_json() for entity in self.entities],
+        }
+
+
+def _add(mine: Any, other: Any) -> None:
+    for one in fields(mine):
+        setattr(mine, one.name, getattr(mine, one.name) + getattr(other, one.name))

@@ -1,0 +1,240 @@
+"""Rows that several records share: which row each record of a batch gets, and who fills it.
+
+A shared row is found by its natural keys. Blanks in it are filled by whoever has something to say; over the rest, the
+item that was updated last decides. An edit of a record that has the row already always goes in.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from column_types import is_empty
+from db_connector import Composable, Transaction, compose, identifier, joined, table_name
+from mapping import ROOT, Related
+from models import Value
+from row_table import NEVER, Home, Row, Slot, Table, folded, key_of, usable_keys
+
+if TYPE_CHECKING:
+    from record_store import RecordStore, Upsert
+
+
+@dataclass(slots=True)
+class Want:
+    """What one record wants of one related row."""
+
+    upsert: Upsert
+    home: Home
+    values: dict[Slot, Value]
+    keys: list[tuple[int, tuple[Value, ...]]]
+    current: str | None
+    row: Row | None = None
+
+
+class Rows:
+    """The rows known while a step is written, by id and by natural key."""
+
+    def __init__(self) -> None:
+        self.by_id: dict[str, Row] = {}
+        self.by_key: dict[tuple[int, tuple[str, ...]], Row] = {}
+
+    def add(self, table: Table, row: Sequence[Any]) -> None:
+        """A row of the look-up statement: which key found it, its id, and its columns."""
+        key, row_id, _, owned, *cells = row
+        known = self.by_id.get(row_id)
+        if known is None:
+            known = self.by_id[row_id] = Row(row_id, table.values(cells), owned=owned)
+        if key >= 0:
+            related = table.homes[0].related
+            assert related is not None
+            # Where somebody has made several rows with one key, the oldest is meant.
+            self.by_key.setdefault((key, key_of(related, key, known.values)), known)
+
+    def index(self, related: Related, row: Row) -> None:
+        """Make a row findable by the keys it has now."""
+        for at, values in usable_keys(related, row.values):
+            self.by_key.setdefault((at, folded(related.keys[at], values)), row)
+
+    def forget(self, related: Related, row: Row) -> None:
+        """Take a row out from under the keys it has had."""
+        for found in [found for found, known in self.by_key.items() if known is row]:
+            del self.by_key[found]
+
+
+class Settlement:
+    """Decides which row each record of a page gets, and what is written into rows that several share."""
+
+    def __init__(
+        self, store: RecordStore, tx: Transaction, homes: Sequence[Home], wants: Sequence[Want], rows: Rows
+    ) -> None:
+        self.store = store
+        self.tx = tx
+        self.homes = homes
+        self.wants = wants
+        self.rows = rows
+        related = homes[0].related
+        assert related is not None
+        self.related = related
+
+    def run(self) -> None:
+        """Give each want its row."""
+        alone = self._used_once()
+        self._rank_found()
+        for want in self.wants:
+            row = self._found(want) or self._kept(want, alone) or self._made(want)
+            want.row = row
+            want.upsert.ids[want.home.name] = row.id
+            if row.new and not row.filled:
+                row.filled = set(row.values)
+            elif row.id == want.current:
+                self._change(want, row)
+            else:
+                self._fill(want, row)
+
+    def _found(self, want: Want) -> Row | None:
+        higher: list[int] = []
+        for at, values in want.keys:
+            row = self.rows.by_key.get((at, folded(self.related.keys[at], values)))
+            # A row found by a lesser key is adopted only when it could not have been found by a better one.
+            if row is not None and not any(self._has(row, key) for key in higher):
+                return row
+            higher.append(at)
+        return None
+
+    def _has(self, row: Row, key: int) -> bool:
+        return any(not is_empty(row.values.get((part.column, None))) for part in self.related.keys[key])
+
+    def _kept(self, want: Want, alone: set[str]) -> Row | None:
+        """The record's present row, to be corrected in place, unless others use it too."""
+        row = self.rows.by_id.get(want.current or "")
+        if row is None or row.id not in alone or row.owned:
+            return None
+        keyed = any(self._has(row, at) for at in range(len(self.related.keys)))
+        if keyed and self.related.key_changed != "rename":
+            return None
+        if not want.keys and self.related.without_key != "own":
+            return None
+        self.rows.forget(self.related, row)
+        return row
+
+    def _made(self, want: Want) -> Row:
+        values = {slot: value for slot, value in want.values.items() if not is_empty(value)}
+        assert want.home.related is not None
+        row = Row(str(uuid.uuid4()), values, new=True, rank=want.upsert.rank, defaults=want.home.related.new)
+        self.rows.by_id[row.id] = row
+        self.rows.index(self.related, row)
+        return row
+
+    def _change(self, want: Want, row: Row) -> None:
+        """The record has this row and changes it: an edit, which everybody who shows the row will see."""
+        changed = want.upsert.changed
+        for slot, value in want.values.items():
+            name = want.home.slots.get(slot)
+            if name is None:
+                if value is None or row.values.get(slot) == value:
+                    continue
+            elif changed is not None and name not in changed:
+                continue
+            self._set(want, row, slot, value)
+        self.rows.index(self.related, row)
+
+    def _fill(self, want: Want, row: Row) -> None:
+        """The record meets a row of others: blanks are filled, and who was updated last has the say over the rest."""
+        last = row.rank or NEVER
+        for slot, value in want.values.items():
+            if is_empty(value):
+                continue
+            shown = row.values.get(slot)
+            if is_empty(shown) or (want.upsert.rank > last and not want.home.same(slot, shown, value)):
+                self._set(want, row, slot, value)
+        row.rank = max(last, want.upsert.rank)
+        self.rows.index(self.related, row)
+
+    def _set(self, want: Want, row: Row, slot: Slot, value: Value) -> None:
+        if row.owned and self._is_owned(slot):
+            return
+        if want.home.same(slot, row.values.get(slot), value):
+            return
+        row.values[slot] = value
+        row.filled.add(slot)
+        row.dirty = True
+
+    def _is_owned(self, slot: Slot) -> bool:
+        owner = self.store.owners[str(self.related.owned_by)]
+        return (slot[0] if slot[1] is None else f"{slot[0]}.{slot[1]}") in owner.owns
+
+    def _used_once(self) -> set[str]:
+        """Which of the present rows only one record uses, so that correcting them corrects nobody else's."""
+        rows = self.rows.by_id
+        ids = sorted(
+            {want.current for want in self.wants if want.current and self._found(want) is not rows.get(want.current)}
+        )
+        if not ids:
+            return set()
+        return {row_id for row_id, count in self._uses(ids) if count == 1}
+
+    def _uses(self, ids: Sequence[str]) -> list[Any]:
+        counts = [self._pointing(home) for home in self.homes]
+        statement = compose(
+            "select row_id, count(distinct root) from ({uses}) as uses where row_id = any(%(ids)s) group by row_id",
+            uses=joined(" union all ", counts),
+        )
+        return self.tx.rows(statement, {"ids": list(ids)})
+
+    def _pointing(self, home: Home) -> Composable:
+        """Which root rows use which row of this home."""
+        related = home.related
+        assert related is not None and related.via is not None
+        mapping = self.store.mapping
+        if related.parent == ROOT:
+            return compose(
+                "select {via}::text as row_id, {key}::text as root from {table} where {via} = any(%(ids)s::uuid[])",
+                via=identifier(related.via), key=identifier(mapping.primary_key), table=table_name(mapping.table),
+            )  # fmt: skip
+        parent = mapping.related[related.parent]
+        return compose(
+            "select p.{via}::text as row_id, r.{key}::text as root from {parent} as p"
+            " join {table} as r on r.{link} = p.id where p.{via} = any(%(ids)s::uuid[])",
+            via=identifier(related.via), parent=table_name(parent.table), link=identifier(str(parent.via)),
+            key=identifier(mapping.primary_key), table=table_name(mapping.table),
+        )  # fmt: skip
+
+    def _rank_found(self) -> None:
+        """Find out who filled the existing rows that a record meets and would show otherwise."""
+        disputed = {
+            row.id: row
+            for want in self.wants
+            if (row := self._found(want)) is not None and row.id != want.current and not row.new
+            and any(
+                not is_empty(value) and not is_empty(row.values.get(slot))
+                and not want.home.same(slot, row.values.get(slot), value)
+                for slot, value in want.values.items()
+            )
+        }  # fmt: skip
+        if not disputed:
+            return
+        statement = compose(
+            "select uses.row_id, max(array[to_char(l.monday_updated_at at time zone 'UTC',"
+            " 'YYYY-MM-DD\"T\"HH24:MI:SS.US'), lpad(l.monday_id, 24, '0')])"
+            " from ({uses}) as uses join sync_mapping as l on l.entity_id = uses.root and l.entity_type = %(type)s"
+            " group by uses.row_id",
+            uses=joined(" union all ", [self._pointing(home) for home in self.homes]),
+        )
+        params = {"ids": sorted(disputed), "type": self.store.mapping.entity_type}
+        for row_id, (updated_at, monday_id) in self.tx.rows(statement, params):
+            if monday_id and monday_id.isdigit():
+                disputed[row_id].rank = (updated_at or "", int(monday_id))
+
+
+def note_shown(want: Want) -> None:
+    """Remember where the row shows something else than the record would, because the row is not its alone."""
+    row, upsert = want.row, want.upsert
+    assert row is not None
+    for slot, name in want.home.slots.items():
+        if upsert.changed is not None and name not in upsert.changed:
+            continue
+        shown = row.values.get(slot)
+        if not want.home.same(slot, shown, upsert.record.get(name)):
+            upsert.shown[name] = shown

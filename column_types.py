@@ -112,16 +112,19 @@ def _whole(value: Any) -> int:
     return number
 
 
+_NUMERIC = frozenset((str, int, float, Decimal))  # no bool, and no list, of which Decimal would make something
+
+
 def _number(value: Any) -> Decimal:
     """An exact number that PostgreSQL can hold (131,072 digits before the point, 16,383 behind it)."""
-    text = repr(value) if type(value) is float else value
+    kind = type(value)
     try:
-        number = text if type(text) is Decimal else Decimal(text)
-    except (InvalidOperation, TypeError, ValueError):
-        raise CellError(f"not a number: {_shown(value)}") from None
-    if not number.is_finite() or type(value) is bool or (type(text) is str and "_" in text):
+        number = Decimal(repr(value) if kind is float else value) if kind in _NUMERIC else None
+    except InvalidOperation:
+        number = None
+    if number is None or not number.is_finite() or (kind is str and "_" in value):
         raise CellError(f"not a number: {_shown(value)}")
-    if not -16_383 <= number.adjusted() < 131_072 or (type(text) is str and len(text) > 16_383):
+    if not -16_383 <= number.adjusted() < 131_072 or (kind is str and len(value) > 16_383):
         raise CellError(f"number out of range: {_shown(value)}")
     return number
 
@@ -210,6 +213,21 @@ def _label_entries(labels: Any) -> Iterable[tuple[int, str, bool]]:
 
 # --- Reading --------------------------------------------------------------------------------------------------------
 
+Reader = Callable[[Cell, BoardColumn], Value]
+_UNFORESEEN = (AttributeError, IndexError, KeyError, TypeError)
+
+
+def _guarded(read: Reader) -> Reader:
+    """A shape that the reader did not foresee costs one cell, not the run."""
+
+    def read_or_tell(cell: Cell, column: BoardColumn) -> Value:
+        try:
+            return read(cell, column)
+        except _UNFORESEEN:
+            raise CellError(f"value is not understood: {_shown(cell.get('value'))}") from None
+
+    return read_or_tell
+
 
 def _read_text(cell: Cell, column: BoardColumn) -> Value:
     text = cell.get("text")
@@ -229,6 +247,7 @@ def _read_shown(cell: Cell, column: BoardColumn) -> Value:
     return None if not text or text == "null" else clean_text(text) or None
 
 
+@_guarded
 def _read_button(cell: Cell, column: BoardColumn) -> Value:
     return _text(cell.get("label") or cell.get("text")) or None
 
@@ -254,10 +273,16 @@ def _read_status(cell: Cell, column: BoardColumn) -> Value:
         return text if text.isascii() and "\0" not in text else clean_text(text) or None
     if not cell.get("value"):
         return None
+    return _label_by_index(cell, column)
+
+
+@_guarded
+def _label_by_index(cell: Cell, column: BoardColumn) -> Value:
     # The blank grey label has an index and no text.
     return _labels(column).names.get(_object(cell).get("index")) or None
 
 
+@_guarded
 def _read_dropdown(cell: Cell, column: BoardColumn) -> Value:
     ids = _object(cell).get("ids")
     if not ids:
@@ -272,6 +297,7 @@ def _read_dropdown(cell: Cell, column: BoardColumn) -> Value:
     return _listed(cell.get("values"), "label", text, ids)
 
 
+@_guarded
 def _read_tags(cell: Cell, column: BoardColumn) -> Value:
     ids = _object(cell).get("tag_ids")
     return _listed(cell.get("tags"), "name", cell.get("text"), ids) if ids else None
@@ -308,12 +334,14 @@ def _read_timeline(cell: Cell, column: BoardColumn) -> Value:
     return _period(value.get("from"), value.get("to"))
 
 
+@_guarded
 def _read_week(cell: Cell, column: BoardColumn) -> Value:
     value = _object(cell)
     week = value.get("week", value)
     return _period(week.get("startDate"), week.get("endDate")) if week else None
 
 
+@_guarded
 def _read_people(cell: Cell, column: BoardColumn) -> Value:
     people = _object(cell).get("personsAndTeams")
     return [_person(entry) for entry in people] if people else None
@@ -325,6 +353,7 @@ def _person(entry: Any) -> dict[str, Any]:
     return {"id": _whole(entry.get("id")), "kind": _text(entry.get("kind")) or "person"}
 
 
+@_guarded
 def _read_person(cell: Cell, column: BoardColumn) -> Value:
     """The people and team kinds of before: one id, under a name of its own."""
     value = _object(cell)
@@ -363,6 +392,7 @@ _LOCATION_PARTS = (
 )  # fmt: skip
 
 
+@_guarded
 def _read_location(cell: Cell, column: BoardColumn) -> Value:
     value = _object(cell)
     location = {}
@@ -386,6 +416,7 @@ def _read_rating(cell: Cell, column: BoardColumn) -> Value:
     return _whole(rating) or None if rating else None
 
 
+@_guarded
 def _read_hour(cell: Cell, column: BoardColumn) -> Value:
     value = _object(cell)
     if value.get("hour") is None:
@@ -400,6 +431,7 @@ def _read_world_clock(cell: Cell, column: BoardColumn) -> Value:
     return _text(_object(cell).get("timezone")) or None
 
 
+@_guarded
 def _read_color(cell: Cell, column: BoardColumn) -> Value:
     color = _object(cell).get("color")
     if type(color) is not dict:
@@ -412,6 +444,7 @@ def _read_color(cell: Cell, column: BoardColumn) -> Value:
     return "#" + "".join(f"{_whole(parts[name]) & 255:02X}" for name in "rgb")
 
 
+@_guarded
 def _read_files(cell: Cell, column: BoardColumn) -> Value:
     files = _object(cell).get("files")
     if not files:
@@ -436,9 +469,10 @@ def _file(entry: Mapping[str, Any], addresses: list[Any], spare: str | None) -> 
     return {"id": file_id or None, "name": _text(entry.get("name")) or None, "url": url or None}
 
 
-def _reader_of_ids(typed: str) -> Callable[[Cell, BoardColumn], Value]:
+def _reader_of_ids(typed: str) -> Reader:
     """Relations: their ids are in the typed field only; cells of before 2025-04 had them in `value`."""
 
+    @_guarded
     def read(cell: Cell, column: BoardColumn) -> Value:
         ids = cell.get(typed)
         if ids is None and cell.get("value"):
@@ -448,11 +482,13 @@ def _reader_of_ids(typed: str) -> Callable[[Cell, BoardColumn], Value]:
     return read
 
 
+@_guarded
 def _read_voters(cell: Cell, column: BoardColumn) -> Value:
     voters = _object(cell).get("voter_ids")
     return [_whole(one) for one in voters] if voters else None
 
 
+@_guarded
 def _read_duration(cell: Cell, column: BoardColumn) -> Value:
     """Seconds recorded so far; a timer that runs counts from its last stop."""
     seconds = cell.get("duration")
@@ -464,7 +500,7 @@ def _read_duration(cell: Cell, column: BoardColumn) -> Value:
     return None if seconds is None else _whole(seconds)
 
 
-def _reader_of_moment(member: str) -> Callable[[Cell, BoardColumn], Value]:
+def _reader_of_moment(member: str) -> Reader:
     def read(cell: Cell, column: BoardColumn) -> Value:
         moment = _object(cell).get(member) or cell.get("text")
         return _moment(moment) if moment else None
@@ -472,6 +508,7 @@ def _reader_of_moment(member: str) -> Callable[[Cell, BoardColumn], Value]:
     return read
 
 
+@_guarded
 def _read_item_id(cell: Cell, column: BoardColumn) -> Value:
     return _text(cell.get("text") or _object(cell).get("item_id")) or None
 
@@ -502,7 +539,10 @@ def _clearing(write: Writer) -> Writer:
     """The writer with the one rule that all kinds share: null empties the cell."""
 
     def write_or_clear(value: Value, column: BoardColumn, cell: Cell | None) -> JsonMember:
-        return None if is_empty(value) else write(value, column, cell)
+        try:
+            return None if is_empty(value) else write(value, column, cell)
+        except _UNFORESEEN:
+            raise CellError(f"no value for this kind of column: {_shown(value)}") from None
 
     return write_or_clear
 

@@ -1,4 +1,4 @@
-"""Every kind of cell: read, written, read again, compared, kept as JSON; and what is odd in old, empty and broken cells."""
+"""Every kind of cell: read, written, read again, compared, kept as JSON; and the odd, old, empty and broken ones."""
 
 from __future__ import annotations
 
@@ -86,8 +86,8 @@ CELLS: dict[str, tuple[Any, Cell, Value]] = {
     ),
     "people": (
         {},
-        cell({"changed_at": CHANGED, "personsAndTeams": [{"id": 48202303, "kind": "person"}, {"id": 9, "kind": "team"}]}),
-        [{"id": 48202303, "kind": "person"}, {"id": 9, "kind": "team"}],
+        cell({"personsAndTeams": [{"id": 4820, "kind": "person"}, {"id": 9, "kind": "team"}], "changed_at": CHANGED}),
+        [{"id": 4820, "kind": "person"}, {"id": 9, "kind": "team"}],
     ),
     "checkbox": ({}, cell({"checked": True, "changed_at": CHANGED}, "v"), True),
     "email": ({}, cell({"email": " a@b.c ", "text": "Ann"}, "Ann - a@b.c"), "a@b.c"),
@@ -158,10 +158,12 @@ CELLS: dict[str, tuple[Any, Cell, Value]] = {
 }  # fmt: skip
 
 ENUM = set(
-    "auto_number board_relation button checkbox color_picker country creation_log date dependency doc dropdown email file "
-    "formula group hour integration item_assignees item_id last_updated link location long_text mirror numbers people phone "
-    "progress rating status subtasks tags team text timeline time_tracking vote week world_clock unsupported name person "
-    "direct_doc".split()
+    """
+    auto_number board_relation button checkbox color_picker country creation_log date dependency direct_doc doc dropdown
+    email file formula group hour integration item_assignees item_id last_updated link location long_text mirror name
+    numbers people person phone progress rating status subtasks tags team text time_tracking timeline unsupported vote
+    week world_clock
+    """.split()
 )
 WRITABLE = sorted(kind.name for kind in COLUMN_TYPES.values() if kind.write)
 
@@ -231,8 +233,9 @@ def test_a_value_survives_being_kept_as_json(kind):
     "empty",
     [
         cell(), cell(None, None), {"id": "col"}, cell({}), cell({}, None), cell({"changed_at": CHANGED}),
-        cell({"files": []}), cell({"ids": []}), cell({"tag_ids": []}), cell({"personsAndTeams": []}), cell({"week": ""}),
-        cell({"phone": "", "countryShortName": ""}), cell({"date": "", "time": ""}), cell(None, None, linked_item_ids=[]),
+        cell({"files": []}), cell({"ids": []}), cell({"tag_ids": []}), cell({"personsAndTeams": []}),
+        cell({"week": ""}), cell({"phone": "", "countryShortName": ""}), cell({"date": "", "time": ""}),
+        cell(None, None, linked_item_ids=[]),
         {"id": "col", "text": "", "value": "null"}, {"id": "col", "text": "", "value": ""},
     ],
 )  # fmt: skip
@@ -323,7 +326,7 @@ def test_only_the_fragments_that_are_needed_are_selected():
         ("color_picker", cell({"color": {"r": 255, "g": 87, "b": 51}}), None, "#FF5733"),
         ("tags", cell({"tag_ids": [1, 2]}, "a, b, c"), None, ["1", "2"]),
         ("tags", cell({"tag_ids": [1]}, "x", tags=[{"name": "a, b"}]), None, ["a, b"]),
-        ("board_relation", cell({"linkedPulseIds": [{"linkedPulseId": 1}, {"linkedPulseId": "2"}]}, None), None, [1, 2]),
+        ("board_relation", cell({"linkedPulseIds": [{"linkedPulseId": 1}, {"linkedPulseId": "2"}]}), None, [1, 2]),
         ("formula", cell(None, "", display_value="null"), None, None),
         ("time_tracking", cell(None, "02:30:05"), None, 9005),
         ("time_tracking", cell({"running": "true", "duration": "60"}, "00:01:00"), None, 60),
@@ -339,8 +342,8 @@ def test_a_cell_of_another_time_or_client_is_understood(kind, given_cell, settin
 @pytest.mark.parametrize(
     "kind, value",
     [
-        ("numbers", "NaN"), ("numbers", "Infinity"), ("numbers", "twelve"), ("numbers", "1_000"), ("numbers", "1e999999999"),
-        ("numbers", "1e-99999"), ("numbers", [1]), ("numbers", {"value": True}),
+        ("numbers", "NaN"), ("numbers", "Infinity"), ("numbers", "twelve"), ("numbers", "1_000"),
+        ("numbers", "1e999999999"), ("numbers", "1e-99999"), ("numbers", [1]), ("numbers", {"value": True}),
         ("date", {"date": "0000-01-01"}), ("date", {"date": "15.06.2026"}), ("date", {"date": "2026-13-01"}),
         ("date", {"date": "2026-06-15", "time": "25:00:00"}), ("date", {"date": 5}), ("date", "2026-06-15"),
         ("timeline", {"from": "yesterday", "to": "2026-01-01"}), ("hour", {"hour": 25, "minute": 0}),
@@ -388,9 +391,11 @@ def test_files_find_their_addresses_also_when_names_hold_commas():
 
 
 MEMBERS = st.sampled_from(
-    "index ids date time from to week startDate endDate personsAndTeams checked email text phone countryShortName url lat lng "
-    "address city countryCode countryName rating hour minute timezone tag_ids color hex files assetId linkToFile voter_ids "
-    "duration created_at updated_at item_id linkedPulseIds linkedPulseId id kind value".split()
+    """
+    index ids date time from to week startDate endDate personsAndTeams checked email text phone countryShortName url lat
+    lng address city countryCode countryName rating hour minute timezone tag_ids color hex files assetId linkToFile
+    voter_ids duration created_at updated_at item_id linkedPulseIds linkedPulseId id kind value
+    """.split()
 )
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -430,7 +435,8 @@ def test_no_cell_breaks_more_than_itself(kind, value, text):
         ("date", "2026-06-15", {"date": "2026-06-15"}),
         ("date", "2026-06-15T09:00:00Z", {"date": "2026-06-15", "time": "09:00:00"}),
         ("timeline", {"from": "2026-03-01", "to": "2026-03-15"}, {"from": "2026-03-01", "to": "2026-03-15"}),
-        ("week", {"from": "2026-03-15", "to": "2026-03-21"}, {"week": {"startDate": "2026-03-15", "endDate": "2026-03-21"}}),
+        ("week", {"from": "2026-03-15", "to": "2026-03-21"},
+         {"week": {"startDate": "2026-03-15", "endDate": "2026-03-21"}}),
         ("people", [7, {"id": "8", "kind": "team"}], {"personsAndTeams": [*people(7), {"id": 8, "kind": "team"}]}),
         ("checkbox", True, {"checked": "true"}),
         ("checkbox", False, None),
@@ -581,10 +587,10 @@ def test_a_tag_is_written_by_name_only_if_the_cell_has_it():
     "kind, value",
     [
         ("name", ""), ("name", None), ("name", "  "), ("name", "x" * 256), ("long_text", "x" * 2001),
-        ("numbers", "twelve"), ("numbers", Decimal("NaN")), ("numbers", float("inf")), ("numbers", [1]), ("numbers", True),
-        ("date", "soon"), ("date", 5), ("date", datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=9)))),
-        ("timeline", {"from": "2026-03-01"}), ("timeline", {"from": "2026-03-02", "to": "2026-03-01"}), ("timeline", "x"),
-        ("week", {"from": "2026-03-16", "to": "2026-03-21"}), ("week", {"from": "2026-03-17", "to": "2026-03-23"}),
+        ("numbers", "twelve"), ("numbers", Decimal("NaN")), ("numbers", float("inf")), ("numbers", [1]),
+        ("numbers", True), ("date", "soon"), ("date", 5), ("date", datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=9)))),
+        ("timeline", {"from": "2026-03-01"}), ("timeline", {"from": "2026-03-02", "to": "2026-03-01"}),
+        ("timeline", "x"), ("week", {"from": "2026-03-16", "to": "2026-03-21"}), ("week", {"from": "2026-03-17", "to": "2026-03-23"}),
         ("people", ["Ann"]), ("rating", 6), ("rating", Decimal("2.5")), ("rating", -1), ("hour", "soon"),
         ("location", {"lat": 91, "lng": 0, "address": "x"}), ("location", {"lat": "NaN", "lng": 0}),
         ("country", "Germany"), ("country", {"code": "DE"}), ("color_picker", "red"), ("board_relation", ["x"]),
@@ -601,7 +607,7 @@ def test_two_million_characters_make_a_short_message():
     assert len(str(caught.value)) < 100
 
 
-ANYTHING = JSON | st.dates() | st.times() | st.datetimes() | st.decimals()
+ANYTHING = JSON | st.dates() | st.times() | st.datetimes() | st.decimals().filter(lambda one: not one.is_snan())
 
 
 @given(kind=st.sampled_from(WRITABLE), value=ANYTHING)
@@ -694,7 +700,7 @@ def test_comparing_never_fails_and_has_no_side(kind, a, b):
     "value, text",
     [
         (Decimal("4.50"), b"4.50"),
-        (Decimal("123456789012345678901234567890.000000000000000001"), b"123456789012345678901234567890.000000000000000001"),
+        (Decimal("12345678901234567890.000000000000000001"), b"12345678901234567890.000000000000000001"),
         (Decimal("1E+5"), b"100000"),
         (Decimal("1E-7"), b"0.0000001"),
         (10**30, b"1" + b"0" * 30),

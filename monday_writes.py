@@ -82,7 +82,7 @@ def answer_by_alias(answer: Answer, aliases: Sequence[str]) -> MutationAnswer:
     for failure in answer.failures:
         alias = str(failure.path[0]) if failure.path else ""
         if alias not in names:
-            if len(names) != 1:
+            if len(names) != 1 or failure.remedy not in (Remedy.RECORD, Remedy.GONE):
                 raise gravest(answer.failures).exception()
             alias = names[0]
         errors[alias] = _of_alias(failure)

@@ -1,0 +1,914 @@
+"""The client at the edges of HTTP: what it sends, when it tries again, when it stops, and what it refuses to believe."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import subprocess
+import sys
+import threading
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+import requests
+import responses
+
+import monday_queries
+from errors import (
+    BoardNotVisible,
+    CursorExpired,
+    DailyLimitReached,
+    Incomplete,
+    ItemGone,
+    MondayError,
+    MondayRefused,
+    MondayUnavailable,
+    OutcomeUnknown,
+    QueryRejected,
+    QueryTooHeavy,
+    RecordRefused,
+    SettingsError,
+)
+from models import Item
+from monday_api import Monday
+from timing import Clock
+
+URL = "http://monday.test/v2"
+TOKEN = "made-up-token-of-no-account"
+PROJECT = Path(__file__).resolve().parent.parent
+SCHEMA = Path(
+    os.environ.get("MONDAY_OFFICIAL_SCHEMA") or PROJECT / ".." / "shared" / "reference" / "monday-schema.graphql"
+)
+START = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)
+
+
+class MovingClock(Clock):
+    """Sleeping moves it; nothing waits."""
+
+    def __init__(self) -> None:
+        self.at = 0.0
+        self.slept: list[float] = []
+
+    def now(self) -> datetime:
+        return START + timedelta(seconds=self.at)
+
+    def monotonic(self) -> float:
+        return self.at
+
+    def sleep(self, seconds: float) -> None:
+        self.at += seconds
+        self.slept.append(seconds)
+
+
+class Script:
+    """Answers in order, the last one again and again; keeps what was asked."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+        self.asked: list[requests.PreparedRequest] = []
+        self.took = 0.0
+        self.clock = MovingClock()
+
+    def __call__(self, request):
+        self.asked.append(request)
+        self.clock.at += self.took
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if callable(answer):
+            answer = answer(json.loads(request.body))
+        if isinstance(answer, Exception):
+            raise answer
+        status, headers, body = answer
+        return status, headers, body if isinstance(body, (str, bytes)) else json.dumps(body)
+
+    @property
+    def bodies(self):
+        return [json.loads(request.body) for request in self.asked]
+
+    @property
+    def variables(self):
+        return [body["variables"] for body in self.bodies]
+
+
+@pytest.fixture
+def monday():
+    """A client whose answers are scripted, on a clock that moves by itself, with the middle of every random pause."""
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        made = []
+
+        def make(*answers, **options):
+            script = Script(*answers)
+            mock.reset()
+            mock.add_callback(responses.POST, URL, script)
+            options = {"clock": script.clock, "random": lambda: 0.5, **options}
+            made.append(Monday(token=TOKEN, url=URL, **options))
+            return made[-1], script
+
+        yield make
+        for client in made:
+            client.close()
+
+
+def ok(data, **headers):
+    return 200, {"Api-Version": "2026-07", **headers}, {"data": data, "extensions": {"request_id": "r-1"}}
+
+
+def failed(code, message="Something", http=200, path=None, data=None, headers=None, **extensions):
+    entry = {"message": message, "extensions": {"code": code, **extensions}}
+    if path:
+        entry["path"] = path
+    return http, headers or {}, {"data": data, "errors": [entry]}
+
+
+def row(number, *columns, **changes):
+    cells = [{"id": column, "text": f"{column} of {number}", "value": None} for column in columns]
+    item = {
+        "id": str(number),
+        "name": f"Item {number}",
+        "state": "active",
+        "created_at": "2026-01-01T00:00:00Z",
+        "updated_at": "2026-01-02T00:00:00Z",
+        "group": {"id": "topics"},
+        "parent_item": None,
+    }
+    return {**item, **({"column_values": cells} if columns else {}), **changes}
+
+
+def first(*rows, cursor=None):
+    return ok({"boards": [{"id": "7", "items_page": {"cursor": cursor, "items": list(rows)}}]})
+
+
+def following(*rows, cursor=None):
+    return ok({"next_items_page": {"cursor": cursor, "items": list(rows)}})
+
+
+ME = ok({"me": {"id": "1", "name": "Ann", "account": {"id": "2", "slug": "acme", "plan": {"tier": "pro"}}}})
+GATEWAY = (502, {}, "<html>Bad gateway</html>")
+BUSY = failed("RATE_LIMIT_EXCEEDED", http=429, retry_in_seconds=28)
+HALF = (200, {}, '{"data":{"me":{"id":"1","na')
+CUT = requests.exceptions.ConnectionError("Connection reset by peer")
+CHANGE = "mutation Change { a0: archive_item(item_id: 1) { id } a1: archive_item(item_id: 2) { id } }"
+
+
+# -- what is sent --------------------------------------------------------------------------------------------------
+
+
+def test_each_call_carries_the_raw_token_and_the_pinned_version(monday):
+    client, script = monday(ME)
+    client.me()
+    sent = script.asked[0].headers
+    assert (sent["Authorization"], sent["API-Version"], sent["Content-Type"]) == (TOKEN, "2026-07", "application/json")
+    assert "gzip" in sent["Accept-Encoding"]
+    assert "Idempotency-Key" not in sent
+
+
+def test_values_travel_as_variables_and_never_in_the_text(monday):
+    client, script = monday(first(row(1, "a")))
+    list(client.pages(7, ["a"], query_params={"rules": []}))
+    assert script.variables[0] == {"board": ["7"], "columns": ["a"], "limit": 500, "filter": {"rules": []}}
+    assert '"7"' not in script.bodies[0]["query"]
+
+
+def test_every_mutation_carries_a_key_of_its_own(monday):
+    client, script = monday(ok({"a0": {"id": "1"}, "a1": {"id": "2"}}))
+    client.run(CHANGE)
+    client.mutate(CHANGE, {})
+    client.run("  # a comment first\n" + CHANGE)
+    keys = [request.headers["Idempotency-Key"] for request in script.asked]
+    assert len(set(keys)) == 3 and all(keys)
+
+
+def test_a_text_with_half_a_surrogate_pair_can_be_sent_and_read(monday):
+    client, script = monday((200, {}, '{"data":{"me":{"id":"1","name":"broken \\ud83d end","account":null}}}'))
+    assert client.me().name == "broken \ud83d end"
+    client.run(CHANGE, {"text": "half \ud83d"})
+    assert script.variables[1]["text"] == "half \ud83d"
+
+
+def test_the_token_is_in_no_log_line_error_or_repr(monday, caplog):
+    caplog.set_level(logging.DEBUG)
+    client, script = monday(failed("NOT_AUTHENTICATED", f"Bad key {TOKEN}", http=401))
+    with pytest.raises(MondayRefused) as refused:
+        client.me()
+    seen = [str(refused.value), repr(refused.value), repr(refused.value.__cause__), repr(client), repr(client._wire)]
+    assert TOKEN not in " ".join(seen + [record.getMessage() for record in caplog.records])
+    assert "***" in str(refused.value)
+
+
+@pytest.mark.parametrize("token", ["", "   ", "two\nlines", "schlüssel"])
+def test_a_key_that_cannot_be_one_is_refused_without_being_shown(token):
+    with pytest.raises(SettingsError) as refused:
+        Monday(token=token, url=URL)
+    assert token.strip() == "" or token not in str(refused.value)
+
+
+def test_another_version_that_answers_is_warned_about_once(monday, caplog):
+    events = []
+    client, _ = monday(ok(ME[2]["data"], **{"Api-Version": "2026-10"}), on_event=lambda *event: events.append(event))
+    client.me()
+    client.me()
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert warnings == ["monday.com answers with API version 2026-10; the tool is written for 2026-07."]
+    assert [facts for name, facts in events if name == "version"] == [{"pinned": "2026-07", "answered": "2026-10"}]
+
+
+@pytest.mark.skipif(not SCHEMA.exists(), reason="the official schema is not here")
+def test_every_query_text_is_valid_in_the_official_schema():
+    from graphql import build_schema, parse, validate
+
+    schema = build_schema(SCHEMA.read_text())
+    selection = "id type text value ... on StatusValue { index label } ... on MirrorValue { display_value }"
+    texts = []
+    for name, value in vars(monday_queries).items():
+        if isinstance(value, monday_queries.ManyMutation):
+            texts += [value.text(1), value.text(25, selection, True)]
+        elif name.isupper() and isinstance(value, str) and value.lstrip().startswith(("query", "mutation")):
+            cells = [(selection, True), ("", False), (selection, False)] if "ITEM }" in value else [("", False)]
+            texts += [monday_queries.with_item(value, *cell) for cell in cells]
+    assert len(texts) > 25
+    for text in texts:
+        assert validate(schema, parse(text)) == [], text
+
+
+# -- trying again --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "trouble, least, most, cause",
+    [
+        (BUSY, 28, 30, "minute"),
+        (failed("COMPLEXITY_BUDGET_EXHAUSTED", retry_in_seconds=60), 60, 62, "complexity"),
+        ((429, {"Retry-After": "5"}, ""), 5, 6, "minute"),
+        (failed("RATE_LIMIT_EXCEEDED", http=429, retryAfterMs=1500), 1.5, 2, "minute"),
+        ((200, {}, {"errors": ["Complexity budget exhausted, query cost 3 out of 9 reset in 3 seconds"]}), 4, 5, "complexity"),
+        (failed("maxConcurrencyExceeded", http=429, retry_in_seconds=5), 5, 6, "concurrency"),
+        (failed("IP_RATE_LIMIT_EXCEEDED", http=429, retry_in_seconds=10), 10, 11, "ip"),
+        (failed("FIELD_LIMIT_EXCEEDED", path=["me", "x"], data={"me": {}}, retry_in_seconds=15), 15, 16, "field"),
+        (failed("", "Resource is currently locked, please try again later", http=423), 0.1, 10, "locked"),
+        (failed("API_TEMPORARILY_BLOCKED"), 0.1, 60, "blocked"),
+        ((429, {"Retry-After": "86400"}, ""), 90, 92, "minute"),
+        (GATEWAY, 0.1, 60, "gateway"),
+        ((503, {"Retry-After": "7"}, "down"), 7, 8, "gateway"),
+        ((504, {}, ""), 0.1, 60, "timeout"),
+        ((520, {}, "<html>"), 0.1, 60, "gateway"),
+        ((500, {}, {"error_code": "INTERNAL_SERVER_ERROR", "status_code": 500}), 0.1, 60, "server"),
+        (HALF, 0.1, 60, "gateway"),
+        ((200, {}, ""), 0.1, 60, "gateway"),
+        ((200, {}, "<html>maintenance</html>"), 0.1, 60, "gateway"),
+        ((200, {}, {"data": None}), 0.1, 60, "gateway"),
+        (CUT, 0.1, 60, "network"),
+        (requests.exceptions.ReadTimeout("Read timed out."), 0.1, 60, "timeout"),
+        (requests.exceptions.ConnectTimeout("timed out"), 0.1, 60, "network"),
+        (requests.exceptions.ChunkedEncodingError("IncompleteRead"), 0.1, 60, "network"),
+    ],
+    ids=lambda value: str(value)[:70],
+)  # fmt: skip
+def test_what_passes_by_itself_is_waited_for_and_tried_again(monday, trouble, least, most, cause):
+    client, script = monday(trouble, ME)
+    assert client.me().name == "Ann"
+    assert len(script.asked) == 2
+    assert least <= script.clock.at <= most
+    assert client.stats.retries == {cause: 1}
+    assert list(client.stats.waited_s) == [cause]
+
+
+@pytest.mark.parametrize(
+    "answer, error, exit_code",
+    [
+        ((401, {}, {"errors": ["Not Authenticated"]}), MondayRefused, 2),
+        ((401, {}, "<html>"), MondayRefused, 2),
+        ((403, {}, ""), MondayRefused, 2),
+        ((302, {"Location": "http://monday.test/login"}, ""), MondayRefused, 2),
+        ((404, {}, "not here"), MondayRefused, 2),
+        (failed("USER_ACCESS_DENIED", http=403), MondayRefused, 2),
+        (failed("missingRequiredPermissions"), MondayRefused, 2),
+        (failed("undefinedField", "Field 'x' doesn't exist on type 'Board'"), QueryRejected, 1),
+        (failed("InvalidVersionException"), QueryRejected, 1),
+        (failed("maxDepthExceeded"), QueryRejected, 1),
+        (failed("maxComplexityExceeded"), QueryTooHeavy, 1),
+        (failed("CursorException", "CursorExpiredError: …"), CursorExpired, 1),
+        (failed("InvalidArgumentException", data={"boards": None}), RecordRefused, 1),
+        (failed("DAILY_LIMIT_EXCEEDED", http=429), DailyLimitReached, 3),
+    ],
+    ids=lambda value: str(value)[:70],
+)
+def test_what_cannot_succeed_is_asked_only_once(monday, answer, error, exit_code):
+    client, script = monday(answer)
+    with pytest.raises(error) as raised:
+        client.run("query { boards { id } }")
+    assert len(script.asked) == 1
+    assert script.clock.at == 0
+    assert raised.value.exit_code == exit_code
+
+
+def test_data_beside_an_error_is_not_believed_by_run(monday):
+    client, _ = monday(failed("USER_UNAUTHORIZED", path=["boards", 0, "columns"], data={"boards": [{"columns": None}]}))
+    with pytest.raises(MondayRefused) as refused:
+        client.run("query { boards { columns { id } } }")
+    assert "boards.0.columns" in str(refused.value)
+
+
+def test_a_service_that_is_down_is_given_up_after_the_time_that_was_set(monday):
+    client, script = monday(GATEWAY, give_up_after=300.0)
+    with pytest.raises(MondayUnavailable) as raised:
+        client.me()
+    assert 300 <= script.clock.at <= 301
+    assert "no good answer for 5 min" in str(raised.value)
+    assert max(script.clock.slept) <= 60
+
+
+def test_a_service_that_comes_back_in_time_is_not_given_up(monday):
+    client, script = monday(lambda _: ME if script.clock.at > 200 else GATEWAY)
+    assert client.me().id == "1"
+
+
+def test_a_daemon_never_gives_up(monday):
+    client, script = monday(lambda _: ME if script.clock.at > 5000 else CUT, give_up_after=None)
+    assert client.me().id == "1"
+
+
+def test_an_internal_error_is_bounded_for_a_daemon_too(monday):
+    client, script = monday(failed("INTERNAL_SERVER_ERROR"), give_up_after=None, max_attempts=6)
+    with pytest.raises(MondayUnavailable):
+        client.me()
+    assert len(script.asked) == 6
+
+
+def test_waits_that_were_asked_for_do_not_count_as_silence(monday):
+    client, _ = monday(*[failed("RATE_LIMIT_EXCEEDED", http=429, retry_in_seconds=60)] * 4, GATEWAY, ME, give_up_after=30)
+    assert client.me().id == "1"
+    assert client.stats.waited_s["minute"] >= 240
+
+
+def test_limits_without_end_are_given_up_too(monday):
+    client, script = monday(BUSY)
+    with pytest.raises(MondayUnavailable):
+        client.me()
+    assert 900 <= script.clock.at <= 1100
+
+
+def test_after_the_daily_limit_nothing_more_is_sent_that_day(monday):
+    client, script = monday(failed("DAILY_LIMIT_EXCEEDED", http=429, retry_in_seconds=34011), ME)
+    for _ in range(2):
+        with pytest.raises(DailyLimitReached) as stopped:
+            client.me()
+        assert "2026-11-20 21:26 UTC" in str(stopped.value)
+    assert len(script.asked) == 1
+    script.clock.at += 12 * 3600
+    assert client.me().id == "1"
+
+
+def test_the_daily_share_is_kept(monday):
+    client, script = monday(ME, daily_share=3, daily_used=1)
+    client.me()
+    client.me()
+    with pytest.raises(DailyLimitReached):
+        client.me()
+    assert (len(script.asked), client.stats.daily_used) == (2, 3.0)
+
+
+def test_every_wait_is_said_with_its_reason(monday, caplog):
+    caplog.set_level(logging.INFO, "monday_sync.api")
+    events = []
+    client, _ = monday(
+        failed("COMPLEXITY_BUDGET_EXHAUSTED", retry_in_seconds=30),
+        ME,
+        random=lambda: 0.0,
+        on_event=lambda *event: events.append(event),
+    )
+    client.me()
+    assert "Waiting 30 s: monday.com's complexity budget is spent." in caplog.messages
+    wait = {"seconds": 30.0, "cause": "complexity", "reason": "monday.com's complexity budget is spent"}
+    assert ("wait", wait) in events
+
+
+def test_a_call_waits_beforehand_when_the_minute_is_used_up(monday):
+    spent = ok(ME[2]["data"], RateLimit='"minuteRate";r=0;t=20')
+    client, script = monday(spent, ME)
+    client.me()
+    client.me()
+    assert script.clock.at >= 20
+    assert client.stats.retries == {}
+
+
+def test_a_page_waits_beforehand_when_the_budget_cannot_hold_it(monday):
+    told = {"before": 1_000_000, "query": 600_000, "after": 400_000, "reset_in_x_seconds": 33}
+
+    def page(body):
+        later = "cursor" in body["variables"]
+        answer = following(row(2, "a")) if later else first(row(1, "a"), cursor="c")
+        answer[2]["data"]["complexity"] = told
+        return answer
+
+    client, script = monday(page)
+    list(client.pages(7, ["a"]))
+    list(client.pages(7, ["a"]))
+    assert script.clock.at >= 33
+    assert client.stats.complexity == 4 * 600_000
+    assert client.stats.retries == {}
+
+
+# -- mutations -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("trouble", [GATEWAY, CUT, HALF, BUSY, failed("IDEMPOTENCY_CONFLICT", http=409)])
+def test_a_mutation_is_repeated_with_the_same_body_and_key(monday, trouble):
+    client, script = monday(trouble, trouble, ok({"a0": {"id": "1"}, "a1": {"id": "2"}}))
+    client.mutate(CHANGE, {"x": 1}, "key-1")
+    assert len({request.body for request in script.asked}) == 1
+    assert [request.headers["Idempotency-Key"] for request in script.asked] == ["key-1"] * 3
+
+
+def test_a_mutation_without_any_answer_has_an_unknown_outcome(monday):
+    client, script = monday(CUT)
+    with pytest.raises(OutcomeUnknown):
+        client.mutate(CHANGE, {}, "key-1")
+
+
+def test_a_mutation_that_was_never_sent_is_not_of_unknown_outcome(monday):
+    client, _ = monday(requests.exceptions.ConnectTimeout("timed out"))
+    with pytest.raises(MondayUnavailable):
+        client.mutate(CHANGE, {}, "key-1")
+
+
+def test_a_mutation_is_not_repeated_when_its_answer_may_be_forgotten(monday):
+    client, script = monday(CUT, give_up_after=None)
+    with pytest.raises(OutcomeUnknown):
+        client.mutate(CHANGE, {}, "key-1")
+    assert 25 * 60 <= script.clock.at < 30 * 60
+
+
+def test_a_refusal_after_a_lost_answer_leaves_the_outcome_unknown(monday):
+    client, _ = monday(CUT, (401, {}, ""))
+    with pytest.raises(OutcomeUnknown):
+        client.mutate(CHANGE, {}, "key-1")
+
+
+def test_each_alias_succeeds_or_fails_for_itself(monday):
+    client, _ = monday(
+        failed("InvalidItemIdException", "Item not found", path=["a1"], data={"a0": {"id": "1"}, "a1": None})
+    )
+    answer = client.mutate(CHANGE, {})
+    assert answer.data == {"a0": {"id": "1"}}
+    assert isinstance(answer.errors["a1"], ItemGone)
+
+
+def test_an_error_below_an_alias_means_that_the_mutation_itself_went_through(monday):
+    path = ["a0", "column_values", 0, "display_value"]
+    client, _ = monday(failed("FIELD_MINUTE_RATE_LIMIT_EXCEEDED", path=path, data={"a0": None, "a1": {"id": "2"}}))
+    assert isinstance(client.mutate(CHANGE, {}).errors["a0"], OutcomeUnknown)
+
+
+def test_a_replayed_answer_is_known_as_one(monday):
+    client, _ = monday(ok({"a0": {"id": "1"}}, **{"Idempotency-Replayed": "true"}))
+    assert client.mutate(CHANGE, {}).replayed
+    assert client.stats.replayed == 1
+
+
+def answering(*refused, code="ColumnValueException"):
+    """Answers a document of many rows; the items named are refused."""
+
+    def answer(body):
+        variables = body["variables"]
+        data, errors = {}, []
+        for name, value in variables.items():
+            alias = f"a{name.removeprefix('item')}"
+            if name.startswith("item") and value in refused:
+                data[alias] = None
+                errors.append({"message": "No", "path": [alias], "extensions": {"code": code}})
+            elif name.startswith("item"):
+                data[alias] = row(int(value), *variables.get("columns", ()))
+        return 200, {}, {"data": data, **({"errors": errors} if errors else {})}
+
+    return answer
+
+
+def test_changes_travel_in_documents_of_25_and_answer_row_by_row(monday):
+    client, script = monday(answering("3", "27"))
+    outcomes = client.change_items(7, [(str(n), {"a": "x"}) for n in range(30)], key="k")
+    assert [isinstance(outcome, RecordRefused) for outcome in outcomes] == [n in (3, 27) for n in range(30)]
+    assert [outcome.id for outcome in outcomes if isinstance(outcome, Item)] == [str(n) for n in range(30) if n not in (3, 27)]
+    assert [request.headers["Idempotency-Key"] for request in script.asked] == ["k", "k-1"]
+    assert script.variables[0]["values0"] == '{"a":"x"}'
+    assert outcomes[0].cells["a"]["text"] == "a of 0"
+
+
+def test_large_changes_travel_in_smaller_documents(monday):
+    client, script = monday(answering())
+    client.change_items(7, [(str(n), {"a": "é" * 100_000}) for n in range(6)])
+    assert len(script.asked) == 2
+    assert all(len(request.body) < 1_000_000 for request in script.asked)
+
+
+def test_the_row_that_spoils_a_whole_document_is_found(monday):
+    def answer(body):
+        return failed("INTERNAL_SERVER_ERROR") if "13" in body["variables"].values() else answering()(body)
+
+    client, _ = monday(answer)
+    outcomes = client.change_items(7, [(str(n), {"a": "x"}) for n in range(25)])
+    assert [n for n, outcome in enumerate(outcomes) if isinstance(outcome, MondayError)] == [13]
+
+
+def test_a_document_that_is_too_heavy_is_cut_in_halves(monday):
+    def answer(body):
+        many = sum(name.startswith("item") for name in body["variables"]) > 10
+        return failed("maxComplexityExceeded") if many else answering()(body)
+
+    client, script = monday(answer)
+    outcomes = client.archive_items(7, range(1, 26))
+    assert all(isinstance(outcome, Item) for outcome in outcomes)
+    assert len({request.headers["Idempotency-Key"] for request in script.asked}) == len(script.asked)
+
+
+def test_rows_refused_for_a_limit_are_sent_again_under_another_key(monday):
+    client, script = monday(answering("2", code="RATE_LIMIT_EXCEEDED"), answering())
+    outcomes = client.change_items(7, [("1", {"a": 1}), ("2", {"a": 1})], key="k")
+    assert [outcome.id for outcome in outcomes] == ["1", "2"]
+    assert script.variables[1]["item0"] == "2"
+    assert [request.headers["Idempotency-Key"] for request in script.asked] == ["k", "k.1"]
+
+
+def test_what_was_done_before_a_limit_is_not_forgotten(monday):
+    client, _ = monday(answering(), failed("DAILY_LIMIT_EXCEEDED", http=429))
+    outcomes = client.change_items(7, [(str(n), {"a": 1}) for n in range(1, 31)])
+    assert all(isinstance(outcome, Item) for outcome in outcomes[:25])
+    assert all(isinstance(outcome, DailyLimitReached) for outcome in outcomes[25:])
+
+
+def test_a_document_that_fails_before_anything_was_sent_is_an_error(monday):
+    client, _ = monday((401, {}, ""))
+    with pytest.raises(MondayRefused):
+        client.change_items(7, [("1", {"a": 1})])
+
+
+def test_creations_of_unknown_fate_are_never_sent_again_under_another_key(monday):
+    client, script = monday(failed("INTERNAL_SERVER_ERROR"))
+    outcomes = client.create_items(7, [("One", None, {}), ("Two", "topics", {"a": 1})], key="k")
+    assert all(isinstance(outcome, OutcomeUnknown) for outcome in outcomes)
+    assert {request.headers["Idempotency-Key"] for request in script.asked} == {"k"}
+
+
+def test_an_item_is_created_in_its_group_or_in_none_in_particular(monday):
+    client, script = monday(ok({"a0": row(1), "a1": row(2, group={"id": "topics"})}))
+    made = client.create_items(7, [("One", None, {}), ("Two", "topics", {})])
+    assert [item.id for item in made] == ["1", "2"]
+    assert "group0" not in script.variables[0] and script.variables[0]["group1"] == "topics"
+
+
+def test_an_alias_without_data_and_without_an_error_is_unknown(monday):
+    client, _ = monday(ok({"a0": row(1), "a1": None}))
+    made = client.create_items(7, [("One", None, {}), ("Two", None, {})])
+    assert isinstance(made[0], Item) and isinstance(made[1], OutcomeUnknown)
+
+
+# -- pages ---------------------------------------------------------------------------------------------------------
+
+
+def test_only_a_missing_cursor_ends_a_listing(monday):
+    client, script = monday(
+        first(row(1, "a"), cursor="c1"), following(cursor="c2"), following(row(2, "a"), row(3, "a"))
+    )
+    pages = list(client.pages(7, ["a"], "id text"))
+    assert [[item.id for item in page.items] for page in pages] == [["1"], [], ["2", "3"]]
+    assert [variables.get("cursor") for variables in script.variables] == [None, "c1", "c2"]
+    assert "filter" not in script.variables[1] and script.variables[1]["columns"] == ["a"]
+
+
+def test_an_item_keeps_the_cells_that_came(monday):
+    client, _ = monday(first(row(1, "a", "b", parent_item={"id": "9"})))
+    item = next(client.pages(7, ["a", "b"])).items[0]
+    assert item.cells["b"] == {"id": "b", "text": "b of 1", "value": None}
+    assert (item.group_id, item.parent_id, item.board_id) == ("topics", "9", "7")
+
+
+def test_a_listing_asks_for_no_cells(monday):
+    client, script = monday(first({"id": "1", "state": "active", "updated_at": "2026-01-01T00:00:00Z", "group": None}))
+    item = next(client.listing(7)).items[0]
+    assert (item.id, item.cells) == ("1", {})
+    assert "column_values" not in script.bodies[0]["query"] and script.variables[0]["limit"] == 500
+
+
+def test_a_board_that_is_not_there_is_named(monday):
+    client, _ = monday(ok({"boards": []}))
+    with pytest.raises(BoardNotVisible, match="Board 7 is not visible to this token"):
+        list(client.pages(7))
+
+
+def test_an_expired_cursor_asks_for_a_new_start(monday):
+    client, _ = monday(first(row(1), cursor="c"), failed("CursorException", "CursorExpiredError: …"))
+    pages = client.pages(7)
+    next(pages)
+    with pytest.raises(CursorExpired):
+        next(pages)
+
+
+def test_a_listing_is_resumed_where_it_was_within_the_hour_only(monday):
+    client, script = monday(following(row(5)))
+    assert [page.items[0].id for page in client.pages(7, cursor="c", started=START)] == ["5"]
+    script.clock.at += 3600
+    with pytest.raises(CursorExpired):
+        list(client.pages(7, cursor="c", started=START))
+    assert len(script.asked) == 1
+
+
+def test_a_listing_that_does_not_advance_is_an_error(monday):
+    client, _ = monday(first(row(1), cursor="c"), following(row(2), cursor="c"))
+    with pytest.raises(Incomplete):
+        list(client.pages(7))
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        requests.exceptions.ReadTimeout("Read timed out."),
+        (504, {}, ""),
+        failed("maxComplexityExceeded"),
+        failed("FIELD_MINUTE_RATE_LIMIT_EXCEEDED", retry_in_seconds=30, path=["next_items_page", "items", 0, "x"], data={}),
+        (200, {}, {"errors": ["Complexity budget exhausted, query cost 3000001 out of 1000000 reset in 3 seconds"]}),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_a_page_that_is_too_much_is_halved_and_grows_back(monday, trouble):
+    pages = [following(row(n), cursor=f"c{n}") for n in range(3, 9)]
+    client, script = monday(first(row(1), cursor="c1"), trouble, following(row(2), cursor="c2"), *pages, following(row(9)))
+    list(client.pages(7))
+    limits = [variables["limit"] for variables in script.variables]
+    assert limits[:3] == [500, 500, 250]
+    assert limits[-1] == 500
+
+
+def test_a_page_that_a_full_budget_does_not_hold_is_halved(monday):
+    spent = failed("COMPLEXITY_BUDGET_EXHAUSTED", retry_in_seconds=60)
+    client, script = monday(spent, spent, first(row(1)))
+    list(client.pages(7))
+    assert [variables["limit"] for variables in script.variables] == [500, 500, 250]
+
+
+def test_a_first_page_that_is_too_much_even_for_one_item_is_an_error(monday):
+    client, script = monday(failed("maxComplexityExceeded"))
+    with pytest.raises(QueryTooHeavy):
+        list(client.pages(7))
+    assert [variables["limit"] for variables in script.variables] == [500, 250, 100, 50, 25, 10, 5, 1]
+
+
+def test_a_cursor_that_ignores_smaller_pages_leads_to_a_new_start(monday):
+    client, script = monday(first(row(1), cursor="c"), failed("maxComplexityExceeded"))
+    with pytest.raises(CursorExpired):
+        list(client.pages(7))
+    script.answers = [first(row(1))]
+    list(client.pages(7))
+    assert script.variables[-1]["limit"] == 1
+
+
+def test_an_outage_does_not_cut_pages_to_nothing(monday):
+    client, script = monday(lambda _: first(row(1)) if script.clock.at > 250 else GATEWAY)
+    list(client.pages(7))
+    assert script.variables[-1]["limit"] == 25
+
+
+BAD_PAGES = {
+    "no list of items": ok({"boards": [{"id": "7", "items_page": {"cursor": None}}]}),
+    "no page": ok({"boards": [{"id": "7", "items_page": None}]}),
+    "null item": first(row(1, "a", "b"), None),
+    "item without an id": first(row(1, "a", "b"), row(2, "a", "b", id=None)),
+    "item twice": first(row(1, "a", "b"), row(1, "a", "b")),
+    "cells missing": first(row(1, "a", "b"), row(2, "a")),
+    "no cells": first(row(1, "a", "b"), row(2)),
+    "a cell twice": first(row(1, "a", "b"), row(2, "a", "b", "b")),
+    "a cell nobody asked for": first(row(1, "a", "b"), row(2, "a", "b", "c")),
+    "cells null": first(row(1, "a", "b"), row(2, column_values=None)),
+    "no group": first(row(1, "a", "b"), {key: value for key, value in row(2, "a", "b").items() if key != "group"}),
+}
+
+
+@pytest.mark.parametrize("page", BAD_PAGES.values(), ids=BAD_PAGES)
+@pytest.mark.parametrize("expected", [None, ["a", "b"]], ids=["by neighbours", "as expected"])
+def test_a_page_that_is_not_whole_is_asked_again(monday, page, expected):
+    client, script = monday(page, first(row(1, "a", "b"), row(2, "a", "b")))
+    pages = list(client.pages(7, ["a", "b"], expected=expected))
+    assert [item.id for item in pages[0].items] == ["1", "2"]
+    assert client.stats.retries == {"malformed": 1}
+
+
+@pytest.mark.parametrize("page", BAD_PAGES.values(), ids=BAD_PAGES)
+def test_a_page_that_stays_broken_is_never_handed_on_as_whole(monday, page):
+    client, script = monday(page)
+    with pytest.raises(MondayError):
+        list(client.pages(7, ["a", "b"]))
+    assert len(script.asked) == 2
+
+
+def test_items_that_stay_broken_can_be_taken_one_by_one(monday):
+    client, _ = monday(first(row(1, "a", "b"), row(2, "a"), None))
+    bad = {}
+    pages = list(client.pages(7, ["a", "b"], expected=["a", "b"], on_malformed=bad.__setitem__))
+    assert [item.id for item in pages[0].items] == ["1"]
+    assert bad == {"2": "the cells of b are missing", "": "it is empty"}
+
+
+def test_a_kind_of_column_that_is_never_delivered_is_missed_by_nobody(monday):
+    client, _ = monday(first(row(1, "a"), row(2, "a")))
+    assert len(next(client.pages(7, ["a", "number"])).items) == 2
+    assert len(next(client.pages(7, ["a", "number"], expected=["a"])).items) == 2
+
+
+def test_a_null_item_beside_its_error_is_asked_again_and_then_reported(monday):
+    path = ["boards", 0, "items_page", "items", 1]
+    data = first(row(1, "a"), None)[2]["data"]
+    client, _ = monday(failed("SomethingOdd", "Item is hidden", path=path, data=data))
+    with pytest.raises(MondayError, match="Item is hidden"):
+        list(client.pages(7, ["a"]))
+    bad = {}
+    pages = list(client.pages(7, ["a"], on_malformed=bad.__setitem__))
+    assert ([item.id for item in pages[0].items], list(bad)) == (["1"], [""])
+
+
+def test_one_item_with_an_internal_error_does_not_hold_up_the_board(monday):
+    path = ["boards", 0, "items_page", "items", 1, "column_values"]
+    data = first(row(1, "a"), row(2, "a"))[2]["data"]
+    client, script = monday(failed("INTERNAL_SERVER_ERROR", path=path, data=data))
+    bad = {}
+    pages = list(client.pages(7, ["a"], on_malformed=bad.__setitem__))
+    assert ([item.id for item in pages[0].items], list(bad)) == (["1"], ["2"])
+    assert script.clock.at < 120
+
+
+def test_rights_that_are_missing_for_a_page_are_an_error(monday):
+    data = {"boards": [{"id": "7", "items_page": None}]}
+    client, _ = monday(failed("USER_UNAUTHORIZED", path=["boards", 0, "items_page"], data=data))
+    with pytest.raises(MondayRefused, match="boards.0.items_page"):
+        list(client.pages(7))
+
+
+# -- one page ahead ------------------------------------------------------------------------------------------------
+
+
+def fetchers():
+    return [thread for thread in threading.enumerate() if thread.name == "monday-next-page"]
+
+
+def test_the_next_page_is_fetched_ahead_and_no_more_than_one(monday):
+    client, script = monday(first(row(1), cursor="c1"), *[following(row(n), cursor=f"c{n}") for n in range(2, 9)])
+    pages = client.pages(7, prefetch=True)
+    next(pages)
+    for _ in range(200):
+        if len(script.asked) == 2:
+            break
+        threading.Event().wait(0.01)
+    threading.Event().wait(0.05)
+    assert len(script.asked) == 2
+    pages.close()
+    assert not fetchers()
+    assert len(script.asked) == 2
+
+
+def test_pages_fetched_ahead_are_the_same_pages(monday):
+    answers = [first(row(1), cursor="c1"), following(row(2), cursor="c2"), following(row(3))]
+    client, _ = monday(*answers)
+    assert [page.items[0].id for page in client.pages(7, prefetch=True)] == ["1", "2", "3"]
+    assert not fetchers()
+
+
+def test_an_error_met_ahead_is_raised_when_its_page_is_due(monday):
+    client, _ = monday(first(row(1), cursor="c1"), failed("CursorException", "CursorExpiredError"))
+    pages = client.pages(7, prefetch=True)
+    assert next(pages).items[0].id == "1"
+    with pytest.raises(CursorExpired):
+        next(pages)
+    assert not fetchers()
+
+
+def test_a_consumer_that_raises_ends_the_fetching(monday):
+    client, script = monday(first(row(1), cursor="c1"), following(row(2), cursor="c2"))
+    with pytest.raises(ZeroDivisionError):
+        for _ in client.pages(7, prefetch=True):
+            1 / 0  # noqa: B018
+    assert not fetchers()
+
+
+# -- boards and the rest -------------------------------------------------------------------------------------------
+
+
+def board(board_id="7", **changes):
+    columns = [
+        {"id": "name", "title": "Name", "type": "name", "archived": False, "settings": "{}"},
+        {"id": "status", "title": "Status", "type": "status", "archived": False, "settings": {"labels": [{"id": 1}]}},
+        {"id": "num", "title": "N", "type": "numbers", "archived": False, "settings": '{"unit":{"symbol":"$"}}'},
+        {"id": "odd", "title": "O", "type": "text", "archived": False, "settings": "null"},
+        {"id": "gone", "title": "G", "type": "text", "archived": True, "settings": None},
+    ]
+    groups = [{"id": "topics", "title": "Topics", "archived": False, "deleted": False}]
+    fields = {"items_count": 3, "items_limit": 10000, "updated_at": "2026-01-01T00:00:00Z"}
+    return {"id": board_id, "name": "Projects", "state": "active", "columns": columns, "groups": groups, **fields, **changes}
+
+
+def test_a_board_comes_with_its_columns_settings_and_groups(monday):
+    client, _ = monday(ok({"boards": [board()]}))
+    found = client.board(7)
+    assert [column.id for column in found.columns] == ["name", "status", "num", "odd"]
+    assert found.column("status").settings == {"labels": [{"id": 1}]}
+    assert found.column("num").settings == {"unit": {"symbol": "$"}}
+    assert found.column("odd").settings == {}
+    assert (found.groups, found.items_count, found.items_limit) == ((("topics", "Topics"),), 3, 10000)
+
+
+def test_boards_come_in_the_order_asked_for_and_missing_ones_are_named(monday):
+    client, _ = monday(ok({"boards": [board("8"), board("7")]}))
+    assert [found.id for found in client.boards([7, "8", 7])] == ["7", "8", "7"]
+    with pytest.raises(BoardNotVisible, match="Boards 5, 6 are not visible"):
+        client.boards([5, 7, 6])
+
+
+def test_columns_that_may_not_be_read_are_not_taken_for_none(monday):
+    client, _ = monday(ok({"boards": [board(columns=None)]}))
+    with pytest.raises(MondayRefused, match="columns of board 7"):
+        client.board(7)
+
+
+def test_the_plan_may_be_hidden_from_the_token(monday):
+    data = {"me": {"id": "1", "name": "Ann", "account": {"id": "2", "slug": "acme", "plan": None}}}
+    client, _ = monday(failed("UNAUTHORIZED_FIELD_OR_TYPE", path=["me", "account", "plan"], data=data))
+    assert (client.me().account_slug, client.me().plan_tier) == ("acme", "")
+
+
+def test_items_are_read_by_the_hundred_and_absent_ones_are_absent(monday):
+    def answer(body):
+        asked = [row(int(n), "a", board={"id": "7"}) for n in body["variables"]["ids"] if n != "13"]
+        return ok({"items": asked[::-1]})
+
+    client, script = monday(answer)
+    found = [item for batch in client.items([*range(1, 151), 1], ["a"]) for item in batch]
+    assert sorted(int(item.id) for item in found) == [n for n in range(1, 151) if n != 13]
+    assert [len(variables["ids"]) for variables in script.variables] == [100, 50]
+    assert script.variables[0]["limit"] == 100
+    assert found[0].board_id == "7"
+
+
+def test_archived_items_come_with_their_state_and_need_no_cells(monday):
+    client, _ = monday(ok({"items": [row(1, "a"), row(2, state="deleted", column_values=[], updated_at=None)]}))
+    assert [item.state for item in next(client.items([1, 2], ["a"]))] == ["active", "deleted"]
+
+
+def test_an_id_that_is_no_number_is_refused_before_it_is_sent(monday):
+    client, script = monday(ME)
+    with pytest.raises(ValueError):
+        client.items(["7; drop"])
+    assert not script.asked
+
+
+def test_a_call_for_items_that_is_too_much_is_cut_smaller_and_loses_none(monday):
+    def answer(body):
+        ids = body["variables"]["ids"]
+        return failed("maxComplexityExceeded") if len(ids) > 30 else ok({"items": [row(int(n)) for n in ids]})
+
+    client, _ = monday(answer)
+    assert sorted(int(item.id) for batch in client.items(range(1, 121)) for item in batch) == list(range(1, 121))
+
+
+def test_finding_by_text_follows_the_cursor_without_repeating_the_filter(monday):
+    def page(*rows, cursor=None):
+        return ok({"items_page_by_column_values": {"cursor": cursor, "items": list(rows)}})
+
+    client, script = monday(page(row(1, "a"), cursor="c"), page(row(2, "a")))
+    assert [item.id for item in client.find_by_text(7, "key", ["x", "y"], ["a"])] == ["1", "2"]
+    assert script.variables[0]["match"] == [{"column_id": "key", "column_values": ["x", "y"]}]
+    assert "match" not in script.variables[1] and script.variables[1]["cursor"] == "c"
+
+
+def test_users_are_read_to_the_last_page(monday):
+    def answer(body):
+        numbers = range(1000) if body["variables"]["page"] == 1 else range(1000, 1003)
+        return ok({"users": [{"id": str(n), "name": f"U{n}"} for n in numbers]})
+
+    client, _ = monday(answer)
+    assert len(client.users()) == 1003
+
+
+def test_an_import_uploads_without_the_token_and_waits_for_its_end(monday):
+    state = {"status": "PROCESSING", "counts": None}
+
+    def answer(body):
+        if "ingest_items" in body["query"]:
+            return ok({"ingest_items": {"job_id": "j", "upload_url": "http://upload.test/x?sig=1"}})
+        told, state["status"] = dict(state), "COMPLETED"
+        return ok({"fetch_job_status": told})
+
+    client, script = monday(answer)
+    uploads = []
+    with responses.RequestsMock() as mock:
+        mock.add_callback(responses.POST, URL, script)
+        mock.add_callback(responses.PUT, "http://upload.test/x", lambda request: uploads.append(request) or (200, {}, ""))
+        job = client.ingest(7, "topics", "name", ["name", "text"], [["A", 'say "x"'], ["B", "<NULL>"]])
+        assert client.wait_for_import(job).status == "COMPLETED"
+    assert "Authorization" not in uploads[0].headers and uploads[0].headers["Content-Type"] == "text/csv"
+    assert uploads[0].body == b'name,text\r\nA,"say ""x"""\r\nB,<NULL>\r\n'
+    assert script.clock.at == 10
+
+
+def test_an_import_that_is_rejected_says_why(monday):
+    told = {"status": "REJECTED", "failure_reason": "BOARD_CAPACITY_EXCEEDED", "failure_message": None}
+    client, _ = monday(ok({"fetch_job_status": told}))
+    with pytest.raises(RecordRefused, match="BOARD_CAPACITY_EXCEEDED"):
+        client.import_status("j")

@@ -89,7 +89,8 @@ def _precision(when: datetime, found: list[Item], probe: Callable[[Mapping[str, 
         return UNKNOWN if found else DAYS  # An empty board teaches nothing, and a day's margin costs nothing.
     at = updated_at(known[0])
     if not found and (at >= when or not probe(exactly(at, known[0].id))):
-        return WORDS  # It does not find what it should: exact instants mean something else to it.
+        # It does not find what it should: it has another calendar, or exact instants mean something else to it.
+        return DAYS if probe(exactly(at - DAY, known[0].id)) else WORDS
     if int((at + SECOND).timestamp()) % QUARTER_HOUR == 0:
         return DAYS
     later = probe(exactly(at + SECOND, known[0].id))

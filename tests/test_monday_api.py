@@ -1,7 +1,8 @@
-"""The client at the edges of HTTP: what it sends, when it tries again, when it stops, and what it refuses to believe."""
+"""The client at the edges of HTTP: what it sends, when it tries again, when it stops, what it does not believe."""
 
 from __future__ import annotations
 
+import gzip
 import json
 import logging
 import os
@@ -242,7 +243,12 @@ def test_every_query_text_is_valid_in_the_official_schema():
         (failed("COMPLEXITY_BUDGET_EXHAUSTED", retry_in_seconds=60), 60, 62, "complexity"),
         ((429, {"Retry-After": "5"}, ""), 5, 6, "minute"),
         (failed("RATE_LIMIT_EXCEEDED", http=429, retryAfterMs=1500), 1.5, 2, "minute"),
-        ((200, {}, {"errors": ["Complexity budget exhausted, query cost 3 out of 9 reset in 3 seconds"]}), 4, 5, "complexity"),
+        (
+            (200, {}, {"errors": ["Complexity budget exhausted, cost 3 out of 9 reset in 3 seconds"]}),
+            4,
+            5,
+            "complexity",
+        ),
         (failed("maxConcurrencyExceeded", http=429, retry_in_seconds=5), 5, 6, "concurrency"),
         (failed("IP_RATE_LIMIT_EXCEEDED", http=429, retry_in_seconds=10), 10, 11, "ip"),
         (failed("FIELD_LIMIT_EXCEEDED", path=["me", "x"], data={"me": {}}, retry_in_seconds=15), 15, 16, "field"),
@@ -264,7 +270,7 @@ def test_every_query_text_is_valid_in_the_official_schema():
         (requests.exceptions.ChunkedEncodingError("IncompleteRead"), 0.1, 60, "network"),
     ],
     ids=lambda value: str(value)[:70],
-)  # fmt: skip
+)
 def test_what_passes_by_itself_is_waited_for_and_tried_again(monday, trouble, least, most, cause):
     client, script = monday(trouble, ME)
     assert client.me().name == "Ann"
@@ -337,7 +343,9 @@ def test_an_internal_error_is_bounded_for_a_daemon_too(monday):
 
 
 def test_waits_that_were_asked_for_do_not_count_as_silence(monday):
-    client, _ = monday(*[failed("RATE_LIMIT_EXCEEDED", http=429, retry_in_seconds=60)] * 4, GATEWAY, ME, give_up_after=30)
+    client, _ = monday(
+        *[failed("RATE_LIMIT_EXCEEDED", http=429, retry_in_seconds=60)] * 4, GATEWAY, ME, give_up_after=30
+    )
     assert client.me().id == "1"
     assert client.stats.waited_s["minute"] >= 240
 
@@ -489,7 +497,9 @@ def test_changes_travel_in_documents_of_25_and_answer_row_by_row(monday):
     client, script = monday(answering("3", "27"))
     outcomes = client.change_items(7, [(str(n), {"a": "x"}) for n in range(30)], key="k")
     assert [isinstance(outcome, RecordRefused) for outcome in outcomes] == [n in (3, 27) for n in range(30)]
-    assert [outcome.id for outcome in outcomes if isinstance(outcome, Item)] == [str(n) for n in range(30) if n not in (3, 27)]
+    assert [outcome.id for outcome in outcomes if isinstance(outcome, Item)] == [
+        str(n) for n in range(30) if n not in (3, 27)
+    ]
     assert [request.headers["Idempotency-Key"] for request in script.asked] == ["k", "k-1"]
     assert script.variables[0]["values0"] == '{"a":"x"}'
     assert outcomes[0].cells["a"]["text"] == "a of 0"
@@ -625,14 +635,18 @@ def test_a_listing_that_does_not_advance_is_an_error(monday):
         requests.exceptions.ReadTimeout("Read timed out."),
         (504, {}, ""),
         failed("maxComplexityExceeded"),
-        failed("FIELD_MINUTE_RATE_LIMIT_EXCEEDED", retry_in_seconds=30, path=["next_items_page", "items", 0, "x"], data={}),
+        failed(
+            "FIELD_MINUTE_RATE_LIMIT_EXCEEDED", retry_in_seconds=30, path=["next_items_page", "items", 0, "x"], data={}
+        ),
         (200, {}, {"errors": ["Complexity budget exhausted, query cost 3000001 out of 1000000 reset in 3 seconds"]}),
     ],
     ids=lambda value: str(value)[:60],
 )
 def test_a_page_that_is_too_much_is_halved_and_grows_back(monday, trouble):
     pages = [following(row(n), cursor=f"c{n}") for n in range(3, 9)]
-    client, script = monday(first(row(1), cursor="c1"), trouble, following(row(2), cursor="c2"), *pages, following(row(9)))
+    client, script = monday(
+        first(row(1), cursor="c1"), trouble, following(row(2), cursor="c2"), *pages, following(row(9))
+    )
     list(client.pages(7))
     limits = [variables["limit"] for variables in script.variables]
     assert limits[:3] == [500, 500, 250]
@@ -801,7 +815,15 @@ def board(board_id="7", **changes):
     ]
     groups = [{"id": "topics", "title": "Topics", "archived": False, "deleted": False}]
     fields = {"items_count": 3, "items_limit": 10000, "updated_at": "2026-01-01T00:00:00Z"}
-    return {"id": board_id, "name": "Projects", "state": "active", "columns": columns, "groups": groups, **fields, **changes}
+    return {
+        "id": board_id,
+        "name": "Projects",
+        "state": "active",
+        "columns": columns,
+        "groups": groups,
+        **fields,
+        **changes,
+    }
 
 
 def test_a_board_comes_with_its_columns_settings_and_groups(monday):
@@ -899,7 +921,9 @@ def test_an_import_uploads_without_the_token_and_waits_for_its_end(monday):
     uploads = []
     with responses.RequestsMock() as mock:
         mock.add_callback(responses.POST, URL, script)
-        mock.add_callback(responses.PUT, "http://upload.test/x", lambda request: uploads.append(request) or (200, {}, ""))
+        mock.add_callback(
+            responses.PUT, "http://upload.test/x", lambda request: uploads.append(request) or (200, {}, "")
+        )
         job = client.ingest(7, "topics", "name", ["name", "text"], [["A", 'say "x"'], ["B", "<NULL>"]])
         assert client.wait_for_import(job).status == "COMPLETED"
     assert "Authorization" not in uploads[0].headers and uploads[0].headers["Content-Type"] == "text/csv"
@@ -912,3 +936,204 @@ def test_an_import_that_is_rejected_says_why(monday):
     client, _ = monday(ok({"fetch_job_status": told}))
     with pytest.raises(RecordRefused, match="BOARD_CAPACITY_EXCEEDED"):
         client.import_status("j")
+
+
+# -- changed since -------------------------------------------------------------------------------------------------
+
+
+class Updates:
+    """A board whose filter by update time understands instants by the second or by the day, words, or nothing."""
+
+    def __init__(self, precision, times, hours_ahead=0):
+        self.precision = precision
+        self.times = {str(n): time for n, time in enumerate(times, 1)}
+        self.ahead = timedelta(hours=hours_ahead)
+
+    def __call__(self, body):
+        query, variables = body["query"], body["variables"]
+        if "items(ids" in query:
+            return ok({"items": [self.row(n, variables) for n in variables["ids"]]})
+        wanted = variables.get("filter", {})
+        rules = wanted.get("rules", [])
+        exact = any("EXACT" in rule["compare_value"] for rule in rules)
+        if rules and (self.precision == "refuses" or (exact and self.precision == "words")):
+            return failed("InvalidArgumentException", data={"boards": [None]})
+        found = [n for n in self.times if all(self.matches(n, rule) for rule in rules)]
+        found = [n for n in found if n in wanted.get("ids", found)]
+        if wanted.get("order_by", [{}])[0].get("direction") == "desc":
+            found = sorted(found, key=lambda n: self.times[n], reverse=True)
+        return first(*[self.row(n, variables) for n in found[: variables["limit"]]])
+
+    def row(self, number, variables):
+        return row(int(number), *variables.get("columns", ()), updated_at=f"{self.times[number]:%Y-%m-%dT%H:%M:%SZ}")
+
+    def matches(self, number, rule):
+        time, value = self.times[number], rule["compare_value"]
+        if value[0] != "EXACT":
+            return time >= START - {2: timedelta(days=1), 4: timedelta(days=7), 6: timedelta(days=28)}[len(value)]
+        bound = datetime.fromisoformat(value[1].replace("Z", "+00:00"))
+        if self.precision == "finds nothing":
+            return False
+        return (time + self.ahead).date() >= bound.date() if self.precision == "days" else time >= bound
+
+
+def ago(**time):
+    return START - timedelta(**time)
+
+
+@pytest.mark.parametrize(
+    "precision, learnt, calls",
+    [("seconds", "seconds", 2), ("days", "days", 2), ("words", "words", 2), ("refuses", "nothing", 4)],
+)
+@pytest.mark.parametrize("hours_ahead", [-12, 0, 14])
+def test_what_changed_is_found_whatever_the_filter_understands(monday, precision, learnt, calls, hours_ahead):
+    times = [ago(days=40), ago(hours=13), ago(minutes=61), ago(minutes=59), ago(seconds=30)]
+    client, script = monday(Updates(precision, times, hours_ahead))
+    pages = list(client.changed_since(7, ago(hours=1), ["a"]))
+    assert sorted(item.id for page in pages for item in page.items) == ["4", "5"]
+    assert all(item.cells for page in pages for item in page.items)
+    assert pages[-1].cursor is None
+    assert client.update_filter.precision == learnt
+    assert len(script.asked) <= calls + 3 * (precision == "days")
+
+
+def test_a_filter_that_finds_nothing_is_found_out(monday):
+    client, _ = monday(Updates("finds nothing", [ago(minutes=30), ago(days=3)]))
+    pages = list(client.changed_since(7, ago(hours=1)))
+    assert [item.id for page in pages for item in page.items] == ["1"]
+
+
+@pytest.mark.parametrize("precision", ["seconds", "days", "finds nothing", "words", "refuses"])
+def test_a_board_without_changes_yields_none_whatever_the_filter_understands(monday, precision):
+    client, script = monday(Updates(precision, [ago(days=3), ago(hours=5)]))
+    assert [item for page in client.changed_since(7, ago(hours=1)) for item in page.items] == []
+    before = len(script.asked)
+    list(client.changed_since(7, ago(hours=1)))
+    assert len(script.asked) - before == 1
+
+
+def test_what_the_filter_understands_is_found_out_only_once(monday):
+    client, script = monday(Updates("seconds", [ago(minutes=5)]))
+    for _ in range(3):
+        list(client.changed_since(7, ago(hours=1)))
+    assert len(script.asked) == 2 + 1 + 1
+
+
+def test_an_empty_board_has_no_changes_and_teaches_nothing(monday):
+    client, _ = monday(Updates("seconds", []))
+    assert [item for page in client.changed_since(7, ago(hours=1)) for item in page.items] == []
+
+
+def test_words_reach_back_only_so_far(monday):
+    client, script = monday(Updates("words", [ago(days=60), ago(days=33), ago(days=2)]))
+    for days, ids in ((3, ["3"]), (20, ["3"]), (40, ["2", "3"])):
+        found = [item.id for page in client.changed_since(7, ago(days=days)) for item in page.items]
+        assert sorted(found) == ids
+    assert "items(ids" in script.bodies[-1]["query"]
+
+
+# -- over a real socket --------------------------------------------------------------------------------------------
+
+
+class RawServer:
+    """Answers each connection's requests with the bytes it was given, and closes when told to."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+        self.connections = 0
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}/v2"
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while self.answers:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            self.connections += 1
+            with connection, connection.makefile("rb") as stream:
+                while self.answers and self.answer_one(connection, stream):
+                    pass
+
+    def answer_one(self, connection, stream):
+        length = 0
+        while (line := stream.readline()).strip():
+            if line.lower().startswith(b"content-length:"):
+                length = int(line.split(b":")[1])
+        stream.read(length)
+        if not line:
+            return False
+        answer = self.answers.pop(0)
+        connection.sendall(answer)
+        return answer.startswith(b"HTTP") and b"CUT" not in answer
+
+
+def http(body, extra="", length=None, status="200 OK"):
+    head = (
+        f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length or len(body)}\r\n{extra}\r\n"
+    )
+    return head.encode() + body
+
+
+@pytest.fixture
+def raw():
+    servers = []
+
+    def serve(*answers, **options):
+        servers.append(RawServer(*answers))
+        client = Monday(token=TOKEN, url=servers[-1].url, clock=MovingClock(), **options)
+        return client, servers[-1]
+
+    yield serve
+    for server in servers:
+        server.socket.close()
+
+
+ANN = json.dumps(ME[2]).encode()
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b"",
+        b"not http at all",
+        http(ANN[:30] + b"CUT", length=len(ANN)),
+        b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"dat\r\nCUT',
+        http(b"\x1f\x8bCUT no gzip", "Content-Encoding: gzip\r\n"),
+    ],
+    ids=["closed", "no http", "half a body", "half a chunk", "broken gzip"],
+)
+def test_a_connection_that_breaks_is_made_again(raw, broken):
+    client, server = raw(broken, http(ANN))
+    with client:
+        assert client.me().name == "Ann"
+    assert server.connections == 2
+
+
+def test_one_connection_serves_many_calls(raw):
+    client, server = raw(*[http(ANN)] * 5)
+    with client:
+        for _ in range(5):
+            client.me()
+    assert server.connections == 1
+
+
+def test_bodies_may_be_packed(raw):
+    client, _ = raw(http(gzip.compress(ANN), "Content-Encoding: gzip\r\n"))
+    with client:
+        assert client.me().name == "Ann"
+
+
+def test_a_server_that_does_not_answer_is_given_up():
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/v2"
+        with Monday(token=TOKEN, url=url, timeout=(0.2, 0.2), give_up_after=1, clock=MovingClock()) as client:
+            with pytest.raises(MondayUnavailable):
+                client.me()
+
+
+def test_importing_the_client_is_cheap_and_brings_no_requests():
+    code = "import sys, monday_api; print('requests' in sys.modules, 'urllib3' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["False", "False"]

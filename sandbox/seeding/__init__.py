@@ -1,0 +1,1 @@
+"""The made-up account: people, tags, and the built-in boards by name."""

@@ -1,0 +1,116 @@
+"""Everything one sandbox holds, and how it is found. One lock guards it all; ids are given out in order."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox.clock import Clock
+from sandbox.models import Board, Item, Tag, Team, Update, User, Webhook, Workspace
+
+ACCOUNT_ID = 25_917_229
+AUTOMATION_USER = -4
+
+
+@dataclass
+class Account:
+    id: int = ACCOUNT_ID
+    name: str = "Example Roofing"
+    slug: str = "example-roofing"
+    tier: str = "pro"
+    first_day_of_the_week: str = "monday"
+    country_code: str = "US"
+
+
+@dataclass
+class Switches:
+    """How the sandbox behaves where the sources disagree, and where tests want it other than usual."""
+
+    last_updated: str = "exact"             # exact | days | relative: which `__last_updated__` filter is understood
+    same_value_is_news: bool = False        # does setting a cell to its present value fire and move updated_at
+    updates_move_items: bool = True         # does posting an update move the item's updated_at
+    order: str = "board"                    # board | shuffle | live: order and stability of listings
+    complexity_http: int = 200              # HTTP status of a spent complexity budget: 200 or 429
+    idempotency_other_body: str = "refuse"  # refuse | replay: same key with another body
+    report_item_ids: bool = False           # does the import report name the items
+    import_seconds: float = 0.2             # from upload to COMPLETED, by the sandbox's clock
+    lag_seconds: float = 0.0                # filtered reads and counts are behind by this much
+    latency_ms: float = 0.0
+    moved_item_keeps_id: bool = True
+    auto_number_delivered: bool = False
+    blank_status_is_null: bool = True
+    checkbox_as_string: bool = False        # historic cells: "checked":"true"
+
+
+@dataclass
+class World:
+    seed: int
+    clock: Clock
+    account: Account = field(default_factory=Account)
+    switches: Switches = field(default_factory=Switches)
+    users: dict[int, User] = field(default_factory=dict)
+    teams: dict[int, Team] = field(default_factory=dict)
+    tags: dict[int, Tag] = field(default_factory=dict)
+    workspaces: dict[int, Workspace] = field(default_factory=dict)
+    boards: dict[int, Board] = field(default_factory=dict)
+    items: dict[int, Item] = field(default_factory=dict)
+    updates: dict[int, Update] = field(default_factory=dict)
+    webhooks: dict[int, Webhook] = field(default_factory=dict)
+    automations: list[dict[str, Any]] = field(default_factory=list)
+    assets: dict[int, dict[str, Any]] = field(default_factory=dict)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def __post_init__(self) -> None:
+        self.random = random.Random(self.seed)
+        self._next_id = 18_273_000_000
+        self.journal: deque[tuple[float, int, Item | None]] = deque(maxlen=50_000)
+
+    def new_id(self) -> int:
+        self._next_id += self.random.randint(1, 40)
+        return self._next_id
+
+    def new_uuid(self) -> str:
+        digits = f"{self.random.getrandbits(128):032x}"
+        return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+    def add_item(self, board: Board, item: Item) -> Item:
+        board.items[item.id] = item
+        self.items[item.id] = item
+        return item
+
+    def board_of(self, item: Item) -> Board:
+        return self.boards[item.board_id]
+
+    # Lagging reads: what an item looked like some seconds ago.
+
+    def remember(self, item_id: int, before: Item | None) -> None:
+        """Called before a change, while reads lag; `before` is None for an item that is just being made."""
+        if self.switches.lag_seconds > 0:
+            self.journal.append((self.clock.now(), item_id, before.copy() if before else None))
+
+    def past_views(self) -> dict[int, Item | None]:
+        """Items that differ from what a lagging read still sees, as it sees them."""
+        views: dict[int, Item | None] = {}
+        if self.switches.lag_seconds > 0:
+            horizon = self.clock.now() - self.switches.lag_seconds
+            for moment, item_id, view in reversed(self.journal):
+                if moment <= horizon:
+                    break
+                views[item_id] = view
+        return views
+
+    def listed(self, board: Board, lagging: bool = False) -> list[Item]:
+        """The active items of a board, or what a lagging read takes for them."""
+        views = self.past_views() if lagging else {}
+        if not views:
+            return board.active_items()
+        rows = [views.get(i.id, i) for i in board.items.values()]
+        seen = {v.id for v in rows if v is not None}
+        rows += [v for v in views.values() if v is not None and v.board_id == board.id and v.id not in seen]
+        places = {g.id: g.position for g in board.groups.values() if g.state == "active"}
+        kept = [i for i in rows if i is not None and i.state == "active" and i.board_id == board.id
+                and i.group_id in places]
+        return sorted(kept, key=lambda i: (places[i.group_id], i.position))

@@ -343,7 +343,7 @@ class BoundMapping:
     # Reading
 
     def _read_made(self, made: _Made, item: Item, before: Record | None, record: Record) -> None:
-        values = []
+        values: list[Value] = []
         for column, read, about in made.columns:
             cell = item.cells.get(column)
             if column == ITEM_NAME:

@@ -15,7 +15,7 @@ from typing import Any
 
 from column_types import from_json, is_empty
 from db_connector import Composable, Transaction, compose, identifier, joined, table_name
-from mapping import ROOT, Binding, BoundMapping, Mapping, Related
+from mapping import ROOT, BoundMapping, Mapping, Related
 from models import Record, Value
 from row_table import Home, Rank, Row, Slot, Table, alias, folded, plain_text, slot_value, usable_keys
 from shared_rows import Rows, Settlement, Want, note_shown
@@ -49,6 +49,8 @@ class Upsert:
     root_id: str = ""
     ids: dict[str, str | None] = field(default_factory=dict)
     shown: Record = field(default_factory=dict)
+    kept: list[str] = field(default_factory=list)
+    """The titles of the board columns that the root's metadata keeps, because their row would have no key."""
 
     def touches(self, names: Iterable[str]) -> bool:
         """Whether any of these fields is to be written."""
@@ -87,9 +89,13 @@ class RecordStore:
         self.mapping = bound.mapping
         self.owners = owners or {}
         self.root = Home(bound, ROOT, None, types[self.mapping.table])
-        self.homes = {
-            name: Home(bound, name, related, types[related.table]) for name, related in self.mapping.related.items()
+        # A row that another related row points at is joined after that one.
+        related = sorted(self.mapping.related.values(), key=lambda one: one.parent != ROOT)
+        self.homes = {one.name: Home(bound, one.name, one, types[one.table]) for one in related}
+        self._bindings = {
+            name: [one for one in bound.bindings if one.fields[0] in home.fields] for name, home in self.homes.items()
         }
+        self._keeping = [home for home in self.homes.values() if home.keeps_metadata and self.mapping.rest]
         self._load = self._load_statement()
 
     # Loading
@@ -125,7 +131,7 @@ class RecordStore:
         metadata = got.get((ROOT, rest)) if rest else None
         if not metadata or home.related is None or home.related.without_key != "metadata":
             return
-        for binding in self._bindings(home):
+        for binding in self._bindings[home.name]:
             cells = tuple(
                 from_json(self.bound.columns[column].type, metadata.get(self.bound.title(column)))
                 if column in self.bound.columns else None
@@ -135,9 +141,6 @@ class RecordStore:
                 continue
             values = binding.transform.read(cells, None) if binding.transform else cells
             record.update({name: value for name, value in zip(binding.fields, values, strict=True) if not is_empty(value)})
-
-    def _bindings(self, home: Home) -> list[Binding]:
-        return [one for one in self.bound.bindings if one.fields[0] in home.fields]
 
     def _load_statement(self) -> tuple[Composable, list[tuple[str, str]]]:
         """The statement that loads records, and what each of its columns is."""
@@ -376,7 +379,7 @@ class RecordStore:
         return any(upsert.ids.get(name) != stored.ids.get(name) for name in self.root.pointers.values())
 
     def _metadata_touched(self, upsert: Upsert) -> bool:
-        return any(upsert.touches(home.names) for home in self.homes.values() if home.keeps_metadata)
+        return any(upsert.touches(home.names) for home in self._keeping)
 
     def _root_extras(self, upserts: Sequence[Upsert]) -> dict[str, tuple[str, list[Any]]]:
         """Columns beside the mapped ones: whose item it is, which entity it belongs to, whether it is archived."""
@@ -394,34 +397,32 @@ class RecordStore:
     def _root_row(self, upsert: Upsert) -> Row:
         values: dict[Slot, Value] = {slot: upsert.record.get(name) for slot, name in self.root.slots.items()}
         values.update({(column, None): upsert.ids.get(other) for column, other in self.root.pointers.items()})
-        for home in self.homes.values():
-            if home.keeps_metadata and self.mapping.rest and upsert.touches(home.names):
-                values.update(self._kept_in_metadata(upsert, home))
+        for home in self._keeping:
+            if upsert.touches(home.names):
+                self._keep_in_metadata(upsert, home, values)
         return Row(upsert.root_id, values, new=upsert.stored is None)
 
-    def _kept_in_metadata(self, upsert: Upsert, home: Home) -> dict[Slot, Value]:
-        """The cells of a related row that does not exist, under their columns' titles; None once it does exist."""
-        rest = str(self.mapping.rest)
+    def _keep_in_metadata(self, upsert: Upsert, home: Home, values: dict[Slot, Value]) -> None:
+        """The cells of a related row that does not exist stand under their columns' titles, until it does exist."""
         missing = upsert.ids.get(home.name) is None
-        kept: dict[Slot, Value] = {}
-        for binding in self._bindings(home):
+        before = upsert.stored is not None and upsert.stored.ids.get(home.name) is None
+        filled = any(name in upsert.record for name in home.names)
+        if not before and not (missing and filled):
+            return
+        for column, value in self._cells(upsert, home):
+            title = self.bound.title(column)
+            values[str(self.mapping.rest), title] = value if missing else None
+            if missing and not is_empty(value):
+                upsert.kept.append(title)
+
+    def _cells(self, upsert: Upsert, home: Home) -> Iterator[tuple[str, Value]]:
+        """The columns that feed a related row, and what they would show."""
+        for binding in self._bindings[home.name]:
             values: Sequence[Value] = [upsert.record.get(name) for name in binding.fields]
             if binding.transform is not None:
                 nothing = tuple(None for _ in binding.columns)
                 values = binding.transform.write(tuple(values), tuple(None for _ in values), nothing)
-            for column, value in zip(binding.columns, values, strict=True):
-                kept[rest, self.bound.title(column)] = value if missing else None
-        return kept
-
-    def kept_apart(self, upsert: Upsert) -> list[str]:
-        """The titles of the board columns whose values stand in the root's metadata, because their row has no key."""
-        return [
-            str(slot[1])
-            for home in self.homes.values()
-            if home.keeps_metadata and self.mapping.rest and upsert.touches(home.names)
-            for slot, value in self._kept_in_metadata(upsert, home).items()
-            if not is_empty(value)
-        ]
+            yield from zip(binding.columns, values, strict=True)
 
     # Rows that point at the root
 

@@ -26,6 +26,9 @@ TAKES_FROM_MONDAY = ("bidirectional", "monday_to_pg")
 TAKES_FROM_POSTGRES = ("bidirectional", "pg_to_monday")
 
 
+NO_KEY = "without a key there is no row for these columns; they are kept in"
+
+
 class _DryRun(Exception):
     """Ends the transaction of a dry run, which then leaves nothing."""
 
@@ -352,7 +355,8 @@ class Engine:
         if upsert is not None:
             for name, value in upsert.shown.items():
                 plan.base_postgres[name] = value
-            self._warn_kept(task, upsert)
+            if upsert.kept:
+                task.warnings.append(f"{NO_KEY} {self.mapping.rest}: {', '.join(upsert.kept)}")
         self._count(task, batch, root_id)
         if task.skip is not None:
             batch.unskipped.append(task.item.id)
@@ -367,11 +371,6 @@ class Engine:
             id=task.link.id if task.link else None,
             status="conflict" if plan.held else "synced",
         )
-
-    def _warn_kept(self, task: Task, upsert: Upsert) -> None:
-        titles = self.store.kept_apart(upsert)
-        if titles:
-            task.warnings.append(f"kept in {self.mapping.rest}, because their row would have no key: {', '.join(titles)}")
 
     def _count(self, task: Task, batch: Batch, root_id: str | None) -> None:
         report = batch.report

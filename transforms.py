@@ -188,6 +188,8 @@ class Split:
         return tuple(self.joined.parts(_trimmed(cells[0])))
 
     def write(self, fields: Values, agreed: Values | None, cells: Values) -> Made:
+        if _alike(fields, self.read(cells, agreed)):
+            return tuple(cells)
         return _kept(self.joined.read(fields), cells)
 
 
@@ -343,7 +345,7 @@ class AddressObject:
         new = _changed([wanted.get(name) for name in names], was, [present.get(name) for name in names])
         changed = {name for name, is_new in zip(names, new, strict=True) if is_new}
         if not wanted:
-            return (None,) * len(cells)
+            return _kept((None,) * len(cells), cells)
         made = list(cells)
         for place, part in enumerate(OWN_COLUMNS[: len(cells) - 1], start=1):
             if part in changed:

@@ -562,7 +562,7 @@ def test_the_country_of_a_phone_number_is_kept_or_found(number, before, region):
     assert write("phone", number, old) == {"phone": number, "countryShortName": region}
 
 
-@pytest.mark.parametrize("number", ["call me", "12", "0" * 40, "🏠", "+9991234567890", "x" * 100_000])
+@pytest.mark.parametrize("number", ["call me", "12", "0" * 40, "🏠", "+9991234567890"])
 def test_what_is_no_phone_number_is_refused(number):
     with pytest.raises(CellError):
         phone_region(number)
@@ -588,9 +588,11 @@ def test_a_tag_is_written_by_name_only_if_the_cell_has_it():
     [
         ("name", ""), ("name", None), ("name", "  "), ("name", "x" * 256), ("long_text", "x" * 2001),
         ("numbers", "twelve"), ("numbers", Decimal("NaN")), ("numbers", float("inf")), ("numbers", [1]),
-        ("numbers", True), ("date", "soon"), ("date", 5), ("date", datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=9)))),
+        ("numbers", True), ("date", "soon"), ("date", 5),
+        ("date", datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=9)))),
         ("timeline", {"from": "2026-03-01"}), ("timeline", {"from": "2026-03-02", "to": "2026-03-01"}),
-        ("timeline", "x"), ("week", {"from": "2026-03-16", "to": "2026-03-21"}), ("week", {"from": "2026-03-17", "to": "2026-03-23"}),
+        ("timeline", "x"), ("week", {"from": "2026-03-16", "to": "2026-03-21"}),
+        ("week", {"from": "2026-03-17", "to": "2026-03-23"}),
         ("people", ["Ann"]), ("rating", 6), ("rating", Decimal("2.5")), ("rating", -1), ("hour", "soon"),
         ("location", {"lat": 91, "lng": 0, "address": "x"}), ("location", {"lat": "NaN", "lng": 0}),
         ("country", "Germany"), ("country", {"code": "DE"}), ("color_picker", "red"), ("board_relation", ["x"]),
@@ -601,10 +603,11 @@ def test_a_value_that_monday_could_not_hold_is_refused_with_its_reason(kind, val
         write(kind, value, settings={"limit": 5})
 
 
-def test_two_million_characters_make_a_short_message():
+@pytest.mark.parametrize("kind", ["numbers", "phone", "date", "hour", "color_picker", "long_text", "rating", "people"])
+def test_two_million_characters_make_a_short_message(kind):
     with pytest.raises(CellError) as caught:
-        write("numbers", "x" * 2_000_000)
-    assert len(str(caught.value)) < 100
+        write(kind, "x" * 2_000_000)
+    assert len(str(caught.value)) < 150
 
 
 ANYTHING = JSON | st.dates() | st.times() | st.datetimes() | st.decimals().filter(lambda one: not one.is_snan())

@@ -1,0 +1,541 @@
+"""Named transforms, there and back: what the fields show, and which columns a change of them writes."""
+
+from __future__ import annotations
+
+import sys
+import types
+from datetime import date, datetime, timezone
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from addresses import PARSER
+from column_types import CellError, comparison
+from transforms import TRANSFORMS, make_transform
+
+STAGES = {
+    "map": {
+        "pending": ["New", "Hold", "Waiting"],
+        "active": ["In Progress", "Working"],
+        "completed": ["Completed", "Done", "Approved"],
+        "cancelled": ["Cancelled", "Rejected"],
+    },
+    "default": "pending",
+}
+NINE = datetime(2026, 6, 15, 9, 0, tzinfo=timezone.utc)
+LINE = "123 Main St, Springfield, IL 62701"
+PARTS = ("123 Main St", "Springfield", "IL", "62701", None)
+FIELDS = (LINE, *PARTS)
+OBJECT = {"raw": LINE, "street": "123 Main St", "city": "Springfield", "state": "IL", "postal_code": "62701"}
+
+
+def changed(fields: tuple[Any, ...], **parts: Any) -> tuple[Any, ...]:
+    names = ("raw", "street", "city", "state", "zip", "country")[-len(fields) :]
+    return tuple(parts.get(name, value) for name, value in zip(names, fields, strict=True))
+
+
+# --- The value map --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "stage, status",
+    [
+        ("New", "pending"), ("hold", "pending"), (" WAITING ", "pending"), ("In Progress", "active"),
+        ("working", "active"), ("Done", "completed"), ("approved", "completed"), ("Completed", "completed"),
+        ("Cancelled", "cancelled"), ("Rejected", "cancelled"), ("Something else", "pending"), (None, "pending"),
+    ],
+)  # fmt: skip
+def test_a_stage_means_a_status_and_is_kept_as_written(stage, status):
+    assert make_transform("value_map", STAGES, fields=2).read((stage,)) == (stage, status)
+    assert make_transform("value_map", STAGES, fields=1).read((stage,)) == (status,)
+
+
+@pytest.mark.parametrize(
+    "fields, agreed, cell, written",
+    [
+        (("Waiting", "pending"), ("Waiting", "pending"), "Waiting", "Waiting"),
+        (("Waiting", "active"), ("Waiting", "pending"), "Waiting", "In Progress"),
+        (("Waiting", "completed"), ("Waiting", "pending"), "Waiting", "Completed"),
+        (("Waiting", "cancelled"), ("Waiting", "pending"), "Waiting", "Cancelled"),
+        (("Done", "pending"), ("Done", "completed"), "Done", "New"),
+        (("Done", "pending"), ("Waiting", "pending"), "Waiting", "Done"),
+        (("Done", "cancelled"), ("Waiting", "pending"), "Waiting", "Done"),
+        ((None, "pending"), ("Done", "completed"), "Done", None),
+        (("Odd one", "pending"), ("Odd one", "pending"), "Odd one", "Odd one"),
+        (("Waiting", " Pending"), ("Waiting", "pending"), "Waiting", "Waiting"),
+        (("Waiting", "pending"), ("Done", "completed"), "Waiting", "Waiting"),
+        ((None, "active"), (None, None), None, "In Progress"),
+        ((None, "pending"), (None, None), None, "New"),
+        ((None, "pending"), None, None, "New"),
+        (("Hold", "pending"), None, None, "Hold"),
+    ],
+)
+def test_stage_wins_over_status_and_an_unchanged_one_rewrites_nothing(fields, agreed, cell, written):
+    assert make_transform("value_map", STAGES, fields=2).write(fields, agreed, (cell,)) == (written,)
+
+
+def test_a_status_alone_writes_the_first_word_unless_the_cell_means_it_already():
+    transform = make_transform("value_map", STAGES, fields=1)
+    assert transform.write(("active",), ("pending",), ("Waiting",)) == ("In Progress",)
+    assert transform.write(("active",), ("pending",), ("Working",)) == ("Working",)
+    assert transform.write((None,), ("pending",), ("Waiting",)) == (None,)
+    with pytest.raises(CellError, match="unheard of"):
+        transform.write(("unheard of",), ("pending",), ("Waiting",))
+
+
+def test_a_map_of_words_is_as_good_as_a_map_of_meanings():
+    transform = make_transform("value_map", {"map": {"Yes": "true", "Yeah": "true", "No": "false"}}, fields=1)
+    assert transform.read(("yeah",)) == ("true",)
+    assert transform.read(("maybe",)) == (None,)
+    assert transform.write(("true",), ("false",), ("No",)) == ("Yes",)
+
+
+@given(st.sampled_from(["New", "Hold", "Done", "Working", "Rejected", "Odd", None]), st.data())
+def test_a_status_that_was_set_is_the_status_that_is_read(stage, data):
+    transform = make_transform("value_map", STAGES, fields=2)
+    before = transform.read((stage,))
+    status = data.draw(st.sampled_from(["pending", "active", "completed", "cancelled"]))
+    after = transform.write((before[0], status), before, (stage,))
+    assert transform.read(after)[1] == status
+    assert (after == (stage,)) == (status == before[1])
+
+
+# --- Joining and splitting ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "cells, joined",
+    [
+        (("Ann", "Lee"), "Ann Lee"), ((" Ann ", " Lee"), "Ann Lee"), (("Ann", None), "Ann"), ((None, "Lee"), "Lee"),
+        ((None, None), None), (("  ", ""), None), (("Ann Marie", "van Lee"), "Ann Marie van Lee"),
+    ],
+)  # fmt: skip
+def test_names_are_joined_from_trimmed_parts(cells, joined):
+    assert make_transform("join", columns=2).read(cells) == (joined,)
+
+
+@pytest.mark.parametrize(
+    "name, agreed, cells, written",
+    [
+        ("Ann Lee", "Ann Lee", (" Ann ", "Lee "), (" Ann ", "Lee ")),
+        ("Eve Lee", "Ann Lee", (" Ann ", "Lee "), ("Eve", "Lee ")),
+        ("Ann Roe", "Ann Lee", (" Ann ", "Lee "), (" Ann ", "Roe")),
+        ("Ann Marie Lee", "Ann Lee", ("Ann", "Lee"), ("Ann Marie", "Lee")),
+        ("John Q Public", "Ann Lee", ("Ann", "Lee"), ("John Q", "Public")),
+        ("Eva van der Berg", "Ann van der Berg", ("Ann", "van der Berg"), ("Eva", "van der Berg")),
+        ("Cher", "Ann Lee", ("Ann", "Lee"), ("Cher", None)),
+        (None, "Ann Lee", ("Ann", "Lee"), (None, None)),
+        ("  Ann   Roe ", "Ann Lee", ("Ann", "Lee"), ("Ann", "Roe")),
+        ("Ann Lee", None, (None, None), ("Ann", "Lee")),
+        ("Lee", "Ann Lee", ("Ann", "Lee"), ("Lee", None)),
+    ],
+)
+def test_a_name_is_split_back_at_the_last_blank(name, agreed, cells, written):
+    assert make_transform("join", columns=2).write((name,), (agreed,), cells) == written
+
+
+def test_three_columns_and_another_separator():
+    transform = make_transform("join", {"separator": " / "}, columns=3)
+    assert transform.read(("a", None, "c")) == ("a / c",)
+    assert transform.write(("x / y / z",), None, ("a", "y", "c")) == ("x", "y", "z")
+    assert transform.write(("x",), None, ("a", "b", "c")) == ("x", None, None)
+
+
+def test_split_is_the_mirror_of_join():
+    transform = make_transform("split", fields=2)
+    assert transform.read(("Ann Marie Lee",)) == ("Ann Marie", "Lee")
+    assert transform.read(("Cher",)) == ("Cher", None)
+    assert transform.read((None,)) == (None, None)
+    assert transform.read(("Ann van Lee",), ("Ann", "van Lee")) == ("Ann", "van Lee")
+    assert transform.write(("Ann", "Roe"), ("Ann", "Lee"), ("Ann Lee ",)) == ("Ann Roe",)
+    assert transform.write(("Ann", "Lee"), ("Ann", "Lee"), ("Ann Lee ",)) == ("Ann Lee ",)
+
+
+NAMES = st.none() | st.text(st.sampled_from("ab "), max_size=6)
+
+
+@given(NAMES, NAMES, NAMES.filter(lambda text: bool(text and text.strip())))
+def test_a_name_that_was_set_is_the_name_that_is_read(first, last, name):
+    transform = make_transform("join", columns=2)
+    written = transform.write((name,), transform.read((first, last)), (first, last))
+    assert "".join((transform.read(written)[0] or "").split()) == "".join(name.split())
+    assert transform.write(transform.read((first, last)), None, (first, last)) == (first, last)
+
+
+# --- The first filled -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "cells, value",
+    [(("a@x", "b@x"), "a@x"), ((None, "b@x"), "b@x"), (("  ", "b@x"), "b@x"), ((None, None), None)],
+)
+def test_an_empty_column_falls_back_to_the_next(cells, value):
+    assert make_transform("first_filled", columns=2).read(cells) == (value,)
+
+
+@pytest.mark.parametrize(
+    "value, cells, written",
+    [
+        ("b@x", (None, "b@x"), (None, "b@x")),
+        ("c@x", (None, "b@x"), ("c@x", "b@x")),
+        ("c@x", ("a@x", "b@x"), ("c@x", "b@x")),
+        (None, ("a@x", "b@x"), (None, "b@x")),
+        ("c@x", (None, None), ("c@x", None)),
+    ],
+)
+def test_the_fallback_is_never_written(value, cells, written):
+    assert make_transform("first_filled", columns=2).write((value,), None, cells) == written
+
+
+# --- Addresses ------------------------------------------------------------------------------------------------------
+
+
+def test_an_address_is_kept_as_written_and_taken_apart():
+    transform = make_transform("address", columns=1, fields=6)
+    assert transform.read((f" {LINE}\n",)) == (f" {LINE}\n", *PARTS)
+    assert transform.read(("see notes",)) == ("see notes", None, None, None, None, None)
+    assert transform.read((None,)) == (None,) * 6
+    assert make_transform("address_parts", fields=5).read((LINE,)) == PARTS
+    assert make_transform("address_parts", fields=5).read(("see notes",)) == ("see notes", None, None, None, None)
+
+
+@pytest.mark.parametrize(
+    "fields, cell, written",
+    [
+        (FIELDS, f" {LINE}", f" {LINE}"),
+        (changed(FIELDS, raw=" " + LINE), LINE, LINE),
+        (changed(FIELDS, raw="9 Elm St, Peoria, IL 61602"), LINE, "9 Elm St, Peoria, IL 61602"),
+        (changed(FIELDS, raw="9 Elm St", city="Peoria"), LINE, "9 Elm St"),
+        (changed(FIELDS, city="Peoria"), LINE, "123 Main St, Peoria, IL 62701"),
+        (changed(FIELDS, zip="62701-1234"), LINE, "123 Main St, Springfield, IL 62701-1234"),
+        (changed(FIELDS, street="123 Main St Apt 4", country="USA"), LINE,
+         "123 Main St Apt 4, Springfield, IL 62701, USA"),
+        (changed(FIELDS, raw=None), LINE, None),
+        ((None,) * 6, LINE, None),
+        (changed(FIELDS, raw=None, city="Peoria"), LINE, "123 Main St, Peoria, IL 62701"),
+    ],
+)  # fmt: skip
+def test_a_changed_part_rewrites_the_line_and_a_changed_line_wins(fields, cell, written):
+    assert make_transform("address", fields=6).write(fields, FIELDS, (cell,)) == (written,)
+
+
+def test_a_new_item_gets_the_line_or_the_formatted_parts():
+    transform = make_transform("address", fields=6)
+    nothing = (None,) * 6
+    for agreed in (None, nothing):
+        assert transform.write(FIELDS, agreed, (None,)) == (LINE,)
+        assert transform.write((None, *PARTS), agreed, (None,)) == (LINE,)
+        assert transform.write(nothing, agreed, (None,)) == (None,)
+    assert make_transform("address_parts", fields=5).write(PARTS, None, (None,)) == (LINE,)
+
+
+def test_what_the_board_changed_meanwhile_is_not_undone_by_a_part_that_stayed():
+    transform = make_transform("address", fields=6)
+    now = "9 Elm St, Peoria, IL 61602"
+    wanted = changed(transform.read((now,)), country="USA")
+    assert transform.write(wanted, FIELDS, (now,)) == (f"{now}, USA",)
+    assert transform.write(transform.read((now,)), FIELDS, (now,)) == (now,)
+
+
+def test_a_line_that_could_not_be_taken_apart_is_not_replaced_by_a_fragment():
+    transform = make_transform("address", fields=6)
+    berlin = "Unter den Linden 5, 10117 Berlin"
+    before = transform.read((berlin,))
+    with pytest.raises(CellError, match="as a whole"):
+        transform.write(changed(before, city="Berlin"), before, (berlin,))
+    whole = changed(before, street="Unter den Linden 5", city="Berlin")
+    assert transform.write(whole, before, (berlin,)) == ("Unter den Linden 5, Berlin",)
+
+
+def test_an_unchanged_address_is_not_parsed_again():
+    line = "4711 Before Ave Springfield Illinois"
+    parsed = PARSER.parsed
+    known = (f"{line} ", "x", "y", None, None, None)
+    assert make_transform("address", fields=6).read((line,), known) == (line, "x", "y", None, None, None)
+    parts = ("4711 Before Ave Springfield", "Illinois", None, None, None)
+    assert make_transform("address_parts", fields=5).read(("4711 Before Ave Springfield, Illinois",), parts) == parts
+    assert PARSER.parsed == parsed
+    assert make_transform("address", fields=6).read((line,), (None,) * 6)[2] == "Springfield"
+    assert PARSER.parsed == parsed + 1
+
+
+# --- The address as an object ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "cells, found",
+    [
+        ((LINE,), OBJECT),
+        ((LINE, None, "  ", ""), OBJECT),
+        ((LINE, "Peoria", "Texas", "75001"), {**OBJECT, "city": "Peoria", "state": "TX", "postal_code": "75001"}),
+        (("1 Elm St", "Peoria", "il", ""), {"raw": "1 Elm St", "street": "1 Elm St", "city": "Peoria", "state": "IL"}),
+        (("see notes",), {"raw": "see notes"}),
+        ((None, "Peoria", "Bavaria", None), {"city": "Peoria", "state": "Bavaria"}),
+        ((None, None, " ", None), None),
+        ((f"{LINE}, USA",), {**OBJECT, "raw": f"{LINE}, USA", "country": "USA"}),
+    ],
+)
+def test_columns_of_parts_win_over_the_parsed_ones(cells, found):
+    assert make_transform("address_object", columns=len(cells)).read(cells) == (found,)
+
+
+CELLS = (LINE, "Springfield", "IL ", "62701")
+
+
+@pytest.mark.parametrize(
+    "wanted, cells, written",
+    [
+        (OBJECT, CELLS, CELLS),
+        ({**OBJECT, "city": "Peoria"}, CELLS, (LINE, "Peoria", "IL ", "62701")),
+        ({**OBJECT, "postal_code": "1", "state": "TX"}, CELLS, (LINE, "Springfield", "TX", "1")),
+        ({**OBJECT, "street": "9 Elm St"}, CELLS, ("9 Elm St, Springfield, IL 62701", *CELLS[1:])),
+        ({**OBJECT, "street": "9 Elm St", "city": "Peoria"}, CELLS,
+         ("9 Elm St, Peoria, IL 62701", "Peoria", "IL ", "62701")),
+        ({**OBJECT, "country": "USA"}, CELLS, (f"{LINE}, USA", *CELLS[1:])),
+        ({**OBJECT, "raw": "new line"}, CELLS, ("new line", *CELLS[1:])),
+        ({**OBJECT, "raw": "new line", "street": "x", "city": "Peoria"}, CELLS, ("new line", "Peoria", *CELLS[2:])),
+        ({**OBJECT, "city": "Peoria"}, (LINE,), ("123 Main St, Peoria, IL 62701",)),
+        ({key: part for key, part in OBJECT.items() if key != "city"}, CELLS, (LINE, None, "IL ", "62701")),
+        (None, CELLS, (None, None, None, None)),
+        ({**OBJECT, "raw": None}, CELLS, (None, *CELLS[1:])),
+    ],
+)  # fmt: skip
+def test_a_changed_part_goes_to_its_own_column_or_into_the_line(wanted, cells, written):
+    transform = make_transform("address_object", columns=len(cells))
+    assert transform.write((wanted,), transform.read(cells), cells) == written
+    assert transform.write((wanted,), None, cells) == written
+
+
+def test_an_address_given_as_a_text_is_the_line():
+    assert make_transform("address_object", columns=2).write((LINE,), None, (None, None)) == (LINE, None)
+
+
+def test_an_object_without_a_line_gets_one():
+    parts = {name: part for name, part in OBJECT.items() if name != "raw"}
+    written = make_transform("address_object", columns=4).write((parts,), None, (None,) * 4)
+    assert written == (LINE, "Springfield", "IL", "62701")
+    assert make_transform("address_object").write((parts,), None, (None,)) == (LINE,)
+
+
+def test_an_unchanged_address_object_is_not_parsed_again():
+    cells = ("4712 Before Ave Springfield Illinois", "Springfield", "IL", "62701")
+    transform = make_transform("address_object", columns=4)
+    before = transform.read(cells)
+    PARSER._remembered.cache_clear()
+    parsed = PARSER.parsed
+    assert transform.read(cells, before) == before
+    assert PARSER.parsed == parsed
+    assert transform.read((*cells[:3], "62702"), before)[0]["postal_code"] == "62702"
+
+
+PART = st.none() | st.sampled_from(["Peoria", "Springfield", "TX", "61602", "9 Elm St", " "])
+
+
+LINES = st.sampled_from([LINE, "see notes", None, "12 Elm St"])
+
+
+@given(cells=st.tuples(LINES, PART, PART, PART), name=st.sampled_from(list(OBJECT)), part=PART)
+def test_an_address_that_was_not_changed_is_never_rewritten(cells, name, part):
+    transform = make_transform("address_object", columns=4)
+    (before,) = transform.read(cells)
+    assert transform.write((before,), (before,), cells) == cells
+    wanted = {**(before or {}), name: part}
+    try:
+        written = transform.write((wanted,), (before,), cells)
+    except CellError:
+        return
+    own = {"city": 1, "state": 2, "postal_code": 3}.get(name)
+    assert all(new == old for place, (new, old) in enumerate(zip(written, cells, strict=True)) if place not in (own, 0))
+    if own:
+        assert written[0] == cells[0]
+
+
+# --- One to one -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name, cell, value",
+    [
+        ("copy", " a ", " a "), ("copy", None, None), ("phone", " 555 ", "555"), ("email", " A@b.c ", "A@b.c"),
+        ("email", "  ", None), ("number", "$1,234.50", Decimal("1234.50")), ("number", Decimal("2"), Decimal("2")),
+        ("number", " ", None), ("date", NINE, date(2026, 6, 15)), ("date", date(2026, 6, 15), date(2026, 6, 15)),
+        ("date", "2026-06-15", date(2026, 6, 15)), ("date", None, None), ("lower", " Ab ", "ab"), ("upper", "ab", "AB"),
+        ("link_url", {"url": "https://x", "text": "X"}, "https://x"), ("link_url", {"url": "", "text": "X"}, None),
+    ],
+)  # fmt: skip
+def test_a_cell_becomes_a_field(name, cell, value):
+    assert make_transform(name, columns=1, fields=1).read((cell,)) == (value,)
+
+
+@pytest.mark.parametrize(
+    "name, field, cell, written",
+    [
+        ("copy", "b", "a", "b"), ("copy", "a", " a ", " a "),
+        ("phone", "555", " 555 ", " 555 "), ("phone", "556", "555", "556"),
+        ("email", "a@B.c", " A@b.c ", " A@b.c "), ("email", None, "a@b.c", None),
+        ("number", Decimal("1234.5"), "$1,234.50", "$1,234.50"), ("number", Decimal("7"), "$1", Decimal("7")),
+        ("number", Decimal("7"), "about seven", Decimal("7")),
+        ("date", date(2026, 6, 15), NINE, NINE), ("date", date(2026, 6, 16), NINE, date(2026, 6, 16)),
+        ("date", None, NINE, None), ("date", date(2026, 6, 16), None, date(2026, 6, 16)),
+        ("lower", "ab", "Ab", "Ab"), ("upper", "CD", "ab", "CD"),
+        ("link_url", "https://x", {"url": "https://x", "text": "X"}, {"url": "https://x", "text": "X"}),
+        ("link_url", "https://y", {"url": "https://x", "text": "X"}, {"url": "https://y", "text": "X"}),
+        ("link_url", "https://y", {"url": "https://x", "text": "https://x"}, {"url": "https://y", "text": ""}),
+        ("link_url", "https://y", None, {"url": "https://y", "text": ""}),
+        ("link_url", None, {"url": "https://x"}, None),
+    ],
+)  # fmt: skip
+def test_a_field_becomes_a_cell_and_an_unchanged_one_keeps_it(name, field, cell, written):
+    assert make_transform(name).write((field,), None, (cell,)) == (written,)
+
+
+@pytest.mark.parametrize("name, cell", [("number", "about seven"), ("number", "NaN"), ("date", "soon")])
+def test_a_text_that_is_no_such_value_is_an_error_of_its_cell(name, cell):
+    with pytest.raises(CellError):
+        make_transform(name).read((cell,))
+
+
+def test_a_constant_is_never_written():
+    transform = make_transform("constant", {"value": "Sales Staff"}, columns=1)
+    assert transform.read(("anything",)) == ("Sales Staff",)
+    assert transform.write(("Other",), ("Sales Staff",), ("anything",)) == ("anything",)
+
+
+def test_the_date_of_a_moment_is_its_day_in_utc():
+    late = datetime.fromisoformat("2026-06-15T23:30:00-05:00")
+    assert make_transform("date").read((late,)) == (date(2026, 6, 16),)
+
+
+# --- By name --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(TRANSFORMS))
+def test_a_transform_says_what_kind_each_field_is(name):
+    needed: dict[str, Any] = {"value_map": STAGES, "constant": {"value": 1}}
+    options = needed.get(name)
+    transform = make_transform(name, options)
+    known = TRANSFORMS[name]
+    assert len(transform.kinds) == known.fields[0]
+    assert all(kind is None or comparison(kind) for kind in transform.kinds)
+    assert len(transform.read((None,) * max(known.columns[0], 1))) == known.fields[0]
+
+
+@pytest.mark.parametrize(
+    "name, options, columns, fields, complaint",
+    [
+        ("joyn", {}, 1, 1, "joyn.*join"),
+        ("join", {"seperator": "-"}, 2, 1, "seperator.*separator"),
+        ("join", {"separator": ""}, 2, 1, "separator"),
+        ("join", {"separator": 5}, 2, 1, "separator"),
+        ("join", {}, 1, 1, "at least 2 columns, not 1"),
+        ("join", {}, 2, 2, "1 field, not 2"),
+        ("split", {}, 1, 1, "at least 2 fields"),
+        ("address", {}, 1, 5, "6 fields, not 5"),
+        ("address_parts", {}, 1, 6, "5 fields"),
+        ("address_object", {}, 5, 1, "1 to 4 columns, not 5"),
+        ("value_map", {}, 1, 1, "'map' is missing"),
+        ("value_map", {"map": []}, 1, 1, "'map'"),
+        ("value_map", {"map": {"a": {"b": 1}}}, 1, 1, "'map'.*'a'"),
+        ("value_map", {"map": {"a": ["x", "X "]}}, 1, 1, "'map'.*twice"),
+        ("value_map", {"map": {"a": "b"}}, 1, 3, "1 to 2 fields"),
+        ("constant", {}, 1, 1, "'value' is missing"),
+        ("copy", {"any": 1}, 1, 1, "'any'.*none"),
+        ("copy", {}, 2, 1, "as many fields"),
+    ],
+)
+def test_a_mistake_in_a_mapping_is_named(name, options, columns, fields, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        make_transform(name, options, columns=columns, fields=fields)
+
+
+class Reversed:
+    def read(self, cells, before=None):
+        return [cells[0][::-1]]
+
+    def write(self, fields, agreed, cells):
+        return [fields[0][::-1]]
+
+
+def given_module(monkeypatch: pytest.MonkeyPatch, **members: Any) -> None:
+    module = types.ModuleType("our_transforms")
+    for name, member in members.items():
+        setattr(module, name, member)
+    monkeypatch.setitem(sys.modules, "our_transforms", module)
+
+
+@pytest.mark.parametrize(
+    "name, members",
+    [
+        ("our_transforms:backwards", {"backwards": lambda: Reversed()}),
+        ("our_transforms:Reversed", {"Reversed": Reversed}),
+        ("our_transforms:ready", {"ready": Reversed()}),
+        ("our_transforms:", {"read": Reversed().read, "write": Reversed().write}),
+    ],
+)
+def test_a_users_own_transform_is_found_by_module_and_name(monkeypatch, name, members):
+    given_module(monkeypatch, **members)
+    transform = make_transform(name, fields=1)
+    assert transform.read(("abc",)) == ("cba",)
+    assert transform.write(("abc",), None, ("x",)) == ("cba",)
+    assert transform.kinds == (None,)
+
+
+def test_a_users_own_transform_gets_its_options_and_may_name_its_kinds(monkeypatch):
+    class Suffixed(Reversed):
+        kinds = ("email",)
+
+        def __init__(self, suffix: str) -> None:
+            self.suffix = suffix
+
+        def read(self, cells, before=None):
+            return (cells[0] + self.suffix,)
+
+    given_module(monkeypatch, suffixed=Suffixed)
+    transform = make_transform("our_transforms:suffixed", {"suffix": "!"}, columns=1, fields=1)
+    assert transform.read(("a",)) == ("a!",)
+    assert transform.kinds == ("email",)
+
+
+@pytest.mark.parametrize(
+    "name, options, complaint",
+    [
+        ("no_such_module_here:f", {}, "no_such_module_here"),
+        ("our_transforms:absent", {}, "our_transforms.*absent"),
+        ("our_transforms:number", {}, "read and a write"),
+        ("our_transforms:fails", {}, "fails.*RuntimeError: no luck"),
+        ("our_transforms:backwards", {"unknown": 1}, "backwards.*unknown"),
+    ],
+)
+def test_a_mistake_in_a_users_own_transform_is_named(monkeypatch, name, options, complaint):
+    def fails() -> None:
+        raise RuntimeError("no luck")
+
+    given_module(monkeypatch, number=5, fails=fails, backwards=lambda: Reversed())
+    with pytest.raises(ValueError, match=complaint):
+        make_transform(name, options)
+
+
+def test_a_module_that_cannot_be_imported_is_named(monkeypatch, tmp_path):
+    (tmp_path / "our_broken_module.py").write_text("def (:")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(ValueError, match="our_broken_module.*SyntaxError"):
+        make_transform("our_broken_module:f")
+
+
+ANY = st.none() | st.text(max_size=20) | st.integers() | st.lists(st.text(max_size=3), max_size=2)
+
+
+@given(name=st.sampled_from(sorted(set(TRANSFORMS) - {"constant"})), data=st.data())
+def test_odd_values_break_no_more_than_their_cell_and_unchanged_fields_change_nothing(name, data):
+    known = TRANSFORMS[name]
+    transform = make_transform(name, STAGES if name == "value_map" else None)
+    cells = data.draw(st.tuples(*[ANY] * max(known.columns[0], 1)))
+    try:
+        fields = transform.read(cells)
+        assert transform.write(fields, fields, cells) == cells
+        transform.write(data.draw(st.tuples(*[ANY] * known.fields[0])), fields, cells)
+    except CellError:
+        pass

@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
-from errors import EXIT_IN_STEP, EXIT_LEFTOVERS
+from errors import EXIT_IN_STEP, EXIT_LEFTOVERS, SyncError
+from timing import duration
 
 
 @dataclass(slots=True)
@@ -45,6 +46,9 @@ class EntityReport:
     missing: list[str] = field(default_factory=list)
     message: str = ""
     seconds: float = 0.0
+    plans: list[str] = field(default_factory=list)
+    failed: int = 0
+    """The exit code of the error that ended it; 0 when none did."""
 
     @property
     def changes(self) -> int:
@@ -54,6 +58,8 @@ class EntityReport:
     @property
     def exit_code(self) -> int:
         """0 when both sides are in step, 3 when something waits for a person or could not be shown to be whole."""
+        if self.failed:
+            return self.failed
         leftovers = self.held or self.errors or self.set_aside or not self.complete
         return EXIT_LEFTOVERS if leftovers else EXIT_IN_STEP
 
@@ -69,6 +75,8 @@ class EntityReport:
     def as_json(self) -> dict[str, Any]:
         """The documented shape."""
         shape = asdict(self)
+        for name in ("plans", "failed"):
+            del shape[name]
         for name in ("missing", "message", "seconds"):
             if not shape[name]:
                 del shape[name]
@@ -86,6 +94,16 @@ class RunReport:
     exit_code: int = EXIT_IN_STEP
     api: dict[str, Any] = field(default_factory=lambda: {"calls": 0, "complexity": 0, "retries": 0, "waited_s": 0.0})
     entities: list[EntityReport] = field(default_factory=list)
+    dry_run: bool = False
+    problems: list[SyncError] = field(default_factory=list)
+    ended: bool = False
+    """Something happened after which no other entity could do better."""
+    interrupted: int = 0
+
+    @property
+    def changes(self) -> int:
+        """How many records were written."""
+        return sum(entity.changes for entity in self.entities)
 
     def as_json(self) -> dict[str, Any]:
         """The object that `--json` prints."""
@@ -98,6 +116,48 @@ class RunReport:
             "api": self.api,
             "entities": [entity.as_json() for entity in self.entities],
         }
+
+
+# For people
+
+VERBS = {"monday_to_pg": "Pulled", "pg_to_monday": "Pushed", "bidirectional": "Synced"}
+COUNTS = (
+    ("created", "new"),
+    ("updated", "changed"),
+    ("restored", "restored"),
+    ("archived", "archived"),
+    ("unchanged", "unchanged"),
+    ("skipped", "skipped"),
+    ("conflicts", "conflicts"),
+    ("held", "held"),
+    ("set_aside", "set aside"),
+    ("errors", "with errors"),
+)
+
+
+def entity_line(report: EntityReport, direction: str) -> str:
+    """`Pulled users: 412 items, 3 new, 5 changed (2.4 s).`"""
+    if report.failed:
+        return f"{report.entity}: failed: {report.message}"
+    counts = [f"{counted(getattr(report, name))} {word}" for name, word in COUNTS if getattr(report, name)]
+    whole = "" if report.complete else " Incomplete: " + (report.message or "see the messages above") + "."
+    items = f"{counted(report.read)} item{'' if report.read == 1 else 's'} read"
+    return f"{VERBS[direction]} {report.entity}: {', '.join([items, *counts])} ({duration(report.seconds)}).{whole}"
+
+
+def run_line(report: RunReport) -> str:
+    """What a run comes to: `0 changes in 0.4 s, 2 calls to monday.com.`"""
+    plural = "" if report.changes == 1 else "s"
+    did = f"{counted(report.changes)} change{plural}{' planned' if report.dry_run else ''}"
+    calls = int(report.api["calls"])
+    asked = f"{counted(calls)} call{'' if calls == 1 else 's'} to monday.com"
+    end = " Nothing was written." if report.dry_run else ""
+    return f"{did} in {duration(report.duration_s)}, {asked}.{end}"
+
+
+def counted(number: int) -> str:
+    """A number with a comma for every three digits."""
+    return f"{number:,}"
 
 
 def _add(mine: Any, other: Any) -> None:

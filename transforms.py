@@ -159,16 +159,14 @@ class Join:
         """The text in as many parts as there are columns; `last` stays whole if the text still ends with it."""
         ending = self.separator + last
         if last and text.endswith(ending):
-            found = [*self._split(text[: -len(ending)], self.columns - 1), last]
-        else:
-            found = self._split(text, self.columns)
-        return [*found, *[None] * (self.columns - len(found))]
+            return [*self._split(text[: -len(ending)], self.columns - 1), last]
+        return self._split(text, self.columns)
 
     def _split(self, text: str, most: int) -> list[str | None]:
         blank = not self.separator.strip()
         pieces = text.rsplit(None if blank else self.separator, most - 1)
         found: list[str | None] = [piece.strip() or None for piece in pieces]
-        return found if len(found) == most or not text else [*found, *[None] * (most - len(found))]
+        return [*found, *[None] * (most - len(found))]
 
 
 @dataclass(frozen=True, slots=True)

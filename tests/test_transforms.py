@@ -142,6 +142,7 @@ def test_three_columns_and_another_separator():
     assert transform.read(("a", None, "c")) == ("a / c",)
     assert transform.write(("x / y / z",), None, ("a", "y", "c")) == ("x", "y", "z")
     assert transform.write(("x",), None, ("a", "b", "c")) == ("x", None, None)
+    assert transform.write(("x / c",), None, ("a", "b", "c")) == ("x", None, "c")
 
 
 def test_split_is_the_mirror_of_join():
@@ -301,6 +302,7 @@ CELLS = (LINE, "Springfield", "IL ", "62701")
         ({key: part for key, part in OBJECT.items() if key != "city"}, CELLS, (LINE, None, "IL ", "62701")),
         (None, CELLS, (None, None, None, None)),
         ({**OBJECT, "raw": None}, CELLS, (None, *CELLS[1:])),
+        ({**OBJECT, "raw": None, "street": "9 Elm St"}, CELLS, ("9 Elm St, Springfield, IL 62701", *CELLS[1:])),
     ],
 )  # fmt: skip
 def test_a_changed_part_goes_to_its_own_column_or_into_the_line(wanted, cells, written):
@@ -437,7 +439,9 @@ def test_a_transform_says_what_kind_each_field_is(name):
         ("address_parts", {}, 1, 6, "5 fields"),
         ("address_object", {}, 5, 1, "1 to 4 columns, not 5"),
         ("value_map", {}, 1, 1, "'map' is missing"),
-        ("value_map", {"map": []}, 1, 1, "'map'"),
+        ("value_map", {"map": []}, 1, 1, "'map' must"),
+        ("value_map", {"map": {}}, 1, 1, "'map' must"),
+        ("value_map", {"map": ["New"]}, 1, 1, "'map' must"),
         ("value_map", {"map": {"a": {"b": 1}}}, 1, 1, "'map'.*'a'"),
         ("value_map", {"map": {"a": ["x", "X "]}}, 1, 1, "'map'.*twice"),
         ("value_map", {"map": {"a": "b"}}, 1, 3, "1 to 2 fields"),

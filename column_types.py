@@ -944,10 +944,12 @@ def _comparison_named(kind: str) -> str:
 
 def to_json(value: Value) -> Any:
     """The value in kinds of JSON, with Decimal for exact numbers, which `dumps` writes without a float on the way."""
-    if value is None or isinstance(value, (bool, int, Decimal)):
-        return str(value) if isinstance(value, Decimal) and not value.is_finite() else value
     if isinstance(value, str):
         return clean_text(value)
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    if isinstance(value, Decimal):
+        return value if value.is_finite() else str(value)
     if isinstance(value, float):
         return to_json(Decimal(repr(value)))
     if isinstance(value, datetime):

@@ -598,7 +598,8 @@ def test_a_tag_is_written_by_name_only_if_the_cell_has_it():
         ("week", {"from": "2026-03-17", "to": "2026-03-23"}),
         ("people", ["Ann"]), ("rating", 6), ("rating", Decimal("2.5")), ("rating", -1), ("hour", "soon"),
         ("location", {"lat": 91, "lng": 0, "address": "x"}), ("location", {"lat": "NaN", "lng": 0}),
-        ("country", "Germany"), ("country", {"code": "DE"}), ("color_picker", "red"), ("color_picker", "#gggggg"), ("board_relation", ["x"]),
+        ("country", "Germany"), ("country", {"code": "DE"}), ("color_picker", "red"),
+        ("color_picker", "#gggggg"), ("board_relation", ["x"]),
     ],
 )  # fmt: skip
 def test_a_value_that_monday_could_not_hold_is_refused_with_its_reason(kind, value):

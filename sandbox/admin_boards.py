@@ -17,7 +17,7 @@ from sandbox.writing_structure import drop_group
 class BoardCalls:
     def __init__(self, service: Service) -> None:
         self.service, self.world = service, service.world
-        self.calls = {
+        self.calls: dict[str, Any] = {
             "boards/snapshot": self.snapshot, "boards/create": self.create, "boards/set": self.set,
             "columns/add": self.column_add, "columns/rename": self.column_rename, "columns/delete": self.column_delete,
             "columns/retype": self.column_retype, "columns/settings": self.column_settings,

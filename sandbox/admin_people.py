@@ -18,7 +18,7 @@ from sandbox.writing_values import Checked, check_many, check_name
 class PersonCalls:
     def __init__(self, service: Service) -> None:
         self.service, self.world = service, service.world
-        self.calls = {
+        self.calls: dict[str, Any] = {
             "items/create": self.create, "items/change": self.change, "items/rename": self.rename,
             "items/move": self.move, "items/move_to_board": self.move_to_board,
             "items/archive": self.state(ARCHIVED), "items/delete": self.state(DELETED),

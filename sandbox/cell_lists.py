@@ -90,7 +90,9 @@ class Selection:
         if type_name == "FormulaValue" and name == "display_value" or type_name == "MirrorValue" and name in (
                 "display_value", "mirrored_items"):
             read = self.counted(type_name, read)
-        return read if is_leaf_type(get_named_type(field.type)) else self.composite(field.type, nodes, read)
+        # Cells of an item below a cell come from their own resolver, run already.
+        is_done = is_leaf_type(get_named_type(field.type)) or name == "column_values"
+        return read if is_done else self.composite(field.type, nodes, read)
 
     def counted(self, type_name: str, read: Getter) -> Getter:
         def getter(source: Any, path: list[Any]) -> Any:
@@ -101,7 +103,7 @@ class Selection:
 
     def resolver_getter(self, type_name: str, name: str, nodes: list[FieldNode]) -> Getter:
         """An ordinary object below a cell: its resolver from the running schema, or the member of that name."""
-        field = self.schema.type_map[type_name].fields[name]  # type: ignore[union-attr]
+        field = self.schema.type_map[type_name].fields[name]  # type: ignore[attr-defined]
         args = get_argument_values(field, nodes[0], self.variables)
         info = SimpleNamespace(context=self.context, field_nodes=nodes, schema=self.schema, path=None,
                                variable_values=self.variables)
@@ -132,8 +134,6 @@ class Selection:
             return None
         if is_list_type(type_):
             return [self.complete(type_.of_type, nodes, one, [*path, n]) for n, one in enumerate(value)]
-        if isinstance(value, list):  # cells of an item below a cell: run already
-            return value
         name = value["__typename"] if is_abstract_type(type_) else type_.name
         return self.run(nodes, name, value, path)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+import traceback
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -214,6 +215,8 @@ class Gateway:
         for error in result.errors or ():
             if isinstance(error.original_error, Refusal):
                 raise error.original_error
+            if error.original_error is not None and not isinstance(error.original_error, GraphQLError):
+                traceback.print_exception(error.original_error)  # a mistake of the sandbox's own
         partial = call.has_fault("partial")
         if partial and result.data:
             errors += spoil(result.data, partial.settings)

@@ -142,7 +142,7 @@ RELATION_KINDS = [
          read=read_relation, event=linked_event, cell_time=True),
     Kind("file", "FileValue", "file", file_text, file_value, {"files": file_entries}, read_clear_all),
     Kind("doc", "DocValue", "doc", lambda c: "", file_value,
-         {"file": lambda c: (file_entries(c) or [None])[0]}, read_clear_all),
+         {"file": lambda c: next(iter(file_entries(c)), None)}, read_clear_all),
     Kind("direct_doc", "DirectDocValue", "direct-doc", lambda c: "", file_value),
     Kind("person", "PersonValue", "person", lambda c: name_of(c, c.datum, "person") if c.datum else "",
          lambda c: c.datum and {"id": c.datum, "kind": "person"},

@@ -26,7 +26,7 @@ def as_day(sent: Any) -> date:
 
 def local_moment(cell: Cell) -> datetime | None:
     """A date with time, in the zone of the user who looks: `text` and `time` are local, `value` is UTC."""
-    day, time, _ = cell.datum
+    day, time, _ = cell.datum or ("", None, None)
     if time is None:
         return None
     utc = datetime.fromisoformat(f"{day}T{time}").replace(tzinfo=timezone.utc)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,27 +16,30 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
+from typing import Any, cast
+from urllib.parse import quote, urlencode
 
 import pytest
+from psycopg2.extensions import parse_dsn
 
 from db_connector import Database, compose, identifier
 from local_postgres import LocalPostgres
 
 PROJECT = Path(__file__).resolve().parent.parent
 RUN_FOLDER = "MONDAY_SYNC_TEST_RUN"  # the workers of a run find in it what they share
+RUN_PREFIX = "monday-sync-test-"
 ROOM = 1_000_000_000
 SETTINGS = ("MONDAY_", "DATABASE_URL", "WEBHOOK_BASE_URL", "PORT", "DEBUG", "LOG_FORMAT", "PG")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
-        os.environ[RUN_FOLDER] = tempfile.mkdtemp(prefix="monday-sync-test-", dir=_memory())
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C, so that the run cleans up
+        os.environ[RUN_FOLDER] = tempfile.mkdtemp(prefix=RUN_PREFIX, dir=memory_folder())
         os.chmod(os.environ[RUN_FOLDER], 0o711)  # as root, the server runs as another account and must get through
 
 
-def _memory() -> str | None:
+def memory_folder() -> str | None:
     """A folder in memory with room for a server, if there is one: a database there is cloned 30 times faster."""
     folder = "/dev/shm"
     if not os.access(folder, os.W_OK) or shutil.disk_usage(folder).free < ROOM:
@@ -47,7 +51,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """At the end of the whole run, also when a worker crashed and left the server to itself."""
     if hasattr(config, "workerinput"):
         return
-    folder = Path(os.environ.pop(RUN_FOLDER))
+    folder = Path(os.environ[RUN_FOLDER])
+    if os.environ.get("DATABASE_URL"):
+        Postgres.of_url(os.environ["DATABASE_URL"]).drop_all()
     if (folder / "postgres").exists():
         LocalPostgres(folder / "postgres", throwaway=True).end()
     shutil.rmtree(folder, ignore_errors=True)
@@ -58,22 +64,37 @@ class Postgres:
     """A server on which databases can be made and dropped."""
 
     connection: dict[str, Any]
-    run: str
+
+    @classmethod
+    def of_url(cls, url: str) -> Postgres:
+        return cls({"dbname": "postgres", **parse_dsn(url)})
+
+    @property
+    def run(self) -> str:
+        """A name for this run, in the names of all databases that it makes."""
+        return Path(os.environ[RUN_FOLDER]).name.removeprefix(RUN_PREFIX).lower()
 
     def database(self, name: str, **options: Any) -> Database:
         return Database(**{**self.connection, "dbname": name}, **options)
 
     def url(self, name: str) -> str:
         """For `DATABASE_URL`; the folder of a socket goes where other hosts go."""
-        parts = {key: quote(str(value), safe="") for key, value in self.connection.items()}
-        user = parts.get("user", "") + (f":{parts['password']}" if "password" in parts else "")
-        return f"postgresql://{user}@{parts.get('host', '')}:{parts.get('port', '')}/{quote(name)}"
+        return f"postgresql:///?{urlencode({**self.connection, 'dbname': name}, quote_via=quote)}"
 
     def create(self, name: str, template: str = "template0") -> None:
         self._do("create database {name} template {template}", name=name, template=template)
 
     def drop(self, name: str) -> None:
         self._do("drop database if exists {name} with (force)", name=name)
+
+    def drop_all(self) -> None:
+        """The template, and what tests left that did not come to their end."""
+        admin = self.database(self.connection["dbname"], max_connections=1)
+        made = "select datname from pg_database where datname like %s"
+        names = [row["datname"] for row in cast(list, admin.execute_query(made, (f"test\\_{self.run}\\_%",)))]
+        admin.close()
+        for name in names:
+            self.drop(name)
 
     def _do(self, statement: str, **names: str) -> None:
         admin = self.database(self.connection["dbname"], max_connections=1)
@@ -87,22 +108,18 @@ class Postgres:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """The server of this run."""
-    run = Path(os.environ[RUN_FOLDER]).name.removeprefix("monday-sync-test-").lower()
-    url = os.environ.get("DATABASE_URL")
-    if url:
-        from psycopg2.extensions import parse_dsn
-
-        yield Postgres({"dbname": "postgres", **parse_dsn(url)}, run)
+    if os.environ.get("DATABASE_URL"):
+        yield Postgres.of_url(os.environ["DATABASE_URL"])
         return
     server = LocalPostgres(Path(os.environ[RUN_FOLDER]) / "postgres", throwaway=True)
-    yield Postgres(server.start(), run)
+    yield Postgres(server.start())
     server.stop()
 
 
 @pytest.fixture(scope="session")
 def template(postgres: Postgres) -> str:
     """The database that tests clone: `schema.sql` applied once in a run, whichever worker comes first."""
-    name = f"template_{postgres.run}"
+    name = f"test_{postgres.run}_template"
     admin = postgres.database(postgres.connection["dbname"], max_connections=2)
     with admin.transaction() as tx:
         tx.lock(name)

@@ -13,7 +13,7 @@ from conftest import Postgres
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from config import Settings
+from config import load_settings
 from db_connector import (
     Database,
     Transaction,
@@ -22,6 +22,7 @@ from db_connector import (
     connect,
     identifier,
     identifiers,
+    joined,
     json_text,
     table_name,
 )
@@ -186,6 +187,14 @@ def test_a_name_may_hold_any_character(db: Database, name: str) -> None:
         assert tx.rows(compose(like, table=table, column=identifier(name))) == [("bulk",)]
 
 
+def test_pieces_of_a_statement_are_joined(db: Database) -> None:
+    both = joined(" and ", [compose("{c} like '%%'", c=identifier("a%")), compose("{c} = %s", c=identifier("b"))])
+    text = "select count(*) from (values ('x', 1)) as t ({names}) where {both}"
+    statement = compose(text, names=identifiers(["a%", "b"]), both=both)
+    with db.transaction() as tx:
+        assert tx.value(statement, (1,)) == 1
+
+
 @pytest.mark.parametrize(
     ("written", "quoted"),
     [
@@ -217,7 +226,7 @@ def test_what_raises_inside_a_transaction_leaves_no_trace(kinds: Database) -> No
         tx.execute("insert into words values (1, 'one')")
         raise KeyboardInterrupt
     assert kinds.execute_query("select count(*) as n from words") == [{"n": 0}]
-    idle = "select count(*) from pg_stat_activity where state like 'idle in transaction%'"
+    idle = "select count(*) from pg_stat_activity where state like 'idle in%' and datname = current_database()"
     assert on_another_connection(kinds, idle) == 0
 
 
@@ -370,11 +379,11 @@ def test_an_advisory_lock_is_held_by_one_at_a_time(db: Database) -> None:
 
 
 def test_a_notification_wakes_the_listener(db: Database) -> None:
-    heard = db.listen("outbox", timeout_s=0.05)
-    assert next(heard) is None
+    patient, impatient = db.listen("outbox", timeout_s=600), db.listen("outbox", timeout_s=0.05)
+    assert (next(patient), next(impatient)) == (None, None)
     db.execute_query("select pg_notify('outbox', 'row 1'), pg_notify('outbox', 'row 2')")
-    assert [next(heard), next(heard), next(heard)] == ["row 1", "row 2", None]
-    heard.close()  # type: ignore[attr-defined]
+    assert [next(patient), next(patient)] == ["row 1", "row 2"]
+    assert [next(impatient), next(impatient), next(impatient)] == ["row 1", "row 2", None]
 
 
 # What goes wrong
@@ -462,7 +471,8 @@ def test_a_database_that_does_not_exist_is_named(postgres: Postgres) -> None:
 
 
 def test_a_database_by_url_is_that_database(database_url: str) -> None:
-    database = connect(Settings(database_url=database_url))
-    name = database_url.rpartition("/")[2]
-    assert database.execute_query("select current_database() as name") == [{"name": name}]
+    database = connect(load_settings({"DATABASE_URL": database_url}))
+    found = database.execute_query("select 'dbname=' || current_database() as name")
+    assert isinstance(found, list)
+    assert found[0]["name"] in database_url
     database.close()

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import PROJECT
+from conftest import PROJECT, memory_folder
 
 import local_postgres
 from config import Settings
@@ -40,11 +40,12 @@ USER = """
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Directly in the temp folder: as root, the server's account cannot enter pytest's own."""
-    path = Path(tempfile.mkdtemp(prefix="monday-sync-pg-"))
+    """Not pytest's own: as root, the server's account cannot enter that. No server in it outlives the test."""
+    path = Path(tempfile.mkdtemp(prefix="monday-sync-pg-", dir=memory_folder()))
     path.chmod(0o711)
     yield path
-    LocalPostgres(path / "postgres").end() if (path / "postgres").exists() else None
+    for left in path.rglob("data/postmaster.pid"):
+        LocalPostgres(left.parent.parent).end()
     shutil.rmtree(path)
 
 
@@ -169,16 +170,20 @@ def test_a_server_that_was_killed_is_started_again_by_who_uses_it(folder: Path) 
     database.close()
 
 
-@pytest.mark.parametrize("whose", ["nobody's", "another program's"])
-def test_a_stale_process_number_is_not_trusted(server: LocalPostgres, whose: str) -> None:
+@pytest.mark.parametrize("whose", ["nobody's", "another program's", "another server's"])
+def test_a_stale_process_number_is_not_trusted(server: LocalPostgres, folder: Path, whose: str) -> None:
+    other = LocalPostgres(folder / "other", throwaway=True)
+    other.start()
     server.start()
     lines = (server.data / "postmaster.pid").read_text().splitlines()
     server.stop()
-    number = 2**22 + 1 if whose == "nobody's" else os.getpid()
+    number = {"nobody's": 2**22 + 1, "another program's": os.getpid(), "another server's": pid_of(other)}[whose]
     (server.data / "postmaster.pid").write_text("\n".join([str(number), *lines[1:7], "ready   "]) + "\n")
     (server.sockets / ".s.PGSQL.5432.lock").write_text(f"{number}\n")
     assert ask(server, "select 1") == 1
     server.stop()
+    assert lives(pid_of(other))
+    other.stop()
 
 
 def test_an_initdb_that_was_killed_half_way_is_begun_anew(server: LocalPostgres) -> None:
@@ -254,6 +259,7 @@ def test_peoples_data_is_written_to_the_disk_and_only_test_data_is_not(folder: P
 def test_only_its_own_account_can_enter(server: LocalPostgres) -> None:
     server.start()
     assert [oct(path.stat().st_mode & 0o777) for path in (server.root, server.sockets, server.data)] == ["0o700"] * 3
+    assert oct((server.sockets / ".s.PGSQL.5432").stat().st_mode & 0o777) == "0o700"
     assert ask(server, "show listen_addresses") == ""
     server.stop()
 

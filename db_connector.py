@@ -40,7 +40,6 @@ Params = Sequence[Any] | Mapping[str, Any] | None
 T = TypeVar("T")
 
 TRIES = 5
-POOL_WAIT_S = 30.0
 CONNECTION_DEFAULTS = {
     "connect_timeout": 10,
     "fallback_application_name": "monday-sync",
@@ -317,7 +316,10 @@ class Server(Protocol):
 
 
 class Database:
-    """A database and a few connections to it, which threads may share."""
+    """A database and a few connections to it, which threads may share.
+
+    A time-out of 0 leaves the server's own. `wait_s` is how long a transaction waits for a free connection.
+    """
 
     def __init__(
         self,
@@ -326,6 +328,7 @@ class Database:
         max_connections: int = 8,
         lock_timeout_s: float = 10.0,
         statement_timeout_s: float = 0.0,
+        wait_s: float = 30.0,
         server: Server | None = None,
         **connection: Any,
     ) -> None:
@@ -337,6 +340,7 @@ class Database:
         self._places = threading.BoundedSemaphore(max_connections)
         self._guard = threading.Lock()
         self._closed = False
+        self._wait_s = wait_s
         self.max_connections = max_connections
         self.statements = 0
         """How many commands were sent, `begin` and `commit` included."""
@@ -437,8 +441,8 @@ class Database:
 
     @contextmanager
     def _place(self) -> Iterator[None]:
-        if not self._places.acquire(timeout=POOL_WAIT_S):
-            raise DatabaseError(f"All {self.max_connections} connections stayed in use for {POOL_WAIT_S:.0f} s.")
+        if not self._places.acquire(timeout=self._wait_s):
+            raise DatabaseError(f"All {self.max_connections} connections stayed in use for {self._wait_s:g} s.")
         try:
             yield
         finally:

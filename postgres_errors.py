@@ -58,6 +58,9 @@ MEANINGS: tuple[tuple[tuple[str, ...], type[DatabaseError], str, str], ...] = (
 
 # What the client library says when it cannot connect, and what a person can do about it.
 CONNECT_HINTS = (
+    ("the database system is", "It is starting, stopping or recovering: run the command again in a moment."),
+    ("connection slots", "The server has too many clients: stop some, or raise its max_connections."),
+    ("too many clients", "The server has too many clients: stop some, or raise its max_connections."),
     ("password", "The user or the password in DATABASE_URL is wrong or missing."),
     ("role ", "The user in DATABASE_URL does not exist on that server."),
     ("does not exist", "Create that database (createdb), or correct DATABASE_URL."),

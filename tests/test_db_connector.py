@@ -386,6 +386,22 @@ def test_a_notification_wakes_the_listener(db: Database) -> None:
     assert [next(impatient), next(impatient), next(impatient)] == ["row 1", "row 2", None]
 
 
+def test_a_listener_whose_connection_is_cut_says_so(db: Database) -> None:
+    heard = db.listen("outbox", timeout_s=10)
+    next(heard)
+    listener = "select pg_terminate_backend(pid, 5000) from pg_stat_activity where query like 'listen%' and datname = "
+    db.execute_query(f"{listener} current_database() and pid <> pg_backend_pid()")
+    with pytest.raises(DatabaseUnreachable):
+        next(heard)
+
+
+def test_a_block_that_needs_more_connections_than_there_are_ends_with_an_error(db: Database) -> None:
+    narrow = Database(**db._options, max_connections=1, wait_s=0.05)
+    with narrow.transaction(), pytest.raises(DatabaseError, match="stayed in use"):
+        narrow.execute_query("select 1")
+    narrow.close()
+
+
 # What goes wrong
 
 

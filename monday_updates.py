@@ -86,7 +86,7 @@ def _precision(when: datetime, found: list[Item], probe: Callable[[Mapping[str, 
         return DAYS
     known = found[:1] or probe(NEWEST_FIRST)
     if not known:
-        return UNKNOWN if found else DAYS  # An empty board teaches nothing, and a day's margin costs nothing.
+        return UNKNOWN  # An empty board teaches nothing, and listing it costs one call.
     at = updated_at(known[0])
     if not found and (at >= when or not probe(exactly(at, known[0].id))):
         # It does not find what it should: it has another calendar, or exact instants mean something else to it.

@@ -469,6 +469,12 @@ def test_an_error_below_an_alias_means_that_the_mutation_itself_went_through(mon
     assert isinstance(client.mutate(CHANGE, {}).errors["a0"], OutcomeUnknown)
 
 
+def test_an_alias_that_is_null_without_an_error_is_not_taken_for_done(monday):
+    client, _ = monday(ok({"a0": {"id": "1"}, "a1": None}))
+    answer = client.mutate(CHANGE, {})
+    assert (answer.data, type(answer.errors["a1"])) == ({"a0": {"id": "1"}}, OutcomeUnknown)
+
+
 def test_a_replayed_answer_is_known_as_one(monday):
     client, _ = monday(ok({"a0": {"id": "1"}}, **{"Idempotency-Replayed": "true"}))
     assert client.mutate(CHANGE, {}).replayed
@@ -1022,6 +1028,13 @@ def test_what_the_filter_understands_is_found_out_only_once(monday):
 def test_an_empty_board_has_no_changes_and_teaches_nothing(monday):
     client, _ = monday(Updates("seconds", []))
     assert [item for page in client.changed_since(7, ago(hours=1)) for item in page.items] == []
+    assert client.update_filter.precision == "unknown"
+
+
+def test_a_filter_by_the_day_is_known_as_one_from_a_single_item(monday):
+    client, _ = monday(Updates("days", [ago(seconds=30)]))
+    list(client.changed_since(7, ago(hours=1)))
+    assert client.update_filter.precision == "days"
 
 
 def test_words_reach_back_only_so_far(monday):
@@ -1131,6 +1144,133 @@ def test_a_server_that_does_not_answer_is_given_up():
         with Monday(token=TOKEN, url=url, timeout=(0.2, 0.2), give_up_after=1, clock=MovingClock()) as client:
             with pytest.raises(MondayUnavailable):
                 client.me()
+
+
+# -- whole journeys ------------------------------------------------------------------------------------------------
+
+
+class SharedClock(Clock):
+    """Sleeping moves it and the sandbox, so that waits are obeyed and nobody waits."""
+
+    def __init__(self, sandbox):
+        self.sandbox = sandbox
+        self.slept = 0.0
+
+    def now(self):
+        return datetime.fromtimestamp(self.sandbox.admin("clock")["now"], timezone.utc)
+
+    def monotonic(self):
+        return super().monotonic() + self.slept
+
+    def sleep(self, seconds):
+        if seconds > 0:
+            self.slept += seconds
+            self.sandbox.admin("clock/advance", seconds=seconds)
+
+
+@pytest.fixture
+def journey():
+    sandbox_module = pytest.importorskip("sandbox")
+    open_ones = []
+
+    def start(limits="off", items=620, **options):
+        sandbox = sandbox_module.Sandbox(boards=f"projects:{items}", limits=limits)
+        client = Monday(token=sandbox.token, url=sandbox.graphql_url, clock=SharedClock(sandbox), **options)
+        open_ones.append((client, sandbox))
+        return client, sandbox, client.board(next(client.board_list())["id"])
+
+    yield start
+    for client, sandbox in open_ones:
+        client.close()
+        sandbox.close()
+
+
+SELECTION = "id text value ... on MirrorValue { display_value }"
+
+
+def columns_of(found):
+    return [column.id for column in found.columns if column.id != "name"]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "random_5xx", "percent": 40},
+        {"kind": "cut", "count": 2},
+        {"kind": "reset", "count": 3},
+        {"kind": "lost_answer", "count": 2},
+        {"kind": "partial", "count": 2},
+        {"kind": "drop_cell"},
+        {"kind": "fail_above", "above": 120},
+        {"kind": "html_502", "count": 4},
+        {"kind": "json_500", "count": 4},
+    ],
+    ids=lambda fault: fault["kind"],
+)
+def test_a_board_is_read_whole_through_any_trouble(journey, fault):
+    client, sandbox, found = journey()
+    columns = columns_of(found)
+    sandbox.admin("faults/add", **fault)
+    pages = client.pages(found.id, columns, SELECTION, expected=columns, prefetch=True)
+    items = [item for page in pages for item in page.items]
+    assert len({item.id for item in items}) == len(items) == found.items_count == 620
+    assert all(len(item.cells) == len(columns) for item in items)
+
+
+def test_budgets_are_kept_without_a_single_refused_call(journey):
+    client, sandbox, found = journey(limits="standard", items=3)
+    columns = columns_of(found)
+    for _ in range(90):
+        list(client.pages(found.id, columns, SELECTION))
+    counted = sandbox.admin("counters")
+    assert counted["requests"] == counted["http_200"] == client.stats.calls
+    assert counted["complexity"] > 10_000_000
+    assert client.stats.waited_s["complexity"] > 30
+    assert client.stats.retries == {}
+
+
+@pytest.mark.parametrize(
+    "fault", [{"kind": "lost_answer", "count": 2}, {"kind": "reset", "count": 3}, {"kind": "html_503", "count": 2}]
+)
+def test_nothing_is_created_twice_when_answers_are_lost(journey, fault):
+    client, sandbox, found = journey(items=3)
+    sandbox.admin("faults/add", **fault, match={"field": "create_item"})
+    made = client.create_items(found.id, [(f"New {n}", None, {}) for n in range(30)])
+    assert all(isinstance(item, Item) for item in made)
+    assert client.stats.retries
+    assert client.board(found.id).items_count == 33
+
+
+def test_what_was_written_comes_back_as_changed(journey):
+    client, sandbox, found = journey(items=40)
+    before = client._clock.now()
+    sandbox.admin("clock/advance", seconds=5)
+    text = next(column.id for column in found.columns if column.type == "text")
+    ids = [item.id for page in client.listing(found.id) for item in page.items]
+    outcomes = client.change_items(found.id, [(ids[3], {text: "new"}), ("99", {text: "x"})])
+    assert outcomes[0].cells[text]["text"] == "new"
+    assert isinstance(outcomes[1], ItemGone)
+    changed = [item for page in client.changed_since(found.id, before, [text]) for item in page.items]
+    assert [(item.id, item.cells[text]["text"]) for item in changed] == [(ids[3], "new")]
+    assert [item.id for item in client.find_by_text(found.id, text, ["new"])] == [ids[3]]
+    client.archive_items(found.id, [ids[3]])
+    client.delete_items(found.id, [ids[4]])
+    states = {item.id: item.state for items in client.items([ids[3], ids[4], "99"]) for item in items}
+    assert states == {ids[3]: "archived", ids[4]: "deleted"}
+
+
+def test_everything_around_the_items_can_be_asked_for(journey):
+    client, _, found = journey(limits="pro", items=3)
+    assert client.me().plan_tier == "pro"
+    assert client.users() and client.teams() and client.tags()
+    assert client.webhooks(found.id) == []
+    assert client.platform_budget().total
+    assert client.board_marks([found.id])[found.id][1] == 3
+    assert client.create_column(found.id, "Sync id", "text", column_id="sync_id").id == "sync_id"
+    group, text = found.groups[0][0], next(column.id for column in found.columns if column.type == "text")
+    job = client.wait_for_import(client.ingest(found.id, group, "name", ["name", text], [["A", "1"], ["B", "2"]]))
+    assert job.counts["created"] == 2
+    assert any(entry["event"] == "create_column" for entry in client.activity_logs(found.id, START.replace(year=2020)))
 
 
 def test_importing_the_client_is_cheap_and_brings_no_requests():

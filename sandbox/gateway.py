@@ -185,7 +185,11 @@ class Gateway:
         now = self.service.clock.now()
         entry["cost"] = estimate(query.operation, query.fragments, self._with_defaults(query))
         switches = self.service.world.switches
-        cost = self.service.meter.charge(now, entry["cost"], is_mutation, switches.complexity_http)
+        try:
+            cost = self.service.meter.charge(now, entry["cost"], is_mutation, switches.complexity_http)
+        except Refusal:
+            self.service.meter.count_as_refused(now)
+            raise
         boards = self._written_boards(query) if is_mutation else set()
         self.service.board_locks.take(boards)
         try:

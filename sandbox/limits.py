@@ -29,6 +29,10 @@ PLANS = {"standard": Plan(1_000, 40, 1_000), "pro": Plan(2_500, 100, 10_000)}
 UNLIMITED = Plan(10**9, 10**6, 10**9, 10**12)
 
 
+def day_of(now: float) -> str:
+    return datetime.fromtimestamp(now, timezone.utc).strftime("%Y-%m-%d")
+
+
 class Meter:
     """One account's budgets. With limits off it counts and refuses nothing."""
 
@@ -50,7 +54,7 @@ class Meter:
     def admit(self, now: float, weight: float = 1.0) -> None:
         """Counts a call, or raises the refusal that monday would answer with."""
         with self._lock:
-            day = datetime.fromtimestamp(now, timezone.utc).strftime("%Y-%m-%d")
+            day = day_of(now)
             while self.calls and (self.calls[0] <= now - 60 or self.calls[0] > now):
                 self.calls.popleft()
             problem = self._problem(now, day)
@@ -75,6 +79,11 @@ class Meter:
         if recent >= CALLS_PER_10_SECONDS:
             return refusal(429, "Rate limit exceeded for IP", "IP_RATE_LIMIT_EXCEEDED", wait=10, status_code=429)
         return None
+
+    def count_as_refused(self, now: float) -> None:
+        """A call that was admitted and then refused for its complexity counts a tenth of one."""
+        with self._lock:
+            self.days[day_of(now)] -= 1 - REFUSED_CALL
 
     def leave(self) -> None:
         with self._lock:

@@ -27,6 +27,7 @@ from monday_queries import (
     FETCH_JOB_STATUS,
     INGEST_ITEMS,
     ME,
+    ME_ALONE,
     PLATFORM_BUDGET,
     TAGS,
     TEAMS,
@@ -80,6 +81,10 @@ class AccountReads(Conversation):
     def me(self) -> Me:
         """The token's user; the cheapest way to see whether the token is good."""
         answer = self._caller.call(Request(ME))
+        if any(failure.path[:2] == ("me", "account") for failure in answer.failures) and not (answer.data or {}).get(
+            "me"
+        ):
+            answer = self._caller.call(Request(ME_ALONE))
         me = (answer.data or {}).get("me")
         if not me:
             raise gravest(answer.failures).exception() if answer.failures else MondayRefused("The token has no user.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, timezone
@@ -171,14 +171,14 @@ class Budget:
         self._lock = threading.Lock()
         self._free = threading.Condition(self._lock)
         self._buckets = {"read": _Bucket(), "write": _Bucket(), "minute": _Bucket()}
-        self._costs: dict[str, float] = {}
+        self._costs: dict[Hashable, float] = {}
         self._running = 0
         self._workers = CONCURRENT_CALLS
         self._good = 0
 
-    def estimate(self, name: str, units: int) -> float:
-        """What a query will cost, from what queries of its kind cost an item."""
-        return self._costs.get(name, 0.0) * units
+    def estimate(self, shape: Hashable, units: int) -> float:
+        """What a query will cost, from what the last one of its shape cost an item."""
+        return self._costs.get(shape, 0.0) * units
 
     def hold(self, kind: str, cost: float, now: float) -> tuple[float, str] | None:
         """Seconds to wait before a call of `kind` costing `cost` can succeed, and why; None when it can go."""
@@ -231,12 +231,12 @@ class Budget:
                     bucket.until = sent_at + window
                 bucket.left = left
 
-    def learn_complexity(self, kind: str, name: str, units: int, told: Mapping[str, Any], now: float) -> None:
+    def learn_complexity(self, kind: str, shape: Hashable, units: int, told: Mapping[str, Any], now: float) -> None:
         """Take over the `complexity` field of an answer; it is more exact than the headers."""
         cost, left, reset = (_number(told.get(key)) for key in ("query", "after", "reset_in_x_seconds"))
         with self._lock:
             if cost is not None:
-                self._costs[name] = cost / max(units, 1)
+                self._costs[shape] = cost / max(units, 1)
             if left is not None and reset is not None:
                 self._buckets[kind].left, self._buckets[kind].until = left, now + reset
 

@@ -125,7 +125,7 @@ class Caller:
 
     def _wait_for_budget(self, request: Request) -> None:
         self._check(request)
-        cost = self.budget.estimate(request.name, request.units)
+        cost = self.budget.estimate(request.shape, request.units)
         for _ in range(3):
             hold = self.budget.hold(request.kind, cost, self._clock.monotonic())
             if hold is None:
@@ -136,7 +136,7 @@ class Caller:
 
     def _send(self, request: Request, body: bytes) -> Answer:
         headers = {"Idempotency-Key": request.key} if request.key else {}
-        cost = self.budget.estimate(request.name, request.units)
+        cost = self.budget.estimate(request.shape, request.units)
         with self.budget.slot(request.kind, cost):
             sent_at = self._clock.monotonic()
             reply = self._wire.post(body, headers, self._time_to_answer())
@@ -164,7 +164,7 @@ class Caller:
         self.daily.charge((REFUSED_CALL if limited and answer.data is None else 1) * reached, self._clock.now())
         told = (answer.data or {}).get("complexity")
         if isinstance(told, dict):
-            self.budget.learn_complexity(request.kind, request.name, request.units, told, now)
+            self.budget.learn_complexity(request.kind, request.shape, request.units, told, now)
             self.tally.add(complexity=int(told.get("query") or 0))
         if not answer.failures:
             self.budget.learn_success()

@@ -166,7 +166,10 @@ class ItemReads(Conversation):
         on_malformed: OnMalformed | None = None,
         prefetch: bool = False,
     ) -> Iterator[Page]:
-        """The active items last updated at `when` or later; see `monday_updates` for how they are found."""
+        """The active items last updated at `when` or later; see `monday_updates` for how they are found.
+
+        The cursors of these pages only say whether more follow: this listing cannot be resumed.
+        """
 
         def pages(query_params: Mapping[str, Any]) -> Iterator[Page]:
             return self.pages(

@@ -21,6 +21,9 @@ query Me {
 }
 """
 
+# Reading the account is a right of its own, and without it nothing of `me` comes.
+ME_ALONE = "query Me { me { id name } }"
+
 BOARDS = """
 query Boards($ids: [ID!], $limit: Int!) {
   boards(ids: $ids, limit: $limit, state: all) {
@@ -182,6 +185,11 @@ class Request:
     def kind(self) -> str:
         """The complexity budget it draws on."""
         return "write" if self.writes else "read"
+
+    @property
+    def shape(self) -> tuple[str, int]:
+        """What its cost per item depends on: the text, and how many columns it asks for."""
+        return self.query, len(self.variables.get("columns") or ())
 
     @property
     def name(self) -> str:

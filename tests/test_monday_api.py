@@ -861,6 +861,27 @@ def test_the_plan_may_be_hidden_from_the_token(monday):
     assert (client.me().account_slug, client.me().plan_tier) == ("acme", "")
 
 
+def test_the_whole_account_may_be_hidden_from_the_token(monday):
+    hidden = failed("UNAUTHORIZED_FIELD_OR_TYPE", path=["me", "account"], data={"me": None})
+    client, _ = monday(hidden, ok({"me": {"id": "1", "name": "Ann"}}))
+    assert (client.me().name, client.me().account_slug) == ("Ann", "")
+
+
+def test_what_a_wide_page_costs_says_nothing_about_a_sweep(monday):
+    def page(body):
+        answer = first(row(1, *body["variables"].get("columns", ())))
+        cost = 900_000 if "columns" in body["variables"] else 1_000
+        answer[2]["data"]["complexity"] = {"before": 0, "query": cost, "after": 500_000, "reset_in_x_seconds": 50}
+        return answer
+
+    client, script = monday(page)
+    list(client.pages(7, ["a"]))
+    list(client.listing(7))
+    assert script.clock.at == 0
+    list(client.pages(7, ["a"]))
+    assert script.clock.at >= 50
+
+
 def test_items_are_read_by_the_hundred_and_absent_ones_are_absent(monday):
     def answer(body):
         asked = [row(int(n), "a", board={"id": "7"}) for n in body["variables"]["ids"] if n != "13"]

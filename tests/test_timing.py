@@ -41,9 +41,7 @@ def test_a_stopwatch_counts_from_when_it_was_made_or_restarted():
     assert (watch.seconds, str(watch)) == (0.5, "0.5 s")
 
 
-@pytest.mark.parametrize(
-    "attempt, longest", [(0, 1), (1, 2), (2, 4), (5, 32), (6, 60), (20, 60), (5000, 60), (-1, 1)]
-)
+@pytest.mark.parametrize("attempt, longest", [(0, 1), (1, 2), (2, 4), (5, 32), (6, 60), (20, 60), (5000, 60), (-1, 1)])
 def test_a_pause_is_drawn_from_a_range_that_doubles_up_to_a_ceiling(attempt, longest):
     assert backoff(attempt, random=lambda: 1.0) == longest
     assert backoff(attempt, random=lambda: 0.0) == 0

@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timezone
 from logging.handlers import RotatingFileHandler
@@ -24,6 +25,7 @@ FILE_BYTES = 5_000_000
 OLD_FILES = 9
 LOGGERS = ("monday_sync", "local_postgres")
 SHORTEST_SECRET = 4
+LINES_OF_A_KIND = 3
 FILE_ONLY = {"file_only": True}
 """As `extra`: a line that the person has seen otherwise."""
 
@@ -34,7 +36,9 @@ def to_stderr(quiet: bool = False, debug: bool = False, json_lines: bool = False
     """Show log lines to the person; called again when more is known, it starts anew."""
     handler = _Stderr()
     handler.setLevel(logging.DEBUG if debug else logging.WARNING if quiet else logging.INFO)
-    handler.addFilter(lambda record: not getattr(record, "file_only", False))
+    handler.addFilter(lambda record: not getattr(record, "file_only", False) or bool(debug and record.exc_info))
+    if not json_lines and not debug:
+        handler.addFilter(FEW)
     handler.setFormatter(JsonLine(secrets) if json_lines else PersonLine(secrets))
     for name in LOGGERS:
         logger = logging.getLogger(name)
@@ -73,6 +77,29 @@ def _password(url: str) -> str:
     return rest[1:].partition("'")[0] if rest.startswith("'") else rest.partition(" ")[0]
 
 
+class _Few:
+    """Lets the first lines of a kind through and counts the others: a thousand warnings of one kind hide the rest."""
+
+    def __init__(self) -> None:
+        self._seen: Counter[tuple[int, str, str]] = Counter()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno < logging.WARNING or not isinstance(record.args, tuple) or len(record.args) < 2:
+            return True
+        kind = (record.levelno, str(record.msg), str(record.args[0]).partition(":")[0])
+        self._seen[kind] += 1
+        return self._seen[kind] <= LINES_OF_A_KIND
+
+    def held_back(self) -> int:
+        """How many lines were not shown; it starts counting again."""
+        held = sum(max(0, count - LINES_OF_A_KIND) for count in self._seen.values())
+        self._seen.clear()
+        return held
+
+
+FEW = _Few()
+
+
 class _Masked(logging.Formatter):
     """A formatter that puts *** in the place of secrets."""
 
@@ -97,16 +124,14 @@ class _Masked(logging.Formatter):
 class PersonLine(_Masked):
     """`error: ...` and `hint: ...`, `warning: ...`, or the sentence as it is."""
 
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
-        super().__init__(secrets)
-        self.tracebacks = os.environ.get("DEBUG", "") in ("1", "true", "yes", "on")
-
     def format(self, record: logging.LogRecord) -> str:
-        prefix = "error: " if record.levelno >= logging.ERROR else "warning: " if record.levelno >= logging.WARNING else ""
+        prefix = (
+            "error: " if record.levelno >= logging.ERROR else "warning: " if record.levelno >= logging.WARNING else ""
+        )
         lines = [prefix + self.told(record)]
         if hint := getattr(record, "hint", ""):
             lines.append(f"hint: {self.masked(hint)}")
-        return "\n".join(lines)
+        return "\n".join([*lines, *filter(None, [self.traceback(record)])])
 
 
 class FileLine(_Masked):
@@ -200,7 +225,9 @@ class LogFile(RotatingFileHandler):
         if self._given_up or not isinstance(error, OSError):
             return
         self._given_up = True
-        log.warning("%s cannot be written (%s); the run goes on without it.", self.baseFilename, error.strerror or error)
+        log.warning(
+            "%s cannot be written (%s); the run goes on without it.", self.baseFilename, error.strerror or error
+        )
 
 
 def _private(path: str, flags: int) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -14,14 +16,16 @@ from errors import EXIT_FAILED, EXIT_USAGE, SyncError
 
 if TYPE_CHECKING:
     from config import Settings
-    from report import RunReport
+    from report import EntityReport, RunReport
     from sync_run import RunOptions
 
 INTERRUPTED = 130
 TERMINATED = 143
 TEST_RECORDS = 10
+PLANS_ON_A_SCREEN = 20
 RULES = ("newest", "monday", "postgres", "manual")
-HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+CODES = """Exit codes: 0 in step, 1 failed, 2 usage or settings, 3 finished with held, set-aside or incomplete records,
+4 stopped by a safety guard."""
 
 
 class Example(click.Command):
@@ -35,15 +39,31 @@ class Example(click.Command):
         super().format_epilog(ctx, formatter)
         if self.example:
             with formatter.section("Example"):
-                formatter.write(f"  {self.example}\n")
+                formatter.write_text(f"python main.py {self.example}")
 
 
-@click.group(context_settings=HELP)
+class InOrder(click.Group):
+    """Lists its commands in the order in which they are declared."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(
+    cls=InOrder,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Every command has --help, with an example that runs. Settings: .env.example; all else: README.md.",
+)
 def cli() -> None:
     """Keeps monday.com boards and PostgreSQL tables equal, in both directions."""
 
 
-def settings_and_logs(quiet: bool = False) -> Settings:
+def command(name: str, example: str, **how: Any) -> Callable[[Any], Any]:
+    """Declare a command of the group."""
+    return cli.command(name, cls=Example, example=example, **how)
+
+
+def prepared(quiet: bool = False) -> Settings:
     """The settings, with logging set up as they say."""
     from config import load_settings
 
@@ -53,13 +73,18 @@ def settings_and_logs(quiet: bool = False) -> Settings:
     return settings
 
 
+as_json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object and nothing else on stdout."
+)
+
+
 # The database
 
 
-@cli.command("init-db", cls=Example, example="python main.py init-db")
+@command("init-db", "init-db")
 def init_db() -> None:
-    """Make the tables, on an empty database or on one of any earlier version; nothing is lost."""
-    settings = settings_and_logs()
+    """Make the tables, in an empty database or in one of any earlier version. Nothing is lost."""
+    settings = prepared()
     from db_connector import connect
     from sync_run import init_db
 
@@ -74,86 +99,263 @@ def init_db() -> None:
 # Syncing
 
 SYNC_OPTIONS: tuple[Callable[[Any], Any], ...] = (
-    click.option("--entity", "entities", multiple=True, metavar="NAME", help="Only this entity; can be repeated."),
+    click.option("--entity", "entities", multiple=True, metavar="NAME", help="Only this entity. Can be repeated."),
     click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N items of each board."),
-    click.option("--batch-size", type=click.IntRange(1, 500), default=500, show_default=True, metavar="N",
-                 help="Items in a page and in a transaction."),
-    click.option("--dry-run", is_flag=True, help="Show what would be done, and write nothing."),
-    click.option("--full", is_flag=True, help="Compare everything, not only what was updated since the last run."),
-    click.option("--sweep", is_flag=True, help="List every id, to find removed and copied items now and not by the day."),
+    click.option("--test", is_flag=True, help=f"The same as --limit {TEST_RECORDS}."),
+    click.option("--dry-run", is_flag=True, help="Show what would be done; write nothing."),
+    click.option("--full", is_flag=True, help="Compare everything, not only what changed since the last run."),
+    click.option("--sweep", is_flag=True, help="List every id now, to find what was removed or copied (else daily)."),
     click.option("--prefer", type=click.Choice(RULES), help="The rule for conflicts in this run."),
-    click.option("--allow-mass-delete", is_flag=True, help="Go on when more than 10 % of an entity would be removed."),
-    click.option("--max-workers", type=click.IntRange(1, 8), default=1, show_default=True, metavar="N",
-                 help="Boards worked on at the same time."),
-    click.option("--unify", is_flag=True, help="Rewrite cells that show a shared row differently (bidirectional only)."),
-    click.option("--test", "test", is_flag=True, help=f"The same as --limit {TEST_RECORDS}."),
-    click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else on stdout."),
+    click.option(
+        "--allow-mass-delete", is_flag=True, help="Go on when more than 10 % of an entity's records would be removed."
+    ),
+    click.option(
+        "--unify", is_flag=True, help="Rewrite cells that show a shared row differently (bidirectional only)."
+    ),
+    click.option(
+        "--batch-size",
+        type=click.IntRange(1, 500),
+        default=500,
+        show_default=True,
+        metavar="N",
+        help="Items in a page, and in a transaction.",
+    ),
+    click.option(
+        "--max-workers",
+        type=click.IntRange(1, 4),
+        default=1,
+        show_default=True,
+        metavar="N",
+        help="Boards worked on at the same time.",
+    ),
+    click.option("--use-cache", is_flag=True, help="Read the newest snapshot of the board; without one, take one."),
+    click.option(
+        "--cache-file",
+        type=click.Path(dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="Read this snapshot; if there is no such file, write it.",
+    ),
+    click.option("--list-cache", is_flag=True, help="List the snapshots, and end."),
+    as_json_option,
     click.option("--quiet", is_flag=True, help="No progress and no notes: results, warnings and errors only."),
-)  # fmt: skip
+)
 
 
 def sync_command(name: str, direction: str, about: str, example: str) -> None:
-    """Register a command that runs one direction, with the options that all of them share."""
+    """Declare a command that runs one direction, with the options that all of them share."""
 
-    def command(**given: Any) -> None:
+    def run(**given: Any) -> None:
         sync(direction, **given)
 
-    command.__doc__ = about
     for option in reversed(SYNC_OPTIONS):
-        command = option(command)
-    cli.command(name, cls=Example, example=example)(command)
+        run = option(run)
+    command(name, example, help=about, epilog=CODES)(run)
 
 
 sync_command(
-    "monday-to-pg", "monday_to_pg",
+    "monday-to-pg",
+    "monday_to_pg",
     "Pull: bring what changed on the boards into PostgreSQL.",
-    "python main.py monday-to-pg --entity users --limit 10",
-)  # fmt: skip
+    "monday-to-pg --entity users --limit 10",
+)
+sync_command(
+    "pg-to-monday",
+    "pg_to_monday",
+    "Push: bring what changed in PostgreSQL to the boards.",
+    "pg-to-monday --entity users --dry-run",
+)
+sync_command(
+    "bidirectional",
+    "bidirectional",
+    "Both ways at once, field by field.",
+    "bidirectional --entity projects --dry-run",
+)
 
 
-def sync(direction: str, entities: Sequence[str], as_json: bool, quiet: bool, **given: Any) -> None:
+@command("run", "run --entity users", epilog=CODES)
+@click.option("--entity", required=True, metavar="NAME", help="The entity to sync.")
+@as_json_option
+@click.option("--quiet", is_flag=True, help="No progress and no notes.")
+def run_entity(entity: str, as_json: bool, quiet: bool) -> None:
+    """Sync one entity the way its mapping says; for orchestrators."""
+    settings = prepared(quiet)
+    from mapping_loader import choose
+    from sync_run import mappings_of
+
+    direction = choose(mappings_of(settings), [entity])[0].direction
+    if direction == "none":
+        raise SyncError(f"{entity} does not flow at all: its mapping says none.")
+    _run_and_leave(settings, direction, [entity], None, as_json, quiet)
+
+
+def sync(direction: str, entities: Sequence[str], as_json: bool, quiet: bool, list_cache: bool, **given: Any) -> None:
     """Run one direction and leave with its exit code."""
-    settings = settings_and_logs(quiet)
-    from sync_run import open_parts, run
-
-    def show(report: Any) -> None:
-        from report import entity_line
-
-        if not as_json:
-            click.echo(entity_line(report, direction))
-
-    with open_parts(settings) as parts:
-        report = run(parts, direction, entities, run_options(**given), show)
-    show_run(report, as_json)
-    sys.exit(report.exit_code)
+    settings = prepared(quiet)
+    if list_cache:
+        return show_cache(settings, as_json)
+    _run_and_leave(settings, direction, entities, run_options(**given), as_json, quiet)
 
 
-def run_options(*, limit: int | None, test: bool, max_workers: int, unify: bool, **given: Any) -> RunOptions:
-    """The options of a run from those of the command line."""
+def run_options(
+    *,
+    limit: int | None,
+    test: bool,
+    max_workers: int,
+    unify: bool,
+    use_cache: bool,
+    cache_file: Path | None,
+    **given: Any,
+) -> RunOptions:
+    """The options of a run from those of the command line; the rest of them go to the pull as they are."""
     from sync_monday_to_pg import PullOptions
     from sync_run import RunOptions
 
     if test:
         limit = min(limit or TEST_RECORDS, TEST_RECORDS)
-    return RunOptions(PullOptions(limit=limit, **given), max_workers, unify)
+    return RunOptions(PullOptions(limit=limit, **given), max_workers, unify, use_cache, cache_file)
+
+
+def _run_and_leave(
+    settings: Settings, direction: str, entities: Sequence[str], options: RunOptions | None, as_json: bool, quiet: bool
+) -> NoReturn:
+    from console import Progress
+    from sync_run import run
+
+    def show(report: EntityReport) -> None:
+        from report import entity_line
+
+        if not as_json and (report.read or not report.failed) and report.message != "not run":
+            click.echo(entity_line(report, direction))
+
+    with Progress(quiet) as progress:
+        report = run(settings, direction, entities, options, progress, show)
+    show_run(report, as_json)
+    sys.exit(report.exit_code)
 
 
 def show_run(report: RunReport, as_json: bool) -> None:
     """Print what a run did, and say what went wrong."""
+    if held_back := logs.FEW.held_back():
+        logs.log.warning("... and %d more like these; monday_sync.log and sync_logs have them all.", held_back)
+    for problem in report.problems:
+        show_error(problem)
+    if report.interrupted:
+        logs.log.warning("Interrupted: what was done is complete, and the next run carries on.")
     if as_json:
         import json
 
         click.echo(json.dumps(report.as_json()))
-    else:
-        from report import run_line
+        return
+    from report import run_line
 
-        for line in [line for entity in report.entities for line in entity.plans]:
-            click.echo(f"  would {line}")
-        click.echo(run_line(report))
-    for problem in report.problems:
-        show_error(problem)
-    if report.interrupted:
-        logs.log.warning("Interrupted; what was done is complete, and the next run carries on.")
+    show_plans([plan for entity in report.entities for plan in entity.plans])
+    click.echo(run_line(report))
+
+
+def show_plans(plans: Sequence[str]) -> None:
+    """What a dry run would do: all of it, but on a screen only the beginning."""
+    shown = plans[:PLANS_ON_A_SCREEN] if sys.stdout.isatty() else plans
+    for plan in shown:
+        click.echo(f"  would {plan}")
+    if len(shown) < len(plans):
+        click.echo(f"  ... and {len(plans) - len(shown):,} more; add  > plan.txt  to have them all.")
+
+
+def show_cache(settings: Settings, as_json: bool) -> None:
+    """List the snapshots of fetched boards."""
+    from data_cache import DataCache, Snapshot
+
+    found = list(DataCache(settings.home).all())
+    whole = [one for one in found if isinstance(one, Snapshot)]
+    if as_json:
+        import json
+
+        shapes = [
+            {"board_id": one.board.id, "board": one.board.name, "taken_at": f"{one.taken_at:%Y-%m-%dT%H:%M:%SZ}",
+             "items": one.items, "bytes": one.path.stat().st_size, "file": str(one.path)}
+            for one in whole
+        ]  # fmt: skip
+        click.echo(json.dumps({"snapshots": shapes}))
+    elif whole:
+        from console import show_table
+
+        rows = [
+            (f"{one.board.name} ({one.board.id})", f"{one.taken_at:%Y-%m-%d %H:%M:%S}", one.items,
+             f"{one.path.stat().st_size / 1000:,.0f} kB", one.path.name)
+            for one in whole
+        ]  # fmt: skip
+        show_table("", ("board", "taken (UTC)", "items", "size", "file"), rows, ("items", "size"))
+    else:
+        click.echo(f"There are no snapshots in {DataCache(settings.home).folder}.")
+    for one in found:
+        if isinstance(one, SyncError):
+            logs.log.warning("%s", one.message)
+
+
+# Looking
+
+
+@command("status", "status")
+@as_json_option
+def status(as_json: bool) -> None:
+    """What is known of each entity: links, items left out, differences, the last run, what waits."""
+    settings = prepared()
+    from overview import show_status, status_of
+    from sync_run import open_parts
+
+    with open_parts(settings) as parts:
+        show_status(status_of(parts), as_json)
+
+
+@command("runs", "runs --limit 5")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, metavar="N", help="How many.")
+@as_json_option
+def runs(limit: int, as_json: bool) -> None:
+    """The last runs: when, how long, what they did, how they ended."""
+    settings = prepared()
+    from overview import runs_of, show_runs
+    from sync_run import open_parts
+
+    with open_parts(settings) as parts:
+        show_runs(runs_of(parts.db, limit), as_json)
+
+
+@command("validate", "validate")
+@click.option("--entity", "entities", multiple=True, metavar="NAME", help="Only this entity. Can be repeated.")
+@click.option("--offline", is_flag=True, help="Check the files alone, without board or database.")
+@as_json_option
+def validate(entities: Sequence[str], offline: bool, as_json: bool) -> None:
+    """Check the mappings: the files, then each against its board and its tables. Exit 2 when something is wrong."""
+    settings = prepared()
+    from validation import show_findings, validated
+
+    sys.exit(show_findings(validated(settings, entities, offline), as_json))
+
+
+@command("mapping", "mapping --entity users")
+@click.option("--entity", metavar="NAME", help="Show which board column is which table column.")
+@click.option("--write-docs", is_flag=True, help="Write docs/monday_to_database_mapping.md and the JSON Schema anew.")
+@as_json_option
+def mapping(entity: str | None, write_docs: bool, as_json: bool) -> None:
+    """Show the mappings, or one of them column by column."""
+    settings = prepared()
+    import mapping_docs
+
+    if write_docs:
+        for path in mapping_docs.write_all():
+            click.echo(f"Wrote {path}.")
+    else:
+        mapping_docs.show(settings, entity, as_json)
+
+
+@command("demo", "demo")
+@click.option("--boards", default="users:2000,projects:5000", show_default=True, metavar="NAME:COUNT,...")
+def demo(boards: str) -> None:
+    """A made-up account and a real PostgreSQL, both thrown away afterwards. Needs no key and no database."""
+    from demo import run_demo
+
+    logs.to_stderr()
+    sys.exit(run_demo(boards))
 
 
 # Errors and the way out
@@ -161,12 +363,19 @@ def show_run(report: RunReport, as_json: bool) -> None:
 
 def show_error(exc: SyncError) -> None:
     """`error: ...` and `hint: ...` on stderr, and in the log."""
-    logs.log.error("%s", exc.message, extra={"hint": exc.hint})
+    logs.log.error("%s", exc.message, extra={"hint": exc.hint}, exc_info=exc if _debug() else None)
+
+
+def _debug() -> bool:
+    return logs.log.isEnabledFor(10)
 
 
 def script(name: str = "", arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line, or one command of it, to its end."""
     signal.signal(signal.SIGTERM, _terminate)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a terminal without Unicode is no reason to stop
     logs.to_stderr()
     given = list(sys.argv[1:] if arguments is None else arguments)
     sys.exit(_ended([name, *given] if name else given))
@@ -180,15 +389,20 @@ def _ended(arguments: list[str]) -> int:
         return exc.exit_code
     except click.ClickException as exc:
         context = getattr(exc, "ctx", None)
-        hint = f"{context.command_path} --help" if context else ""
+        hint = f"{context.command_path} --help" if context else "python main.py --help"
         logs.log.error("%s", exc.format_message(), extra={"hint": hint})
         return EXIT_USAGE
-    except click.Abort:
+    except (click.Abort, KeyboardInterrupt):
         logs.log.warning("Interrupted.")
         return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read the output has gone; Python would complain once more when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
     except Exception as exc:
-        logs.log.error("unexpected", exc_info=exc, extra=logs.FILE_ONLY)
-        show_error(SyncError(f"unexpected: {type(exc).__name__}: {exc}", hint="Run with DEBUG=1 for the traceback."))
+        from sync_run import unexpected
+
+        show_error(unexpected(exc))
         return EXIT_FAILED
 
 

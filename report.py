@@ -53,7 +53,9 @@ class EntityReport:
     @property
     def changes(self) -> int:
         """How many records were written, on either side."""
-        return sum(sum(getattr(side, one.name) for one in fields(Written)) for side in (self.to_postgres, self.to_monday))
+        return sum(
+            sum(getattr(side, one.name) for one in fields(Written)) for side in (self.to_postgres, self.to_monday)
+        )
 
     @property
     def exit_code(self) -> int:
@@ -80,6 +82,8 @@ class EntityReport:
         for name in ("missing", "message", "seconds"):
             if not shape[name]:
                 del shape[name]
+        if self.seconds:
+            shape["seconds"] = round(self.seconds, 3)
         return shape
 
 
@@ -136,23 +140,27 @@ COUNTS = (
 
 
 def entity_line(report: EntityReport, direction: str) -> str:
-    """`Pulled users: 412 items, 3 new, 5 changed (2.4 s).`"""
-    if report.failed:
-        return f"{report.entity}: failed: {report.message}"
+    """`Pulled users: 412 items read, 3 new, 5 changed (2.4 s).`"""
     counts = [f"{counted(getattr(report, name))} {word}" for name, word in COUNTS if getattr(report, name)]
-    whole = "" if report.complete else " Incomplete: " + (report.message or "see the messages above") + "."
-    items = f"{counted(report.read)} item{'' if report.read == 1 else 's'} read"
-    return f"{VERBS[direction]} {report.entity}: {', '.join([items, *counts])} ({duration(report.seconds)}).{whole}"
+    did = ", ".join([f"{plural(report.read, 'item')} read", *counts]) + f" ({duration(report.seconds)})."
+    if report.failed:
+        return f"Stopped {report.entity}: {did}"
+    why = "" if report.complete else " Incomplete" + (f": {report.message}." if report.message else ".")
+    return f"{VERBS[direction]} {report.entity}: {did}{why}"
 
 
 def run_line(report: RunReport) -> str:
     """What a run comes to: `0 changes in 0.4 s, 2 calls to monday.com.`"""
-    plural = "" if report.changes == 1 else "s"
-    did = f"{counted(report.changes)} change{plural}{' planned' if report.dry_run else ''}"
-    calls = int(report.api["calls"])
-    asked = f"{counted(calls)} call{'' if calls == 1 else 's'} to monday.com"
+    did = plural(report.changes, "change") + " planned" * report.dry_run
+    begin = f"Not finished: {did}" if report.problems or report.interrupted else did
+    asked = f"{plural(int(report.api['calls']), 'call')} to monday.com"
     end = " Nothing was written." if report.dry_run else ""
-    return f"{did} in {duration(report.duration_s)}, {asked}.{end}"
+    return f"{begin} in {duration(report.duration_s)}, {asked}.{end}"
+
+
+def plural(number: int, noun: str) -> str:
+    """`1 item`, `2,000 items`."""
+    return f"{counted(number)} {noun}{'' if number == 1 else 's'}"
 
 
 def counted(number: int) -> str:

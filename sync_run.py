@@ -1,19 +1,22 @@
 """One run, from settings to report: builds the parts, chooses the entities, runs each, and keeps account of it.
 
-A run that has begun always ends in a report, whatever happens in it: one entity that fails is reported and the others
-go on, unless nothing can go on. The exit code of a run is its gravest: 1 failed, then 2 settings, 4 guard, 3 leftovers.
+A run that has begun always ends in a report. An entity that fails is reported there and the others go on, unless none of
+them could do better. The exit code is the gravest: 1 failed, then 2 settings, 4 guard, 3 leftovers, 0 in step.
 """
 
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from functools import cached_property
-from typing import TYPE_CHECKING
+from itertools import chain, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from config import PROJECT, Settings, load_settings
 from db_connector import Database, connect
@@ -32,23 +35,28 @@ from errors import (
     SyncError,
 )
 from logs import FILE_ONLY
-from mapping import Mapping
+from mapping import BoundMapping, Mapping
 from mapping_loader import choose, load_mappings
 from report import EntityReport, RunReport, entity_line
 from sync_monday_to_pg import Progress, Pull, PullOptions
 from sync_state import Memory
 
 if TYPE_CHECKING:
+    from data_cache import Snapshot
+    from models import Item
     from monday_api import Monday
 
 log = logging.getLogger("monday_sync")
 
 SCHEMA = "1"
-GRAVEST_FIRST = (EXIT_FAILED, EXIT_USAGE, EXIT_GUARD, EXIT_LEFTOVERS)
 INTERRUPTED = 130
-OUTCOMES = {EXIT_IN_STEP: "success", EXIT_LEFTOVERS: "partial", EXIT_GUARD: "guarded", INTERRUPTED: "interrupted"}
+GRAVEST_FIRST = (EXIT_FAILED, EXIT_USAGE, EXIT_GUARD, EXIT_LEFTOVERS)
+OUTCOMES = {EXIT_IN_STEP: "success", EXIT_LEFTOVERS: "partial", EXIT_GUARD: "guarded"}
 ENDS_THE_RUN = (DatabaseError, MondayUnavailable, MondayRefused, DailyLimitReached)
-"""After one of these no other entity can do better."""
+"""After one of these no other entity could do better."""
+
+Chosen = Sequence[tuple[Mapping, str]]
+"""Mappings, each with the id of its board."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +66,14 @@ class RunOptions:
     pull: PullOptions = field(default_factory=PullOptions)
     max_workers: int = 1
     unify: bool = False
+    use_cache: bool = False
+    cache_file: Path | None = None
     kind: str = "command"
+
+    @property
+    def from_snapshot(self) -> bool:
+        """Whether the boards are taken from snapshots."""
+        return self.use_cache or self.cache_file is not None
 
 
 @dataclass
@@ -69,6 +84,8 @@ class Parts:
     db: Database
     mappings: dict[str, Mapping]
     progress: Progress | None = None
+    begun: dict[str, EntityReport] = field(default_factory=dict)
+    """What the entities being worked on have done so far, should they not come to their end."""
 
     @cached_property
     def monday(self) -> Monday:
@@ -87,17 +104,23 @@ class Parts:
 
     def _calls_today(self) -> float:
         with self.db.transaction(read_only=True) as tx:
-            return float(
-                tx.value(
-                    "select coalesce(sum((api ->> 'calls')::numeric), 0) from sync_runs"
-                    " where started_at >= date_trunc('day', now(), 'UTC')"
-                )
+            used = tx.value(
+                "select coalesce(sum((api ->> 'calls')::numeric), 0) from sync_runs"
+                " where started_at >= date_trunc('day', now(), 'UTC')"
             )
+        return float(used)
 
-    def board_id(self, mapping: Mapping) -> str | None:
-        """The board of a mapping; None while it is not set."""
-        from_setting = self.settings.board_id(mapping.board_setting) if mapping.board_setting else None
-        return from_setting or mapping.board_id
+    def costs(self) -> dict[str, float]:
+        """What the conversation with monday.com has cost so far."""
+        if "monday" not in self.__dict__:
+            return {"calls": 0, "complexity": 0, "retries": 0, "waited_s": 0.0}
+        stats = self.monday.stats
+        return {
+            "calls": stats.calls,
+            "complexity": stats.complexity,
+            "retries": stats.retries_total,
+            "waited_s": round(stats.waited_total_s, 3),
+        }
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -107,9 +130,11 @@ class Parts:
 
 
 @contextmanager
-def open_parts(settings: Settings, progress: Progress | None = None) -> Iterator[Parts]:
-    """The parts by the settings, closed at the end. Raises what is wrong with them."""
-    mappings = mappings_of(settings)
+def open_parts(
+    settings: Settings, mappings: dict[str, Mapping] | None = None, progress: Progress | None = None
+) -> Iterator[Parts]:
+    """The parts by the settings, closed at the end. Raises SchemaMissing and what else is wrong with them."""
+    mappings = mappings_of(settings) if mappings is None else mappings
     parts = Parts(settings, connect(settings), mappings, progress)
     try:
         check_schema(parts.db)
@@ -123,12 +148,18 @@ def mappings_of(settings: Settings) -> dict[str, Mapping]:
     return load_mappings([PROJECT / "mappings", settings.home / "mappings"])
 
 
+def board_of(settings: Settings, mapping: Mapping) -> str | None:
+    """The board of a mapping; None while it is not set."""
+    by_setting = settings.board_id(mapping.board_setting) if mapping.board_setting else None
+    return by_setting or mapping.board_id
+
+
 def check_schema(db: Database) -> None:
     """Raise SchemaMissing when the tool's tables are not there, or are those of another version."""
     found = Memory(db).get("schema")
     if str(found) != SCHEMA:
         raise SchemaMissing(
-            f"The tool's tables are of version {found}, and this is version {SCHEMA}.", hint="run: python main.py init-db"
+            f"The tool's tables are of version {found}; this is version {SCHEMA}.", hint="run: python main.py init-db"
         )
 
 
@@ -142,19 +173,72 @@ def init_db(db: Database) -> None:
 
 
 def _pull(parts: Parts, mapping: Mapping, board_id: str, options: RunOptions, run_id: str | None) -> EntityReport:
+    snapshot = _snapshot(parts, mapping, board_id, options) if options.from_snapshot else None
+    settings = (
+        options.pull if snapshot is None else replace(options.pull, source=_items_of(snapshot, options.pull.limit))
+    )
     pull = Pull(
-        parts.db, parts.monday, mapping, board_id,
-        mappings=parts.mappings, options=options.pull, run_id=run_id, progress=parts.progress,
-    )  # fmt: skip
+        parts.db,
+        # A snapshot leaves nothing to ask, not even for a key.
+        cast("Monday", None) if snapshot else parts.monday,
+        mapping,
+        board_id,
+        mappings=parts.mappings,
+        options=settings,
+        run_id=run_id,
+        progress=parts.progress,
+        board=snapshot.board if snapshot else None,
+    )
+    parts.begun[mapping.entity] = pull.report
+    pull.report.missing = list(pull.bound.missing)
     report = pull.run()
     report.plans = pull.engine.plans
     return report
 
 
+def _snapshot(parts: Parts, mapping: Mapping, board_id: str, options: RunOptions) -> Snapshot:
+    """The snapshot to read, taken now when there is none."""
+    from data_cache import DataCache, read_snapshot, utc_now, write_snapshot
+
+    cache, now = DataCache(parts.settings.home), utc_now()
+    path = options.cache_file or cache.newest(board_id)
+    if path is None or not path.exists():
+        board = parts.monday.board(board_id)
+        bound = BoundMapping(mapping, board)
+        pages = parts.monday.pages(board_id, bound.column_ids, bound.selection, prefetch=True)
+        path = path or cache.new_path(board_id, now)
+        log.info("Fetching %s into the snapshot %s.", mapping.entity, path)
+        return write_snapshot(path, board, bound.column_ids, (page.items for page in pages), now)
+    snapshot = read_snapshot(path)
+    _check_fits(snapshot, mapping, board_id)
+    log.info("%s comes from the snapshot %s of %s.", mapping.entity, path, f"{snapshot.taken_at:%Y-%m-%d %H:%M} UTC")
+    return snapshot
+
+
+def _check_fits(snapshot: Snapshot, mapping: Mapping, board_id: str) -> None:
+    if snapshot.board.id != board_id:
+        raise SettingsError(
+            f"{snapshot.path} holds board {snapshot.board.id}, and {mapping.entity} is on board {board_id}.",
+            hint="Name another file with --cache-file; --list-cache lists what there is.",
+        )
+    if lacking := sorted(set(BoundMapping(mapping, snapshot.board).column_ids) - set(snapshot.columns)):
+        raise SettingsError(
+            f"{snapshot.path} was taken without the columns {', '.join(lacking)}, which the mapping reads now.",
+            hint="Remove it; the next run with --use-cache takes a new one.",
+        )
+
+
+def _items_of(snapshot: Snapshot, limit: int | None) -> Iterator[list[Item]]:
+    if limit is None:
+        yield from snapshot.pages()
+    elif first := list(islice(chain.from_iterable(snapshot.pages()), limit)):
+        yield first
+
+
 Direction = Callable[[Parts, Mapping, str, RunOptions, "str | None"], EntityReport]
 
 DIRECTIONS: dict[str, Direction] = {"monday_to_pg": _pull}
-"""How each direction deals with one entity."""
+"""How each direction deals with one entity. It puts the report it works on into `parts.begun`, and raises SyncError."""
 
 
 # A run
@@ -162,139 +246,200 @@ DIRECTIONS: dict[str, Direction] = {"monday_to_pg": _pull}
 
 def run_once(direction: str, entities: Iterable[str] = (), options: PullOptions | None = None) -> RunReport:
     """One run by the settings of the environment, for use from a shell. Raises the first error."""
-    with open_parts(load_settings()) as parts:
-        report = run(parts, direction, entities, RunOptions(pull=options or PullOptions(), kind="shell"))
+    report = run(load_settings(), direction, list(entities), RunOptions(pull=options or PullOptions(), kind="shell"))
     if report.problems:
         raise report.problems[0]
     return report
 
 
 def run(
-    parts: Parts,
+    settings: Settings,
     direction: str,
-    entities: Iterable[str] = (),
+    entities: Sequence[str] = (),
     options: RunOptions | None = None,
+    progress: Progress | None = None,
     on_entity: Callable[[EntityReport], None] | None = None,
 ) -> RunReport:
-    """Run each chosen entity in its order. What is wrong before the run begins is raised, the rest is in the report."""
+    """Run the named entities, or all. What is wrong before the run begins is raised, the rest is in the report."""
     options = options or RunOptions()
-    if direction not in DIRECTIONS:
-        raise SettingsError(f"This version cannot sync {direction}.", hint=f"It can: {', '.join(DIRECTIONS)}.")
-    chosen = chosen_boards(parts, direction, list(entities))
-    parts.settings.require_key()
-    return _Run(parts, direction, options, on_entity or (lambda report: None)).of(chosen)
+    mappings = mappings_of(settings)
+    chosen = choose_boards(settings, mappings, direction, entities)
+    _check_options(options, direction, chosen)
+    if not options.from_snapshot:
+        settings.require_key()
+    with open_parts(settings, mappings, progress) as parts:
+        return Run(parts, direction, options, on_entity).of(chosen)
 
 
-def chosen_boards(parts: Parts, direction: str, entities: Sequence[str]) -> list[tuple[Mapping, str]]:
+def choose_boards(settings: Settings, mappings: dict[str, Mapping], direction: str, entities: Sequence[str]) -> Chosen:
     """The mappings to run and their boards. One that is off is passed over, unless it was asked for by name."""
     chosen = []
-    for mapping in choose(parts.mappings, entities):
-        board_id = parts.board_id(mapping)
-        reason = _why_not(mapping, board_id, direction)
-        if not reason and board_id:
+    for mapping in choose(mappings, entities):
+        board_id = board_of(settings, mapping)
+        problem = _why_not(mapping, board_id, direction)
+        if problem is None and board_id:
             chosen.append((mapping, board_id))
-        elif entities:
-            raise SettingsError(*reason[:1], hint=reason[1])
+        elif problem and entities:
+            raise problem
     if not chosen:
-        raise SettingsError("No board is set.", hint="Set MONDAY_BOARD_ID_USERS or MONDAY_BOARD_ID_DATA in .env.")
+        raise SettingsError(
+            f"No board is set that flows {direction}.", hint="Set MONDAY_BOARD_ID_DATA, for example, in .env."
+        )
     return chosen
 
 
-def _why_not(mapping: Mapping, board_id: str | None, direction: str) -> tuple[str, ...]:
+def _why_not(mapping: Mapping, board_id: str | None, direction: str) -> SettingsError | None:
     if board_id is None:
-        return f"{mapping.entity} has no board: {mapping.board_setting} is not set.", "Set it to the board's number in .env."
+        return SettingsError(
+            f"{mapping.entity} has no board: {mapping.board_setting} is not set.",
+            hint="Set it in .env to the number in the board's address.",
+        )
     if direction != "bidirectional" and mapping.direction not in ("bidirectional", direction):
-        message = f"{mapping.entity} does not flow {direction}: its mapping says {mapping.direction}."
-        return message, f"Change `direction` in {mapping.path}."
-    return ()
+        return SettingsError(
+            f"{mapping.entity} does not flow {direction}: its mapping says {mapping.direction}.",
+            hint=f"Change `direction` in {mapping.path}.",
+        )
+    return None
 
 
-class _Run:
+def _check_options(options: RunOptions, direction: str, chosen: Chosen) -> None:
+    if direction not in DIRECTIONS:
+        raise SettingsError(f"This version does not sync {direction}.", hint=f"It does: {', '.join(DIRECTIONS)}.")
+    if options.unify and direction != "bidirectional":
+        raise SettingsError("--unify writes to both sides.", hint="Use it with: python main.py bidirectional --unify")
+    if options.from_snapshot and direction != "monday_to_pg":
+        raise SettingsError("A snapshot can only be pulled.", hint="Use it with: python main.py monday-to-pg")
+    if options.cache_file and len(chosen) > 1:
+        names = ", ".join(mapping.entity for mapping, _ in chosen)
+        raise SettingsError(
+            f"--cache-file holds one board, and this run has {names}.", hint="Choose one with --entity."
+        )
+
+
+class Run:
     """Keeps account of one run."""
 
     def __init__(
-        self, parts: Parts, direction: str, options: RunOptions, on_entity: Callable[[EntityReport], None]
+        self,
+        parts: Parts,
+        direction: str,
+        options: RunOptions | None = None,
+        on_entity: Callable[[EntityReport], None] | None = None,
     ) -> None:
         self.parts = parts
-        self.options = options
-        self.on_entity = on_entity
+        self.options = options or RunOptions()
+        self.on_entity = on_entity or (lambda report: None)
         self.memory = Memory(parts.db)
-        self.dry_run = options.pull.dry_run
-        self.report = RunReport("", direction, datetime.now(timezone.utc), dry_run=self.dry_run)
+        self.report = RunReport("", direction, datetime.now(timezone.utc), dry_run=self.options.pull.dry_run)
+        self._lock = threading.Lock()
 
-    def of(self, chosen: Sequence[tuple[Mapping, str]]) -> RunReport:
+    def of(self, chosen: Chosen) -> RunReport:
         """Run them all."""
         started = time.monotonic()
-        if not self.dry_run:
+        if not self.report.dry_run:
             self.report.run_id = self.memory.start_run(self.options.kind, self.report.direction)
-        for mapping, board_id in chosen:
-            if self.report.ended:
-                self._not_run(mapping, board_id)
-            else:
-                self._entity(mapping, board_id)
+        for wave in _waves(chosen, self.options.max_workers):
+            self._wave(wave)
+        order = {mapping.entity: index for index, (mapping, _) in enumerate(chosen)}
+        self.report.entities.sort(key=lambda entity: order[entity.entity])
         self.report.duration_s = time.monotonic() - started
         self._close()
         return self.report
 
+    def _wave(self, wave: Chosen) -> None:
+        if self.report.ended:
+            for mapping, board_id in wave:
+                self._done(EntityReport(mapping.entity, board_id, complete=False, message="not run"))
+        elif len(wave) == 1:
+            self._entity(*wave[0])
+        else:
+            self._together(wave)
+
+    def _together(self, wave: Chosen) -> None:
+        """Several boards at once. An interrupt ends the process, and with it the threads: each batch is one transaction."""
+        threads = [threading.Thread(target=self._entity, args=one, daemon=True) for one in wave]
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        except (KeyboardInterrupt, SystemExit) as exc:
+            done = {entity.entity for entity in self.report.entities}
+            for mapping, board_id in wave:
+                if mapping.entity not in done:
+                    self._done(self._interrupted(mapping, board_id, exc))
+
     def _entity(self, mapping: Mapping, board_id: str) -> None:
         """One entity; what goes wrong is in its report."""
-        report = EntityReport(mapping.entity, board_id)
         started = time.monotonic()
+        direction = DIRECTIONS[self.report.direction]
         try:
-            report = DIRECTIONS[self.report.direction](
-                self.parts, mapping, board_id, self.options, self.report.run_id or None
-            )
+            report = direction(self.parts, mapping, board_id, self.options, self.report.run_id or None)
         except SyncError as exc:
-            self._failed(report, exc)
-        except KeyboardInterrupt:
-            self._interrupted(report, INTERRUPTED)
-        except SystemExit as exc:
-            self._interrupted(report, exc.code if isinstance(exc.code, int) else EXIT_FAILED)
+            report = self._failed(mapping, board_id, exc)
+        except (KeyboardInterrupt, SystemExit) as exc:
+            report = self._interrupted(mapping, board_id, exc)
         except Exception as exc:
-            log.debug("%s", exc, exc_info=True)
-            self._failed(report, _unexpected(exc))
-        report.seconds = report.seconds or time.monotonic() - started
-        self.report.entities.append(report)
+            report = self._failed(mapping, board_id, unexpected(exc))
+        report.seconds = time.monotonic() - started
+        self._done(report)
+
+    def _done(self, report: EntityReport) -> None:
+        with self._lock:
+            self.report.entities.append(report)
         log.info("%s", entity_line(report, self.report.direction), extra=FILE_ONLY)
         self.on_entity(report)
 
-    def _failed(self, report: EntityReport, exc: SyncError) -> None:
-        report.message, report.failed, report.complete = exc.message, exc.exit_code, False
-        self.report.problems.append(exc)
-        self.report.ended = isinstance(exc, ENDS_THE_RUN)
+    def _so_far(self, mapping: Mapping, board_id: str) -> EntityReport:
+        report = self.parts.begun.get(mapping.entity) or EntityReport(mapping.entity, board_id)
+        report.complete = False
+        return report
 
-    def _interrupted(self, report: EntityReport, code: int) -> None:
-        report.message, report.failed, report.complete = "interrupted", code, False
-        self.report.ended = True
-        self.report.interrupted = code
+    def _failed(self, mapping: Mapping, board_id: str, exc: SyncError) -> EntityReport:
+        report = self._so_far(mapping, board_id)
+        report.message, report.failed = exc.message, exc.exit_code
+        with self._lock:
+            self.report.problems.append(exc)
+            self.report.ended = self.report.ended or isinstance(exc, ENDS_THE_RUN)
+        return report
 
-    def _not_run(self, mapping: Mapping, board_id: str) -> None:
-        report = EntityReport(mapping.entity, board_id, complete=False, message="not run: the run had ended before")
-        self.report.entities.append(report)
+    def _interrupted(self, mapping: Mapping, board_id: str, exc: BaseException) -> EntityReport:
+        report = self._so_far(mapping, board_id)
+        code = exc.code if isinstance(exc, SystemExit) else INTERRUPTED
+        report.message, report.failed = "interrupted", code if isinstance(code, int) and code else EXIT_FAILED
+        self.report.ended, self.report.interrupted = True, report.failed
+        return report
 
     def _close(self) -> None:
         report = self.report
         codes = {entity.exit_code for entity in report.entities}
         report.exit_code = report.interrupted or next((code for code in GRAVEST_FIRST if code in codes), EXIT_IN_STEP)
-        if "monday" in self.parts.__dict__:
-            stats = self.parts.monday.stats
-            report.api = {
-                "calls": stats.calls,
-                "complexity": stats.complexity,
-                "retries": stats.retries_total,
-                "waited_s": round(stats.waited_total_s, 3),
-            }
-        if self.dry_run:
+        report.api = self.parts.costs()
+        if report.dry_run:
             return
+        outcome = "interrupted" if report.interrupted else OUTCOMES.get(report.exit_code, "failed")
+        message = "; ".join(problem.message for problem in report.problems)
+        entities = report.as_json()["entities"]
         try:
-            shape = report.as_json()
-            outcome = "interrupted" if report.interrupted else OUTCOMES.get(report.exit_code, "failed")
-            message = "; ".join(one.message for one in report.problems)
-            self.memory.finish_run(report.run_id, report.exit_code, outcome, message, shape["entities"], report.api)
+            self.memory.finish_run(report.run_id, report.exit_code, outcome, message, entities, report.api)
         except DatabaseError as exc:
             log.debug("The run could not be entered in sync_runs: %s", exc)
 
 
-def _unexpected(exc: Exception) -> SyncError:
+def _waves(chosen: Chosen, width: int) -> Iterator[Chosen]:
+    """What can be worked on at the same time: nothing that another one has to be read after."""
+    left = list(chosen)
+    while left:
+        waiting = {mapping.entity for mapping, _ in left}
+        ready = [one for one in left if width > 1 and not waiting.intersection(one[0].after)][:width] or left[:1]
+        yield ready
+        left = [one for one in left if one not in ready]
+
+
+def unexpected(exc: Exception) -> SyncError:
+    """A mistake of the tool's own, in a line; the log has its traceback."""
     log.error("unexpected", exc_info=exc, extra=FILE_ONLY)
-    return SyncError(f"unexpected: {type(exc).__name__}: {exc}", hint="Run with DEBUG=1 for the traceback.")
+    return SyncError(
+        f"This should not happen ({type(exc).__name__}): {exc}".rstrip(": "),
+        hint="Run with DEBUG=1 for the traceback; monday_sync.log has it too.",
+    )

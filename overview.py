@@ -1,0 +1,156 @@
+"""What the tool remembers, to look at: the state of each entity, and the last runs."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+from db_connector import Database, Transaction
+from report import counted
+from sync_run import Parts, board_of
+from timing import duration
+
+DUPLICATES_SHOWN = 5
+
+LINKS = """
+select count(*) filter (where archived_at is null) as active,
+       count(*) filter (where archived_at is not null) as archived,
+       count(*) filter (where sync_status = 'error') as errors,
+       count(*) filter (where base_postgres is not null and archived_at is null) as known_to_differ
+from sync_mapping
+where entity_type = %s
+"""
+
+SKIPPED = """
+select reason, count(*), (array_agg(monday_id order by length(monday_id), monday_id) filter (where key is not null))[1:%s]
+from sync_skipped
+where entity_type = %s
+group by reason
+order by reason
+"""
+
+LAST_RUN = """
+select r.id::text, r.started_at, r.outcome, one ->> 'message' as message
+from sync_runs as r, jsonb_array_elements(r.entities) as one
+where one ->> 'entity' = %s
+order by r.started_at desc
+limit 1
+"""
+
+RUNS = """
+select id::text as run_id, kind, direction, started_at, finished_at, exit_code, outcome, message,
+       coalesce(entities, '[]') as entities, coalesce(api, '{}') as api
+from sync_runs
+order by started_at desc
+limit %s
+"""
+
+
+def status_of(parts: Parts) -> dict[str, Any]:
+    """The state of every entity that has a board, and what waits to be looked at."""
+    with parts.db.transaction(read_only=True, snapshot=True) as tx:
+        entities = []
+        for mapping in parts.mappings.values():
+            board_id = board_of(parts.settings, mapping)
+            if board_id is not None:
+                known = _entity(tx, mapping.entity, mapping.entity_type)
+                entities.append({"entity": mapping.entity, "board_id": board_id, **known})
+        waiting = {name: tx.value(f"select count(*) from sync_{name}") for name in ("inbox", "outbox")}
+    return {"entities": entities, **waiting}
+
+
+def _entity(tx: Transaction, entity: str, entity_type: str) -> dict[str, Any]:
+    links = tx.dicts(LINKS, (entity_type,))[0]
+    skipped = tx.rows(SKIPPED, (DUPLICATES_SHOWN, entity_type))
+    conflicts = tx.value(
+        "select count(*) from sync_conflicts where entity_type = %s and status = 'open'", (entity_type,)
+    )
+    remembered = tx.value("select value from sync_state where name = %s", (f"pull:{entity}",)) or {}
+    last = next(iter(tx.dicts(LAST_RUN, (entity,))), None)
+    return {
+        **links,
+        "conflicts": conflicts,
+        "skipped": [{"reason": reason, "items": items, "first": first or []} for reason, items, first in skipped],
+        "watermark": remembered.get("watermark"),
+        "swept_at": remembered.get("swept_at"),
+        "last_run": last and {**last, "started_at": _utc(last["started_at"])},
+    }
+
+
+def runs_of(db: Database, limit: int) -> list[dict[str, Any]]:
+    """The last runs, newest first."""
+    with db.transaction(read_only=True) as tx:
+        return [
+            {
+                **run,
+                "started_at": _utc(run["started_at"]),
+                "finished_at": _utc(run["finished_at"]),
+                "duration_s": _seconds(run["started_at"], run["finished_at"]),
+            }
+            for run in tx.dicts(RUNS, (limit,))
+        ]
+
+
+def _utc(moment: datetime | None) -> str | None:
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}" if moment else None
+
+
+def _seconds(begin: datetime, end: datetime | None) -> float | None:
+    return round((end - begin).total_seconds(), 3) if end else None
+
+
+# Showing
+
+
+def show_status(state: dict[str, Any], as_json: bool) -> None:
+    """As JSON, or a table and what needs a second look."""
+    from console import say, show_table
+
+    if as_json:
+        return say(json.dumps(state, default=str))
+    headings = ("entity", "board", "in step", "archived", "errors", "conflicts", "skipped", "differ", "last run (UTC)")
+    rows = [
+        (one["entity"], one["board_id"], one["active"], one["archived"], one["errors"], one["conflicts"],
+         sum(skip["items"] for skip in one["skipped"]), one["known_to_differ"], _last(one["last_run"]))
+        for one in state["entities"]
+    ]  # fmt: skip
+    show_table("", headings, rows, headings[2:8])
+    for one in state["entities"]:
+        for skip in one["skipped"]:
+            more = ", ..." if skip["items"] > len(skip["first"]) else ""
+            items = f": items {', '.join(skip['first'])}{more}" if skip["first"] else ""
+            say(f"{one['entity']}: {counted(skip['items'])} left out, {skip['reason']}{items}")
+        if one["known_to_differ"]:
+            say(
+                f"{one['entity']}: {counted(one['known_to_differ'])} items show a shared row differently, which is known."
+            )
+        say(f"{one['entity']}: read up to {one['watermark'] or 'nothing yet'}.")
+    say(f"Waiting: {counted(state['inbox'])} events from monday.com, {counted(state['outbox'])} changes in PostgreSQL.")
+
+
+def _last(run: dict[str, Any] | None) -> str:
+    return f"{run['started_at'][:16].replace('T', ' ')} {run['outcome']}" if run else "never"
+
+
+def show_runs(runs: list[dict[str, Any]], as_json: bool) -> None:
+    """As JSON, or a table."""
+    from console import say, show_table
+
+    if as_json:
+        return say(json.dumps({"runs": runs}, default=str))
+    if not runs:
+        return say("There was no run yet.")
+    headings = ("started (UTC)", "took", "direction", "outcome", "exit", "changes", "calls", "what went wrong")
+    rows = [
+        (run["started_at"].replace("T", " ").rstrip("Z"),
+         duration(run["duration_s"]) if run["duration_s"] is not None else "not ended", run["direction"],
+         run["outcome"], run["exit_code"], _changes(run["entities"]), int(run["api"].get("calls", 0)), run["message"] or "")
+        for run in runs
+    ]  # fmt: skip
+    show_table("", headings, rows, ("took", "exit", "changes", "calls"))
+
+
+def _changes(entities: list[dict[str, Any]]) -> int:
+    sides = [one.get(side) or {} for one in entities for side in ("to_postgres", "to_monday")]
+    return sum(int(number) for side in sides for number in side.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from sandbox.models import Column, Group
@@ -16,6 +17,7 @@ GROUPS = (Group("topics", "Leads", "#579bfc", 65536.0), Group("group_title", "In
           Group("new_group29179", "Closed 🏁", "#037f4c", 196608.0),
           Group("new_group64021", "Litigation", "#e2445c", 262144.0))
 CUSTOMER, PARTNER, MANAGER, ESTIMATOR, SUPERINTENDENT, ADJUSTER = 20, 21, 22, 23, 24, 25
+colleague = lru_cache(maxsize=1_000)(person)  # a few people are on many projects
 STAGES = ("New", "Hold", "Waiting", "In Progress", "Working", "Done", "Completed", "Approved", "Cancelled",
           "Rejected", "in progress", " Waiting ", "Needs photos", "")
 
@@ -133,9 +135,9 @@ def customer_cells(dice: Dice, number: int, customer: Person, seed: int) -> dict
 
 
 def crew_cells(dice: Dice, seed: int) -> dict[str, Any]:
-    partner, manager = person(seed, PARTNER, dice.roll(40)), person(seed, MANAGER, dice.roll(12))
-    estimator, boss = person(seed, ESTIMATOR, dice.roll(15)), person(seed, SUPERINTENDENT, dice.roll(10))
-    seller = person(seed, staff.ROLE, dice.roll(200))
+    partner, manager = colleague(seed, PARTNER, dice.roll(40)), colleague(seed, MANAGER, dice.roll(12))
+    estimator, boss = colleague(seed, ESTIMATOR, dice.roll(15)), colleague(seed, SUPERINTENDENT, dice.roll(10))
+    seller = colleague(seed, staff.ROLE, dice.roll(200))
     found: dict[str, Any] = {
         "text19__1": manager.name, "email6__1": shown(manager.email), "phone_13__1": manager.phone,
         "job_est_1_name__1": estimator.name, "email0__1": shown(estimator.email), "phone_10__1": estimator.phone,
@@ -151,7 +153,7 @@ def crew_cells(dice: Dice, seed: int) -> dict[str, Any]:
 
 def insurance_cells(dice: Dice, seed: int, index: int) -> dict[str, Any]:
     firm, law = dice.roll(len(people.INSURERS)), dice.roll(len(people.LAW))
-    adjuster = person(seed, ADJUSTER, dice.roll(60))
+    adjuster = colleague(seed, ADJUSTER, dice.roll(60))
     found: dict[str, Any] = {
         "text31__1": people.INSURERS[firm], "phone_132__1": people.phone(Dice(seed, 30, firm)),
         "email05__1": shown(f"claims{firm}@insurer.example.com"),

@@ -49,8 +49,16 @@ def test_skip_leaves_matches_alone_and_the_last_row_of_a_key_wins(client):
     _, job = ingest(client, "name,text6,text1\nAnn,k1,new\n", {"match_column_id": "text6", "behaviour": "SKIP"})
     assert job["counts"]["skipped"] == 1
     match = {"match_column_id": "text6", "behaviour": "UPSERT"}
-    ingest(client, "name,text6,text1\nAnn,k1,first\nAnn,k1,second\n", match)
+    _, job = ingest(client, "name,text6,text1\nAnn,k1,first\nAnn,k1,second\n", match)
+    assert (job["counts"]["updated"], job["counts"]["skipped"]) == (1, 1)
     assert [r["cells"]["text1"]["text"] for r in active(client) if r["name"] == "Ann"] == ["second"]
+
+
+def test_of_several_items_with_one_key_the_newest_is_matched(client):
+    for name in ("Older", "Newer"):
+        ingest(client, f"name,text6\n{name},k1\n")
+    ingest(client, "name,text6,text1\n,k1,hit\n", {"match_column_id": "text6", "behaviour": "UPSERT"})
+    assert [r["name"] for r in active(client) if r["cells"]["text1"]["text"] == "hit"] == ["Newer"]
 
 
 def test_bad_rows_are_counted_and_reported_without_ids(client):

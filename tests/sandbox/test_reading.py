@@ -95,6 +95,8 @@ def test_pages_are_ordered_within_groups(shared):
     assert len(set(groups)) == 4
     query = {"order_by": [{"column_id": "__last_updated__", "direction": "desc"}]}
     rows = first(shared, PROJECTS, 500, query)["items"]
+    ordered = [i["group"]["id"] for i in rows]
+    assert list(dict.fromkeys(ordered)) == list(dict.fromkeys(groups)) and len(set(zip(ordered, ordered[1:]))) == 7
     for group in set(groups):
         times = [i["updated_at"] for i in rows if i["group"]["id"] == group]
         assert times == sorted(times, reverse=True)

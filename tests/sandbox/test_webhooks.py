@@ -137,6 +137,12 @@ def test_subitems_are_heard_on_the_parents_board(client, receiver):
     assert got[3]["parentItemId"] == int(parent) and "parentBoardId" in got[3]
 
 
+def test_a_subitems_cell_is_no_change_of_the_parent(client, receiver):
+    subscribe(client, receiver, "change_column_value")
+    client.admin("items/change", item_id=client.items(SUBITEMS)[0]["id"], values={"text": "x"})
+    assert settled(client, receiver) == []
+
+
 def test_an_unchanged_value_is_not_heard(client, receiver):
     subscribe(client, receiver, "change_column_value")
     item = client.items(EVERYTHING)[0]["id"]

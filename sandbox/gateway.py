@@ -23,7 +23,7 @@ from sandbox.call import Call
 from sandbox.cells import encode
 from sandbox.complexity import estimate
 from sandbox.errors import Refusal, refusal
-from sandbox.faults import AFTER, FaultHit, spoil
+from sandbox.faults import FaultHit, spoil
 from sandbox.models import User
 from sandbox.reading_account import VERSIONS
 from sandbox.schema import CURRENT, MAINTENANCE, document_of, running_schema, true_schema
@@ -162,19 +162,20 @@ class Gateway:
               entry: dict[str, Any]) -> Answer:
         key = request.headers.get("idempotency-key")
         if not key or query.kind != "mutation":
-            return self._run(request, query, user, version, request_id, hits, entry)
+            return self._ended(self._run(request, query, user, version, request_id, hits, entry), hits)
         strict = self.service.world.switches.idempotency_other_body == "refuse"
         kept = self.service.idempotency.begin(user.id, key, request.body, strict)
         if kept is not None:
             entry["replayed"] = True
-            return spoiled(Answer(kept.status, kept.body, {"Idempotency-Replayed": "true"}), hits)
+            return self._ended(Answer(kept.status, kept.body, {
+                **json_headers(), "Idempotency-Replayed": "true"}), hits)
         stored = False
         try:
             answer = self._run(request, query, user, version, request_id, hits, entry)
             if answer.status == 200:
                 self.service.idempotency.finish(user.id, key, answer.status, answer.body)
                 stored = True
-            return answer
+            return self._ended(answer, hits)
         finally:
             if not stored:
                 self.service.idempotency.forget(user.id, key)
@@ -199,8 +200,16 @@ class Gateway:
             answer = self._execute(call, query, entry)
         finally:
             self.service.board_locks.release(boards)
+        return answer
+
+    def _ended(self, answer: Answer, hits: list[FaultHit]) -> Answer:
+        """What faults make of an answer that exists, and that a repeat with the same key will get whole."""
         self._instead(hits, applied=True)
-        return spoiled(answer, hits)
+        if any(hit.kind == "lost_answer" for hit in hits):
+            answer.end = "reset"
+        elif any(hit.kind == "cut" for hit in hits):
+            answer.end = "cut"
+        return answer
 
     def _with_defaults(self, query: Query) -> dict[str, Any]:
         defaults = {d.variable.name.value: value_from_ast_untyped(d.default_value)
@@ -289,15 +298,6 @@ def error_of(hit: FaultHit) -> Refusal:
         headers["Retry-After"] = str(wanted["retry_in_seconds"])
     error = {"message": wanted.get("message", "Internal server error"), "extensions": extensions}
     return Refusal(int(wanted.get("http", 200)), {"errors": [error]}, headers)
-
-
-def spoiled(answer: Answer, hits: list[FaultHit]) -> Answer:
-    kinds = {hit.kind for hit in hits} & AFTER
-    if "lost_answer" in kinds:
-        answer.end = "reset"
-    elif "cut" in kinds:
-        answer.end = "cut"
-    return answer
 
 
 def refused(exc: Refusal, request_id: str) -> Answer:

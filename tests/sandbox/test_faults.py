@@ -49,7 +49,9 @@ def test_a_broken_connection_before_or_after_the_mutation(client, kind, applied)
 
 def test_a_gateway_error_after_the_mutation_was_applied(client):
     client.admin("faults/add", kind="html_504", applied=True)
-    assert client.raw(CREATE).status_code == 504
+    assert client.raw(CREATE, {"Idempotency-Key": "k"}).status_code == 504
+    assert len(active(client)) == 21
+    assert client.raw(CREATE, {"Idempotency-Key": "k"}).json()["data"]
     assert len(active(client)) == 21
 
 

@@ -1,0 +1,86 @@
+"""What every benchmark is given: how large, how often, the rendered boards, and the database server."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from benchmarks.boards import TOKEN, Rendering, rendered
+from benchmarks.database import Postgres
+from benchmarks.measure import Serving, Spent, serving, spent
+
+
+@dataclass
+class Bench:
+    """The means of a benchmark."""
+
+    items: int
+    """Of each board."""
+    repeat: int
+    postgres: Postgres
+    home: Path
+
+    @cached_property
+    def rendering(self) -> Rendering:
+        """The boards, rendered when they are first needed."""
+        return rendered(self.items)
+
+    @contextmanager
+    def serving(self, items: int | None = None) -> Iterator[Serving]:
+        """The rendered boards, or the beginning of each, on a socket."""
+        with serving(self.rendering, self.items if items is None else items) as server:
+            yield server
+
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """A fresh database for one measurement; its name."""
+        name = self.postgres.fresh()
+        try:
+            yield name
+        finally:
+            self.postgres.drop(name)
+
+    def settings(self, server: Serving, database: str) -> dict[str, str]:
+        """The environment of the tool."""
+        return {
+            "MONDAY_API_KEY": TOKEN,
+            "MONDAY_API_URL": server.url,
+            "DATABASE_URL": self.postgres.url(database),
+            "MONDAY_SYNC_HOME": str(self.home),
+        }
+
+    def pull(self, server: Serving, database: str, *options: str, program: str = "benchmarks.command") -> Pulled:
+        """`main.py monday-to-pg --json` as a child."""
+        server.forget()
+        done = spent(
+            program, "monday-to-pg", "--json", *options,
+            env=self.settings(server, database), postgres=self.postgres.process,
+        )  # fmt: skip
+        return Pulled(done, json.loads(done.out), server.told())
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """One pull: what it took, what it reported, and what the server was asked."""
+
+    spent: Spent
+    report: dict[str, Any]
+    told: dict[str, Any]
+
+    @property
+    def read(self) -> int:
+        """Items read."""
+        return sum(entity["read"] for entity in self.report["entities"])
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder for a while."""
+    with tempfile.TemporaryDirectory(prefix="monday-sync-bench-") as folder:
+        yield Path(folder)

@@ -1,0 +1,144 @@
+"""Boards rendered beforehand: the sandbox's items, in the bytes that monday.com would send, kept in the temp folder.
+
+A rendering is a folder with `board.json`, `items` and `listing` (JSON objects with commas between them, so that a page is
+a slice of the file) and `index.json`: the id, the update time and the places of every item.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import requests
+
+from mapping import BoundMapping, Mapping
+from mapping_loader import load_mappings
+from models import Board
+from monday_api import Monday
+from monday_queries import BOARDS, ITEMS_PAGE, NEXT_ITEMS_PAGE, plain, with_item
+
+PROJECT = Path(__file__).resolve().parent.parent
+ENTITIES = ("users", "projects")
+TOKEN = "benchmark-token-not-a-real-one"
+SEED = 1
+PAGE = 500
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """Where rendered boards are, and how many items each has at most."""
+
+    folder: Path
+    items: int
+
+    def boards(self) -> list[str]:
+        """The ids of the boards, in the order of a run."""
+        return [str(mappings()[name].board_id) for name in ENTITIES]
+
+
+def mappings() -> dict[str, Mapping]:
+    """The shipped mappings."""
+    return load_mappings([PROJECT / "mappings"])
+
+
+def rendered(items: int) -> Rendering:
+    """So many items of each board. A larger rendering serves for a smaller one."""
+    base = Path(tempfile.gettempdir()) / f"monday-sync-bench-{os.getuid()}" / _key()
+    for found in sorted(base.glob("[0-9]*"), key=lambda path: int(path.name)):
+        if int(found.name) >= items:
+            return Rendering(found, int(found.name))
+    whole, part = base / str(items), base / f"part-{os.getpid()}"
+    print(f"Rendering {items:,} items of {' and '.join(ENTITIES)}; later runs find them in {base.parent}.", file=sys.stderr)
+    try:
+        with sandbox(",".join(f"{name}:{items}" for name in ENTITIES)) as url:
+            for name in ENTITIES:
+                _render(url, mappings()[name], part)
+        part.rename(whole)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return Rendering(whole, items)
+
+
+def _key() -> str:
+    """Another sandbox or another mapping makes other pages."""
+    parts = ("sandbox/seeding/*.py", "sandbox/cells/*.py", "mappings/*.yaml", "benchmarks/boards.py")
+    sources = [path for part in parts for path in PROJECT.glob(part)]
+    content = b"".join(path.read_bytes() for path in sorted(sources)) + f"{SEED}".encode()
+    return hashlib.blake2b(content, digest_size=6).hexdigest()
+
+
+@contextmanager
+def sandbox(boards: str) -> Iterator[str]:
+    """A sandbox with these boards; the address of its API."""
+    command = [sys.executable, "-m", "sandbox", "--port", "0", "--boards", boards, "--seed", str(SEED), "--token", TOKEN]
+    process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        yield process.stdout.readline().strip() + "/v2"
+    finally:
+        process.terminate()
+        process.wait()
+        process.stdout.close()
+
+
+def _render(url: str, mapping: Mapping, parent: Path) -> None:
+    with Monday(token=TOKEN, url=url) as monday:
+        board = monday.board(str(mapping.board_id))
+    bound = BoundMapping(mapping, board)
+    folder = parent / board.id
+    folder.mkdir(parents=True)
+    places: list[list[Any]] = []
+    points = 0
+    with open(folder / "items", "wb") as items, open(folder / "listing", "wb") as listing:
+        for rows, cost in _pages(url, bound):
+            points += cost
+            for row in rows:
+                short = {name: row[name] for name in ("id", "state", "updated_at", "group")}
+                spans = [_append(items, row), _append(listing, short)]
+                places.append([row["id"], row["updated_at"], *spans[0], *spans[1]])
+    cost = points / max(len(places), 1)
+    (folder / "index.json").write_bytes(orjson.dumps({"places": places, "cost": cost, "columns": bound.column_ids}))
+    (folder / "board.json").write_bytes(orjson.dumps(_raw_board(url, board)))
+
+
+def _append(file: Any, value: Any) -> tuple[int, int]:
+    start = file.tell()
+    text = orjson.dumps(value)
+    file.write(text + b",")
+    return start, start + len(text)
+
+
+def _pages(url: str, bound: BoundMapping) -> Iterator[tuple[list[dict[str, Any]], int]]:
+    """The items as they come, and what a page of them costs in points of complexity."""
+    variables: dict[str, Any] = {"board": [bound.board.id], "limit": PAGE, "columns": bound.column_ids}
+    document = with_item(ITEMS_PAGE, bound.selection, True)
+    while True:
+        data = _ask(url, document, variables)
+        page = data["next_items_page"] if "cursor" in variables else data["boards"][0]["items_page"]
+        yield page["items"], data["complexity"]["query"]
+        if page["cursor"] is None:
+            return
+        variables = {"cursor": page["cursor"], "limit": PAGE, "columns": bound.column_ids}
+        document = with_item(NEXT_ITEMS_PAGE, bound.selection, True)
+
+
+def _raw_board(url: str, board: Board) -> Any:
+    return _ask(url, plain(BOARDS), {"ids": [board.id], "limit": 1})["boards"][0]
+
+
+def _ask(url: str, document: str, variables: dict[str, Any]) -> Any:
+    answer = requests.post(
+        url, data=orjson.dumps({"query": document, "variables": variables}),
+        headers={"Authorization": TOKEN, "Content-Type": "application/json", "API-Version": "2026-07"}, timeout=120,
+    )  # fmt: skip
+    return orjson.loads(answer.content)["data"]

@@ -1,0 +1,48 @@
+"""The client alone: from the request to typed items, which are counted and forgotten."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from benchmarks.bench import Bench
+from benchmarks.measure import spent
+from benchmarks.table import Table
+
+ABOUT = "the client's own CPU, from the request to typed items"
+
+
+def run(bench: Bench) -> None:
+    """Measure and print."""
+    items = 2 * bench.items
+    with bench.serving() as server:
+        done = [spent("benchmarks.client", server.url) for _ in range(bench.repeat)]
+        idle = [spent("benchmarks.client") for _ in range(bench.repeat)]
+    table = Table(f"Client: {bench.items:,} staff and {bench.items:,} projects as typed items, {bench.repeat} times")
+    used = [one.cpu - other.cpu for one, other in zip(done, idle, strict=True)]
+    table.add("CPU per 1,000 items", [cpu / items * 1000 for cpu in used], "s", 3, 0.10)
+    table.add("items a second", [items / (one.wall - other.wall) for one, other in zip(done, idle, strict=True)], "", 0)
+    table.add("peak memory", [one.memory / (1 << 20) for one in done], "MB", 0)
+    table.show()
+
+
+def main(url: str | None) -> None:
+    """The child: walk both boards; without an address, only import."""
+    from benchmarks.boards import ENTITIES, TOKEN, mappings
+    from mapping import BoundMapping
+    from monday_api import Monday
+
+    known = mappings()
+    if url is None:
+        return
+    with Monday(token=TOKEN, url=url) as monday:
+        for name in ENTITIES:
+            board = monday.board(str(known[name].board_id))
+            bound = BoundMapping(known[name], board)
+            for _ in monday.pages(board.id, bound.column_ids, bound.selection):
+                pass
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+    main(sys.argv[1] if len(sys.argv) > 1 else None)

@@ -1,0 +1,43 @@
+"""The tool's command in a process of its own, which at its end writes down what only it can know.
+
+`python -m benchmarks.command monday-to-pg --json` is `python main.py monday-to-pg --json`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import runpy
+import sys
+from pathlib import Path
+
+import orjson
+
+from benchmarks.boards import PROJECT
+from db_connector import Database
+
+statements = 0
+close = Database.close
+
+
+def closing(database: Database) -> None:
+    """Count what was sent through a database that is done."""
+    global statements
+    statements += database.statements
+    database.statements = 0
+    close(database)
+
+
+def note() -> None:
+    """Write down seconds in the address library and statements sent."""
+    from addresses import PARSER
+
+    facts = {"statements": statements, "address_seconds": PARSER.seconds, "addresses": PARSER.parsed}
+    Path(os.environ["BENCHMARK_NOTES"]).write_bytes(orjson.dumps(facts))
+
+
+if __name__ == "__main__":
+    Database.close = closing  # type: ignore[method-assign, assignment]
+    atexit.register(note)
+    sys.argv[0] = str(PROJECT / "main.py")
+    runpy.run_path(sys.argv[0], run_name="__main__")

@@ -1,0 +1,64 @@
+"""The floor: a bare script that downloads and parses the same pages, and copies the same rows into the same tables.
+
+`python -m benchmarks.floor FOLDER`, in one process. FOLDER holds `plan.json` (what to ask, which tables) and a file of
+COPY text for each table, taken from a finished pull. It decides nothing, compares nothing and remembers nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import orjson
+import psycopg2
+import requests
+
+
+def main(folder: Path) -> None:
+    """All of it."""
+    plan = orjson.loads((folder / "plan.json").read_bytes())
+    with requests.Session() as session:
+        items = sum(_download(session, plan["url"], board) for board in plan["boards"])
+    seconds = _take_apart(plan["addresses"])
+    _copy(folder, plan["tables"])
+    Path(os.environ["BENCHMARK_NOTES"]).write_bytes(orjson.dumps({"items": items, "address_seconds": seconds}))
+
+
+def _download(session: requests.Session, url: str, board: dict[str, Any]) -> int:
+    count, ask = 0, board["first"]
+    while True:
+        response = session.post(url, data=orjson.dumps(ask), headers={"Content-Type": "application/json"}, stream=True)
+        data = orjson.loads(response.raw.read())["data"]
+        page = data["next_items_page"] if "next_items_page" in data else data["boards"][0]["items_page"]
+        count += len(page["items"])
+        if page["cursor"] is None:
+            return count
+        ask = {"query": board["next"]["query"], "variables": board["next"]["variables"] | {"cursor": page["cursor"]}}
+
+
+def _take_apart(addresses: list[str]) -> float:
+    if not addresses:
+        return 0.0
+    import usaddress
+
+    started = time.perf_counter()
+    for line in addresses:
+        usaddress.parse(line)
+    return time.perf_counter() - started
+
+
+def _copy(folder: Path, tables: list[str]) -> None:
+    connection = psycopg2.connect(os.environ["DATABASE_URL"])
+    with connection, connection.cursor() as cursor:
+        cursor.execute("delete from sync_state")  # the one row that the schema brings
+        for table in tables:
+            with open(folder / table, "rb") as rows:
+                cursor.copy_expert(f'copy "{table}" from stdin', rows, 1 << 20)
+    connection.close()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

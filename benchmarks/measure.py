@@ -1,0 +1,117 @@
+"""Programs as children, measured from outside: wall time, CPU, memory; and what PostgreSQL spent meanwhile."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+import psutil
+import requests
+
+from benchmarks.boards import PROJECT, Rendering
+
+MEGABYTE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What one child took."""
+
+    wall: float
+    cpu: float
+    memory: int
+    """Bytes, at its peak."""
+    postgres: float
+    """CPU seconds of the server's processes meanwhile."""
+    out: str = ""
+    started_at: float = 0.0
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    """What the child knows of itself: seconds in the address library, statements."""
+
+
+class Failed(Exception):
+    """A child that did not end well; its standard error."""
+
+
+def spent(
+    module: str, *arguments: str, env: Mapping[str, str] | None = None, postgres: psutil.Process | None = None
+) -> Spent:
+    """Run `python -m module`, or a file, to its end."""
+    with tempfile.TemporaryDirectory(prefix="monday-sync-bench-run-") as folder:
+        out, err, notes = (Path(folder) / name for name in ("out", "err", "notes"))
+        program = [module] if module.endswith(".py") else ["-m", module]
+        environment = {**_bare_environment(), **(env or {}), "BENCHMARK_NOTES": str(notes)}
+        before = _cpu(postgres)
+        with open(out, "wb") as stdout, open(err, "wb") as stderr:
+            started_at, started = time.time(), time.perf_counter()
+            child = subprocess.Popen(
+                [sys.executable, *program, *arguments], cwd=PROJECT, env=environment, stdin=subprocess.DEVNULL,
+                stdout=stdout, stderr=stderr,
+            )  # fmt: skip
+            _, status, used = os.wait4(child.pid, 0)
+            wall = time.perf_counter() - started
+        child.returncode = os.waitstatus_to_exitcode(status)
+        if child.returncode:
+            raise Failed(f"{module} ended with {child.returncode}: {out.read_text()[-1000:]} {err.read_text()[-2000:]}")
+        return Spent(
+            wall, used.ru_utime + used.ru_stime, used.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+            _cpu(postgres) - before, out.read_text(), started_at,
+            orjson.loads(notes.read_bytes()) if notes.exists() else {},
+        )  # fmt: skip
+
+
+def _bare_environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(("MONDAY_", "DATABASE_", "PG"))}
+
+
+def _cpu(postmaster: psutil.Process | None) -> float:
+    """CPU seconds of a server and all its processes, those that have ended too."""
+    if postmaster is None:
+        return 0.0
+    times = postmaster.cpu_times()
+    total = times.user + times.system + times.children_user + times.children_system
+    for child in postmaster.children():
+        try:
+            own = child.cpu_times()
+        except psutil.NoSuchProcess:
+            continue
+        total += own.user + own.system
+    return total
+
+
+@dataclass(frozen=True)
+class Serving:
+    """A server of rendered pages."""
+
+    url: str
+
+    def told(self) -> dict[str, Any]:
+        """What it was asked since it was last told to forget."""
+        return orjson.loads(requests.get(self.url + "/told", timeout=10).content)
+
+    def forget(self) -> None:
+        """Begin to count anew."""
+        requests.delete(self.url + "/told", timeout=10)
+
+
+@contextmanager
+def serving(rendering: Rendering, items: int) -> Iterator[Serving]:
+    """So many items of each rendered board, served by a process of their own."""
+    command = [sys.executable, "-m", "benchmarks.server", str(rendering.folder), "--items", str(items)]
+    process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        yield Serving(process.stdout.readline().strip())
+    finally:
+        process.terminate()
+        process.wait()
+        process.stdout.close()

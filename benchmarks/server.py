@@ -1,0 +1,204 @@
+"""A server that sends pages rendered beforehand, and does next to nothing else: `python -m benchmarks.server FOLDER`.
+
+It answers the documents that a pull sends: boards, pages of items with all cells or with none, a filter by update time,
+items by id. Its address is the first line it prints; `GET /told` says what it was asked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import mmap
+import re
+import threading
+import time
+from collections.abc import Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+OPERATION = re.compile(r"\s*query\s+(\w+)")
+PLENTY = 10_000_000
+
+
+class Store:
+    """One rendered board, cut off after so many items."""
+
+    def __init__(self, folder: Path, most: int) -> None:
+        index = orjson.loads((folder / "index.json").read_bytes())
+        self.places = index["places"][:most]
+        self.columns: list[str] = index["columns"]
+        self.cost: float = index["cost"]
+        self.board = orjson.loads((folder / "board.json").read_bytes()) | {"items_count": len(self.places)}
+        self.at = {place[0]: number for number, place in enumerate(self.places)}
+        self.by_update = sorted(range(len(self.places)), key=lambda number: self.places[number][1] or "")
+        self.items, self.listing = (_mapped(folder / name) for name in ("items", "listing"))
+
+    def slice(self, start: int, end: int, cells: bool) -> bytes:
+        """Items that follow one another, with commas between them."""
+        if start >= end:
+            return b""
+        first, last = self.places[start], self.places[end - 1]
+        return self.items[first[2] : last[3]] if cells else self.listing[first[4] : last[5]]
+
+    def some(self, numbers: Sequence[int], cells: bool) -> bytes:
+        """Items from here and there."""
+        return b",".join(self.slice(number, number + 1, cells) for number in numbers)
+
+    def chosen(self, filter: Any) -> Sequence[int]:
+        """The numbers of the items that a filter lets through."""
+        numbers: Sequence[int] = range(len(self.places))
+        if not filter:
+            return numbers
+        order = filter.get("order_by")
+        if order:
+            numbers = self.by_update[::-1] if order[0]["direction"] == "desc" else self.by_update
+        if filter.get("ids"):
+            numbers = [self.at[one] for one in filter["ids"] if one in self.at]
+        for rule in filter.get("rules") or ():
+            numbers = [number for number in numbers if (self.places[number][1] or "") >= rule["compare_value"][1]]
+        return numbers
+
+
+def _mapped(path: Path) -> mmap.mmap:
+    with open(path, "rb") as file:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+class Answers:
+    """What is said to each document."""
+
+    def __init__(self, folder: Path, most: int) -> None:
+        self.stores = {path.name: Store(path, most) for path in sorted(folder.iterdir())}
+        self.cursors: dict[str, tuple[Store, Sequence[int], int]] = {}
+        self.lock = threading.Lock()
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin to count anew."""
+        self.calls, self.first_at, self.points = 0, 0.0, 0.0
+        self.by_operation: dict[str, int] = {}
+
+    def answer(self, body: bytes) -> bytes:
+        """The answer to one document."""
+        asked = orjson.loads(body)
+        found = OPERATION.match(asked["query"])
+        name = found[1] if found else "?"
+        with self.lock:
+            self.calls += 1
+            self.first_at = self.first_at or time.time()
+            self.by_operation[name] = self.by_operation.get(name, 0) + 1
+        answer = getattr(self, f"_{name}", None)
+        if answer is None:
+            return orjson.dumps({"errors": [{"message": f"{name} was not rendered"}]})
+        try:
+            return answer(asked.get("variables") or {})
+        except KeyError as exc:
+            return orjson.dumps({"errors": [{"message": f"not rendered: {exc}"}]})
+
+    def _Me(self, variables: dict[str, Any]) -> bytes:
+        return b'{"data":{"me":{"id":"1","name":"B","account":{"id":"1","slug":"b","plan":{"tier":"pro"}}}}}'
+
+    def _Boards(self, variables: dict[str, Any]) -> bytes:
+        boards = [self.stores[one].board for one in variables["ids"] if one in self.stores]
+        return b'{"data":{"boards":%b,%b}}' % (orjson.dumps(boards), self._cost(10 * len(boards)))
+
+    def _BoardMarks(self, variables: dict[str, Any]) -> bytes:
+        return self._Boards(variables)
+
+    def _ItemsPage(self, variables: dict[str, Any]) -> bytes:
+        store = self.stores[variables["board"][0]]
+        numbers = store.chosen(variables.get("filter"))
+        page, cost = self._page(store, numbers, 0, variables)
+        return b'{"data":{"boards":[{"id":"%b","items_page":%b}],%b}}' % (store.board["id"].encode(), page, cost)
+
+    def _NextItemsPage(self, variables: dict[str, Any]) -> bytes:
+        store, numbers, start = self.cursors[variables["cursor"]]
+        page, cost = self._page(store, numbers, start, variables)
+        return b'{"data":{"next_items_page":%b,%b}}' % (page, cost)
+
+    def _Items(self, variables: dict[str, Any]) -> bytes:
+        found = []
+        for store in self.stores.values():
+            numbers = [store.at[one] for one in variables["ids"] if one in store.at]
+            if numbers:
+                home = b'{"board":{"id":"%b"},' % store.board["id"].encode()
+                found += [home + store.slice(one, one + 1, self._cells(store, variables))[1:] for one in numbers]
+        return b'{"data":{"items":[%b],%b}}' % (b",".join(found), self._cost(100 * len(found)))
+
+    def _page(
+        self, store: Store, numbers: Sequence[int], start: int, variables: dict[str, Any]
+    ) -> tuple[bytes, bytes]:
+        cells = self._cells(store, variables)
+        end = min(start + variables["limit"], len(numbers))
+        rows = store.slice(start, end, cells) if isinstance(numbers, range) else store.some(numbers[start:end], cells)
+        cursor = b"null"
+        if end < len(numbers):
+            name = f"{store.board['id']}-{id(numbers) if not isinstance(numbers, range) else 0}-{end}"
+            self.cursors[name] = (store, numbers, end)
+            cursor = b'"%b"' % name.encode()
+        cost = self._cost((store.cost if cells else store.cost / 20) * (end - start))
+        return b'{"cursor":%b,"items":[%b]}' % (cursor, rows), cost
+
+    def _cells(self, store: Store, variables: dict[str, Any]) -> bool:
+        columns = variables.get("columns")
+        if columns and sorted(columns) != store.columns:
+            raise KeyError("these columns")
+        return bool(columns)
+
+    def _cost(self, points: float) -> bytes:
+        self.points += points
+        told = {"before": PLENTY, "query": round(points), "after": PLENTY, "reset_in_x_seconds": 60}
+        return b'"complexity":' + orjson.dumps(told)
+
+    def told(self) -> bytes:
+        """What was asked so far."""
+        facts = {"calls": self.calls, "first_at": self.first_at, "points": self.points, "by": self.by_operation}
+        return orjson.dumps(facts)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """HTTP around the answers. `DELETE /told` begins to count anew."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    answers: Answers
+
+    def do_POST(self) -> None:
+        self._send(self.answers.answer(self.rfile.read(int(self.headers["Content-Length"]))))
+
+    def do_GET(self) -> None:
+        self._send(self.answers.told())
+
+    def do_DELETE(self) -> None:
+        self.answers.forget()
+        self._send(b"{}")
+
+    def _send(self, body: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Api-Version", self.headers.get("API-Version", ""))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """The table is all there is to be read."""
+
+
+def main() -> None:
+    """Serve until the end of the process."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.server", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--items", type=int, default=1 << 40, help="of each board, at most")
+    options = parser.parse_args()
+    Handler.answers = Answers(options.folder, options.items)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    print(f"http://127.0.0.1:{server.server_address[1]}", flush=True)
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()

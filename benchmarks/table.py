@@ -1,0 +1,68 @@
+"""What a benchmark found, as a table: a name, a figure, and the goal if there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+Number = float | int
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line. Of several measurements the median is shown, and the goal is held against it."""
+
+    name: str
+    values: tuple[Number, ...]
+    unit: str = ""
+    digits: int = 2
+    at_most: Number | None = None
+
+    @property
+    def value(self) -> float:
+        """The median."""
+        return median(self.values)
+
+    def cells(self) -> tuple[str, str, str]:
+        """Name, figure and goal as text."""
+        shown = self._text(self.value)
+        if len(self.values) > 1:
+            shown += f"   ({self._number(min(self.values))} .. {self._number(max(self.values))})"
+        if self.at_most is None:
+            return self.name, shown, ""
+        verdict = "reached" if self.value <= self.at_most else "missed"
+        return self.name, shown, f"{verdict}: at most {self._number(self.at_most)}"
+
+    def _number(self, value: Number) -> str:
+        return f"{value:,.{self.digits}f}"
+
+    def _text(self, value: Number) -> str:
+        return f"{self._number(value)} {self.unit}".rstrip()
+
+
+@dataclass
+class Table:
+    """Figures under a heading."""
+
+    title: str
+    figures: list[Figure] = field(default_factory=list)
+
+    def add(
+        self, name: str, values: Number | Iterable[Number], unit: str = "", digits: int = 2, at_most: Number | None = None
+    ) -> None:
+        """One more line."""
+        several = tuple(values) if isinstance(values, Iterable) else (values,)
+        self.figures.append(Figure(name, several, unit, digits, at_most))
+
+    def show(self) -> None:
+        """Print it."""
+        rows = [figure.cells() for figure in self.figures]
+        widths = [max(len(row[place]) for row in rows) for place in range(3)]
+        print(f"\n{self.title}")
+        for row in rows:
+            print("  " + "   ".join(_padded(row, widths)).rstrip(), flush=True)
+
+
+def _padded(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    return [text.ljust(width) for text, width in zip(row, widths, strict=True)]

@@ -38,7 +38,8 @@ SINCE: dict[str, dict[str, list[str]]] = {
     "2026-01": {"Column": ["width"], "Account": ["is_during_trial", "is_trial_expired"]},
     "2026-07": {
         "Mutation": ["ingest_items", "backfill_items", "bulk_archive_items", "bulk_delete_items"],
-        "Query": ["fetch_job_status", "job_status"],
+        "Query": ["fetch_job_status", "job_status", "status"],  # the last is the argument of `users`
+        "User": ["status"],
     },
 }
 Resolver = Callable[..., Any]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -29,12 +30,28 @@ class Server(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int], service: Service) -> None:
         self.service = service
         self.gateway, self.admin = Gateway(service), AdminCalls(service)
+        self._connections: set[socket.socket] = set()
         super().__init__(address, Handler)
 
     @property
     def url(self) -> str:
         host, port = self.server_address[:2]
         return f"http://{host!s}:{port}"
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def server_close(self) -> None:
+        """Kept connections end with the server: what is closed must not go on answering."""
+        super().server_close()
+        for connection in list(self._connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that hangs up is no news."""
@@ -60,8 +77,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_PUT(self) -> None:
         path, body = urlsplit(self.path).path, self._body()
+        chunked = "Transfer-Encoding" in self.headers
 
         def upload() -> Answer:
+            if chunked:  # a signed storage address wants to know the length beforehand
+                self.close_connection = True
+                return Answer(411, b"<Error><Code>MissingContentLength</Code></Error>")
             if not path.startswith("/uploads/"):
                 return Answer(404, b"")
             with self.server.service.world.lock:

@@ -224,7 +224,7 @@ def check_subscription(call: Call, board: Board, url: str, event: str, config: d
         raise bad_argument(f"config must name {needs[event]}", event=event)
     if config.get("columnId") is not None and config["columnId"] not in board.columns:
         raise bad_argument("config names no column of the board", column_id=config["columnId"])
-    if any((w.board_id, w.event, w.config, w.user_id, w.url) == (board.id, event, config, call.user.id, url)
+    if any((w.board_id, w.event, w.config, w.user_id) == (board.id, event, config, call.user.id)
            for w in call.world.webhooks.values()):
         raise bad_argument("A subscription to this event exists", board_id=board.id)
 

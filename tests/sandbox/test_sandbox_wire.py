@@ -70,6 +70,20 @@ def test_typed_settings_exist_only_from_2025_10(shared):
     assert "errors" not in shared(text, {"API-Version": "2025-10"})
 
 
+def test_the_status_of_users_came_with_2026_07(shared):
+    for text in ("{users{status}}", "{users(status:[ACTIVE]){id}}"):
+        assert "errors" in shared(text, {"API-Version": "2026-04"})
+        assert "errors" not in shared(text)
+
+
+def test_a_closed_sandbox_answers_no_more_on_kept_connections(start):
+    client = start("empty:0")
+    client.data("{me{id}}")
+    client.sandbox.close()
+    with pytest.raises(requests.ConnectionError):
+        client.raw("{me{id}}")
+
+
 def test_validation_errors_have_no_code_and_no_data(shared):
     answer = shared.raw("{boards{nope}}")
     assert answer.status_code == 200

@@ -204,3 +204,12 @@ def test_the_real_boards_have_the_messes_of_real_boards(start):
     customers = [r["cells"]["email4__1"]["text"].lower() for r in projects]
     assert len(set(customers)) < 90
     assert any(ord(ch) > 0xFFFF for r in projects for c in r["cells"].values() for ch in c["text"] or "")
+
+
+def test_with_live_order_a_walk_can_miss_what_moved_up(start):
+    client = start("users:10")
+    client.admin("switches", order="live")
+    page_one = first(client, USERS, 5)
+    client.admin("items/archive", item_id=page_one["items"][0]["id"])
+    rest = client.data(NEXT, c=page_one["cursor"], l=50)["next_items_page"]["items"]
+    assert len(rest) == 4

@@ -213,6 +213,14 @@ def test_app_tokens_sign_and_personal_ones_do_not(start, receiver):
     assert "Authorization" not in receiver.headers[-1]
 
 
+def test_one_subscription_per_event_board_and_config(client, receiver):
+    subscribe(client, receiver, "change_specific_column_value", config='{"columnId":"text"}')
+    subscribe(client, receiver, "change_specific_column_value", config='{"columnId":"numbers"}')
+    text = MAKE.replace("config:$c", 'config:"{\\"columnId\\":\\"text\\"}"').replace(",$c:JSON", "")
+    answer = client(text, b=str(EVERYTHING), u=receiver.url, e="change_specific_column_value")
+    assert answer["errors"][0]["extensions"]["code"] == "InvalidArgumentException"
+
+
 def test_a_subscription_can_be_deleted(client, receiver):
     hook, = subscribe(client, receiver, "change_name")
     assert client.data("{webhooks(board_id:7810000303){id event}}")["webhooks"] == [{"id": hook, "event": "change_name"}]

@@ -82,6 +82,8 @@ def test_the_address_takes_nothing_but_csv_in_time(client):
     assert ingest(client, "name\nA\n", headers={"x-amz-checksum-crc32": "x"})[0] == 403
     assert ingest(client, "name\nA\n", headers={"Content-Type": "application/json"})[0] == 403
     job = client.data(START)["ingest_items"]
+    chunks = requests.put(job["upload_url"], data=iter([b"name\n", b"A\n"]), headers={"Content-Type": "text/csv"})
+    assert chunks.status_code == 411
     client.admin("clock/advance", seconds=601)
     assert requests.put(job["upload_url"], data=b"name\nA\n", headers={"Content-Type": "text/csv"}).status_code == 403
 

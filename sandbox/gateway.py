@@ -6,7 +6,7 @@ import json
 import re
 import time
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from graphql import (
@@ -19,6 +19,17 @@ from graphql import (
 )
 from graphql.utilities import value_from_ast_untyped
 
+from sandbox.answers import (
+    Answer,
+    Ended,
+    error_of,
+    formatted,
+    json_headers,
+    places,
+    quoted,
+    refused,
+    validation_only,
+)
 from sandbox.call import Call
 from sandbox.cells import encode
 from sandbox.complexity import estimate
@@ -32,16 +43,6 @@ from sandbox.service import Service
 VERSION_FORM = re.compile(r"\d{4}-\d{2}\Z")
 SERVED = {value for value, _ in VERSIONS}
 HTML = "<html><head><title>{0} error</title></head><body><center><h1>{0} error</h1></center></body></html>"
-
-
-@dataclass
-class Answer:
-    """What goes over the wire. `end` says how the connection ends: kept, closed, reset, or cut in the body."""
-
-    status: int
-    body: bytes
-    headers: dict[str, str] = field(default_factory=dict)
-    end: str = "keep"
 
 
 @dataclass
@@ -278,64 +279,3 @@ class Gateway:
             if form == "json" and status:
                 raise Refusal(int(status), {"status_code": int(status), "error_message": "Internal server error",
                                             "error_code": "INTERNAL_SERVER_ERROR"})
-
-
-class Ended(Refusal):
-    """The connection ends without an answer."""
-
-    def __init__(self, answer: Answer) -> None:
-        super().__init__(answer.status, "")
-        self.answer = answer
-
-
-def error_of(hit: FaultHit) -> Refusal:
-    wanted = hit.settings
-    extensions = {"code": wanted.get("code", "INTERNAL_SERVER_ERROR"), "status_code": wanted.get("status", 200),
-                  **wanted.get("extensions", {})}
-    headers = {}
-    if wanted.get("retry_in_seconds") is not None:
-        extensions["retry_in_seconds"] = wanted["retry_in_seconds"]
-        headers["Retry-After"] = str(wanted["retry_in_seconds"])
-    error = {"message": wanted.get("message", "Internal server error"), "extensions": extensions}
-    return Refusal(int(wanted.get("http", 200)), {"errors": [error]}, headers)
-
-
-def refused(exc: Refusal, request_id: str) -> Answer:
-    if isinstance(exc, Ended):
-        return exc.answer
-    if isinstance(exc.body, str):
-        return Answer(exc.status, exc.body.encode(), {"Content-Type": "text/html", **exc.headers})
-    body = {**exc.body, "extensions": {"request_id": request_id}}
-    return Answer(exc.status, encode(body).encode(), {**json_headers(), **exc.headers})
-
-
-def json_headers() -> dict[str, str]:
-    return {"Content-Type": "application/json; charset=utf-8"}
-
-
-def places(error: GraphQLError) -> list[dict[str, int]]:
-    return [{"line": one.line, "column": one.column} for one in error.locations or ()]
-
-
-def formatted(error: GraphQLError) -> dict[str, Any]:
-    found: dict[str, Any] = {"message": error.message}
-    if error.locations:
-        found["locations"] = places(error)
-    if error.path is not None:
-        found["path"] = list(error.path)
-    if error.extensions:
-        found["extensions"] = error.extensions
-    elif error.original_error is not None and not isinstance(error.original_error, GraphQLError):
-        found["message"] = "Internal server error"
-        found["extensions"] = {"status_code": 500, "error_code": "INTERNAL_SERVER_ERROR", "service": "monolith"}
-    return found
-
-
-def quoted(message: str) -> str:
-    """monday's engine puts names in double quotes, ours in single ones."""
-    return re.sub(r"'([^']*)'", r'"\1"', message)
-
-
-def validation_only(errors: Any) -> bool:
-    """Variables that do not fit their types fail before execution: such answers have no `data`."""
-    return bool(errors) and all(e.path is None for e in errors)

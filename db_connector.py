@@ -32,7 +32,7 @@ from postgres_text import CopyText, array_text, json_text, json_value
 
 __all__ = [
     *("Composable", "Database", "Transaction", "TransactionConflict"),
-    *("compose", "connect", "db", "identifier", "identifiers", "joined", "json_text", "table_name"),
+    *("compose", "connect", "db", "identifier", "identifiers", "joined", "json_text", "literal", "table_name"),
 ]
 
 Row = tuple[Any, ...]
@@ -78,6 +78,11 @@ def identifiers(names: Iterable[str]) -> Composable:
 def joined(separator: str, parts: Iterable[Composable]) -> Composable:
     """Pieces of a statement with a separator between them."""
     return sql.SQL(separator).join(list(parts))
+
+
+def literal(value: Any) -> Composable:
+    """A value inside a statement, where a parameter would make it hard to read."""
+    return sql.Literal(value)
 
 
 def table_name(name: str) -> Composable:

@@ -18,7 +18,7 @@ import orjson
 
 from column_types import CellError, cell_selection, clean_text, column_type, comparison, dumps, same
 from models import Board, BoardColumn, Cell, Item, Record, Value
-from transforms import Transform
+from transforms import FirstFilled, Transform
 
 ITEM_NAME = "name"
 """The pseudo column of a mapping that stands for the item's name."""
@@ -220,6 +220,14 @@ class BoundMapping:
         """The GraphQL selection inside `column_values` that reading them needs."""
         return cell_selection(self.columns[column].type for column in self.column_ids)
 
+    def learn_types(self, types: Map[str, Map[str, str]]) -> None:
+        """Compare fields as their table columns keep them: a `date` column has no time of day."""
+        for name, place in self.places.items():
+            home = self.mapping.related.get(place.home)
+            kind = types.get(home.table if home else self.mapping.table, {}).get(place.column, "")
+            if kind == "date" and place.key is None and self.kinds[name] == "moment":
+                self.kinds[name] = "day"
+
     def same(self, name: str, a: Value, b: Value) -> bool:
         """Whether two values of a field mean the same."""
         return same(self.kinds[name], a, b)
@@ -274,14 +282,21 @@ class BoundMapping:
         return str(next((value for value in named if value), "") or "")
 
     def fingerprint(self, item: Item) -> tuple[str, bool]:
-        """A hash of everything read of an item, and whether it holds characters that PostgreSQL cannot store."""
+        """A hash of everything read of an item, and whether it holds characters that PostgreSQL cannot store.
+
+        Another mapping reads something else of the same cells, so its hashes are others.
+        """
         try:
             content = orjson.dumps((item.name, item.cells))
         except TypeError:  # a lone surrogate
             content, odd = dumps((item.name, item.cells)), True
         else:
             odd = b"\\u0000" in content
-        return hashlib.blake2b(content, digest_size=16).hexdigest(), odd
+        return hashlib.blake2b(content, digest_size=16, salt=self._salt).hexdigest(), odd
+
+    @cached_property
+    def _salt(self) -> bytes:
+        return bytes.fromhex(self.mapping.fingerprint)
 
     # How it is put together
 
@@ -298,7 +313,9 @@ class BoundMapping:
         return [Binding((column.id,), (f"{self.mapping.rest}:{column.id}",)) for column in self.rest_columns]
 
     def _live(self, binding: Binding) -> bool:
-        return any(column in self.columns for column in binding.columns)
+        """Whether it can be read. Half a name is no name: what a missing column helped to make stays as it is."""
+        enough = any if isinstance(binding.transform, FirstFilled) else all
+        return enough(column in self.columns for column in binding.columns)
 
     def _place(self, name: str, binding: Binding) -> Place:
         declared = self.mapping.places.get(name)
@@ -404,7 +421,7 @@ def _titles(columns: Iterable[BoardColumn], reserved: set[str]) -> dict[str, str
     taken, titles = set(reserved), {}
     for column in columns:
         title = clean_text(column.title) or column.id
-        if title in taken:
+        while title in taken:
             title = f"{title} ({column.id})"
         taken.add(title)
         titles[column.id] = title

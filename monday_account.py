@@ -73,6 +73,7 @@ class ImportJob:
     status: str = "UPLOAD_PENDING"
     counts: Mapping[str, int] = field(default_factory=dict)
     report_url: str | None = None
+    upload_url: str | None = field(default=None, repr=False)
 
 
 class AccountReads(Conversation):
@@ -226,27 +227,25 @@ class AccountWrites(Conversation):
         """End a subscription."""
         self.run(DELETE_WEBHOOK, {"id": str(webhook_id)}, idempotency_key=key)
 
-    def ingest(
-        self,
-        board_id: str | int,
-        group_id: str,
-        match_column_id: str,
-        header: Sequence[str],
-        rows: Iterable[Sequence[str]],
-        *,
-        behaviour: str = "UPSERT",
+    def start_import(
+        self, board_id: str | int, group_id: str, match_column_id: str, *, behaviour: str = "UPSERT",
         key: str | None = None,
     ) -> ImportJob:
-        """Hand up to 10,000 rows to monday.com's bulk import. `header` is `name`, then column ids.
+        """Open a bulk import: rows with a known text in the match column change its item, others make one.
 
-        An empty cell leaves the value as it is, `<NULL>` clears it. What happens is told by `wait_for_import`.
+        Nothing happens until its rows are uploaded, so the job's id can be kept before anything is made.
         """
-        body = csv_bytes(header, rows)
         match = {"match_column_id": match_column_id, "behaviour": behaviour}
         variables = {"board": str(board_id), "group": group_id, "match": match}
         started = _told(self.run(INGEST_ITEMS, variables, idempotency_key=key), "ingest_items")
-        self._upload(started["upload_url"], body)
-        return ImportJob(started["job_id"])
+        return ImportJob(started["job_id"], upload_url=started["upload_url"])
+
+    def upload_rows(self, job: ImportJob, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        """Hand up to 10,000 rows to an import. `header` is `name`, then column ids.
+
+        An empty cell leaves the value as it is, `<NULL>` clears it. What happens is told by `wait_for_import`.
+        """
+        self._upload(str(job.upload_url), csv_bytes(header, rows))
 
     def _upload(self, url: str, body: bytes) -> None:
         for attempt in range(5):

@@ -100,6 +100,10 @@ class Monday(AccountReads, AccountWrites, ItemReads, ItemWrites):
         """What the conversation has cost so far."""
         return self._caller.tally.snapshot(self._caller.daily.used)
 
+    def wait(self, seconds: float, cause: str) -> None:
+        """Pause, by the client's clock, and count it."""
+        self._caller.wait(seconds, cause)
+
     def mutate(self, document: str, variables: Mapping[str, Any], key: str | None = None) -> MutationAnswer:
         """A mutation under aliases: what succeeded, and an error for each alias that did not."""
         return answer_by_alias(self._caller.call(Request(plain(document), variables, key or str(uuid.uuid4()))), ())

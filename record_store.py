@@ -7,18 +7,18 @@ keys; which of several items fills a shared row is decided by who was updated la
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from column_types import from_json, is_empty
+from column_types import dumps, from_json, is_empty
 from db_connector import Composable, Transaction, compose, identifier, joined, table_name
 from mapping import ROOT, BoundMapping, Mapping, Related
 from models import Record, Value
-from row_table import Home, Rank, Row, Slot, Table, alias, folded, plain_text, slot_value, usable_keys
-from shared_rows import Rows, Settlement, Want, note_shown
+from row_table import Home, Rank, Row, Slot, Table, alias, folded, plain_text, slot_value, spellings, usable_keys
+from shared_rows import Effects, Rows, Settlement, Want, note_shown, pointing
 
 
 @dataclass(slots=True)
@@ -49,6 +49,8 @@ class Upsert:
     root_id: str = ""
     ids: dict[str, str | None] = field(default_factory=dict)
     shown: Record = field(default_factory=dict)
+    own: Record = field(default_factory=dict)
+    """The item's own cells where they are known to differ from the row that `record` shows."""
     kept: list[str] = field(default_factory=list)
     """The titles of the board columns that the root's metadata keeps, because their row would have no key."""
 
@@ -97,6 +99,8 @@ class RecordStore:
         }
         self._keeping = [home for home in self.homes.values() if home.keeps_metadata and self.mapping.rest]
         self._load = self._load_statement()
+        self._news: list[tuple[str, Row, Slot]] = []
+        self._rows: dict[str, Row] = {}
 
     # Loading
 
@@ -228,18 +232,70 @@ class RecordStore:
             holder.stored = stored.get(holder.root_id)
         return found
 
+    def unlinked_with(self, tx: Transaction, name: str, values: Sequence[str]) -> dict[str, list[Stored]]:
+        """The entity's rows without an item that show one of these values in a field, by the value without case."""
+        place = self.root.fields[name]
+        wanted = sorted({value.strip().lower() for value in values})
+        text = "t.{column}::text" if place.key is None else "t.{column} ->> %(key)s"
+        statement = compose(
+            f"select lower(trim({text})), t.{{id}}::text from {{table}} as t where lower(trim({text})) = any(%(values)s)"
+            " and t.archived_at is null{only} and not exists (select from sync_mapping as l"
+            " where l.entity_type = %(type)s and l.entity_id = t.{id}::text)",
+            column=identifier(place.column), id=identifier(self.mapping.primary_key),
+            table=table_name(self.mapping.table), only=self.only("t"),
+        )  # fmt: skip
+        params = {"values": wanted, "key": place.key, "type": self.mapping.entity_type, **self._only_params()}
+        rows = tx.rows(statement, params)
+        stored = self.load(tx, [row[1] for row in rows])
+        found: dict[str, list[Stored]] = {}
+        for value, root_id in rows:
+            found.setdefault(value, []).append(stored[root_id])
+        return found
+
+    def page_of_ids(self, tx: Transaction, after: str | None, limit: int) -> list[str]:
+        """The ids of the entity's rows that are not archived, a page at a time in the order of their text."""
+        statement = compose(
+            "select t.{id}::text from {table} as t where (%(after)s::text is null or t.{id}::text > %(after)s){only}"
+            ' order by t.{id}::text collate "C" limit %(limit)s',
+            id=identifier(self.mapping.primary_key), table=table_name(self.mapping.table), only=self.only("t"),
+        )  # fmt: skip
+        rows = tx.rows(statement, {"after": after, "limit": limit, **self._only_params()})
+        return [row[0] for row in rows]
+
     # Writing
 
-    def write(self, tx: Transaction, upserts: Sequence[Upsert]) -> None:
+    def set_status(self, tx: Transaction, statuses: Map[str, str]) -> None:
+        """Tell the application, on its own rows, how far their records are."""
+        tx.bulk(
+            "update {table} as t set sync_status = new.status from {rows}"
+            " where t.{key}::text = new.id and t.sync_status is distinct from new.status",
+            {"id": "text", "status": "text"}, list(statuses.items()),
+            table=table_name(self.mapping.table), key=identifier(self.mapping.primary_key),
+        )  # fmt: skip
+
+    def write(self, tx: Transaction, upserts: Sequence[Upsert]) -> Effects:
         """Write them all: related rows first, then roots, then the rows that point at roots."""
+        effects = Effects()
         for upsert in upserts:
             upsert.ids = dict(upsert.stored.ids) if upsert.stored else {}
             upsert.root_id = upsert.stored.root_id if upsert.stored else str(uuid.uuid4())
         for step in self.mapping.order:
-            self._write_related(tx, [self.homes[one.name] for one in step], upserts)
+            self._write_related(tx, [self.homes[one.name] for one in step], upserts, effects)
         self._write_roots(tx, upserts)
         for related in self.mapping.children:
             self._write_children(tx, self.homes[related.name], upserts)
+        self._reload_redirected(tx, effects)
+        return effects
+
+    def _reload_redirected(self, tx: Transaction, effects: Effects) -> None:
+        """What a record shows through a shared row that points elsewhere is read back."""
+        upserts = [upsert for upsert, _ in effects.redirected.values()]
+        stored = self.load(tx, [upsert.root_id for upsert in upserts], anybody=True)
+        for upsert, homes in effects.redirected.values():
+            shown = stored[upsert.root_id].record
+            for name in (name for home in homes for name in self.homes[home].names):
+                if not self.bound.same(name, shown.get(name), upsert.record.get(name)):
+                    upsert.shown[name] = shown.get(name)
 
     def archive(self, tx: Transaction, root_ids: Sequence[str]) -> int:
         """Mark root rows as archived; how many were not yet."""
@@ -264,16 +320,21 @@ class RecordStore:
 
     # Related rows
 
-    def _write_related(self, tx: Transaction, homes: Sequence[Home], upserts: Sequence[Upsert]) -> None:
+    def _write_related(
+        self, tx: Transaction, homes: Sequence[Home], upserts: Sequence[Upsert], effects: Effects
+    ) -> None:
         wants = [want for upsert in upserts for home in homes if (want := self._want(upsert, home)) is not None]
         if not wants:
             return
         rows = self._find(tx, homes, wants)
         wants.sort(key=lambda want: want.upsert.rank)
-        Settlement(self, tx, homes, wants, rows).run()
+        settlement = Settlement(self, tx, homes, wants, rows)
+        settlement.run(effects)
+        self._rows.update(rows.by_id)
+        self._news += [(home.name, row, slot) for row, slot in settlement.overwritten for home in homes]
         self._save(tx, homes, [want.row for want in wants if want.row is not None])
         for want in wants:
-            note_shown(want)
+            note_shown(want, effects)
 
     def _want(self, upsert: Upsert, home: Home) -> Want | None:
         """None when nothing about this related row is to change."""
@@ -322,10 +383,11 @@ class RecordStore:
         selected: list[Composable] = []
         params: dict[str, Any] = {}
         for index, key in enumerate(related.keys):
-            values = sorted({folded(key, values) for want in wants for at, values in want.keys if at == index})
+            asked = [found for want in wants for at, found in want.keys if at == index]
+            values = sorted({one for found in asked for one in spellings(key, found)})
             if values:
                 selected.append(table.by_key(index, key))
-                params.update({f"k{index}_{at}": [plain_text(one[at]) for one in values] for at in range(len(key))})
+                params.update({f"k{index}_{at}": [one[at] for one in values] for at in range(len(key))})
         if current := sorted({want.current for want in wants if want.current}):
             selected.append(table.by_id())
             params["current"] = current
@@ -350,6 +412,45 @@ class RecordStore:
             )  # fmt: skip
         if dirty:
             table.update(tx, "id", dirty)
+
+    def tell_others(self, tx: Transaction) -> None:
+        """After the links are saved: whoever shows a shared row that a newcomer has filled is known to differ from it.
+
+        Without this, the newcomer's value would look like a change made in PostgreSQL, and go to the others' cells.
+        """
+        news: dict[tuple[str, str], Record] = {}
+        for home_name, row, slot in self._news:
+            for name, home, value in self._meaning(home_name, row, slot):
+                news.setdefault((home, row.id), {})[name] = value
+        self._news, self._rows = [], {}
+        if not news:
+            return
+        numbers = {name: number for number, name in enumerate(self.homes)}
+        tx.bulk(
+            "update sync_mapping as l set updated_at = now(), base_postgres = nullif((coalesce(l.base_postgres, '{{}}')"
+            " - array(select jsonb_object_keys(told.patch))) || coalesce((select jsonb_object_agg(p.key, p.value)"
+            " from jsonb_each(told.patch) as p where nullif(l.base -> p.key, 'null') is distinct from"
+            " nullif(p.value, 'null')), '{{}}'), '{{}}')"
+            " from (select uses.root, jsonb_object_agg(p.key, p.value) as patch from {rows} join ({uses}) as uses"
+            " on uses.home = new.home and uses.row_id = new.row_id cross join jsonb_each(new.patch) as p"
+            " group by uses.root) as told where l.entity_id = told.root and l.entity_type = %(type)s",
+            {"home": "integer", "row_id": "text", "patch": "jsonb"},
+            [(numbers[home], row_id, dumps(patch).decode()) for (home, row_id), patch in news.items()],
+            {"type": self.mapping.entity_type, "ids": sorted({row_id for _, row_id in news})},
+            uses=joined(" union all ", [pointing(self, self.homes[home]) for home in {home for home, _ in news}]),
+        )  # fmt: skip
+
+    def _meaning(self, home_name: str, row: Row, slot: Slot) -> Iterator[tuple[str, str, Value]]:
+        """Which fields of those who use a row a slot of it is (field, home by which they use it, value)."""
+        home = self.homes[home_name]
+        if slot in home.slots:
+            yield home.slots[slot], home_name, row.values.get(slot)
+            return
+        for other in self.homes.values():
+            if other.related and (other.related.parent, other.related.via) == (home_name, slot[0]):
+                pointed = self._rows.get(str(row.values.get(slot)))
+                for at, name in other.slots.items() if pointed else ():
+                    yield name, home_name, pointed.values.get(at)
 
     # Root rows
 
@@ -379,7 +480,12 @@ class RecordStore:
         return any(upsert.ids.get(name) != stored.ids.get(name) for name in self.root.pointers.values())
 
     def _metadata_touched(self, upsert: Upsert) -> bool:
-        return any(upsert.touches(home.names) for home in self._keeping)
+        """Whether cells of a related row that is missing, or was, stand in the root's metadata."""
+        before = upsert.stored.ids if upsert.stored else {}
+        return any(
+            upsert.touches(home.names) and (before.get(home.name) is None or upsert.ids.get(home.name) is None)
+            for home in self._keeping
+        )
 
     def _root_extras(self, upserts: Sequence[Upsert]) -> dict[str, tuple[str, list[Any]]]:
         """Columns beside the mapped ones: whose item it is, which entity it belongs to, whether it is archived."""

@@ -21,6 +21,9 @@ Rank = tuple[str, int]
 
 NEVER: Rank = ("", -1)
 
+BLANKS = " \t\n\r\f\v"
+"""What does not count at the ends of a key; the indexes of `schema.sql` leave out the same."""
+
 
 @dataclass(slots=True, eq=False)
 class Row:
@@ -33,6 +36,7 @@ class Row:
     owned: bool = False
     rank: Rank | None = None
     filled: set[Slot] = field(default_factory=set)
+    edited: set[Slot] = field(default_factory=set)
     defaults: Map[str, Any] = field(default_factory=dict)
 
 
@@ -48,6 +52,10 @@ class Home:
         self.slots: dict[Slot, str] = {(place.column, place.key): one for one, place in self.fields.items()}
         self.kinds: dict[Slot, str] = {slot: bound.kinds[one] for slot, one in self.slots.items()}
         self.pointers = bound.mapping.pointers(name)
+        hanging = bound.mapping.related
+        self.own_pointers = {
+            column: other for column, other in self.pointers.items() if name and hanging[other].parent == name
+        }
         self.types = types
         self.columns = sorted({slot[0] for slot in self.slots} | set(self.pointers))
         self.case_blind: set[Slot] = {
@@ -100,6 +108,9 @@ class Table:
         for at, part in enumerate(key):
             column = compose("t.{column}", column=identifier(part.column))
             if part.ignore_case:
+                # An e-mail is stored without outer blanks; other texts as they were written.
+                if self.kinds.get((part.column, None)) != "email":
+                    column = compose("btrim({column}, E' \\t\\n\\r\\f\\x0b')", column=column)
                 parts.append(compose("lower({column}) = lower(w.{at})", column=column, at=identifier(f"v{at}")))
             else:
                 kind = self.types.get(part.column, "text")
@@ -228,7 +239,7 @@ def usable_keys(related: Related, values: Map[Slot, Value]) -> list[tuple[int, t
     found = []
     for index, key in enumerate(related.keys):
         parts = tuple(values.get((part.column, None)) for part in key)
-        if not any(is_empty(part) or isinstance(part, str) and not part.strip() for part in parts):
+        if not any(is_empty(part) or isinstance(part, str) and not part.strip(BLANKS) for part in parts):
             found.append((index, parts))
     return found
 
@@ -236,9 +247,15 @@ def usable_keys(related: Related, values: Map[Slot, Value]) -> list[tuple[int, t
 def folded(key: Sequence[Any], values: Sequence[Value]) -> tuple[str, ...]:
     """A key's values as they are compared."""
     return tuple(
-        plain_text(value).strip().lower() if part.ignore_case else plain_text(value)
+        plain_text(value).strip(BLANKS).lower() if part.ignore_case else plain_text(value)
         for part, value in zip(key, values, strict=True)
     )
+
+
+def spellings(key: Sequence[Any], values: Sequence[Value]) -> set[tuple[str, ...]]:
+    """A key's values as they are looked up: folded, and as they are where the server folds other letters than Python."""
+    return {folded(key, values), tuple(plain_text(value).strip(BLANKS) if part.ignore_case else plain_text(value)
+                                       for part, value in zip(key, values, strict=True))}  # fmt: skip
 
 
 def key_of(related: Related, index: int, values: Map[Slot, Value]) -> tuple[str, ...]:

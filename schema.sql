@@ -197,13 +197,13 @@ exception when unique_violation then
     create index if not exists users_email_idx on users (lower(email));
 end $$;
 
--- How rows that several items share are found.
-create index if not exists sales_teams_name_idx on sales_teams (lower(name));
+-- How rows that several items share are found. Texts are stored as written, so their outer blanks are left out here.
+create index if not exists sales_teams_key_idx on sales_teams (lower(btrim(name, E' \t\n\r\f\x0b')));
 create index if not exists customers_email_idx on customers (lower(email));
-create index if not exists customers_name_phone_idx on customers (lower(name), phone);
+create index if not exists customers_key_idx on customers (lower(btrim(name, E' \t\n\r\f\x0b')), phone);
 create index if not exists properties_customer_idx on properties (customer_id);
-create index if not exists pa_law_name_idx on pa_law (lower(name));
-create index if not exists insurances_name_idx on insurances (lower(company_name));
+create index if not exists pa_law_key_idx on pa_law (lower(btrim(name, E' \t\n\r\f\x0b')));
+create index if not exists insurances_key_idx on insurances (lower(btrim(company_name, E' \t\n\r\f\x0b')));
 create index if not exists policies_number_idx on policies (policy_number);
 create index if not exists insurance_claims_number_idx on insurance_claims (claim_number);
 create index if not exists storms_date_idx on storms (date);
@@ -238,7 +238,7 @@ create index if not exists contacts_organization_idx on contacts (organization_i
 --
 -- `base` is what the item last showed, `base_postgres` only those fields in which the row was known to differ.
 -- `monday_hash` is over all that was read of the item: when it is the same again, nothing needs to be looked at.
--- The intent is written before an item is created, and says what to look for should no answer come.
+-- An intent is written before an item is created: `intent` is a hash of what is sent, `intent_key` names its document.
 select pg_temp.columns('sync_mapping',
     'monday_id text',
     'entity_id text',
@@ -252,7 +252,7 @@ select pg_temp.columns('sync_mapping',
     'sync_direction text not null default ''bidirectional''',
     'sync_status text not null default ''synced''',
     'archived_at timestamptz',
-    'intent jsonb',
+    'intent text',
     'intent_key text',
     'intent_at timestamptz',
     'attempts integer not null default 0',
@@ -277,6 +277,17 @@ exception when unique_violation then
 end $$;
 create index if not exists sync_mapping_retry_idx on sync_mapping (next_try_at) where next_try_at is not null;
 create index if not exists sync_mapping_intent_idx on sync_mapping (intent_at) where intent_at is not null;
+
+-- The documents in which items are about to be created: the same document under the same key makes nothing twice. A row
+-- here is in doubt; the links it is about carry its key in `intent_key`, and no item yet.
+create table if not exists sync_intents (
+    key text primary key,
+    entity_type text not null,
+    monday_board_id text not null,
+    kind text not null,
+    document jsonb not null,
+    job_id text,
+    created_at timestamptz not null default now());
 
 -- Items that were left out, and why: said once, and again when the reason changes. `key` is what would make it a
 -- record: an item that waits for somebody else's key is read again when that key is free.
@@ -340,6 +351,7 @@ create table if not exists sync_inbox (
 -- transaction, removed when the change has been dealt with, so nothing depends on the order in which transactions end.
 create table if not exists sync_outbox (
     id bigint generated always as identity primary key,
+    entity_type text not null,
     table_name text not null,
     row_id text not null,
     operation text not null,
@@ -347,7 +359,7 @@ create table if not exists sync_outbox (
     attempts integer not null default 0,
     next_try_at timestamptz,
     last_error text);
-create index if not exists sync_outbox_row_idx on sync_outbox (table_name, row_id);
+create index if not exists sync_outbox_entity_idx on sync_outbox (entity_type, id);
 
 -- Fields that both sides changed to different values, and who won; `held` waits for a person.
 select pg_temp.columns('sync_conflicts',

@@ -1,17 +1,19 @@
 """Rows that several records share: which row each record of a batch gets, and who fills it.
 
 A shared row is found by its natural keys. Blanks in it are filled by whoever has something to say; over the rest, the
-item that was updated last decides. An edit of a record that has the row already always goes in.
+item that was updated last decides. An edit of a record that has the row already always goes in. What somebody changed
+with SQL, and no item shows yet, is never filled over.
 """
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping as Map
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from column_types import is_empty
+from column_types import from_json, is_empty
 from db_connector import Composable, Transaction, compose, identifier, joined, table_name
 from mapping import ROOT, Related
 from models import Value
@@ -19,6 +21,16 @@ from row_table import NEVER, Home, Row, Slot, Table, folded, key_of, usable_keys
 
 if TYPE_CHECKING:
     from record_store import RecordStore, Upsert
+
+
+@dataclass(slots=True)
+class Effects:
+    """What writing some records did to rows that others show too."""
+
+    edited: dict[str, set[str]] = field(default_factory=dict)
+    """Rows (by table) that an edit has changed: news for everybody who shows them."""
+    redirected: dict[int, tuple[Upsert, set[str]]] = field(default_factory=dict)
+    """Records for which a shared row points at other rows than their own, and which those are."""
 
 
 @dataclass(slots=True)
@@ -31,6 +43,12 @@ class Want:
     keys: list[tuple[int, tuple[Value, ...]]]
     current: str | None
     row: Row | None = None
+
+    def show_own(self) -> None:
+        """In another row than before, the record shows its own cells where they were known to differ."""
+        for slot, name in self.home.slots.items():
+            if name in self.upsert.own:
+                self.values[slot] = self.upsert.own[name]
 
 
 class Rows:
@@ -77,19 +95,29 @@ class Settlement:
         related = homes[0].related
         assert related is not None
         self.related = related
+        self.joined: set[str] = set()
+        """Rows that records of this page have come to."""
+        self.overwritten: list[tuple[Row, Slot]] = []
+        """What a newcomer filled into rows that others show too."""
 
-    def run(self) -> None:
-        """Give each want its row."""
+    def run(self, effects: Effects) -> None:
+        """Give each want its row, and note what that does to other records."""
         alone = self._used_once()
-        self._rank_found()
+        self._look_at_found()
         for want in self.wants:
-            row = self._found(want) or self._kept(want, alone) or self._made(want)
+            row = self._found(want) or self._kept(want, alone)
+            if row is None or row.id != want.current:
+                want.show_own()
+            row = row or self._made(want)
             want.row = row
             want.upsert.ids[want.home.name] = row.id
+            if row.id != want.current:
+                self.joined.add(row.id)
             if row.new and not row.filled:
                 row.filled = set(row.values)
             elif row.id == want.current:
-                self._change(want, row)
+                if self._change(want, row) and not row.new:
+                    effects.edited.setdefault(self.related.table, set()).add(row.id)
             else:
                 self._fill(want, row)
 
@@ -109,7 +137,7 @@ class Settlement:
     def _kept(self, want: Want, alone: set[str]) -> Row | None:
         """The record's present row, to be corrected in place, unless others use it too."""
         row = self.rows.by_id.get(want.current or "")
-        if row is None or row.id not in alone or row.owned:
+        if row is None or row.id not in alone or row.id in self.joined or row.owned:
             return None
         keyed = any(self._has(row, at) for at in range(len(self.related.keys)))
         if keyed and self.related.key_changed != "rename":
@@ -127,9 +155,10 @@ class Settlement:
         self.rows.index(self.related, row)
         return row
 
-    def _change(self, want: Want, row: Row) -> None:
+    def _change(self, want: Want, row: Row) -> bool:
         """The record has this row and changes it: an edit, which everybody who shows the row will see."""
         changed = want.upsert.changed
+        edited = False
         for slot, value in want.values.items():
             name = want.home.slots.get(slot)
             if name is None:
@@ -137,29 +166,32 @@ class Settlement:
                     continue
             elif changed is not None and name not in changed:
                 continue
-            self._set(want, row, slot, value)
+            edited |= self._set(want, row, slot, value)
         self.rows.index(self.related, row)
+        return edited
 
     def _fill(self, want: Want, row: Row) -> None:
         """The record meets a row of others: blanks are filled, and who was updated last has the say over the rest."""
         last = row.rank or NEVER
         for slot, value in want.values.items():
-            if is_empty(value):
+            if is_empty(value) or slot in row.edited:
                 continue
             shown = row.values.get(slot)
             if is_empty(shown) or (want.upsert.rank > last and not want.home.same(slot, shown, value)):
-                self._set(want, row, slot, value)
+                if self._set(want, row, slot, value):
+                    self.overwritten.append((row, slot))
         row.rank = max(last, want.upsert.rank)
         self.rows.index(self.related, row)
 
-    def _set(self, want: Want, row: Row, slot: Slot, value: Value) -> None:
+    def _set(self, want: Want, row: Row, slot: Slot, value: Value) -> bool:
         if row.owned and self._is_owned(slot):
-            return
+            return False
         if want.home.same(slot, row.values.get(slot), value):
-            return
+            return False
         row.values[slot] = value
         row.filled.add(slot)
         row.dirty = True
+        return True
 
     def _is_owned(self, slot: Slot) -> bool:
         owner = self.store.owners[str(self.related.owned_by)]
@@ -176,65 +208,79 @@ class Settlement:
         return {row_id for row_id, count in self._uses(ids) if count == 1}
 
     def _uses(self, ids: Sequence[str]) -> list[Any]:
-        counts = [self._pointing(home) for home in self.homes]
         statement = compose(
             "select row_id, count(distinct root) from ({uses}) as uses where row_id = any(%(ids)s) group by row_id",
-            uses=joined(" union all ", counts),
+            uses=joined(" union all ", [pointing(self.store, home) for home in self.homes]),
         )
         return self.tx.rows(statement, {"ids": list(ids)})
 
-    def _pointing(self, home: Home) -> Composable:
-        """Which root rows use which row of this home."""
-        related = home.related
-        assert related is not None and related.via is not None
-        mapping = self.store.mapping
-        if related.parent == ROOT:
-            return compose(
-                "select {via}::text as row_id, {key}::text as root from {table} where {via} = any(%(ids)s::uuid[])",
-                via=identifier(related.via), key=identifier(mapping.primary_key), table=table_name(mapping.table),
-            )  # fmt: skip
-        parent = mapping.related[related.parent]
-        return compose(
-            "select p.{via}::text as row_id, r.{key}::text as root from {parent} as p"
-            " join {table} as r on r.{link} = p.id where p.{via} = any(%(ids)s::uuid[])",
-            via=identifier(related.via), parent=table_name(parent.table), link=identifier(str(parent.via)),
-            key=identifier(mapping.primary_key), table=table_name(mapping.table),
-        )  # fmt: skip
-
-    def _rank_found(self) -> None:
-        """Find out who filled the existing rows that a record meets and would show otherwise."""
+    def _look_at_found(self) -> None:
+        """Of existing rows that a record meets and would show otherwise: who filled them, and what is there by SQL alone."""
         disputed = {
             row.id: row
             for want in self.wants
             if (row := self._found(want)) is not None and row.id != want.current and not row.new
             and any(
-                not is_empty(value) and not is_empty(row.values.get(slot))
-                and not want.home.same(slot, row.values.get(slot), value)
+                not is_empty(value) and not want.home.same(slot, row.values.get(slot), value)
                 for slot, value in want.values.items()
             )
         }  # fmt: skip
         if not disputed:
             return
         statement = compose(
-            "select uses.row_id, max(array[to_char(l.monday_updated_at at time zone 'UTC',"
-            " 'YYYY-MM-DD\"T\"HH24:MI:SS.US'), lpad(l.monday_id, 24, '0')])"
+            "select distinct on (uses.row_id) uses.row_id, uses.home, l.monday_id,"
+            " to_char(l.monday_updated_at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'),"
+            " coalesce(l.base, '{{}}') || coalesce(l.base_postgres, '{{}}')"
             " from ({uses}) as uses join sync_mapping as l on l.entity_id = uses.root and l.entity_type = %(type)s"
-            " group by uses.row_id",
-            uses=joined(" union all ", [self._pointing(home) for home in self.homes]),
+            " where l.monday_id is not null"
+            " order by uses.row_id, l.monday_updated_at desc nulls last, length(l.monday_id) desc, l.monday_id desc",
+            uses=joined(" union all ", [pointing(self.store, home) for home in self.homes]),
         )
+        homes = list(self.store.homes.values())
         params = {"ids": sorted(disputed), "type": self.store.mapping.entity_type}
-        for row_id, (updated_at, monday_id) in self.tx.rows(statement, params):
-            if monday_id and monday_id.isdigit():
-                disputed[row_id].rank = (updated_at or "", int(monday_id))
+        for row_id, home, monday_id, updated_at, known in self.tx.rows(statement, params):
+            disputed[row_id].rank = (updated_at or "", int(monday_id))
+            disputed[row_id].edited = _edited(homes[home], disputed[row_id], known)
 
 
-def note_shown(want: Want) -> None:
+def _edited(home: Home, row: Row, known: Map[str, Any]) -> set[Slot]:
+    """Where a row shows something else than when the item that was updated last agreed with it."""
+    shown = ((slot, row.values.get(slot), from_json(home.kinds[slot], known.get(name))) for slot, name in home.slots.items())
+    return {slot for slot, now, was in shown if not home.same(slot, now, was)}
+
+
+def pointing(store: RecordStore, home: Home) -> Composable:
+    """Which root rows use which row of a home, of the rows `ids`: row_id, root, and the home's number."""
+    related = home.related
+    assert related is not None and related.via is not None
+    mapping, number = store.mapping, list(store.homes).index(home.name)
+    if related.parent == ROOT:
+        return compose(
+            f"select {{via}}::text as row_id, {{key}}::text as root, {number} as home from {{table}}"
+            " where {via} = any(%(ids)s::uuid[])",
+            via=identifier(related.via), key=identifier(mapping.primary_key), table=table_name(mapping.table),
+        )  # fmt: skip
+    parent = mapping.related[related.parent]
+    return compose(
+        f"select p.{{via}}::text as row_id, r.{{key}}::text as root, {number} as home from {{parent}} as p"
+        " join {table} as r on r.{link} = p.id where p.{via} = any(%(ids)s::uuid[])",
+        via=identifier(related.via), parent=table_name(parent.table), link=identifier(str(parent.via)),
+        key=identifier(mapping.primary_key), table=table_name(mapping.table),
+    )  # fmt: skip
+
+
+def note_shown(want: Want, effects: Effects) -> None:
     """Remember where the row shows something else than the record would, because the row is not its alone."""
     row, upsert = want.row, want.upsert
     assert row is not None
+    for column, other in want.home.own_pointers.items():
+        if want.values.get((column, None)) != row.values.get((column, None)):
+            # The row points at another row than this record's own, so what hangs on it shows something else too.
+            effects.redirected.setdefault(id(upsert), (upsert, set()))[1].add(other)
+    moved = row.id != want.current
     for slot, name in want.home.slots.items():
-        if upsert.changed is not None and name not in upsert.changed:
+        if not moved and upsert.changed is not None and name not in upsert.changed:
             continue
         shown = row.values.get(slot)
-        if not want.home.same(slot, shown, upsert.record.get(name)):
+        if name in upsert.own or not want.home.same(slot, shown, want.values.get(slot)):
             upsert.shown[name] = shown

@@ -1,31 +1,34 @@
 """The cycle: take a batch of items, load what is known and stored of them, decide, write, remember.
 
-One batch is one transaction: rows, links, bases and logs are written together or not at all.
+One batch is one transaction: rows, links, bases and logs are written together or not at all. What monday.com is to be
+told comes back as `Outgoing`; its answer is taken in like any other reading, with what was sent as the base.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping as Map
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from column_types import CellError
+import change_queue
+from column_types import CellError, is_empty
 from db_connector import Database, Transaction
 from errors import RowRejected
+from identity import Identity
 from mapping import BoundMapping
 from models import Item, Record
-from reconcile import Conflict, FieldPlan, Rules, Side, reconcile
-from record_store import Holder, RecordStore, Stored, Upsert
+from reconcile import Rules, Side, reconcile
+from record_store import RecordStore, Stored, Upsert
 from report import EntityReport
-from sync_state import Link, LinkChange, LogEntry, Skip, SyncState, take_turn
+from sync_state import Link, LinkChange, LogEntry, Removal, SyncState, take_turn
+from sync_task import Answer, Batch, Outgoing, Task
 
 log = logging.getLogger("monday_sync")
 
-TAKES_FROM_MONDAY = ("bidirectional", "monday_to_pg")
-TAKES_FROM_POSTGRES = ("bidirectional", "pg_to_monday")
-
-
+TO_POSTGRES = ("bidirectional", "monday_to_pg")
+TO_MONDAY = ("bidirectional", "pg_to_monday")
 NO_KEY = "without a key there is no row for these columns; they are kept in"
 
 
@@ -35,42 +38,25 @@ class _DryRun(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a run differs from the usual one."""
+    """How a run differs from the usual one, and which sides it may write."""
 
     prefer: str | None = None
     dry_run: bool = False
     run_started: datetime | None = None
+    write_postgres: bool = True
+    write_monday: bool = False
+    unify: bool = False
 
 
 @dataclass(slots=True)
-class Task:
-    """One item on its way through a batch."""
+class Look:
+    """What has become of some root rows since both sides last agreed."""
 
-    item: Item
-    hash: str
-    link: Link | None = None
-    skip: Skip | None = None
-    record: Record = field(default_factory=dict)
-    base_monday: Record = field(default_factory=dict)
-    base_postgres: Record = field(default_factory=dict)
-    stored: Stored | None = None
-    plan: FieldPlan = field(default_factory=FieldPlan)
-    upsert: Upsert | None = None
-    adopts: bool = False
-    operation: str = ""
-    warnings: list[str] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class Batch:
-    """What became of a batch, to be counted once its transaction is through."""
-
-    report: EntityReport
-    logs: list[LogEntry] = field(default_factory=list)
-    skips: list[tuple[str, str, str | None, str]] = field(default_factory=list)
-    unskipped: list[str] = field(default_factory=list)
-    conflicts: list[tuple[str | None, str | None, Conflict]] = field(default_factory=list)
-    plans: list[str] = field(default_factory=list)
+    new: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    removed: list[tuple[str, str]] = field(default_factory=list)
+    held: list[str] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
 
 
 class Engine:
@@ -87,31 +73,63 @@ class Engine:
         self.options = options
         self.report = EntityReport(self.mapping.entity, state.board_id)
         self.plans: list[str] = []
+        self.identity = Identity(self.mapping, store, state, options.run_started, self._sync_id)
+        self.dates: dict[str, datetime] = {}
+        """When root rows were changed by SQL, as the outbox tells; filled by whoever reads it."""
 
-    def take(self, items: Sequence[Item]) -> None:
-        """Bring a batch of items into PostgreSQL. A row that PostgreSQL refuses costs its own item only."""
-        if not items:
-            return
-        try:
-            batch = self._transact(items)
-        except RowRejected as exc:
-            if len(items) == 1:
-                self._refuse(items[0], str(exc))
-                return
-            middle = len(items) // 2
-            self.take(items[:middle])
-            self.take(items[middle:])
-            return
+    # Items from monday.com
+
+    def take(self, items: Sequence[Item], force: bool = False) -> Batch:
+        """Bring a batch of items in. `force` looks at them even when they are as they were when last read.
+
+        A row that PostgreSQL refuses costs its own item only. What monday.com is to be told is in the batch.
+        """
+        batch = Batch(EntityReport(self.mapping.entity, self.state.board_id))
+        self._take(items, {}, force, batch)
         self.report.add(batch.report)
         self.plans += batch.plans
         _tell(batch, self.mapping.entity_type)
+        return batch
 
-    def _transact(self, items: Sequence[Item]) -> Batch:
+    def settle(self, answers: Sequence[Answer], created: bool = False) -> None:
+        """Take in what monday.com answered. What it made of a value that was sent is news like any other.
+
+        `created`: the items are new, and counted as such by whoever made them.
+        """
+        if not answers:
+            return
+        batch = Batch(EntityReport(self.mapping.entity, self.state.board_id))
+        self._take([answer.item for answer in answers], {answer.item.id: answer for answer in answers}, True, batch)
+        report = batch.report
+        report.read = report.unchanged = 0
+        report.to_monday.updated += 0 if created else sum(bool(answer.sent) for answer in answers)
+        report.errors += sum(bool(answer.refused) for answer in answers)
+        self.report.add(report)
+        _tell(batch, self.mapping.entity_type)
+
+    def _take(self, items: Sequence[Item], answers: Map[str, Answer], force: bool, total: Batch) -> None:
+        if not items:
+            return
+        try:
+            batch = self._transact(items, answers, force)
+        except RowRejected as exc:
+            if len(items) == 1:
+                self._refuse(items[0], str(exc), total)
+                return
+            middle = len(items) // 2
+            self._take(items[:middle], answers, force, total)
+            self._take(items[middle:], answers, force, total)
+            return
+        total.report.add(batch.report)
+        for name in ("logs", "plans", "outgoing", "removals"):
+            getattr(total, name).extend(getattr(batch, name))
+
+    def _transact(self, items: Sequence[Item], answers: Map[str, Answer], force: bool) -> Batch:
         made: list[Batch] = []
 
         def work(tx: Transaction) -> Batch:
             take_turn(tx)
-            made.append(self._apply(tx, items))
+            made.append(self._apply(tx, items, answers, force))
             if self.options.dry_run:
                 raise _DryRun
             return made[-1]
@@ -121,22 +139,323 @@ class Engine:
         except _DryRun:
             return made[-1]
 
-    def _refuse(self, item: Item, reason: str) -> None:
+    def _refuse(self, item: Item, reason: str, total: Batch) -> None:
         """An item that cannot be dealt with: logged, counted, and tried again by the next run."""
-        batch = Batch(EntityReport(self.mapping.entity, self.state.board_id, read=1, errors=1))
-        batch.logs.append(LogEntry("pull", "error", reason, item.id))
+        total.report.read += 1
+        total.report.errors += 1
+        total.log("pull", "error", reason, item.id)
         if not self.options.dry_run:
             with self.db.transaction() as tx:
                 self.state.fail(tx, item.id, reason)
-                self.state.log(tx, batch.logs)
-        self.report.add(batch.report)
-        _tell(batch, self.mapping.entity_type)
+                self.state.log(tx, total.logs[-1:])
+
+    # Rows of PostgreSQL
+
+    def look(self, tx: Transaction, root_ids: Sequence[str]) -> Look:
+        """What has become of these root rows: which are new, changed or gone, and which must wait."""
+        links, stored = self.state.of_rows(tx, root_ids), self.store.load(tx, root_ids)
+        look = Look()
+        for root_id in root_ids:
+            self._look_at(root_id, links.get(root_id), stored.get(root_id), look)
+        return look
+
+    def _look_at(self, root_id: str, link: Link | None, rows: Stored | None, look: Look) -> None:
+        if not self._may(TO_MONDAY, link, rows):
+            look.waiting.append(root_id)
+        elif link is None:
+            if rows is not None and not rows.archived:
+                look.new.append(root_id)
+        elif link.monday_id is None:
+            if link.intent_key is None and rows is not None and not rows.archived:
+                look.new.append(root_id)  # refused once; one that is being created is its intent's affair
+        elif rows is None or rows.archived:
+            if not link.archived:
+                look.removed.append((link.monday_id, root_id))
+        elif link.archived:
+            look.held.append(root_id)
+        elif self._edited(link, rows):
+            look.changed.append(link.monday_id)
+
+    def _edited(self, link: Link, stored: Stored) -> bool:
+        """Whether the row shows something else than when both sides last agreed."""
+        _, theirs = link.images(self.bound.kinds)
+        return any(not self.bound.same(name, stored.record.get(name), theirs.get(name)) for name in self.bound.fields)
+
+    def _may(self, directions: tuple[str, ...], link: Link | None, stored: Stored | None) -> bool:
+        """Whether a record's own settings let a change through in one of these directions."""
+        if link is not None and (not link.enabled or link.direction not in directions):
+            return False
+        settings = stored.settings if stored else None
+        return settings is None or (settings[0] and settings[1] in directions)
+
+    # One transaction
+
+    def _apply(self, tx: Transaction, items: Sequence[Item], answers: Map[str, Answer], force: bool) -> Batch:
+        batch = Batch(EntityReport(self.mapping.entity, self.state.board_id, read=len(items)))
+        tasks = self._tasks(tx, items, force, batch)
+        tasks = [task for task in tasks if self._read(task, answers.get(task.item.id), batch)]
+        tasks = self.identity.settle(tx, tasks, batch)
+        self._load(tx, tasks)
+        for task in tasks:
+            self._decide(task, batch)
+        effects = self.store.write(tx, [task.upsert for task in tasks if task.upsert is not None])
+        changes = [self._remember(task, batch) for task in tasks]
+        self.state.save(tx, [change for change in changes if change is not None])
+        self.store.tell_others(tx)
+        here = {str(change.entity_id) for change in changes if change is not None}
+        for table, ids in effects.edited.items():
+            change_queue.note_edited(tx, self.store.owners.values(), table, ids, here)
+        self._save(tx, answers, batch)
+        return batch
+
+    def _tasks(self, tx: Transaction, items: Sequence[Item], force: bool, batch: Batch) -> list[Task]:
+        """The items that have to be looked at: all but those that are as they were when last read."""
+        prints = {item.id: (item, *self.bound.fingerprint(item)) for item in items}
+        hashes = [(item.id, "" if force else digest) for item, digest, _ in prints.values()]
+        found = self.state.find(tx, hashes)
+        tasks = []
+        for item_id in sorted(prints, key=int):
+            item, digest, odd = prints[item_id]
+            link, skip = found.links.get(item_id), found.skips.get(item_id)
+            if link is not None and link.same_hash and not link.archived:
+                batch.report.unchanged += 1
+            elif skip is not None and skip.same_hash and skip.key is None:
+                batch.report.skipped += 1
+            else:
+                task = Task(item, digest, link, skip)
+                if odd:
+                    task.warnings.append("NUL characters or halves of surrogate pairs were replaced")
+                tasks.append(task)
+        return tasks
+
+    def _read(self, task: Task, answer: Answer | None, batch: Batch) -> bool:
+        """Turn the item into a record; whether it could be."""
+        if task.link is not None:
+            task.base_monday, task.base_postgres = task.link.images(self.bound.kinds)
+        try:
+            task.record = self.bound.read(task.item, task.base_monday or None).record
+        except CellError as exc:
+            batch.report.errors += 1
+            batch.log("pull", "error", str(exc), task.item.id)
+            return False
+        if answer is not None:
+            task.base_monday.update(answer.sent)
+            task.base_postgres.update(answer.sent)
+        return True
+
+    def _sync_id(self, task: Task) -> str | None:
+        """The row key that the tool has written into the item."""
+        if self.mapping.sync_id is None:
+            return None
+        cell = task.item.cells.get(self.mapping.sync_id[0])
+        return str(cell.get("text") or "").strip() or None if cell else None
+
+    def _load(self, tx: Transaction, tasks: Sequence[Task]) -> None:
+        wanted = [task.link.entity_id for task in tasks if task.stored is None and task.link and task.link.entity_id]
+        stored = self.store.load(tx, wanted)
+        for task in tasks:
+            if task.stored is None and task.link is not None:
+                task.stored = stored.get(task.link.entity_id or "")
+
+    # Deciding
+
+    def _rules(self, task: Task) -> Rules:
+        options = self.options
+        by_field = {
+            name: one.conflict
+            for one in self.bound.bindings
+            if one.conflict and not options.prefer
+            for name in one.fields
+        }
+        return Rules(
+            default=options.prefer or self.mapping.conflict or "newest",
+            by_field=by_field,
+            read_only=self.bound.read_only,
+            write_postgres=options.write_postgres and self._may(TO_POSTGRES, task.link, task.stored),
+            write_monday=options.write_monday and self._may(TO_MONDAY, task.link, task.stored),
+        )
+
+    def _decide(self, task: Task, batch: Batch) -> None:
+        """Compare both sides and say what each needs."""
+        rules = self._rules(task)
+        task.plan.base_monday, task.plan.base_postgres = dict(task.base_monday), dict(task.base_postgres)
+        if task.stored is None:
+            self._decide_without_row(task, rules, batch)
+        elif task.stored.archived and task.link is not None and not task.link.archived and not self._changed(task):
+            self._follow_removal(task, rules, batch)
+        else:
+            self._decide_both(task, rules, batch)
+
+    def _decide_without_row(self, task: Task, rules: Rules, batch: Batch) -> None:
+        """A new item; or the row was removed, which the item follows unless somebody edited it since."""
+        if task.link is not None and not task.link.archived and not self._changed(task):
+            self._follow_removal(task, rules, batch)
+        elif rules.write_postgres:
+            task.operation = "create"
+            task.plan.base_monday, task.plan.base_postgres = dict(task.record), dict(task.record)
+            task.plan.to_postgres = dict(task.record)
+            task.upsert = Upsert(task.item.id, _rank(task.item), task.record)
+
+    def _changed(self, task: Task) -> bool:
+        return any(
+            not self.bound.same(name, task.record.get(name), task.base_monday.get(name)) for name in self.bound.fields
+        )
+
+    def _follow_removal(self, task: Task, rules: Rules, batch: Batch) -> None:
+        task.removes_item = True
+        if rules.write_monday and self.mapping.on_row_removed != "ignore":
+            batch.removals.append(Removal(task.item.id, str(task.link.entity_id if task.link else "")))
+
+    def _decide_both(self, task: Task, rules: Rules, batch: Batch) -> None:
+        stored = task.stored
+        assert stored is not None
+        monday = Side(task.record, task.base_monday, dict.fromkeys(self.bound.fields, _moment(task.item)))
+        postgres = Side(stored.record, task.base_postgres, self._changed_at(stored))
+        task.plan = reconcile(monday, postgres, self.bound.fields, rules, self.bound.same)
+        if self.options.unify and rules.write_monday:
+            self._unify(task)
+        batch.conflicts += [(task.item.id, stored.root_id, conflict) for conflict in task.plan.conflicts]
+        back = stored.archived and (task.link is None or task.link.archived or bool(task.plan.to_postgres))
+        changes = bool(task.plan.to_postgres) or (task.adopts and rules.write_postgres)
+        task.operation = "restore" if back and rules.write_postgres else "update" if changes else ""
+        if task.operation:
+            record = {**stored.record, **task.plan.to_postgres}
+            changed = frozenset(task.plan.to_postgres)
+            task.upsert = Upsert(task.item.id, _rank(task.item), record, changed, stored, back or task.adopts)
+            task.upsert.own = self._own(task)
+        self._tell_monday(task, rules, batch)
+
+    def _own(self, task: Task) -> Record:
+        """The item's cells that are known to differ from a row which nobody has edited since."""
+        assert task.stored is not None
+        return {
+            name: task.record.get(name)
+            for name in (task.base_postgres.keys() | task.base_monday.keys()) - task.plan.to_postgres.keys()
+            if not self.bound.same(name, task.base_monday.get(name), task.base_postgres.get(name))
+            and self.bound.same(name, task.stored.record.get(name), task.base_postgres.get(name))
+        }
+
+    def _unify(self, task: Task) -> None:
+        """Cells that are known to differ from the row they share are rewritten to show it."""
+        assert task.stored is not None
+        for name in self.bound.fields:
+            shown = task.stored.record.get(name)
+            busy = name in task.plan.to_postgres or name in task.plan.waiting or name in self.bound.read_only
+            if not busy and not is_empty(shown) and not self.bound.same(name, task.record.get(name), shown):
+                task.plan.to_monday[name] = shown
+
+    def _changed_at(self, stored: Stored) -> Map[str, datetime | None]:
+        """When the row was last changed by SQL, if that is known."""
+        at = self.dates.get(stored.root_id)
+        return dict.fromkeys(self.bound.fields, at) if at else {}
+
+    def _tell_monday(self, task: Task, rules: Rules, batch: Batch) -> None:
+        clear = task.copied_sync_id and rules.write_monday
+        if not task.plan.to_monday and not clear:
+            return
+        assert task.stored is not None
+        wanted = {**task.record, **task.plan.to_monday}
+        fields = tuple(task.plan.to_monday)
+        # Until monday.com has answered, nothing is agreed.
+        for name in fields:
+            for base, before in ((task.plan.base_monday, task.base_monday), (task.plan.base_postgres, task.base_postgres)):
+                base[name] = before.get(name)
+        batch.outgoing.append(Outgoing(task.item, task.stored.root_id, wanted, task.base_postgres, fields, clear))
+
+    # Remembering
+
+    def _remember(self, task: Task, batch: Batch) -> LinkChange | None:
+        """What the link becomes; None when there is none to be made, or its item is on its way out."""
+        upsert, plan = task.upsert, task.plan
+        if upsert is not None:
+            for name, value in upsert.shown.items():
+                plan.base_postgres[name] = value
+            if upsert.kept:
+                task.warnings.append(f"{NO_KEY} {self.mapping.rest}: {', '.join(upsert.kept)}")
+        root_id = upsert.root_id if upsert else task.stored.root_id if task.stored else None
+        self._count(task, batch, root_id)
+        if task.skip is not None:
+            batch.unskipped.append(task.item.id)
+        if root_id is None or task.removes_item:
+            return None
+        if self.mapping.record_settings:
+            batch.statuses[root_id] = "conflict" if plan.held else "pending" if plan.to_monday else "synced"
+        return LinkChange(
+            monday_id=task.item.id,
+            entity_id=root_id,
+            base_monday=plan.base_monday,
+            base_postgres=plan.base_postgres,
+            # What waits is looked at again by the next run, which may have another rule or direction.
+            monday_hash=None if self._waits(task) else task.hash,
+            monday_updated_at=task.item.updated_at,
+            id=task.link.id if task.link else None,
+            status="conflict" if plan.held else "synced",
+        )
+
+    def _waits(self, task: Task) -> bool:
+        """Whether something that monday.com shows has not found its way into PostgreSQL yet."""
+        return any(
+            not self.bound.same(name, task.record.get(name), task.plan.base_monday.get(name))
+            for name in (*task.plan.waiting, *task.plan.to_monday)
+        )
+
+    def _count(self, task: Task, batch: Batch, root_id: str | None) -> None:
+        report = batch.report
+        report.conflicts += len(task.plan.conflicts)
+        report.held += bool(task.plan.held)
+        for name, reason in task.plan.refused.items():
+            batch.log("push", "warning", f"{name}: {reason}", task.item.id, root_id)
+        for warning in task.warnings:
+            batch.log(task.operation or "pull", "warning", warning, task.item.id, root_id)
+        if not task.operation:
+            report.unchanged += not task.plan.to_monday
+            report.updated += bool(task.plan.to_monday)
+        else:
+            self._count_operation(task, batch, root_id)
+        if self.options.dry_run and task.plan.to_monday:
+            batch.plans.append(f"update item {task.item.id}: {', '.join(sorted(task.plan.to_monday))}")
+
+    def _count_operation(self, task: Task, batch: Batch, root_id: str | None) -> None:
+        report, changed = batch.report, sorted(task.plan.to_postgres)
+        if task.operation == "create":
+            report.created += 1
+            report.to_postgres.created += 1
+        else:
+            report.restored += task.operation == "restore"
+            report.updated += task.operation == "update"
+            report.to_postgres.updated += 1
+        message = f"created from item {task.item.id}" if task.operation == "create" else ", ".join(changed)
+        batch.log(task.operation, "success", message, task.item.id, root_id)
+        if self.options.dry_run:
+            batch.plans.append(f"{task.operation} {self.mapping.entity_type} {task.item.id}: {', '.join(changed)}")
+
+    def _save(self, tx: Transaction, answers: Map[str, Answer], batch: Batch) -> None:
+        if batch.unskipped:
+            self.state.unskip(tx, batch.unskipped)
+        if batch.skips:
+            self.state.skip(tx, batch.skips)
+        for answer in answers.values():
+            self._save_answer(tx, answer, batch)
+        if batch.statuses:
+            self.store.set_status(tx, batch.statuses)
+        self.state.save_conflicts(tx, batch.conflicts)
+        self.state.log(tx, batch.logs)
+
+    def _save_answer(self, tx: Transaction, answer: Answer, batch: Batch) -> None:
+        if answer.sent:
+            batch.log("push", "success", ", ".join(sorted(answer.sent)), answer.item.id, answer.root_id)
+        if answer.refused:
+            reasons = "; ".join(f"{name}: {reason}" for name, reason in sorted(answer.refused.items()))
+            batch.log("push", "error", reasons, answer.item.id, answer.root_id)
+            batch.report.set_aside += self.state.refused(tx, answer.root_id, reasons)
+            if self.mapping.record_settings:
+                batch.statuses[answer.root_id] = "error"
 
     # Items that are gone
 
     def remove(self, monday_ids: Sequence[str]) -> None:
         """Deal with rows whose items are gone, as the mapping says. A row edited since then stays."""
-        batch = EntityReport(self.mapping.entity, self.state.board_id)
+        report = EntityReport(self.mapping.entity, self.state.board_id)
 
         def work(tx: Transaction) -> EntityReport:
             take_turn(tx)
@@ -144,40 +463,34 @@ class Engine:
 
         if self.options.dry_run:
             self.plans += [f"archive {self.mapping.entity_type} {monday_id}" for monday_id in monday_ids]
-            batch.archived = batch.to_postgres.archived = len(monday_ids)
+            report.archived = report.to_postgres.archived = len(monday_ids)
         else:
-            batch = self.db.run_in_transaction(work, snapshot=True)
-        self.report.add(batch)
+            report = self.db.run_in_transaction(work, snapshot=True)
+        self.report.add(report)
 
     def _remove(self, tx: Transaction, monday_ids: Sequence[str]) -> EntityReport:
         report = EntityReport(self.mapping.entity, self.state.board_id)
         links = self.state.find(tx, [(monday_id, "") for monday_id in monday_ids]).links
-        links = {monday_id: link for monday_id, link in links.items() if link.enabled and not self._stays_put(link)}
         stored = self.store.load(tx, [link.entity_id for link in links.values() if link.entity_id])
-        logs, gone = [], []
+        entries: list[LogEntry] = []
+        gone: list[str] = []
         for monday_id, link in links.items():
             rows = stored.get(link.entity_id or "")
+            if not self._may(TO_POSTGRES, link, rows):
+                continue
             if rows is not None and self._edited(link, rows):
-                logs.append(LogEntry("archive", "warning", "item is gone, but the row was edited: it stays", monday_id))
+                entries.append(LogEntry("archive", "warning", "item is gone, but the row was edited: it stays", monday_id))
             elif rows is not None and self.mapping.on_item_removed != "ignore":
                 gone.append(rows.root_id)
-                logs.append(LogEntry(self.mapping.on_item_removed, "success", "item is gone", monday_id, rows.root_id))
+                entries.append(LogEntry(self.mapping.on_item_removed, "success", "item is gone", monday_id, rows.root_id))
         if self.mapping.on_item_removed == "delete":
             self.store.delete(tx, gone)
         else:
             self.store.archive(tx, gone)
         self.state.archive(tx, list(links))
-        self.state.log(tx, logs)
+        self.state.log(tx, entries)
         report.archived = report.to_postgres.archived = len(gone)
         return report
-
-    def _stays_put(self, link: Link) -> bool:
-        return link.direction not in TAKES_FROM_MONDAY
-
-    def _edited(self, link: Link, stored: Stored) -> bool:
-        """Whether the row shows something else than when both sides last agreed."""
-        _, theirs = link.images(self.bound.kinds)
-        return any(not self.bound.same(name, stored.record.get(name), theirs.get(name)) for name in self.bound.fields)
 
     def waiting_for_a_free_key(self, tx: Transaction) -> list[str]:
         """Items that were left out because another one had their key, and whose key nobody has any more."""
@@ -189,221 +502,9 @@ class Engine:
             if (holder := taken.get(tuple(key.split("/")))) is None or holder.gone
         ]
 
-    # One transaction
-
-    def _apply(self, tx: Transaction, items: Sequence[Item]) -> Batch:
-        batch = Batch(EntityReport(self.mapping.entity, self.state.board_id, read=len(items)))
-        tasks = self._tasks(tx, items, batch)
-        tasks = [task for task in tasks if self._read(task, batch)]
-        tasks = self._identify(tx, tasks, batch)
-        self._load(tx, tasks)
-        for task in tasks:
-            self._decide(task, batch)
-        upserts = [task.upsert for task in tasks if task.upsert is not None]
-        self.store.write(tx, upserts)
-        changes = [self._remember(task, batch) for task in tasks]
-        self.state.save(tx, changes)
-        self._save(tx, batch)
-        return batch
-
-    def _tasks(self, tx: Transaction, items: Sequence[Item], batch: Batch) -> list[Task]:
-        """The items that have to be looked at: all but those that are as they were when last read."""
-        prints = {item.id: (item, *self.bound.fingerprint(item)) for item in items}
-        found = self.state.find(tx, [(item.id, digest) for item, digest, _ in prints.values()])
-        tasks = []
-        for item_id in sorted(prints, key=int):
-            item, digest, odd = prints[item_id]
-            link, skip = found.links.get(item_id), found.skips.get(item_id)
-            if link is not None and self._resting(link):
-                batch.report.unchanged += 1
-            elif skip is not None and skip.same_hash and skip.key is None:
-                batch.report.skipped += 1
-            else:
-                task = Task(item, digest, link, skip)
-                if odd:
-                    task.warnings.append("NUL characters or halves of surrogate pairs were replaced")
-                tasks.append(task)
-        return tasks
-
-    def _resting(self, link: Link) -> bool:
-        if not link.enabled or link.direction not in TAKES_FROM_MONDAY:
-            return True
-        return link.same_hash and not link.archived
-
-    def _read(self, task: Task, batch: Batch) -> bool:
-        """Turn the item into a record; whether it could be."""
-        if task.link is not None:
-            task.base_monday, task.base_postgres = task.link.images(self.bound.kinds)
-        try:
-            task.record = self.bound.read(task.item, task.base_monday or None).record
-        except CellError as exc:
-            batch.report.errors += 1
-            batch.logs.append(LogEntry("pull", "error", str(exc), task.item.id))
-            return False
-        return True
-
-    def _load(self, tx: Transaction, tasks: Sequence[Task]) -> None:
-        wanted = [task.link.entity_id for task in tasks if task.stored is None and task.link and task.link.entity_id]
-        stored = self.store.load(tx, wanted)
-        for task in tasks:
-            if task.stored is None and task.link is not None:
-                task.stored = stored.get(task.link.entity_id or "")
-
-    # Who is who
-
-    def _identify(self, tx: Transaction, tasks: list[Task], batch: Batch) -> list[Task]:
-        """Leave out items without a key and second items with one; find rows that new items are about."""
-        if not self.mapping.key:
-            return tasks
-        kept = []
-        for task in tasks:
-            if self._key(task.record) is None and self.mapping.skip_without_key:
-                self._skip(task, self.mapping.skip_without_key, None, batch)
-            else:
-                kept.append(task)
-        holders = self.store.holders(tx, [key for task in kept if (key := self._key(task.record))])
-        return [task for task in kept if self._claim(task, holders, batch)]
-
-    def _key(self, record: Record) -> tuple[str, ...] | None:
-        return self.store.root_key(record)
-
-    def _claim(self, task: Task, holders: dict[tuple[str, ...], Holder], batch: Batch) -> bool:
-        """Give the item the row of its key, unless another item has it."""
-        key = self._key(task.record)
-        holder = holders.get(key) if key else None
-        mine = task.link.entity_id if task.link else None
-        if key is None or holder is None or (mine and holder.root_id == mine):
-            if key is not None and holder is None:
-                holders[key] = Holder(mine or "", monday_id=task.item.id)
-            return True
-        if task.link is None and holder.free_for(task.item.id, self.options.run_started):
-            self._take_over(task, holder, key, batch)
-            holders[key] = Holder(holder.root_id, monday_id=task.item.id)
-            return True
-        self._skip(task, self.mapping.duplicate, "/".join(key), batch)
-        return False
-
-    def _take_over(self, task: Task, holder: Holder, key: tuple[str, ...], batch: Batch) -> None:
-        """A row that exists goes on as this item's; the item that had it, if it is still there, is left out."""
-        task.stored = holder.stored
-        before = dict(holder.stored.record) if holder.stored else {}
-        if holder.link_id is None:
-            # A row of the entity that no item has met yet: both sides have their say. A row that something else made
-            # takes what the item has to say.
-            task.base_postgres = {} if holder.ours else before
-            task.adopts = not holder.ours
-            return
-        task.base_monday, task.base_postgres, task.adopts = dict(before), before, True
-        task.link = Link(holder.link_id, task.item.id, holder.root_id, archived=holder.gone)
-        if not holder.gone and holder.monday_id:
-            batch.skips.append((holder.monday_id, self.mapping.duplicate, "/".join(key), ""))
-            batch.logs.append(LogEntry("skip", "warning", self.mapping.duplicate, holder.monday_id))
-            batch.report.skipped += 1
-
-    def _skip(self, task: Task, reason: str, key: str | None, batch: Batch) -> None:
-        batch.report.skipped += 1
-        if task.skip is None or (task.skip.reason, task.skip.key) != (reason, key):
-            entity_id = task.link.entity_id if task.link else None
-            batch.logs.append(LogEntry("skip", "warning", reason, task.item.id, entity_id))
-        batch.skips.append((task.item.id, reason, key, task.hash))
-
-    # Deciding
-
-    def _rules(self) -> Rules:
-        return Rules(
-            default=self.options.prefer or self.mapping.conflict or "newest",
-            by_field={
-                name: one.conflict
-                for one in self.bound.bindings
-                if one.conflict and not self.options.prefer
-                for name in one.fields
-            },
-            read_only=self.bound.read_only,
-            write_monday=False,
-        )
-
-    def _decide(self, task: Task, batch: Batch) -> None:
-        """Compare both sides and say what PostgreSQL needs."""
-        if task.stored is None:
-            self._plan_new(task)
-            return
-        monday = Side(task.record, task.base_monday, {name: _moment(task.item) for name in self.bound.fields})
-        postgres = Side(task.stored.record, task.base_postgres)
-        task.plan = reconcile(monday, postgres, self.bound.fields, self._rules(), self.bound.same)
-        batch.conflicts += [(task.item.id, task.stored.root_id, conflict) for conflict in task.plan.conflicts]
-        back = task.stored.archived and (task.link is None or task.link.archived or bool(task.plan.to_postgres))
-        changes = bool(task.plan.to_postgres) or task.adopts
-        task.operation = "restore" if back else "update" if changes else ""
-        if not task.operation:
-            return
-        record = {**task.stored.record, **task.plan.to_postgres}
-        changed = frozenset(task.plan.to_postgres)
-        task.upsert = Upsert(task.item.id, _rank(task.item), record, changed, task.stored, back or task.adopts)
-
-    def _plan_new(self, task: Task) -> None:
-        """No row: a new item, or one whose row is gone while it went on changing."""
-        task.operation = "create"
-        task.plan.base_monday, task.plan.base_postgres = dict(task.record), dict(task.record)
-        task.plan.to_postgres = dict(task.record)
-        task.upsert = Upsert(task.item.id, _rank(task.item), task.record)
-
-    # Remembering
-
-    def _remember(self, task: Task, batch: Batch) -> LinkChange:
-        upsert, plan = task.upsert, task.plan
-        root_id = upsert.root_id if upsert else task.stored.root_id if task.stored else None
-        if upsert is not None:
-            for name, value in upsert.shown.items():
-                plan.base_postgres[name] = value
-            if upsert.kept:
-                task.warnings.append(f"{NO_KEY} {self.mapping.rest}: {', '.join(upsert.kept)}")
-        self._count(task, batch, root_id)
-        if task.skip is not None:
-            batch.unskipped.append(task.item.id)
-        return LinkChange(
-            monday_id=task.item.id,
-            entity_id=root_id,
-            base_monday=plan.base_monday,
-            base_postgres=plan.base_postgres,
-            # A held conflict is looked at again by the next run, which may have another rule.
-            monday_hash=None if plan.held else task.hash,
-            monday_updated_at=task.item.updated_at,
-            id=task.link.id if task.link else None,
-            status="conflict" if plan.held else "synced",
-        )
-
-    def _count(self, task: Task, batch: Batch, root_id: str | None) -> None:
-        report = batch.report
-        report.conflicts += len(task.plan.conflicts)
-        report.held += bool(task.plan.held)
-        for warning in task.warnings:
-            batch.logs.append(LogEntry(task.operation or "pull", "warning", warning, task.item.id, root_id))
-        if not task.operation:
-            report.unchanged += 1
-            return
-        if task.operation == "create":
-            report.created += 1
-            report.to_postgres.created += 1
-        else:
-            report.restored += task.operation == "restore"
-            report.updated += task.operation == "update"
-            report.to_postgres.updated += 1
-        changed = sorted(task.plan.to_postgres)
-        message = f"{task.operation}d from item {task.item.id}" if task.operation == "create" else ", ".join(changed)
-        batch.logs.append(LogEntry(task.operation, "success", message[:2000], task.item.id, root_id))
-        if self.options.dry_run:
-            batch.plans.append(f"{task.operation} {self.mapping.entity_type} {task.item.id}: {', '.join(changed)}")
-
-    def _save(self, tx: Transaction, batch: Batch) -> None:
-        if batch.unskipped:
-            self.state.unskip(tx, batch.unskipped)
-        if batch.skips:
-            self.state.skip(tx, batch.skips)
-        self.state.save_conflicts(tx, batch.conflicts)
-        self.state.log(tx, batch.logs)
-
 
 def _rank(item: Item) -> tuple[str, int]:
+    # The form in which the store reads it back from a link, so that the two can be compared.
     return item.updated_at or "", int(item.id)
 
 

@@ -11,90 +11,32 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
-from collections.abc import Mapping as Map
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta, timezone
 from itertools import islice
-from typing import Any
 
-from db_connector import Database, compose, identifier, table_name
+from board_sync import BoardSync, Progress, PullOptions, too_many
+from db_connector import compose, identifier, table_name
 from errors import CursorExpired, GuardStop, Incomplete
-from mapping import BoundMapping, Mapping
-from models import Board, Item, Page
-from monday_api import Monday
-from record_store import RecordStore
+from models import Item, Page
 from report import EntityReport
-from row_table import column_types_of
-from sync_engine import Engine, Options
-from sync_state import LogEntry, Memory, SyncState, put, take_turn, watermark
+from sync_state import LogEntry, put, take_turn, watermark
+
+__all__ = ["Progress", "Pull", "PullOptions", "sync_sales_staff"]
 
 log = logging.getLogger("monday_sync")
 
 OVERLAP = timedelta(minutes=5)
 """How far before the newest known update time a run looks again: filtered reads of monday.com lag by seconds."""
 SWEEP_EVERY = timedelta(hours=24)
-GUARD_SHARE = 0.10
-GUARD_RECORDS = 20
 LISTING_TRIES = 3
 
 
-@dataclass(frozen=True, slots=True)
-class PullOptions:
-    """How this pull differs from the usual one."""
-
-    limit: int | None = None
-    batch_size: int = 500
-    full: bool = False
-    sweep: bool = False
-    dry_run: bool = False
-    prefer: str | None = None
-    allow_mass_delete: bool = False
-    source: Iterable[list[Item]] | None = None
-
-
-Progress = Callable[[str, int, int | None], None]
-"""(entity, items dealt with, items the board claims to have)"""
-
-
-class Pull:
+class Pull(BoardSync):
     """Brings one board's items into PostgreSQL."""
 
-    def __init__(
-        self,
-        db: Database,
-        monday: Monday,
-        mapping: Mapping,
-        board_id: str,
-        *,
-        mappings: Map[str, Mapping] | None = None,
-        options: PullOptions | None = None,
-        run_id: str | None = None,
-        progress: Progress | None = None,
-        board: Board | None = None,
-    ) -> None:
-        self.db = db
-        self.monday = monday
-        self.mapping = mapping
-        self.options = options or PullOptions()
-        self.board = board or monday.board(board_id)
-        self.bound = BoundMapping(mapping, self.board)
-        self.state = SyncState(mapping.entity_type, board_id, run_id)
-        self.memory = Memory(db)
-        self.remembered: dict[str, Any] = self.memory.get(self._name) or {}
-        self.engine = self._engine(mappings or {})
-        self.progress = progress or (lambda entity, done, total: None)
-        self.newest = str(self.remembered.get("watermark") or "")
-        self.swept: int | None = None
-
-    @property
-    def report(self) -> EntityReport:
-        """What this pull has done so far."""
-        return self.engine.report
-
-    @property
-    def _name(self) -> str:
-        return f"pull:{self.mapping.entity}"
+    swept: int | None = None
+    _pass = ""
 
     def run(self) -> EntityReport:
         """Do it. Raises GuardStop before anything is written when too much would be removed."""
@@ -112,15 +54,6 @@ class Pull:
         return self.report
 
     # What there is to compare
-
-    def _engine(self, mappings: Map[str, Mapping]) -> Engine:
-        with self.db.transaction(read_only=True) as tx:
-            tables = [self.mapping.table, *(related.table for related in self.mapping.related.values())]
-            types = column_types_of(tx, tables)
-            now = tx.value("select now()")
-        store = RecordStore(self.bound, types, mappings)
-        options = Options(prefer=self.options.prefer, dry_run=self.options.dry_run, run_started=now)
-        return Engine(self.db, self.bound, store, self.state, options)
 
     def _check_columns(self) -> None:
         if self.bound.missing:
@@ -150,19 +83,12 @@ class Pull:
             tx.execute(statement, {"old": [old for old, _ in moved], "new": [new for _, new in moved]})
             renames = [LogEntry("rename", "success", f"column {old!r} is called {new!r} now") for old, new in moved]
             self.state.log(tx, renames)
-            self.remembered["titles"] = {**before, **self._titles()}
-            put(tx, self._name, self.remembered)
+            self.remembered["titles"] = {**before, **self.titles()}
+            put(tx, self.pulled, self.remembered)
         log.info("%s: %d columns were renamed on the board.", self.mapping.entity, len(moved))
 
-    def _titles(self) -> dict[str, str]:
-        return {column.id: self.bound.title(column.id) for column in self.bound.rest_columns}
-
-    def _fingerprint(self) -> str:
-        columns = ",".join(f"{column.id}:{column.type}" for column in self.board.columns)
-        return f"{self.board.id}/{self.mapping.fingerprint}/{hash_of(columns)}"
-
     def _compares_everything(self) -> bool:
-        known = self.remembered.get("watermark") and self.remembered.get("fingerprint") == self._fingerprint()
+        known = self.remembered.get("watermark") and self.remembered.get("fingerprint") == self.fingerprint()
         return self.options.full or not known
 
     # Ways of reading
@@ -182,10 +108,10 @@ class Pull:
             with self.db.transaction() as tx:
                 self.state.log(tx, [LogEntry("pull", "error", f"did not come whole: {reason}", item_id or None)])
 
-    def _take(self, pages: Iterable[list[Item]]) -> None:
+    def _take(self, pages: Iterable[list[Item]], force: bool = False) -> None:
         total = self.board.items_count
         for items in pages:
-            self.engine.take(items)
+            self.deliver(self.engine.take(items, force))
             self.newest = max([self.newest, *(item.updated_at or "" for item in items)])
             self.progress(self.mapping.entity, self.report.read, total)
 
@@ -200,7 +126,7 @@ class Pull:
 
     def _full(self) -> None:
         """Read every item. With links to lose, ids come first, so that the guard can stop it before anything is written."""
-        gone = self._sweep() if self._active() else []
+        gone = self._sweep() if self.active() else []
         for attempt in range(LISTING_TRIES):
             try:
                 self._take(page.items for page in self._pages())
@@ -224,6 +150,7 @@ class Pull:
             on_malformed=self._malformed, prefetch=True,
         )  # fmt: skip
         self._take(page.items for page in pages)
+        self._take_unsettled()
         if gone is None and not self._adds_up():
             gone = self._sweep()
         self._take_stale()
@@ -238,12 +165,8 @@ class Pull:
         swept = watermark(self.remembered.get("swept_at"))
         if swept is None or datetime.now(timezone.utc) - swept > SWEEP_EVERY:
             return True
-        count, active = self.board.items_count, self._active()
-        return count is not None and _too_many(active - count, active)
-
-    def _active(self) -> int:
-        with self.db.transaction(read_only=True) as tx:
-            return self.state.count_active(tx)
+        count, active = self.board.items_count, self.active()
+        return count is not None and too_many(active - count, active)
 
     def _known(self) -> int:
         with self.db.transaction(read_only=True) as tx:
@@ -273,7 +196,7 @@ class Pull:
         """Promise: a run that would remove much stops before it removes any; an empty listing always does."""
         if self.options.allow_mass_delete or not absent:
             return
-        if self.swept == 0 or _too_many(absent, active):
+        if self.swept == 0 or too_many(absent, active):
             raise GuardStop(
                 f"{absent} of {active} {self.mapping.entity} are missing on board {self.board.name} ({self.board.id});"
                 " nothing of this entity was changed.",
@@ -308,10 +231,16 @@ class Pull:
             stale = self.state.stale(tx, self._pass)
         self._take_by_id(stale)
 
-    def _take_by_id(self, ids: list[str]) -> None:
+    def _take_unsettled(self) -> None:
+        """Look again at items that show something PostgreSQL does not have: a rule or a setting may have changed."""
+        with self.db.transaction(read_only=True) as tx:
+            unsettled = self.state.unsettled(tx)
+        self._take_by_id(unsettled, force=True)
+
+    def _take_by_id(self, ids: list[str], force: bool = False) -> None:
         if ids:
             chunks = self.monday.items(ids, self.bound.column_ids, self.bound.selection, on_malformed=self._malformed)
-            self._take([item for item in chunk if self._is_here(item)] for chunk in chunks)
+            self._take(([item for item in chunk if self._is_here(item)] for chunk in chunks), force)
 
     def _is_here(self, item: Item) -> bool:
         return item.state == "active" and item.board_id in (None, self.board.id)
@@ -352,25 +281,14 @@ class Pull:
             return
         if self.report.complete and not self.report.errors:
             self.remembered["watermark"] = self.newest or "1970-01-01T00:00:00Z"
-            self.remembered["fingerprint"] = self._fingerprint()
-        self.remembered["titles"] = self._titles()
+            self.remembered["fingerprint"] = self.fingerprint()
+        self.remembered["titles"] = self.titles()
         with self.db.transaction() as tx:
             if self.swept is not None:
                 self.remembered["swept_at"] = datetime.now(timezone.utc).isoformat()
                 self.remembered["count_offset"] = self.swept - (self.board.items_count or self.swept)
                 self.state.forget_listing(tx, self._pass)
-            put(tx, self._name, self.remembered)
-
-
-def _too_many(removed: int, active: int) -> bool:
-    return removed > GUARD_RECORDS and removed > GUARD_SHARE * active
-
-
-def hash_of(text: str) -> str:
-    """A short digest of a text."""
-    import hashlib
-
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+            put(tx, self.pulled, self.remembered)
 
 
 def sync_sales_staff(limit: int | None = None) -> EntityReport:

@@ -10,9 +10,12 @@ from datetime import datetime
 from typing import Any
 
 from column_types import dumps, from_json, is_empty
-from db_connector import Database, Transaction
+from db_connector import Composable, Database, Transaction, compose
 from models import Item, Record
 from reconcile import Conflict, Winner
+
+TRIES = 8
+"""How often a change is tried before it is set aside for a person: over two hours, with doubling pauses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,7 @@ class Link:
     status: str = "synced"
     archived: bool = False
     attempts: int = 0
+    intent_key: str | None = None
 
     def images(self, kinds: Map[str, str]) -> tuple[Record, Record]:
         """The bases of monday.com and of PostgreSQL as canonical values."""
@@ -78,6 +82,25 @@ class LogEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Removal:
+    """An item whose row is gone."""
+
+    item_id: str
+    root_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A document in which items are, or were, about to be created. `age_s` is counted by the database's clock."""
+
+    key: str
+    kind: str
+    document: dict[str, Any]
+    job_id: str | None = None
+    age_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """What is remembered of some items, by item id."""
 
@@ -116,6 +139,81 @@ class SyncState:
             if reason is not None:
                 found.skips[monday_id] = Skip(monday_id, reason, row[12], bool(row[13]))
         return found
+
+    def of_rows(self, tx: Transaction, entity_ids: Sequence[str]) -> dict[str, Link]:
+        """The links of root rows, with their bases, by row id."""
+        rows = tx.rows(
+            "select l.monday_id, l.id::text, l.entity_id, false, l.base, l.base_postgres, l.sync_enabled, l.sync_direction,"
+            " l.sync_status, l.archived_at is not null, l.attempts, l.intent_key"
+            " from sync_mapping as l where l.entity_type = %s and l.entity_id = any(%s)",
+            (self.entity_type, list(entity_ids)),
+        )
+        return {row[2]: _link(row) for row in rows}
+
+    def rows_gone(self, tx: Transaction, table: Composable, key: Composable) -> list[tuple[str, str]]:
+        """The living links (item, row) whose root rows are not in their table any more."""
+        statement = compose(
+            "select l.monday_id, l.entity_id from sync_mapping as l where l.entity_type = %s and l.archived_at is null"
+            " and l.monday_id is not null and l.entity_id is not null"
+            " and not exists (select from {table} as t where t.{key}::text = l.entity_id)",
+            table=table, key=key,
+        )  # fmt: skip
+        return [(row[0], row[1]) for row in tx.rows(statement, (self.entity_type,))]
+
+    def due(self, tx: Transaction) -> list[str]:
+        """The root rows whose changes were refused or had to wait, and are to be tried by now."""
+        rows = tx.rows(
+            "select entity_id from sync_mapping where entity_type = %s and next_try_at <= now() and entity_id is not null"
+            " and sync_enabled and sync_direction in ('bidirectional', 'pg_to_monday') order by entity_id",
+            (self.entity_type,),
+        )
+        return [row[0] for row in rows]
+
+    def wait(self, tx: Transaction, entity_ids: Sequence[str]) -> None:
+        """Changes of these rows wait for a setting of their record; they are looked at again once it lets them through."""
+        tx.execute(
+            "update sync_mapping set next_try_at = now() where entity_type = %s and entity_id = any(%s)"
+            " and next_try_at is null",
+            (self.entity_type, list(entity_ids)),
+        )
+
+    def tried(self, tx: Transaction, entity_ids: Sequence[str]) -> None:
+        """These rows have been looked at; what is refused again says so itself."""
+        tx.execute(
+            "update sync_mapping set next_try_at = null where entity_type = %s and entity_id = any(%s)"
+            " and next_try_at <= now()",
+            (self.entity_type, list(entity_ids)),
+        )
+
+    def unsettled(self, tx: Transaction) -> list[str]:
+        """The items that show something PostgreSQL does not have yet: held, failed, or kept back by a setting."""
+        rows = tx.rows(
+            "select monday_id from sync_mapping where entity_type = %s and monday_board_id = %s and monday_hash is null"
+            " and archived_at is null and monday_id is not null and sync_enabled"
+            " and sync_direction in ('bidirectional', 'monday_to_pg') order by monday_id",
+            (self.entity_type, self.board_id),
+        )
+        return [row[0] for row in rows]
+
+    def rows_archived(self, tx: Transaction, table: Composable, key: Composable) -> list[tuple[str, str]]:
+        """The living links (item, row) whose root rows somebody archived with SQL."""
+        statement = compose(
+            "select l.monday_id, l.entity_id from sync_mapping as l join {table} as t on t.{key}::text = l.entity_id"
+            " where l.entity_type = %s and l.archived_at is null and l.monday_id is not null and t.archived_at is not null",
+            table=table, key=key,
+        )  # fmt: skip
+        return [(row[0], row[1]) for row in tx.rows(statement, (self.entity_type,))]
+
+    def refused(self, tx: Transaction, entity_id: str, message: str) -> bool:
+        """Note that monday.com did not take a change. It is tried again after growing pauses; whether it is set aside."""
+        status = tx.value(
+            "update sync_mapping set attempts = attempts + 1, last_error = %(message)s, updated_at = now(),"
+            " sync_status = case when attempts + 1 >= %(tries)s then 'set_aside' else 'error' end,"
+            " next_try_at = case when attempts + 1 < %(tries)s then now() + interval '1 minute' * power(2, attempts) end"
+            " where entity_type = %(type)s and entity_id = %(id)s returning sync_status",
+            {"message": message[:2000], "tries": TRIES, "type": self.entity_type, "id": entity_id},
+        )
+        return bool(status == "set_aside")
 
     def save(self, tx: Transaction, changes: Sequence[LinkChange]) -> None:
         """Make and change links; a link that an item had before it came to this row is replaced."""
@@ -169,6 +267,99 @@ class SyncState:
             )
         )
 
+    # Intents: items about to be created
+
+    def intend(self, tx: Transaction, intent: Intent) -> list[str]:
+        """Write down what is about to be created; the row ids that nobody else is creating or has linked."""
+        tx.bulk(
+            "insert into sync_mapping (entity_id, entity_type, monday_board_id, sync_status, intent, intent_key, intent_at)"
+            " select entity_id, %(type)s, %(board)s, 'creating', hash, %(key)s, now() from {rows}"
+            " on conflict (entity_id, entity_type) do update set intent = excluded.intent, intent_at = now(),"
+            " intent_key = excluded.intent_key, sync_status = 'creating', archived_at = null"
+            " where sync_mapping.monday_id is null and sync_mapping.intent_key is null",
+            {"entity_id": "text", "hash": "text"},
+            [(row["entity_id"], row["hash"]) for row in intent.document["rows"]],
+            {"type": self.entity_type, "board": self.board_id, "key": intent.key},
+        )  # fmt: skip
+        ours = tx.rows(
+            "select entity_id from sync_mapping where entity_type = %s and intent_key = %s", (self.entity_type, intent.key)
+        )
+        return [row[0] for row in ours]
+
+    def keep_intent(self, tx: Transaction, intent: Intent) -> None:
+        """Keep the document of an intent."""
+        tx.execute(
+            "insert into sync_intents (key, entity_type, monday_board_id, kind, document) values (%s, %s, %s, %s, %s)",
+            (intent.key, self.entity_type, self.board_id, intent.kind, dumps(intent.document).decode()),
+        )
+
+    def intents(self, tx: Transaction) -> list[Intent]:
+        """The documents that are in doubt, oldest first."""
+        rows = tx.rows(
+            "select key, kind, document, job_id, extract(epoch from now() - created_at)::float8 from sync_intents"
+            " where entity_type = %s and monday_board_id = %s order by created_at, key",
+            (self.entity_type, self.board_id),
+        )
+        return [Intent(*row) for row in rows]
+
+    def intended(self, tx: Transaction, key: str) -> list[str]:
+        """The row ids of an intent that have no item yet."""
+        rows = tx.rows(
+            "select entity_id from sync_mapping where entity_type = %s and intent_key = %s and monday_id is null"
+            " order by entity_id",
+            (self.entity_type, key),
+        )
+        return [row[0] for row in rows]
+
+    def note_job(self, tx: Transaction, key: str, job_id: str) -> None:
+        """Remember the import job of an intent."""
+        tx.execute("update sync_intents set job_id = %s where key = %s", (job_id, key))
+
+    def adopt(self, tx: Transaction, pairs: Map[str, str]) -> None:
+        """Link items (id → root row id) to rows whose links have no item yet."""
+        tx.bulk(
+            "insert into sync_mapping (monday_id, entity_id, entity_type, monday_board_id)"
+            " select monday_id, entity_id, %(type)s, %(board)s from {rows}"
+            " where not exists (select from sync_mapping as k"
+            " where k.monday_id = new.monday_id and k.entity_type = %(type)s)"
+            " on conflict (entity_id, entity_type) do update set monday_id = excluded.monday_id, intent = null,"
+            " intent_key = null, intent_at = null, archived_at = null, updated_at = now()"
+            " where sync_mapping.monday_id is null or sync_mapping.archived_at is not null",
+            {"monday_id": "text", "entity_id": "text"}, list(pairs.items()),
+            {"type": self.entity_type, "board": self.board_id},
+        )  # fmt: skip
+
+    def drop_intents(self, tx: Transaction, key: str, entity_ids: Sequence[str] | None = None) -> None:
+        """These rows (when none are named, all) are not being created any more; a finished document is forgotten."""
+        tx.execute(
+            "delete from sync_mapping where entity_type = %s and intent_key = %s and monday_id is null"
+            " and (%s::text[] is null or entity_id = any(%s))",
+            (self.entity_type, key, entity_ids, list(entity_ids or ())),
+        )
+        tx.execute(
+            "delete from sync_intents as i where key = %s and not exists (select from sync_mapping as l"
+            " where l.intent_key = i.key and l.monday_id is null and l.entity_type = i.entity_type)",
+            (key,),
+        )
+
+    def refuse_creation(self, tx: Transaction, entity_id: str, message: str) -> bool:
+        """Note that no item could be made of a row; whether it is set aside now."""
+        tx.execute(
+            "insert into sync_mapping (entity_id, entity_type, monday_board_id, sync_status) values (%s, %s, %s, 'error')"
+            " on conflict (entity_id, entity_type) do nothing",
+            (entity_id, self.entity_type, self.board_id),
+        )
+        return self.refused(tx, entity_id, message)
+
+    def unlinked(self, tx: Transaction, entity_ids: Sequence[str]) -> set[str]:
+        """Of these root rows, those that no living item has."""
+        rows = tx.rows(
+            "select new.id from unnest(%s::text[]) as new (id) where not exists (select from sync_mapping as l"
+            " where l.entity_type = %s and l.entity_id = new.id and l.monday_id is not null and l.archived_at is null)",
+            (list(entity_ids), self.entity_type),
+        )
+        return {row[0] for row in rows}
+
     def archive(self, tx: Transaction, monday_ids: Sequence[str], status: str = "archived") -> None:
         """Mark the links of items that are gone."""
         tx.execute(
@@ -191,10 +382,11 @@ class SyncState:
     def skip(self, tx: Transaction, skips: Sequence[tuple[str, str, str | None, str]]) -> None:
         """Remember that items (id, reason, key, content hash) are left out."""
         tx.bulk(
-            "insert into sync_skipped (entity_type, monday_board_id, monday_id, reason, key, monday_hash)"
+            "insert into sync_skipped as k (entity_type, monday_board_id, monday_id, reason, key, monday_hash)"
             " select %(type)s, %(board)s, monday_id, reason, key, hash from {rows}"
             " on conflict (monday_id, entity_type) do update set reason = excluded.reason, key = excluded.key,"
-            " monday_hash = excluded.monday_hash, updated_at = now()",
+            " monday_hash = excluded.monday_hash, updated_at = now()"
+            " where (k.reason, k.key, k.monday_hash) is distinct from (excluded.reason, excluded.key, excluded.monday_hash)",
             {"monday_id": "text", "reason": "text", "key": "text", "hash": "text"}, skips,
             {"type": self.entity_type, "board": self.board_id},
         )  # fmt: skip
@@ -303,6 +495,15 @@ class SyncState:
             )
 
 
+    def log_removed(
+        self, tx: Transaction, done: Sequence[Removal], failed: Map[str, str], operation: str
+    ) -> None:
+        """Log which items followed their rows, and which would not go."""
+        entries = [LogEntry(operation, "success", "row is gone", one.item_id, one.root_id) for one in done]
+        entries += [LogEntry(operation, "error", reason, item_id) for item_id, reason in failed.items()]
+        self.log(tx, entries)
+
+
 class Memory:
     """Single values under names, and the list of runs."""
 
@@ -374,6 +575,7 @@ def _link(row: Sequence[Any]) -> Link:
         status=status,
         archived=archived,
         attempts=attempts,
+        intent_key=row[11] if len(row) == 12 else None,
     )
 
 

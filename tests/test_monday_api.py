@@ -951,7 +951,8 @@ def test_an_import_uploads_without_the_token_and_waits_for_its_end(monday):
         mock.add_callback(
             responses.PUT, "http://upload.test/x", lambda request: uploads.append(request) or (200, {}, "")
         )
-        job = client.ingest(7, "topics", "name", ["name", "text"], [["A", 'say "x"'], ["B", "<NULL>"]])
+        job = client.start_import(7, "topics", "name")
+        client.upload_rows(job, ["name", "text"], [["A", 'say "x"'], ["B", "<NULL>"]])
         assert client.wait_for_import(job).status == "COMPLETED"
     assert "Authorization" not in uploads[0].headers and uploads[0].headers["Content-Type"] == "text/csv"
     assert uploads[0].body == b'name,text\r\nA,"say ""x"""\r\nB,<NULL>\r\n'
@@ -1289,7 +1290,9 @@ def test_everything_around_the_items_can_be_asked_for(journey):
     assert client.board_marks([found.id])[found.id][1] == 3
     assert client.create_column(found.id, "Sync id", "text", column_id="sync_id").id == "sync_id"
     group, text = found.groups[0][0], next(column.id for column in found.columns if column.type == "text")
-    job = client.wait_for_import(client.ingest(found.id, group, "name", ["name", text], [["A", "1"], ["B", "2"]]))
+    started = client.start_import(found.id, group, "name")
+    client.upload_rows(started, ["name", text], [["A", "1"], ["B", "2"]])
+    job = client.wait_for_import(started)
     assert job.counts["created"] == 2
     assert any(entry["event"] == "create_column" for entry in client.activity_logs(found.id, START.replace(year=2020)))
 

@@ -1,0 +1,145 @@
+"""One board and one entity, made ready for a run: what the pull and the push both stand on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from collections.abc import Mapping as Map
+from dataclasses import dataclass
+from typing import Any
+
+from db_connector import Database
+from item_writer import ItemWriter
+from mapping import BoundMapping, Mapping
+from models import Board, Item
+from monday_api import Monday
+from record_store import RecordStore
+from report import EntityReport
+from row_table import column_types_of
+from sync_engine import TO_MONDAY, TO_POSTGRES, Engine, Options
+from sync_state import Memory, Removal, SyncState
+from sync_task import Batch
+
+GUARD_SHARE = 0.10
+GUARD_RECORDS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class PullOptions:
+    """How this pull differs from the usual one."""
+
+    limit: int | None = None
+    batch_size: int = 500
+    full: bool = False
+    sweep: bool = False
+    dry_run: bool = False
+    prefer: str | None = None
+    allow_mass_delete: bool = False
+    unify: bool = False
+    source: Iterable[list[Item]] | None = None
+
+
+Progress = Callable[[str, int, int | None], None]
+"""(entity, items dealt with, items the board claims to have)"""
+
+
+class BoardSync:
+    """The parts of a run over one board: the mapping held against it, its links, and the engine."""
+
+    def __init__(
+        self,
+        db: Database,
+        monday: Monday,
+        mapping: Mapping,
+        board_id: str,
+        *,
+        mappings: Map[str, Mapping] | None = None,
+        options: PullOptions | None = None,
+        run_id: str | None = None,
+        progress: Progress | None = None,
+        board: Board | None = None,
+        writes: tuple[bool, bool] = (True, False),
+    ) -> None:
+        """`writes` says which sides may be written: PostgreSQL, monday.com."""
+        self.db = db
+        self.monday = monday
+        self.mapping = mapping
+        self.options = options or PullOptions()
+        self.board = board or monday.board(board_id)
+        self.bound = BoundMapping(mapping, self.board)
+        self.state = SyncState(mapping.entity_type, board_id, run_id)
+        self.memory = Memory(db)
+        self.remembered: dict[str, Any] = self.memory.get(self.pulled) or {}
+        self.newest = str(self.remembered.get("watermark") or "")
+        self.engine = self._engine(mappings or {}, writes)
+        self.writer = ItemWriter(monday, self.bound, self.board.id)
+        self.progress = progress or (lambda entity, done, total: None)
+
+    @property
+    def report(self) -> EntityReport:
+        """What this run has done so far."""
+        return self.engine.report
+
+    @property
+    def pulled(self) -> str:
+        """The name under which the pull's progress is remembered."""
+        return f"pull:{self.mapping.entity}"
+
+    def _engine(self, mappings: Map[str, Mapping], writes: tuple[bool, bool]) -> Engine:
+        with self.db.transaction(read_only=True) as tx:
+            tables = [self.mapping.table, *(related.table for related in self.mapping.related.values())]
+            types = column_types_of(tx, tables)
+            now = tx.value("select now()")
+        self.bound.learn_types(types)
+        options = Options(
+            prefer=self.options.prefer,
+            dry_run=self.options.dry_run,
+            run_started=now,
+            write_postgres=writes[0] and self.mapping.direction in TO_POSTGRES,
+            write_monday=writes[1] and self.mapping.direction in TO_MONDAY,
+            unify=self.options.unify,
+        )
+        return Engine(self.db, self.bound, RecordStore(self.bound, types, mappings), self.state, options)
+
+    def titles(self) -> dict[str, str]:
+        """Under which key each unmapped column stands in `metadata`."""
+        return {column.id: self.bound.title(column.id) for column in self.bound.rest_columns}
+
+    def fingerprint(self) -> str:
+        """Changes with the board, its columns and the mapping: whatever makes a comparison of everything necessary."""
+        columns = ",".join(f"{column.id}:{column.type}" for column in self.board.columns)
+        digest = hashlib.blake2b(columns.encode(), digest_size=8).hexdigest()
+        return f"{self.board.id}/{self.mapping.fingerprint}/{digest}"
+
+    def active(self) -> int:
+        """How many living links there are."""
+        with self.db.transaction(read_only=True) as tx:
+            return self.state.count_active(tx)
+
+    # What monday.com is to be told
+
+    def deliver(self, batch: Batch) -> None:
+        """Send what a batch has for monday.com, and take in what it answers."""
+        if self.options.dry_run:
+            return
+        self.engine.settle(self.writer.send(batch.outgoing))
+        self.writer.raise_trouble()
+        self.remove_items(batch.removals)
+
+    def remove_items(self, removals: list[Removal]) -> None:
+        """Archive (or delete) the items of rows that are gone. One that is gone already is as good."""
+        if not removals or self.options.dry_run:
+            return
+        done, failed = self.writer.remove(removals, delete=self.mapping.on_row_removed == "delete")
+        with self.db.transaction() as tx:
+            self.state.archive(tx, [removal.item_id for removal in done])
+            self.state.log_removed(tx, done, failed, self.mapping.on_row_removed)
+        self.report.archived += len(done)
+        self.report.to_monday.archived += len(done)
+        self.report.errors += len(failed)
+        self.writer.raise_trouble()
+
+
+def too_many(removed: int, active: int) -> bool:
+    """Whether so much would be removed that a person has to say so first."""
+    return removed > GUARD_RECORDS and removed > GUARD_SHARE * active

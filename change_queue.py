@@ -1,0 +1,246 @@
+"""What waits to be looked at: rows that somebody changed with SQL. Triggers put them into the outbox.
+
+The triggers run once a statement, in the writer's own transaction. They pass over the tool's own transactions and over
+updates that change nothing mapped, and they know nothing of monday.com, so no writer is ever slowed or failed by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from db_connector import Composable, Transaction, compose, identifier, joined, table_name
+from mapping import ROOT, Mapping
+
+CHANNEL = "monday_sync"
+SETTINGS = ("sync_enabled", "sync_direction")
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A table as one entity sees it: which of its columns count, and whether its rows are the entity's own."""
+
+    entity_type: str
+    table: str
+    columns: tuple[str, ...]
+    key: str
+    points_at: str
+    """The table that `key` names a row of: the table itself or, for rows that hang on a root, the root's table."""
+    root: bool
+
+
+def watched(mapping: Mapping) -> list[Watched]:
+    """The tables that one mapping reads."""
+    root = sorted({place.column for place in mapping.places.values() if place.home == ROOT} | {"archived_at"})
+    root += [*mapping.pointers(ROOT), *([mapping.rest] if mapping.rest else [])]
+    root += [*mapping.only, *(SETTINGS if mapping.record_settings else ())]
+    found = [
+        Watched(mapping.entity_type, mapping.table, _unique(root), mapping.primary_key, mapping.table, root=True)
+    ]
+    columns: dict[tuple[str, str, str], list[str]] = {}
+    for related in mapping.related.values():
+        key = related.child or "id"
+        points_at = mapping.table if related.child else related.table
+        own = [place.column for place in mapping.places.values() if place.home == related.name]
+        columns.setdefault((related.table, key, points_at), []).extend([*own, *mapping.pointers(related.name)])
+    for (table, key, points_at), names in columns.items():
+        found.append(Watched(mapping.entity_type, table, _unique(names), key, points_at, root=points_at != table))
+    return found
+
+
+def install(tx: Transaction, mappings: Iterable[Mapping]) -> list[str]:
+    """Make the triggers of all mappings anew; the tables they watch."""
+    tables: dict[str, list[Watched]] = {}
+    for mapping in mappings:
+        for one in watched(mapping):
+            tables.setdefault(one.table, []).append(one)
+    schema = str(tx.value("select current_schema()"))
+    for table, watchers in tables.items():
+        _install_on(tx, table, watchers, schema)
+    return sorted(tables)
+
+
+def installed(tx: Transaction, mapping: Mapping) -> bool:
+    """Whether every table of a mapping has its triggers, for this entity as it is declared now."""
+    for one in watched(mapping):
+        source = tx.value(
+            "select p.prosrc from pg_trigger as t join pg_proc as p on p.oid = t.tgfoid"
+            " where t.tgrelid = to_regclass(%s) and t.tgname = 'monday_sync_update' and t.tgenabled <> 'D'",
+            (one.table,),
+        )
+        if source is None or _mark(one) not in source:
+            return False
+    return True
+
+
+def _install_on(tx: Transaction, table: str, watchers: Sequence[Watched], schema: str) -> None:
+    function = identifier(schema, "monday_sync_note_" + table.replace(".", "_").replace('"', ""))
+    bodies = {operation: _notes(tx, watchers, schema, operation) for operation in ("insert", "update", "delete")}
+    tx.execute(
+        compose(
+            "create or replace function {function}() returns trigger language plpgsql security definer"
+            " set search_path = {schema}, pg_temp as $body$\n"
+            "-- {marks}\n"
+            "begin\n"
+            "    if current_setting('monday_sync.origin', true) = 'tool' then return null; end if;\n"
+            "    if tg_op = 'INSERT' then {insert}\n"
+            "    elsif tg_op = 'UPDATE' then {update}\n"
+            "    else {delete}\n"
+            "    end if;\n"
+            "    if found then perform pg_notify('{channel}', tg_table_name); end if;\n"
+            "    return null;\n"
+            "end $body$",
+            function=function,
+            schema=identifier(schema),
+            marks=compose(" ".join(_mark(one) for one in watchers)),
+            channel=compose(CHANNEL),
+            **bodies,
+        )
+    )
+    seen = {"insert": "new table as changed", "update": "old table as before new table as changed",
+            "delete": "old table as changed"}  # fmt: skip
+    for operation, transition in seen.items():
+        statement = (
+            "create or replace trigger monday_sync_{operation} after {operation} on {table} referencing {transition}"
+            " for each statement execute function {function}()"
+        )
+        if int(tx.value("show server_version_num")) < 140000:
+            tx.execute(compose(f"drop trigger if exists monday_sync_{operation} on {{table}}", table=table_name(table)))
+            statement = statement.replace("create or replace", "create")
+        tx.execute(
+            compose(
+                statement, operation=compose(operation), table=table_name(table), transition=compose(transition),
+                function=function,
+            )
+        )  # fmt: skip
+
+
+def _notes(tx: Transaction, watchers: Sequence[Watched], schema: str, operation: str) -> Composable:
+    """The statement that notes what an operation changed. Rows that only others point at change nothing by appearing."""
+    parts = [_note(one, operation) for one in watchers if operation == "update" or one.root]
+    if not parts:
+        return compose("null;")
+    return compose(
+        "insert into {outbox} (entity_type, table_name, row_id, operation) {rows};",
+        outbox=identifier(schema, "sync_outbox"), rows=joined(" union all ", parts),
+    )  # fmt: skip
+
+
+def _note(one: Watched, operation: str) -> Composable:
+    key, columns = identifier(one.key), [identifier(column) for column in one.columns]
+    names = {
+        "type": compose(_literal(one.entity_type)), "table": compose(_literal(one.points_at)),
+        "key": key, "id": identifier("id" if one.key != "id" and one.root and one.table != one.points_at else one.key),
+    }  # fmt: skip
+    text = f"select {{type}}, {{table}}, n.{{key}}::text, '{operation}' from changed as n"
+    if operation != "update":
+        return compose(text + " where n.{key} is not null", **names)
+    return compose(
+        text + " join before as o on o.{id} = n.{id} where n.{key} is not null and ({new}) is distinct from ({old})",
+        new=joined(", ", [compose("n.{c}", c=column) for column in columns]),
+        old=joined(", ", [compose("o.{c}", c=column) for column in columns]),
+        **names,
+    )
+
+
+def _mark(one: Watched) -> str:
+    """What a trigger's text says about what it watches, so that a changed mapping is noticed."""
+    return f"[{one.entity_type}:{one.key}:{','.join(one.columns)}]"
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''").replace("{", "{{").replace("}", "}}") + "'"
+
+
+def _unique(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))
+
+
+# Reading the outbox
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Entries of the outbox, up to the last one seen, and the root rows they are about."""
+
+    ids: list[int]
+    roots: dict[str, list[int]]
+
+
+def noted(tx: Transaction, mapping: Mapping, limit: int | None = None) -> Noted:
+    """What the outbox holds for an entity. A change of a shared row stands for every root row that shows it."""
+    entries = tx.rows(
+        "select id, table_name, row_id from sync_outbox where entity_type = %s"
+        " and (next_try_at is null or next_try_at <= now()) order by id limit %s",
+        (mapping.entity_type, limit),
+    )
+    roots: dict[str, list[int]] = {}
+    shared: dict[str, dict[str, list[int]]] = {}
+    for entry_id, table, row_id in entries:
+        if table == mapping.table and not _is_shared(mapping, table):
+            roots.setdefault(row_id, []).append(entry_id)
+        else:
+            shared.setdefault(table, {}).setdefault(row_id, []).append(entry_id)
+    for table, rows in shared.items():
+        for row_id, root in showing(tx, mapping, table, rows):
+            roots.setdefault(root, []).extend(rows[row_id])
+    return Noted([row[0] for row in entries], roots)
+
+
+def _is_shared(mapping: Mapping, table: str) -> bool:
+    return any(one.table == table and one.child is None for one in mapping.related.values())
+
+
+def showing(tx: Transaction, mapping: Mapping, table: str, ids: Iterable[str]) -> list[tuple[str, str]]:
+    """Which root rows show these rows of a table."""
+    key, root = identifier(mapping.primary_key), table_name(mapping.table)
+    parts = []
+    for one in mapping.related.values():
+        if one.table != table or one.child is not None:
+            continue
+        if one.parent == ROOT:
+            text = "select r.{via}::text, r.{key}::text from {root} as r where r.{via}::text = any(%(ids)s)"
+            parts.append(compose(text, via=identifier(str(one.via)), key=key, root=root))
+        else:
+            parent = mapping.related[one.parent]
+            text = (
+                "select p.{via}::text, r.{key}::text from {parent} as p join {root} as r on r.{link} = p.id"
+                " where p.{via}::text = any(%(ids)s)"
+            )
+            parts.append(
+                compose(
+                    text, via=identifier(str(one.via)), key=key, root=root, parent=table_name(parent.table),
+                    link=identifier(str(parent.via)),
+                )
+            )  # fmt: skip
+    if not parts:
+        return []
+    return [(row[0], row[1]) for row in tx.rows(joined(" union ", parts), {"ids": sorted(ids)})]
+
+
+def dates(tx: Transaction, mapping: Mapping) -> dict[str, datetime]:
+    """When root rows were last changed, of those that the outbox holds."""
+    found = noted(tx, mapping)
+    at: dict[int, datetime] = dict(tx.rows("select id, changed_at from sync_outbox where id = any(%s)", (found.ids,)))
+    return {root: max(at[entry] for entry in entries if entry in at) for root, entries in found.roots.items()}
+
+
+def done(tx: Transaction, ids: Sequence[int]) -> None:
+    """These changes have been dealt with."""
+    tx.execute("delete from sync_outbox where id = any(%s)", (list(ids),))
+
+
+def note_edited(tx: Transaction, mappings: Iterable[Mapping], table: str, ids: set[str], known: set[str]) -> None:
+    """The tool itself edited shared rows: note every other record that shows them. `known` are the root rows at hand."""
+    rows = [
+        (mapping.entity_type, mapping.table, root)
+        for mapping in mappings
+        if _is_shared(mapping, table) and installed(tx, mapping)
+        for _, root in showing(tx, mapping, table, ids)
+        if root not in known
+    ]
+    tx.bulk(
+        "insert into sync_outbox (entity_type, table_name, row_id, operation) select type, at, row_id, 'update' from {rows}",
+        {"type": "text", "at": "text", "row_id": "text"}, rows,
+    )  # fmt: skip

@@ -1,0 +1,140 @@
+"""Who is who: which row an item without a link is about, before a new one is made of it.
+
+In this order: the sync id that the tool wrote into an item it made, the row of the item's natural key, and the row that
+the mapping's match field names. What cannot be told is reported, never guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from db_connector import Transaction
+from mapping import Mapping
+from record_store import Holder, RecordStore
+from sync_state import Link, SyncState
+from sync_task import Batch, Task
+
+AMBIGUOUS = "several rows or items have the same value in the match field"
+
+
+class Identity:
+    """Finds the rows that items are about, and leaves out the items that cannot have one."""
+
+    def __init__(
+        self, mapping: Mapping, store: RecordStore, state: SyncState, started: datetime | None,
+        sync_id: Callable[[Task], str | None],
+    ) -> None:  # fmt: skip
+        self.mapping = mapping
+        self.store = store
+        self.state = state
+        self.started = started
+        self.sync_id = sync_id
+
+    def settle(self, tx: Transaction, tasks: list[Task], batch: Batch) -> list[Task]:
+        """The tasks that go on, with the rows they are about."""
+        self._by_sync_id(tx, tasks)
+        if self.mapping.key:
+            tasks = self._by_key(tx, tasks, batch)
+        elif self.mapping.match:
+            tasks = self._by_match(tx, tasks, batch)
+        return tasks
+
+    # By the id that the tool itself wrote
+
+    def _by_sync_id(self, tx: Transaction, tasks: Sequence[Task]) -> None:
+        named = {task.item.id: row_id for task in tasks if task.link is None and (row_id := self.sync_id(task))}
+        if not named:
+            return
+        free = self.state.unlinked(tx, sorted(set(named.values())))
+        there = self.store.load(tx, sorted(free))
+        # Of several copies the first made is the tool's own.
+        pairs: dict[str, str] = {}
+        for item_id in sorted(named, key=int):
+            if named[item_id] in there and named[item_id] not in pairs.values():
+                pairs[item_id] = named[item_id]
+        self.state.adopt(tx, pairs)
+        links = self.state.of_rows(tx, list(pairs.values()))
+        for task in tasks:
+            row_id = named.get(task.item.id)
+            if row_id is None:
+                continue
+            if task.item.id in pairs and row_id in links:
+                task.link, task.stored = links[row_id], there[row_id]
+                # Nobody has changed the row since the item was made of it, as far as is known: what differs is news
+                # from both sides.
+                task.base_monday, task.base_postgres = {}, {}
+            elif row_id not in there or row_id not in free:
+                task.copied_sync_id = True
+
+    # By natural key
+
+    def _by_key(self, tx: Transaction, tasks: list[Task], batch: Batch) -> list[Task]:
+        kept = []
+        for task in tasks:
+            if self.store.root_key(task.record) is None and self.mapping.skip_without_key:
+                _skip(task, self.mapping.skip_without_key, None, batch)
+            else:
+                kept.append(task)
+        holders = self.store.holders(tx, [key for task in kept if (key := self.store.root_key(task.record))])
+        return [task for task in kept if self._claim(task, holders, batch)]
+
+    def _claim(self, task: Task, holders: dict[tuple[str, ...], Holder], batch: Batch) -> bool:
+        """Give the item the row of its key, unless another item has it."""
+        key = self.store.root_key(task.record)
+        holder = holders.get(key) if key else None
+        mine = task.link.entity_id if task.link else None
+        if key is None or holder is None or (mine and holder.root_id == mine):
+            if key is not None and holder is None:
+                holders[key] = Holder(mine or "", monday_id=task.item.id)
+            return True
+        if task.link is None and holder.free_for(task.item.id, self.started):
+            self._take_over(task, holder, key, batch)
+            holders[key] = Holder(holder.root_id, monday_id=task.item.id)
+            return True
+        _skip(task, self.mapping.duplicate, "/".join(key), batch)
+        return False
+
+    def _take_over(self, task: Task, holder: Holder, key: tuple[str, ...], batch: Batch) -> None:
+        """A row that exists goes on as this item's; the item that had it, if it is still there, is left out."""
+        task.stored = holder.stored
+        before = dict(holder.stored.record) if holder.stored else {}
+        if holder.link_id is None:
+            # A row of the entity that no item has met yet: both sides have their say. A row that something else made
+            # takes what the item has to say.
+            task.base_postgres = {} if holder.ours else before
+            task.adopts = not holder.ours
+            return
+        task.base_monday, task.base_postgres, task.adopts = dict(before), before, True
+        task.link = Link(holder.link_id, task.item.id, holder.root_id, archived=holder.gone)
+        if not holder.gone and holder.monday_id:
+            batch.skips.append((holder.monday_id, self.mapping.duplicate, "/".join(key), ""))
+            batch.log("skip", "warning", self.mapping.duplicate, holder.monday_id)
+            batch.report.skipped += 1
+
+    # By the match field
+
+    def _by_match(self, tx: Transaction, tasks: list[Task], batch: Batch) -> list[Task]:
+        name = str(self.mapping.match)
+        new = [task for task in tasks if task.link is None and task.stored is None and task.record.get(name)]
+        if not new:
+            return tasks
+        rows = self.store.unlinked_with(tx, name, [str(task.record[name]) for task in new])
+        asking: dict[str, list[Task]] = {}
+        for task in new:
+            asking.setdefault(str(task.record[name]).strip().lower(), []).append(task)
+        for value, found in rows.items():
+            if len(found) == 1 and len(asking[value]) == 1:
+                asking[value][0].stored = found[0]
+                continue
+            for task in asking[value]:
+                _skip(task, f"{AMBIGUOUS} ({name})", value, batch)
+                tasks = [one for one in tasks if one is not task]
+        return tasks
+
+
+def _skip(task: Task, reason: str, key: str | None, batch: Batch) -> None:
+    batch.report.skipped += 1
+    if task.skip is None or (task.skip.reason, task.skip.key) != (reason, key):
+        batch.log("skip", "warning", reason, task.item.id, task.link.entity_id if task.link else None)
+    batch.skips.append((task.item.id, reason, key, task.hash))

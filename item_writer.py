@@ -1,0 +1,161 @@
+"""Tells monday.com what items are to show, many in a document, and finds out which single value it refuses."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from column_types import CellError
+from errors import DailyLimitReached, ItemGone, MondayError, MondayRefused, MondayUnavailable, RecordRefused
+from mapping import BoundMapping
+from models import Item, Record
+from monday_api import Monday
+from sync_state import Removal
+from sync_task import Answer, Outgoing
+
+log = logging.getLogger("monday_sync")
+
+ENDS_EVERYTHING = (MondayUnavailable, DailyLimitReached, MondayRefused)
+NO_EFFECT = "monday.com took the change, and the item does not show it"
+CANNOT_SHOW = "the board has no cell that could show it"
+
+
+class ItemWriter:
+    """Writes items of one board. What went wrong for all of them is kept until `raise_trouble`."""
+
+    def __init__(self, monday: Monday, bound: BoundMapping, board_id: str) -> None:
+        self.monday = monday
+        self.bound = bound
+        self.board_id = board_id
+        self._trouble: MondayError | None = None
+
+    def raise_trouble(self) -> None:
+        """Raise what kept monday.com from being written at all, once what did succeed has been taken in."""
+        trouble, self._trouble = self._trouble, None
+        if trouble is not None:
+            raise trouble
+
+    def send(self, outgoing: Sequence[Outgoing]) -> list[Answer]:
+        """Write them; an answer for each item that monday.com has answered for, whole or in part."""
+        answers: list[Answer] = []
+        for labels in (False, True):
+            group = [one for one in outgoing if self._makes_labels(one) is labels]
+            answers += self._send(group, labels) if group else []
+        return answers
+
+    def remove(self, removals: Sequence[Removal], delete: bool) -> tuple[list[Removal], dict[str, str]]:
+        """Archive or delete items: those that are gone now, and why others are not (item id → reason)."""
+        act = self.monday.delete_items if delete else self.monday.archive_items
+        gone: list[Removal] = []
+        failed: dict[str, str] = {}
+        for removal, outcome in zip(removals, act(self.board_id, [one.item_id for one in removals]), strict=True):
+            if isinstance(outcome, Item | ItemGone):
+                gone.append(removal)
+            else:
+                failed[removal.item_id] = outcome.message
+                self.note(outcome)
+        return gone, failed
+
+    def members(self, one: Outgoing) -> tuple[dict[str, Any], dict[str, str]]:
+        """The cells to write, and the fields that no cell can show with the reason."""
+        members: dict[str, Any] = {}
+        refused: dict[str, str] = {}
+        for fields in self._by_binding(one.fields):
+            try:
+                cells = self.bound.cells(fields, one.wanted, one.agreed, one.item)
+            except CellError as exc:
+                refused.update(dict.fromkeys(fields, str(exc)))
+                continue
+            members.update(cells)
+            if not cells:
+                refused.update(dict.fromkeys(fields, CANNOT_SHOW))
+        if one.clear_sync_id and self.bound.mapping.sync_id:
+            members[self.bound.mapping.sync_id[0]] = None
+        return members, refused
+
+    def _by_binding(self, fields: Sequence[str]) -> list[list[str]]:
+        groups: dict[int, list[str]] = {}
+        for name in fields:
+            groups.setdefault(id(self.bound.owner[name]), []).append(name)
+        return list(groups.values())
+
+    def _makes_labels(self, one: Outgoing) -> bool:
+        return any(self.bound.owner[name].create_labels for name in one.fields)
+
+    def _send(self, outgoing: Sequence[Outgoing], labels: bool) -> list[Answer]:
+        prepared = [(one, *self.members(one)) for one in outgoing]
+        quiet = [Answer(one.item, one.root_id, {}, refused) for one, members, refused in prepared if not members]
+        sent = [(one, members, refused) for one, members, refused in prepared if members]
+        return quiet + (self._change(sent, labels) if sent else [])
+
+    def _change(
+        self, sent: Sequence[tuple[Outgoing, dict[str, Any], dict[str, str]]], labels: bool
+    ) -> list[Answer]:
+        outcomes = self.monday.change_items(
+            self.board_id, [(one.item.id, members) for one, members, _ in sent], labels,
+            columns=self.bound.column_ids, selection=self.bound.selection,
+        )  # fmt: skip
+        answers = []
+        for (one, members, refused), outcome in zip(sent, outcomes, strict=True):
+            if isinstance(outcome, Item):
+                answers.append(self._answer(one, outcome, refused))
+            elif isinstance(outcome, ItemGone):
+                log.warning("Item %s is gone; its row keeps the change.", one.item.id)
+            elif isinstance(outcome, RecordRefused):
+                answers += self._one_by_one(one, members, refused, labels, outcome)
+            else:
+                self.note(outcome)
+                log.error("Item %s: %s", one.item.id, outcome.message)
+        return answers
+
+    def _one_by_one(
+        self, one: Outgoing, members: dict[str, Any], refused: dict[str, str], labels: bool, error: RecordRefused
+    ) -> list[Answer]:
+        """monday.com takes all the values of a change or none: find the one it refuses, and write the others."""
+        if len(members) == 1:
+            why = dict.fromkeys(self._shown_in(one, members), error.message)
+            return [Answer(one.item, one.root_id, {}, {**refused, **why})]
+        columns = list(members)
+        outcomes = self.monday.change_items(
+            self.board_id, [(one.item.id, {column: members[column]}) for column in columns], labels,
+            columns=self.bound.column_ids, selection=self.bound.selection,
+        )  # fmt: skip
+        last = one.item
+        for column, outcome in zip(columns, outcomes, strict=True):
+            if isinstance(outcome, Item):
+                last = outcome
+            else:
+                refused = {**refused, **dict.fromkeys(self._shown_in(one, [column]), outcome.message)}
+                self.note(outcome)
+        return [self._answer(one, last, refused)]
+
+    def _shown_in(self, one: Outgoing, columns: Sequence[str] | dict[str, Any]) -> list[str]:
+        """The fields that some columns show."""
+        return [name for name in one.fields if not set(columns).isdisjoint(self.bound.owner[name].columns)]
+
+    def _answer(self, one: Outgoing, item: Item, refused: dict[str, str]) -> Answer:
+        """What was sent and taken. A field that still shows what it showed before was not."""
+        try:
+            before, after = self.bound.read(one.item).record, self.bound.read(item).record
+        except CellError:
+            before, after = {}, {}
+        sent: Record = {}
+        refused = dict(refused)
+        for name in one.fields:
+            if name in refused:
+                continue
+            ignored = self._same(name, before, after) and not self._same(name, after, one.wanted)
+            if ignored:
+                refused[name] = NO_EFFECT
+            else:
+                sent[name] = one.wanted.get(name)
+        return Answer(item, one.root_id, sent, refused)
+
+    def _same(self, name: str, a: Record, b: Record) -> bool:
+        return self.bound.same(name, a.get(name), b.get(name))
+
+    def note(self, error: MondayError) -> None:
+        """Remember an error after which nothing more can be written."""
+        if isinstance(error, ENDS_EVERYTHING):
+            self._trouble = self._trouble or error

@@ -1,0 +1,234 @@
+"""The push: finds out which rows changed in PostgreSQL, and tells monday.com; and both directions in one pass.
+
+With the triggers of `setup` the outbox tells what changed. A first push, a changed mapping, `--full`, and a database
+without triggers compare every row with what both sides last agreed on.
+
+    python sync_pg_to_monday.py --entity users --limit 10
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import change_queue
+from board_sync import BoardSync, too_many
+from creation import Creation
+from db_connector import identifier, table_name
+from errors import GuardStop
+from report import EntityReport
+from sync_engine import Look
+from sync_monday_to_pg import Pull
+from sync_state import Removal, put
+
+log = logging.getLogger("monday_sync")
+
+RECORDS_AT_ONCE = 400
+HELD_ROW = (
+    "the row is there again, and its item is not: restore the item on the board, or run:"
+    " python main.py record ID --recreate"
+)
+
+
+class Push:
+    """Brings PostgreSQL's changes to one board."""
+
+    def __init__(self, sync: BoardSync) -> None:
+        self.sync = sync
+        self.creation = Creation(sync)
+        self.left = sync.options.limit
+        self.remembered: dict[str, Any] = sync.memory.get(self._name) or {}
+
+    @property
+    def _name(self) -> str:
+        return f"push:{self.sync.mapping.entity}"
+
+    def run(self) -> EntityReport:
+        """Do it. Raises GuardStop before anything is written when too much would be removed."""
+        started = time.monotonic()
+        removals = self.guarded_removals()
+        if not self.sync.options.dry_run:
+            self.creation.recover()
+        self.meet()
+        self.push(removals)
+        self.sync.report.seconds = time.monotonic() - started
+        return self.sync.report
+
+    def meet(self) -> None:
+        """On the first run, read the board: rows and items that exist on both sides are linked, not made again."""
+        if self.sync.remembered.get("watermark") or self.remembered.get("met") == self.sync.board.id:
+            return
+        if self.sync.board.items_count != 0:
+            pages = self.sync.monday.pages(self.sync.board.id, self.sync.bound.column_ids, self.sync.bound.selection)
+            for page in pages:
+                self.sync.deliver(self.sync.engine.take(page.items))
+        self.remembered["met"] = self.sync.board.id
+
+    def push(self, removals: Sequence[Removal]) -> None:
+        """Send what changed, create what is new, and remove what is gone."""
+        full = self._compares_everything()
+        self._remove(removals)
+        if full:
+            for root_ids in self._all_rows():
+                self._deal_with(root_ids)
+        self._drain()
+        self._retry()
+        self._finish(full)
+
+    # What there is to do
+
+    def guarded_removals(self) -> list[Removal]:
+        """The items whose rows are gone or archived. Raises GuardStop when they are too many."""
+        table, key = table_name(self.sync.mapping.table), identifier(self.sync.mapping.primary_key)
+        with self.sync.db.transaction(read_only=True) as tx:
+            gone = self.sync.state.rows_gone(tx, table, key) + self.sync.state.rows_archived(tx, table, key)
+            active = self.sync.state.count_active(tx)
+        if self.sync.mapping.on_row_removed == "ignore" or not self.sync.engine.options.write_monday:
+            return []
+        if too_many(len(gone), active) and not self.sync.options.allow_mass_delete:
+            raise GuardStop(
+                f"{len(gone)} of {active} {self.sync.mapping.entity} are gone in PostgreSQL; nothing of this entity was"
+                " changed.",
+                hint="If their items are to be removed, run again with --allow-mass-delete.",
+            )
+        return [Removal(item_id, root_id) for item_id, root_id in gone]
+
+    def _compares_everything(self) -> bool:
+        if self.sync.options.full or self.remembered.get("fingerprint") != self.sync.fingerprint():
+            return True
+        with self.sync.db.transaction(read_only=True) as tx:
+            return not change_queue.installed(tx, self.sync.mapping)
+
+    def _all_rows(self) -> Iterator[list[str]]:
+        after: str | None = None
+        while True:
+            with self.sync.db.transaction(read_only=True) as tx:
+                page = self.sync.engine.store.page_of_ids(tx, after, 2 * RECORDS_AT_ONCE)
+            if not page:
+                return
+            after = page[-1]
+            yield page
+
+    def _drain(self) -> None:
+        """Deal with the outbox, and forget what has been dealt with."""
+        with self.sync.db.transaction() as tx:
+            noted = change_queue.noted(tx, self.sync.mapping)
+            self.sync.engine.dates.update(change_queue.dates(tx, self.sync.mapping))
+        roots = sorted(noted.roots)
+        dealt: set[str] = set()
+        for start in range(0, len(roots), 2 * RECORDS_AT_ONCE):
+            part = roots[start : start + 2 * RECORDS_AT_ONCE]
+            if self._deal_with(part):
+                dealt.update(part)
+        if self.sync.options.dry_run:
+            return
+        kept = {entry for root, entries in noted.roots.items() if root not in dealt for entry in entries}
+        with self.sync.db.transaction() as tx:
+            change_queue.done(tx, [entry for entry in noted.ids if entry not in kept])
+
+    def _retry(self) -> None:
+        """Try again what was refused, when its pause is over."""
+        with self.sync.db.transaction() as tx:
+            due = self.sync.state.due(tx)
+            if not self.sync.options.dry_run:
+                self.sync.state.tried(tx, due)
+        for start in range(0, len(due), RECORDS_AT_ONCE):
+            self._deal_with(due[start : start + RECORDS_AT_ONCE])
+
+    # Doing it
+
+    def _deal_with(self, root_ids: Sequence[str]) -> bool:
+        """Look at root rows and send what is news; whether all of them were dealt with (a limit may cut them short)."""
+        with self.sync.db.transaction(read_only=True) as tx:
+            look = self.sync.engine.look(tx, root_ids)
+        if look.waiting and not self.sync.options.dry_run:
+            with self.sync.db.transaction() as tx:
+                self.sync.state.wait(tx, look.waiting)
+        self._report_held(look)
+        whole = self._limit(look)
+        for start in range(0, len(look.changed), RECORDS_AT_ONCE):
+            self._change(look.changed[start : start + RECORDS_AT_ONCE])
+        self._create(look.new)
+        return whole
+
+    def _limit(self, look: Look) -> bool:
+        if self.left is None:
+            return True
+        found = len(look.changed) + len(look.new)
+        look.changed = look.changed[: self.left]
+        look.new = look.new[: self.left - len(look.changed)]
+        self.left -= len(look.changed) + len(look.new)
+        return found == len(look.changed) + len(look.new)
+
+    def _change(self, item_ids: Sequence[str]) -> None:
+        """Read the items as they are now, so that what both sides changed is settled by rule, and send the rest."""
+        sync = self.sync
+        for items in sync.monday.items(item_ids, sync.bound.column_ids, sync.bound.selection):
+            here = [item for item in items if item.state == "active" and item.board_id in (None, sync.board.id)]
+            sync.deliver(sync.engine.take(here, force=True))
+            sync.progress(sync.mapping.entity, sync.report.read, None)
+
+    def _create(self, root_ids: Sequence[str]) -> None:
+        if not root_ids or not self.sync.engine.options.write_monday:
+            return
+        if self.sync.options.dry_run:
+            self.sync.engine.plans += [f"create item for {self.sync.mapping.entity_type} {root}" for root in root_ids]
+            self.sync.report.created += len(root_ids)
+            self.sync.report.to_monday.created += len(root_ids)
+            return
+        self.creation.create(root_ids)
+
+    def _remove(self, removals: Sequence[Removal]) -> None:
+        """Items follow their rows, unless somebody edited them since: then the edit stays."""
+        by_item = {removal.item_id: removal for removal in removals}
+        sync = self.sync
+        for items in sync.monday.items(list(by_item), sync.bound.column_ids, sync.bound.selection):
+            here = [item for item in items if item.state == "active"]
+            batch = sync.engine.take(here, force=True)
+            sync.deliver(batch)
+            if sync.options.dry_run:
+                sync.engine.plans += [f"archive item {one.item_id}" for one in batch.removals]
+            for item in here:
+                by_item.pop(item.id, None)
+        if by_item and not sync.options.dry_run:  # neither here nor there any more
+            with sync.db.transaction() as tx:
+                sync.state.archive(tx, list(by_item))
+
+    def _report_held(self, look: Look) -> None:
+        self.sync.report.held += len(look.held)
+        for root_id in look.held:
+            log.warning("%s %s: %s", self.sync.mapping.entity_type, root_id, HELD_ROW)
+
+    def _finish(self, full: bool) -> None:
+        if self.sync.options.dry_run or self.left is not None:
+            return
+        if full:
+            self.remembered["fingerprint"] = self.sync.fingerprint()
+        with self.sync.db.transaction() as tx:
+            put(tx, self._name, self.remembered)
+
+
+def push_board(sync: BoardSync) -> EntityReport:
+    """PostgreSQL → monday.com for one entity."""
+    return Push(sync).run()
+
+
+def sync_both_ways(pull: Pull) -> EntityReport:
+    """One pass over one entity: what changed on either side is decided once, and written on both."""
+    push = Push(pull)
+    removals = push.guarded_removals()
+    if not pull.options.dry_run:
+        push.creation.recover()
+    with pull.db.transaction() as tx:
+        pull.engine.dates.update(change_queue.dates(tx, pull.mapping))
+    report = pull.run()
+    push.push(removals)
+    return report
+
+
+if __name__ == "__main__":
+    from main import script
+
+    script("pg-to-monday")

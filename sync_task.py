@@ -1,0 +1,79 @@
+"""What travels through the cycle: one task an item, and what became of a batch of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as Map
+from dataclasses import dataclass, field
+
+from models import Item, Record
+from reconcile import Conflict, FieldPlan
+from record_store import Stored, Upsert
+from report import EntityReport
+from sync_state import Link, LogEntry, Removal, Skip
+
+
+@dataclass(slots=True)
+class Task:
+    """One item on its way through a batch."""
+
+    item: Item
+    hash: str
+    link: Link | None = None
+    skip: Skip | None = None
+    record: Record = field(default_factory=dict)
+    base_monday: Record = field(default_factory=dict)
+    base_postgres: Record = field(default_factory=dict)
+    stored: Stored | None = None
+    plan: FieldPlan = field(default_factory=FieldPlan)
+    upsert: Upsert | None = None
+    operation: str = ""
+    adopts: bool = False
+    """The row goes on as this item's, whatever it was before."""
+    copied_sync_id: bool = False
+    """Somebody duplicated an item that the tool made, and its sync id with it."""
+    removes_item: bool = False
+    """The row is gone, and nobody has touched the item since: it follows."""
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """Fields of a record that monday.com is to be told: what the item is to show, and what it and the row last showed."""
+
+    item: Item
+    root_id: str
+    wanted: Record
+    agreed: Record
+    fields: tuple[str, ...]
+    clear_sync_id: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An item as monday.com answered a change: what was sent, and what it refused (field → reason)."""
+
+    item: Item
+    root_id: str
+    sent: Map[str, object]
+    refused: Map[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Batch:
+    """What became of a batch, to be counted once its transaction is through."""
+
+    report: EntityReport
+    logs: list[LogEntry] = field(default_factory=list)
+    skips: list[tuple[str, str, str | None, str]] = field(default_factory=list)
+    unskipped: list[str] = field(default_factory=list)
+    conflicts: list[tuple[str | None, str | None, Conflict]] = field(default_factory=list)
+    plans: list[str] = field(default_factory=list)
+    outgoing: list[Outgoing] = field(default_factory=list)
+    removals: list[Removal] = field(default_factory=list)
+    statuses: dict[str, str] = field(default_factory=dict)
+
+    def log(
+        self, operation: str, status: str, message: str, monday_id: str | None = None, entity_id: str | None = None
+    ) -> None:
+        """Note a row for sync_logs."""
+        self.logs.append(LogEntry(operation, status, message[:2000], monday_id, entity_id))

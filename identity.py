@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from column_types import dumps, loads_exact
 from db_connector import Transaction
 from mapping import Mapping
 from record_store import Holder, RecordStore
@@ -87,12 +88,15 @@ class Identity:
         if key is None or holder is None or (mine and holder.root_id == mine):
             if key is not None and holder is None:
                 holders[key] = Holder(mine or "", monday_id=task.item.id)
+            elif holder is not None and not holder.ours:
+                # Somebody made the row another's with SQL; it is its item's all the same.
+                task.stored, task.adopts = holder.stored, True
             return True
         if task.link is None and holder.free_for(task.item.id, self.started):
             self._take_over(task, holder, key, batch)
             holders[key] = Holder(holder.root_id, monday_id=task.item.id)
             return True
-        _skip(task, self.mapping.duplicate, "/".join(key), batch)
+        _skip(task, self.mapping.duplicate, key_text(key), batch)
         return False
 
     def _take_over(self, task: Task, holder: Holder, key: tuple[str, ...], batch: Batch) -> None:
@@ -108,7 +112,7 @@ class Identity:
         task.base_monday, task.base_postgres, task.adopts = dict(before), before, True
         task.link = Link(holder.link_id, task.item.id, holder.root_id, archived=holder.gone)
         if not holder.gone and holder.monday_id:
-            batch.skips.append((holder.monday_id, self.mapping.duplicate, "/".join(key), ""))
+            batch.skips.append((holder.monday_id, self.mapping.duplicate, key_text(key), ""))
             batch.log("skip", "warning", self.mapping.duplicate, holder.monday_id)
             batch.report.skipped += 1
 
@@ -131,6 +135,17 @@ class Identity:
                 _skip(task, f"{AMBIGUOUS} ({name})", value, batch)
                 tasks = [one for one in tasks if one is not task]
         return tasks
+
+
+def key_text(key: tuple[str, ...]) -> str:
+    """A natural key as it is kept with an item that waits for it."""
+    return key[0] if len(key) == 1 else dumps(key).decode()
+
+
+def key_from(text: str, parts: int) -> tuple[str, ...]:
+    """The natural key again; one that another mapping has left behind names nothing."""
+    key = (text,) if parts == 1 else tuple(loads_exact(text)) if text.startswith("[") else ()
+    return key if len(key) == parts else ("",) * parts
 
 
 def _skip(task: Task, reason: str, key: str | None, batch: Batch) -> None:

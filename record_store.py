@@ -276,6 +276,7 @@ class RecordStore:
     def write(self, tx: Transaction, upserts: Sequence[Upsert]) -> Effects:
         """Write them all: related rows first, then roots, then the rows that point at roots."""
         effects = Effects()
+        self._news, self._rows = [], {}
         for upsert in upserts:
             upsert.ids = dict(upsert.stored.ids) if upsert.stored else {}
             upsert.root_id = upsert.stored.root_id if upsert.stored else str(uuid.uuid4())
@@ -449,8 +450,8 @@ class RecordStore:
         for other in self.homes.values():
             if other.related and (other.related.parent, other.related.via) == (home_name, slot[0]):
                 pointed = self._rows.get(str(row.values.get(slot)))
-                for at, name in other.slots.items() if pointed else ():
-                    yield name, home_name, pointed.values.get(at)
+                if pointed is not None:
+                    yield from ((name, home_name, pointed.values.get(at)) for at, name in other.slots.items())
 
     # Root rows
 

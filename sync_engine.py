@@ -16,7 +16,7 @@ import change_queue
 from column_types import CellError, is_empty
 from db_connector import Database, Transaction
 from errors import RowRejected
-from identity import Identity
+from identity import Identity, key_from
 from mapping import BoundMapping
 from models import Item, Record
 from reconcile import Rules, Side, reconcile
@@ -494,13 +494,10 @@ class Engine:
 
     def waiting_for_a_free_key(self, tx: Transaction) -> list[str]:
         """Items that were left out because another one had their key, and whose key nobody has any more."""
-        waiting = self.state.waiting(tx)
-        taken = self.store.holders(tx, [tuple(key.split("/")) for _, key in waiting]) if self.mapping.key else {}
-        return [
-            monday_id
-            for monday_id, key in waiting
-            if (holder := taken.get(tuple(key.split("/")))) is None or holder.gone
-        ]
+        parts = len(self.mapping.key)
+        waiting = [(monday_id, key_from(key, parts)) for monday_id, key in self.state.waiting(tx)]
+        taken = self.store.holders(tx, [key for _, key in waiting]) if parts else {}
+        return [monday_id for monday_id, key in waiting if (holder := taken.get(key)) is None or holder.gone]
 
 
 def _rank(item: Item) -> tuple[str, int]:

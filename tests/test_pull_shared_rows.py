@@ -1,0 +1,408 @@
+"""Rows that several items share: how they are found, who fills them, and what each item is known to show."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.builders import Bench, change, column, dump, link, project, row, rows
+
+
+@pytest.fixture
+def bench(db):
+    return Bench(db, "projects")
+
+
+def customer(db, number):
+    return project(db, number)["customer"]
+
+
+# Who the customer is
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "shared"),
+    [
+        ({"email": "a@example.com"}, {"email": "A@Example.com"}, True),
+        ({"email": "a@example.com", "customer": "Ann"}, {"email": "a@example.com", "customer": "Bob"}, True),
+        ({"email": "a@example.com"}, {"email": "b@example.com"}, False),
+        ({"customer": "Ann", "phone": "+12025550101"}, {"customer": "ANN", "phone": "+12025550101"}, True),
+        ({"customer": "Ann", "phone": "+12025550101"}, {"customer": "Ann", "phone": "+12025550102"}, False),
+        ({"customer": "Ann"}, {"customer": "Ann"}, False),
+        ({"phone": "+12025550101"}, {"phone": "+12025550101"}, False),
+        (
+            {"customer": "Ann", "phone": "+12025550101", "email": "a@example.com"},
+            {"customer": "Ann", "phone": "+12025550101", "email": "b@example.com"},
+            False,
+        ),
+        (
+            {"customer": "Ann", "phone": "+12025550101"},
+            {"customer": "Ann", "phone": "+12025550101", "email": "a@example.com"},
+            True,
+        ),
+    ],
+)
+@pytest.mark.parametrize("apart", [False, True])
+def test_items_have_one_customer_or_two(bench, db, first, second, shared, apart):
+    pages = (
+        [[bench.item(1, **first)], [bench.item(2, **second)]]
+        if apart
+        else [[bench.item(1, **first), bench.item(2, **second)]]
+    )
+    bench.take_pages(*pages)
+    assert (customer(db, 1)["id"] == customer(db, 2)["id"]) is shared
+    assert len(rows(db, "customers")) == 2 - shared
+
+
+def test_adopting_a_customer_without_email_gives_it_the_email_and_others_stay_with_it(bench, db):
+    bench.take(bench.item(1, customer="Ann", phone="+12025550101"))
+    bench.take(bench.item(2, customer="ann", phone="+12025550101", email="ann@example.com", at="2026-02-01"))
+    found = row(db, "customers")
+    assert found["email"] == "ann@example.com"
+    assert customer(db, 1)["id"] == customer(db, 2)["id"]
+
+
+def test_a_customer_with_another_email_is_not_adopted_by_name_and_phone(bench, db):
+    bench.take(bench.item(1, customer="Ann", phone="+12025550101", email="ann@example.com"))
+    bench.take(bench.item(2, customer="Ann", phone="+12025550101", email="ann2@example.com"))
+    assert sorted(column(db, "customers", "email")) == ["ann2@example.com", "ann@example.com"]
+
+
+def test_a_customer_made_with_sql_is_used(bench, db):
+    change(db, "insert into customers (name, email, phone) values ('Ann SQL', 'ANN@example.com', null)")
+    bench.take(bench.item(1, customer="Ann", email="ann@example.com", phone="+12025550101"))
+    found = row(db, "customers")
+    assert found["phone"] == "+12025550101"
+
+
+# An e-mail changes
+
+
+def test_a_changed_email_that_another_customer_has_relinks_the_project(bench, db):
+    bench.take(
+        bench.item(1, email="a@example.com", customer="Ann"), bench.item(2, email="b@example.com", customer="Bob")
+    )
+    bench.take(bench.item(1, email="B@example.com", customer="Ann", at="2026-02-01"))
+    assert customer(db, 1)["id"] == customer(db, 2)["id"]
+    assert sorted(column(db, "customers", "email")) == ["a@example.com", "b@example.com"]
+
+
+def test_a_changed_email_renames_a_customer_that_no_other_project_uses(bench, db):
+    bench.take(bench.item(1, email="a@example.com", customer="Ann"))
+    before = row(db, "customers")
+    bench.take(bench.item(1, email="new@example.com", customer="Ann", at="2026-02-01"))
+    found = row(db, "customers")
+    assert (found["id"], found["email"], found["name"]) == (before["id"], "new@example.com", "Ann")
+
+
+def test_a_changed_email_makes_a_new_customer_when_others_use_the_old_one(bench, db):
+    bench.take(
+        bench.item(1, email="a@example.com", customer="Ann"), bench.item(2, email="a@example.com", customer="Ann")
+    )
+    bench.take(bench.item(1, email="new@example.com", customer="Ann", at="2026-02-01"))
+    assert (customer(db, 1)["email"], customer(db, 2)["email"]) == ("new@example.com", "a@example.com")
+    assert (customer(db, 1)["name"], customer(db, 2)["name"]) == ("Ann", "Ann")
+
+
+def test_projects_that_change_to_one_new_email_at_once_share_the_new_customer(bench, db):
+    bench.take(*[bench.item(number, email="a@example.com") for number in (1, 2, 3)])
+    bench.take(*[bench.item(number, email="new@example.com", at="2026-02-01") for number in (1, 2)])
+    assert customer(db, 1)["id"] == customer(db, 2)["id"] != customer(db, 3)["id"]
+    assert len(rows(db, "customers")) == 2
+
+
+def test_two_projects_that_swap_emails_swap_customers(bench, db):
+    bench.take(
+        bench.item(1, email="a@example.com", customer="Ann"), bench.item(2, email="b@example.com", customer="Bob")
+    )
+    bench.take(
+        bench.item(1, email="b@example.com", customer="Bob", at="2026-02-01"),
+        bench.item(2, email="a@example.com", customer="Ann", at="2026-02-01"),
+    )
+    assert (customer(db, 1)["email"], customer(db, 1)["name"]) == ("b@example.com", "Bob")
+    assert (customer(db, 2)["email"], customer(db, 2)["name"]) == ("a@example.com", "Ann")
+    assert len(rows(db, "customers")) == 2
+
+
+@pytest.mark.parametrize("earlier", [1, 2])
+def test_a_customer_that_another_item_of_the_page_comes_to_is_not_renamed_under_it(bench, db, earlier):
+    bench.take(bench.item(1, email="a@example.com", customer="Ann"))
+    times = {1: "2026-02-01", 2: "2026-02-02"} if earlier == 1 else {1: "2026-02-02", 2: "2026-02-01"}
+    bench.take(
+        bench.item(1, email="new@example.com", customer="Ann", at=times[1]),
+        bench.item(2, email="a@example.com", customer="Al", at=times[2]),
+    )
+    assert (customer(db, 1)["email"], customer(db, 2)["email"]) == ("new@example.com", "a@example.com")
+
+
+def test_an_email_that_is_cleared_leaves_the_customer_its_name_and_phone(bench, db):
+    bench.take(bench.item(1, email="a@example.com", customer="Ann", phone="+12025550101"))
+    bench.take(bench.item(1, customer="Ann", phone="+12025550101", at="2026-02-01"))
+    found = row(db, "customers")
+    assert (found["email"], found["name"], found["phone"]) == (None, "Ann", "+12025550101")
+
+
+def test_a_customer_whose_cells_are_all_cleared_is_unlinked_or_emptied(bench, db):
+    bench.take(bench.item(1, email="a@example.com"), bench.item(2, email="a@example.com"))
+    bench.take(bench.item(1, at="2026-02-01"))
+    assert row(db, "customers")["email"] == "a@example.com"
+    assert project(db, 1)["customer"] is None
+    assert customer(db, 2)["email"] == "a@example.com"
+
+
+def test_a_relinked_project_shows_its_own_cells_in_a_customer_of_its_own(bench, db):
+    """Its phone was known to differ from the shared row; a row of its own shows what its cell says."""
+    bench.take(
+        bench.item(1, email="a@example.com", phone="+12025550101", at="2026-01-01"),
+        bench.item(2, email="a@example.com", phone="+12025550102", at="2026-01-02"),
+    )
+    assert row(db, "customers")["phone"] == "+12025550102"
+    bench.take(bench.item(1, email="new@example.com", phone="+12025550101", at="2026-02-01"))
+    assert (customer(db, 1)["phone"], customer(db, 2)["phone"]) == ("+12025550101", "+12025550102")
+
+
+# Properties
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "number"),
+    [
+        ("12 Main St, Springfield, IL 62704", "12 Main St, Springfield, IL 62704", 1),
+        ("12 Main St, Springfield, IL 62704", "12 Main St, Springfield, Illinois 62704, USA", 1),
+        ("12 Main St, Springfield, IL 62704", "13 Main St, Springfield, IL 62704", 2),
+        ("see notes", "see notes", 1),
+        ("see notes", "see file", 2),
+    ],
+)
+def test_a_property_is_found_by_customer_street_and_zip_or_else_as_written(bench, db, first, second, number):
+    bench.take_pages(
+        [bench.item(1, email="a@example.com", address=first)], [bench.item(2, email="a@example.com", address=second)]
+    )
+    assert len(rows(db, "properties")) == number
+
+
+def test_customers_do_not_share_a_property(bench, db):
+    address = "12 Main St, Springfield, IL 62704"
+    bench.take(
+        bench.item(1, email="a@example.com", address=address), bench.item(2, email="b@example.com", address=address)
+    )
+    assert len({one["customer_id"] for one in rows(db, "properties")}) == 2
+
+
+def test_a_changed_address_is_corrected_in_place_while_only_this_project_uses_it(bench, db):
+    bench.take(bench.item(1, email="a@example.com", address="12 Main St, Springfield, IL 62704"))
+    before = row(db, "properties")
+    bench.take(bench.item(1, email="a@example.com", address="14 Main St, Springfield, IL 62705", at="2026-02-01"))
+    found = row(db, "properties")
+    assert (found["id"], found["street"], found["zip"]) == (before["id"], "14 Main St", "62705")
+
+
+def test_a_changed_address_is_a_new_property_when_others_use_the_old_one(bench, db):
+    address = "12 Main St, Springfield, IL 62704"
+    bench.take(*[bench.item(number, email="a@example.com", address=address) for number in (1, 2)])
+    bench.take(bench.item(1, email="a@example.com", address="14 Main St, Springfield, IL 62704", at="2026-02-01"))
+    assert (project(db, 1)["property"]["street"], project(db, 2)["property"]["street"]) == ("14 Main St", "12 Main St")
+
+
+def test_an_address_that_is_cleared_empties_the_property_of_this_project(bench, db):
+    bench.take(bench.item(1, email="a@example.com", address="12 Main St, Springfield, IL 62704"))
+    bench.take(bench.item(1, email="a@example.com", at="2026-02-01"))
+    assert bench.take(bench.item(1, email="a@example.com", at="2026-02-02")).changes == 0
+    found = project(db, 1)["property"]
+    assert found is None or (found["street"], found["address_raw"]) == (None, None)
+
+
+def test_a_customer_that_is_renamed_in_place_keeps_its_property(bench, db):
+    address = "12 Main St, Springfield, IL 62704"
+    bench.take(bench.item(1, email="a@example.com", address=address))
+    before = row(db, "properties")
+    bench.take(bench.item(1, email="b@example.com", address=address, at="2026-02-01"))
+    assert (row(db, "properties")["id"], row(db, "properties")["customer_id"]) == (
+        before["id"],
+        row(db, "customers")["id"],
+    )
+
+
+# Rows by name, number and date
+
+
+@pytest.mark.parametrize(
+    ("table", "spellings", "number"),
+    [
+        ("sales_teams", [{"team": "Red"}, {"team": "RED"}, {"team": " red "}], 1),
+        ("insurances", [{"insurer": "Acme"}, {"insurer": "ACME"}, {"insurer": "acme "}], 1),
+        ("pa_law", [{"law": "Law LLP"}, {"law": "law llp"}, {"law": " LAW LLP"}], 1),
+        ("pa_law", [{"law": " MÜLLER & Söhne"}, {"law": "müller & söhne"}, {"law": "Müller & SÖHNE "}], 1),
+        ("policies", [{"policy": "P-1"}, {"policy": "P-1"}, {"policy": "P-2"}], 2),
+        ("insurance_claims", [{"claim": "C-1"}, {"claim": "C-1"}, {"claim": "C-2"}], 2),
+        ("storms", [{"loss": "2025-05-05"}, {"loss": "2025-05-05 10:00:00"}, {"loss": "2025-05-06"}], 2),
+        (
+            "users",
+            [{"partner_email": "a@example.com"}, {"pm_email": "A@example.com"}, {"rep_email": "a@Example.com"}],
+            1,
+        ),
+    ],
+)
+@pytest.mark.parametrize("apart", [False, True])
+def test_rows_are_shared_by_their_natural_keys(bench, db, table, spellings, number, apart):
+    items = [bench.item(at, **cells) for at, cells in enumerate(spellings, start=1)]
+    bench.take_pages(*([[item] for item in items] if apart else [items]))
+    assert len(rows(db, table)) == number
+    before = dump(db)
+    bench.take_pages(*([[item] for item in items] if apart else [items]))
+    assert dump(db) == before
+
+
+def test_one_person_in_several_roles_of_a_project_is_one_row(bench, db):
+    same = {"partner_email": "a@example.com", "pm_email": "A@example.com", "estimator_email": "a@example.com"}
+    bench.take(bench.item(1, partner="Ann", pm="Ann", **same))
+    found = project(db, 1)
+    assert found["partner_id"] == found["project_manager_id"] == found["estimator_id"] == row(db, "users")["id"]
+
+
+def test_a_person_whose_email_changes_is_another_person(bench, db):
+    bench.take(bench.item(1, partner="Ann", partner_email="a@example.com"))
+    bench.take(bench.item(1, partner="Bob", partner_email="b@example.com", at="2026-02-01"))
+    assert {one["email"]: one["name"] for one in rows(db, "users")} == {"a@example.com": "Ann", "b@example.com": "Bob"}
+    assert project(db, 1)["partner"]["email"] == "b@example.com"
+
+
+# Shown unequally
+
+
+def phones(bench, *, first_at="2026-01-01", second_at="2026-01-02", first="+12025550101", second="+12025550102"):
+    return (
+        bench.item(1, email="a@example.com", phone=first, at=first_at),
+        bench.item(2, email="a@example.com", phone=second, at=second_at),
+    )
+
+
+HOW = ["one page", "two pages", "two runs", "two pages reversed", "two runs reversed"]
+
+
+def take(bench, how, first, second):
+    pair = [second, first] if "reversed" in how else [first, second]
+    if how == "one page":
+        return [bench.take(*pair)]
+    if "pages" in how:
+        return [bench.take_pages([pair[0]], [pair[1]])]
+    return [bench.take(one) for one in pair]
+
+
+@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize(
+    ("first_at", "second_at", "fills"),
+    [("2026-01-01", "2026-01-02", 2), ("2026-01-02", "2026-01-01", 1), ("2026-01-01", "2026-01-01", 2)],
+)
+def test_the_item_updated_last_then_the_higher_id_fills_the_row(bench, db, how, first_at, second_at, fills):
+    reports = take(bench, how, *phones(bench, first_at=first_at, second_at=second_at))
+    shown = {1: "+12025550101", 2: "+12025550102"}
+    assert row(db, "customers")["phone"] == shown[fills]
+    assert sum(report.conflicts for report in reports) == 0
+    other = 3 - fills
+    assert link(db, other)["base"]["customer.phone"] == shown[other]
+    assert link(db, other)["base_postgres"] == {"customer.phone": shown[fills]}
+    assert link(db, fills)["base_postgres"] is None
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_a_cell_that_is_known_to_differ_is_no_news_in_any_later_run(bench, db, how):
+    pair = phones(bench)
+    take(bench, how, *pair)
+    before = dump(db)
+    for _ in range(2):
+        assert bench.take(*pair).changes == 0
+    assert dump(db) == before
+    again = [bench.item(1, email="a@example.com", phone="+12025550101", description="Other", at="2026-03-01")]
+    report = bench.take(*again)
+    assert (report.updated, report.conflicts) == (1, 0)
+    assert row(db, "customers")["phone"] == "+12025550102"
+    assert link(db, 1)["base_postgres"] == {"customer.phone": "+12025550102"}
+
+
+@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("blank", [1, 2])
+def test_a_blank_never_empties_what_another_item_gives(bench, db, how, blank):
+    given = {"first": None} if blank == 1 else {"second": None}
+    take(bench, how, *phones(bench, **given))
+    shown = "+12025550102" if blank == 1 else "+12025550101"
+    assert row(db, "customers")["phone"] == shown
+    assert "customer.phone" not in link(db, blank)["base"]
+    assert link(db, blank)["base_postgres"] == {"customer.phone": shown}
+
+
+@pytest.mark.parametrize("who", [1, 2])
+def test_a_later_edit_of_any_of_the_cells_reaches_the_row(bench, db, who):
+    bench.take(*phones(bench))
+    bench.take(bench.item(who, email="a@example.com", phone="+12025550109", at="2026-02-01"))
+    assert row(db, "customers")["phone"] == "+12025550109"
+
+
+@pytest.mark.parametrize("who", [1, 2])
+def test_a_cell_cleared_later_empties_the_row(bench, db, who):
+    bench.take(*phones(bench))
+    report = bench.take(bench.item(who, email="a@example.com", at="2026-02-01"))
+    assert (row(db, "customers")["phone"], report.conflicts) == (None, 0)
+
+
+def test_an_edit_of_an_older_cell_wins_over_a_cell_that_was_updated_later_without_it(bench, db):
+    bench.take(*phones(bench))
+    bench.take(
+        bench.item(1, email="a@example.com", phone="+12025550109", at="2026-02-01"),
+        bench.item(2, email="a@example.com", phone="+12025550102", description="x", at="2026-02-02"),
+    )
+    assert row(db, "customers")["phone"] == "+12025550109"
+
+
+def test_the_row_that_an_item_leaves_stays_as_it_is(bench, db):
+    bench.take(*phones(bench))
+    bench.take(bench.item(2, email="b@example.com", phone="+12025550102", at="2026-02-01"))
+    assert customer(db, 1)["phone"] == "+12025550102"
+    assert link(db, 1)["base_postgres"] == {"customer.phone": "+12025550102"}
+
+
+def test_a_project_that_comes_to_a_customer_of_others_is_known_to_differ_in_all_its_cells(bench, db):
+    bench.take(
+        bench.item(1, email="a@example.com", customer="Ann", phone="+12025550101", at="2026-02-05"),
+        bench.item(2, email="b@example.com", customer="Bob", phone="+12025550102", at="2026-01-01"),
+    )
+    bench.take(bench.item(2, email="a@example.com", customer="Bob", phone="+12025550102", at="2026-02-01"))
+    assert (customer(db, 2)["name"], customer(db, 2)["phone"]) == ("Ann", "+12025550101")
+    assert link(db, 2)["base_postgres"] == {"customer.name": "Ann", "customer.phone": "+12025550101"}
+    assert (
+        bench.take(bench.item(2, email="a@example.com", customer="Bob", phone="+12025550102", at="2026-02-02")).changes
+        == 0
+    )
+
+
+@pytest.mark.parametrize("how", ["two pages", "two runs"])
+def test_two_projects_whose_policy_has_two_insurers_are_known_to_differ(bench, db, how):
+    first = bench.item(1, policy="P-1", insurer="Acme", insurer_phone="+12025550101", at="2026-01-01")
+    second = bench.item(2, policy="P-1", insurer="Other", at="2026-01-02")
+    take(bench, how, first, second)
+    assert project(db, 1)["insurance"]["company_name"] == "Other"
+    assert link(db, 1)["base"]["insurance.company_name"] == "Acme"
+    assert link(db, 1)["base_postgres"] == {"insurance.company_name": "Other", "insurance.company_phone": None}
+    report = bench.take(
+        bench.item(1, policy="P-1", insurer="Acme", insurer_phone="+12025550101", job="x", at="2026-02-02")
+    )
+    assert report.conflicts == 0
+    assert project(db, 1)["insurance"]["company_name"] == "Other"
+
+
+@pytest.mark.parametrize("how", ["two pages", "two runs"])
+def test_a_person_shown_unequally_in_two_roles_is_known_to_differ(bench, db, how):
+    take(
+        bench, how,
+        bench.item(1, partner="Bob", partner_email="bob@example.com", at="2026-01-01"),
+        bench.item(2, pm="Bobby", pm_email="bob@example.com", pm_phone="+12025550101", at="2026-01-02"),
+    )  # fmt: skip
+    assert row(db, "users")["name"] == "Bobby"
+    assert link(db, 1)["base_postgres"] == {"partner.name": "Bobby", "partner.metadata.phone": "+12025550101"}
+
+
+def test_an_edit_of_the_row_by_sql_is_not_taken_for_known(bench, db):
+    bench.take(*phones(bench))
+    change(db, "update customers set phone = '+12025550199'")
+    bench.take(bench.item(1, email="a@example.com", phone="+12025550101", description="x", at="2026-02-01"))
+    assert row(db, "customers")["phone"] == "+12025550199"
+    assert link(db, 1)["base_postgres"] == {"customer.phone": "+12025550102"}

@@ -16,7 +16,7 @@ from datetime import datetime, timezone
 from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from config import PROJECT, Settings, load_settings
 from db_connector import Database, connect
@@ -34,7 +34,7 @@ from errors import (
     SettingsError,
     SyncError,
 )
-from logs import FILE_ONLY
+from logs import FILE_ONLY, unexpected
 from mapping import BoundMapping, Mapping
 from mapping_loader import choose, load_mappings
 from report import EntityReport, RunReport, entity_line
@@ -237,7 +237,38 @@ def _items_of(snapshot: Snapshot, limit: int | None) -> Iterator[list[Item]]:
 
 Direction = Callable[[Parts, Mapping, str, RunOptions, "str | None"], EntityReport]
 
-DIRECTIONS: dict[str, Direction] = {"monday_to_pg": _pull}
+def _push(parts: Parts, mapping: Mapping, board_id: str, options: RunOptions, run_id: str | None) -> EntityReport:
+    from board_sync import BoardSync
+    from sync_pg_to_monday import push_board
+
+    sync = BoardSync(
+        parts.db, parts.monday, mapping, board_id,
+        mappings=parts.mappings, options=options.pull, run_id=run_id, progress=parts.progress, writes=(False, True),
+    )  # fmt: skip
+    return _kept_in_view(parts, sync, push_board)
+
+
+def _both(parts: Parts, mapping: Mapping, board_id: str, options: RunOptions, run_id: str | None) -> EntityReport:
+    from sync_pg_to_monday import sync_both_ways
+
+    pull = Pull(
+        parts.db, parts.monday, mapping, board_id,
+        mappings=parts.mappings, options=replace(options.pull, unify=options.unify), run_id=run_id,
+        progress=parts.progress, writes=(True, True),
+    )  # fmt: skip
+    return _kept_in_view(parts, pull, sync_both_ways)
+
+
+def _kept_in_view(parts: Parts, sync: Any, work: Callable[[Any], EntityReport]) -> EntityReport:
+    """Run it, with the report in sight should it be cut short."""
+    parts.begun[sync.mapping.entity] = sync.report
+    sync.report.missing = list(sync.bound.missing)
+    report = work(sync)
+    report.plans = sync.engine.plans
+    return report
+
+
+DIRECTIONS: dict[str, Direction] = {"monday_to_pg": _pull, "pg_to_monday": _push, "bidirectional": _both}
 """How each direction deals with one entity. It puts the report it works on into `parts.begun`, and raises SyncError."""
 
 
@@ -434,12 +465,3 @@ def _waves(chosen: Chosen, width: int) -> Iterator[Chosen]:
         ready = [one for one in left if width > 1 and not waiting.intersection(one[0].after)][:width] or left[:1]
         yield ready
         left = [one for one in left if one not in ready]
-
-
-def unexpected(exc: Exception) -> SyncError:
-    """A mistake of the tool's own, in a line; the log has its traceback."""
-    log.error("unexpected", exc_info=exc, extra=FILE_ONLY)
-    return SyncError(
-        f"This should not happen ({type(exc).__name__}): {exc}".rstrip(": "),
-        hint="Run with DEBUG=1 for the traceback; monday_sync.log has it too.",
-    )

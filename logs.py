@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from config import Settings
+from errors import SyncError
 
 LOG_FILE = "monday_sync.log"
 OLD_LOGS = "logs"
@@ -58,6 +59,15 @@ def set_up(settings: Settings, quiet: bool = False) -> None:
     handler.setFormatter(JsonLine(secrets) if settings.log_format == "json" else FileLine(secrets))
     for name in LOGGERS:
         logging.getLogger(name).addHandler(handler)
+
+
+def unexpected(exc: Exception) -> SyncError:
+    """A mistake of the tool's own, in a line; the file has its traceback."""
+    log.error("unexpected", exc_info=exc, extra=FILE_ONLY)
+    return SyncError(
+        f"This should not happen ({type(exc).__name__}): {exc}".rstrip(": "),
+        hint=f"Run with DEBUG=1 for the traceback; {LOG_FILE} has it too.",
+    )
 
 
 def secrets_of(settings: Settings) -> list[str]:

@@ -400,9 +400,7 @@ def _ended(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILED
     except Exception as exc:
-        from sync_run import unexpected
-
-        show_error(unexpected(exc))
+        show_error(logs.unexpected(exc))
         return EXIT_FAILED
 
 

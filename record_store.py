@@ -17,7 +17,7 @@ from column_types import dumps, from_json, is_empty
 from db_connector import Composable, Transaction, compose, identifier, joined, table_name
 from mapping import ROOT, BoundMapping, Mapping, Related
 from models import Record, Value
-from row_table import Home, Rank, Row, Slot, Table, alias, folded, plain_text, slot_value, spellings, usable_keys
+from row_table import Home, Rank, Row, Slot, Table, alias, folded, plain_text, slot_value, spellings
 from shared_rows import Effects, Rows, Settlement, Want, note_shown, pointing
 
 
@@ -342,12 +342,10 @@ class RecordStore:
         related = home.related
         assert related is not None
         current = upsert.ids.get(home.name)
-        pointers = {column: upsert.ids.get(other) for column, other in home.pointers.items()}
         if not upsert.touches(home.names) and not self._moved(upsert, home):
             return None
-        values: dict[Slot, Value] = {slot: upsert.record.get(name) for slot, name in home.slots.items()}
-        values.update({(column, None): target for column, target in pointers.items()})
-        keys = usable_keys(related, values)
+        values = home.values(upsert.record, upsert.ids)
+        keys = home.keys.of(values)
         if not keys and not self._keyless(upsert, home, values):
             upsert.ids[home.name] = None
             return None
@@ -374,7 +372,7 @@ class RecordStore:
 
     def _has_key(self, upsert: Upsert, home: Home) -> bool:
         assert home.related is not None
-        return bool(usable_keys(home.related, {slot: upsert.record.get(name) for slot, name in home.slots.items()}))
+        return bool(home.keys.of({slot: upsert.record.get(name) for slot, name in home.slots.items()}))
 
     def _find(self, tx: Transaction, homes: Sequence[Home], wants: Sequence[Want]) -> Rows:
         """The rows that the wanted keys name, and those that the records have now, in one statement."""
@@ -384,8 +382,8 @@ class RecordStore:
         selected: list[Composable] = []
         params: dict[str, Any] = {}
         for index, key in enumerate(related.keys):
-            asked = [found for want in wants for at, found in want.keys if at == index]
-            values = sorted({one for found in asked for one in spellings(key, found)})
+            asked = {one.texts for want in wants for one in want.keys if one.at == index}
+            values = sorted({one for texts in asked for one in spellings(key, texts)})
             if values:
                 selected.append(table.by_key(index, key))
                 params.update({f"k{index}_{at}": [one[at] for one in values] for at in range(len(key))})
@@ -407,10 +405,9 @@ class RecordStore:
         dirty = [row for row in seen if row.dirty and not row.new]
         if new:
             extra = sorted({column for row in new for column in row.defaults})
-            tx.copy_in(
-                table.name, ["id", *table.columns, *extra],
-                [[row.id, *table.cells(row), *[row.defaults.get(column) for column in extra]] for row in new],
-            )  # fmt: skip
+            defaults = [[row.defaults.get(column) for row in new] for column in extra]
+            cells: list[list[Any]] = [[row.id for row in new], *table.cells(new), *defaults]
+            tx.copy_in(table.name, ["id", *table.columns, *extra], zip(*cells, strict=True))
         if dirty:
             table.update(tx, "id", dirty)
 
@@ -460,16 +457,12 @@ class RecordStore:
         old = [upsert for upsert in upserts if upsert.stored is not None and self._root_changed(upsert)]
         table = Table([self.root], self.mapping)
         if new:
-            columns, extra = table.columns, list(self.mapping.only)
             known = [name for name in ("monday_id",) if name in self.root.types]
-            tx.copy_in(
-                table.name, [self.mapping.primary_key, *known, *columns, *extra],
-                [
-                    [one.root_id, *[one.monday_id for _ in known], *table.cells(self._root_row(one)),
-                     *self.mapping.only.values()]
-                    for one in new
-                ],
-            )  # fmt: skip
+            cells: list[list[Any]] = [[one.root_id for one in new], *[[one.monday_id for one in new] for _ in known]]
+            cells += table.cells([self._root_row(one) for one in new])
+            cells += [[value for _ in new] for value in self.mapping.only.values()]
+            columns = [self.mapping.primary_key, *known, *table.columns, *self.mapping.only]
+            tx.copy_in(table.name, columns, zip(*cells, strict=True))
         if old:
             table.update(tx, self.mapping.primary_key, [self._root_row(one) for one in old], self._root_extras(old))
 
@@ -502,8 +495,7 @@ class RecordStore:
         return extras
 
     def _root_row(self, upsert: Upsert) -> Row:
-        values: dict[Slot, Value] = {slot: upsert.record.get(name) for slot, name in self.root.slots.items()}
-        values.update({(column, None): upsert.ids.get(other) for column, other in self.root.pointers.items()})
+        values = self.root.values(upsert.record, upsert.ids)
         for home in self._keeping:
             if upsert.touches(home.names):
                 self._keep_in_metadata(upsert, home, values)
@@ -513,8 +505,7 @@ class RecordStore:
         """The cells of a related row that does not exist stand under their columns' titles, until it does exist."""
         missing = upsert.ids.get(home.name) is None
         before = upsert.stored is not None and upsert.stored.ids.get(home.name) is None
-        filled = any(name in upsert.record for name in home.names)
-        if not before and not (missing and filled):
+        if not before and not (missing and any(name in upsert.record for name in home.names)):
             return
         for column, value in self._cells(upsert, home):
             title = self.bound.title(column)
@@ -539,9 +530,8 @@ class RecordStore:
         table = Table([home])
         new, old = [], []
         for upsert in upserts:
-            values: dict[Slot, Value] = {slot: upsert.record.get(name) for slot, name in home.slots.items()}
-            filled = any(not is_empty(value) for value in values.values())
-            values.update({(column, None): upsert.ids.get(other) for column, other in home.pointers.items()})
+            values = home.values(upsert.record, upsert.ids)
+            filled = any(not is_empty(upsert.record.get(name)) for name in home.names)
             row_id = upsert.ids.get(home.name)
             if row_id is None and filled and upsert.touches(home.names):
                 upsert.ids[home.name] = str(uuid.uuid4())
@@ -549,10 +539,9 @@ class RecordStore:
             elif row_id is not None and (upsert.touches(home.names) or self._moved(upsert, home)):
                 old.append(Row(row_id, home.emptied(values)))
         if new:
-            tx.copy_in(
-                table.name, ["id", related.child, *table.columns],
-                [[row.id, upsert.root_id, *table.cells(row)] for upsert, row in new],
-            )  # fmt: skip
+            rows = [row for _, row in new]
+            cells: list[list[Any]] = [[row.id for row in rows], [upsert.root_id for upsert, _ in new], *table.cells(rows)]
+            tx.copy_in(table.name, ["id", related.child, *table.columns], zip(*cells, strict=True))
         if old:
             table.update(tx, "id", old)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from column_types import dumps, from_json, is_empty, same, to_json
 from db_connector import Composable, Transaction, compose, identifier, identifiers, joined, table_name
@@ -35,9 +35,46 @@ class Row:
     dirty: bool = False
     owned: bool = False
     rank: Rank | None = None
+    indexed: bool = False
+    """Whether it can be found by all the keys it has."""
     filled: set[Slot] = field(default_factory=set)
     edited: set[Slot] = field(default_factory=set)
     defaults: Map[str, Any] = field(default_factory=dict)
+
+
+class Key(NamedTuple):
+    """A natural key that is filled: its place among those of the table, its values as texts, and as they are compared."""
+
+    at: int
+    texts: tuple[str, ...]
+    folded: tuple[str, ...]
+
+
+class NaturalKeys:
+    """The natural keys of a related table, ready to be asked of many rows."""
+
+    def __init__(self, related: Related | None) -> None:
+        keys = related.keys if related else ()
+        self.parts = [[((part.column, None), part.ignore_case) for part in key] for key in keys]
+        self.slots: set[Slot] = {slot for parts in self.parts for slot, _ in parts}
+        self.case_blind: set[Slot] = {slot for parts in self.parts for slot, ignore_case in parts if ignore_case}
+
+    def of(self, values: Map[Slot, Value]) -> list[Key]:
+        """The keys whose columns are all filled, best first."""
+        return [key for index in range(len(self.parts)) if (key := self.one(index, values)) is not None]
+
+    def one(self, index: int, values: Map[Slot, Value]) -> Key | None:
+        """One key, if its columns are all filled."""
+        texts, folded = [], []
+        for slot, ignore_case in self.parts[index]:
+            value = values.get(slot)
+            text = value if isinstance(value, str) else "" if is_empty(value) else str(value)
+            bare = text.strip(BLANKS)
+            if not bare:
+                return None
+            texts.append(text)
+            folded.append(bare.lower() if ignore_case else text)
+        return Key(index, tuple(texts), tuple(folded))
 
 
 class Home:
@@ -58,14 +95,21 @@ class Home:
         }
         self.types = types
         self.columns = sorted({slot[0] for slot in self.slots} | set(self.pointers))
-        self.case_blind: set[Slot] = {
-            (part.column, None) for key in (related.keys if related else ()) for part in key if part.ignore_case
-        }
+        self.keys = NaturalKeys(related)
+        self._named = tuple(self.slots.items())
+        self._pointing: tuple[tuple[Slot, str], ...] = tuple(((one, None), to) for one, to in self.pointers.items())
 
     @property
     def keeps_metadata(self) -> bool:
         """Whether the cells of a row that would have no key stand in the root's metadata."""
         return self.related is not None and self.related.without_key == "metadata" and bool(self.related.keys)
+
+    def values(self, record: Map[str, Value], ids: Map[str, str | None]) -> dict[Slot, Value]:
+        """What a record wants its row to show; `ids` are of the rows that it may point at."""
+        values = {slot: record.get(name) for slot, name in self._named}
+        for slot, other in self._pointing:
+            values[slot] = ids.get(other)
+        return values
 
     def emptied(self, values: Map[Slot, Value]) -> dict[Slot, Value]:
         """The values of a row that stays although its cells are empty: it shows empty texts."""
@@ -78,7 +122,7 @@ class Home:
         """Whether a slot would look the same with either value."""
         if a == b:
             return True
-        if slot in self.case_blind and isinstance(a, str) and isinstance(b, str):
+        if slot in self.keys.case_blind and isinstance(a, str) and isinstance(b, str):
             return a.strip().lower() == b.strip().lower()
         return same(self.kinds.get(slot, "text"), a, b)
 
@@ -150,14 +194,20 @@ class Table:
                 values[slot] = from_json(kind, got[slot[0]])
         return values
 
-    def cells(self, row: Row) -> list[Any]:
-        """The cells of a new row, in the order of `columns`."""
-        values = row.values
-        cells = [to_column(values.get((column, None)), self.types.get(column, "text")) for column in self.plain]
-        for column in self.documents:
-            members = {slot[1]: value for slot, value in values.items() if slot[0] == column and slot[1]}
-            cells.append(document(members))
-        return cells
+    def cells(self, rows: Sequence[Row]) -> list[list[Any]]:
+        """The cells of new rows, column by column, in the order of `columns`."""
+        plain = [self._column(column, rows) for column in self.plain]
+        return plain + [[document(self._members(row, column)) for row in rows] for column in self.documents]
+
+    def _column(self, column: str, rows: Sequence[Row]) -> list[Any]:
+        slot, kind = (column, None), self.types.get(column, "text")
+        cells = [row.values.get(slot) for row in rows]
+        if kind == "text" and {str, type(None)}.issuperset(map(type, cells)):
+            return cells
+        return [to_column(cell, kind) for cell in cells]
+
+    def _members(self, row: Row, column: str) -> dict[str, Value]:
+        return {key: value for (name, key), value in row.values.items() if name == column and key}
 
     def update(
         self, tx: Transaction, key: str, rows: Sequence[Row], extras: Map[str, tuple[str, list[Any]]] | None = None
@@ -169,8 +219,8 @@ class Table:
         for index, column in enumerate(self.plain):
             sets.append(compose(f"{{column}} = new.c{index}", column=identifier(column)))
             columns[f"c{index}"] = self.types.get(column, "text")
-            for row, line in zip(rows, cells, strict=True):
-                line.append(to_column(row.values.get((column, None)), self.types.get(column, "text")))
+            for cell, line in zip(self._column(column, rows), cells, strict=True):
+                line.append(cell)
         for index, column in enumerate(self.documents):
             sets.append(
                 compose(
@@ -180,7 +230,7 @@ class Table:
             )
             columns |= {f"gone{index}": "text[]", f"patch{index}": "jsonb"}
             for row, line in zip(rows, cells, strict=True):
-                members = {slot[1]: value for slot, value in row.values.items() if slot[0] == column and slot[1]}
+                members = self._members(row, column)
                 line.append([str(name) for name, value in members.items() if is_empty(value)])
                 line.append(document(members))
         for index, (column, (expression, values)) in enumerate(extras.items()):
@@ -216,7 +266,7 @@ def column_types_of(tx: Transaction, tables: Iterable[str]) -> dict[str, dict[st
 
 def document(members: Map[Any, Value]) -> str:
     """The JSON text of a document's filled members."""
-    return dumps({name: to_json(value) for name, value in members.items() if not is_empty(value)}).decode()
+    return dumps({name: value for name, value in members.items() if value or not is_empty(value)}).decode()
 
 
 def to_column(value: Value, kind: str) -> Any:
@@ -234,16 +284,6 @@ def to_column(value: Value, kind: str) -> Any:
     return value
 
 
-def usable_keys(related: Related, values: Map[Slot, Value]) -> list[tuple[int, tuple[Value, ...]]]:
-    """The natural keys whose columns are all filled, best first: their position and their values."""
-    found = []
-    for index, key in enumerate(related.keys):
-        parts = tuple(values.get((part.column, None)) for part in key)
-        if not any(is_empty(part) or isinstance(part, str) and not part.strip(BLANKS) for part in parts):
-            found.append((index, parts))
-    return found
-
-
 def folded(key: Sequence[Any], values: Sequence[Value]) -> tuple[str, ...]:
     """A key's values as they are compared."""
     return tuple(
@@ -256,11 +296,6 @@ def spellings(key: Sequence[Any], values: Sequence[Value]) -> set[tuple[str, ...
     """A key's values as they are looked up: folded, and as they are where the server folds other letters than Python."""
     return {folded(key, values), tuple(plain_text(value).strip(BLANKS) if part.ignore_case else plain_text(value)
                                        for part, value in zip(key, values, strict=True))}  # fmt: skip
-
-
-def key_of(related: Related, index: int, values: Map[Slot, Value]) -> tuple[str, ...]:
-    key = related.keys[index]
-    return folded(key, [values.get((part.column, None)) for part in key])
 
 
 def plain_text(value: Value) -> str:

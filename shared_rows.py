@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from column_types import from_json, is_empty
 from db_connector import Composable, Transaction, compose, identifier, joined, table_name
-from mapping import ROOT, Related
+from mapping import ROOT
 from models import Value
-from row_table import NEVER, Home, Row, Slot, Table, folded, key_of, usable_keys
+from row_table import NEVER, Home, Key, NaturalKeys, Row, Slot, Table
 
 if TYPE_CHECKING:
     from record_store import RecordStore, Upsert
@@ -40,7 +40,7 @@ class Want:
     upsert: Upsert
     home: Home
     values: dict[Slot, Value]
-    keys: list[tuple[int, tuple[Value, ...]]]
+    keys: list[Key]
     current: str | None
     row: Row | None = None
 
@@ -65,18 +65,21 @@ class Rows:
         if known is None:
             known = self.by_id[row_id] = Row(row_id, table.values(cells), owned=owned)
         if key >= 0:
-            related = table.homes[0].related
-            assert related is not None
+            found = table.homes[0].keys.one(key, known.values)
             # Where somebody has made several rows with one key, the oldest is meant.
-            self.by_key.setdefault((key, key_of(related, key, known.values)), known)
+            if found is not None:
+                self.by_key.setdefault((key, found.folded), known)
 
-    def index(self, related: Related, row: Row) -> None:
+    def index(self, keys: NaturalKeys, row: Row) -> None:
         """Make a row findable by the keys it has now."""
-        for at, values in usable_keys(related, row.values):
-            self.by_key.setdefault((at, folded(related.keys[at], values)), row)
+        if not row.indexed:
+            for key in keys.of(row.values):
+                self.by_key.setdefault((key.at, key.folded), row)
+            row.indexed = True
 
-    def forget(self, related: Related, row: Row) -> None:
+    def forget(self, row: Row) -> None:
         """Take a row out from under the keys it has had."""
+        row.indexed = False
         for found in [found for found, known in self.by_key.items() if known is row]:
             del self.by_key[found]
 
@@ -95,6 +98,7 @@ class Settlement:
         related = homes[0].related
         assert related is not None
         self.related = related
+        self.keys = homes[0].keys
         self.joined: set[str] = set()
         """Rows that records of this page have come to."""
         self.overwritten: list[tuple[Row, Slot]] = []
@@ -123,10 +127,10 @@ class Settlement:
 
     def _found(self, want: Want) -> Row | None:
         higher: list[int] = []
-        for at, values in want.keys:
-            row = self.rows.by_key.get((at, folded(self.related.keys[at], values)))
+        for at, _, folded in want.keys:
+            row = self.rows.by_key.get((at, folded))
             # A row found by a lesser key is adopted only when it could not have been found by a better one.
-            if row is not None and not any(self._has(row, key) for key in higher):
+            if row is not None and not (higher and any(self._has(row, key) for key in higher)):
                 return row
             higher.append(at)
         return None
@@ -144,15 +148,15 @@ class Settlement:
             return None
         if not want.keys and self.related.without_key != "own":
             return None
-        self.rows.forget(self.related, row)
+        self.rows.forget(row)
         return row
 
     def _made(self, want: Want) -> Row:
-        values = {slot: value for slot, value in want.values.items() if not is_empty(value)}
+        values = {slot: value for slot, value in want.values.items() if value or not is_empty(value)}
         assert want.home.related is not None
         row = Row(str(uuid.uuid4()), values, new=True, rank=want.upsert.rank, defaults=want.home.related.new)
         self.rows.by_id[row.id] = row
-        self.rows.index(self.related, row)
+        self.rows.index(self.keys, row)
         return row
 
     def _change(self, want: Want, row: Row) -> bool:
@@ -167,21 +171,21 @@ class Settlement:
             elif changed is not None and name not in changed:
                 continue
             edited |= self._set(want, row, slot, value)
-        self.rows.index(self.related, row)
+        self.rows.index(self.keys, row)
         return edited
 
     def _fill(self, want: Want, row: Row) -> None:
         """The record meets a row of others: blanks are filled, and who was updated last has the say over the rest."""
         last = row.rank or NEVER
         for slot, value in want.values.items():
-            if is_empty(value) or slot in row.edited:
-                continue
             shown = row.values.get(slot)
+            if value == shown or is_empty(value) or slot in row.edited:
+                continue
             if is_empty(shown) or (want.upsert.rank > last and not want.home.same(slot, shown, value)):
                 if self._set(want, row, slot, value):
                     self.overwritten.append((row, slot))
         row.rank = max(last, want.upsert.rank)
-        self.rows.index(self.related, row)
+        self.rows.index(self.keys, row)
 
     def _set(self, want: Want, row: Row, slot: Slot, value: Value) -> bool:
         if row.owned and self._is_owned(slot):
@@ -189,6 +193,7 @@ class Settlement:
         if want.home.same(slot, row.values.get(slot), value):
             return False
         row.values[slot] = value
+        row.indexed = row.indexed and slot not in self.keys.slots
         row.filled.add(slot)
         row.dirty = True
         return True
@@ -221,7 +226,8 @@ class Settlement:
             for want in self.wants
             if (row := self._found(want)) is not None and row.id != want.current and not row.new
             and any(
-                not is_empty(value) and not want.home.same(slot, row.values.get(slot), value)
+                value != row.values.get(slot) and not is_empty(value)
+                and not want.home.same(slot, row.values.get(slot), value)
                 for slot, value in want.values.items()
             )
         }  # fmt: skip
@@ -281,6 +287,6 @@ def note_shown(want: Want, effects: Effects) -> None:
     for slot, name in want.home.slots.items():
         if not moved and upsert.changed is not None and name not in upsert.changed:
             continue
-        shown = row.values.get(slot)
-        if name in upsert.own or not want.home.same(slot, shown, want.values.get(slot)):
+        shown, value = row.values.get(slot), want.values.get(slot)
+        if name in upsert.own or shown != value and not want.home.same(slot, shown, value):
             upsert.shown[name] = shown

@@ -98,7 +98,7 @@ def _render(url: str, mapping: Mapping, parent: Path) -> None:
     folder = parent / board.id
     folder.mkdir(parents=True)
     places: list[list[Any]] = []
-    points = 0
+    points = 0.0
     with open(folder / "items", "wb") as items, open(folder / "listing", "wb") as listing:
         for rows, cost in _pages(url, bound):
             points += cost

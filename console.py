@@ -89,8 +89,10 @@ def show_table(title: str, headings: Sequence[str], rows: Iterable[Sequence[Any]
     for row in rows:
         table.add_row(*(Text(_shown(cell)) for cell in row))
     # Nobody's window cuts what goes to a file.
-    console = Console(width=None if sys.stdout.isatty() else 200, soft_wrap=False, highlight=False)
-    console.print(table)
+    console = Console(width=None if sys.stdout.isatty() else 240, highlight=False)
+    with console.capture() as made:
+        console.print(table)
+    say("\n".join(line.rstrip() for line in made.get().rstrip("\n").split("\n")))
 
 
 def _shown(cell: Any) -> str:

@@ -334,7 +334,9 @@ def validate(entities: Sequence[str], offline: bool, as_json: bool) -> None:
 
 @command("mapping", "mapping --entity users")
 @click.option("--entity", metavar="NAME", help="Show which board column is which table column.")
-@click.option("--write-docs", is_flag=True, help="Write docs/monday_to_database_mapping.md and the JSON Schema anew.")
+@click.option(
+    "--write-docs", is_flag=True, help="Write the pages of docs/ and the JSON Schema anew (reads the boards)."
+)
 @as_json_option
 def mapping(entity: str | None, write_docs: bool, as_json: bool) -> None:
     """Show the mappings, or one of them column by column."""
@@ -342,7 +344,7 @@ def mapping(entity: str | None, write_docs: bool, as_json: bool) -> None:
     import mapping_docs
 
     if write_docs:
-        for path in mapping_docs.write_all():
+        for path in mapping_docs.write_all(settings):
             click.echo(f"Wrote {path}.")
     else:
         mapping_docs.show(settings, entity, as_json)

@@ -14,6 +14,7 @@ from mapping import ROOT, Binding, Mapping, NaturalKey, Place
 from mapping_file import read_source
 from mapping_grammar import FIELD, MAPPING, Key, json_schema
 from mapping_loader import choose
+from models import Board
 from sync_run import board_of, mappings_of
 
 PAGE = PROJECT / "docs" / "monday_to_database_mapping.md"
@@ -24,24 +25,35 @@ BEGIN, END = "<!-- keys: made by `python main.py mapping --write-docs` -->", "<!
 INTRODUCTION = """\
 # Which board column is which table column
 
-Made from the files in `mappings/` by `python main.py mapping --write-docs`; change those, not this page. Titles are those that
-the boards had when the mappings were written: what counts is the id. `name` is the item's name.
+Made from the files in `mappings/` and the boards by `python main.py mapping --write-docs`; change those, not this page.
+Titles and kinds are the boards'; what counts is the id. `name` is the item's name.
 
-`<->` flows both ways, `->` only from monday.com to PostgreSQL. How the keys of a mapping file work: [mappings.md](mappings.md).
+`<->` flows both ways, `->` only from monday.com to PostgreSQL. How a mapping file is written: [mappings.md](mappings.md).
 """
 
+COLUMN_HEADINGS = ("title", "board column", "kind", "flow", "table column", "through", "notes")
 FLOWS = {True: "->", False: "<->"}
 
 
 # The page of the boards
 
 
-def write_all() -> list[Path]:
-    """Write every page and file that is made from the mappings or the grammar."""
+def write_all(settings: Settings) -> list[Path]:
+    """Write every page and file that is made from the mappings, the boards and the grammar."""
+    page = boards_page(fetched_boards(settings))
     KEYS_PAGE.write_text(keys_page(KEYS_PAGE.read_text(encoding="utf-8")), encoding="utf-8")
-    PAGE.write_text(boards_page(), encoding="utf-8")
+    PAGE.write_text(page, encoding="utf-8")
     SCHEMA.write_text(schema_text(), encoding="utf-8")
     return [PAGE, KEYS_PAGE, SCHEMA]
+
+
+def fetched_boards(settings: Settings) -> dict[str, Board]:
+    """The boards of the shipped mappings, by entity; those that are not set are left out."""
+    from monday_api import Monday
+
+    ids = {one.entity: board_of(settings, one) for one in mappings_of(Settings()).values()}
+    with Monday(token=settings.require_key(), url=settings.api_url, version=settings.api_version) as monday:
+        return {entity: monday.board(board_id) for entity, board_id in ids.items() if board_id}
 
 
 def schema_text() -> str:
@@ -49,22 +61,21 @@ def schema_text() -> str:
     return json.dumps(json_schema(), indent=2) + "\n"
 
 
-def boards_page() -> str:
-    """The whole page, from the shipped mappings alone."""
+def boards_page(boards: Map[str, Board]) -> str:
+    """The whole page, from the shipped mappings and the boards."""
     mappings = mappings_of(Settings())
-    return "\n".join([INTRODUCTION, *(_board(mapping) for mapping in mappings.values())])
+    return "\n".join([INTRODUCTION, *(_board(one, boards.get(one.entity)) for one in mappings.values())])
 
 
-def _board(mapping: Mapping) -> str:
-    headings = ("board column", "title", "flow", "table column", "through", "notes")
+def _board(mapping: Mapping, board: Board | None) -> str:
     parts = [
         f"## {mapping.title} → `{mapping.table}`\n",
         "\n".join(f"- {line}" for line in _facts(mapping)) + "\n",
-        markdown(headings, _rows(mapping)),
+        markdown(COLUMN_HEADINGS, _rows(mapping, board)),
     ]
     if mapping.related:
-        related = ("row", "table", "found by", "without a key", "hangs on")
-        parts += ["### The rows around it\n", markdown(related, _related_rows(mapping))]
+        headings = ("row", "table", "found by", "without a key", "hangs on")
+        parts += ["### The rows around it\n", markdown(headings, _related_rows(mapping))]
     return "\n".join(parts)
 
 
@@ -83,14 +94,15 @@ def _facts(mapping: Mapping) -> Iterator[str]:
         yield f"Every other board column goes into `{mapping.table}.{mapping.rest}`, under its title."
 
 
-def _rows(mapping: Mapping) -> Iterator[tuple[str, ...]]:
-    titles = _titles(mapping)
+def _rows(mapping: Mapping, board: Board | None) -> Iterator[tuple[str, ...]]:
+    found = {column.id: column for column in board.columns} if board else {}
     for binding in mapping.bindings:
+        about = [found[column] for column in binding.columns if column in found]
         columns = " + ".join(f"`{column}`" for column in binding.columns)
-        title = " + ".join(filter(None, (titles.get(column, "") for column in binding.columns)))
         fields = ", ".join(f"`{_place(mapping, mapping.places[name])}`" for name in binding.fields)
         flow = FLOWS[binding.read_only is not None]
-        yield columns, title, flow, fields, _transform(mapping, binding), "; ".join(_notes(mapping, binding))
+        titles, kinds = " + ".join(one.title for one in about), " + ".join(dict.fromkeys(one.type for one in about))
+        yield titles, columns, kinds, flow, fields, _transform(mapping, binding), "; ".join(_notes(mapping, binding))
 
 
 def _place(mapping: Mapping, place: Place) -> str:
@@ -139,19 +151,6 @@ def _key(key: NaturalKey) -> str:
 
 def _trees(mapping: Mapping) -> list[Any]:
     return list(read_source(Path(mapping.path)).tree["fields"])
-
-
-def _titles(mapping: Mapping) -> dict[str, str]:
-    """The comments behind the columns, which are the titles that people see on the board."""
-    titles: dict[str, str] = {}
-    lines = Path(mapping.path).read_text(encoding="utf-8").splitlines()
-    for tree in _trees(mapping):
-        columns = [str(tree["column"])] if "column" in tree else [str(column) for column in tree.get("columns", ())]
-        for line in lines:
-            code, mark, comment = line.partition(" # ")
-            if mark and all(column in code for column in columns) and "column" in code:
-                titles.update(zip(columns, [part.strip() for part in comment.split(",")]))
-    return titles
 
 
 # The keys of a mapping file
@@ -203,6 +202,8 @@ def show(settings: Settings, entity: str | None, as_json: bool) -> None:
     from console import say, show_table
 
     mappings = mappings_of(settings)
+    headings: tuple[str, ...]
+    rows: list[tuple[str, ...]]
     if entity is None:
         rows = [
             (one.entity, board_of(settings, one) or "not set", one.title, one.table, one.direction, one.path)
@@ -211,10 +212,11 @@ def show(settings: Settings, entity: str | None, as_json: bool) -> None:
         headings = ("entity", "board", "title", "table", "direction", "file")
     else:
         mapping = choose(mappings, [entity])[0]
-        headings = ("board column", "title", "flow", "table column", "through", "notes")
-        rows = [tuple(cell.replace("`", "") for cell in row) for row in _rows(mapping)]  # type: ignore[misc]
+        # Titles and kinds are the board's, and this does not ask for it.
+        headings = tuple(name for name in COLUMN_HEADINGS if name not in ("title", "kind"))
+        rows = [tuple(cell.replace("`", "") for cell in (row[1], *row[3:])) for row in _rows(mapping, None)]
         if mapping.rest:
-            rows.append(("every other", "", "<->", f"{mapping.table}.{mapping.rest}", "", "under its title"))
+            rows.append(("every other", "<->", f"{mapping.table}.{mapping.rest}", "", "under its title"))
     if as_json:
         names = [heading.replace(" ", "_") for heading in headings]
         say(json.dumps({"mappings" if entity is None else "columns": [dict(zip(names, row)) for row in rows]}))

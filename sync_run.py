@@ -237,6 +237,7 @@ def _items_of(snapshot: Snapshot, limit: int | None) -> Iterator[list[Item]]:
 
 Direction = Callable[[Parts, Mapping, str, RunOptions, "str | None"], EntityReport]
 
+
 def _push(parts: Parts, mapping: Mapping, board_id: str, options: RunOptions, run_id: str | None) -> EntityReport:
     from board_sync import BoardSync
     from sync_pg_to_monday import push_board
@@ -431,7 +432,9 @@ class Run:
         report.message, report.failed = exc.message, exc.exit_code
         with self._lock:
             self.report.problems.append(exc)
-            self.report.ended = self.report.ended or isinstance(exc, ENDS_THE_RUN)
+            # A table that is missing is one mapping's trouble.
+            ends = isinstance(exc, ENDS_THE_RUN) and not isinstance(exc, SchemaMissing)
+            self.report.ended = self.report.ended or ends
         return report
 
     def _interrupted(self, mapping: Mapping, board_id: str, exc: BaseException) -> EntityReport:

@@ -1,0 +1,174 @@
+"""Holds mappings against the boards and the tables they name, and says what does not fit, before a run would meet it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping as Map
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from config import Settings
+from db_connector import Database, connect
+from errors import EXIT_IN_STEP, EXIT_USAGE, BoardNotVisible, SchemaMissing
+from mapping import ROOT, BoundMapping, Mapping
+from mapping_loader import choose
+from row_table import column_types_of
+from sync_run import board_of, mappings_of
+
+if TYPE_CHECKING:
+    from models import Board
+
+ANYTHING = ("jsonb", "json")
+TEXTS = ("text", "character varying", "character", "citext")
+SINGLE = ("text", "email", "phone", "colour", "number", "whole", "day", "moment", "minute", "flag")
+FITS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(TEXTS, SINGLE),
+    **dict.fromkeys(("numeric", "double precision", "real"), ("number", "whole")),
+    **dict.fromkeys(("integer", "bigint", "smallint"), ("whole",)),
+    **dict.fromkeys(("date", "timestamp with time zone"), ("day", "moment")),
+    **{"time without time zone": ("minute",), "boolean": ("flag",), "text[]": ("labels",), "bigint[]": ("ids",)},
+}
+"""Which kinds of value (named as comparisons are) a table column of a type can hold."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that does not fit; `grave` when a run could not do its work."""
+
+    entity: str
+    message: str
+    grave: bool = True
+
+
+@dataclass(frozen=True)
+class Validated:
+    """What was looked at, and what was found."""
+
+    entities: tuple[str, ...]
+    against: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """2 when something grave was found."""
+        return EXIT_USAGE if any(finding.grave for finding in self.findings) else EXIT_IN_STEP
+
+
+def validated(settings: Settings, entities: Iterable[str], offline: bool) -> Validated:
+    """Check the files; unless offline, the tables, and the boards when there is a key. Raises MappingError."""
+    chosen = choose(mappings_of(settings), entities)
+    findings: list[Finding] = []
+    boards: dict[str, Board] = {}
+    against = ["files"]
+    if not offline:
+        against.append("tables")
+        if settings.api_key:
+            against.append("boards")
+            boards = _boards(settings, chosen, findings)
+        db = connect(settings)
+        try:
+            for mapping in chosen:
+                findings += _against_tables(db, mapping, boards.get(mapping.entity))
+        finally:
+            db.close()
+    return Validated(tuple(mapping.entity for mapping in chosen), tuple(against), tuple(findings))
+
+
+def _boards(settings: Settings, chosen: Sequence[Mapping], findings: list[Finding]) -> dict[str, Board]:
+    from monday_api import Monday
+
+    boards = {}
+    url, version = settings.api_url, settings.api_version
+    with Monday(token=settings.require_key(), url=url, version=version, give_up_after=settings.give_up_after) as monday:
+        for mapping in chosen:
+            board_id = board_of(settings, mapping)
+            if board_id is None:
+                continue
+            try:
+                boards[mapping.entity] = monday.board(board_id)
+            except BoardNotVisible as exc:
+                findings.append(Finding(mapping.entity, exc.message))
+            else:
+                findings += _against_board(mapping, boards[mapping.entity])
+    return boards
+
+
+def _against_board(mapping: Mapping, board: Board) -> Iterator[Finding]:
+    for column in BoundMapping(mapping, board).missing:
+        yield Finding(mapping.entity, f"board {board.name} ({board.id}) has no column {column}", grave=False)
+
+
+def _against_tables(db: Database, mapping: Mapping, board: Board | None) -> Iterator[Finding]:
+    names = [mapping.table, *(related.table for related in mapping.related.values())]
+    types: dict[str, Map[str, str]] = {}
+    with db.transaction(read_only=True) as tx:
+        for name in dict.fromkeys(names):
+            try:
+                types.update(column_types_of(tx, [name]))
+            except SchemaMissing:
+                yield Finding(mapping.entity, f"there is no table {name}")
+    yield from _places(mapping, types, board)
+    yield from _pointers(mapping, types)
+
+
+def _places(mapping: Mapping, types: Map[str, Map[str, str]], board: Board | None) -> Iterator[Finding]:
+    bound = BoundMapping(mapping, board) if board else None
+    for name, place in mapping.places.items():
+        table = _table(mapping, place.home)
+        if table not in types:
+            continue
+        found = types[table].get(place.column)
+        if found is None:
+            yield Finding(mapping.entity, f"table {table} has no column {place.column} (field {name})")
+        elif place.key is not None and found not in ANYTHING:
+            yield Finding(mapping.entity, f"{table}.{place.column} is {found}, and field {name} needs jsonb")
+        elif place.key is None and bound and name in bound.kinds and not _fits(bound, name, found):
+            yield Finding(mapping.entity, f"{table}.{place.column} is {found}, and field {name} is {bound.kinds[name]}")
+    if mapping.rest and mapping.table in types and types[mapping.table].get(mapping.rest) != "jsonb":
+        yield Finding(mapping.entity, f"{mapping.table}.{mapping.rest} must be jsonb (rest)")
+
+
+def _fits(bound: BoundMapping, name: str, found: str) -> bool:
+    plain = found.partition("(")[0] + found.partition(")")[2]
+    if plain in ANYTHING or plain not in FITS or bound.owner[name].link_to:
+        return True
+    return bound.kinds[name] in FITS[plain]
+
+
+def _pointers(mapping: Mapping, types: Map[str, Map[str, str]]) -> Iterator[Finding]:
+    """The columns that hang rows together."""
+    wanted = {(mapping.table, column) for column in (mapping.primary_key, *mapping.only)}
+    for related in mapping.related.values():
+        wanted |= {(_table(mapping, related.parent), related.via)} if related.via else {(related.table, related.child)}
+        wanted |= {
+            (related.table, column)
+            for column in (*related.refs, *(part.column for key in related.keys for part in key))
+        }
+    for table, column in sorted((table, column) for table, column in wanted if column):
+        if table in types and column not in types[table]:
+            yield Finding(mapping.entity, f"table {table} has no column {column}")
+
+
+def _table(mapping: Mapping, home: str) -> str:
+    return mapping.table if home == ROOT else mapping.related[home].table
+
+
+def show_findings(result: Validated, as_json: bool) -> int:
+    """Print what was found; the exit code."""
+    from console import say
+
+    if as_json:
+        say(json.dumps({**asdict(result), "exit_code": result.exit_code}))
+        return result.exit_code
+    for finding in result.findings:
+        say(f"{'wrong' if finding.grave else 'note'}: {finding.entity}: {finding.message}")
+    names, seen = ", ".join(result.entities), " and ".join(result.against)
+    verdict = "something is wrong" if result.exit_code else "nothing is wrong"
+    hint = (
+        ""
+        if "boards" in result.against or "tables" not in result.against
+        else " Set MONDAY_API_KEY to check the boards too."
+    )
+    say(f"Looked at {names} ({seen}): {verdict}.{hint}")
+    return result.exit_code

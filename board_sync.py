@@ -36,6 +36,7 @@ class PullOptions:
     prefer: str | None = None
     allow_mass_delete: bool = False
     unify: bool = False
+    max_workers: int = 1
     source: Iterable[list[Item]] | None = None
 
 
@@ -102,8 +103,8 @@ class BoardSync:
         return Engine(self.db, self.bound, RecordStore(self.bound, types, mappings), self.state, options)
 
     def titles(self) -> dict[str, str]:
-        """Under which key each unmapped column stands in `metadata`."""
-        return {column.id: self.bound.title(column.id) for column in self.bound.rest_columns}
+        """Under which key of `metadata` each column stands, or could stand."""
+        return {column: self.bound.title(column) for column in self.bound.titled}
 
     def fingerprint(self) -> str:
         """Changes with the board, its columns and the mapping: whatever makes a comparison of everything necessary."""

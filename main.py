@@ -212,7 +212,8 @@ def run_options(
 
     if test:
         limit = min(limit or TEST_RECORDS, TEST_RECORDS)
-    return RunOptions(PullOptions(limit=limit, **given), max_workers, unify, use_cache, cache_file)
+    pull = PullOptions(limit=limit, max_workers=max_workers, **given)
+    return RunOptions(pull, max_workers, unify, use_cache, cache_file)
 
 
 def _run_and_leave(

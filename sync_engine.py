@@ -22,7 +22,7 @@ from models import Item, Record
 from reconcile import Rules, Side, reconcile
 from record_store import RecordStore, Stored, Upsert
 from report import EntityReport
-from sync_state import Link, LinkChange, LogEntry, Removal, SyncState, take_turn
+from sync_state import FAILED, Link, LinkChange, LogEntry, Removal, SyncState, take_turn
 from sync_task import Answer, Batch, Outgoing, Task
 
 log = logging.getLogger("monday_sync")
@@ -146,7 +146,8 @@ class Engine:
         total.log("pull", "error", reason, item.id)
         if not self.options.dry_run:
             with self.db.transaction() as tx:
-                self.state.fail(tx, item.id, reason)
+                if not self.state.fail(tx, item.id, reason):
+                    self.state.skip(tx, [(item.id, f"{FAILED}{reason}", None, self.bound.fingerprint(item)[0])])
                 self.state.log(tx, total.logs[-1:])
 
     # Rows of PostgreSQL
@@ -219,8 +220,8 @@ class Engine:
             link, skip = found.links.get(item_id), found.skips.get(item_id)
             if link is not None and link.same_hash and not link.archived:
                 batch.report.unchanged += 1
-            elif skip is not None and skip.same_hash and skip.key is None:
-                batch.report.skipped += 1
+            elif skip is not None and skip.same_hash and skip.key is None and not force:
+                batch.report.skipped += not skip.reason.startswith(FAILED)
             else:
                 task = Task(item, digest, link, skip)
                 if odd:
@@ -236,7 +237,10 @@ class Engine:
             task.record = self.bound.read(task.item, task.base_monday or None).record
         except CellError as exc:
             batch.report.errors += 1
-            batch.log("pull", "error", str(exc), task.item.id)
+            if task.skip is None or not task.skip.same_hash:
+                batch.log("pull", "error", str(exc), task.item.id)
+            if task.link is None:
+                batch.skips.append((task.item.id, f"{FAILED}{exc}", None, task.hash))
             return False
         if answer is not None:
             task.base_monday.update(answer.sent)

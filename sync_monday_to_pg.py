@@ -12,13 +12,17 @@ import logging
 import time
 import uuid
 from collections.abc import Iterable, Iterator
+from collections.abc import Mapping as Map
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
-from itertools import islice
+from itertools import chain, islice
+from typing import Any
 
 from board_sync import BoardSync, Progress, PullOptions, too_many
 from db_connector import compose, identifier, table_name
-from errors import CursorExpired, GuardStop, Incomplete
+from errors import CursorExpired, DatabaseError, GuardStop, Incomplete
 from models import Item, Page
+from parallel_reading import ParallelReading
 from report import EntityReport
 from sync_state import LogEntry, put, take_turn, watermark
 
@@ -41,6 +45,16 @@ class Pull(BoardSync):
     def run(self) -> EntityReport:
         """Do it. Raises GuardStop before anything is written when too much would be removed."""
         started = time.monotonic()
+        try:
+            self._run()
+        finally:
+            if self._pass:
+                with suppress(DatabaseError):
+                    self._forget_listing(self._pass)
+        self.report.seconds = time.monotonic() - started
+        return self.report
+
+    def _run(self) -> None:
         self._check_columns()
         if self.options.source is not None:
             self._take(self.options.source)
@@ -50,8 +64,6 @@ class Pull(BoardSync):
             self._full()
         else:
             self._incremental()
-        self.report.seconds = time.monotonic() - started
-        return self.report
 
     # What there is to compare
 
@@ -66,9 +78,9 @@ class Pull(BoardSync):
         """A column that was renamed on the board takes its key in `metadata` along."""
         before: dict[str, str] = self.remembered.get("titles") or {}
         moved = [
-            (before[column.id], self.bound.title(column.id))
-            for column in self.bound.rest_columns
-            if before.get(column.id, self.bound.title(column.id)) != self.bound.title(column.id)
+            (before[column], title)
+            for column, title in self.titles().items()
+            if before.get(column, title) != title
         ]
         if not moved:
             return
@@ -93,10 +105,11 @@ class Pull(BoardSync):
 
     # Ways of reading
 
-    def _pages(self) -> Iterator[Page]:
+    def _pages(self, cursor: str | None, started: datetime | None) -> Iterator[Page]:
         return self.monday.pages(
             self.board.id, self.bound.column_ids, self.bound.selection,
-            limit=self.options.batch_size, on_malformed=self._malformed, prefetch=True,
+            limit=self.options.batch_size, cursor=cursor, started=started if cursor else None,
+            on_malformed=self._malformed, prefetch=True,
         )  # fmt: skip
 
     def _malformed(self, item_id: str, reason: str) -> None:
@@ -126,19 +139,99 @@ class Pull(BoardSync):
 
     def _full(self) -> None:
         """Read every item. With links to lose, ids come first, so that the guard can stop it before anything is written."""
-        gone = self._sweep() if self.active() else []
-        for attempt in range(LISTING_TRIES):
-            try:
-                self._take(page.items for page in self._pages())
-                break
-            except CursorExpired:
-                if attempt == LISTING_TRIES - 1:
-                    raise
-                log.warning("%s: the listing outlived its cursor and starts again.", self.mapping.entity)
+        first = not self.active() or self._reading().get("first", False)
+        gone = [] if first else self._sweep()
+        self._read_all(first)
         self._archive(gone)
         self._retake_free_keys()
         self._prove()
         self._finish()
+
+    # Reading everything, and going on where a read was cut off
+
+    def _reading(self) -> dict[str, Any]:
+        """What is known of a full read that was begun and not finished; {} when there is none, or all has changed since."""
+        reading = self.remembered.get("reading") or {}
+        return reading if reading.get("fingerprint") == self.fingerprint() else {}
+
+    def _read_all(self, first: bool) -> None:
+        reading = self._reading()
+        if reading and not reading.get("cursor"):
+            self._read_rest(reading)
+        else:
+            reading = reading or self._new_reading(first)
+            self._note_reading(reading)
+            try:
+                self._read_pages(reading)
+            except CursorExpired:
+                log.warning("%s: the listing outlived its cursor; the rest is read by id.", self.mapping.entity)
+                self._note_reading(reading | {"cursor": None})
+                self._read_rest(reading)
+        self.remembered.pop("reading", None)
+        self._forget_listing(reading["pass"])
+
+    def _new_reading(self, first: bool) -> dict[str, Any]:
+        started = datetime.now(timezone.utc).isoformat()
+        return {"pass": str(uuid.uuid4()), "first": first, "started": started, "fingerprint": self.fingerprint()}
+
+    def _read_pages(self, reading: dict[str, Any]) -> None:
+        if self.options.max_workers > 1 and len(self.board.groups) > 0 and not reading.get("cursor"):
+            self._note_reading(reading | {"cursor": None})
+            for items in self._in_parallel():
+                self._take([items])
+                self._note_read(reading, items, None)
+            return
+        if reading.get("cursor"):
+            log.info("%s: going on after %d items.", self.mapping.entity, self._count_listed(reading["pass"]))
+        for page in self._pages(reading.get("cursor"), watermark(reading["started"])):
+            self._take([page.items])
+            self._note_read(reading, page.items, page.cursor)
+
+    def _in_parallel(self) -> Iterable[list[Item]]:
+        def pages(group: str, params: Map[str, object]) -> Iterator[Page]:
+            return self.monday.group_pages(
+                self.board.id, group, self.bound.column_ids, self.bound.selection, limit=self.options.batch_size,
+                query_params=params or None, on_malformed=self._malformed,
+            )  # fmt: skip
+
+        groups = [group_id for group_id, _ in self.board.groups]
+        return ParallelReading(groups, pages, self.options.max_workers)
+
+    def _read_rest(self, reading: dict[str, Any]) -> None:
+        """Without a cursor: list all ids again, which is cheap, and read those that have not been read."""
+        log.info("%s: going on after %d items.", self.mapping.entity, self._count_listed(reading["pass"]))
+        if self.swept is None:
+            self._list_ids()
+        with self.db.transaction(read_only=True) as tx:
+            left = self.state.unread(tx, self._pass, reading["pass"])
+        for start in range(0, len(left), self.options.batch_size):
+            part = left[start : start + self.options.batch_size]
+            self._take_by_id(part)
+            self._note_read(reading, [], None, part)
+
+    def _note_reading(self, reading: dict[str, Any]) -> None:
+        if not self.options.dry_run:
+            self.remembered["reading"] = reading
+            self.memory.put(self.pulled, self.remembered)
+
+    def _note_read(
+        self, reading: dict[str, Any], items: list[Item], cursor: str | None, ids: list[str] | None = None
+    ) -> None:
+        """Remember what has been read, and how to go on."""
+        if self.options.dry_run:
+            return
+        self.remembered["reading"] = reading | {"cursor": cursor}
+        with self.db.transaction() as tx:
+            self.state.note_listed(tx, reading["pass"], items, ids)
+            put(tx, self.pulled, self.remembered)
+
+    def _count_listed(self, pass_id: str) -> int:
+        with self.db.transaction(read_only=True) as tx:
+            return self.state.count_listed(tx, pass_id)
+
+    def _forget_listing(self, pass_id: str) -> None:
+        with self.db.transaction() as tx:
+            self.state.forget_pass(tx, pass_id)
 
     def _incremental(self) -> None:
         """Read what was updated since the newest update known, and sweep when it is time to or the count is off."""
@@ -149,7 +242,11 @@ class Pull(BoardSync):
             self.board.id, since - OVERLAP, self.bound.column_ids, self.bound.selection,
             on_malformed=self._malformed, prefetch=True,
         )  # fmt: skip
-        self._take(page.items for page in pages)
+        first = next(pages, None)
+        if gone is None and first is not None and self._hides_removals(first):
+            gone = self._sweep()
+        if first is not None:
+            self._take(page.items for page in chain([first], pages))
         self._take_unsettled()
         if gone is None and not self._adds_up():
             gone = self._sweep()
@@ -165,8 +262,19 @@ class Pull(BoardSync):
         swept = watermark(self.remembered.get("swept_at"))
         if swept is None or datetime.now(timezone.utc) - swept > SWEEP_EVERY:
             return True
-        count, active = self.board.items_count, self.active()
-        return count is not None and too_many(active - count, active)
+        claimed = self._claimed()
+        return claimed is not None and too_many(self._known() - claimed, self.active())
+
+    def _hides_removals(self, first: Page) -> bool:
+        """Whether new items may make up for removed ones in the board's count: then ids come before anything is written."""
+        claimed = self._claimed()
+        if claimed is None or first.cursor is not None:
+            return True
+        with self.db.transaction(read_only=True) as tx:
+            found = self.state.find(tx, [(item.id, "") for item in first.items])
+        known = {monday_id for monday_id, one in found.links.items() if not one.archived} | found.skips.keys()
+        new = sum(item.id not in known for item in first.items)
+        return too_many(self._known() + new - claimed, self.active())
 
     def _known(self) -> int:
         with self.db.transaction(read_only=True) as tx:
@@ -181,16 +289,27 @@ class Pull(BoardSync):
 
     def _sweep(self) -> list[str]:
         """List every id of the board; the linked items that are gone. Raises GuardStop, or Incomplete."""
-        self._pass = str(uuid.uuid4())
-        for page in self.monday.listing(self.board.id):
-            with self.db.transaction() as tx:
-                self.state.note_listed(tx, self._pass, page.items)
+        self._list_ids()
         with self.db.transaction() as tx:
-            self.swept = self.state.count_listed(tx, self._pass)
             absent = self.state.absent(tx, self._pass)
             active = self.state.count_active(tx)
         self._check_guard(len(absent), active)
         return self._confirmed_gone(absent)
+
+    def _list_ids(self) -> None:
+        """List every id and update time of the board; a listing that outlives its cursor starts again."""
+        for attempt in range(LISTING_TRIES):
+            self._pass = str(uuid.uuid4())
+            try:
+                for page in self.monday.listing(self.board.id, prefetch=True):
+                    with self.db.transaction() as tx:
+                        self.state.note_listed(tx, self._pass, page.items)
+                break
+            except CursorExpired:
+                self._forget_listing(self._pass)
+                if attempt == LISTING_TRIES - 1:
+                    raise
+        self.swept = self._count_listed(self._pass)
 
     def _check_guard(self, absent: int, active: int) -> None:
         """Promise: a run that would remove much stops before it removes any; an empty listing always does."""
@@ -257,19 +376,29 @@ class Pull(BoardSync):
         """Compare what is stored with what the board says it has; what cannot be shown to be whole is said."""
         if self.options.dry_run:
             return
-        known = self._known() + self.report.errors
+        with self.db.transaction(read_only=True) as tx:
+            self.report.set_aside += self.state.count_failed(tx)
+        self._forget_skips()
+        known = self._known()
         claimed = self.swept if self.swept is not None else self._claimed()
-        if claimed is None or known == claimed or self.report.errors:
+        if claimed is None or known == claimed:
             return
         if self.swept is None:
             # The count is a rumour; ids are a fact.
             self._archive(self._sweep())
             self._take_stale()
+            self._forget_skips()
             known, claimed = self._known(), self.swept
         if known != claimed:
             self.report.complete = False
             self.report.message = f"the board lists {claimed} items, {known} are accounted for"
             log.error("%s: %s.", self.mapping.entity, self.report.message)
+
+    def _forget_skips(self) -> None:
+        """Items that were left out and are not on the board any more are no news."""
+        if self.swept is not None:
+            with self.db.transaction() as tx:
+                self.state.forget_skips(tx, self._pass)
 
     def _claimed(self) -> int | None:
         count = self.board.items_count
@@ -279,7 +408,7 @@ class Pull(BoardSync):
         """Remember how far this came, so that the next run starts there."""
         if self.options.dry_run:
             return
-        if self.report.complete and not self.report.errors:
+        if self.report.complete:
             self.remembered["watermark"] = self.newest or "1970-01-01T00:00:00Z"
             self.remembered["fingerprint"] = self.fingerprint()
         self.remembered["titles"] = self.titles()
@@ -287,7 +416,6 @@ class Pull(BoardSync):
             if self.swept is not None:
                 self.remembered["swept_at"] = datetime.now(timezone.utc).isoformat()
                 self.remembered["count_offset"] = self.swept - (self.board.items_count or self.swept)
-                self.state.forget_listing(tx, self._pass)
             put(tx, self.pulled, self.remembered)
 
 

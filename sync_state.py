@@ -14,6 +14,8 @@ from db_connector import Composable, Database, Transaction, compose
 from models import Item, Record
 from reconcile import Conflict, Winner
 
+FAILED = "error: "
+"""How the reason of a skip begins when the item could not be dealt with."""
 TRIES = 8
 """How often a change is tried before it is set aside for a person: over two hours, with doubling pauses."""
 
@@ -249,13 +251,14 @@ class SyncState:
             {"board": self.board_id},
         )  # fmt: skip
 
-    def fail(self, tx: Transaction, monday_id: str, message: str) -> None:
-        """Note at a link, if there is one, that its item could not be dealt with."""
-        tx.execute(
+    def fail(self, tx: Transaction, monday_id: str, message: str) -> bool:
+        """Note at a link that its item could not be dealt with; whether there is a link."""
+        noted = tx.execute(
             "update sync_mapping set last_error = %s, attempts = attempts + 1, sync_status = 'error', monday_hash = null,"
             " updated_at = now() where monday_id = %s and entity_type = %s",
             (message, monday_id, self.entity_type),
         )
+        return noted > 0
 
     def count_active(self, tx: Transaction) -> int:
         """How many living links the entity has on this board."""
@@ -371,11 +374,22 @@ class SyncState:
     # Skipped items
 
     def count_skipped(self, tx: Transaction) -> int:
-        """How many items of the board are left out."""
+        """How many items of the board are left out, and have no row of an earlier time either."""
         return int(
             tx.value(
-                "select count(*) from sync_skipped where entity_type = %s and monday_board_id = %s",
+                "select count(*) from sync_skipped as k where entity_type = %s and monday_board_id = %s"
+                " and not exists (select from sync_mapping as l where l.monday_id = k.monday_id"
+                " and l.entity_type = k.entity_type and l.archived_at is null)",
                 (self.entity_type, self.board_id),
+            )
+        )
+
+    def count_failed(self, tx: Transaction) -> int:
+        """How many items cannot be read; each waits until somebody edits it."""
+        return int(
+            tx.value(
+                "select count(*) from sync_skipped where entity_type = %s and monday_board_id = %s and reason like %s",
+                (self.entity_type, self.board_id, f"{FAILED}%"),
             )
         )
 
@@ -409,12 +423,15 @@ class SyncState:
 
     # Listings: what a sweep has seen
 
-    def note_listed(self, tx: Transaction, pass_id: str, items: Sequence[Item]) -> None:
-        """Remember the ids and update times of a page of a sweep."""
+    def note_listed(
+        self, tx: Transaction, pass_id: str, items: Sequence[Item], ids: Sequence[str] | None = None
+    ) -> None:
+        """Remember the ids and update times of a page of a listing (or ids alone)."""
+        rows = [*((item.id, item.updated_at) for item in items), *((one, None) for one in ids or ())]
         tx.bulk(
             "insert into sync_listing (pass, monday_id, monday_updated_at) select %(pass)s::uuid, id, at from {rows}"
             " on conflict do nothing",
-            {"id": "text", "at": "timestamptz"}, [(item.id, item.updated_at) for item in items], {"pass": pass_id},
+            {"id": "text", "at": "timestamptz"}, rows, {"pass": pass_id},
         )  # fmt: skip
 
     def count_listed(self, tx: Transaction, pass_id: str) -> int:
@@ -446,14 +463,27 @@ class SyncState:
         )
         return [row[0] for row in rows]
 
-    def forget_listing(self, tx: Transaction, pass_id: str) -> None:
-        """A sweep is over: forget it, and the skips of items that are gone."""
+    def unread(self, tx: Transaction, listed: str, read: str) -> list[str]:
+        """The ids that one listing has and another has not."""
+        rows = tx.rows(
+            "select l.monday_id from sync_listing as l where l.pass = %s"
+            " and not exists (select from sync_listing as r where r.pass = %s and r.monday_id = l.monday_id)"
+            " order by length(l.monday_id), l.monday_id",
+            (listed, read),
+        )
+        return [row[0] for row in rows]
+
+    def forget_pass(self, tx: Transaction, pass_id: str) -> None:
+        """A listing has served its purpose."""
+        tx.execute("delete from sync_listing where pass = %s", (pass_id,))
+
+    def forget_skips(self, tx: Transaction, pass_id: str) -> None:
+        """Forget that items were left out which a sweep has not seen."""
         tx.execute(
             "delete from sync_skipped as k where entity_type = %s and monday_board_id = %s"
             " and not exists (select from sync_listing as s where s.pass = %s and s.monday_id = k.monday_id)",
             (self.entity_type, self.board_id, pass_id),
         )
-        tx.execute("delete from sync_listing where pass = %s", (pass_id,))
 
     # Conflicts and logs
 
@@ -546,7 +576,8 @@ def put(tx: Transaction, name: str, value: Any) -> None:
     """Remember a value under a name, in a transaction that does more."""
     tx.execute(
         "insert into sync_state (name, value) values (%s, %s)"
-        " on conflict (name) do update set value = excluded.value, updated_at = now()",
+        " on conflict (name) do update set value = excluded.value, updated_at = now()"
+        " where sync_state.value is distinct from excluded.value",
         (name, dumps(value).decode()),
     )
 
@@ -580,12 +611,12 @@ def _link(row: Sequence[Any]) -> Link:
 
 
 def _bases(change: LinkChange) -> tuple[str, str | None]:
-    base = {name: value for name, value in change.base_monday.items() if not is_empty(value)}
-    differing = {
-        name: change.base_postgres.get(name)
-        for name in change.base_monday.keys() | change.base_postgres.keys()
-        if change.base_postgres.get(name) != change.base_monday.get(name)
-    }
+    ours, theirs = change.base_monday, change.base_postgres
+    base = {name: value for name, value in ours.items() if value or not is_empty(value)}
+    differing: Record = {}
+    if ours != theirs:
+        names = [name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name)]
+        differing = {name: theirs.get(name) for name in names}
     return dumps(base).decode(), dumps(differing).decode() if differing else None
 
 

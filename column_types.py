@@ -94,7 +94,11 @@ def _object(cell: Cell) -> dict[str, Any]:
     value = cell.get("value")
     if not value:
         return {}
-    value = _decoded(value)
+    if type(value) is str:
+        try:
+            value = orjson.loads(value)
+        except orjson.JSONDecodeError:
+            value = _decoded(value)
     if type(value) is dict:
         return value
     if not value:
@@ -1074,8 +1078,7 @@ _KINDS = (
     ColumnType("integration", "text", _read_text),
     ColumnType("person", "jsonb", _read_person, compare="people"),
     ColumnType("team", "jsonb", _read_person, compare="people"),
-    # Each write of the tool moves it, so as data it would never come to rest.
-    ColumnType("last_updated", "timestamptz", _reader_of_moment("updated_at"), compare="moment", computed=True),
+    ColumnType("last_updated", "timestamptz", _reader_of_moment("updated_at"), compare="moment"),
     ColumnType("mirror", "text", _read_shown, None, "... on MirrorValue { display_value }", computed=True),
     ColumnType("formula", "text", _read_shown, None, "... on FormulaValue { display_value }", computed=True),
     ColumnType(

@@ -285,7 +285,7 @@ def test_digits_of_a_number_are_kept_to_the_last(db):
 
 
 @pytest.mark.parametrize(
-    "kind", ["mirror", "formula", "subtasks", "button", "auto_number", "progress", "last_updated", "item_assignees"]
+    "kind", ["mirror", "formula", "subtasks", "button", "auto_number", "progress", "item_assignees"]
 )
 def test_computed_columns_are_left_out_of_metadata(db, kind):
     staff = Bench(db, "users", BoardColumn("computed", "Computed", kind))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import lru_cache
 from time import perf_counter
 
@@ -51,7 +51,7 @@ class Address:
     country: str | None = None
 
     def __bool__(self) -> bool:
-        return any(getattr(self, part.name) for part in fields(self))
+        return bool(self.street or self.city or self.state or self.zip or self.country)
 
 
 UNKNOWN = Address()
@@ -129,7 +129,7 @@ def _one_line(text: str) -> str:
 
 def _without_country(line: str) -> tuple[str, str | None]:
     lowered = line.lower()
-    for country in _COUNTRIES:
+    for country in _COUNTRIES if lowered.endswith(_COUNTRIES) else ():
         before = line[: -len(country)]
         if lowered.endswith(country) and before.endswith((" ", ",")):
             return before.rstrip(" ,"), line[-len(country) :]

@@ -497,7 +497,7 @@ class RecordStore:
     def _root_row(self, upsert: Upsert) -> Row:
         values = self.root.values(upsert.record, upsert.ids)
         for home in self._keeping:
-            if upsert.touches(home.names):
+            if (upsert.stored or upsert.ids.get(home.name) is None) and upsert.touches(home.names):
                 self._keep_in_metadata(upsert, home, values)
         return Row(upsert.root_id, values, new=upsert.stored is None)
 

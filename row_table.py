@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ Rank = tuple[str, int]
 """When an item was last updated, then its id: the highest fills a shared row."""
 
 NEVER: Rank = ("", -1)
+
+LIMITED = re.compile(r"^character( varying)?(\(\d+\))?")
 
 BLANKS = " \t\n\r\f\v"
 """What does not count at the ends of a key; the indexes of `schema.sql` leave out the same."""
@@ -248,7 +251,10 @@ class Table:
 
 
 def column_types_of(tx: Transaction, tables: Iterable[str]) -> dict[str, dict[str, str]]:
-    """The types of the columns of these tables, in PostgreSQL's words. Raises SchemaMissing for a table not there."""
+    """The types of the columns of these tables, in PostgreSQL's words. Raises SchemaMissing for a table not there.
+
+    Types of limited texts are `text` here: a value cast to `varchar(5)` is cut, one that is assigned to it is refused.
+    """
     wanted = sorted(set(tables))
     rows = tx.rows(
         "select t.name, a.attname, format_type(a.atttypid, a.atttypmod)"
@@ -258,7 +264,7 @@ def column_types_of(tx: Transaction, tables: Iterable[str]) -> dict[str, dict[st
     )
     types: dict[str, dict[str, str]] = {}
     for table, column, kind in rows:
-        types.setdefault(table, {})[column] = kind
+        types.setdefault(table, {})[column] = LIMITED.sub("text", kind)
     if missing := [table for table in wanted if table not in types]:
         raise SchemaMissing(f"There is no table {', '.join(missing)}.", hint="Run: python main.py init-db")
     return types

@@ -2,7 +2,7 @@
 # Programs are called as `python -m ...`, because the first line of a script cannot hold a path with a space.
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo test lint bench soak clean
+.PHONY: help install install-dev demo test lint bench soak clean purge
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10 python; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null </dev/null && echo "$$p" && break; done)
@@ -35,11 +35,15 @@ bench: .venv/.installed-dev  ## how fast it is, on this machine
 soak: .venv/.installed-dev  ## random edits, faults and kills for a long time; both sides must end equal
 	@$(VENV) -m benchmarks.soak </dev/null
 
-clean:  ## remove .venv, caches, and the embedded database of this folder
-	@if [ -d data/postgres ] && ! $(VENV) -c 'import local_postgres; local_postgres.remove()' </dev/null; then \
-		echo "The embedded database in data/postgres may be running, so it is kept. Run: make install clean" >&2; exit 1; fi
-	@rm -rf .venv data cache logs .pytest_cache .ruff_cache .mypy_cache .hypothesis
+clean:  ## remove .venv, caches and logs; the embedded database stays
+	@rm -rf .venv cache logs .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+purge:  ## and the embedded database of this folder, with everything in it
+	@if [ -d data/postgres ] && ! $(VENV) -c 'import local_postgres; local_postgres.remove()' </dev/null; then \
+		echo "The embedded database in data/postgres may be running, so it is kept. Run: make install purge" >&2; exit 1; fi
+	@rm -rf data
+	@$(MAKE) clean
 
 .venv/.made:
 	@[ -n "$(PYTHON)" ] || { echo "No Python 3.10 or newer was found. Install one, or name it: make PYTHON=/path/to/python3.12" >&2; exit 1; }

@@ -11,12 +11,13 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 import orjson
 
-from column_types import CellError, cell_selection, clean_text, column_type, comparison, dumps, same
+from column_types import CellError, cell_selection, changed_at, clean_text, column_type, comparison, dumps, same
 from models import Board, BoardColumn, Cell, Item, Record, Value
 from transforms import FirstFilled, Transform
 
@@ -245,6 +246,8 @@ class BoundMapping:
                 cell = cells.get(one.column)
                 if cell is None:  # not delivered, which is not the same as empty
                     value = before.get(one.field) if before else None
+                elif len(cell) == 3 and cell.get("value") is None and not cell.get("text"):
+                    continue  # empty, whatever its kind
                 else:
                     column = one.column
                     value = one.read(cell, one.about)
@@ -257,6 +260,22 @@ class BoundMapping:
             raise CellError(f"column {column} ({self.title(column)}): {exc}") from None
         self._read_name(item, record)
         return Reading(record)
+
+    @cached_property
+    def titled(self) -> list[str]:
+        """The columns that stand in `metadata` under their titles: unmapped ones, and those whose row may have no key."""
+        kept = {name for name, one in self.mapping.related.items() if one.without_key == "metadata" and one.keys}
+        mapped = (one for one in self.mapping.bindings if one.fields and self.mapping.places[one.fields[0]].home in kept)
+        columns = [column for one in mapped for column in one.columns if column in self.columns]
+        return [*(column.id for column in self.rest_columns), *(columns if self.mapping.rest else ())]
+
+    def changed_at(self, name: str, item: Item) -> datetime | None:
+        """When a field last changed on monday.com: by its own cells where they keep that, else by the item."""
+        times = [changed_at(item.cells.get(column)) for column in self.owner[name].columns]
+        known = [when for when in times if when is not None]
+        if known and len(known) == len(times):
+            return max(known)
+        return datetime.fromisoformat(item.updated_at.replace("Z", "+00:00")) if item.updated_at else None
 
     def title(self, column: str) -> str:
         """The key under which a column's value stands in `metadata`: its title, made unique."""

@@ -13,6 +13,7 @@ import re
 import shutil
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -110,7 +111,8 @@ def write_snapshot(
         ) from exc
     finally:
         for left in (body, whole):
-            left.unlink(missing_ok=True)
+            with suppress(OSError):
+                left.unlink()
     return Snapshot(path, board, now, items, tuple(columns))
 
 

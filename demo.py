@@ -10,6 +10,7 @@ import logging
 import os
 import secrets
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -23,14 +24,18 @@ import logs
 from config import PROJECT, Settings, load_settings
 from console import Progress, say, show_table
 from db_connector import Database, compose, identifier, table_name
-from errors import SyncError
+from errors import EXIT_USAGE, SettingsError, SyncError
 from report import EntityReport, RunReport, entity_line, run_line
 from sync_run import Parts, Run, board_of, init_db, mappings_of
 from timing import duration
 
 SANDBOX = """
 import os, sys, threading
-threading.Thread(target=lambda: (sys.stdin.buffer.read(), os._exit(0)), daemon=True).start()
+def end_with_the_demo():
+    while os.read(0, 1024):
+        pass
+    os._exit(0)
+threading.Thread(target=end_with_the_demo, daemon=True).start()
 from sandbox.__main__ import main
 os._exit(main(sys.argv[1:]))
 """
@@ -170,12 +175,23 @@ def _version(db: Database) -> str:
 
 @contextmanager
 def _folder() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="monday-sync-demo-"))
-    folder.chmod(0o711)  # as root, PostgreSQL runs as another account, which has to get through
+    # As root, PostgreSQL runs as another account, which has to get through.
+    places = [Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")]
+    open_to_all = [place for place in places if place.is_dir() and _passable(place)]
+    folder = Path(tempfile.mkdtemp(prefix="monday-sync-demo-", dir=(open_to_all or places)[0] if _is_root() else None))
+    folder.chmod(0o711)
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_root() -> bool:
+    return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+def _passable(folder: Path) -> bool:
+    return all(one.stat().st_mode & stat.S_IXOTH for one in (folder.resolve(), *folder.resolve().parents))
 
 
 class _Sandbox:
@@ -199,10 +215,11 @@ class _Sandbox:
         assert self.process.stdout is not None
         url = self.process.stdout.readline().decode().strip()
         if not url:
-            self.process.wait(10)
+            usage = self.process.wait(10) == EXIT_USAGE
             self._log.seek(0)
             said = self._log.read().decode(errors="replace").strip().splitlines() or ["it ended without a word"]
-            raise SyncError(f"The stand-in for monday.com did not start: {said[-1]}", hint="python -m sandbox --help")
+            message = f"The stand-in for monday.com did not start: {said[-1]}"
+            raise (SettingsError if usage else SyncError)(message, hint="See: python -m sandbox --help")
         return url, self.token
 
     def stop(self) -> None:

@@ -1,0 +1,266 @@
+"""What a person can get wrong, over real processes: one clear line, a hint, the right exit code, no traceback, no secret."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from db_connector import Database, compose, identifier
+from sandbox import Sandbox
+
+PASSWORD = "pass-word-nobody-may-see"
+KEY = "key-that-nobody-may-see"
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(boards="users:5,projects:5") as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def env(sandbox: Sandbox, database_url: str) -> dict[str, str]:
+    return {
+        "DATABASE_URL": database_url,
+        "MONDAY_API_URL": sandbox.graphql_url,
+        "MONDAY_API_KEY": sandbox.token,
+        "MONDAY_GIVE_UP_AFTER": "2",
+    }
+
+
+@pytest.fixture
+def refused(run_cli: Callable[..., Any]) -> Callable[..., Any]:
+    """Runs a command that cannot work, and checks what holds for every one of them."""
+
+    def run(code: int, *arguments: str, env: dict[str, str], hint: str = "", **options: Any) -> Any:
+        done = run_cli(*arguments, env=env, **options)
+        assert done.code == code, done.err
+        assert len(re.findall(r"^error: ", done.err, re.M)) == 1, done.err
+        assert "Traceback" not in done.err + done.out
+        if hint:
+            found = re.search(r"^hint: (.*)$", done.err, re.M)
+            assert found and hint in found[1], done.err
+        for secret in (PASSWORD, KEY, env.get("MONDAY_API_KEY") or KEY):
+            assert secret not in done.err + done.out
+        return done
+
+    return run
+
+
+def runs(db: Database) -> list[Any]:
+    return list(db.execute_query("select exit_code, outcome from sync_runs order by started_at"))  # type: ignore[arg-type]
+
+
+# The key and the boards
+
+
+def test_without_a_key_nothing_is_begun(refused, env, db):
+    done = refused(2, "monday-to-pg", env={**env, "MONDAY_API_KEY": ""}, hint=".env")
+    assert "MONDAY_API_KEY is not set" in done.err and done.out == ""
+    assert runs(db) == []
+
+
+def test_a_wrong_key_is_told_once_though_there_are_two_boards(refused, env, db):
+    refused(2, "monday-to-pg", env={**env, "MONDAY_API_KEY": KEY}, hint="MONDAY_API_KEY")
+    assert runs(db) == [{"exit_code": 2, "outcome": "failed"}]
+
+
+def test_a_key_with_blanks_is_refused_unseen(refused, env):
+    refused(2, "monday-to-pg", env={**env, "MONDAY_API_KEY": f"{KEY} {KEY}"})
+
+
+def test_a_board_that_is_not_visible_costs_its_own_entity_only(refused, env, db):
+    done = refused(2, "monday-to-pg", "--json", env={**env, "MONDAY_BOARD_ID_USERS": "4711"}, hint="Share")
+    assert "4711" in done.err
+    users, projects = json.loads(done.out)["entities"]
+    assert "4711" in users["message"] and not users["complete"]
+    assert projects["created"] == 5
+
+
+def test_a_board_that_is_not_set_is_passed_over_unless_it_is_named(refused, run_cli, env):
+    assert run_cli("monday-to-pg", env=env).code == 0
+    done = refused(2, "monday-to-pg", "--entity", "contacts", env=env, hint=".env")
+    assert "MONDAY_BOARD_ID_CONTACTS" in done.err
+
+
+def test_an_unknown_entity_is_named_with_those_that_are_known(refused, env, db):
+    done = refused(2, "monday-to-pg", "--entity", "user", env=env, hint="users")
+    assert "Unknown entity: user" in done.err and runs(db) == []
+
+
+def test_an_address_where_nobody_answers_ends_the_run_after_the_patience_that_was_set(refused, env, db):
+    silent = {**env, "MONDAY_API_URL": "http://127.0.0.1:9/v2", "MONDAY_GIVE_UP_AFTER": "1"}
+    done = refused(1, "monday-to-pg", "--json", env=silent, hint="nothing is lost")
+    report = json.loads(done.out)
+    assert [entity.get("message") for entity in report["entities"]][1] == "not run"
+    assert runs(db) == [{"exit_code": 1, "outcome": "failed"}]
+
+
+# Mappings
+
+
+def test_every_mistake_of_a_mapping_is_told_with_file_and_line(refused, env, home: Path, db):
+    (home / "mappings").mkdir()
+    (home / "mappings" / "mine.yaml").write_text(
+        "entity: mine\nboard: {id: x}\ntabel: mine\nfields:\n  - {column: a, feild: b}\ndirection: sideways\n"
+    )
+    done = refused(2, "monday-to-pg", env=env, hint="docs/mappings.md")
+    for line in (2, 3, 5, 6):
+        assert re.search(rf"mine\.yaml:{line}: ", done.err), line
+    assert "did you mean 'table'" in done.err and runs(db) == []
+
+
+def test_a_mapping_that_is_no_yaml_is_told_with_its_line(refused, env, home: Path):
+    (home / "mappings").mkdir()
+    (home / "mappings" / "mine.yaml").write_text("entity: mine\n  board: [\n")
+    assert re.search(r"mine\.yaml:\d+: ", refused(2, "validate", "--offline", env=env).err)
+
+
+def test_a_mapping_whose_table_is_missing_costs_its_own_entity_only(refused, env, home: Path):
+    (home / "mappings").mkdir()
+    (home / "mappings" / "mine.yaml").write_text(
+        "entity: mine\nboard: {id: 6727219152}\ntable: nowhere\nfields:\n  - {column: name, field: name}\n"
+    )
+    done = refused(2, "monday-to-pg", "--json", env=env)
+    assert "nowhere" in done.err
+    complete = {entity["entity"]: entity["complete"] for entity in json.loads(done.out)["entities"]}
+    assert complete == {"mine": False, "users": True, "projects": True}
+
+
+# The database
+
+
+def test_a_database_that_cannot_be_reached_is_told_without_its_password(refused, env):
+    url = f"postgresql://somebody:{PASSWORD}@127.0.0.1:1/nowhere"
+    done = refused(1, "monday-to-pg", env={**env, "DATABASE_URL": url}, hint="DATABASE_URL")
+    assert "127.0.0.1:1/nowhere" in done.err
+
+
+def test_a_wrong_role_is_told(refused, env, postgres):
+    place = {
+        key: str(postgres.connection.get(key, default)) for key, default in (("host", "localhost"), ("port", 5432))
+    }
+    url = f"host='{place['host']}' port={place['port']} user=nobody_here password={PASSWORD} dbname=postgres"
+    refused(1, "status", env={**env, "DATABASE_URL": url}, hint="DATABASE_URL")
+
+
+def test_an_address_of_a_database_that_is_none_is_a_mistake_in_the_settings(refused, env):
+    done = refused(2, "monday-to-pg", env={**env, "DATABASE_URL": f"mysql://a:{PASSWORD}@b/c"})
+    assert "DATABASE_URL" in done.err
+
+
+def test_a_database_without_the_tables_is_told_how_to_get_them(refused, env, postgres, run_cli):
+    name = "bare_" + re.sub(r"\W", "", env["DATABASE_URL"])[-12:]
+    postgres.create(name)
+    try:
+        bare = {**env, "DATABASE_URL": postgres.url(name)}
+        refused(2, "monday-to-pg", env=bare, hint="python main.py init-db")
+        assert run_cli("init-db", env=bare).code == 0
+        assert run_cli("monday-to-pg", env=bare).code == 0
+    finally:
+        postgres.drop(name)
+
+
+def test_a_read_only_database_fails_and_leaves_nothing(refused, env, db):
+    with db.autocommit() as session:
+        name = session.value("select current_database()")
+        statement = "alter database {name} set default_transaction_read_only = on"
+        session.execute(compose(statement, name=identifier(name)))
+    done = refused(1, "monday-to-pg", env=env, hint="read-only")
+    assert "does not allow writing" in done.err and done.out == ""
+
+
+# Settings and arguments
+
+
+def test_all_mistakes_of_the_settings_are_told_at_once(refused, env):
+    wrong = {**env, "PORT": "eighty", "DEBUG": "perhaps", "MONDAY_BOARD_ID_USERS": "12a", "LOG_FORMAT": "xml"}
+    done = refused(2, "monday-to-pg", env=wrong, hint=".env.example")
+    for name in ("PORT", "DEBUG", "MONDAY_BOARD_ID_USERS", "LOG_FORMAT"):
+        assert f"  - {name} must be" in done.err
+
+
+@pytest.mark.parametrize(
+    "arguments, told",
+    [
+        (("monday-to-pg", "--batch-size", "0"), "--batch-size"),
+        (("monday-to-pg", "--limit", "many"), "--limit"),
+        (("monday-to-pg", "--prefer", "mine"), "--prefer"),
+        (("monday-to-pg", "--no-such-option"), "--no-such-option"),
+        (("no-such-command",), "no-such-command"),
+        (("run",), "--entity"),
+        (("monday-to-pg", "--unify"), "--unify"),
+    ],
+)
+def test_a_wrong_argument_is_named_and_help_is_offered(refused, env, arguments, told):
+    done = refused(2, *arguments, env=env, hint="python main.py")
+    assert told in done.err and done.out == ""
+
+
+# Files
+
+
+def test_a_cache_file_that_is_no_snapshot_is_told(refused, env, tmp_path: Path):
+    other = tmp_path / "other.gz"
+    other.write_bytes(b"not gzip at all")
+    done = refused(2, "monday-to-pg", "--entity", "users", "--cache-file", str(other), env=env, hint="--cache-file")
+    assert str(other) in done.err and other.read_bytes() == b"not gzip at all"
+
+
+def test_one_cache_file_cannot_hold_two_boards(refused, env, tmp_path: Path):
+    refused(2, "monday-to-pg", "--cache-file", str(tmp_path / "both.gz"), env=env, hint="--entity")
+
+
+def test_a_cache_file_in_a_folder_that_is_none_leaves_nothing(refused, env, tmp_path: Path):
+    (tmp_path / "file").touch()
+    path = tmp_path / "file" / "snapshot.gz"
+    refused(1, "monday-to-pg", "--entity", "users", "--cache-file", str(path), env=env, hint="--cache-file")
+    assert os.listdir(tmp_path) == ["file"] or sorted(os.listdir(tmp_path)) == ["file", "home"]
+
+
+def test_a_log_that_cannot_be_written_costs_one_warning(run_cli, env, home: Path):
+    (home / "monday_sync.log").mkdir()
+    done = run_cli("monday-to-pg", "--entity", "projects", env=env)
+    assert done.code == 0
+    assert done.err.count("cannot be written") == 1 and "Traceback" not in done.err
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_home_that_cannot_be_written_costs_one_warning(run_cli, env, home: Path):
+    home.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    done = run_cli("monday-to-pg", "--entity", "projects", env=env)
+    assert done.code == 0 and done.err.count("cannot be written") == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_full_disk_costs_one_warning(run_cli, env, home: Path):
+    (home / "monday_sync.log").symlink_to("/dev/full")
+    done = run_cli("monday-to-pg", "--entity", "projects", env=env)
+    assert done.code == 0 and done.err.count("cannot be written") == 1
+
+
+def test_no_secret_stands_in_the_log(refused, run_cli, env, home: Path):
+    refused(2, "monday-to-pg", env={**env, "MONDAY_API_KEY": KEY, "DEBUG": "0"})
+    run_cli("monday-to-pg", env={**env, "DEBUG": "1"})
+    text = (home / "monday_sync.log").read_text()
+    assert text and KEY not in text and env["MONDAY_API_KEY"] not in text
+    assert stat.S_IMODE((home / "monday_sync.log").stat().st_mode) == 0o600
+
+
+def test_json_logs_are_one_object_a_line_errors_too(run_cli, env):
+    done = run_cli("monday-to-pg", "--entity", "nobody", env={**env, "LOG_FORMAT": "json"})
+    (line,) = done.err.splitlines()
+    told = json.loads(line)
+    assert (done.code, told["level"]) == (2, "error") and "nobody" in told["message"] and "users" in told["hint"]
+
+
+def test_debug_shows_the_traceback(run_cli, env):
+    done = run_cli("monday-to-pg", "--entity", "nobody", env={**env, "DEBUG": "1"})
+    assert done.code == 2 and "Traceback" in done.err

@@ -1,0 +1,101 @@
+"""The demo over real processes: it shows what it says, and leaves nothing behind, however it ends."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+PROJECT = Path(__file__).resolve().parent.parent
+SMALL = ("demo", "--boards", "users:30,projects:40")
+
+
+@pytest.fixture
+def environment(home: Path) -> Iterator[dict[str, str]]:
+    temporary = Path(tempfile.mkdtemp(dir="/tmp"))
+    temporary.chmod(0o711)  # as root, PostgreSQL runs as another account, which has to get through
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MONDAY_", "DATABASE_URL"))}
+    yield {**kept, "MONDAY_SYNC_HOME": str(home), "TMPDIR": str(temporary)}
+    shutil.rmtree(temporary)
+
+
+def started(environment: dict[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, str(PROJECT / "main.py"), *SMALL],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+
+
+def gone(processes: list[psutil.Process], seconds: float = 15.0) -> bool:
+    _, alive = psutil.wait_procs(processes, timeout=seconds)
+    return not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_the_demo_shows_a_pull_its_rows_and_that_a_second_one_changes_nothing(environment: dict[str, str]):
+    demo = started(environment)
+    out, err = demo.communicate(timeout=100)
+    assert demo.returncode == 0, err
+    assert "Pulled projects: 40 items read, 40 new" in out
+    assert "\n0 changes in " in out and "\n1 change in " in out
+    assert "Completed  completed" in out
+    assert os.listdir(environment["TMPDIR"]) == []
+
+
+@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_demo_leaves_no_process_and_no_file(environment: dict[str, str], number: int, code: int):
+    demo = started(environment)
+    assert demo.stdout is not None
+    demo.stdout.readline()  # both are up
+    children = psutil.Process(demo.pid).children(recursive=True)
+    assert len(children) >= 2
+    demo.send_signal(number)
+    _, err = demo.communicate(timeout=30)
+    assert demo.returncode == code and "Traceback" not in err
+    assert gone(children)
+    assert os.listdir(environment["TMPDIR"]) == []
+
+
+def test_the_stand_in_ends_with_a_demo_that_is_killed(environment: dict[str, str]):
+    demo = started(environment)
+    assert demo.stdout is not None
+    demo.stdout.readline()
+    children = psutil.Process(demo.pid).children(recursive=True)
+    stand_in = [child for child in children if "sandbox" in " ".join(child.cmdline())]
+    demo.kill()
+    demo.communicate()
+    assert stand_in and gone(stand_in)
+    for child in children:
+        if child.is_running() and child.name().startswith("postgres"):
+            child.terminate()
+    assert gone(children)
+
+
+def test_the_demo_on_a_server_of_ones_own_uses_a_database_of_its_own_and_drops_it(
+    run_cli: Callable[..., Any], postgres, database_url
+):
+    server = postgres.database(postgres.connection["dbname"])
+    names = "select datname from pg_database where datname like 'monday_sync_demo_%'"
+    done = run_cli(*SMALL, env={"DATABASE_URL": database_url}, timeout=100)
+    assert done.code == 0, done.err
+    assert server.execute_query(names) == []
+    server.close()
+
+
+def test_boards_that_there_are_not_are_told(run_cli: Callable[..., Any], environment: dict[str, str]):
+    done = run_cli("demo", "--boards", "nonsense:5", env=environment)
+    assert done.code == 2 and "'nonsense:5' is no board" in done.err and "Traceback" not in done.err
+    assert os.listdir(environment["TMPDIR"]) == []

@@ -53,6 +53,12 @@ class Progress:
                 of = f" of {counted(total)}" if total else ""
                 log.info("%s: %s%s items, %s a second.", entity, counted(done), of, counted(round(rate)))
 
+    def done(self, entity: str) -> None:
+        """The entity has come to its end; its line of results takes the place of its bar."""
+        with self._lock:
+            if self._bars and entity in self._tasks:
+                self._bars.remove_task(self._tasks.pop(entity))
+
 
 def _bars() -> Any:
     from rich.console import Console

@@ -87,24 +87,24 @@ def run_demo(boards: str) -> int:
         with Progress() as progress:
             parts = Parts(settings, db, mappings_of(Settings(home=folder)), progress)
             try:
-                _show(parts)
+                _show(parts, progress)
             finally:
                 parts.close()
     say(f"\nThat took {duration(time.monotonic() - begun)}; the stand-in is stopped and the database is gone.")
     return 0
 
 
-def _show(parts: Parts) -> None:
+def _show(parts: Parts, progress: Progress) -> None:
     say("\n$ python main.py init-db\n$ python main.py monday-to-pg")
-    _run(parts)
+    _run(parts, progress)
     _show_left_out(parts.db)
     _show_rows(parts.db)
     say("\nOnce more, with nothing changed:\n\n$ python main.py monday-to-pg")
-    _run(parts)
-    _show_edit(parts)
+    _run(parts, progress)
+    _show_edit(parts, progress)
 
 
-def _run(parts: Parts) -> None:
+def _run(parts: Parts, progress: Progress) -> None:
     """A pull as the command line would do it. The client is new each time, so that its calls are counted anew."""
     if "monday" in parts.__dict__:
         parts.monday.close()
@@ -113,6 +113,7 @@ def _run(parts: Parts) -> None:
     chosen = [(parts.mappings[name], board_of(parts.settings, parts.mappings[name]) or "") for name in names]
 
     def show(report: EntityReport) -> None:
+        progress.done(report.entity)
         say(entity_line(report, "monday_to_pg"))
 
     report = Run(parts, "monday_to_pg", on_entity=show).of(chosen)
@@ -144,7 +145,7 @@ def _show_rows(db: Database) -> None:
         show_table("", [*joined[0]], [list(row.values()) for row in joined])
 
 
-def _show_edit(parts: Parts) -> None:
+def _show_edit(parts: Parts, progress: Progress) -> None:
     """Somebody changes one cell on the board."""
     project = _rows(parts.db, OPEN_PROJECT)
     if not project:
@@ -155,7 +156,7 @@ def _show_edit(parts: Parts) -> None:
     answer = parts.monday.mutate(EDIT, edit)
     for error in answer.errors.values():
         raise error
-    _run(parts)
+    _run(parts, progress)
     after = _rows(parts.db, "select title, stage, status, updated_at from projects order by updated_at desc limit 1")
     show_table("", [*after[0]], [list(after[0].values())])
 

@@ -225,6 +225,7 @@ def _run_and_leave(
     def show(report: EntityReport) -> None:
         from report import entity_line
 
+        progress.done(report.entity)
         if not as_json and (report.read or not report.failed) and report.message != "not run":
             click.echo(entity_line(report, direction))
 

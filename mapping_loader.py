@@ -215,6 +215,8 @@ class _Builder:
 def _place(name: str, related: dict[str, Related]) -> Place | None:
     """`email` and `metadata.phone` live in the root, `customer.email` and `partner.metadata.phone` in a related row."""
     first, *rest = name.split(".")
+    if not first or "" in rest:
+        return None
     if first in related:
         return Place(first, rest[0], ".".join(rest[1:]) or None) if rest else None
     return Place(ROOT, first, ".".join(rest) or None)

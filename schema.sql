@@ -185,6 +185,9 @@ select pg_temp.columns('contacts',
     'sync_status text not null default ''pending''',
     'archived_at timestamptz');
 
+-- Earlier states kept the items' ids as numbers.
+select pg_temp.as_text(name, 'monday_id') from unnest(array['users', 'projects', 'organizations', 'contacts']) as t (name);
+
 create or replace view teams as
     select id, name, region, goals, created_at, updated_at from sales_teams;
 
@@ -346,6 +349,9 @@ create table if not exists sync_inbox (
     attempts integer not null default 0,
     next_try_at timestamptz,
     last_error text);
+-- What has been dealt with is kept for some hours, so that a delivery that comes again is known.
+alter table sync_inbox add column if not exists done_at timestamptz;
+create index if not exists sync_inbox_waiting_idx on sync_inbox (monday_board_id, id) where done_at is null;
 
 -- Rows that somebody changed with SQL and that have not been looked at yet. Written by triggers in the writer's own
 -- transaction, removed when the change has been dealt with, so nothing depends on the order in which transactions end.

@@ -121,7 +121,7 @@ def winner_of(rule: str, monday_at: datetime | None, postgres_at: datetime | Non
     """Settle a conflict by rule. `newest` needs two known times, far enough apart for two clocks to be told apart."""
     if rule in ("monday", "postgres"):
         return Winner(rule)
-    if rule == "manual" or monday_at is None or postgres_at is None:
+    if rule != "newest" or monday_at is None or postgres_at is None:
         return Winner.HELD
     if abs(monday_at - postgres_at) < CLOCKS_CANNOT_TELL:
         return Winner.HELD
@@ -148,6 +148,45 @@ def reconcile(monday: Side, postgres: Side, fields: Iterable[str], rules: Rules,
         else:
             _settle(plan, name, monday, postgres, rules)
     return plan
+
+
+@dataclass(slots=True)
+class Choice:
+    """What a person has decided about a field: which value both sides are to show, and what they showed in the conflict.
+
+    `problem` says afterwards why it could not be done.
+    """
+
+    winner: Winner
+    monday: Value
+    postgres: Value
+    conflicts: tuple[str, ...] = ()
+    force: bool = False
+    problem: str = ""
+
+    @property
+    def value(self) -> Value:
+        """What both sides are to show."""
+        return self.monday if self.winner is Winner.MONDAY else self.postgres
+
+
+def overrule(plan: FieldPlan, name: str, ours: Value, theirs: Value, choice: Choice, rules: Rules, same: Same) -> str:
+    """Plan what a person has chosen; why it cannot be done, or nothing. Edits made since then are not overwritten."""
+    known = (choice.monday, choice.postgres)
+    for side, value in (("monday.com", ours), ("PostgreSQL", theirs)):
+        if not choice.force and not any(same(name, value, one) for one in known):
+            return f"{side} shows another value since then"
+    to_postgres, to_monday = not same(name, theirs, choice.value), not same(name, ours, choice.value)
+    if to_monday and name in rules.read_only:
+        return "monday.com computes this column, or the mapping keeps it read-only"
+    if (to_postgres and not rules.write_postgres) or (to_monday and not rules.write_monday):
+        return "the mapping's or the record's direction does not let it through"
+    if to_postgres:
+        plan.to_postgres[name] = choice.value
+    if to_monday:
+        plan.to_monday[name] = choice.value
+    _keep(plan, name, choice.value, choice.value)
+    return ""
 
 
 def _keep(plan: FieldPlan, name: str, ours: Value, theirs: Value) -> None:
@@ -200,9 +239,10 @@ def _settle(plan: FieldPlan, name: str, monday: Side, postgres: Side, rules: Rul
     if winner is Winner.HELD:
         plan.waiting.add(name)
     elif winner is Winner.MONDAY:
-        # When this run may not write PostgreSQL, its value is superseded all the same: monday.com's stays the news.
-        plan.base_postgres[name] = theirs
+        # When this run may not write PostgreSQL, its value is superseded all the same: whatever else monday.com shows
+        # from now on is the news, also what it showed before.
+        _keep(plan, name, theirs, theirs)
         _to_postgres(plan, name, ours, rules)
     else:
-        plan.base_monday[name] = ours
+        _keep(plan, name, ours, ours)
         _to_monday(plan, name, ours, theirs, rules)

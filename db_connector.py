@@ -420,6 +420,23 @@ class Database:
         finally:
             connection.close()
 
+    @contextmanager
+    def held_lock(self, name: str, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """This advisory lock once nobody else has it, until the end of the block or the death of the process."""
+        connection = self._opened()
+        holder, told = Transaction(connection, self._count), False
+        try:
+            holder.execute("set lock_timeout = '1s'")  # libpq lets no signal through while it waits
+            while True:
+                try:
+                    holder.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (f"monday-sync:{name}",))
+                    break
+                except TransactionConflict:
+                    told = told or on_wait() is None
+            yield
+        finally:
+            connection.close()
+
     def listen(self, channel: str, timeout_s: float = 60.0) -> Iterator[str | None]:
         """The payloads notified on a channel as they come; None when nothing came for `timeout_s`.
 

@@ -51,11 +51,11 @@ def to_stderr(quiet: bool = False, debug: bool = False, json_lines: bool = False
         logger.propagate = False
 
 
-def set_up(settings: Settings, quiet: bool = False) -> None:
+def set_up(settings: Settings, quiet: bool = False, name: str = LOG_FILE) -> None:
     """Log as the settings say, to stderr and to the file."""
     secrets = secrets_of(settings)
     to_stderr(quiet, settings.debug, settings.log_format == "json", secrets)
-    handler = LogFile(settings.home)
+    handler = LogFile(settings.home, name)
     handler.setFormatter(JsonLine(secrets) if settings.log_format == "json" else FileLine(secrets))
     for name in LOGGERS:
         logging.getLogger(name).addHandler(handler)
@@ -190,9 +190,9 @@ class _Stderr(logging.Handler):
 class LogFile(RotatingFileHandler):
     """`monday_sync.log`, shared by every process of a home; when it is full it moves to `logs/monday_sync.log.1`."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, name: str = LOG_FILE) -> None:
         super().__init__(
-            home / LOG_FILE, maxBytes=FILE_BYTES, backupCount=OLD_FILES, encoding="utf-8", errors="replace", delay=True
+            home / name, maxBytes=FILE_BYTES, backupCount=OLD_FILES, encoding="utf-8", errors="replace", delay=True
         )
         self._given_up = False
 

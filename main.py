@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+import commands_daemon
 import logs
 from errors import EXIT_FAILED, EXIT_USAGE, SyncError
 
@@ -360,6 +361,11 @@ def demo(boards: str) -> None:
 
     logs.to_stderr()
     sys.exit(run_demo(boards))
+
+
+# Going on and on
+
+commands_daemon.register(command)
 
 
 # Errors and the way out

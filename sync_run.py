@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from functools import cached_property
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from config import PROJECT, Settings, load_settings
 from db_connector import Database, connect
+from entity_lock import working_on
 from errors import (
     EXIT_FAILED,
     EXIT_GUARD,
@@ -406,7 +407,8 @@ class Run:
         started = time.monotonic()
         direction = DIRECTIONS[self.report.direction]
         try:
-            report = direction(self.parts, mapping, board_id, self.options, self.report.run_id or None)
+            with nullcontext() if self.report.dry_run else working_on(self.parts.db, mapping.entity_type):
+                report = direction(self.parts, mapping, board_id, self.options, self.report.run_id or None)
         except SyncError as exc:
             report = self._failed(mapping, board_id, exc)
         except (KeyboardInterrupt, SystemExit) as exc:

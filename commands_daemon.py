@@ -1,0 +1,118 @@
+"""The commands that go on: `webhook`, `watch`, `scheduled`; and `webhooks`, which looks after the subscriptions."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+import logs
+
+if TYPE_CHECKING:
+    from config import Settings
+
+DAEMON_LOG = "webhook_handler.log"
+SECOND_SIGNAL = 130
+
+log = logs.log
+
+
+def prepared(name: str = logs.LOG_FILE) -> Settings:
+    """The settings, with logging set up as they say."""
+    from config import load_settings
+
+    logs.to_stderr()
+    settings = load_settings()
+    logs.set_up(settings, name=name)
+    return settings
+
+
+def until_signalled() -> threading.Event:
+    """Set by the first SIGTERM or SIGINT. The second ends the process where it is: whatever it does can be repeated."""
+    asked = threading.Event()
+
+    def signalled(number: int, frame: object) -> None:
+        if asked.is_set():
+            os._exit(SECOND_SIGNAL)
+        asked.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signalled)
+    return asked
+
+
+entity_option = click.option("--entity", "entities", multiple=True, metavar="NAME", help="Only this entity.")
+debounce_option = click.option(
+    "--debounce", type=click.FloatRange(0, 60), default=0.1, show_default=True, metavar="SECONDS",
+    help="How long a row has to rest before its change is sent.",
+)  # fmt: skip
+catch_up_option = click.option(
+    "--catch-up-every", type=click.FloatRange(0.1), default=60.0, show_default=True, metavar="MINUTES",
+    help="How often both sides are compared, should an event have been lost.",
+)  # fmt: skip
+
+
+def register(command: Callable[..., Any]) -> None:
+    """Declare the commands."""
+
+    @command("webhook", "webhook --host 127.0.0.1 --port 8080")
+    @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
+    @click.option("--port", type=click.IntRange(0, 65535), help="0: any free one. [default: PORT, or 8080]")
+    @entity_option
+    @debounce_option
+    @catch_up_option
+    def webhook(host: str, port: int | None, entities: tuple[str, ...], debounce: float, catch_up_every: float) -> None:
+        """Keep both sides equal in real time: take monday.com's webhooks, and push what SQL changes."""
+        settings = prepared(DAEMON_LOG)
+        from daemon import open_daemon
+        from entity_worker import Habits
+        from webhook_handler import serve
+
+        asked = until_signalled()
+        with open_daemon(settings, entities, Habits(debounce_s=debounce, catch_up_every_s=catch_up_every * 60)) as daemon:
+            door, writer = serve(daemon, host, settings.port if port is None else port, settings.webhook_secret)
+            click.echo(f"listening on {door.url}")
+            sys.stdout.flush()
+            daemon.start()
+            asked.wait()
+            log.info("Stopping: what is in flight is finished first.")
+            door.close()
+            writer.close()
+            finished = daemon.stop()
+        leave(finished)
+
+    @command("watch", "watch --entity contacts")
+    @entity_option
+    @debounce_option
+    @catch_up_option
+    def watch(entities: tuple[str, ...], debounce: float, catch_up_every: float) -> None:
+        """Push what SQL changes, within a second of its commit; without the webhooks."""
+        settings = prepared(DAEMON_LOG)
+        from daemon import open_daemon
+        from entity_worker import Habits
+
+        asked = until_signalled()
+        habits = Habits(pulls=False, debounce_s=debounce, catch_up_every_s=catch_up_every * 60)
+        with open_daemon(settings, entities, habits) as daemon:
+            daemon.start()
+            click.echo(f"watching {', '.join(one.mapping.entity for one in daemon.workers.values())}")
+            sys.stdout.flush()
+            asked.wait()
+            log.info("Stopping: what is in flight is finished first.")
+            finished = daemon.stop()
+        leave(finished)
+
+
+
+def leave(finished: bool) -> NoReturn:
+    """The way out of a daemon. A round that hangs in a call is left: it is found where it was the next time."""
+    if not finished:
+        log.warning("A round of work did not come to its end in time; the next start carries on from there.")
+        sys.stdout.flush()
+        os._exit(0)
+    sys.exit(0)

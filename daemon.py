@@ -1,0 +1,274 @@
+"""The daemon put together: a worker for each entity, a listener for PostgreSQL's notifications, and how it all is.
+
+`main.py webhook` adds the door that monday.com knocks at; `main.py watch` has none. Any number of daemons can share a
+database: each entity is worked on by one of them at a time.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import change_queue
+import inbox
+from config import Settings
+from db_connector import Database, connect
+from entity_worker import EntityWorker, Habits
+from errors import DatabaseError, SettingsError, SyncError
+from logs import unexpected
+from metrics import Metrics
+from sync_engine import TO_MONDAY, TO_POSTGRES
+from sync_run import Chosen, Parts, Run, RunOptions, board_of, check_schema, mappings_of
+from timing import backoff
+from watcher import outbox_depth
+
+log = logging.getLogger("monday_sync")
+
+GIVE_UP_AFTER_S = 30.0
+"""A call to monday.com fails after so long without an answer. The daemon itself never gives up: the round comes again."""
+LISTEN_S = 20.0
+ALIVE_EVERY_S = 60.0
+READY_INBOX_AGE_S = 300.0
+
+
+class Daemon:
+    """Workers and listener over one set of parts."""
+
+    def __init__(self, parts: Parts, chosen: Chosen, habits: Habits) -> None:
+        self.parts = parts
+        self.metrics = Metrics()
+        self.metrics.started.set(time.time())
+        self.workers = {
+            board_id: EntityWorker(parts, mapping, board_id, habits, self.metrics, self.linked)
+            for mapping, board_id in chosen
+        }
+        self.stopping = threading.Event()
+        self.habits = habits
+        self._outage = False
+        self._listener = threading.Thread(target=self._listen, name="listen", daemon=True)
+        self._keeper = threading.Thread(target=self._keep, name="keep", daemon=True)
+        self._runs: dict[str, tuple[threading.Thread, str]] = {}
+
+    @property
+    def boards(self) -> frozenset[str]:
+        """The boards that are kept in step."""
+        return frozenset(self.workers)
+
+    def start(self) -> None:
+        """Begin to work."""
+        for thread in (*self.workers.values(), self._listener, self._keeper):
+            thread.start()
+
+    def stop(self, patience_s: float = 60.0) -> bool:
+        """Finish what is in flight and take no more; whether it came to its end in time."""
+        self.stopping.set()
+        for worker in self.workers.values():
+            worker.stop()
+        until = time.monotonic() + patience_s
+        for thread in (*self.workers.values(), *(thread for thread, _ in self._runs.values())):
+            thread.join(max(0.0, until - time.monotonic()))
+        return not any(worker.is_alive() for worker in self.workers.values())
+
+    # News
+
+    def arrived(self, boards: set[str]) -> None:
+        """Events of these boards are in the inbox."""
+        for board_id in boards & self.workers.keys():
+            self.workers[board_id].wake.set()
+
+    def refused_an_event(self) -> None:
+        """An event could not be written down: monday.com may give it up before PostgreSQL is back."""
+        self._outage = True
+
+    def linked(self, entity: str) -> None:
+        """Records of an entity got their items or rows: those that point at them may go on."""
+        for worker in self.workers.values():
+            if any(binding.link_to == entity for binding in worker.mapping.bindings):
+                worker.links_changed()
+
+    def _listen(self) -> None:
+        """Wake the workers when something was committed; after a cut connection look everything over."""
+        failures, lost = 0, False
+        while not self.stopping.is_set():
+            try:
+                for payload in self.parts.db.listen(change_queue.CHANNEL, LISTEN_S):
+                    if self.stopping.is_set():
+                        return
+                    if lost:
+                        self._look_over("PostgreSQL was away")
+                    failures, lost = 0, False
+                    self.metrics.listening.set(1)
+                    if payload is not None:
+                        self._wake_all()
+            except SyncError as exc:
+                if not failures:
+                    log.error("The connection that hears of changes is gone: %s", exc.message)
+                failures, lost = failures + 1, True
+                self.metrics.listening.set(0)
+                self.stopping.wait(max(0.2, backoff(failures, 0.2, 15.0)))
+            except Exception as exc:
+                unexpected(exc)
+                self.stopping.wait(5.0)
+
+    def _wake_all(self) -> None:
+        for worker in self.workers.values():
+            worker.wake.set()
+
+    def _look_over(self, why: str) -> None:
+        for worker in self.workers.values():
+            worker.look_over(why, sweep=True)
+
+    def _keep(self) -> None:
+        """Once a minute: say that the daemon lives, tidy up, and look after what was refused."""
+        while not self.stopping.wait(1.0 if self._outage else ALIVE_EVERY_S):
+            try:
+                with self.parts.db.transaction() as tx:
+                    inbox.tidy(tx)
+                for worker in self.workers.values():
+                    if worker.caught_up and worker.trouble is None:
+                        worker.note_alive()
+                if self._outage:
+                    self._outage = False
+                    self._look_over("events had to be refused")
+            except DatabaseError as exc:
+                log.debug("Nothing could be tidied: %s", exc)
+
+    # Runs that somebody asks for
+
+    def start_run(self, entity: str, direction: str | None = None) -> tuple[str, bool]:
+        """Run one entity in the background: the run's id, and whether it was started now or is still going on."""
+        worker = next((one for one in self.workers.values() if one.mapping.entity == entity), None)
+        if worker is None:
+            raise SettingsError(f"{entity} is not kept in step by this daemon.")
+        thread, run_id = self._runs.get(entity, (None, ""))
+        if thread is not None and thread.is_alive():
+            return run_id, False
+        run = Run(self.parts, direction or worker.direction, RunOptions(kind="http"))
+        thread = threading.Thread(target=self._run, args=(run, worker), name=f"run-{entity}", daemon=True)
+        thread.start()
+        until = time.monotonic() + 10.0
+        while not run.report.run_id and thread.is_alive() and time.monotonic() < until:
+            time.sleep(0.01)
+        if not run.report.run_id:
+            raise DatabaseError("The run could not be started.")
+        self._runs[entity] = (thread, run.report.run_id)
+        return run.report.run_id, True
+
+    def _run(self, run: Run, worker: EntityWorker) -> None:
+        try:
+            report = run.of([(worker.mapping, worker.board_id)])
+            outcome = "success" if not report.problems else "failed"
+        except SyncError as exc:
+            log.error("%s", exc.message)
+            outcome = "failed"
+        self.metrics.runs.add(worker.mapping.entity, "http", outcome)
+
+    # How it is
+
+    def health(self) -> dict[str, Any]:
+        """Database, inbox, listener, and each entity: what works, what waits, when it last went well."""
+        try:
+            with self.parts.db.transaction(read_only=True) as tx:
+                waits, age, aside = inbox.depth(tx)
+                outbox = {one.mapping.entity: outbox_depth(tx, one.mapping.entity_type) for one in self.workers.values()}
+            database: dict[str, Any] = {"ok": True}
+            shown = {"entries": waits, "oldest_seconds": round(age, 3), "set_aside": aside}
+        except DatabaseError as exc:
+            database, shown, outbox = {"ok": False, "problem": exc.message}, {}, {}
+        listening = bool(self.metrics.listening.value())
+        entities = {one.mapping.entity: self._entity(one, outbox) for one in self.workers.values()}
+        ready = database["ok"] and listening and shown.get("oldest_seconds", 0) < READY_INBOX_AGE_S
+        ready = ready and all(one["alive"] and one["last_success_age_seconds"] is not None for one in entities.values())
+        return {
+            "status": "ok" if ready and not any(one["problem"] for one in entities.values()) else "degraded",
+            "ready": bool(ready), "database": database, "listener": {"ok": listening}, "inbox": shown,
+            "entities": entities,
+        }  # fmt: skip
+
+    def _entity(self, worker: EntityWorker, outbox: Mapping[str, tuple[int, float]]) -> dict[str, Any]:
+        waits, age = outbox.get(worker.mapping.entity, (0, 0.0))
+        return {
+            "board_id": worker.board_id, "direction": worker.direction, "alive": worker.is_alive(),
+            "caught_up": worker.caught_up, "outbox": {"entries": waits, "oldest_seconds": round(age, 3)},
+            "last_success_age_seconds": None if worker.last_success is None
+            else round(time.time() - worker.last_success, 3), "problem": worker.trouble,
+        }  # fmt: skip
+
+    def measure(self) -> str:
+        """What `/metrics` answers, with the gauges read now."""
+        try:
+            self._gauges()
+        except DatabaseError as exc:
+            log.debug("The queues could not be counted: %s", exc)
+        self.metrics.api_calls.set(self.parts.costs()["calls"])
+        return self.metrics.text()
+
+    def _gauges(self) -> None:
+        with self.parts.db.transaction(read_only=True) as tx:
+            waits, age, aside = inbox.depth(tx)
+            for one in self.workers.values():
+                entries, oldest = outbox_depth(tx, one.mapping.entity_type)
+                self.metrics.outbox.set(entries, one.mapping.entity)
+                self.metrics.outbox_age.set(round(oldest, 3), one.mapping.entity)
+                given_up = tx.value(
+                    "select count(*) from sync_mapping where entity_type = %s and sync_status = 'set_aside'",
+                    (one.mapping.entity_type,),
+                )
+                self.metrics.set_aside.set(int(given_up), one.mapping.entity)
+        self.metrics.inbox.set(waits, "waiting")
+        self.metrics.inbox.set(aside, "set_aside")
+        self.metrics.inbox_age.set(round(age, 3))
+
+
+@contextmanager
+def open_daemon(settings: Settings, entities: tuple[str, ...], habits: Habits) -> Iterator[Daemon]:
+    """A daemon by the settings, not yet started. Raises what is wrong with them."""
+    mappings = mappings_of(settings)
+    chosen = choose_kept(settings, entities, habits)
+    settings.require_key()
+    patient = replace(settings, give_up_after=min(settings.give_up_after, GIVE_UP_AFTER_S))
+    parts = Parts(patient, connect(settings, max_connections=3 * len(chosen) + 8), mappings)
+    try:
+        check_schema(parts.db)
+        parts.monday  # noqa: B018 - made here, so that the threads share it
+        _check_triggers(parts.db, chosen, habits)
+        yield Daemon(parts, chosen, habits)
+    finally:
+        parts.close()
+
+
+def choose_kept(settings: Settings, entities: tuple[str, ...] = (), habits: Habits | None = None) -> Chosen:
+    """The mappings that a daemon keeps in step, with their boards: all that have a board, or those named."""
+    from mapping_loader import choose
+
+    habits = habits or Habits()
+    ways = (TO_POSTGRES if habits.pulls else ()) + (TO_MONDAY if habits.pushes else ())
+    chosen = []
+    for mapping in choose(mappings_of(settings), list(entities)):
+        board_id = board_of(settings, mapping)
+        if board_id and mapping.direction in ways:
+            chosen.append((mapping, board_id))
+        elif entities:
+            raise SettingsError(f"{mapping.entity} has no board, or does not flow this way.")
+    if not chosen:
+        raise SettingsError("No board is set.", hint="Set MONDAY_BOARD_ID_DATA, for example, in .env.")
+    return chosen
+
+
+def _check_triggers(db: Database, chosen: Chosen, habits: Habits) -> None:
+    """Without triggers nobody notes what changes in PostgreSQL."""
+    if not habits.pushes:
+        return
+    with db.transaction(read_only=True) as tx:
+        lacking = [one.entity for one, _ in chosen if one.direction in TO_MONDAY and not change_queue.installed(tx, one)]
+    if not lacking:
+        return
+    message, hint = f"The tables of {', '.join(lacking)} have no triggers.", "run: python main.py setup"
+    if not habits.pulls:
+        raise SettingsError(message, hint=hint)
+    log.warning("%s Their changes in PostgreSQL are found once an hour only.", message, extra={"hint": hint})

@@ -1,0 +1,72 @@
+"""Who may tell the tool something: monday.com by its signature, by a board's token in the URL, and callers with the secret.
+
+The signature is a JWT that monday.com makes with the app's signing secret. Webhooks made with a personal token are not
+signed; their URL holds a token that is derived from the same secret and differs from board to board.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable
+
+import jwt
+
+from errors import SettingsError
+
+SKEW_S = 60
+HINT = "Set MONDAY_WEBHOOK_SECRET to the app's signing secret; without an app, to a long random text of your own."
+
+
+class Gate:
+    """Checks deliveries. Two secrets, with a comma between them, are both good: the new one and the one before."""
+
+    def __init__(self, secret: str | None, boards: Iterable[str]) -> None:
+        self._secrets = [one.strip() for one in (secret or "").split(",") if one.strip()]
+        if not self._secrets:
+            raise SettingsError("MONDAY_WEBHOOK_SECRET is not set.", hint=HINT)
+        self._boards = {token_of(one, board): board for board in boards for one in self._secrets}
+
+    def token(self, board_id: str) -> str:
+        """What the URL of a board's webhooks ends with."""
+        return token_of(self._secrets[0], board_id)
+
+    def board_of(self, token: str) -> str | None:
+        """The board that a token is for. Every known token is compared, each in constant time."""
+        given, found = token.encode("utf-8", "replace"), None
+        for known, board in self._boards.items():
+            if hmac.compare_digest(known.encode(), given):
+                found = board
+        return found
+
+    def signed(self, authorization: str) -> bool:
+        """Whether monday.com signed it, not long ago."""
+        text = authorization.strip()
+        text = text[7:].strip() if text[:7].lower() == "bearer " else text
+        return any(_good(text, secret) for secret in self._secrets)
+
+    def knows(self, authorization: str) -> bool:
+        """Whether a caller of this machine's own endpoints has the secret."""
+        scheme, _, given = authorization.strip().partition(" ")
+        told = given.strip().encode("utf-8", "replace")
+        good = [hmac.compare_digest(secret.encode(), told) for secret in self._secrets]
+        return scheme.lower() == "bearer" and any(good)
+
+    def sign(self, now: float, url: str) -> str:
+        """A signature like monday.com's, for `webhooks test`."""
+        claims = {"accountId": 0, "userId": 0, "aud": url, "iat": int(now), "exp": int(now) + 300}
+        return jwt.encode(claims, self._secrets[0], algorithm="HS256")
+
+
+def token_of(secret: str, board_id: str) -> str:
+    """A board's token: whoever sees one knows neither the secret nor the others."""
+    return hmac.new(secret.encode(), f"monday-sync board {board_id}".encode(), hashlib.sha256).hexdigest()
+
+
+def _good(text: str, secret: str) -> bool:
+    try:
+        # The audience is the address that monday.com called, which a proxy may have changed.
+        jwt.decode(text, secret, algorithms=["HS256"], leeway=SKEW_S, options={"require": ["exp"], "verify_aud": False})
+    except (jwt.InvalidTokenError, ValueError, TypeError):
+        return False
+    return True

@@ -1,0 +1,110 @@
+"""What a webhook event hints at: an item to read again, a board to look over. Never what the item now shows.
+
+Events come late, doubled, out of order and in shapes nobody has documented, so little is asked of them: an item id means
+"read that item", no item id means "sweep that board". Pure: no clock, no network, no database.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+ITEM_IDS = ("pulseId", "itemId", "subitem")
+"""Of an event's ids the first that is there is its item's: no kind of event has them all."""
+BOARD_IDS = ("boardId", "sourceBoardId", "destBoardId")
+PARENT_BOARD_IDS = ("parentItemBoardId", "parentBoardId")
+GONE = frozenset({"archive_pulse", "item_archived", "delete_pulse", "item_deleted"})
+NEW_COLUMN = "create_column"
+PROBE = "monday_sync_test"
+"""The event of `webhooks test`: it asks for nothing, and comes out at the other end."""
+KEPT = (
+    "type", "triggerTime", "subscriptionId", "isRetry", "userId", "originalTriggerUuid", "triggerUuid", "columnId",
+    *ITEM_IDS, *BOARD_IDS, *PARENT_BOARD_IDS, "parentItemId", "sourcePulseId", "destPulseId",
+)  # fmt: skip
+LONGEST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """Read this item of this board again; without an item, look the board over."""
+
+    board_id: str
+    item_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One delivery, with all that is kept of it."""
+
+    trigger_id: str
+    kind: str
+    hints: tuple[Hint, ...]
+    body: Mapping[str, Any]
+
+    def on(self, boards: frozenset[str]) -> tuple[Hint, ...]:
+        """The hints about some boards."""
+        return tuple(hint for hint in self.hints if hint.board_id in boards)
+
+
+def event_from(raw: Any) -> Event | None:
+    """The event in a delivery's JSON; None when there is none in it."""
+    event = raw.get("event") if isinstance(raw, dict) else None
+    if not isinstance(event, dict):
+        return None
+    kept = {name: _plain(event[name]) for name in KEPT if name in event}
+    return Event(_trigger_id(event), _text(event.get("type")) or "unknown", _hints(event), kept)
+
+
+def _hints(event: Mapping[str, Any]) -> tuple[Hint, ...]:
+    """A subitem stands for its parent; one that moved, for both parents."""
+    item = next((found for name in ITEM_IDS if (found := number(event.get(name)))), None)
+    boards = [found for name in BOARD_IDS if (found := number(event.get(name)))]
+    parent = number(event.get("parentItemId"))
+    hints = [Hint(board, item) for board in boards]
+    parents = [found for name in PARENT_BOARD_IDS if (found := number(event.get(name)))]
+    hints += [Hint(board, parent) for board in parents]
+    for board, owner in (("sourceBoardId", "sourcePulseId"), ("destBoardId", "destPulseId")):
+        at, of = number(event.get(board)), number(event.get(owner))
+        if at and of:
+            hints = [hint for hint in hints if hint != Hint(at, item)]
+            hints.append(Hint(at, of))
+    return tuple(dict.fromkeys(hints))
+
+
+def number(value: Any) -> str | None:
+    """An id as text: the same one comes as a number here and as a text there."""
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        return None
+    text = str(value).strip()
+    return text if re.fullmatch(r"[0-9]{1,20}", text) and text.strip("0") else None
+
+
+def _trigger_id(event: Mapping[str, Any]) -> str:
+    """Unique for what happened, the same for each delivery of it; an event without one gets one from its content.
+
+    One trigger of an automation may change many items, so the item and the column are a part of it.
+    """
+    if given := _text(event.get("triggerUuid")):
+        item = next((found for name in ITEM_IDS if (found := number(event.get(name)))), "")
+        parts = (number(event.get("subscriptionId")) or "", given.replace("#", ""), item, _text(event.get("columnId")) or "")
+        return "/".join(parts)
+    content = orjson.dumps({**event, "isRetry": None}, option=orjson.OPT_SORT_KEYS)
+    return "content/" + hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
+def _text(value: Any) -> str | None:
+    if not isinstance(value, str):
+        return None
+    return re.sub(r"[^ -~]", "", value)[:LONGEST] or None
+
+
+def _plain(value: Any) -> Any:
+    """What can be kept of a member that should be a number, a short text or null."""
+    if value is None or isinstance(value, bool):
+        return value
+    return value if isinstance(value, int) and abs(value) < 10**20 else _text(str(value))

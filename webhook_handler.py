@@ -1,0 +1,266 @@
+"""The door that monday.com knocks at: a Flask app under waitress, and what it answers.
+
+Nobody is let in without a good signature or a board's token. An event is written down and committed before it is
+acknowledged; the work is done elsewhere. Refusals cost next to nothing and leave nothing behind.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import orjson
+from flask import Flask, Response, request
+from waitress import create_server, wasyncore
+from waitress.channel import HTTPChannel
+
+from daemon import Daemon
+from errors import DatabaseError, SettingsError, SyncError
+from inbox import InboxWriter
+from logs import FILE_ONLY
+from sync_run import DIRECTIONS
+from webhook_auth import Gate
+from webhook_events import PROBE, Event, Hint, event_from
+
+log = logging.getLogger("monday_sync")
+
+LARGEST_BODY = 256 * 1024
+LONGEST_CHALLENGE = 1000
+EVENTS_A_SECOND, EVENTS_AT_ONCE = 2_000.0, 10_000.0
+REFUSALS_A_SECOND, REFUSALS_AT_ONCE = 5.0, 100.0
+THREADS = 16
+CONNECTIONS = 500
+IDLE_CONNECTION_S = 10
+WHOLE_REQUEST_S = 15.0
+"""A request that has not come whole by then is dropped, however busily it drips."""
+
+Answer = tuple[int, dict[str, Any]]
+
+
+class Bucket:
+    """Lets so many through a second, and so many at once."""
+
+    def __init__(self, rate: float, most: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate, self._most, self._clock = rate, most, clock
+        self._left, self._at = most, clock()
+        self._lock = threading.Lock()
+
+    def take(self) -> bool:
+        """Whether one more may pass."""
+        with self._lock:
+            now = self._clock()
+            self._left = min(self._most, self._left + (now - self._at) * self._rate)
+            self._at = now
+            if self._left < 1:
+                return False
+            self._left -= 1
+            return True
+
+
+class Writes(Protocol):
+    """Where events go."""
+
+    def write(self, event: Event, hints: tuple[Hint, ...]) -> bool: ...
+
+
+class Receiver:
+    """Decides about one delivery: challenge, event, or neither."""
+
+    def __init__(self, gate: Gate, inbox: Writes, daemon: Daemon) -> None:
+        self.gate, self.inbox, self.daemon = gate, inbox, daemon
+        self.events = Bucket(EVENTS_A_SECOND, EVENTS_AT_ONCE)
+        self.refusals = Bucket(REFUSALS_A_SECOND, REFUSALS_AT_ONCE)
+
+    def answer(self, body: bytes, authorization: str | None, token: str | None) -> Answer:
+        """HTTP status and JSON."""
+        raw = _json(body)
+        if isinstance(raw, dict) and "challenge" in raw and "event" not in raw:
+            return self._challenge(raw["challenge"])
+        boards = self._boards(authorization, token)
+        if boards is None:
+            return self._refused()
+        event = event_from(raw)
+        if event is None:
+            return self._counted("malformed", 400, {"error": "this is no event"})
+        if token is not None and authorization is None and not event.on(boards):
+            if event.hints:
+                return self._refused()
+            event = Event(event.trigger_id, event.kind, tuple(Hint(board, None) for board in boards), event.body)
+        return self._keep(event, event.on(boards))
+
+    def _challenge(self, text: Any) -> Answer:
+        """monday.com asks, unsigned and perhaps again, whether this is the right address."""
+        if not isinstance(text, str) or len(text) > LONGEST_CHALLENGE:
+            return self._counted("malformed", 400, {"error": "this is no challenge"})
+        return self._counted("challenge", 200, {"challenge": text})
+
+    def _boards(self, authorization: str | None, token: str | None) -> frozenset[str] | None:
+        """The boards that the sender may speak of; None when it may not speak at all.
+
+        Who shows a signature is judged by it: a bad one is refused at a true address too.
+        """
+        if authorization is not None:
+            return self.daemon.boards if self.gate.signed(authorization) else None
+        board = self.gate.board_of(token) if token is not None else None
+        return None if board is None else frozenset({board})
+
+    def _refused(self) -> Answer:
+        if not self.refusals.take():
+            return self._counted("refused", 429, {"error": "too many refused requests"})
+        return self._counted("refused", 401, {"error": "not signed by monday.com, or not with this secret"})
+
+    def _keep(self, event: Event, hints: tuple[Hint, ...]) -> Answer:
+        if not hints:
+            return self._counted("ignored", 200, {"ok": True, "ignored": "no board of ours"})
+        if not self.events.take():
+            return self._counted("too_many", 429, {"error": "too many events; come again"})
+        try:
+            new = self.inbox.write(event, hints)
+        except DatabaseError as exc:
+            self.daemon.refused_an_event()
+            log.error("Event %s could not be written down: %s", event.trigger_id, exc.message)
+            return self._counted("not_stored", 503, {"error": "not written down; come again"})
+        log.info("Event %s: %s %s", event.trigger_id, event.kind, "stored" if new else "known", extra=FILE_ONLY)
+        return self._counted("stored" if new else "known", 200, {"ok": True, "new": new})
+
+    def _counted(self, outcome: str, status: int, body: dict[str, Any]) -> Answer:
+        self.daemon.metrics.events.add(outcome)
+        return status, body
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except ValueError:
+        return None
+
+
+def make_app(daemon: Daemon, gate: Gate, inbox: Writes) -> Flask:
+    """The app over a daemon."""
+    app = Flask("webhook_handler", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
+    receiver = Receiver(gate, inbox, daemon)
+
+    def shown(status: int, body: Any) -> Response:
+        return Response(orjson.dumps(body), status, mimetype="application/json")
+
+    @app.post("/webhook")
+    @app.post("/webhook/<token>")
+    def webhook(token: str | None = None) -> Response:
+        began = time.perf_counter()
+        answer = receiver.answer(request.get_data(cache=False), request.headers.get("Authorization"), token)
+        daemon.metrics.acknowledge.observe(time.perf_counter() - began)
+        return shown(*answer)
+
+    @app.post("/sync/<entity>")
+    def sync(entity: str) -> Response:
+        if not gate.knows(request.headers.get("Authorization", "")):
+            return shown(*receiver._refused())
+        direction = request.args.get("direction")
+        if direction is not None and direction not in DIRECTIONS:
+            return shown(400, {"error": f"direction is one of {', '.join(DIRECTIONS)}"})
+        try:
+            run_id, started = daemon.start_run(entity, direction)
+        except SettingsError as exc:
+            return shown(404, {"error": exc.message})
+        except SyncError as exc:
+            return shown(503, {"error": exc.message})
+        return shown(202 if started else 409, {"run_id": run_id, "started": started})
+
+    @app.get("/livez")
+    def livez() -> Response:
+        dead = [worker.name for worker in daemon.workers.values() if not worker.is_alive()]
+        return shown(503 if dead else 200, {"status": "dead" if dead else "ok"})
+
+    @app.get("/readyz")
+    def readyz() -> Response:
+        health = daemon.health()
+        return shown(200 if health["ready"] else 503, health)
+
+    @app.get("/health")
+    def health() -> Response:
+        return shown(200, daemon.health())
+
+    @app.get("/metrics")
+    def metrics() -> Response:
+        return Response(daemon.measure(), mimetype="text/plain; version=0.0.4")
+
+    return app
+
+
+# The server
+
+
+class Impatient(HTTPChannel):
+    """A connection whose requests have to come whole within a time, so that dripping ones do not fill the house."""
+
+    begun: float | None = None
+
+    def received(self, data: bytes) -> bool:
+        began = self.begun
+        if began is not None and self.request is not None and time.monotonic() - began > WHOLE_REQUEST_S:
+            self.will_close = True
+            return False
+        found = bool(super().received(data))
+        self.begun = None if self.request is None else began or time.monotonic()
+        return found
+
+
+class Door:
+    """The app on a socket, served by a thread of its own. `url` says where."""
+
+    def __init__(self, app: Any, host: str, port: int, threads: int = THREADS) -> None:
+        try:
+            self._server = create_server(
+                app, host=host, port=port, threads=threads, connection_limit=CONNECTIONS,
+                channel_timeout=IDLE_CONNECTION_S, cleanup_interval=2, max_request_body_size=LARGEST_BODY,
+                max_request_header_size=32 * 1024, ident="", backlog=1024,
+            )  # fmt: skip
+        except OSError as exc:
+            raise SettingsError(
+                f"{host}:{port} cannot be listened at ({exc.strerror}).", hint="Choose another with --port."
+            ) from exc
+        # A host name may stand for several addresses, each with a server of its own in one map.
+        self._sockets: dict[int, Any] = getattr(self._server, "map", None) or self._server._map
+        self._listening = [one for one in self._sockets.values() if hasattr(one, "channel_class")]
+        for one in self._listening:
+            one.channel_class = Impatient
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._serve, name="http", daemon=True)
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        host, port = self._listening[0].effective_host, self._listening[0].effective_port
+        return f"http://{f'[{host}]' if ':' in str(host) else host}:{port}"
+
+    def open(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
+
+    def close(self, patience_s: float = 10.0) -> None:
+        """Answer what has come, take no more, and close."""
+        self._closing.set()
+        self._thread.join(patience_s)
+
+    def _serve(self) -> None:
+        while not self._closing.is_set():
+            wasyncore.loop(timeout=0.2, use_poll=True, map=self._sockets, count=1)
+        for one in self._listening:
+            one.accepting = False
+        self._server.task_dispatcher.shutdown(cancel_pending=False, timeout=5)
+        for _ in range(5):
+            wasyncore.loop(timeout=0.02, use_poll=True, map=self._sockets, count=1)
+        wasyncore.close_all(self._sockets, ignore_all=True)
+
+
+def serve(daemon: Daemon, host: str, port: int, secret: str | None) -> tuple[Door, InboxWriter]:
+    """Open the door of a daemon."""
+    gate = Gate(secret, daemon.boards)
+    writer = InboxWriter(daemon.parts.db, daemon.arrived)
+    door = Door(make_app(daemon, gate, writer), host, port)
+    door.open()
+    return door, writer

@@ -8,11 +8,13 @@ from collections.abc import Mapping as Map
 from dataclasses import dataclass
 from typing import Any
 
-from db_connector import Database
+import change_queue
+from db_connector import Database, identifier, table_name
 from item_writer import ItemWriter
 from mapping import BoundMapping, Mapping
 from models import Board, Item
 from monday_api import Monday
+from record_settings import note_settings
 from record_store import RecordStore
 from report import EntityReport
 from row_table import column_types_of
@@ -34,6 +36,7 @@ class PullOptions:
     sweep: bool = False
     dry_run: bool = False
     prefer: str | None = None
+    first: str | None = None
     allow_mass_delete: bool = False
     unify: bool = False
     max_workers: int = 1
@@ -74,6 +77,7 @@ class BoardSync:
         self.newest = str(self.remembered.get("watermark") or "")
         self.engine = self._engine(mappings or {}, writes)
         self.writer = ItemWriter(monday, self.bound, self.board.id)
+        self._stranded = 0
         self.progress = progress or (lambda entity, done, total: None)
 
     @property
@@ -94,6 +98,7 @@ class BoardSync:
         self.bound.learn_types(types)
         options = Options(
             prefer=self.options.prefer,
+            first=self.options.first,
             dry_run=self.options.dry_run,
             run_started=now,
             write_postgres=writes[0] and self.mapping.direction in TO_POSTGRES,
@@ -111,6 +116,23 @@ class BoardSync:
         columns = ",".join(f"{column.id}:{column.type}" for column in self.board.columns)
         digest = hashlib.blake2b(columns.encode(), digest_size=8).hexdigest()
         return f"{self.board.id}/{self.mapping.fingerprint}/{digest}"
+
+    def begin(self) -> None:
+        """Take notice of what people have changed with SQL: when rows, and which settings of records."""
+        with self.db.transaction(read_only=True) as tx:
+            self.engine.dates.update(change_queue.dates(tx, self.mapping))
+        if not self.options.dry_run:
+            with self.db.transaction() as tx:
+                note_settings(tx, self.mapping)
+
+    def count_leftovers(self) -> None:
+        """What waits for a person counts in every run until somebody has dealt with it."""
+        table, key = table_name(self.mapping.table), identifier(self.mapping.primary_key)
+        with self.db.transaction(read_only=True) as tx:
+            stranded, aside = self.state.leftovers(tx, table, key)
+        self.report.held += stranded - self._stranded
+        self._stranded = stranded
+        self.report.set_aside = max(self.report.set_aside, aside)
 
     def active(self) -> int:
         """How many living links there are."""

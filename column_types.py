@@ -106,6 +106,16 @@ def _object(cell: Cell) -> dict[str, Any]:
     raise CellError(f"value is not an object: {_shown(value)}")
 
 
+def changed_at(cell: Cell | None) -> datetime | None:
+    """When the cell was last changed, if its kind keeps that."""
+    try:
+        told = _object(cell).get("changed_at") if cell else None
+        when = datetime.fromisoformat(told.replace("Z", "+00:00")) if isinstance(told, str) else None
+    except ValueError:  # CellError too
+        return None
+    return when if when is None or when.tzinfo else when.replace(tzinfo=UTC)
+
+
 def _whole(value: Any) -> int:
     try:
         number = int(value)

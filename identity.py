@@ -12,6 +12,7 @@ from datetime import datetime
 from column_types import dumps, loads_exact
 from db_connector import Transaction
 from mapping import Mapping
+from models import Value
 from record_store import Holder, RecordStore
 from sync_state import Link, SyncState
 from sync_task import Batch, Task
@@ -126,7 +127,7 @@ class Identity:
         rows = self.store.unlinked_with(tx, name, [str(task.record[name]) for task in new])
         asking: dict[str, list[Task]] = {}
         for task in new:
-            asking.setdefault(str(task.record[name]).strip().lower(), []).append(task)
+            asking.setdefault(match_key(task.record[name]), []).append(task)
         for value, found in rows.items():
             if len(found) == 1 and len(asking[value]) == 1:
                 asking[value][0].stored = found[0]
@@ -135,6 +136,11 @@ class Identity:
                 _skip(task, f"{AMBIGUOUS} ({name})", value, batch)
                 tasks = [one for one in tasks if one is not task]
         return tasks
+
+
+def match_key(value: Value) -> str:
+    """A value of the match field as it is compared."""
+    return "" if value is None else str(value).strip().lower()
 
 
 def key_text(key: tuple[str, ...]) -> str:

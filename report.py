@@ -40,6 +40,7 @@ class EntityReport:
     held: int = 0
     errors: int = 0
     set_aside: int = 0
+    first_held: int = 0
     complete: bool = True
     to_postgres: Written = field(default_factory=Written)
     to_monday: Written = field(default_factory=Written)
@@ -77,7 +78,7 @@ class EntityReport:
     def as_json(self) -> dict[str, Any]:
         """The documented shape."""
         shape = asdict(self)
-        for name in ("plans", "failed"):
+        for name in ("plans", "failed", "first_held"):
             del shape[name]
         for name in ("missing", "message", "seconds"):
             if not shape[name]:

@@ -7,19 +7,19 @@ told comes back as `Outgoing`; its answer is taken in like any other reading, wi
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as Map
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import change_queue
-from column_types import CellError, is_empty
+from column_types import CellError, from_json, is_empty
 from db_connector import Database, Transaction
 from errors import RowRejected
-from identity import Identity, key_from
+from identity import AMBIGUOUS, Identity, key_from, match_key
 from mapping import BoundMapping
 from models import Item, Record
-from reconcile import Rules, Side, reconcile
+from reconcile import Choice, Rules, Side, Winner, overrule, reconcile
 from record_store import RecordStore, Stored, Upsert
 from report import EntityReport
 from sync_state import FAILED, Link, LinkChange, LogEntry, Removal, SyncState, take_turn
@@ -29,6 +29,9 @@ log = logging.getLogger("monday_sync")
 
 TO_POSTGRES = ("bidirectional", "monday_to_pg")
 TO_MONDAY = ("bidirectional", "pg_to_monday")
+EITHER_WAY = ("bidirectional", "monday_to_pg", "pg_to_monday")
+FIRST_MEETING = "first meeting"
+"""The rule under which unequal fields are held when an item and a row that both had a life before are linked."""
 NO_KEY = "without a key there is no row for these columns; they are kept in"
 
 
@@ -41,11 +44,30 @@ class Options:
     """How a run differs from the usual one, and which sides it may write."""
 
     prefer: str | None = None
+    first: str | None = None
+    """The rule for what differs when item and row first meet; without one it is held."""
     dry_run: bool = False
     run_started: datetime | None = None
     write_postgres: bool = True
     write_monday: bool = False
     unify: bool = False
+
+
+class CellTimes(Map[str, "datetime | None"]):
+    """When the fields of an item were changed; looked up when a conflict asks."""
+
+    def __init__(self, bound: BoundMapping, item: Item) -> None:
+        self._bound = bound
+        self._item = item
+
+    def __getitem__(self, name: str) -> datetime | None:
+        return self._bound.changed_at(name, self._item)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._bound.fields)
+
+    def __len__(self) -> int:
+        return len(self._bound.fields)
 
 
 @dataclass(slots=True)
@@ -57,6 +79,8 @@ class Look:
     removed: list[tuple[str, str]] = field(default_factory=list)
     held: list[str] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
+    ambiguous: list[str] = field(default_factory=list)
+    """Rows that could be several items, or several rows that could be one."""
 
 
 class Engine:
@@ -76,6 +100,12 @@ class Engine:
         self.identity = Identity(self.mapping, store, state, options.run_started, self._sync_id)
         self.dates: dict[str, datetime] = {}
         """When root rows were changed by SQL, as the outbox tells; filled by whoever reads it."""
+        self.choices: dict[str, dict[str, Choice]] = {}
+        """What a person has decided about fields, by item id."""
+        self.held: set[str] = set()
+        """The items that this run has found something to be held of."""
+        self._first_held: set[str] = set()
+        self._disputed: set[str] = set()
 
     # Items from monday.com
 
@@ -86,6 +116,7 @@ class Engine:
         """
         batch = Batch(EntityReport(self.mapping.entity, self.state.board_id))
         self._take(items, {}, force, batch)
+        self._count_held(batch)
         self.report.add(batch.report)
         self.plans += batch.plans
         _tell(batch, self.mapping.entity_type)
@@ -101,11 +132,21 @@ class Engine:
         batch = Batch(EntityReport(self.mapping.entity, self.state.board_id))
         self._take([answer.item for answer in answers], {answer.item.id: answer for answer in answers}, True, batch)
         report = batch.report
+        self._count_held(batch)
         report.read = report.unchanged = 0
         report.to_monday.updated += 0 if created else sum(bool(answer.sent) for answer in answers)
         report.errors += sum(bool(answer.refused) for answer in answers)
         self.report.add(report)
         _tell(batch, self.mapping.entity_type)
+
+    def _count_held(self, batch: Batch) -> None:
+        """A run looks at some records several times, and counts what is held once."""
+        batch.report.held += len(batch.held - self.held)
+        batch.report.first_held += len(batch.first_held - self._first_held)
+        batch.report.conflicts += len(batch.disputed - self._disputed)
+        self.held |= batch.held
+        self._first_held |= batch.first_held
+        self._disputed |= batch.disputed
 
     def _take(self, items: Sequence[Item], answers: Map[str, Answer], force: bool, total: Batch) -> None:
         if not items:
@@ -123,6 +164,9 @@ class Engine:
         total.report.add(batch.report)
         for name in ("logs", "plans", "outgoing", "removals"):
             getattr(total, name).extend(getattr(batch, name))
+        total.held |= batch.held
+        total.first_held |= batch.first_held
+        total.disputed |= batch.disputed
 
     def _transact(self, items: Sequence[Item], answers: Map[str, Answer], force: bool) -> Batch:
         made: list[Batch] = []
@@ -158,6 +202,10 @@ class Engine:
         look = Look()
         for root_id in root_ids:
             self._look_at(root_id, links.get(root_id), stored.get(root_id), look)
+        if look.new and self.mapping.match:
+            unclear = self.state.skipped_keys(tx, f"{AMBIGUOUS} ({self.mapping.match})")
+            look.ambiguous = [one for one in look.new if match_key(stored[one].record.get(self.mapping.match)) in unclear]
+            look.new = [one for one in look.new if one not in look.ambiguous]
         return look
 
     def _look_at(self, root_id: str, link: Link | None, rows: Stored | None, look: Look) -> None:
@@ -173,7 +221,8 @@ class Engine:
             if not link.archived:
                 look.removed.append((link.monday_id, root_id))
         elif link.archived:
-            look.held.append(root_id)
+            if link.status != "disabled" and self.mapping.on_item_removed != "ignore":
+                look.held.append(root_id)
         elif self._edited(link, rows):
             look.changed.append(link.monday_id)
 
@@ -260,6 +309,11 @@ class Engine:
         for task in tasks:
             if task.stored is None and task.link is not None:
                 task.stored = stored.get(task.link.entity_id or "")
+            task.met = task.link is None and task.stored is not None and not task.adopts
+        disputes = self.state.open_conflicts(tx, [task.stored.root_id for task in tasks if task.stored is not None])
+        for task in tasks:
+            if task.stored is not None:
+                task.disputes = disputes.get(task.stored.root_id, {})
 
     # Deciding
 
@@ -271,8 +325,15 @@ class Engine:
             if one.conflict and not options.prefer
             for name in one.fields
         }
+        default = options.prefer or self.mapping.conflict or "newest"
+        if not options.prefer:
+            # Clocks say nothing about two sides that lived apart: a person does, or the mapping by a rule of its own.
+            first = options.first or self.mapping.conflict or FIRST_MEETING
+            default = first if task.met else default
+            met = [name for name, one in task.disputes.items() if one.rule == FIRST_MEETING]
+            by_field = {**dict.fromkeys(met, first), **by_field}
         return Rules(
-            default=options.prefer or self.mapping.conflict or "newest",
+            default=default,
             by_field=by_field,
             read_only=self.bound.read_only,
             write_postgres=options.write_postgres and self._may(TO_POSTGRES, task.link, task.stored),
@@ -283,7 +344,11 @@ class Engine:
         """Compare both sides and say what each needs."""
         rules = self._rules(task)
         task.plan.base_monday, task.plan.base_postgres = dict(task.base_monday), dict(task.base_postgres)
-        if task.stored is None:
+        if not self._may(EITHER_WAY, task.link, task.stored):
+            # Nothing is decided either, so that the setting that lets it through again finds everything as it was.
+            task.idle = True
+            task.plan.waiting = set(self.bound.fields)
+        elif task.stored is None:
             self._decide_without_row(task, rules, batch)
         elif task.stored.archived and task.link is not None and not task.link.archived and not self._changed(task):
             self._follow_removal(task, rules, batch)
@@ -313,9 +378,13 @@ class Engine:
     def _decide_both(self, task: Task, rules: Rules, batch: Batch) -> None:
         stored = task.stored
         assert stored is not None
-        monday = Side(task.record, task.base_monday, dict.fromkeys(self.bound.fields, _moment(task.item)))
-        postgres = Side(stored.record, task.base_postgres, self._changed_at(stored))
-        task.plan = reconcile(monday, postgres, self.bound.fields, rules, self.bound.same)
+        monday = Side(task.record, task.base_monday, CellTimes(self.bound, task.item))
+        postgres = Side(stored.record, task.base_postgres, self._changed_at(task, stored))
+        choices = self.choices.get(task.item.id, {})
+        fields = [name for name in self.bound.fields if name not in choices] if choices else self.bound.fields
+        task.plan = reconcile(monday, postgres, fields, rules, self.bound.same)
+        self._choose(task, choices, rules, batch)
+        self._close(task, batch)
         if self.options.unify and rules.write_monday:
             self._unify(task)
         batch.conflicts += [(task.item.id, stored.root_id, conflict) for conflict in task.plan.conflicts]
@@ -348,10 +417,43 @@ class Engine:
             if not busy and not is_empty(shown) and not self.bound.same(name, task.record.get(name), shown):
                 task.plan.to_monday[name] = shown
 
-    def _changed_at(self, stored: Stored) -> Map[str, datetime | None]:
-        """When the row was last changed by SQL, if that is known."""
+    def _changed_at(self, task: Task, stored: Stored) -> Map[str, datetime | None]:
+        """When the row was last changed by SQL, if that is known, or was when a conflict was held."""
         at = self.dates.get(stored.root_id)
-        return dict.fromkeys(self.bound.fields, at) if at else {}
+        if at:
+            return dict.fromkeys(self.bound.fields, at)
+        return {
+            name: one.postgres_changed_at
+            for name, one in task.disputes.items()
+            if self.bound.same(name, from_json(self.bound.kinds.get(name, "text"), one.postgres), stored.record.get(name))
+        }
+
+    def _choose(self, task: Task, choices: Map[str, Choice], rules: Rules, batch: Batch) -> None:
+        """Bring what a person has chosen to both sides, unless somebody has edited it since."""
+        assert task.stored is not None
+        for name, choice in choices.items():
+            ours, theirs = task.record.get(name), task.stored.record.get(name)
+            choice.problem = overrule(task.plan, name, ours, theirs, choice, rules, self.bound.same)
+            if choice.problem:
+                continue
+            # Should monday.com not take it, the row's value is all the news there is.
+            task.base_monday[name] = task.base_postgres[name] = ours
+            batch.settled += [(conflict_id, choice.winner.value) for conflict_id in choice.conflicts]
+
+    def _close(self, task: Task, batch: Batch) -> None:
+        """Conflicts that were open and are none any more: somebody has edited one side until they agreed, for example."""
+        assert task.stored is not None
+        disputed = {conflict.field for conflict in task.plan.conflicts}
+        chosen = self.choices.get(task.item.id, {})
+        for name, one in task.disputes.items():
+            if name in disputed or name in chosen or name not in self.bound.kinds:
+                continue
+            shown = {**task.stored.record, **task.plan.to_postgres}.get(name)
+            winner = Winner.HELD
+            for side, value in ((Winner.MONDAY, one.monday), (Winner.POSTGRES, one.postgres)):
+                if self.bound.same(name, from_json(self.bound.kinds[name], value), shown):
+                    winner = side
+            batch.settled.append((one.id, winner.value))
 
     def _tell_monday(self, task: Task, rules: Rules, batch: Batch) -> None:
         clear = task.copied_sync_id and rules.write_monday
@@ -382,8 +484,10 @@ class Engine:
             batch.unskipped.append(task.item.id)
         if root_id is None or task.removes_item:
             return None
+        due = self._owes_monday(task)
+        status = "disabled" if task.idle else "conflict" if plan.held else "pending" if due else "synced"
         if self.mapping.record_settings:
-            batch.statuses[root_id] = "conflict" if plan.held else "pending" if plan.to_monday else "synced"
+            batch.statuses[root_id] = status
         return LinkChange(
             monday_id=task.item.id,
             entity_id=root_id,
@@ -393,7 +497,19 @@ class Engine:
             monday_hash=None if self._waits(task) else task.hash,
             monday_updated_at=task.item.updated_at,
             id=task.link.id if task.link else None,
-            status="conflict" if plan.held else "synced",
+            status=status,
+            archived=bool(task.link and task.link.archived and not task.operation and task.idle),
+            due=due,
+        )
+
+    def _owes_monday(self, task: Task) -> bool:
+        """Whether something that the row shows has not found its way to monday.com yet."""
+        if task.stored is None:
+            return False
+        record = {**task.stored.record, **task.plan.to_postgres}
+        return any(
+            not self.bound.same(name, record.get(name), task.plan.base_postgres.get(name))
+            for name in (*task.plan.waiting, *task.plan.to_monday)
         )
 
     def _waits(self, task: Task) -> bool:
@@ -405,8 +521,12 @@ class Engine:
 
     def _count(self, task: Task, batch: Batch, root_id: str | None) -> None:
         report = batch.report
-        report.conflicts += len(task.plan.conflicts)
-        report.held += bool(task.plan.held)
+        if task.plan.conflicts:
+            batch.disputed.add(task.item.id)
+        if task.plan.held:
+            batch.held.add(task.item.id)
+            if any(conflict.rule == FIRST_MEETING for conflict in task.plan.held):
+                batch.first_held.add(task.item.id)
         for name, reason in task.plan.refused.items():
             batch.log("push", "warning", f"{name}: {reason}", task.item.id, root_id)
         for warning in task.warnings:
@@ -443,6 +563,7 @@ class Engine:
         if batch.statuses:
             self.store.set_status(tx, batch.statuses)
         self.state.save_conflicts(tx, batch.conflicts)
+        self.state.close_conflicts(tx, batch.settled)
         self.state.log(tx, batch.logs)
 
     def _save_answer(self, tx: Transaction, answer: Answer, batch: Batch) -> None:
@@ -478,11 +599,15 @@ class Engine:
         stored = self.store.load(tx, [link.entity_id for link in links.values() if link.entity_id])
         entries: list[LogEntry] = []
         gone: list[str] = []
+        ends: dict[str, list[str]] = {"archived": [], "conflict": [], "disabled": []}
         for monday_id, link in links.items():
             rows = stored.get(link.entity_id or "")
             if not self._may(TO_POSTGRES, link, rows):
+                ends["disabled"].append(monday_id)  # its row follows once the record's settings let it
                 continue
-            if rows is not None and self._edited(link, rows):
+            stays = rows is not None and not rows.archived and self._edited(link, rows)
+            ends["conflict" if stays else "archived"].append(monday_id)
+            if stays:
                 entries.append(LogEntry("archive", "warning", "item is gone, but the row was edited: it stays", monday_id))
             elif rows is not None and self.mapping.on_item_removed != "ignore":
                 gone.append(rows.root_id)
@@ -491,7 +616,8 @@ class Engine:
             self.store.delete(tx, gone)
         else:
             self.store.archive(tx, gone)
-        self.state.archive(tx, list(links))
+        for status, ids in ends.items():
+            self.state.archive(tx, ids, status)
         self.state.log(tx, entries)
         report.archived = report.to_postgres.archived = len(gone)
         return report
@@ -507,10 +633,6 @@ class Engine:
 def _rank(item: Item) -> tuple[str, int]:
     # The form in which the store reads it back from a link, so that the two can be compared.
     return item.updated_at or "", int(item.id)
-
-
-def _moment(item: Item) -> datetime | None:
-    return datetime.fromisoformat(item.updated_at.replace("Z", "+00:00")) if item.updated_at else None
 
 
 def _tell(batch: Batch, entity_type: str) -> None:

@@ -51,10 +51,12 @@ class Pull(BoardSync):
             if self._pass:
                 with suppress(DatabaseError):
                     self._forget_listing(self._pass)
+        self.count_leftovers()
         self.report.seconds = time.monotonic() - started
         return self.report
 
     def _run(self) -> None:
+        self.begin()
         self._check_columns()
         if self.options.source is not None:
             self._take(self.options.source)
@@ -354,7 +356,9 @@ class Pull(BoardSync):
         """Look again at items that show something PostgreSQL does not have: a rule or a setting may have changed."""
         with self.db.transaction(read_only=True) as tx:
             unsettled = self.state.unsettled(tx)
-        self._take_by_id(unsettled, force=True)
+            removals = self.state.removals_waiting(tx)
+        self._take_by_id([one for one in unsettled if one not in self.engine.held], force=True)
+        self._archive(removals)
 
     def _take_by_id(self, ids: list[str], force: bool = False) -> None:
         if ids:

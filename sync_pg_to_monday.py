@@ -18,6 +18,7 @@ from board_sync import BoardSync, too_many
 from creation import Creation
 from db_connector import identifier, table_name
 from errors import GuardStop
+from identity import AMBIGUOUS
 from report import EntityReport
 from sync_engine import Look
 from sync_monday_to_pg import Pull
@@ -48,6 +49,7 @@ class Push:
     def run(self) -> EntityReport:
         """Do it. Raises GuardStop before anything is written when too much would be removed."""
         started = time.monotonic()
+        self.sync.begin()
         removals = self.guarded_removals()
         if not self.sync.options.dry_run:
             self.creation.recover()
@@ -76,6 +78,7 @@ class Push:
         self._drain()
         self._retry()
         self._finish(full)
+        self.sync.count_leftovers()
 
     # What there is to do
 
@@ -147,11 +150,31 @@ class Push:
             with self.sync.db.transaction() as tx:
                 self.sync.state.wait(tx, look.waiting)
         self._report_held(look)
+        look.changed = [one for one in look.changed if one not in self.sync.engine.held]
         whole = self._limit(look)
         for start in range(0, len(look.changed), RECORDS_AT_ONCE):
             self._change(look.changed[start : start + RECORDS_AT_ONCE])
-        self._create(look.new)
-        return whole
+        self._create(self._unmet(look.new))
+        return whole and not look.ambiguous
+
+    def _unmet(self, root_ids: list[str]) -> list[str]:
+        """The new rows that no item of the board is about: an item that shows the same in the match field is linked."""
+        sync, name = self.sync, self.sync.mapping.match
+        columns = sync.bound.owner[name].columns if name in sync.bound.owner else ()
+        if not name or len(columns) != 1 or not root_ids or sync.engine.options.write_postgres:
+            return root_ids  # whoever pulls has met every item already
+        with sync.db.transaction(read_only=True) as tx:
+            stored = sync.engine.store.load(tx, root_ids)
+        values = [str(value) for one in stored.values() if (value := one.record.get(name))]
+        if not values:
+            return root_ids
+        found = sync.monday.find_by_text(
+            sync.board.id, columns[0], values, sync.bound.column_ids, sync.bound.selection
+        )
+        for start in range(0, len(found), sync.options.batch_size):
+            sync.deliver(sync.engine.take(found[start : start + sync.options.batch_size]))
+        with sync.db.transaction(read_only=True) as tx:
+            return sync.engine.look(tx, root_ids).new
 
     def _limit(self, look: Look) -> bool:
         if self.left is None:
@@ -185,11 +208,13 @@ class Push:
         by_item = {removal.item_id: removal for removal in removals}
         sync = self.sync
         for items in sync.monday.items(list(by_item), sync.bound.column_ids, sync.bound.selection):
-            here = [item for item in items if item.state == "active"]
+            here = [item for item in items if item.state == "active" and item.board_id in (None, sync.board.id)]
             batch = sync.engine.take(here, force=True)
             sync.deliver(batch)
             if sync.options.dry_run:
                 sync.engine.plans += [f"archive item {one.item_id}" for one in batch.removals]
+                sync.report.archived += len(batch.removals)
+                sync.report.to_monday.archived += len(batch.removals)
             for item in here:
                 by_item.pop(item.id, None)
         if by_item and not sync.options.dry_run:  # neither here nor there any more
@@ -197,9 +222,14 @@ class Push:
                 sync.state.archive(tx, list(by_item))
 
     def _report_held(self, look: Look) -> None:
-        self.sync.report.held += len(look.held)
         for root_id in look.held:
             log.warning("%s %s: %s", self.sync.mapping.entity_type, root_id, HELD_ROW)
+        for root_id in look.ambiguous:
+            log.warning("%s %s: %s; no item is made of it", self.sync.mapping.entity_type, root_id, AMBIGUOUS)
+        self.sync.report.skipped += len(look.ambiguous)
+        if look.held and not self.sync.options.dry_run:
+            with self.sync.db.transaction() as tx:
+                self.sync.state.strand(tx, look.held)
 
     def _finish(self, full: bool) -> None:
         if self.sync.options.dry_run or self.left is not None:
@@ -221,8 +251,6 @@ def sync_both_ways(pull: Pull) -> EntityReport:
     removals = push.guarded_removals()
     if not pull.options.dry_run:
         push.creation.recover()
-    with pull.db.transaction() as tx:
-        pull.engine.dates.update(change_queue.dates(tx, pull.mapping))
     report = pull.run()
     push.push(removals)
     return report

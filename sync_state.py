@@ -18,6 +18,10 @@ FAILED = "error: "
 """How the reason of a skip begins when the item could not be dealt with."""
 TRIES = 8
 """How often a change is tried before it is set aside for a person: over two hours, with doubling pauses."""
+PAUSE = (
+    "sync_status = case when attempts + 1 >= %(tries)s then 'set_aside' else 'error' end,"
+    " next_try_at = case when attempts + 1 < %(tries)s then now() + interval '1 minute' * power(2, attempts) end"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,18 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenConflict:
+    """A conflict that waits for a person, with the values as they were kept."""
+
+    id: str
+    field: str
+    monday: Any
+    postgres: Any
+    postgres_changed_at: datetime | None
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
 class Skip:
     """An item that was left out, and why."""
 
@@ -70,6 +86,8 @@ class LinkChange:
     id: str | None = None
     status: str = "synced"
     archived: bool = False
+    due: bool = False
+    """The next push looks at it again: the row shows something that monday.com does not have yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,8 +210,11 @@ class SyncState:
         rows = tx.rows(
             "select monday_id from sync_mapping where entity_type = %s and monday_board_id = %s and monday_hash is null"
             " and archived_at is null and monday_id is not null and sync_enabled"
-            " and sync_direction in ('bidirectional', 'monday_to_pg') order by monday_id",
-            (self.entity_type, self.board_id),
+            " and sync_direction in ('bidirectional', 'monday_to_pg') and sync_status <> 'set_aside'"
+            " and (attempts = 0 or next_try_at <= now())"
+            " union select monday_id from sync_skipped where entity_type = %s and monday_board_id = %s"
+            " and monday_hash is null order by monday_id",
+            2 * (self.entity_type, self.board_id),
         )
         return [row[0] for row in rows]
 
@@ -210,9 +231,7 @@ class SyncState:
         """Note that monday.com did not take a change. It is tried again after growing pauses; whether it is set aside."""
         status = tx.value(
             "update sync_mapping set attempts = attempts + 1, last_error = %(message)s, updated_at = now(),"
-            " sync_status = case when attempts + 1 >= %(tries)s then 'set_aside' else 'error' end,"
-            " next_try_at = case when attempts + 1 < %(tries)s then now() + interval '1 minute' * power(2, attempts) end"
-            " where entity_type = %(type)s and entity_id = %(id)s returning sync_status",
+            f" {PAUSE} where entity_type = %(type)s and entity_id = %(id)s returning sync_status",
             {"message": message[:2000], "tries": TRIES, "type": self.entity_type, "id": entity_id},
         )
         return bool(status == "set_aside")
@@ -225,27 +244,34 @@ class SyncState:
             tx.copy_in(
                 "sync_mapping",
                 ["id", "monday_id", "entity_id", "entity_type", "monday_board_id", "base", "base_postgres",
-                 "monday_hash", "monday_updated_at", "sync_status", "synced_at"],
+                 "monday_hash", "monday_updated_at", "sync_status", "synced_at", "next_try_at"],
                 [
                     [str(uuid.uuid4()), one.monday_id, one.entity_id, self.entity_type, self.board_id, *_bases(one),
-                     one.monday_hash, one.monday_updated_at, one.status, "now"]
+                     one.monday_hash, one.monday_updated_at, one.status, "now", "now" if one.due else None]
                     for one in new
                 ],
             )  # fmt: skip
         tx.bulk(
             "update sync_mapping as l set monday_id = new.monday_id, entity_id = new.entity_id, base = new.base,"
             " base_postgres = new.base_postgres, monday_hash = new.monday_hash, monday_board_id = %(board)s,"
-            " monday_updated_at = new.monday_updated_at, sync_status = new.status,"
+            " monday_updated_at = new.monday_updated_at,"
+            " sync_status = case when new.due and l.attempts > 0 and new.status = 'pending' then l.sync_status"
+            " else new.status end,"
             " archived_at = case when new.archived then coalesce(l.archived_at, now()) end,"
-            " attempts = 0, next_try_at = null, last_error = null, synced_at = now(), updated_at = now()"
+            # What was refused keeps its count and its pause until monday.com has taken it.
+            " attempts = case when new.due then l.attempts else 0 end,"
+            " last_error = case when new.due then l.last_error end,"
+            " next_try_at = case when new.due and l.attempts > 0 then l.next_try_at when new.due then now() end,"
+            " synced_at = now(), updated_at = now()"
             " from {rows} where l.id = new.id",
             {
                 "id": "uuid", "monday_id": "text", "entity_id": "text", "base": "jsonb", "base_postgres": "jsonb",
                 "monday_hash": "text", "monday_updated_at": "timestamptz", "status": "text", "archived": "boolean",
+                "due": "boolean",
             },
             [
                 [one.id, one.monday_id, one.entity_id, *_bases(one), one.monday_hash, one.monday_updated_at, one.status,
-                 one.archived]
+                 one.archived, one.due]
                 for one in old
             ],
             {"board": self.board_id},
@@ -254,9 +280,9 @@ class SyncState:
     def fail(self, tx: Transaction, monday_id: str, message: str) -> bool:
         """Note at a link that its item could not be dealt with; whether there is a link."""
         noted = tx.execute(
-            "update sync_mapping set last_error = %s, attempts = attempts + 1, sync_status = 'error', monday_hash = null,"
-            " updated_at = now() where monday_id = %s and entity_type = %s",
-            (message, monday_id, self.entity_type),
+            "update sync_mapping set last_error = %(message)s, attempts = attempts + 1, monday_hash = null,"
+            f" updated_at = now(), {PAUSE} where monday_id = %(id)s and entity_type = %(type)s",
+            {"message": message[:2000], "id": monday_id, "type": self.entity_type, "tries": TRIES},
         )
         return noted > 0
 
@@ -363,6 +389,36 @@ class SyncState:
         )
         return {row[0] for row in rows}
 
+    def removals_waiting(self, tx: Transaction) -> list[str]:
+        """The items that went while their records' settings kept their rows from following."""
+        rows = tx.rows(
+            "select monday_id from sync_mapping where entity_type = %s and monday_board_id = %s and archived_at is not null"
+            " and sync_status = 'disabled' and monday_id is not null and sync_enabled"
+            " and sync_direction in ('bidirectional', 'monday_to_pg') order by monday_id",
+            (self.entity_type, self.board_id),
+        )
+        return [row[0] for row in rows]
+
+    def strand(self, tx: Transaction, entity_ids: Sequence[str]) -> None:
+        """The items of these rows are gone, and the rows are there again: a person has to say what is meant."""
+        tx.execute(
+            "update sync_mapping set sync_status = 'conflict' where entity_type = %s and entity_id = any(%s)"
+            " and archived_at is not null and sync_status <> 'conflict'",
+            (self.entity_type, list(entity_ids)),
+        )
+
+    def leftovers(self, tx: Transaction, table: Composable, key: Composable) -> tuple[int, int]:
+        """How many rows have lost their items and wait for a person, and how many changes were set aside."""
+        statement = compose(
+            "select count(*) filter (where l.archived_at is not null and l.sync_status = 'conflict' and exists (select"
+            " from {table} as t where t.{key}::text = l.entity_id and t.archived_at is null)),"
+            " count(*) filter (where l.archived_at is null and l.sync_status = 'set_aside')"
+            " from sync_mapping as l where l.entity_type = %s and l.monday_board_id = %s and l.sync_enabled",
+            table=table, key=key,
+        )  # fmt: skip
+        stranded, aside = tx.rows(statement, (self.entity_type, self.board_id))[0]
+        return int(stranded), int(aside)
+
     def archive(self, tx: Transaction, monday_ids: Sequence[str], status: str = "archived") -> None:
         """Mark the links of items that are gone."""
         tx.execute(
@@ -413,6 +469,14 @@ class SyncState:
             (self.entity_type, self.board_id),
         )
         return [(row[0], row[1]) for row in rows]
+
+    def skipped_keys(self, tx: Transaction, reason: str) -> set[str]:
+        """The keys of the items that are left out for that reason."""
+        rows = tx.rows(
+            "select key from sync_skipped where entity_type = %s and monday_board_id = %s and reason = %s",
+            (self.entity_type, self.board_id, reason),
+        )
+        return {row[0] for row in rows}
 
     def unskip(self, tx: Transaction, monday_ids: Iterable[str]) -> None:
         """Forget that items were left out."""
@@ -487,30 +551,62 @@ class SyncState:
 
     # Conflicts and logs
 
+    def open_conflicts(self, tx: Transaction, entity_ids: Sequence[str]) -> dict[str, dict[str, OpenConflict]]:
+        """What waits for a person, by row and field."""
+        rows = tx.rows(
+            "select entity_id, id::text, field, monday_value, postgres_value, postgres_changed_at, rule from sync_conflicts"
+            " where status = 'open' and entity_type = %s and entity_id = any(%s) order by created_at",
+            (self.entity_type, list(entity_ids)),
+        )
+        found: dict[str, dict[str, OpenConflict]] = {}
+        for row in rows:
+            found.setdefault(row[0], {})[row[2]] = OpenConflict(*row[1:])
+        return found
+
     def save_conflicts(
         self, tx: Transaction, conflicts: Sequence[tuple[str | None, str | None, Conflict]]
-    ) -> int:
-        """Keep decisions (of an item, of a row). One that waits and is known already is not kept twice; how many are new."""
+    ) -> None:
+        """Keep decisions (of an item, of a row). One that was open already is brought up to date, not kept twice."""
         if not conflicts:
-            return 0
-        rows = tx.bulk(
+            return
+        values = {
+            "monday_id": "text", "entity_id": "text", "field": "text", "base": "jsonb", "monday": "jsonb",
+            "postgres": "jsonb", "monday_at": "timestamptz", "postgres_at": "timestamptz", "rule": "text",
+            "winner": "text", "status": "text",
+        }  # fmt: skip
+        rows, params = [_conflict_row(*one) for one in conflicts], {"run": self.run_id, "type": self.entity_type}
+        tx.bulk(
             "insert into sync_conflicts (run_id, entity_type, monday_id, entity_id, field, base_value, monday_value,"
             " postgres_value, monday_changed_at, postgres_changed_at, rule, winner, status, resolved_at)"
             " select %(run)s::uuid, %(type)s, monday_id, entity_id, field, base, monday, postgres, monday_at, postgres_at,"
             " rule, winner, status, case when status = 'resolved' then now() end from {rows}"
-            " where not exists (select from sync_conflicts as c where c.entity_type = %(type)s and c.status = 'open'"
-            " and c.entity_id = new.entity_id and c.field = new.field"
-            " and c.monday_value is not distinct from new.monday and c.postgres_value is not distinct from new.postgres)"
-            " returning id",
-            {
-                "monday_id": "text", "entity_id": "text", "field": "text", "base": "jsonb", "monday": "jsonb",
-                "postgres": "jsonb", "monday_at": "timestamptz", "postgres_at": "timestamptz", "rule": "text",
-                "winner": "text", "status": "text",
-            },
-            [_conflict_row(*one) for one in conflicts],
-            {"run": self.run_id, "type": self.entity_type},
+            " where not exists (select from sync_conflicts as c where c.entity_type = %(type)s"
+            " and c.entity_id = new.entity_id and c.field = new.field and (c.status = 'open'"
+            # Decided before, and not carried out: a run was cut off, or monday.com refused the value.
+            " or (c.base_value, c.monday_value, c.postgres_value, c.winner, c.monday_changed_at, c.postgres_changed_at)"
+            " is not distinct from (new.base, new.monday, new.postgres, new.winner, new.monday_at, new.postgres_at)))",
+            values, rows, params,
         )  # fmt: skip
-        return len(rows)
+        tx.bulk(
+            "update sync_conflicts as c set run_id = %(run)s::uuid,"
+            " monday_value = new.monday, postgres_value = new.postgres,"
+            " monday_changed_at = new.monday_at, postgres_changed_at = new.postgres_at, rule = new.rule,"
+            " winner = new.winner, status = new.status, updated_at = now(),"
+            " resolved_at = case when new.status = 'resolved' then now() end"
+            " from {rows} where c.entity_type = %(type)s and c.status = 'open' and c.entity_id = new.entity_id"
+            " and c.field = new.field and (c.monday_value, c.postgres_value, c.rule, c.winner)"
+            " is distinct from (new.monday, new.postgres, new.rule, new.winner)",
+            values, rows, params,
+        )  # fmt: skip
+
+    def close_conflicts(self, tx: Transaction, settled: Sequence[tuple[str, str]]) -> None:
+        """These conflicts (id, winner) are none any more."""
+        tx.bulk(
+            "update sync_conflicts as c set status = 'resolved', winner = new.winner, resolved_at = now(),"
+            " updated_at = now()"
+            " from {rows} where c.id = new.id",
+            {"id": "uuid", "winner": "text"}, list(settled),
+        )  # fmt: skip
 
     def log(self, tx: Transaction, entries: Sequence[LogEntry]) -> None:
         """Append to sync_logs."""

@@ -9,7 +9,7 @@ from models import Item, Record
 from reconcile import Conflict, FieldPlan
 from record_store import Stored, Upsert
 from report import EntityReport
-from sync_state import Link, LogEntry, Removal, Skip
+from sync_state import Link, LogEntry, OpenConflict, Removal, Skip
 
 
 @dataclass(slots=True)
@@ -33,6 +33,12 @@ class Task:
     """Somebody duplicated an item that the tool made, and its sync id with it."""
     removes_item: bool = False
     """The row is gone, and nobody has touched the item since: it follows."""
+    met: bool = False
+    """Item and row both had a life before: until now nobody knew that they are the same thing."""
+    disputes: Map[str, OpenConflict] = field(default_factory=dict)
+    """What a person has to settle, by field."""
+    idle: bool = False
+    """The record's own settings let nothing through, so nothing is decided either."""
     warnings: list[str] = field(default_factory=list)
 
 
@@ -71,6 +77,12 @@ class Batch:
     outgoing: list[Outgoing] = field(default_factory=list)
     removals: list[Removal] = field(default_factory=list)
     statuses: dict[str, str] = field(default_factory=dict)
+    held: set[str] = field(default_factory=set)
+    """The items of which something is held; a run counts each once, however often it looks."""
+    first_held: set[str] = field(default_factory=set)
+    disputed: set[str] = field(default_factory=set)
+    settled: list[tuple[str, str]] = field(default_factory=list)
+    """Conflicts (id, winner) that are none any more."""
 
     def log(
         self, operation: str, status: str, message: str, monday_id: str | None = None, entity_id: str | None = None

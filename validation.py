@@ -138,13 +138,10 @@ def _fits(bound: BoundMapping, name: str, found: str) -> bool:
 
 def _pointers(mapping: Mapping, types: Map[str, Map[str, str]]) -> Iterator[Finding]:
     """The columns that hang rows together."""
-    wanted = {(mapping.table, column) for column in (mapping.primary_key, *mapping.only)}
-    for related in mapping.related.values():
-        wanted |= {(_table(mapping, related.parent), related.via)} if related.via else {(related.table, related.child)}
-        wanted |= {
-            (related.table, column)
-            for column in (*related.refs, *(part.column for key in related.keys for part in key))
-        }
+    wanted: set[tuple[str, str | None]] = {(mapping.table, column) for column in (mapping.primary_key, *mapping.only)}
+    for one in mapping.related.values():
+        wanted.add((_table(mapping, one.parent), one.via) if one.via else (one.table, one.child))
+        wanted |= {(one.table, column) for column in (*one.refs, *(part.column for key in one.keys for part in key))}
     for table, column in sorted((table, column) for table, column in wanted if column):
         if table in types and column not in types[table]:
             yield Finding(mapping.entity, f"table {table} has no column {column}")

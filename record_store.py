@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from column_types import dumps, from_json, is_empty
+from column_types import from_json, is_empty
 from db_connector import Composable, Transaction, compose, identifier, joined, table_name
+from known_differences import tell
 from mapping import ROOT, BoundMapping, Mapping, Related
 from models import Record, Value
 from row_table import Home, Rank, Row, Slot, Table, alias, folded, plain_text, slot_value, spellings
-from shared_rows import Effects, Rows, Settlement, Want, note_shown, pointing
+from shared_rows import Effects, Rows, Settlement, Want, note_shown
 
 
 @dataclass(slots=True)
@@ -46,6 +47,8 @@ class Upsert:
     changed: frozenset[str] | None = None
     stored: Stored | None = None
     restore: bool = False
+    adopts: bool = False
+    """The row was somebody else's until now."""
     root_id: str = ""
     ids: dict[str, str | None] = field(default_factory=dict)
     shown: Record = field(default_factory=dict)
@@ -101,6 +104,7 @@ class RecordStore:
         self._load = self._load_statement()
         self._news: list[tuple[str, Row, Slot]] = []
         self._rows: dict[str, Row] = {}
+        self._adopted: list[Upsert] = []
 
     # Loading
 
@@ -276,13 +280,16 @@ class RecordStore:
     def write(self, tx: Transaction, upserts: Sequence[Upsert]) -> Effects:
         """Write them all: related rows first, then roots, then the rows that point at roots."""
         effects = Effects()
-        self._news, self._rows = [], {}
+        self._news, self._rows, self._adopted = [], {}, [upsert for upsert in upserts if upsert.adopts]
         for upsert in upserts:
             upsert.ids = dict(upsert.stored.ids) if upsert.stored else {}
             upsert.root_id = upsert.stored.root_id if upsert.stored else str(uuid.uuid4())
         for step in self.mapping.order:
             self._write_related(tx, [self.homes[one.name] for one in step], upserts, effects)
         self._write_roots(tx, upserts)
+        edited = {one.root_id for one in upserts if one.changed and not one.adopts and one.touches(self.root.names)}
+        if edited:
+            effects.edited.setdefault(self.mapping.table, set()).update(edited)
         for related in self.mapping.children:
             self._write_children(tx, self.homes[related.name], upserts)
         self._reload_redirected(tx, effects)
@@ -412,31 +419,30 @@ class RecordStore:
             table.update(tx, "id", dirty)
 
     def tell_others(self, tx: Transaction) -> None:
-        """After the links are saved: whoever shows a shared row that a newcomer has filled is known to differ from it.
-
-        Without this, the newcomer's value would look like a change made in PostgreSQL, and go to the others' cells.
-        """
+        """After the links are saved: whoever shows a row that a newcomer has filled is known to differ from it."""
         news: dict[tuple[str, str], Record] = {}
         for home_name, row, slot in self._news:
             for name, home, value in self._meaning(home_name, row, slot):
                 news.setdefault((home, row.id), {})[name] = value
-        self._news, self._rows = [], {}
-        if not news:
-            return
-        numbers = {name: number for number, name in enumerate(self.homes)}
-        tx.bulk(
-            "update sync_mapping as l set updated_at = now(), base_postgres = nullif((coalesce(l.base_postgres, '{{}}')"
-            " - array(select jsonb_object_keys(told.patch))) || coalesce((select jsonb_object_agg(p.key, p.value)"
-            " from jsonb_each(told.patch) as p where nullif(l.base -> p.key, 'null') is distinct from"
-            " nullif(p.value, 'null')), '{{}}'), '{{}}')"
-            " from (select uses.root, jsonb_object_agg(p.key, p.value) as patch from {rows} join ({uses}) as uses"
-            " on uses.home = new.home and uses.row_id = new.row_id cross join jsonb_each(new.patch) as p"
-            " group by uses.root) as told where l.entity_id = told.root and l.entity_type = %(type)s",
-            {"home": "integer", "row_id": "text", "patch": "jsonb"},
-            [(numbers[home], row_id, dumps(patch).decode()) for (home, row_id), patch in news.items()],
-            {"type": self.mapping.entity_type, "ids": sorted({row_id for _, row_id in news})},
-            uses=joined(" union all ", [pointing(self, self.homes[home]) for home in {home for home, _ in news}]),
-        )  # fmt: skip
+        tell(tx, self.mapping, news)
+        adopted = [upsert for upsert in self._adopted if upsert.touches(self.root.names)]
+        for mapping in self.owners.values() if adopted else ():
+            if mapping.entity != self.mapping.entity:
+                tell(tx, mapping, self._adopted_as(mapping, adopted))
+        self._news, self._rows, self._adopted = [], {}, []
+
+    def _adopted_as(self, mapping: Mapping, upserts: Iterable[Upsert]) -> dict[tuple[str, str], Record]:
+        """What the records of another mapping show, as related rows, of root rows that have become an item's."""
+        news: dict[tuple[str, str], Record] = {}
+        for related in mapping.related.values():
+            if related.table != self.mapping.table or related.via is None:
+                continue
+            for name, place in mapping.places.items():
+                field = self.root.slots.get((place.column, place.key)) if place.home == related.name else None
+                for upsert in upserts if field else ():
+                    if field and upsert.touches([field]):
+                        news.setdefault((related.name, upsert.root_id), {})[name] = upsert.record.get(field)
+        return news
 
     def _meaning(self, home_name: str, row: Row, slot: Slot) -> Iterator[tuple[str, str, Value]]:
         """Which fields of those who use a row a slot of it is (field, home by which they use it, value)."""

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from column_types import from_json, is_empty
-from db_connector import Composable, Transaction, compose, identifier, joined, table_name
-from mapping import ROOT
+from db_connector import Transaction, compose
+from known_differences import pointing
 from models import Value
 from row_table import NEVER, Home, Key, NaturalKeys, Row, Slot, Table
 
@@ -215,7 +215,7 @@ class Settlement:
     def _uses(self, ids: Sequence[str]) -> list[Any]:
         statement = compose(
             "select row_id, count(distinct root) from ({uses}) as uses where row_id = any(%(ids)s) group by row_id",
-            uses=joined(" union all ", [pointing(self.store, home) for home in self.homes]),
+            uses=pointing(self.store.mapping, [home.name for home in self.homes]),
         )
         return self.tx.rows(statement, {"ids": list(ids)})
 
@@ -240,10 +240,12 @@ class Settlement:
             " from ({uses}) as uses join sync_mapping as l on l.entity_id = uses.root and l.entity_type = %(type)s"
             " where l.monday_id is not null"
             " order by uses.row_id, l.monday_updated_at desc nulls last, length(l.monday_id) desc, l.monday_id desc",
-            uses=joined(" union all ", [pointing(self.store, home) for home in self.homes]),
+            uses=pointing(self.store.mapping, [home.name for home in self.homes]),
         )
-        homes = list(self.store.homes.values())
+        homes = [self.store.homes[name] for name in self.store.mapping.related]
         params = {"ids": sorted(disputed), "type": self.store.mapping.entity_type}
+        for row in disputed.values():  # what no item shows, somebody has filled in with SQL
+            row.edited = {slot for slot, value in row.values.items() if not is_empty(value)}
         for row_id, home, monday_id, updated_at, known in self.tx.rows(statement, params):
             disputed[row_id].rank = (updated_at or "", int(monday_id))
             disputed[row_id].edited = _edited(homes[home], disputed[row_id], known)
@@ -253,26 +255,6 @@ def _edited(home: Home, row: Row, known: Map[str, Any]) -> set[Slot]:
     """Where a row shows something else than when the item that was updated last agreed with it."""
     shown = ((slot, row.values.get(slot), from_json(home.kinds[slot], known.get(name))) for slot, name in home.slots.items())
     return {slot for slot, now, was in shown if not home.same(slot, now, was)}
-
-
-def pointing(store: RecordStore, home: Home) -> Composable:
-    """Which root rows use which row of a home, of the rows `ids`: row_id, root, and the home's number."""
-    related = home.related
-    assert related is not None and related.via is not None
-    mapping, number = store.mapping, list(store.homes).index(home.name)
-    if related.parent == ROOT:
-        return compose(
-            f"select {{via}}::text as row_id, {{key}}::text as root, {number} as home from {{table}}"
-            " where {via} = any(%(ids)s::uuid[])",
-            via=identifier(related.via), key=identifier(mapping.primary_key), table=table_name(mapping.table),
-        )  # fmt: skip
-    parent = mapping.related[related.parent]
-    return compose(
-        f"select p.{{via}}::text as row_id, r.{{key}}::text as root, {number} as home from {{parent}} as p"
-        " join {table} as r on r.{link} = p.id where p.{via} = any(%(ids)s::uuid[])",
-        via=identifier(related.via), parent=table_name(parent.table), link=identifier(str(parent.via)),
-        key=identifier(mapping.primary_key), table=table_name(mapping.table),
-    )  # fmt: skip
 
 
 def note_shown(want: Want, effects: Effects) -> None:

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+import change_queue
 from models import BoardColumn
 from tests.builders import Bench, change, column, dump, link, logs, project, row, rows
 
@@ -376,6 +377,38 @@ def test_a_row_that_a_project_made_becomes_sales_staff_when_a_staff_item_has_its
     )
     assert (report.created + report.updated, report.conflicts, report.exit_code) == (1, 0, 0)
     assert project(db, 7)["partner"]["id"] == made["id"]
+    assert link(db, 7)["base_postgres"] == {"partner.name": "Robert Part"}
+
+
+@pytest.mark.parametrize("first", ["staff", "project"])
+def test_a_project_that_names_a_staff_member_otherwise_is_known_to_differ_whoever_came_first(db, first):
+    projects, staff = Bench(db, "projects"), Bench(db, "users")
+    person = staff.item(1, first="Robert", email="bob@example.com", phone="+12025550111")
+    roof = projects.item(7, pm="Bob", pm_email="bob@example.com", pm_phone="+12025550101")
+    for bench, item in [(staff, person), (projects, roof)] if first == "staff" else [(projects, roof), (staff, person)]:
+        bench.take(item)
+    different = {"project_manager.name": "Robert", "project_manager.metadata.phone": "+12025550111"}
+    assert link(db, 7)["base_postgres"] == different
+    assert (
+        projects.take(
+            projects.item(7, pm="Bob", pm_email="bob@example.com", pm_phone="+12025550101", job="x")
+        ).conflicts
+        == 0
+    )
+    assert (row(db, "users")["name"], link(db, 7)["base_postgres"]) == ("Robert", different)
+
+
+def test_a_later_change_of_the_staff_item_is_news_to_the_projects_that_show_it(db):
+    projects, staff = Bench(db, "projects"), Bench(db, "users")
+    staff.take(staff.item(1, first="Bob", email="bob@example.com"))
+    projects.take(projects.item(7, pm="Bob", pm_email="bob@example.com"))
+    with db.transaction() as tx:
+        change_queue.install(tx, [staff.mapping, projects.mapping])
+    staff.take(staff.item(1, first="Robert", email="bob@example.com", at="2026-02-01"))
+    with db.transaction() as tx:
+        assert list(change_queue.noted(tx, projects.mapping).roots) == [project(db, 7)["id"]]
+        assert change_queue.noted(tx, staff.mapping).roots == {}
+    assert link(db, 7)["base_postgres"] is None
 
 
 def test_the_staff_item_owns_name_role_and_phone_of_its_row(db):

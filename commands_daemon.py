@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+import commands_webhooks
 import logs
 
 if TYPE_CHECKING:
@@ -57,8 +58,9 @@ catch_up_option = click.option(
 )  # fmt: skip
 
 
-def register(command: Callable[..., Any]) -> None:
+def register(cli: click.Group, command: Callable[..., Any], example: type[click.Command]) -> None:
     """Declare the commands."""
+    commands_webhooks.register(cli, example)
 
     @command("webhook", "webhook --host 127.0.0.1 --port 8080")
     @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
@@ -107,6 +109,36 @@ def register(command: Callable[..., Any]) -> None:
             finished = daemon.stop()
         leave(finished)
 
+
+    @command("scheduled", "scheduled --interval 30 --run-immediately")
+    @click.option("--interval", type=click.FloatRange(0.01), metavar="MINUTES", help="Run this often. [default: 60]")
+    @click.option("--cron", metavar="EXPRESSION", help='Run at these times (UTC): "*/5 * * * *" is every 5 minutes.')
+    @click.option("--run-immediately", is_flag=True, help="Run once at the start, too.")
+    @click.option(
+        "--direction", type=click.Choice(["monday-to-pg", "pg-to-monday", "bidirectional"]), default="bidirectional",
+        show_default=True, help="Which way to run.",
+    )  # fmt: skip
+    @entity_option
+    @click.option(
+        "--jitter", type=click.FloatRange(0, 3600), default=5.0, show_default=True, metavar="SECONDS",
+        help="Start up to so much later, so that many tools do not come at once.",
+    )  # fmt: skip
+    def scheduled(
+        interval: float | None, cron: str | None, run_immediately: bool, direction: str, entities: tuple[str, ...],
+        jitter: float,
+    ) -> None:  # fmt: skip
+        """Run again and again, until SIGTERM: a run that has begun is finished first."""
+        from cron import Cron
+        from scheduler import Schedule, Scheduler
+
+        if interval is not None and cron is not None:
+            raise click.UsageError("--interval and --cron are two ways to say the same; use one of them.")
+        times = Cron.parse(cron) if cron is not None else None
+        settings = prepared()
+        asked = until_signalled()
+        plan = Schedule(interval or 60.0, times, run_immediately, jitter)
+        Scheduler(settings, plan, direction.replace("-", "_"), entities, asked).run()
+        sys.exit(0)
 
 
 def leave(finished: bool) -> NoReturn:

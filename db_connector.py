@@ -424,7 +424,7 @@ class Database:
     def held_lock(self, name: str, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
         """This advisory lock once nobody else has it, until the end of the block or the death of the process."""
         connection = self._opened()
-        holder, told = Transaction(connection, self._count), False
+        holder, waits = Transaction(connection, self._count), 0
         try:
             holder.execute("set lock_timeout = '1s'")  # libpq lets no signal through while it waits
             while True:
@@ -432,7 +432,9 @@ class Database:
                     holder.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (f"monday-sync:{name}",))
                     break
                 except TransactionConflict:
-                    told = told or on_wait() is None
+                    waits += 1
+                    if waits == 1:
+                        on_wait()
             yield
         finally:
             connection.close()

@@ -365,7 +365,7 @@ def demo(boards: str) -> None:
 
 # Going on and on
 
-commands_daemon.register(command)
+commands_daemon.register(cli, command, Example)
 
 
 # Errors and the way out

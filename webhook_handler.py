@@ -23,7 +23,7 @@ from inbox import InboxWriter
 from logs import FILE_ONLY
 from sync_run import DIRECTIONS
 from webhook_auth import Gate
-from webhook_events import PROBE, Event, Hint, event_from
+from webhook_events import Event, Hint, event_from
 
 log = logging.getLogger("monday_sync")
 

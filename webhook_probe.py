@@ -1,0 +1,158 @@
+"""`webhooks test`: sends a signed event through the public address and follows it, to say where it gets stuck."""
+
+from __future__ import annotations
+
+import http.client
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import orjson
+
+from db_connector import Database
+from errors import DatabaseError, SettingsError
+from webhook_auth import Gate
+from webhook_events import PROBE
+
+TIMEOUT_S = 10.0
+NO_WAY = "Check the name, the port, the firewall and the proxy in front."
+WORKED_OFF_WITHIN_S = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A place that the event has to pass."""
+
+    name: str
+    ok: bool
+    told: str = ""
+    hint: str = ""
+
+
+class Stuck(Exception):
+    """It goes no further; why, and what a person can do."""
+
+    def __init__(self, told: str, hint: str) -> None:
+        super().__init__(told)
+        self.told, self.hint = told, hint
+
+
+class Probe:
+    """One test event on its way."""
+
+    def __init__(self, base_url: str | None, gate: Gate, db: Database, board_id: str) -> None:
+        if not base_url:
+            raise SettingsError("WEBHOOK_BASE_URL is not set.", hint="Set it to the public address of `main.py webhook`.")
+        self.base_url, self.gate, self.db, self.board_id = base_url, gate, db, board_id
+        self.trigger = f"test-{uuid.uuid4().hex}"
+        self.url = f"{base_url}/webhook/{gate.token(board_id)}"
+
+    def stages(self) -> Iterator[Stage]:
+        """Each stage as it is passed; the first that is not is the last."""
+        stages: list[tuple[str, Callable[[], str]]] = [
+            ("reach the address", self._reach), ("answer the challenge", self._challenge),
+            ("refuse what is not signed", self._refuse), ("accept a signed event", self._accept),
+            ("write it into the inbox", self._stored), ("work it off", self._worked_off),
+        ]  # fmt: skip
+        for name, pass_it in stages:
+            began = time.monotonic()
+            try:
+                told = pass_it()
+            except Stuck as stuck:
+                yield Stage(name, False, stuck.told, stuck.hint)
+                return
+            yield Stage(name, True, told or f"{(time.monotonic() - began) * 1000:.0f} ms")
+
+    def _post(self, url: str, body: object, **headers: str) -> Reply:
+        return send(url, orjson.dumps(body), {"Content-Type": "application/json", **headers}, NO_WAY)
+
+    def _reach(self) -> str:
+        answer = send(f"{self.base_url}/livez", None, {}, f"Is `python main.py webhook` running? {NO_WAY}")
+        if answer.status not in (200, 503) or "status" not in answer.text:
+            raise Stuck(
+                f"/livez answered {answer.status}, and not as this tool does",
+                "Something else listens there, or the proxy leads elsewhere.",
+            )
+        return ""
+
+    def _challenge(self) -> str:
+        text = uuid.uuid4().hex
+        answer = self._post(self.url, {"challenge": text})
+        if answer.status != 200 or text not in answer.text:
+            raise Stuck(f"the answer was {answer.status}", "A proxy may be asking for a login or changing the body.")
+        return ""
+
+    def _refuse(self) -> str:
+        answer = self._post(f"{self.base_url}/webhook", {"event": {"type": PROBE}})
+        if answer.status not in (401, 429):
+            raise Stuck(f"an unsigned event was answered {answer.status}", "That is not this tool's door.")
+        return ""
+
+    def _accept(self) -> str:
+        event = {"type": PROBE, "boardId": int(self.board_id), "triggerUuid": self.trigger}
+        answer = self._post(self.url, {"event": event}, Authorization=self.gate.sign(time.time(), self.url))
+        if answer.status == 401:
+            raise Stuck(
+                "the signature was refused",
+                "The daemon has another MONDAY_WEBHOOK_SECRET, a clock is wrong, or the proxy drops Authorization.",
+            )
+        if answer.status == 503:
+            raise Stuck("the daemon could not write it down", "It has no connection to PostgreSQL; see /readyz.")
+        if answer.status != 200 or "ignored" in answer.text:
+            raise Stuck(f"the answer was {answer.status}: {answer.text[:200]}", "Does the daemon have this board?")
+        return ""
+
+    def _row(self) -> tuple[bool, bool]:
+        try:
+            with self.db.transaction(read_only=True) as tx:
+                found = tx.rows(
+                    "select done_at is not null from sync_inbox where trigger_id like %s", (f"%/{self.trigger}/%",)
+                )
+        except DatabaseError as exc:
+            raise Stuck(exc.message, exc.hint) from None
+        return bool(found), bool(found and found[0][0])
+
+    def _stored(self) -> str:
+        if not self._row()[0]:
+            raise Stuck("it was acknowledged, and is not in this database", "The daemon has another DATABASE_URL.")
+        return ""
+
+    def _worked_off(self) -> str:
+        until = time.monotonic() + WORKED_OFF_WITHIN_S
+        while time.monotonic() < until:
+            if self._row()[1]:
+                return ""
+            time.sleep(0.05)
+        raise Stuck(
+            f"it still waits after {WORKED_OFF_WITHIN_S:.0f} s",
+            "The worker is busy or in trouble; /health and webhook_handler.log say what it does.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a request was answered."""
+
+    status: int
+    text: str
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: object) -> None:
+        return None
+
+
+def send(url: str, body: bytes | None, headers: dict[str, str], hint: str) -> Reply:
+    """One request, GET without a body. Raises Stuck when nobody answers. Redirects are answers: webhooks follow none."""
+    request = urllib.request.Request(url, body, headers)
+    try:
+        with urllib.request.build_opener(_NoRedirect).open(request, timeout=TIMEOUT_S) as answer:
+            return Reply(answer.status, answer.read(100_000).decode("utf-8", "replace"))
+    except urllib.error.HTTPError as exc:
+        return Reply(exc.code, exc.read(100_000).decode("utf-8", "replace"))
+    except (OSError, ValueError, http.client.HTTPException) as exc:
+        told = "no answer in time" if "timed out" in str(exc).lower() else f"no connection ({exc})"
+        raise Stuck(told, hint) from None

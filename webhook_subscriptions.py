@@ -1,0 +1,176 @@
+"""Keeps exactly the subscriptions that each mapped board needs, and finds out where deliveries get stuck.
+
+monday.com does not tell the address of a webhook, so the tool remembers the ids of those it made, and leaves all others
+alone. What is about to be made is written down first: a run that died between the two finds it again.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from config import Settings
+from db_connector import Database
+from errors import MondayError, RecordRefused, SettingsError
+from mapping import Mapping
+from monday_api import Monday
+from sync_engine import TO_POSTGRES
+from sync_state import Memory
+from webhook_auth import Gate
+
+log = logging.getLogger("monday_sync")
+
+NEEDED = (
+    "create_item", "change_column_value", "change_name", "item_archived", "item_deleted", "item_restored",
+    "item_moved_to_any_group", "create_column",
+)  # fmt: skip
+"""Whatever can change a record. A move to another board comes as a move to a group; there is no event for the rest."""
+HINT = "Is `python main.py webhook` running, and does the address lead to it? Try: python main.py webhooks test"
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """One webhook of a board, as it is remembered."""
+
+    event: str
+    url: str
+    key: str
+    id: str | None = None
+    seen: tuple[str, ...] = ()
+    """The webhooks of that event that were there before it was made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What was done, or is to be done, about one event of one board."""
+
+    entity: str
+    board_id: str
+    event: str
+    action: str
+    """`keep`, `create`, `delete`, or for a webhook of somebody else `foreign`."""
+    id: str | None = None
+    problem: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The documented shape."""
+        return asdict(self)
+
+
+class Subscriptions:
+    """The webhooks of one account's mapped boards."""
+
+    def __init__(self, db: Database, monday: Monday, gate: Gate, base_url: str | None) -> None:
+        self.memory, self.monday, self.gate, self.base_url = Memory(db), monday, gate, base_url
+
+    def url(self, board_id: str) -> str:
+        """Where monday.com is to send a board's events. Whoever sees it can send events of that board."""
+        if not self.base_url:
+            raise SettingsError(
+                "WEBHOOK_BASE_URL is not set.", hint="Set it to the address under which monday.com reaches this machine."
+            )
+        return f"{self.base_url}/webhook/{self.gate.token(board_id)}"
+
+    def plan(self, mapping: Mapping, board_id: str) -> list[Step]:
+        """What is and what is to be done, without doing it."""
+        there = {str(one["id"]): str(one["event"]) for one in self.monday.webhooks(board_id)}
+        ours = self._remembered(board_id)
+        needed = NEEDED if mapping.direction in TO_POSTGRES else ()
+        steps, url = [], self.url(board_id)
+        for event in needed:
+            known = ours.get(event)
+            good = known is not None and known.id in there and known.url == url
+            action, kept = ("keep", known.id) if known is not None and good else ("create", None)
+            steps.append(self._step(mapping, board_id, event, action, kept))
+            if known is not None and known.id in there and not good:
+                steps.append(self._step(mapping, board_id, event, "delete", known.id))
+        for event, known in ours.items():
+            if event not in needed and known.id in there:
+                steps.append(self._step(mapping, board_id, event, "delete", known.id))
+        mine = {known.id for known in ours.values()}
+        steps += [self._step(mapping, board_id, event, "foreign", one) for one, event in there.items() if one not in mine]
+        return steps
+
+    def register(self, mapping: Mapping, board_id: str) -> list[Step]:
+        """Make what is missing and remove what is not needed any more; what was done. Doing it again does nothing."""
+        self._finish_begun(board_id)
+        return [self._do(step) for step in self.plan(mapping, board_id)]
+
+    def delete(self, mapping: Mapping, board_id: str) -> list[Step]:
+        """Remove all that the tool made on a board."""
+        self._finish_begun(board_id)
+        there = {str(one["id"]) for one in self.monday.webhooks(board_id)}
+        steps = [
+            self._do(self._step(mapping, board_id, event, "delete", known.id))
+            for event, known in self._remembered(board_id).items()
+            if known.id in there
+        ]
+        self._remember(board_id, {})
+        return steps
+
+    # Doing it
+
+    def _do(self, step: Step) -> Step:
+        if step.action == "create":
+            return self._create(step)
+        if step.action == "delete" and step.id:
+            try:
+                self.monday.delete_webhook(step.id)
+            except RecordRefused as exc:
+                log.debug("Webhook %s was gone already: %s", step.id, exc.message)
+            self._forget(step)
+        return step
+
+    def _create(self, step: Step) -> Step:
+        """Write down what is about to be made, make it, and remember its id."""
+        seen = tuple(str(one["id"]) for one in self.monday.webhooks(step.board_id) if one["event"] == step.event)
+        begun = Subscription(step.event, self.url(step.board_id), str(uuid.uuid4()), None, seen)
+        self._keep(step.board_id, begun)
+        try:
+            made = self.monday.create_webhook(step.board_id, begun.url, step.event, key=begun.key)
+        except MondayError as exc:
+            self._forget(step)
+            return replace(step, problem=f"{exc.message} {HINT}")
+        self._keep(step.board_id, replace(begun, id=str(made["id"])))
+        return replace(step, id=str(made["id"]))
+
+    def _finish_begun(self, board_id: str) -> None:
+        """A webhook whose making was cut off: the one that came since is ours; with none, it was not made."""
+        begun = [one for one in self._remembered(board_id).values() if one.id is None]
+        there = self.monday.webhooks(board_id) if begun else []
+        for one in begun:
+            new = [str(hook["id"]) for hook in there if hook["event"] == one.event and str(hook["id"]) not in one.seen]
+            if len(new) == 1:
+                self._keep(board_id, replace(one, id=new[0]))
+            else:
+                self._forget(Step("", board_id, one.event, "delete"))
+
+    def _step(self, mapping: Mapping, board_id: str, event: str, action: str, id: str | None = None) -> Step:
+        return Step(mapping.entity, board_id, event, action, id)
+
+    # What is remembered
+
+    def _remembered(self, board_id: str) -> dict[str, Subscription]:
+        found = self.memory.get(f"webhooks:{board_id}") or {}
+        return {event: Subscription(**{**one, "seen": tuple(one["seen"])}) for event, one in found.items()}
+
+    def _remember(self, board_id: str, ours: dict[str, Subscription]) -> None:
+        self.memory.put(f"webhooks:{board_id}", {event: asdict(one) for event, one in ours.items()})
+
+    def _keep(self, board_id: str, one: Subscription) -> None:
+        self._remember(board_id, {**self._remembered(board_id), one.event: one})
+
+    def _forget(self, step: Step) -> None:
+        """Unless a newer one has taken its place."""
+        ours = self._remembered(step.board_id)
+        if step.event in ours and ours[step.event].id in (None, step.id):
+            del ours[step.event]
+            self._remember(step.board_id, ours)
+
+
+def subscriptions(settings: Settings, db: Database, monday: Monday, boards: Sequence[str]) -> Subscriptions:
+    """By the settings."""
+    return Subscriptions(db, monday, Gate(settings.webhook_secret, boards), settings.webhook_base_url)

@@ -28,6 +28,14 @@ BLANKS = " \t\n\r\f\v"
 """What does not count at the ends of a key; the indexes of `schema.sql` leave out the same."""
 
 
+KEY_FORMS = {
+    "uuid": re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"),
+    "bigint": re.compile(r"-?[0-9]{1,18}"),
+    "integer": re.compile(r"-?[0-9]{1,9}"),
+}
+"""How values of a primary key are written, by its type."""
+
+
 @dataclass(slots=True, eq=False)
 class Row:
     """A row of a related table while a page is being written."""
@@ -217,7 +225,7 @@ class Table:
     ) -> None:
         """Write rows that exist: plain columns as a whole, documents key by key."""
         extras = extras or {}
-        sets, columns = [], {"key": "text"}
+        sets, columns = [], {"key": self.types.get(key, "text")}
         cells: list[list[Any]] = [[row.id] for row in rows]
         for index, column in enumerate(self.plain):
             sets.append(compose(f"{{column}} = new.c{index}", column=identifier(column)))
@@ -242,7 +250,7 @@ class Table:
             for line, value in zip(cells, values, strict=True):
                 line.append(value)
         tx.bulk(
-            "update {table} as t set {sets}, updated_at = now() from {rows} where t.{key}::text = new.key",
+            "update {table} as t set {sets}, updated_at = now() from {rows} where t.{key} = new.key",
             columns, cells, table=table_name(self.name), sets=joined(", ", sets), key=identifier(key),
         )  # fmt: skip
 
@@ -268,6 +276,12 @@ def column_types_of(tx: Transaction, tables: Iterable[str]) -> dict[str, dict[st
     if missing := [table for table in wanted if table not in types]:
         raise SchemaMissing(f"There is no table {', '.join(missing)}.", hint="Run: python main.py init-db")
     return types
+
+
+def key_values(kind: str, texts: Iterable[str]) -> list[str]:
+    """Those of the texts that can be keys of this type: a link to a table's earlier life may hold anything."""
+    form = KEY_FORMS.get(kind)
+    return [text for text in texts if form is None or form.fullmatch(text)]
 
 
 def document(members: Map[Any, Value]) -> str:

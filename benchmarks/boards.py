@@ -24,6 +24,7 @@ import requests
 from mapping import BoundMapping, Mapping
 from mapping_loader import load_mappings
 from models import Board
+from monday_account import board_from
 from monday_api import Monday
 from monday_queries import BOARDS, ITEMS_PAGE, NEXT_ITEMS_PAGE, plain, with_item
 
@@ -55,7 +56,9 @@ def rendered(items: int) -> Rendering:
     """So many items of each board. A larger rendering serves for a smaller one."""
     base = Path(tempfile.gettempdir()) / f"monday-sync-bench-{os.getuid()}" / _key()
     for found in sorted(base.glob("[0-9]*"), key=lambda path: int(path.name)):
-        if int(found.name) >= items:
+        if not _as_asked_now(found):
+            shutil.rmtree(found)
+        elif int(found.name) >= items:
             return Rendering(found, int(found.name))
     whole, part = base / str(items), base / f"part-{os.getpid()}"
     print(f"Rendering {items:,} items of {' and '.join(ENTITIES)}; later runs find them in {base.parent}.", file=sys.stderr)
@@ -69,9 +72,20 @@ def rendered(items: int) -> Rendering:
     return Rendering(whole, items)
 
 
+def _as_asked_now(folder: Path) -> bool:
+    """Whether a rendering holds the cells that the tool asks for today."""
+    for name in ENTITIES:
+        mapping = mappings()[name]
+        parts = folder / str(mapping.board_id)
+        board = board_from(orjson.loads((parts / "board.json").read_bytes()))
+        if orjson.loads((parts / "index.json").read_bytes())["columns"] != BoundMapping(mapping, board).column_ids:
+            return False
+    return True
+
+
 def _key() -> str:
-    """Another sandbox or another mapping makes other pages."""
-    parts = ("sandbox/seeding/*.py", "sandbox/cells/*.py", "mappings/*.yaml", "benchmarks/boards.py")
+    """Another sandbox makes other pages."""
+    parts = ("sandbox/seeding/*.py", "sandbox/cells/*.py", "benchmarks/boards.py")
     sources = [path for part in parts for path in PROJECT.glob(part)]
     content = b"".join(path.read_bytes() for path in sorted(sources)) + f"{SEED}".encode()
     return hashlib.blake2b(content, digest_size=6).hexdigest()
@@ -98,7 +112,7 @@ def _render(url: str, mapping: Mapping, parent: Path) -> None:
     folder = parent / board.id
     folder.mkdir(parents=True)
     places: list[list[Any]] = []
-    points = 0.0
+    points: float = 0.0
     with open(folder / "items", "wb") as items, open(folder / "listing", "wb") as listing:
         for rows, cost in _pages(url, bound):
             points += cost

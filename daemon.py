@@ -47,6 +47,8 @@ class Daemon:
             board_id: EntityWorker(parts, mapping, board_id, habits, self.metrics, self.linked)
             for mapping, board_id in chosen
         }
+        for worker in self.workers.values():
+            worker.after = [one for one in self.workers.values() if one.mapping.entity in worker.mapping.after]
         self.stopping = threading.Event()
         self.habits = habits
         self._outage = False

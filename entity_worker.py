@@ -39,6 +39,7 @@ COALESCE_S = 0.05
 IDLE_S = 2.0
 BUSY_S = 0.02
 RETRY_EVERY_S = 10.0
+LINKS_EVERY_S = 0.5
 BOARD_FRESH_FOR_S = 300.0
 LOST_AFTER = timedelta(minutes=25)
 """monday.com repeats a delivery for 30 minutes; after a gap of this length some may be lost."""
@@ -68,6 +69,8 @@ class EntityWorker(threading.Thread):
         super().__init__(name=f"work-{mapping.entity}", daemon=True)
         self.parts, self.mapping, self.board_id = parts, mapping, board_id
         self.habits, self.metrics, self.linked = habits, metrics, linked
+        self.after: list[EntityWorker] = []
+        """Those whose records these ones point at."""
         self.wake = threading.Event()
         self.stopping = threading.Event()
         self.last_success: float | None = None
@@ -76,6 +79,7 @@ class EntityWorker(threading.Thread):
         self._catch_up: str | None = "start"
         self._sweep_wanted = False
         self._links_changed = False
+        self._next_links = 0.0
         self._next_catch_up = 0.0
         self._next_retry = 0.0
         self._sync: BoardSync | None = None
@@ -95,6 +99,11 @@ class EntityWorker(threading.Thread):
     def caught_up(self) -> bool:
         """Whether everything was looked over since the start, or since the last trouble."""
         return self._catch_up is None
+
+    @property
+    def starting(self) -> bool:
+        """Whether it still catches up for the first time, and that goes well."""
+        return self._catch_up == "start" and self.trouble is None and self.is_alive()
 
     def look_over(self, why: str, sweep: bool = False) -> None:
         """Compare with the other side soon: something may have been missed."""
@@ -116,7 +125,8 @@ class EntityWorker(threading.Thread):
         """Rounds of work, until `stop`."""
         pause = 0.0
         while not self.stopping.is_set():
-            self.wake.wait(pause)
+            # In trouble nobody's news makes the pause shorter.
+            (self.stopping if self._failures else self.wake).wait(pause)
             if self.wake.is_set() and not self._failures:
                 self.stopping.wait(COALESCE_S)
             self.wake.clear()
@@ -155,6 +165,8 @@ class EntityWorker(threading.Thread):
         """Everything that waits; seconds until there may be more."""
         if self._catch_up is None and time.monotonic() >= self._next_catch_up:
             self._catch_up = "schedule"
+        if self._catch_up == "start" and any(one.starting for one in self.after):
+            return 0.1  # what these records point at comes first
         if self._catch_up is not None:
             self._do_catch_up()
         with self.parts.db.transaction() as tx:
@@ -167,6 +179,7 @@ class EntityWorker(threading.Thread):
         if self.habits.pulls and self.mapping.direction in TO_POSTGRES:
             if self._take_hints(tx):
                 pauses.append(0.0)
+            self._take_unsettled(tx)
             pauses.append(inbox.next_try_in(tx, self.board_id) or IDLE_S)
         if self.habits.pushes and self.mapping.direction in TO_MONDAY:
             pauses.append(self._push_changes(tx))
@@ -211,6 +224,16 @@ class EntityWorker(threading.Thread):
         again = self._settle_absent(sync, by_item, seen)
         self._tell(by_item, changed)
         return again
+
+    def _take_unsettled(self, tx: Transaction) -> None:
+        """Items that showed an item without a row, now that there may be one."""
+        if not self._links_changed or time.monotonic() < self._next_links:
+            return
+        self._links_changed, self._next_links = False, time.monotonic() + LINKS_EVERY_S
+        sync = self.sync_for([])
+        ids = sync.state.unsettled(tx)
+        for items in sync.monday.items(ids, sync.bound.column_ids, sync.bound.selection):
+            sync.deliver(sync.engine.take([item for item in items if self._is_here(item)], force=True))
 
     def _is_here(self, item: Item) -> bool:
         return item.state == "active" and item.board_id in (None, self.board_id)

@@ -13,7 +13,7 @@ from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
@@ -157,6 +157,13 @@ class Mapping:
         return tuple(name for name, place in (places or self.places).items() if place.home == home)
 
 
+class Links(Protocol):
+    """Knows which items and rows of other boards are the same thing (`relations`)."""
+
+    def rows_of(self, entity: str, item_ids: Sequence[str]) -> tuple[list[str], bool]: ...
+    def item_of(self, entity: str, key: str) -> str | None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What became of an item: its record, and what a person should know about it."""
@@ -200,6 +207,9 @@ class BoundMapping:
         self.fields = tuple(self.places)
         self.owner = {name: one for one in self.bindings for name in one.fields}
         self.read_only = self._read_only()
+        self.links: Links | None = None
+        self.unresolved: set[str] = set()
+        """Items that show an item of another board which has no row yet."""
         self._plain, self._made = self._compile()
 
     @cached_property
@@ -241,6 +251,7 @@ class BoundMapping:
         record: Record = {}
         cells = item.cells
         column = ITEM_NAME
+        self.unresolved.discard(item.id)
         try:
             for one in self._plain:
                 cell = cells.get(one.column)
@@ -251,6 +262,8 @@ class BoundMapping:
                 else:
                     column = one.column
                     value = one.read(cell, one.about)
+                    if one.column in self._linked:
+                        value = self._row_shown(item, one, value, before)
                 if value is not None:
                     record[one.field] = value
             for made in self._made:
@@ -290,6 +303,8 @@ class BoundMapping:
         for binding in {id(self.owner[name]): self.owner[name] for name in names}.values():
             present = tuple(self._present(column, item) for column in binding.columns)
             after = self._write(binding, wanted, agreed, present)
+            if binding.link_to:
+                after = [self._item_shown(binding.link_to, key) for key in after]
             for column, old, new in zip(binding.columns, present, after, strict=True):
                 if column in self.columns and not same(self.columns[column].type, old, new):
                     members[column] = self._member(column, new, item)
@@ -343,6 +358,8 @@ class BoundMapping:
         return Place(ROOT, str(self.mapping.rest), self.title(binding.columns[0]))
 
     def _kind(self, name: str, binding: Binding) -> str:
+        if binding.link_to:
+            return "text"
         if binding.kind:
             return comparison(binding.kind)
         if binding.transform is not None:
@@ -403,6 +420,31 @@ class BoundMapping:
     @cached_property
     def _names(self) -> list[Binding]:
         return [one for one in self.bindings if one.transform is None and one.columns == (ITEM_NAME,)]
+
+    # Records of other boards
+
+    @cached_property
+    def _linked(self) -> dict[str, str]:
+        """Columns that show items of another board, and the entity of that board."""
+        return {one.columns[0]: one.link_to for one in self.bindings if one.link_to and one.transform is None}
+
+    def _row_shown(self, item: Item, one: _Plain, value: Value, before: Record | None) -> Value:
+        """The key of the row that a cell's first item stands for. While it has none, the field is as it was."""
+        if not value or self.links is None:
+            return None
+        keys, more = self.links.rows_of(self._linked[one.column], [str(number) for number in value])
+        if more:
+            self.unresolved.add(item.id)
+        agreed = before.get(one.field) if before else None
+        return agreed if agreed in keys or (more and not keys) else keys[0] if keys else None
+
+    def _item_shown(self, entity: str, key: Value) -> Value:
+        if key is None:
+            return None
+        found = self.links.item_of(entity, str(key)) if self.links else None
+        if found is None:
+            raise CellError(f"the {entity} record {key} has no item yet")
+        return [int(found)]
 
     # Writing
 

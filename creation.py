@@ -1,8 +1,7 @@
 """Making items out of rows, each exactly once, through a kill at any instruction and answers that never come.
 
-Before a document is sent it is written down with its key and committed. Whoever finds it there later looks for the
-items first, by the row key that each carries in the board's sync id column, and only then sends the same document under
-the same key: within monday.com's 30 minutes that returns what was made, and after them nothing can still be on its way.
+Before a document is sent it is written down with its key and committed, and what came of it is committed in one
+transaction with the links that say so. What a process left in doubt is cleared up by `recovery` before anything else.
 """
 
 from __future__ import annotations
@@ -15,13 +14,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from board_sync import BoardSync
-from column_types import CellError, dumps
+from column_types import CellError, dumps, from_json, is_empty
 from errors import MondayError, RecordRefused
-from item_import import ItemImport
+from item_import import GUESSED, ItemImport
 from models import Item, Record
-from monday_writes import batches, size_of
+from monday_writes import batches, json_text, size_of
 from record_store import Stored
-from sync_state import Intent
+from recovery import Recovery
+from sync_state import Intent, LogEntry, Removal
 from sync_task import Answer, Outgoing
 
 log = logging.getLogger("monday_sync")
@@ -29,20 +29,21 @@ log = logging.getLogger("monday_sync")
 IMPORT_FROM = 200
 """Fewer new rows than this go in documents of aliases, which answer at once."""
 ROWS_PER_IMPORT = 10_000
-REPLAY_UNTIL_S = 29 * 60.0
-LOOKS = 3
-SECONDS_BETWEEN_LOOKS = 5.0
 NAME_LENGTH = 255
 
 
 @dataclass(frozen=True, slots=True)
 class NewItem:
-    """An item that is to be made of a row."""
+    """An item that is to be made of a row: its name, the text of its `column_values`, and the record it is to show."""
 
     root_id: str
     name: str
-    members: dict[str, Any]
+    values: str
     record: Record
+    unsent: tuple[str, ...] = ()
+    """Fields that do not go along: monday.com would refuse the item for their sake."""
+    new_labels: tuple[str, ...] = ()
+    """Fields whose labels the board does not have yet, and the mapping says to make."""
 
 
 class Creation:
@@ -51,20 +52,25 @@ class Creation:
     def __init__(self, sync: BoardSync) -> None:
         self.sync = sync
         self.db, self.state, self.bound = sync.db, sync.state, sync.bound
-        mapping = sync.mapping
-        known = mapping.sync_id is not None and mapping.sync_id[0] in self.bound.columns
-        self.sync_id: str | None = mapping.sync_id[0] if mapping.sync_id and known else None
-        self._me: str | None = None
+        column = sync.mapping.sync_id[0] if sync.mapping.sync_id else None
+        self.sync_id: str | None = column if column in self.bound.columns else None
+        self._imports = True
+        self._full: RecordRefused | None = None
+
+    def recover(self) -> None:
+        """Bring every document in doubt to its end, before anything else is created."""
+        Recovery(self).run()
 
     # New rows
 
     def create(self, root_ids: Sequence[str]) -> None:
         """Make an item of each of these rows that has none."""
-        if self.sync_id and len(root_ids) >= IMPORT_FROM:
+        if self.sync_id and self._imports and len(root_ids) >= IMPORT_FROM:
             root_ids = self._import(root_ids)
-        for start in range(0, len(root_ids), self.sync.options.batch_size):
-            rows = self._new_items(root_ids[start : start + self.sync.options.batch_size])
-            for numbers in batches([size_of({"name": row.name, "values": row.members}) for row in rows]):
+        size = self.sync.options.batch_size
+        for start in range(0, len(root_ids), size):
+            rows = self._new_items(root_ids[start : start + size])
+            for numbers in batches([size_of(_variables(row, self.group())) for row in rows]):
                 self._create_document([rows[number] for number in numbers])
 
     def _new_items(self, root_ids: Sequence[str]) -> list[NewItem]:
@@ -74,40 +80,72 @@ class Creation:
 
     def _new_item(self, stored: Stored) -> NewItem:
         members: dict[str, Any] = {}
-        name = self.bound.item_name(stored.record)
+        unsent: list[str] = []
+        new_labels: list[str] = []
         for binding in self.bound.bindings:
             fields = [one for one in binding.fields if one not in self.bound.read_only]
             try:
-                members.update(self.bound.cells(fields, stored.record, {}, None) if fields else {})
-            except CellError as exc:
-                log.warning("%s %s: %s", self.sync.mapping.entity_type, stored.root_id, exc)
-        name = (str(members.pop("name", None) or name).strip() or f"{self.sync.mapping.entity_type} {stored.root_id[:8]}")
-        members = {column: value for column, value in members.items() if value is not None}
-        if self.sync_id:
-            members[self.sync_id] = stored.root_id
-        return NewItem(stored.root_id, name[:NAME_LENGTH], members, stored.record)
+                cells = self.bound.cells(fields, stored.record, {}, None) if fields else {}
+            except CellError:
+                unsent += fields  # said, and kept for another try, when it is written as a change
+                continue
+            if any(_names_a_label(member) for member in cells.values()):
+                if not binding.create_labels:
+                    unsent += fields
+                    continue
+                new_labels += fields
+            members.update(cells)
+        kind = self.sync.mapping.entity_type
+        name = str(members.pop("name", None) or self.bound.item_name(stored.record)).strip()
+        return NewItem(
+            stored.root_id,
+            (name or f"{kind} {stored.root_id[:8]}")[:NAME_LENGTH],
+            self._values(stored.root_id, members),
+            stored.record,
+            tuple(unsent),
+            tuple(new_labels),
+        )
 
-    def _group(self) -> str | None:
+    def _values(self, root_id: str, members: dict[str, Any]) -> str:
+        filled = {column: value for column, value in members.items() if value is not None}
+        return json_text({**filled, **({self.sync_id: root_id} if self.sync_id else {})})
+
+    def group(self) -> str | None:
+        """Where new items go: the mapping's group, else the board's first."""
         wanted = self.sync.mapping.group
         known = [group_id for group_id, title in self.sync.board.groups if wanted in (group_id, title)]
         return known[0] if known else self.sync.board.groups[0][0] if self.sync.board.groups else None
 
-    def _create_document(self, rows: Sequence[NewItem]) -> None:
-        document = {"group": self._group(), "columns": self.bound.column_ids, "selection": self.bound.selection}
-        intent = self._intend("aliases", rows, document)
+    def _create_document(self, rows: Sequence[NewItem], instead_of: Intent | None = None) -> None:
+        if self._full is not None:
+            self._refuse([row.root_id for row in rows], self._full)
+            return
+        document = {
+            "group": self.group(), "columns": self.bound.column_ids, "selection": self.bound.selection,
+            "labels": any(row.new_labels for row in rows),
+        }  # fmt: skip
+        intent = self._intend("aliases", rows, document, instead_of)
         if intent is not None:
-            self._send(intent)
+            self.send(intent)
             self.sync.writer.raise_trouble()
 
-    def _intend(self, kind: str, rows: Sequence[NewItem], document: dict[str, Any]) -> Intent | None:
-        """Write down and commit what is about to be created; None when others have taken all of the rows."""
+    def _intend(
+        self, kind: str, rows: Sequence[NewItem], document: dict[str, Any], instead_of: Intent | None = None
+    ) -> Intent | None:
+        """Write down and commit what is about to be created; None when others have taken all of the rows.
+
+        Whoever finds it there must be able to send the same bytes again, so cells are kept as the text that is sent.
+        """
+        sent = kind == "aliases"
         listed = [
-            {"entity_id": row.root_id, "name": row.name, "members": row.members if kind == "aliases" else {},
-             "hash": hashlib.blake2b(dumps([row.name, row.members]), digest_size=16).hexdigest()}
+            {"entity_id": row.root_id, "name": row.name, "values": row.values if sent else "", "record": row.record,
+             "unsent": [*row.unsent, *(() if sent else row.new_labels)], "hash": _hash(row)}
             for row in rows
         ]  # fmt: skip
         intent = Intent(str(uuid.uuid4()), kind, {**document, "rows": listed})
         with self.db.transaction() as tx:
+            if instead_of is not None:
+                self.state.drop_intents(tx, instead_of.key, [row.root_id for row in rows])
             ours = set(self.state.intend(tx, intent))
             intent.document["rows"] = [row for row in listed if row["entity_id"] in ours]
             if ours:
@@ -116,173 +154,122 @@ class Creation:
 
     # Sending a document, the first time or again
 
-    def _send(self, intent: Intent) -> None:
+    def send(self, intent: Intent) -> None:
+        """Send it and take in what monday.com answers. What it says nothing about stays in doubt."""
         document = intent.document
         outcomes = self.sync.monday.create_items(
             self.sync.board.id,
-            [(row["name"], document["group"], row["members"]) for row in document["rows"]],
+            [(row["name"], document["group"], row["values"]) for row in document["rows"]],
             intent.key,
+            create_labels=document["labels"],
             columns=document["columns"],
             selection=document["selection"],
         )
         made: dict[str, Item] = {}
-        refused: list[tuple[str, MondayError]] = []
+        refused: dict[str, RecordRefused] = {}
         for row, outcome in zip(document["rows"], outcomes, strict=True):
             if isinstance(outcome, Item):
                 made[row["entity_id"]] = outcome
-            elif isinstance(outcome, RecordRefused):
-                refused.append((row["entity_id"], outcome))
+            elif isinstance(outcome, RecordRefused) and not _about_the_key(outcome):
+                refused[row["entity_id"]] = outcome
             else:
                 log.error("Row %s: %s", row["entity_id"], outcome.message)
                 self.sync.writer.note(outcome)
-        self._settle(intent, made)
+        self.settle(intent, made)
         if refused:
             self._create_bare(intent, refused)
-        if len(made) + len(refused) < len(outcomes):
-            self.sync.report.errors += len(outcomes) - len(made) - len(refused)
-            log.warning("What became of some items is not known; the next run finds out before it makes any.")
+        if unknown := len(outcomes) - len(made) - len(refused):
+            self.sync.report.errors += unknown
+            log.warning("What became of %d items is not known; the next run finds out before it makes any.", unknown)
 
-    def _settle(self, intent: Intent, made: dict[str, Item]) -> None:
-        """Link what was made, and take its cells in as what both sides agree on."""
+    def settle(self, intent: Intent, made: dict[str, Item]) -> None:
+        """Link what was made, and take its cells in as what both sides agree on: in one transaction."""
         if not made:
             return
-        with self.db.transaction() as tx:
+        with self.db.transaction(read_only=True) as tx:
             stored = self.sync.engine.store.load(tx, list(made))
-            self.state.adopt(tx, {item.id: root_id for root_id, item in made.items()})
-            self.state.drop_intents(tx, intent.key, [])
-        self._agree(made, stored)
-        self.sync.report.created += len(made)
-        self.sync.report.to_monday.created += len(made)
-
-    def _agree(self, made: dict[str, Item], stored: dict[str, Stored]) -> None:
-        """The items are made of their rows: what they do not show yet is written into them."""
+        rows = {row["entity_id"]: row for row in intent.document["rows"]}
+        here = {root_id: item for root_id, item in made.items() if root_id in stored and not stored[root_id].archived}
         answers, outgoing = [], []
-        for root_id, item in made.items():
-            record = stored[root_id].record if root_id in stored else {}
-            shown = self.bound.read(item).record
-            differs = [name for name in self.bound.fields if not self.bound.same(name, record.get(name), shown.get(name))]
-            owed = tuple(name for name in differs if name not in self.bound.read_only and not shown.get(name))
-            sent = {name: record.get(name) for name in self.bound.fields if name not in owed}
+        for root_id, item in here.items():
+            agreed, owed = self._agreed(intent, rows[root_id], item)
+            answers.append(Answer(item, root_id, agreed, made_under=intent.key))
             if owed:
-                outgoing.append(Outgoing(item, root_id, record, {}, owed))
-            answers.append(Answer(item, root_id, sent))
+                outgoing.append(Outgoing(item, root_id, stored[root_id].record, agreed, owed))
         self.sync.engine.settle(answers, created=True)
+        self.sync.report.created += len(here)
+        self.sync.report.to_monday.created += len(here)
+        self._follow_rows(intent, {root_id: item for root_id, item in made.items() if root_id not in here})
         # What a created item does not show was refused, dropped or never sent: said again as a change, it costs a field.
         self.sync.engine.settle(self.sync.writer.send(outgoing), created=True)
 
-    def _create_bare(self, intent: Intent, refused: Sequence[tuple[str, MondayError]]) -> None:
-        """One value that monday.com refuses would cost the item: make it without values, then write them one by one."""
-        ids = [root_id for root_id, _ in refused]
-        with self.db.transaction() as tx:
-            self.state.drop_intents(tx, intent.key, ids)
-        bare = [row for row in intent.document["rows"] if row["entity_id"] in set(ids)]
-        if all(not row["members"].keys() - {self.sync_id} for row in bare):
-            for root_id, error in refused:
-                self._refuse(root_id, error)
+    def _agreed(self, intent: Intent, row: dict[str, Any], item: Item) -> tuple[Record, tuple[str, ...]]:
+        """What both sides agree on, by what was sent and what the item shows; and the fields it is still owed."""
+        kinds = self.bound.kinds
+        sent = {name: from_json(kinds[name], value) for name, value in row["record"].items() if name in kinds}
+        shown = self.bound.read(item).record
+        agreed: Record = {}
+        owed: list[str] = []
+        for name in self.bound.fields:
+            ours, theirs = shown.get(name), sent.get(name)
+            if name in self.bound.read_only or (is_empty(ours) and is_empty(theirs)):
+                continue
+            agreed[name] = theirs
+            if self.bound.same(name, ours, theirs):
+                continue
+            if name in row["unsent"] or is_empty(ours) or (intent.kind == "import" and self._guessed(name)):
+                agreed[name] = ours
+                owed.append(name)
+            # Else monday.com, or somebody since, has made something else of it: that is news like any other.
+        return agreed, tuple(owed)
+
+    def _guessed(self, name: str) -> bool:
+        columns = [self.bound.columns[one] for one in self.bound.owner[name].columns if one in self.bound.columns]
+        return any(column.type in GUESSED for column in columns)
+
+    def _follow_rows(self, intent: Intent, gone: dict[str, Item]) -> None:
+        """Items whose rows were removed while they were being made go too."""
+        if not gone:
             return
-        rows = [
-            NewItem(row["entity_id"], row["name"], {self.sync_id: row["entity_id"]} if self.sync_id else {}, {})
-            for row in bare
-        ]
-        self._create_document(rows)
-
-    def _refuse(self, root_id: str, error: MondayError) -> None:
-        self.sync.report.errors += 1
-        log.error("%s %s: %s", self.sync.mapping.entity_type, root_id, error.message)
+        if self.sync.mapping.on_row_removed != "ignore":
+            self.sync.remove_items([Removal(item.id, root_id) for root_id, item in gone.items()])
         with self.db.transaction() as tx:
-            self.sync.report.set_aside += self.state.refuse_creation(tx, root_id, error.message)
+            self.state.drop_intents(tx, intent.key, list(gone))
 
-    # Finding out what became of documents
-
-    def recover(self) -> None:
-        """Bring every document in doubt to its end, before anything else is created."""
-        with self.db.transaction(read_only=True) as tx:
-            intents = self.state.intents(tx)
-        for intent in intents:
-            if intent.kind == "import":
-                self._finish_import(intent)
-            else:
-                self._recover(intent)
-
-    def _recover(self, intent: Intent) -> None:
-        found = self._look_up(intent)
-        rows = intent.document["rows"]
-        if found and len(found) < len(rows) and intent.age_s >= REPLAY_UNTIL_S:
-            found |= self._look_again(intent, found)
-        self._settle(intent, found)
-        left = [row for row in rows if row["entity_id"] not in found]
-        if not left:
-            self._forget(intent)
-        elif found and intent.age_s >= REPLAY_UNTIL_S:
-            # Some were made and the key is forgotten: the document as a whole must not be sent again.
-            self._forget(intent)
-        elif not self.sync_id and intent.age_s >= REPLAY_UNTIL_S:
-            self._set_aside(intent, left)
-        else:
-            log.info("Sending again a document of %d items whose answer never came.", len(rows))
-            self._send(intent)
-            self._forget_settled(intent)
-
-    def _look_up(self, intent: Intent) -> dict[str, Item]:
-        """The items that a document has made, by row id."""
-        with self.db.transaction(read_only=True) as tx:
-            wanted = self.state.intended(tx, intent.key)
-        if not wanted:
-            return {}
-        if self.sync_id:
-            items = self.sync.monday.find_by_text(
-                self.sync.board.id, self.sync_id, wanted, self.bound.column_ids, self.bound.selection
-            )
-            return self._first_made(items, set(wanted))
-        return self._by_name(intent, set(wanted))
-
-    def _first_made(self, items: Sequence[Item], wanted: set[str]) -> dict[str, Item]:
-        """By sync id; of several that carry the same one, somebody duplicated the first."""
-        found: dict[str, Item] = {}
-        for item in sorted(items, key=lambda one: int(one.id)):
-            cell = item.cells.get(str(self.sync_id)) or {}
-            root_id = str(cell.get("text") or "").strip()
-            if root_id in wanted:
-                found.setdefault(root_id, item)
-        return found
-
-    def _by_name(self, intent: Intent, wanted: set[str]) -> dict[str, Item]:
-        """Without a sync id column: the only unlinked item of that name, if the tool's own user made it."""
-        names: dict[str, list[str]] = {}
-        for row in intent.document["rows"]:
-            if row["entity_id"] in wanted:
-                names.setdefault(row["name"], []).append(row["entity_id"])
-        items = self.sync.monday.find_by_text(
-            self.sync.board.id, "name", list(names), self.bound.column_ids, self.bound.selection
-        )
-        with self.db.transaction(read_only=True) as tx:
-            linked = self.state.find(tx, [(item.id, "") for item in items]).links
-        found: dict[str, Item] = {}
-        for name, root_ids in names.items():
-            unlinked = [item for item in items if item.name == name and item.id not in linked]
-            if len(unlinked) == 1 and len(root_ids) == 1:
-                found[root_ids[0]] = unlinked[0]
-        return found
-
-    def _look_again(self, intent: Intent, found: dict[str, Item]) -> dict[str, Item]:
-        """Filtered reads lag; an item that was made is seen after some seconds."""
-        for _ in range(LOOKS):
-            self.sync.monday.wait(SECONDS_BETWEEN_LOOKS, "lag")
-            found = found | self._look_up(intent)
-        return found
-
-    def _set_aside(self, intent: Intent, left: Sequence[dict[str, Any]]) -> None:
-        message = f"it may have been created as {left[0]['name']!r}; look, then: python main.py retry now"
-        log.error("%d items are in doubt: %s", len(left), message)
-        self.sync.report.set_aside += len(left)
-
-    def _forget(self, intent: Intent) -> None:
+    def _create_bare(self, intent: Intent, refused: dict[str, RecordRefused]) -> None:
+        """One value that monday.com refuses would cost the item: make it without values, then write them one by one."""
+        full = next((error for error in refused.values() if error.code == "ItemsLimitationException"), None)
+        self._full = self._full or full
+        if self._full is not None:
+            log.error("The board is full: %s", self._full.message)
+        rows = [row for row in intent.document["rows"] if row["entity_id"] in refused]
+        plain = {row["entity_id"]: self._values(row["entity_id"], {}) for row in rows}
+        bare = [row for row in rows if self._full is None and row["values"] != plain[row["entity_id"]]]
+        hopeless = [row["entity_id"] for row in rows if row not in bare]
         with self.db.transaction() as tx:
-            self.state.drop_intents(tx, intent.key)
+            self.state.drop_intents(tx, intent.key, hopeless)
+        for root_id in hopeless:
+            self._refuse([root_id], refused[root_id])
+        if bare:
+            fields = tuple(self.bound.fields)
+            again = [NewItem(row["entity_id"], row["name"], plain[row["entity_id"]], row["record"], fields) for row in bare]
+            self._create_document(again, instead_of=intent)
 
-    def _forget_settled(self, intent: Intent) -> None:
+    def _refuse(self, root_ids: Sequence[str], error: MondayError) -> None:
+        """No item could be made of these rows: said, and tried again after a pause."""
+        kind = self.sync.mapping.entity_type
+        log.error("%s %s: %s", kind, ", ".join(root_ids[:3]) + (" ..." if len(root_ids) > 3 else ""), error.message)
+        self.sync.report.errors += len(root_ids)
         with self.db.transaction() as tx:
-            self.state.drop_intents(tx, intent.key, [])
+            for root_id in root_ids:
+                self.sync.report.set_aside += self.state.refuse_creation(tx, root_id, error.message)
+            entries = [LogEntry("create", "error", error.message[:2000], None, root_id) for root_id in root_ids]
+            self.state.log(tx, entries)
+
+    def forget(self, intent: Intent, root_ids: Sequence[str] | None = None) -> None:
+        """The document is at its end; the rows (when none are named, all) of which it made nothing are new again."""
+        with self.db.transaction() as tx:
+            self.state.release(tx, intent.key, root_ids)
 
     # Many at once
 
@@ -290,44 +277,56 @@ class Creation:
         """Bring many rows in through the bulk import, and return those that did not get through."""
         left: list[str] = []
         for start in range(0, len(root_ids), ROWS_PER_IMPORT):
-            left += self._import_file(root_ids[start : start + ROWS_PER_IMPORT])
+            some = root_ids[start : start + ROWS_PER_IMPORT]
+            left += self._import_file(some) if self._imports else some
         return left
 
-    def _import_file(self, root_ids: Sequence[str]) -> list[str]:
+    def _import_file(self, root_ids: Sequence[str]) -> Sequence[str]:
         carrier = ItemImport(self.sync.monday, self.bound, self.sync.board.id, str(self.sync_id))
-        group = self._group()
+        group = self.group()
         rows = list(self._in_pages(root_ids))
         intent = self._intend("import", rows, {}) if group else None
         if intent is None or group is None:
-            return list(root_ids)
+            return root_ids
         ours = {row["entity_id"] for row in intent.document["rows"]}
         try:
             job = carrier.start(group)
-            with self.db.transaction() as tx:
-                self.state.note_job(tx, intent.key, job.job_id)
-            carrier.upload(job, [(row.root_id, row.name, row.record) for row in rows if row.root_id in ours])
-            carrier.wait(job)
-        except (RecordRefused, MondayError) as error:
-            log.warning("The bulk import did not go through (%s); the rows go one by one.", error.message)
-        return self._read_back(intent)
+        except MondayError as error:
+            # A job that nobody uploads to makes nothing.
+            self.forget(intent)
+            self.sync.writer.note(error)
+            self.sync.writer.raise_trouble()
+            self._imports = False
+            log.warning("There is no bulk import here (%s); the rows go in documents.", error.message)
+            return root_ids
+        with self.db.transaction() as tx:
+            self.state.note_job(tx, intent.key, job.job_id)
+        try:
+            carrier.upload(job, [row for row in rows if row.root_id in ours])
+        except MondayError as error:
+            log.warning("The rows may not have been uploaded (%s); the job knows.", error.message)
+            return Recovery(self).finish_import(intent, job.job_id)
+        return Recovery(self).finish_import(intent, job.job_id, uploaded=True)
 
     def _in_pages(self, root_ids: Sequence[str]) -> Iterator[NewItem]:
         for start in range(0, len(root_ids), self.sync.options.batch_size):
             yield from self._new_items(root_ids[start : start + self.sync.options.batch_size])
 
-    def _read_back(self, intent: Intent) -> list[str]:
-        """Link what an import has made; the rows that it has not."""
-        wanted = {row["entity_id"] for row in intent.document["rows"]}
-        for page in self.sync.monday.pages(self.sync.board.id, self.bound.column_ids, self.bound.selection):
-            found = self._first_made(page.items, wanted)
-            self._settle(intent, found)
-            wanted -= found.keys()
-        self._forget(intent)
-        return sorted(wanted)
 
-    def _finish_import(self, intent: Intent) -> None:
-        """An import that a process began and did not see the end of."""
-        if intent.job_id:
-            carrier = ItemImport(self.sync.monday, self.bound, self.sync.board.id, str(self.sync_id))
-            carrier.await_end(intent.job_id)
-        self._read_back(intent)
+def _variables(row: NewItem, group: str | None) -> dict[str, Any]:
+    """What a document says of one row: its size decides how many rows go together, so that one key is one document."""
+    return {"name": row.name, "group": group, "values": row.values}
+
+
+def _hash(row: NewItem) -> str:
+    return hashlib.blake2b(dumps([row.name, row.values, row.record]), digest_size=16).hexdigest()
+
+
+def _names_a_label(member: Any) -> bool:
+    """Labels that the board has are written by id; one by name is one that it does not have, or not yet."""
+    return isinstance(member, dict) and ("label" in member or "labels" in member)
+
+
+def _about_the_key(error: MondayError) -> bool:
+    """A refusal of the Idempotency-Key says nothing about the rows."""
+    return "idempotency" in f"{error.code} {error.message}".lower()

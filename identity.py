@@ -17,6 +17,7 @@ from record_store import Holder, RecordStore
 from sync_state import Link, SyncState
 from sync_task import Batch, Task
 
+LEFT_TO_PUSH = "a push may have made this item of a row; the next push finds out"
 AMBIGUOUS = "several rows or items have the same value in the match field"
 
 
@@ -36,6 +37,7 @@ class Identity:
     def settle(self, tx: Transaction, tasks: list[Task], batch: Batch) -> list[Task]:
         """The tasks that go on, with the rows they are about."""
         self._by_sync_id(tx, tasks)
+        tasks = self._leave_to_push(tx, tasks, batch)
         if self.mapping.key:
             tasks = self._by_key(tx, tasks, batch)
         elif self.mapping.match:
@@ -66,8 +68,19 @@ class Identity:
                 # Nobody has changed the row since the item was made of it, as far as is known: what differs is news
                 # from both sides.
                 task.base_monday, task.base_postgres = {}, {}
-            elif row_id not in there or row_id not in free:
+            elif row_id in there or row_id not in free:
                 task.copied_sync_id = True
+
+    def _leave_to_push(self, tx: Transaction, tasks: list[Task], batch: Batch) -> list[Task]:
+        """Without a sync id column, an item may be one that a push has just made and knows nothing of yet."""
+        if self.mapping.sync_id and self.mapping.sync_id[0] in self.store.bound.columns:
+            return tasks
+        if all(task.link is not None for task in tasks) or not (names := self.state.names_in_doubt(tx)):
+            return tasks
+        for task in tasks:
+            if task.link is None and task.item.name in names:
+                _skip(task, LEFT_TO_PUSH, task.item.id, batch)
+        return [task for task in tasks if task.link is not None or task.item.name not in names]
 
     # By natural key
 

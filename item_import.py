@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from column_types import is_empty, to_json
-from errors import MondayError, RecordRefused
 from mapping import BoundMapping
 from models import Record, Value
 from monday_api import ImportJob, Monday
 
+if TYPE_CHECKING:
+    from creation import NewItem
+
 log = logging.getLogger("monday_sync")
 
-CARRIED = ("text", "long_text", "numbers", "email", "phone", "date", "status", "checkbox", "people", "timeline")
-"""The kinds of columns whose CSV form is documented; the others are written after the import, as changes."""
+CARRIED = ("text", "long_text", "numbers", "email", "phone", "status", "checkbox", "people", "timeline", "location")
+"""The kinds of columns whose CSV form is documented."""
+GUESSED = ("date", "link", "dropdown", "rating")
+"""Kinds for which it is that of a simple value, as far as one can tell; an item that shows something else is corrected."""
 
 
 class ItemImport:
-    """One file of new rows for one board."""
+    """One file of new rows for one board. The columns it cannot carry are written after it, as changes."""
 
     def __init__(self, monday: Monday, bound: BoundMapping, board_id: str, sync_id: str) -> None:
         self.monday = monday
@@ -30,7 +34,7 @@ class ItemImport:
         self.columns = [
             column
             for column in bound.column_ids
-            if column != sync_id and bound.columns[column].type in CARRIED and not self._read_only(column)
+            if column != sync_id and bound.columns[column].type in CARRIED + GUESSED and not self._read_only(column)
         ]
 
     def _read_only(self, column: str) -> bool:
@@ -41,48 +45,37 @@ class ItemImport:
         """Open a job. Nothing is made before its rows are uploaded."""
         return self.monday.start_import(self.board_id, group, self.sync_id)
 
-    def upload(self, job: ImportJob, rows: Sequence[tuple[str, str, Record]]) -> None:
-        """Hand over rows: (row id, item name, record)."""
-        used = self._used(rows)
-        lines = ([name, root_id, *self._cells(record, used)] for root_id, name, record in rows)
+    def upload(self, job: ImportJob, rows: Sequence[NewItem]) -> None:
+        """Hand over the rows."""
+        values = [self._values(row.record, {*row.unsent, *row.new_labels}) for row in rows]
+        filled = {column for one in values for column, value in one.items() if not is_empty(value)}
+        used = [column for column in self.columns if column in filled]
+        lines = (
+            [row.name, row.root_id, *(csv_cell(self.bound.columns[column].type, one.get(column)) for column in used)]
+            for row, one in zip(rows, values, strict=True)
+        )
         self.monday.upload_rows(job, ["name", self.sync_id, *used], lines)
 
-    def wait(self, job: ImportJob) -> None:
-        """Until it is through. Raises RecordRefused when monday.com did not take the file."""
-        ended = self.monday.wait_for_import(job)
-        counts = ended.counts
-        log.info("Imported %s rows, %s failed.", counts.get("created"), counts.get("failed"))
+    def wait(self, job_id: str) -> int:
+        """Wait until it is through; how many items it has made. Raises RecordRefused when the file was not taken."""
+        counts = self.monday.wait_for_import(ImportJob(job_id)).counts
+        log.info("Imported %s rows, %s were not taken.", counts.get("created"), counts.get("invalid"))
+        return int(counts.get("created") or 0) + int(counts.get("updated") or 0)
 
-    def await_end(self, job_id: str) -> None:
-        """A job of another process: until it can make nothing more."""
-        try:
-            job = self.monday.import_status(job_id)
-            if job.status != "UPLOAD_PENDING":  # what was not uploaded by then never will be
-                self.monday.wait_for_import(job)
-        except RecordRefused as error:
-            log.info("The import %s came to nothing: %s", job_id, error.message)
-        except MondayError:
-            raise
+    def waits_for_rows(self, job_id: str) -> bool:
+        """Whether nothing has reached it yet. Raises RecordRefused when it has failed."""
+        return self.monday.import_status(job_id).status == "UPLOAD_PENDING"
 
-    def _used(self, rows: Iterable[tuple[str, str, Record]]) -> list[str]:
-        """The columns in which at least one row has something."""
-        filled: set[str] = set()
-        for _, _, record in rows:
-            filled.update(column for column, value in self._values(record).items() if not is_empty(value))
-        return [column for column in self.columns if column in filled]
-
-    def _values(self, record: Record) -> dict[str, Value]:
+    def _values(self, record: Record, left_out: set[str]) -> dict[str, Value]:
         values: dict[str, Value] = {}
         for binding in self.bound.bindings:
+            if not left_out.isdisjoint(binding.fields):
+                continue
             fields = tuple(record.get(name) for name in binding.fields)
             nothing = tuple(None for _ in binding.columns)
             made = binding.transform.write(fields, None, nothing) if binding.transform else fields
             values.update(zip(binding.columns, made, strict=True))
         return values
-
-    def _cells(self, record: Record, used: Sequence[str]) -> list[str]:
-        values = self._values(record)
-        return [csv_cell(self.bound.columns[column].type, values.get(column)) for column in used]
 
 
 def csv_cell(kind: str, value: Value) -> str:
@@ -95,6 +88,13 @@ def csv_cell(kind: str, value: Value) -> str:
         return ",".join(f"{'team' if one['kind'] == 'team' else 'user'}:{one['id']}" for one in value)
     if kind == "timeline":
         return f"{value['from']}/{value['to']}"
+    if kind == "location":
+        return f"{value['lat']}|{value['lng']}|{value.get('address', '')}"
+    if kind == "link":
+        return f"{value['url']} {value['text']}".strip() if isinstance(value, dict) else f"{value} {value}"
+    if kind == "dropdown":
+        labels = value if isinstance(value, list) else [value]
+        return "" if any("," in str(one) for one in labels) else ", ".join(map(str, labels))
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S}"
     if isinstance(value, date):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from column_types import CellError
@@ -37,12 +38,11 @@ class ItemWriter:
             raise trouble
 
     def send(self, outgoing: Sequence[Outgoing]) -> list[Answer]:
-        """Write them; an answer for each item that monday.com has answered for, whole or in part."""
-        answers: list[Answer] = []
-        for labels in (False, True):
-            group = [one for one in outgoing if self._makes_labels(one) is labels]
-            answers += self._send(group, labels) if group else []
-        return answers
+        """Write them; an answer for each item, unless monday.com could not be written at all."""
+        plain, labelled = self._by_labels(outgoing)
+        answers = self._send(plain, False) if plain else []
+        answers += self._send(labelled, True) if labelled else []
+        return _one_for_each(answers)
 
     def remove(self, removals: Sequence[Removal], delete: bool) -> tuple[list[Removal], dict[str, str]]:
         """Archive or delete items: those that are gone now, and why others are not (item id → reason)."""
@@ -80,8 +80,18 @@ class ItemWriter:
             groups.setdefault(id(self.bound.owner[name]), []).append(name)
         return list(groups.values())
 
-    def _makes_labels(self, one: Outgoing) -> bool:
-        return any(self.bound.owner[name].create_labels for name in one.fields)
+    def _by_labels(self, outgoing: Sequence[Outgoing]) -> tuple[list[Outgoing], list[Outgoing]]:
+        """What goes as it is, and what may make labels: a mistyped word in another column must not become one."""
+        plain: list[Outgoing] = []
+        labelled: list[Outgoing] = []
+        for one in outgoing:
+            making = tuple(name for name in one.fields if self.bound.owner[name].create_labels)
+            others = tuple(name for name in one.fields if name not in making)
+            if making:
+                labelled.append(replace(one, fields=making, clear_sync_id=False))
+            if others or one.clear_sync_id:
+                plain.append(replace(one, fields=others))
+        return plain, labelled
 
     def _send(self, outgoing: Sequence[Outgoing], labels: bool) -> list[Answer]:
         prepared = [(one, *self.members(one)) for one in outgoing]
@@ -92,22 +102,28 @@ class ItemWriter:
     def _change(
         self, sent: Sequence[tuple[Outgoing, dict[str, Any], dict[str, str]]], labels: bool
     ) -> list[Answer]:
-        outcomes = self.monday.change_items(
-            self.board_id, [(one.item.id, members) for one, members, _ in sent], labels,
-            columns=self.bound.column_ids, selection=self.bound.selection,
-        )  # fmt: skip
+        outcomes = self._told([(one.item.id, members) for one, members, _ in sent], labels)
         answers = []
         for (one, members, refused), outcome in zip(sent, outcomes, strict=True):
             if isinstance(outcome, Item):
                 answers.append(self._answer(one, outcome, refused))
-            elif isinstance(outcome, ItemGone):
-                log.warning("Item %s is gone; its row keeps the change.", one.item.id)
-            elif isinstance(outcome, RecordRefused):
+            elif isinstance(outcome, RecordRefused) and not isinstance(outcome, ItemGone):
                 answers += self._one_by_one(one, members, refused, labels, outcome)
-            else:
-                self.note(outcome)
-                log.error("Item %s: %s", one.item.id, outcome.message)
+            elif not self.note(outcome):
+                # Gone, or nobody knows: kept with its reason, and looked at again after a pause.
+                why = dict.fromkeys(self._shown_in(one, members), outcome.message)
+                answers.append(Answer(one.item, one.root_id, {}, {**refused, **why}))
         return answers
+
+    def _told(self, changes: Sequence[tuple[str, dict[str, Any]]], labels: bool) -> Sequence[Item | MondayError]:
+        try:
+            return self.monday.change_items(
+                self.board_id, changes, labels, columns=self.bound.column_ids, selection=self.bound.selection
+            )
+        except MondayError as error:
+            if not self.note(error):
+                raise
+            return [error] * len(changes)
 
     def _one_by_one(
         self, one: Outgoing, members: dict[str, Any], refused: dict[str, str], labels: bool, error: RecordRefused
@@ -117,10 +133,7 @@ class ItemWriter:
             why = dict.fromkeys(self._shown_in(one, members), error.message)
             return [Answer(one.item, one.root_id, {}, {**refused, **why})]
         columns = list(members)
-        outcomes = self.monday.change_items(
-            self.board_id, [(one.item.id, {column: members[column]}) for column in columns], labels,
-            columns=self.bound.column_ids, selection=self.bound.selection,
-        )  # fmt: skip
+        outcomes = self._told([(one.item.id, {column: members[column]}) for column in columns], labels)
         last = one.item
         for column, outcome in zip(columns, outcomes, strict=True):
             if isinstance(outcome, Item):
@@ -128,7 +141,8 @@ class ItemWriter:
             else:
                 refused = {**refused, **dict.fromkeys(self._shown_in(one, [column]), outcome.message)}
                 self.note(outcome)
-        return [self._answer(one, last, refused)]
+        # Cut off by what ends everything, nothing of it is settled: the next run finds out what the item shows.
+        return [] if self._trouble else [self._answer(one, last, refused)]
 
     def _shown_in(self, one: Outgoing, columns: Sequence[str] | dict[str, Any]) -> list[str]:
         """The fields that some columns show."""
@@ -155,7 +169,20 @@ class ItemWriter:
     def _same(self, name: str, a: Record, b: Record) -> bool:
         return self.bound.same(name, a.get(name), b.get(name))
 
-    def note(self, error: MondayError) -> None:
-        """Remember an error after which nothing more can be written."""
+    def note(self, error: MondayError) -> bool:
+        """Remember an error after which nothing more can be written; whether it is one."""
         if isinstance(error, ENDS_EVERYTHING):
             self._trouble = self._trouble or error
+        return isinstance(error, ENDS_EVERYTHING)
+
+
+def _one_for_each(answers: Sequence[Answer]) -> list[Answer]:
+    """One answer an item: the last one shows all of it."""
+    found: dict[str, Answer] = {}
+    for answer in answers:
+        before = found.get(answer.item.id)
+        if before is not None:
+            last = answer.item if answer.sent else before.item
+            answer = Answer(last, answer.root_id, {**before.sent, **answer.sent}, {**before.refused, **answer.refused})
+        found[answer.item.id] = answer
+    return list(found.values())

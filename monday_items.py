@@ -12,7 +12,7 @@ from models import Item, Page
 from monday_budget import ITEMS_PER_PAGE, PageSize
 from monday_calls import Conversation
 from monday_pages import Listing, OnMalformed, Pager, ahead, board_page, group_page
-from monday_queries import CELL, GROUP_PAGE, ITEMS, ITEMS_BY_COLUMN_VALUES, ITEMS_PAGE
+from monday_queries import CELL, GROUP_PAGE, ITEM_MAKERS, ITEMS, ITEMS_BY_COLUMN_VALUES, ITEMS_PAGE
 from monday_updates import Sources, UpdateFilter, updated_since
 
 ITEMS_PER_CALL = 100
@@ -123,6 +123,15 @@ class ItemReads(Conversation):
             at += len(asked.variables["ids"])
             self._caller.tally.add(items=len(page.items))
             yield page.items
+
+    def makers(self, ids: Sequence[str]) -> dict[str, str]:
+        """Who made these items: item id → user id."""
+        found: dict[str, str] = {}
+        for start in range(0, len(ids), ITEMS_PER_CALL):
+            some = ids[start : start + ITEMS_PER_CALL]
+            rows = self.run(ITEM_MAKERS, {"ids": some, "limit": len(some)}).get("items") or ()
+            found |= {row["id"]: str(row["creator_id"]) for row in rows if row}
+        return found
 
     def find_by_text(
         self,

@@ -85,6 +85,8 @@ query Items($ids: [ID!], $limit: Int!COLUMNS_DECLARED) {
 }
 """
 
+ITEM_MAKERS = "query ItemMakers($ids: [ID!], $limit: Int!) { items(ids: $ids, limit: $limit) { id creator_id } COMPLEXITY }"
+
 ITEMS_BY_COLUMN_VALUES = """
 query ItemsByColumnValues(
   $board: ID!, $limit: Int!, $match: [ItemsPageByColumnValuesQuery!], $cursor: StringCOLUMNS_DECLARED

@@ -33,6 +33,8 @@ from monday_queries import (
 )
 
 ROWS_PER_DOCUMENT = 25
+CHANGES_PER_DOCUMENT = 40
+"""Changing an item is less work for monday.com than making one; 50 aliases are the most it is known to bear."""
 BYTES_PER_DOCUMENT = 900_000
 ROUNDS = 3
 """How often a row that certainly did not run is sent again in a document of its own kind."""
@@ -63,6 +65,7 @@ class Many:
     selection: str = CELL
     repeatable: bool = True
     """Saying it twice does what saying it once does."""
+    at_once: int = ROWS_PER_DOCUMENT
 
     def request(self, numbers: Sequence[int], key: str) -> Request:
         """The document for some of the rows."""
@@ -113,7 +116,7 @@ class Writer:
         """What became of each row, in their order. Only an error before anything was sent is raised."""
         outcomes: list[Outcome | None] = [None] * len(many.rows)
         sent = False
-        for place, numbers in enumerate(batches([size_of(row) for row in many.rows])):
+        for place, numbers in enumerate(batches([size_of(row) for row in many.rows], many.at_once)):
             key = many.key if place == 0 else f"{many.key}-{place}"
             try:
                 if sent and self._exhausted():
@@ -188,21 +191,27 @@ class ItemWrites(Conversation):
         rows = [{"item": str(item_id), "values": json_text(members)} for item_id, members in changes]
         common = {"board": str(board_id), "labels": create_labels}
         asked = tuple(written) if columns is None else tuple(columns)
-        return self._write(Many(CHANGE_ITEMS, rows, _key(key), common, str(board_id), asked, selection))
+        return self._write(
+            Many(
+                CHANGE_ITEMS, rows, _key(key), common, str(board_id), asked, selection, at_once=CHANGES_PER_DOCUMENT
+            )
+        )  # fmt: skip
 
     def create_items(
         self,
         board_id: str | int,
-        rows: Sequence[tuple[str, str | None, Mapping[str, Any]]],
+        rows: Sequence[tuple[str, str | None, Mapping[str, Any] | str]],
         key: str | None = None,
         *,
         create_labels: bool = False,
         columns: Sequence[str] | None = None,
         selection: str = CELL,
     ) -> list[Outcome]:
-        """Create items from (name, group id or None, cells). The same rows with the same key, within 30 minutes, make
-        nothing twice; a row whose fate is unknown is said to be so, and is not sent again under another key."""
-        written = dict.fromkeys(column for _, _, members in rows for column in members if column != "name")
+        """Create items from (name, group id or None, cells or their text). The same rows with the same key, within 30
+        minutes, make nothing twice; a row whose fate is unknown is said to be so, and is not sent again under another
+        key."""
+        given = [members for _, _, members in rows if not isinstance(members, str)]
+        written = dict.fromkeys(column for members in given for column in members if column != "name")
         many = [{"name": name, "group": group, "values": json_text(members)} for name, group, members in rows]
         common = {"board": str(board_id), "labels": create_labels}
         asked = tuple(written) if columns is None else tuple(columns)
@@ -267,6 +276,6 @@ def size_of(row: Mapping[str, Any]) -> int:
     return sum(len(str(value).encode("utf-8", "surrogatepass")) + 40 for value in row.values()) + 400
 
 
-def json_text(members: Mapping[str, Any]) -> str:
+def json_text(members: Mapping[str, Any] | str) -> str:
     """Column values as the JSON *text* that monday.com wants in a variable; an object would be refused."""
-    return dump(members).decode()
+    return members if isinstance(members, str) else dump(members).decode()

@@ -7,10 +7,11 @@ told comes back as `Outgoing`; its answer is taken in like any other reading, wi
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 
 import change_queue
 from column_types import CellError, from_json, is_empty
@@ -53,21 +54,21 @@ class Options:
     unify: bool = False
 
 
-class CellTimes(Map[str, "datetime | None"]):
-    """When the fields of an item were changed; looked up when a conflict asks."""
+class Times(Map[str, "datetime | None"]):
+    """When fields were changed; looked up when a conflict asks."""
 
-    def __init__(self, bound: BoundMapping, item: Item) -> None:
-        self._bound = bound
-        self._item = item
+    def __init__(self, fields: Sequence[str], look_up: Callable[[str], datetime | None]) -> None:
+        self._fields = fields
+        self._look_up = look_up
 
     def __getitem__(self, name: str) -> datetime | None:
-        return self._bound.changed_at(name, self._item)
+        return self._look_up(name)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._bound.fields)
+        return iter(self._fields)
 
     def __len__(self) -> int:
-        return len(self._bound.fields)
+        return len(self._fields)
 
 
 @dataclass(slots=True)
@@ -102,6 +103,7 @@ class Engine:
         """When root rows were changed by SQL, as the outbox tells; filled by whoever reads it."""
         self.choices: dict[str, dict[str, Choice]] = {}
         """What a person has decided about fields, by item id."""
+        self._outbox: Callable[[], Map[str, datetime]] = dict
         self.held: set[str] = set()
         """The items that this run has found something to be held of."""
         self._first_held: set[str] = set()
@@ -138,6 +140,11 @@ class Engine:
         report.errors += sum(bool(answer.refused) for answer in answers)
         self.report.add(report)
         _tell(batch, self.mapping.entity_type)
+
+    def forget_counts(self) -> None:
+        """Another run begins."""
+        for seen in (self.held, self._first_held, self._disputed):
+            seen.clear()
 
     def _count_held(self, batch: Batch) -> None:
         """A run looks at some records several times, and counts what is held once."""
@@ -242,6 +249,10 @@ class Engine:
 
     def _apply(self, tx: Transaction, items: Sequence[Item], answers: Map[str, Answer], force: bool) -> Batch:
         batch = Batch(EntityReport(self.mapping.entity, self.state.board_id, read=len(items)))
+        self._outbox = cache(lambda: change_queue.dates(tx, self.mapping))
+        answers = {item.id: answers[item.id] for item in items if item.id in answers}
+        made = [answer for answer in answers.values() if answer.made_under]
+        self.state.adopt(tx, {answer.item.id: answer.root_id for answer in made})
         tasks = self._tasks(tx, items, force, batch)
         tasks = [task for task in tasks if self._read(task, answers.get(task.item.id), batch)]
         tasks = self.identity.settle(tx, tasks, batch)
@@ -256,6 +267,8 @@ class Engine:
         for table, ids in effects.edited.items():
             change_queue.note_edited(tx, self.store.owners.values(), table, ids, here)
         self._save(tx, answers, batch)
+        for key in {answer.made_under for answer in made}:
+            self.state.drop_intents(tx, key, [])
         return batch
 
     def _tasks(self, tx: Transaction, items: Sequence[Item], force: bool, batch: Batch) -> list[Task]:
@@ -378,11 +391,13 @@ class Engine:
     def _decide_both(self, task: Task, rules: Rules, batch: Batch) -> None:
         stored = task.stored
         assert stored is not None
-        monday = Side(task.record, task.base_monday, CellTimes(self.bound, task.item))
-        postgres = Side(stored.record, task.base_postgres, self._changed_at(task, stored))
+        fields = self.bound.fields
+        cells = Times(fields, lambda name: self.bound.changed_at(name, task.item))
+        monday = Side(task.record, task.base_monday, cells)
+        postgres = Side(stored.record, task.base_postgres, Times(fields, lambda name: self._changed_at(task, name)))
         choices = self.choices.get(task.item.id, {})
-        fields = [name for name in self.bound.fields if name not in choices] if choices else self.bound.fields
-        task.plan = reconcile(monday, postgres, fields, rules, self.bound.same)
+        left = [name for name in fields if name not in choices] if choices else fields
+        task.plan = reconcile(monday, postgres, left, rules, self.bound.same)
         self._choose(task, choices, rules, batch)
         self._close(task, batch)
         if self.options.unify and rules.write_monday:
@@ -395,7 +410,7 @@ class Engine:
             record = {**stored.record, **task.plan.to_postgres}
             changed = frozenset(task.plan.to_postgres)
             task.upsert = Upsert(task.item.id, _rank(task.item), record, changed, stored, back or task.adopts)
-            task.upsert.own = self._own(task)
+            task.upsert.own, task.upsert.adopts = self._own(task), task.adopts
         self._tell_monday(task, rules, batch)
 
     def _own(self, task: Task) -> Record:
@@ -417,16 +432,15 @@ class Engine:
             if not busy and not is_empty(shown) and not self.bound.same(name, task.record.get(name), shown):
                 task.plan.to_monday[name] = shown
 
-    def _changed_at(self, task: Task, stored: Stored) -> Map[str, datetime | None]:
-        """When the row was last changed by SQL, if that is known, or was when a conflict was held."""
-        at = self.dates.get(stored.root_id)
-        if at:
-            return dict.fromkeys(self.bound.fields, at)
-        return {
-            name: one.postgres_changed_at
-            for name, one in task.disputes.items()
-            if self.bound.same(name, from_json(self.bound.kinds.get(name, "text"), one.postgres), stored.record.get(name))
-        }
+    def _changed_at(self, task: Task, name: str) -> datetime | None:
+        """When the row was last changed by SQL: as the outbox tells, or as it did when the conflict was held."""
+        assert task.stored is not None
+        at = self._outbox().get(task.stored.root_id) or self.dates.get(task.stored.root_id)
+        held = task.disputes.get(name)
+        if at is not None or held is None:
+            return at
+        known = from_json(self.bound.kinds[name], held.postgres)
+        return held.postgres_changed_at if self.bound.same(name, known, task.stored.record.get(name)) else None
 
     def _choose(self, task: Task, choices: Map[str, Choice], rules: Rules, batch: Batch) -> None:
         """Bring what a person has chosen to both sides, unless somebody has edited it since."""
@@ -484,6 +498,8 @@ class Engine:
             batch.unskipped.append(task.item.id)
         if root_id is None or task.removes_item:
             return None
+        if task.copied_sync_id and task.stored is None and self.options.write_monday:
+            batch.outgoing.append(Outgoing(task.item, root_id, {}, {}, (), clear_sync_id=True))
         due = self._owes_monday(task)
         status = "disabled" if task.idle else "conflict" if plan.held else "pending" if due else "synced"
         if self.mapping.record_settings:
@@ -514,7 +530,7 @@ class Engine:
 
     def _waits(self, task: Task) -> bool:
         """Whether something that monday.com shows has not found its way into PostgreSQL yet."""
-        return any(
+        return task.item.id in self.bound.unresolved or any(
             not self.bound.same(name, task.record.get(name), task.plan.base_monday.get(name))
             for name in (*task.plan.waiting, *task.plan.to_monday)
         )
@@ -567,7 +583,10 @@ class Engine:
         self.state.log(tx, batch.logs)
 
     def _save_answer(self, tx: Transaction, answer: Answer, batch: Batch) -> None:
-        if answer.sent:
+        if answer.made_under:
+            message = f"item made of {self.mapping.entity_type} {answer.root_id}"
+            batch.log("create", "success", message, answer.item.id, answer.root_id)
+        elif answer.sent:
             batch.log("push", "success", ", ".join(sorted(answer.sent)), answer.item.id, answer.root_id)
         if answer.refused:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in sorted(answer.refused.items()))
@@ -636,8 +655,16 @@ def _rank(item: Item) -> tuple[str, int]:
 
 
 def _tell(batch: Batch, entity_type: str) -> None:
+    """A line for each error, and one for all warnings of a kind: sync_logs names every item."""
+    alike: dict[str, list[LogEntry]] = {}
     for entry in batch.logs:
         if entry.status == "error":
             log.error("%s %s: %s", entity_type, entry.monday_id or entry.entity_id, entry.message)
         elif entry.status == "warning":
-            log.warning("%s (%s %s)", entry.message, entity_type, entry.monday_id or entry.entity_id)
+            alike.setdefault(entry.message.partition(": ")[0], []).append(entry)
+    for kind, entries in alike.items():
+        first = entries[0].monday_id or entries[0].entity_id
+        if len(entries) == 1:
+            log.warning("%s (%s %s)", entries[0].message, entity_type, first)
+        else:
+            log.warning("%s (%d %ss, such as %s)", kind, len(entries), entity_type, first)

@@ -10,23 +10,29 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import change_queue
 from board_sync import BoardSync, too_many
-from creation import Creation
+from creation import ROWS_PER_IMPORT, Creation
 from db_connector import identifier, table_name
 from errors import GuardStop
 from identity import AMBIGUOUS
+from models import Page
+from monday_pages import ahead
+from monday_writes import CHANGES_PER_DOCUMENT
 from report import EntityReport
 from sync_engine import Look
 from sync_monday_to_pg import Pull
-from sync_state import Removal, put
+from sync_state import LogEntry, Removal, put
+from sync_task import Batch
 
 log = logging.getLogger("monday_sync")
 
 RECORDS_AT_ONCE = 400
+CHANGES_AT_ONCE = 5 * CHANGES_PER_DOCUMENT
+NOT_HERE = "the row was edited, and its item is not on the board: restore the item, or archive the row"
 HELD_ROW = (
     "the row is there again, and its item is not: restore the item on the board, or run:"
     " python main.py record ID --recreate"
@@ -39,8 +45,14 @@ class Push:
     def __init__(self, sync: BoardSync) -> None:
         self.sync = sync
         self.creation = Creation(sync)
+        self.new: list[str] = []
+        """Rows to make items of, gathered so that many can go in one import."""
         self.left = sync.options.limit
         self.remembered: dict[str, Any] = sync.memory.get(self._name) or {}
+        mark = sync.memory.get(f"setup:{sync.mapping.entity}") or {}
+        self._fingerprint = f"{sync.fingerprint()}/{mark.get('mark', '')}"
+        self.looked_at: set[str] = set()
+        """Items of which the same run has held something already."""
 
     @property
     def _name(self) -> str:
@@ -75,6 +87,7 @@ class Push:
         if full:
             for root_ids in self._all_rows():
                 self._deal_with(root_ids)
+            self._create_gathered(at_least=1)
         self._drain()
         self._retry()
         self._finish(full)
@@ -99,7 +112,7 @@ class Push:
         return [Removal(item_id, root_id) for item_id, root_id in gone]
 
     def _compares_everything(self) -> bool:
-        if self.sync.options.full or self.remembered.get("fingerprint") != self.sync.fingerprint():
+        if self.sync.options.full or self.remembered.get("fingerprint") != self._fingerprint:
             return True
         with self.sync.db.transaction(read_only=True) as tx:
             return not change_queue.installed(tx, self.sync.mapping)
@@ -125,6 +138,7 @@ class Push:
             part = roots[start : start + 2 * RECORDS_AT_ONCE]
             if self._deal_with(part):
                 dealt.update(part)
+        self._create_gathered(at_least=1)
         if self.sync.options.dry_run:
             return
         kept = {entry for root, entries in noted.roots.items() if root not in dealt for entry in entries}
@@ -135,26 +149,33 @@ class Push:
         """Try again what was refused, when its pause is over."""
         with self.sync.db.transaction() as tx:
             due = self.sync.state.due(tx)
-            if not self.sync.options.dry_run:
-                self.sync.state.tried(tx, due)
+        waiting: list[str] = []
         for start in range(0, len(due), RECORDS_AT_ONCE):
-            self._deal_with(due[start : start + RECORDS_AT_ONCE])
+            self._deal_with(due[start : start + RECORDS_AT_ONCE], waiting)
+        self._create_gathered(at_least=1)
+        if due and not self.sync.options.dry_run:
+            # Only now, because whoever is killed before has tried nothing.
+            with self.sync.db.transaction() as tx:
+                self.sync.state.tried(tx, due)
+                self.sync.state.wait(tx, waiting)
 
     # Doing it
 
-    def _deal_with(self, root_ids: Sequence[str]) -> bool:
+    def _deal_with(self, root_ids: Sequence[str], waiting: list[str] | None = None) -> bool:
         """Look at root rows and send what is news; whether all of them were dealt with (a limit may cut them short)."""
         with self.sync.db.transaction(read_only=True) as tx:
             look = self.sync.engine.look(tx, root_ids)
+        if waiting is not None:
+            waiting += look.waiting
         if look.waiting and not self.sync.options.dry_run:
             with self.sync.db.transaction() as tx:
                 self.sync.state.wait(tx, look.waiting)
         self._report_held(look)
-        look.changed = [one for one in look.changed if one not in self.sync.engine.held]
+        look.changed = [one for one in look.changed if one not in self.looked_at]
         whole = self._limit(look)
-        for start in range(0, len(look.changed), RECORDS_AT_ONCE):
-            self._change(look.changed[start : start + RECORDS_AT_ONCE])
-        self._create(self._unmet(look.new))
+        self._change(look.changed)
+        self.new += self._unmet(look.new)
+        self._create_gathered(at_least=ROWS_PER_IMPORT)
         return whole and not look.ambiguous
 
     def _unmet(self, root_ids: list[str]) -> list[str]:
@@ -188,10 +209,47 @@ class Push:
     def _change(self, item_ids: Sequence[str]) -> None:
         """Read the items as they are now, so that what both sides changed is settled by rule, and send the rest."""
         sync = self.sync
-        for items in sync.monday.items(item_ids, sync.bound.column_ids, sync.bound.selection):
-            here = [item for item in items if item.state == "active" and item.board_id in (None, sync.board.id)]
-            sync.deliver(sync.engine.take(here, force=True))
+        batch = Batch(EntityReport(sync.mapping.entity, sync.board.id))
+        missing = set(item_ids)
+        for page in ahead(lambda cancelled: self._pages_of(item_ids)):
+            here = [item for item in page.items if item.state == "active" and item.board_id in (None, sync.board.id)]
+            missing -= {item.id for item in here}
+            taken = sync.engine.take(here, force=True)
+            batch.outgoing += taken.outgoing
+            batch.removals += taken.removals
+            if len(batch.outgoing) >= CHANGES_AT_ONCE:
+                sync.deliver(batch)
+                batch.outgoing, batch.removals = [], []
             sync.progress(sync.mapping.entity, sync.report.read, None)
+        sync.deliver(batch)
+        self._keep_back(missing)
+
+    def _pages_of(self, item_ids: Sequence[str]) -> Iterator[Page]:
+        """The next hundred is read while the last ones are being written."""
+        sync = self.sync
+        for items in sync.monday.items(item_ids, sync.bound.column_ids, sync.bound.selection):
+            yield Page(items, "more")
+
+    def _keep_back(self, item_ids: Collection[str]) -> None:
+        """Changes whose items are not on the board now: they wait, with growing pauses, for the item or for a pull."""
+        if not item_ids or self.sync.options.dry_run:
+            return
+        with self.sync.db.transaction() as tx:
+            links = self.sync.state.find(tx, [(item_id, "") for item_id in item_ids]).links
+            roots = {str(link.entity_id): item_id for item_id, link in links.items() if not link.archived}
+            for root_id in roots:
+                self.sync.report.set_aside += self.sync.state.refused(tx, root_id, NOT_HERE)
+            entries = [LogEntry("push", "error", NOT_HERE, item_id, root_id) for root_id, item_id in roots.items()]
+            self.sync.state.log(tx, entries)
+        self.sync.report.errors += len(roots)
+        for root_id, item_id in roots.items():
+            log.error("%s %s (item %s): %s", self.sync.mapping.entity_type, root_id, item_id, NOT_HERE)
+
+    def _create_gathered(self, at_least: int) -> None:
+        """Make items of the rows gathered, once there are so many."""
+        if len(self.new) >= at_least:
+            root_ids, self.new = self.new, []
+            self._create(root_ids)
 
     def _create(self, root_ids: Sequence[str]) -> None:
         if not root_ids or not self.sync.engine.options.write_monday:
@@ -235,7 +293,7 @@ class Push:
         if self.sync.options.dry_run or self.left is not None:
             return
         if full:
-            self.remembered["fingerprint"] = self.sync.fingerprint()
+            self.remembered["fingerprint"] = self._fingerprint
         with self.sync.db.transaction() as tx:
             put(tx, self._name, self.remembered)
 
@@ -252,6 +310,7 @@ def sync_both_ways(pull: Pull) -> EntityReport:
     if not pull.options.dry_run:
         push.creation.recover()
     report = pull.run()
+    push.looked_at = set(pull.engine.held)
     push.push(removals)
     return report
 

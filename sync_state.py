@@ -111,13 +111,13 @@ class Removal:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A document in which items are, or were, about to be created. `age_s` is counted by the database's clock."""
+    """A document in which items are, or were, about to be created; since when, by the database's clock."""
 
     key: str
     kind: str
     document: dict[str, Any]
     job_id: str | None = None
-    age_s: float = 0.0
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +188,19 @@ class SyncState:
             (self.entity_type,),
         )
         return [row[0] for row in rows]
+
+    def agree_on_rows(self, tx: Transaction, records: Map[str, Record], kinds: Map[str, str]) -> None:
+        """What these rows (id → record) show is known from now on, also where their items show something else."""
+        links = {root_id: link for root_id, link in self.of_rows(tx, list(records)).items() if link.monday_id}
+        rows = []
+        for root_id, link in links.items():
+            ours, _ = link.images(kinds)
+            change = LinkChange(link.monday_id, root_id, ours, records[root_id], None, None)
+            rows.append((link.id, _bases(change)[1]))
+        tx.bulk(
+            "update sync_mapping as l set base_postgres = new.base, updated_at = now() from {rows} where l.id = new.id",
+            {"id": "uuid", "base": "jsonb"}, rows,
+        )  # fmt: skip
 
     def wait(self, tx: Transaction, entity_ids: Sequence[str]) -> None:
         """Changes of these rows wait for a setting of their record; they are looked at again once it lets them through."""
@@ -325,7 +338,7 @@ class SyncState:
     def intents(self, tx: Transaction) -> list[Intent]:
         """The documents that are in doubt, oldest first."""
         rows = tx.rows(
-            "select key, kind, document, job_id, extract(epoch from now() - created_at)::float8 from sync_intents"
+            "select key, kind, document, job_id, created_at from sync_intents"
             " where entity_type = %s and monday_board_id = %s order by created_at, key",
             (self.entity_type, self.board_id),
         )
@@ -370,6 +383,36 @@ class SyncState:
             " where l.intent_key = i.key and l.monday_id is null and l.entity_type = i.entity_type)",
             (key,),
         )
+
+    def release(self, tx: Transaction, key: str, entity_ids: Sequence[str] | None = None) -> None:
+        """Of these rows (when none are named, all) the document made nothing: they are new again, and due."""
+        tx.execute(
+            "update sync_mapping set intent = null, intent_key = null, intent_at = null, sync_status = 'pending',"
+            " next_try_at = now(), updated_at = now() where entity_type = %s and intent_key = %s and monday_id is null"
+            " and (%s::text[] is null or entity_id = any(%s))",
+            (self.entity_type, key, entity_ids, list(entity_ids or ())),
+        )
+        self.drop_intents(tx, key, [])
+
+    def doubt(self, tx: Transaction, entity_ids: Sequence[str], message: str) -> list[str]:
+        """Items may have been made of these rows, and a person has to look; the rows of which that is news."""
+        rows = tx.rows(
+            "update sync_mapping set sync_status = 'set_aside', last_error = %(message)s, updated_at = now()"
+            " where entity_type = %(type)s and entity_id = any(%(ids)s) and sync_status <> 'set_aside' returning entity_id",
+            {"message": message, "type": self.entity_type, "ids": list(entity_ids)},
+        )
+        return [row[0] for row in rows]
+
+    def names_in_doubt(self, tx: Transaction) -> set[str]:
+        """The names under which a push may just have made items that no link knows yet."""
+        rows = tx.rows(
+            "select r ->> 'name' from sync_intents as i, jsonb_array_elements(i.document -> 'rows') as r"
+            " join sync_mapping as l on l.entity_type = %(type)s and l.entity_id = r ->> 'entity_id'"
+            " where i.entity_type = %(type)s and i.monday_board_id = %(board)s and l.intent_key = i.key"
+            " and l.monday_id is null",
+            {"type": self.entity_type, "board": self.board_id},
+        )
+        return {row[0] for row in rows}
 
     def refuse_creation(self, tx: Transaction, entity_id: str, message: str) -> bool:
         """Note that no item could be made of a row; whether it is set aside now."""
@@ -679,8 +722,15 @@ def put(tx: Transaction, name: str, value: Any) -> None:
 
 
 def take_turn(tx: Transaction) -> None:
-    """Wait until no other process of the tool writes, before this transaction looks at anything."""
-    tx.execute("lock table sync_turn in exclusive mode")
+    """Wait until no other process of the tool writes, before this transaction looks at anything.
+
+    What follows looks up the keys of a page. In a database that is being filled, whose statistics are old or missing,
+    the planner would rather read whole tables, again for every page; it is told that a page through an index costs
+    little, as it does where most of them are in memory.
+    """
+    tx.execute(
+        "set local random_page_cost = 0.1; set local seq_page_cost = 0.1; lock table sync_turn in exclusive mode"
+    )
 
 
 def watermark(value: str | None) -> datetime | None:

@@ -62,6 +62,8 @@ class Answer:
     root_id: str
     sent: Map[str, object]
     refused: Map[str, str] = field(default_factory=dict)
+    made_under: str = ""
+    """The key of the document that made the item of its row, when that is news."""
 
 
 @dataclass(slots=True)

@@ -1,0 +1,215 @@
+"""What became of items that were about to be created when a process died, or when no answer came.
+
+The board is asked first, by the row key that each item carries in the sync id column, because only monday.com's clock
+says whether it still knows an Idempotency-Key. Only when nothing of a document is there is the same document sent again
+under the same key: either that returns what was made, or nothing was made.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from errors import QueryRejected, RecordRefused
+from item_import import ItemImport
+from models import Item
+from sync_state import Intent, LogEntry
+
+if TYPE_CHECKING:
+    from creation import Creation
+
+log = logging.getLogger("monday_sync")
+
+PAUSES_S = (5.0, 10.0, 20.0, 40.0)
+"""Together longer than monday.com works on one call, and than its filtered reads lag behind."""
+SKEW = timedelta(minutes=1)
+"""How far monday.com's clock may lie behind PostgreSQL's."""
+IN_DOUBT = "an item of this name may be the one made of this row; archive it, or wait until it is named otherwise"
+
+
+class Recovery:
+    """Clears up the documents in doubt of one board. Nobody else works on the entity meanwhile."""
+
+    def __init__(self, creation: Creation) -> None:
+        self.creation = creation
+        self.sync = creation.sync
+        self.db, self.state, self.bound = creation.db, creation.state, creation.bound
+        self.sync_id = creation.sync_id
+
+    def run(self) -> None:
+        """Bring each document to its end, oldest first."""
+        with self.db.transaction(read_only=True) as tx:
+            intents = self.state.intents(tx)
+        for intent in intents:
+            if intent.kind == "import":
+                self.finish_import(intent, intent.job_id)
+            elif self.sync_id:
+                self._recover(intent)
+            else:
+                self._recover_by_name(intent)
+            self.sync.writer.raise_trouble()
+
+    def _open(self, intent: Intent) -> list[str]:
+        """The rows of a document that have no item yet."""
+        with self.db.transaction(read_only=True) as tx:
+            return self.state.intended(tx, intent.key)
+
+    def _recover(self, intent: Intent) -> None:
+        wanted = self._open(intent)
+        found = self._look_up(wanted)
+        if not found and len(wanted) == len(intent.document["rows"]):
+            self._send_again(intent)
+            return
+        # Some of it was made, so the document must not be sent again: its key may be forgotten by now.
+        self.creation.settle(intent, found)
+        for _ in self._while_missing(intent, "An item that was just made may not be found yet."):
+            self.creation.settle(intent, self._look_up(self._open(intent)))
+        self.creation.forget(intent)
+
+    def _send_again(self, intent: Intent) -> None:
+        log.info("Sending again a document of %d items whose answer never came.", len(intent.document["rows"]))
+        try:
+            self.creation.send(intent)
+        except QueryRejected:
+            log.warning("monday.com does not understand the document any more; its rows are new again.")
+            self.creation.forget(intent)
+
+    def _while_missing(self, intent: Intent, reason: str) -> Iterator[None]:
+        """One turn after each of some growing pauses, as long as rows of the document have no item."""
+        for seconds in PAUSES_S:
+            if not self._open(intent):
+                return
+            log.info("%s", reason)
+            self.sync.monday.wait(seconds, "lag")
+            yield
+
+    # By the sync id
+
+    def _look_up(self, wanted: Sequence[str]) -> dict[str, Item]:
+        """The items that carry the ids of these rows."""
+        if not wanted:
+            return {}
+        items = self.sync.monday.find_by_text(
+            self.sync.board.id, str(self.sync_id), wanted, self.bound.column_ids, self.bound.selection
+        )
+        return self._first_made(items, set(wanted))
+
+    def _first_made(self, items: Sequence[Item], wanted: Collection[str]) -> dict[str, Item]:
+        """By row id; of several items that carry the same one, somebody duplicated the first."""
+        found: dict[str, Item] = {}
+        for item in sorted(items, key=lambda one: int(one.id)):
+            cell = item.cells.get(str(self.sync_id)) or {}
+            root_id = str(cell.get("text") or "").strip()
+            if root_id in wanted:
+                found.setdefault(root_id, item)
+        return found
+
+    # Without a sync id column
+
+    def _recover_by_name(self, intent: Intent) -> None:
+        """What the tool's own user has made since the intent, and nobody knows, may be what the document made."""
+        wanted = self._open(intent)
+        rows = {row["entity_id"]: str(row["name"]) for row in intent.document["rows"] if row["entity_id"] in wanted}
+        suspects = self._suspects(intent)
+        found = only_ones(rows, suspects)
+        others = [item for item in suspects if item.id not in {one.id for one in found.values()}]
+        names = {item.name for item in others}
+        left = [root_id for root_id in rows if root_id not in found]
+        # One of the same name that is not the only one; or as many others, which somebody may have renamed.
+        doubtful = [root_id for root_id in left if rows[root_id] in names or len(others) >= len(left)]
+        if not found and not doubtful and len(wanted) == len(intent.document["rows"]):
+            self._send_again(intent)
+            return
+        self.creation.settle(intent, found)
+        self._set_aside(intent, doubtful)
+        self.creation.forget(intent, [root_id for root_id in left if root_id not in doubtful])
+
+    def _suspects(self, intent: Intent) -> list[Item]:
+        since = intent.created_at - SKEW if intent.created_at else None
+        young: list[Item] = []
+        for page in self.sync.monday.pages(self.sync.board.id, self.bound.column_ids, self.bound.selection):
+            young += [item for item in page.items if since is None or (made := _moment(item)) is None or made >= since]
+        with self.db.transaction(read_only=True) as tx:
+            linked = self.state.find(tx, [(item.id, "") for item in young]).links
+        unknown = [item for item in young if item.id not in linked]
+        if not unknown:
+            return []
+        makers, me = self.sync.monday.makers([item.id for item in unknown]), self.sync.monday.me().id
+        return [item for item in unknown if makers.get(item.id, me) == me]
+
+    def _set_aside(self, intent: Intent, doubtful: Sequence[str]) -> None:
+        if not doubtful:
+            return
+        log.error("%d %s are in doubt: %s", len(doubtful), self.sync.mapping.entity, IN_DOUBT)
+        self.sync.report.set_aside += len(doubtful)
+        with self.db.transaction() as tx:
+            news = self.state.doubt(tx, doubtful, IN_DOUBT)
+            self.state.log(tx, [LogEntry("create", "error", IN_DOUBT, None, root_id) for root_id in news])
+
+    # Imports
+
+    def finish_import(self, intent: Intent, job_id: str | None, uploaded: bool = False) -> list[str]:
+        """Wait for the end of an import and link what it has made; the rows that it has not."""
+        made = 0
+        if job_id:
+            carrier = ItemImport(self.sync.monday, self.bound, self.sync.board.id, str(self.sync_id))
+            made = self._outcome(carrier, job_id, uploaded)
+        if made:
+            self._read_back(intent, made)
+        left = self._open(intent)
+        self.creation.forget(intent)
+        return left
+
+    def _outcome(self, carrier: ItemImport, job_id: str, uploaded: bool) -> int:
+        """How many items an import has made; -1 when it does not say."""
+        try:
+            if not uploaded and not self._was_uploaded(carrier, job_id):
+                return 0
+            return carrier.wait(job_id)
+        except RecordRefused as error:
+            log.warning("The bulk import did not go through (%s); the rows go in documents.", error.message)
+            return -1 if error.code in ("", "INTERNAL_ERROR") else 0
+
+    def _was_uploaded(self, carrier: ItemImport, job_id: str) -> bool:
+        """Whether rows reached the job of a process that died; the news of an upload may be under way."""
+        for seconds in (*PAUSES_S, 0.0):
+            if not carrier.waits_for_rows(job_id):
+                return True
+            self.sync.monday.wait(seconds, "job")
+        return False
+
+    def _read_back(self, intent: Intent, made: int) -> None:
+        """Link what was made. Listings lag, so it is looked for until as many are there as the job says."""
+        self._read_board(intent)
+        rows = len(intent.document["rows"])
+        for _ in self._while_missing(intent, "The items of an import may not be listed yet."):
+            if 0 <= made <= rows - len(self._open(intent)):
+                return
+            self._read_board(intent)
+
+    def _read_board(self, intent: Intent) -> None:
+        wanted = set(self._open(intent))
+        pages = self.sync.monday.pages(self.sync.board.id, self.bound.column_ids, self.bound.selection)
+        for page in pages:
+            found = self._first_made(page.items, wanted)
+            self.creation.settle(intent, found)
+            wanted -= found.keys()
+            if not wanted:
+                return
+
+
+def only_ones(rows: dict[str, str], items: Sequence[Item]) -> dict[str, Item]:
+    """The items that are the only one of their name, of rows (id → name) that are too."""
+    named: dict[str, list[str]] = {}
+    for root_id, name in rows.items():
+        named.setdefault(name, []).append(root_id)
+    same: dict[str, list[Item]] = {}
+    for item in items:
+        same.setdefault(item.name, []).append(item)
+    return {ids[0]: same[name][0] for name, ids in named.items() if len(ids) == 1 and len(same.get(name, ())) == 1}
+
+
+def _moment(item: Item) -> datetime | None:
+    return datetime.fromisoformat(item.created_at.replace("Z", "+00:00")) if item.created_at else None

@@ -13,6 +13,7 @@ from db_connector import Composable, Transaction, compose, identifier, identifie
 from errors import SchemaMissing
 from mapping import BoundMapping, Mapping, Related
 from models import Value
+from postgres_errors import TOOL_TABLES
 
 Slot = tuple[str, str | None]
 """A column, and for JSONB the key in it."""
@@ -274,7 +275,9 @@ def column_types_of(tx: Transaction, tables: Iterable[str]) -> dict[str, dict[st
     for table, column, kind in rows:
         types.setdefault(table, {})[column] = LIMITED.sub("text", kind)
     if missing := [table for table in wanted if table not in types]:
-        raise SchemaMissing(f"There is no table {', '.join(missing)}.", hint="Run: python main.py init-db")
+        known = TOOL_TABLES.issuperset(missing)
+        hint = "run: python main.py init-db" if known else "Create it, or correct the name in the mapping."
+        raise SchemaMissing(f"There is no table {', '.join(missing)}.", hint=hint)
     return types
 
 

@@ -365,6 +365,7 @@ create table if not exists sync_outbox (
     attempts integer not null default 0,
     next_try_at timestamptz,
     last_error text);
+alter table sync_outbox add column if not exists entity_type text not null default '';
 create index if not exists sync_outbox_entity_idx on sync_outbox (entity_type, id);
 
 -- Fields that both sides changed to different values, and who won; `held` waits for a person.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterable
 from collections.abc import Mapping as Map
 from dataclasses import dataclass
 from typing import Any
 
 import change_queue
-from db_connector import Database, identifier, table_name
+from db_connector import Database, compose, identifier, table_name
 from item_writer import ItemWriter
 from mapping import BoundMapping, Mapping
 from models import Board, Item
@@ -19,8 +20,10 @@ from record_store import RecordStore
 from report import EntityReport
 from row_table import column_types_of
 from sync_engine import TO_MONDAY, TO_POSTGRES, Engine, Options
-from sync_state import Memory, Removal, SyncState
+from sync_state import LogEntry, Memory, Removal, SyncState, put, take_turn
 from sync_task import Batch
+
+log = logging.getLogger("monday_sync")
 
 GUARD_SHARE = 0.10
 GUARD_RECORDS = 20
@@ -122,8 +125,37 @@ class BoardSync:
         with self.db.transaction(read_only=True) as tx:
             self.engine.dates.update(change_queue.dates(tx, self.mapping))
         if not self.options.dry_run:
+            self._rename_keys()
             with self.db.transaction() as tx:
                 note_settings(tx, self.mapping)
+
+    def _rename_keys(self) -> None:
+        """A column that was renamed on the board takes its key in `metadata` along, before anybody reads a row."""
+        before: dict[str, str] = self.remembered.get("titles") or {}
+        moved = [
+            (before[column], title)
+            for column, title in self.titles().items()
+            if before.get(column, title) != title
+        ]
+        if not moved:
+            if not before:
+                self.remembered["titles"] = self.titles()
+                self.memory.put(self.pulled, self.remembered)
+            return
+        with self.db.transaction() as tx:
+            take_turn(tx)
+            statement = compose(
+                "update {table} as t set {rest} = (t.{rest} - %(old)s) || coalesce((select jsonb_object_agg(r.new,"
+                " t.{rest} -> r.old) from unnest(%(old)s, %(new)s) as r (old, new) where t.{rest} ? r.old), '{{}}')"
+                " where t.{rest} ?| %(old)s",
+                table=table_name(self.mapping.table), rest=identifier(str(self.mapping.rest)),
+            )  # fmt: skip
+            tx.execute(statement, {"old": [old for old, _ in moved], "new": [new for _, new in moved]})
+            renames = [LogEntry("rename", "success", f"column {old!r} is called {new!r} now") for old, new in moved]
+            self.state.log(tx, renames)
+            self.remembered["titles"] = {**before, **self.titles()}
+            put(tx, self.pulled, self.remembered)
+        log.info("%s: %d columns were renamed on the board.", self.mapping.entity, len(moved))
 
     def count_leftovers(self) -> None:
         """What waits for a person counts in every run until somebody has dealt with it."""

@@ -19,12 +19,11 @@ from itertools import chain, islice
 from typing import Any
 
 from board_sync import BoardSync, Progress, PullOptions, too_many
-from db_connector import compose, identifier, table_name
 from errors import CursorExpired, DatabaseError, GuardStop, Incomplete
 from models import Item, Page
 from parallel_reading import ParallelReading
 from report import EntityReport
-from sync_state import LogEntry, put, take_turn, watermark
+from sync_state import LogEntry, put, watermark
 
 __all__ = ["Progress", "Pull", "PullOptions", "sync_sales_staff"]
 
@@ -73,33 +72,6 @@ class Pull(BoardSync):
         if self.bound.missing:
             columns = ", ".join(self.bound.missing)
             log.warning("%s: the board has no column %s; what they fed stays as it is.", self.mapping.entity, columns)
-        if not self.options.dry_run:
-            self._rename_keys()
-
-    def _rename_keys(self) -> None:
-        """A column that was renamed on the board takes its key in `metadata` along."""
-        before: dict[str, str] = self.remembered.get("titles") or {}
-        moved = [
-            (before[column], title)
-            for column, title in self.titles().items()
-            if before.get(column, title) != title
-        ]
-        if not moved:
-            return
-        with self.db.transaction() as tx:
-            take_turn(tx)
-            statement = compose(
-                "update {table} as t set {rest} = (t.{rest} - %(old)s) || coalesce((select jsonb_object_agg(r.new,"
-                " t.{rest} -> r.old) from unnest(%(old)s, %(new)s) as r (old, new) where t.{rest} ? r.old), '{{}}')"
-                " where t.{rest} ?| %(old)s",
-                table=table_name(self.mapping.table), rest=identifier(str(self.mapping.rest)),
-            )  # fmt: skip
-            tx.execute(statement, {"old": [old for old, _ in moved], "new": [new for _, new in moved]})
-            renames = [LogEntry("rename", "success", f"column {old!r} is called {new!r} now") for old, new in moved]
-            self.state.log(tx, renames)
-            self.remembered["titles"] = {**before, **self.titles()}
-            put(tx, self.pulled, self.remembered)
-        log.info("%s: %d columns were renamed on the board.", self.mapping.entity, len(moved))
 
     def _compares_everything(self) -> bool:
         known = self.remembered.get("watermark") and self.remembered.get("fingerprint") == self.fingerprint()

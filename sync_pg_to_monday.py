@@ -306,6 +306,7 @@ def push_board(sync: BoardSync) -> EntityReport:
 def sync_both_ways(pull: Pull) -> EntityReport:
     """One pass over one entity: what changed on either side is decided once, and written on both."""
     push = Push(pull)
+    pull.begin()
     removals = push.guarded_removals()
     if not pull.options.dry_run:
         push.creation.recover()

@@ -9,7 +9,6 @@ from collections.abc import Mapping as Map
 from dataclasses import dataclass
 from typing import Any
 
-import change_queue
 from db_connector import Database, compose, identifier, table_name
 from item_writer import ItemWriter
 from mapping import BoundMapping, Mapping
@@ -17,9 +16,11 @@ from models import Board, Item
 from monday_api import Monday
 from record_settings import note_settings
 from record_store import RecordStore
+from relations import Relations
 from report import EntityReport
 from row_table import column_types_of
 from sync_engine import TO_MONDAY, TO_POSTGRES, Engine, Options
+from sync_id import with_own_sync_id
 from sync_state import LogEntry, Memory, Removal, SyncState, put, take_turn
 from sync_task import Batch
 
@@ -70,10 +71,13 @@ class BoardSync:
         """`writes` says which sides may be written: PostgreSQL, monday.com."""
         self.db = db
         self.monday = monday
-        self.mapping = mapping
         self.options = options or PullOptions()
         self.board = board or monday.board(board_id)
+        with db.transaction(read_only=True) as tx:
+            mapping = with_own_sync_id(tx, mapping, self.board)
+        self.mapping = mapping
         self.bound = BoundMapping(mapping, self.board)
+        self.bound.links = Relations(db, mappings or {})
         self.state = SyncState(mapping.entity_type, board_id, run_id)
         self.memory = Memory(db)
         self.remembered: dict[str, Any] = self.memory.get(self.pulled) or {}
@@ -121,9 +125,8 @@ class BoardSync:
         return f"{self.board.id}/{self.mapping.fingerprint}/{digest}"
 
     def begin(self) -> None:
-        """Take notice of what people have changed with SQL: when rows, and which settings of records."""
-        with self.db.transaction(read_only=True) as tx:
-            self.engine.dates.update(change_queue.dates(tx, self.mapping))
+        """A run begins: take notice of what people have set for single records."""
+        self.engine.forget_counts()
         if not self.options.dry_run:
             self._rename_keys()
             with self.db.transaction() as tx:

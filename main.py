@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 import commands_daemon
+import commands_records
 import logs
 from errors import EXIT_FAILED, EXIT_USAGE, SyncError
 
@@ -233,6 +234,8 @@ def _run_and_leave(
     with Progress(quiet) as progress:
         report = run(settings, direction, entities, options, progress, show)
     show_run(report, as_json)
+    if not as_json and not report.dry_run and any(entity.first_held for entity in report.entities):
+        report = commands_records.settle_first_meeting(settings, report, options, show_run)
     sys.exit(report.exit_code)
 
 
@@ -366,6 +369,10 @@ def demo(boards: str) -> None:
 # Going on and on
 
 commands_daemon.register(cli, command, Example)
+
+# What is a person's to say
+
+commands_records.register(cli, command, Example)
 
 
 # Errors and the way out

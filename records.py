@@ -1,0 +1,337 @@
+"""Single records: what is known of one, its settings, and a new item for a row that has lost its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from board_sync import BoardSync
+from creation import Creation
+from db_connector import Transaction, compose, identifier, joined, table_name
+from entity_lock import working_on
+from errors import EXIT_LEFTOVERS, SettingsError, SyncError
+from mapping import Mapping
+from record_settings import DIRECTIONS, note_settings
+from sync_run import Chosen, Parts, board_of
+from sync_state import LogEntry
+
+LINK = """
+select id::text, monday_id, entity_id, monday_board_id, sync_enabled, sync_direction, sync_status, archived_at, attempts,
+       next_try_at, last_error, synced_at
+from sync_mapping
+where entity_type = %(type)s and (monday_id = %(id)s or entity_id = %(id)s)
+order by archived_at is not null
+limit 1
+"""
+
+CONFLICTS = """
+select id::text, field from sync_conflicts where status = 'open' and entity_type = %s and entity_id = %s order by created_at
+"""
+
+
+class NotDone(SyncError):
+    """What was asked of a record cannot be done as things are."""
+
+    exit_code = EXIT_LEFTOVERS
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record: its mapping, its row, its link (or None), and what its row itself says about syncing."""
+
+    mapping: Mapping
+    row_id: str
+    link: dict[str, Any] | None
+    row: dict[str, Any] | None
+
+    def as_json(self, conflicts: Sequence[tuple[str, str]] = ()) -> dict[str, Any]:
+        """The documented shape."""
+        link, row = self.link or {}, self.row or {}
+        enabled = link.get("sync_enabled", True) and row.get("sync_enabled", True)
+        ways = [one.get("sync_direction", "bidirectional") for one in (link, row)]
+        return {
+            "entity": self.mapping.entity,
+            "entity_id": self.row_id,
+            "monday_id": link.get("monday_id"),
+            "board_id": link.get("monday_board_id"),
+            "sync_enabled": enabled,
+            "sync_direction": common(*ways),
+            "sync_status": link.get("sync_status", "pending"),
+            "archived": bool(row.get("archived_at") or link.get("archived_at")),
+            "attempts": link.get("attempts", 0),
+            "next_try_at": _utc(link.get("next_try_at")),
+            "last_error": link.get("last_error"),
+            "synced_at": _utc(link.get("synced_at")),
+            "conflicts": [{"id": conflict_id, "field": name} for conflict_id, name in conflicts],
+        }
+
+
+def common(one: str, other: str) -> str:
+    """The direction that two settings leave together."""
+    if "none" in (one, other) or {one, other} == {"monday_to_pg", "pg_to_monday"}:
+        return "none"
+    return other if one == "bidirectional" else one
+
+
+# Finding
+
+
+def find(tx: Transaction, mappings: Sequence[Mapping], given: str) -> Record:
+    """The record of a monday id, a row id, or entity/row id. Raises SettingsError when there is none, or several."""
+    entity, _, key = given.strip().rpartition("/")
+    if entity and entity not in {one.entity for one in mappings}:
+        raise SettingsError(
+            f"Unknown entity: {entity}.", hint=f"Known: {', '.join(one.entity for one in mappings)}."
+        )
+    found = [
+        record for one in mappings if entity in ("", one.entity) and (record := _of_entity(tx, one, key)) is not None
+    ]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise SettingsError(f"There is no record {given}.", hint="Name it by its monday id, its row id, or entity/row id.")
+    names = ", ".join(f"{one.mapping.entity}/{one.row_id}" for one in found)
+    raise SettingsError(f"{given} names several records.", hint=f"Name one of them: {names}.")
+
+
+def _of_entity(tx: Transaction, mapping: Mapping, key: str) -> Record | None:
+    link = next(iter(tx.dicts(LINK, {"type": mapping.entity_type, "id": key})), None)
+    row_id = str(link["entity_id"]) if link and link["entity_id"] else key
+    row = _row(tx, mapping, row_id)
+    return Record(mapping, row_id, link, row) if link or row else None
+
+
+def _row(tx: Transaction, mapping: Mapping, row_id: str) -> dict[str, Any] | None:
+    if tx.value("select to_regclass(%s)", (mapping.table,)) is None:
+        return None
+    settings = ", t.sync_enabled, t.sync_direction, t.sync_status" if mapping.record_settings else ""
+    conditions = [
+        compose(f" and t.{{column}} = %(only_{number})s", column=identifier(column))
+        for number, column in enumerate(mapping.only)
+    ]
+    statement = compose(
+        f"select t.archived_at{settings} from {{table}} as t where t.{{key}}::text = %(id)s{{only}}",
+        table=table_name(mapping.table), key=identifier(mapping.primary_key), only=joined("", conditions),
+    )  # fmt: skip
+    params = {"id": row_id, **{f"only_{number}": value for number, value in enumerate(mapping.only.values())}}
+    return next(iter(tx.dicts(statement, params)), None)
+
+
+def shown(tx: Transaction, record: Record) -> dict[str, Any]:
+    """What is known of a record."""
+    conflicts = tx.rows(CONFLICTS, (record.mapping.entity_type, record.row_id))
+    return record.as_json([(row[0], row[1]) for row in conflicts])
+
+
+# Settings
+
+
+def change(tx: Transaction, record: Record, enabled: bool | None, direction: str | None) -> None:
+    """Set them where they stand. What waits is looked at by the next run."""
+    if direction is not None and direction not in DIRECTIONS:
+        raise SettingsError(f"Unknown direction: {direction}.", hint=f"Known: {', '.join(DIRECTIONS)}.")
+    mapping = record.mapping
+    if mapping.record_settings and record.row is not None:
+        statement = compose(
+            "update {table} as t set sync_enabled = coalesce(%(enabled)s, t.sync_enabled),"
+            " sync_direction = coalesce(%(direction)s, t.sync_direction) where t.{key}::text = %(id)s",
+            table=table_name(mapping.table), key=identifier(mapping.primary_key),
+        )  # fmt: skip
+        tx.execute(statement, {"enabled": enabled, "direction": direction, "id": record.row_id})
+        # One place has the say, or a setting made with this command could not be seen in the row.
+        enabled, direction = (True if enabled else None), ("bidirectional" if direction else None)
+    if record.link is None and not mapping.record_settings:
+        tx.execute(
+            "insert into sync_mapping (entity_id, entity_type, sync_status) values (%s, %s, 'pending')"
+            " on conflict (entity_id, entity_type) do nothing",
+            (record.row_id, mapping.entity_type),
+        )
+    tx.execute(
+        "update sync_mapping set sync_enabled = coalesce(%(enabled)s, sync_enabled), updated_at = now(),"
+        " sync_direction = coalesce(%(direction)s, sync_direction),"
+        " next_try_at = case when attempts = 0 and archived_at is null then now() else next_try_at end"
+        " where entity_type = %(type)s and entity_id = %(id)s",
+        {"enabled": enabled, "direction": direction, "type": mapping.entity_type, "id": record.row_id},
+    )
+    note_settings(tx, mapping)
+
+
+# A new item
+
+
+def recreate(parts: Parts, record: Record) -> str:
+    """Make a new item of a row whose own is gone; its id. Raises NotDone when there is no such row, or its item is there."""
+    mapping = record.mapping
+    board_id = board_of(parts.settings, mapping)
+    if board_id is None:
+        raise SettingsError(f"{mapping.entity} has no board.", hint=f"Set {mapping.board_setting} in .env.")
+    with working_on(parts.db, mapping.entity_type):
+        sync = BoardSync(parts.db, parts.monday, mapping, board_id, mappings=parts.mappings, writes=(True, True))
+        _check_gone(sync, record)
+        with parts.db.transaction() as tx:
+            tx.execute(
+                "update sync_mapping set monday_id = null, archived_at = null, base = null, base_postgres = null,"
+                " monday_hash = null, monday_updated_at = null, sync_status = 'pending', attempts = 0, next_try_at = now(),"
+                " last_error = null, updated_at = now() where entity_type = %s and entity_id = %s",
+                (mapping.entity_type, record.row_id),
+            )
+            old = (record.link or {}).get("monday_id")
+            sync.state.log(tx, [LogEntry("recreate", "success", f"item {old} is gone for good", old, record.row_id)])
+        Creation(sync).create([record.row_id])
+        sync.writer.raise_trouble()
+    with parts.db.transaction(read_only=True) as tx:
+        made = find(tx, [mapping], record.row_id).link or {}
+    if not made.get("monday_id"):
+        raise NotDone(f"No item could be made of {mapping.entity}/{record.row_id} yet.", hint="python main.py retry list")
+    return str(made["monday_id"])
+
+
+def _check_gone(sync: BoardSync, record: Record) -> None:
+    mapping, link = record.mapping, record.link or {}
+    name = f"{mapping.entity}/{record.row_id}"
+    if record.row is None:
+        raise NotDone(f"There is no row {name}.", hint="Only a row that is there can be made an item of.")
+    if record.row.get("archived_at"):
+        raise NotDone(f"{name} is archived.", hint="Clear its archived_at first.")
+    if not sync.engine.options.write_monday:
+        raise NotDone(f"{name} does not flow to monday.com: its mapping says {mapping.direction}.")
+    shown = record.as_json()
+    if not shown["sync_enabled"] or shown["sync_direction"] not in ("bidirectional", "pg_to_monday"):
+        raise NotDone(f"{name} is not to be synced to monday.com.", hint=f"python main.py record {name} --enable")
+    if link.get("monday_id"):
+        for items in sync.monday.items([link["monday_id"]], (), ""):
+            if any(item.state == "active" and item.board_id in (None, sync.board.id) for item in items):
+                raise NotDone(f"Item {link['monday_id']} of {name} is on the board.", hint="There is nothing to recreate.")
+
+
+# What is retried
+
+WAITING = """
+select %(entity)s as entity, 'change' as kind, monday_id, entity_id, attempts, next_try_at, last_error,
+       sync_status = 'set_aside' as set_aside
+from sync_mapping
+where entity_type = %(type)s and attempts > 0 and archived_at is null
+union all
+select %(entity)s, 'creation', null, entity_id, attempts, next_try_at, coalesce(last_error, 'its item may have been made'),
+       false
+from sync_mapping
+where entity_type = %(type)s and attempts = 0 and monday_id is null and intent_key is not null
+union all
+select %(entity)s, 'item', monday_id, null, 1, null, reason, true
+from sync_skipped
+where entity_type = %(type)s and reason like 'error: %%'
+order by 3, 4
+"""
+
+
+def waiting(tx: Transaction, mappings: Sequence[Mapping]) -> list[dict[str, Any]]:
+    """What was refused and is tried again, or was set aside."""
+    found: list[dict[str, Any]] = []
+    for mapping in mappings:
+        for row in tx.dicts(WAITING, {"entity": mapping.entity, "type": mapping.entity_type}):
+            found.append({**row, "next_try_at": _utc(row["next_try_at"])})
+    return found
+
+
+def chosen_of(found: Sequence[dict[str, Any]], given: str) -> list[dict[str, Any]]:
+    """Those of one record, by monday id, row id, or entity/row id. Raises SettingsError when nothing of it waits."""
+    entity, _, key = given.strip().rpartition("/")
+    some = [one for one in found if key in (one["monday_id"], one["entity_id"]) and entity in ("", one["entity"])]
+    if not some:
+        raise SettingsError(f"Nothing of {given} waits to be tried again.", hint="python main.py retry list")
+    return some
+
+
+def try_now(tx: Transaction, mappings: Sequence[Mapping], some: Sequence[dict[str, Any]]) -> None:
+    """The next run tries them, whatever pause they were in, and counts from one again."""
+    for mapping in mappings:
+        rows, items = _ids(mapping, some)
+        tx.execute(
+            "update sync_mapping set attempts = 0, next_try_at = now(), monday_hash = null, updated_at = now(),"
+            " sync_status = case when archived_at is null then 'pending' else sync_status end"
+            " where entity_type = %s and (entity_id = any(%s) or monday_id = any(%s)) and attempts > 0",
+            (mapping.entity_type, rows, items),
+        )
+        tx.execute(
+            "update sync_skipped set monday_hash = null, updated_at = now() where entity_type = %s and monday_id = any(%s)"
+            " and reason like 'error: %%'",
+            (mapping.entity_type, items),
+        )
+
+
+def drop(parts: Parts, chosen: Chosen, some: Sequence[dict[str, Any]]) -> None:
+    """Give them up: both sides stay as they are, known to differ, until somebody edits one."""
+    for mapping, board_id in chosen:
+        rows, items = _ids(mapping, some)
+        if not rows and not items:
+            continue
+        with working_on(parts.db, mapping.entity_type):
+            sync = BoardSync(parts.db, parts.monday, mapping, board_id, mappings=parts.mappings, writes=(True, True))
+            with parts.db.transaction() as tx:
+                _drop(tx, sync, rows, items)
+
+
+def _drop(tx: Transaction, sync: BoardSync, rows: list[str], items: list[str]) -> None:
+    stored = sync.engine.store.load(tx, rows)
+    sync.state.agree_on_rows(tx, {root_id: one.record for root_id, one in stored.items()}, sync.bound.kinds)
+    tx.execute(
+        "update sync_mapping set attempts = 0, next_try_at = null, last_error = null, updated_at = now(),"
+        " sync_status = 'synced', monday_hash = coalesce(monday_hash, 'dropped')"
+        " where entity_type = %s and entity_id = any(%s) and monday_id is not null",
+        (sync.mapping.entity_type, rows),
+    )
+    # No item was made: the record is off until somebody switches it on.
+    tx.execute(
+        "update sync_mapping set attempts = 0, next_try_at = null, last_error = null, updated_at = now(),"
+        " sync_enabled = false, sync_status = 'disabled'"
+        " where entity_type = %s and entity_id = any(%s) and monday_id is null and intent_key is null",
+        (sync.mapping.entity_type, rows),
+    )
+    tx.execute(
+        "update sync_skipped set reason = 'given up: ' || substr(reason, 8), updated_at = now()"
+        " where entity_type = %s and monday_id = any(%s) and reason like 'error: %%'",
+        (sync.mapping.entity_type, items),
+    )
+    sync.state.log(tx, [LogEntry("drop", "success", "the change is given up", None, row) for row in rows])
+
+
+def _ids(mapping: Mapping, some: Sequence[dict[str, Any]]) -> tuple[list[str], list[str]]:
+    mine = [one for one in some if one["entity"] == mapping.entity]
+    return [one["entity_id"] for one in mine if one["entity_id"]], [one["monday_id"] for one in mine if one["monday_id"]]
+
+
+def _utc(moment: datetime | None) -> str | None:
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}" if moment else None
+
+
+# Showing
+
+
+def show_record(record: dict[str, Any]) -> None:
+    """A line for each thing that is known."""
+    from console import say
+
+    for name, value in record.items():
+        if name == "conflicts":
+            value = ", ".join(f"{one['field']} ({one['id'][:8]})" for one in value) or None
+        text = "yes" if value is True else "no" if value is False else "-" if value is None else str(value)
+        say(f"{name.replace('_', ' '):<16} {text}")
+
+
+def show_waiting(found: Sequence[dict[str, Any]]) -> None:
+    """A table on stdout."""
+    from console import say, show_table
+
+    if not found:
+        return say("Nothing waits to be tried again.")
+    headings = ("entity", "what", "item", "row", "tries", "next try (UTC)", "why")
+    rows = [
+        (one["entity"], one["kind"], one["monday_id"], one["entity_id"], one["attempts"],
+         "set aside" if one["set_aside"] else (one["next_try_at"] or "next run")[:16].replace("T", " "), one["last_error"])
+        for one in found
+    ]  # fmt: skip
+    show_table("", headings, rows, ("tries",))
+
+

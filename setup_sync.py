@@ -1,0 +1,146 @@
+"""`setup`: what two-way sync needs once. Triggers on the tables, a sync id column on the boards, and a full comparison."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import change_queue
+from db_connector import Transaction
+from entity_lock import working_on
+from errors import RecordRefused, SettingsError
+from mapping import Mapping
+from models import Board, BoardColumn
+from row_table import column_types_of
+from sync_engine import TO_MONDAY
+from sync_id import remembered_column, sync_id_state
+from sync_run import Chosen, Parts
+from sync_state import put
+
+COLUMN_TYPE = "text"
+
+
+@dataclass(slots=True)
+class EntitySetup:
+    """What one entity has, and lacks."""
+
+    mapping: Mapping
+    board: Board
+    column: str | None = None
+    """The id of the sync id column, if the board has it."""
+    made: bool = False
+
+    @property
+    def lacks_column(self) -> bool:
+        """Whether a column is to be made on the board."""
+        return self.mapping.sync_id is not None and self.column is None
+
+    def as_json(self) -> dict[str, Any]:
+        """The documented shape."""
+        return {"entity": self.mapping.entity, "board_id": self.board.id, "sync_id": self.column, "made": self.made}
+
+
+@dataclass(slots=True)
+class Setup:
+    """What was made."""
+
+    tables: list[str] = field(default_factory=list)
+    entities: list[EntitySetup] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """The documented shape."""
+        return {"tables": self.tables, "entities": [one.as_json() for one in self.entities]}
+
+
+def set_up(parts: Parts, chosen: Chosen, may_touch: Callable[[Sequence[EntitySetup]], bool]) -> Setup:
+    """Make what is missing. `may_touch` is asked before a board is; it may raise, and then nothing has been done."""
+    flowing = [(mapping, board_id) for mapping, board_id in chosen if mapping.direction in TO_MONDAY]
+    if not flowing:
+        raise SettingsError("None of these entities flows to monday.com.", hint="Look at `direction` in their mappings.")
+    entities = [_look_at(parts, mapping, parts.monday.board(board_id)) for mapping, board_id in flowing]
+    lacking = [one for one in entities if one.lacks_column]
+    allowed = bool(lacking) and may_touch(lacking)
+    with parts.db.transaction() as tx:
+        column_types_of(tx, {one.table for mapping, _ in flowing for one in change_queue.watched(mapping)})
+        tables = change_queue.install(tx, _all_watching(parts, [mapping for mapping, _ in flowing]))
+    for one in lacking if allowed else ():
+        _make_column(parts, one)
+    for one in entities:
+        with working_on(parts.db, one.mapping.entity_type), parts.db.transaction() as tx:
+            _remember(tx, one)
+    return Setup(tables, entities)
+
+
+def _all_watching(parts: Parts, mappings: Sequence[Mapping]) -> list[Mapping]:
+    """A table has one trigger for all entities that it feeds: those set up before stay in it."""
+    with parts.db.transaction(read_only=True) as tx:
+        before = [one for one in parts.mappings.values() if one not in mappings and _is_set_up(tx, one)]
+    return [*mappings, *before]
+
+
+def _is_set_up(tx: Transaction, mapping: Mapping) -> bool:
+    return tx.value("select 1 from sync_state where name = %s", (f"setup:{mapping.entity}",)) is not None
+
+
+def _look_at(parts: Parts, mapping: Mapping, board: Board) -> EntitySetup:
+    """Find the sync id column: by its id, by what an earlier setup remembered, or by its title."""
+    if mapping.sync_id is None:
+        return EntitySetup(mapping, board)
+    wanted, title = mapping.sync_id
+    with parts.db.transaction(read_only=True) as tx:
+        known = remembered_column(tx, mapping, board.id)
+    texts = [column for column in board.columns if column.type == COLUMN_TYPE]
+    by_id = [column for name in (wanted, known) for column in texts if column.id == name]
+    by_title = [column for column in texts if column.title.strip().lower() == title.lower()]
+    found = by_id or by_title
+    return EntitySetup(mapping, board, found[0].id if found else None)
+
+
+def _make_column(parts: Parts, one: EntitySetup) -> None:
+    assert one.mapping.sync_id is not None
+    wanted, title = one.mapping.sync_id
+    one.column = _created(parts, one.board.id, wanted, title).id
+    one.made = True
+
+
+def _created(parts: Parts, board_id: str, wanted: str, title: str) -> BoardColumn:
+    about = "Filled by the tool on items that it makes; it finds them again by it."
+    try:
+        return parts.monday.create_column(board_id, title, COLUMN_TYPE, column_id=wanted, description=about)
+    except RecordRefused:
+        # An own id can be used once in a board's life: monday.com chooses another.
+        return parts.monday.create_column(board_id, title, COLUMN_TYPE, description=about)
+
+
+def _remember(tx: Transaction, one: EntitySetup) -> None:
+    if one.mapping.sync_id is not None and one.column is not None and one.column != one.mapping.sync_id[0]:
+        put(tx, sync_id_state(one.mapping), {"board_id": one.board.id, "column": one.column})
+    # Part of the push's fingerprint: whatever was written before the triggers were there is compared.
+    put(tx, f"setup:{one.mapping.entity}", {"mark": str(uuid.uuid4())})
+
+
+# Asking and showing
+
+
+def question(lacking: Sequence[EntitySetup]) -> str:
+    """What is about to be done to boards, in words."""
+    boards = "; ".join(
+        f"{one.mapping.sync_id[1]!r} on {one.board.name} ({one.board.id})" for one in lacking if one.mapping.sync_id
+    )
+    return f"A text column is to be made: {boards}"
+
+
+def show(setup: Setup) -> None:
+    """Lines on stdout."""
+    from console import say
+
+    say(f"Triggers are on {len(setup.tables)} tables: {', '.join(setup.tables)}.")
+    for one in setup.entities:
+        if one.column is not None:
+            state = "was made" if one.made else "is there"
+            say(f"{one.mapping.entity}: the sync id column {one.column} {state} on {one.board.name}.")
+        elif one.lacks_column:
+            say(f"{one.mapping.entity}: without a sync id column; items made of rows are found again by name alone.")
+    say("The next run compares every record.")

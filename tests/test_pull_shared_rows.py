@@ -304,6 +304,14 @@ def test_the_item_updated_last_then_the_higher_id_fills_the_row(bench, db, how, 
     assert link(db, fills)["base_postgres"] is None
 
 
+def test_ids_are_compared_as_numbers(bench, db):
+    def item(number):
+        return bench.item(number, email="a@example.com", phone=f"+12025550{number:03d}")
+
+    bench.take_pages([item(9), item(100)], [item(50)])
+    assert row(db, "customers")["phone"] == "+12025550100"
+
+
 @pytest.mark.parametrize("how", HOW)
 def test_a_cell_that_is_known_to_differ_is_no_news_in_any_later_run(bench, db, how):
     pair = phones(bench)

@@ -177,6 +177,21 @@ def test_a_linked_item_that_takes_the_email_of_another_is_left_as_it_was(staff, 
     assert logs(db) == [("2", "duplicate email")]
 
 
+@pytest.mark.parametrize("whose", ["a partner", "somebody gone"])
+def test_a_linked_item_that_comes_to_the_email_of_another_row_keeps_its_own_and_is_told(staff, db, whose):
+    staff.take(staff.item(2, first="Two", email="b@example.com"))
+    if whose == "a partner":
+        projects = Bench(db, "projects")
+        projects.take(projects.item(7, partner="Bob", partner_email="a@example.com"))
+    else:
+        staff.take(staff.item(1, first="One", email="a@example.com"))
+        staff.engine().remove(["1"])
+    before = dump(db, "users")
+    report = staff.take(staff.item(2, first="Two", email="a@example.com", at="2026-01-02"))
+    assert (report.skipped, report.errors, logs(db)) == (1, 0, [("2", "duplicate email")])
+    assert dump(db, "users") == before
+
+
 def test_two_items_that_swap_their_emails_keep_their_rows(staff, db):
     staff.take(staff.item(1, first="One", email="a@example.com"), staff.item(2, first="Two", email="b@example.com"))
     for _ in range(2):

@@ -1,0 +1,62 @@
+"""Random histories over the stand-in for monday.com and a real PostgreSQL, and those that once ended badly.
+
+`tests/histories.py` says what a history is made of and how it is judged. `make soak` walks through many more of them.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.histories import Histories, History, Setup, World
+
+HISTORIES = 200
+BATCHES = 8
+STEPS = 16
+
+
+@pytest.fixture(scope="module")
+def world(postgres, template) -> Iterator[World]:
+    """What the histories of this process share."""
+    name = f"test_{postgres.run}_{uuid.uuid4().hex[:12]}"
+    postgres.create(name, template)
+    level, logger = logging.ERROR, logging.getLogger("monday_sync")
+    level, _ = logger.level, logger.setLevel(logging.CRITICAL)
+    made = World({**postgres.connection, "dbname": name})
+    yield made
+    made.close()
+    logger.setLevel(level)
+    postgres.drop(name)
+
+
+@pytest.fixture
+def history(world):
+    """A history of one's own: `history(rule="monday")`."""
+    return lambda **setup: History(world, Setup(**setup))
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("batch", range(BATCHES))
+def test_after_any_history_both_sides_are_equal_and_nothing_is_lost_or_doubled(world, batch):
+    machine = type("Histories", (Histories,), {"world": world})
+    how = settings(
+        max_examples=HISTORIES // BATCHES, stateful_step_count=STEPS, deadline=None, database=None,
+        suppress_health_check=list(HealthCheck), phases=[Phase.generate, Phase.shrink],
+    )  # fmt: skip
+    run_state_machine_as_test(seed(batch)(machine), settings=how)
+
+
+# Histories that once ended badly
+
+
+def test_what_sql_wrote_into_a_row_that_no_item_shows_yet_is_not_filled_over(history):
+    h = history()
+    h.monday_create({"client.email": 1, "client.name": 0})
+    h.sql_create({"client.email": 1, "client.name": 0})
+
+    h.quiet()

@@ -21,6 +21,8 @@ from db_connector import Database, connect
 from entity_worker import EntityWorker, Habits
 from errors import DatabaseError, SettingsError, SyncError
 from logs import unexpected
+from mapping import Mapping as EntityMapping
+from mapping_loader import choose
 from metrics import Metrics
 from sync_engine import TO_MONDAY, TO_POSTGRES
 from sync_run import Chosen, Parts, Run, RunOptions, board_of, check_schema, mappings_of
@@ -231,7 +233,7 @@ class Daemon:
 def open_daemon(settings: Settings, entities: tuple[str, ...], habits: Habits) -> Iterator[Daemon]:
     """A daemon by the settings, not yet started. Raises what is wrong with them."""
     mappings = mappings_of(settings)
-    chosen = choose_kept(settings, entities, habits)
+    chosen = choose_kept(settings, entities, habits, mappings)
     settings.require_key()
     patient = replace(settings, give_up_after=min(settings.give_up_after, GIVE_UP_AFTER_S))
     parts = Parts(patient, connect(settings, max_connections=3 * len(chosen) + 8), mappings)
@@ -244,14 +246,13 @@ def open_daemon(settings: Settings, entities: tuple[str, ...], habits: Habits) -
         parts.close()
 
 
-def choose_kept(settings: Settings, entities: tuple[str, ...] = (), habits: Habits | None = None) -> Chosen:
+def choose_kept(
+    settings: Settings, entities: tuple[str, ...], habits: Habits, mappings: dict[str, EntityMapping] | None = None
+) -> Chosen:
     """The mappings that a daemon keeps in step, with their boards: all that have a board, or those named."""
-    from mapping_loader import choose
-
-    habits = habits or Habits()
     ways = (TO_POSTGRES if habits.pulls else ()) + (TO_MONDAY if habits.pushes else ())
     chosen = []
-    for mapping in choose(mappings_of(settings), list(entities)):
+    for mapping in choose(mappings or mappings_of(settings), list(entities)):
         board_id = board_of(settings, mapping)
         if board_id and mapping.direction in ways:
             chosen.append((mapping, board_id))
@@ -271,6 +272,6 @@ def _check_triggers(db: Database, chosen: Chosen, habits: Habits) -> None:
     if not lacking:
         return
     message, hint = f"The tables of {', '.join(lacking)} have no triggers.", "run: python main.py setup"
-    if not habits.pulls:
+    if not habits.pulls and len(lacking) == len(chosen):
         raise SettingsError(message, hint=hint)
     log.warning("%s Their changes in PostgreSQL are found once an hour only.", message, extra={"hint": hint})

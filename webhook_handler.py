@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol
 
 import orjson
@@ -85,11 +86,12 @@ class Receiver:
         event = event_from(raw)
         if event is None:
             return self._counted("malformed", 400, {"error": "this is no event"})
-        if token is not None and authorization is None and not event.on(boards):
-            if event.hints:
-                return self._refused()
-            event = Event(event.trigger_id, event.kind, tuple(Hint(board, None) for board in boards), event.body)
-        return self._keep(event, event.on(boards))
+        if not event.on(boards):
+            if authorization is None and event.hints:
+                return self._refused()  # the token is another board's
+            if authorization is None:
+                event = replace(event, hints=tuple(Hint(board, None) for board in boards))
+        return self._keep(event, event.on(self.daemon.boards))
 
     def _challenge(self, text: Any) -> Answer:
         """monday.com asks, unsigned and perhaps again, whether this is the right address."""

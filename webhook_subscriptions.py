@@ -76,7 +76,13 @@ class Subscriptions:
 
     def plan(self, mapping: Mapping, board_id: str) -> list[Step]:
         """What is and what is to be done, without doing it."""
-        there = {str(one["id"]): str(one["event"]) for one in self.monday.webhooks(board_id)}
+        return self._plan(mapping, board_id, self._there(board_id))
+
+    def _there(self, board_id: str) -> dict[str, str]:
+        """The webhooks of a board: id → event."""
+        return {str(one["id"]): str(one["event"]) for one in self.monday.webhooks(board_id)}
+
+    def _plan(self, mapping: Mapping, board_id: str, there: dict[str, str]) -> list[Step]:
         ours = self._remembered(board_id)
         needed = NEEDED if mapping.direction in TO_POSTGRES else ()
         steps, url = [], self.url(board_id)
@@ -96,15 +102,16 @@ class Subscriptions:
 
     def register(self, mapping: Mapping, board_id: str) -> list[Step]:
         """Make what is missing and remove what is not needed any more; what was done. Doing it again does nothing."""
-        self._finish_begun(board_id)
-        return [self._do(step) for step in self.plan(mapping, board_id)]
+        there = self._there(board_id)
+        self._finish_begun(board_id, there)
+        return [self._do(step, there) for step in self._plan(mapping, board_id, there)]
 
     def delete(self, mapping: Mapping, board_id: str) -> list[Step]:
         """Remove all that the tool made on a board."""
-        self._finish_begun(board_id)
-        there = {str(one["id"]) for one in self.monday.webhooks(board_id)}
+        there = self._there(board_id)
+        self._finish_begun(board_id, there)
         steps = [
-            self._do(self._step(mapping, board_id, event, "delete", known.id))
+            self._do(self._step(mapping, board_id, event, "delete", known.id), there)
             for event, known in self._remembered(board_id).items()
             if known.id in there
         ]
@@ -113,9 +120,9 @@ class Subscriptions:
 
     # Doing it
 
-    def _do(self, step: Step) -> Step:
+    def _do(self, step: Step, there: dict[str, str]) -> Step:
         if step.action == "create":
-            return self._create(step)
+            return self._create(step, there)
         if step.action == "delete" and step.id:
             try:
                 self.monday.delete_webhook(step.id)
@@ -124,9 +131,9 @@ class Subscriptions:
             self._forget(step)
         return step
 
-    def _create(self, step: Step) -> Step:
+    def _create(self, step: Step, there: dict[str, str]) -> Step:
         """Write down what is about to be made, make it, and remember its id."""
-        seen = tuple(str(one["id"]) for one in self.monday.webhooks(step.board_id) if one["event"] == step.event)
+        seen = tuple(one for one, event in there.items() if event == step.event)
         begun = Subscription(step.event, self.url(step.board_id), str(uuid.uuid4()), None, seen)
         self._keep(step.board_id, begun)
         try:
@@ -137,12 +144,11 @@ class Subscriptions:
         self._keep(step.board_id, replace(begun, id=str(made["id"])))
         return replace(step, id=str(made["id"]))
 
-    def _finish_begun(self, board_id: str) -> None:
+    def _finish_begun(self, board_id: str, there: dict[str, str]) -> None:
         """A webhook whose making was cut off: the one that came since is ours; with none, it was not made."""
         begun = [one for one in self._remembered(board_id).values() if one.id is None]
-        there = self.monday.webhooks(board_id) if begun else []
         for one in begun:
-            new = [str(hook["id"]) for hook in there if hook["event"] == one.event and str(hook["id"]) not in one.seen]
+            new = [found for found, event in there.items() if event == one.event and found not in one.seen]
             if len(new) == 1:
                 self._keep(board_id, replace(one, id=new[0]))
             else:

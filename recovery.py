@@ -119,7 +119,7 @@ class Recovery:
         left = [root_id for root_id in rows if root_id not in found]
         # One of the same name that is not the only one; or as many others, which somebody may have renamed.
         doubtful = [root_id for root_id in left if rows[root_id] in names or len(others) >= len(left)]
-        if not found and not doubtful and len(wanted) == len(intent.document["rows"]):
+        if not found and not doubtful and len(wanted) == len(intent.document["rows"]) and not self._was_aside(wanted):
             self._send_again(intent)
             return
         self.creation.settle(intent, found)
@@ -138,6 +138,12 @@ class Recovery:
             return []
         makers, me = self.sync.monday.makers([item.id for item in unknown]), self.sync.monday.me().id
         return [item for item in unknown if makers.get(item.id, me) == me]
+
+    def _was_aside(self, root_ids: Sequence[str]) -> bool:
+        """Whether a person was asked about them: what was there has been dealt with, and is not to be answered again."""
+        with self.db.transaction(read_only=True) as tx:
+            links = self.state.of_rows(tx, root_ids)
+        return any(link.status == "set_aside" for link in links.values())
 
     def _set_aside(self, intent: Intent, doubtful: Sequence[str]) -> None:
         if not doubtful:

@@ -1,0 +1,341 @@
+"""A push that is killed with SIGKILL at every step, and started again: no item doubled, none lost.
+
+The runs are processes of their own, stopped from outside: by a request that is held before or after monday.com has
+carried it out, or by a lock in PostgreSQL. They start again at once, after 29 and after 31 minutes of monday.com's clock,
+which is when it forgets the answers that it kept for a repeat.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from db_connector import Database
+from tests.pushing import Bench, bench_of, text_of, until
+
+BEFORE, AFTER = False, True
+MINUTES = [0, 29, 31]
+ROWS = 60  # documents of 25, 25 and 10
+
+
+@pytest.fixture
+def bench(db: Database, database_url: str, tmp_path: Path) -> Iterator[Bench]:
+    with bench_of(db, database_url, tmp_path) as one:
+        one.install_triggers()
+        yield one
+
+
+@pytest.fixture
+def nameless(db: Database, database_url: str, tmp_path: Path) -> Iterator[Bench]:
+    """A board without a sync id column."""
+    with bench_of(db, database_url, tmp_path, sync_id=False) as one:
+        one.install_triggers()
+        yield one
+
+
+Step = Callable[[Bench], None]
+
+
+def at(operation: str, number: int = 1, after: bool = BEFORE) -> Step:
+    def kill(bench: Bench) -> None:
+        bench.kill_at(operation, number, after)
+
+    return kill
+
+
+def at_lock(table: str, mode: str = "access exclusive", operation: str = "", number: int = 1) -> Step:
+    """Before a transaction can write to this table; the first one after the answer to a request, if one is named."""
+
+    def kill(bench: Bench) -> None:
+        hold = bench.gate.hold(operation, number, AFTER) if operation else None
+        bench.kill_at_lock(table, mode, hold)
+
+    return kill
+
+
+CREATING = {
+    "before the intent": at_lock("sync_intents"),
+    "after the intent": at("CreateItems", 1, BEFORE),
+    "after the call": at("CreateItems", 1, AFTER),
+    "before the commit": at_lock("sync_turn", "exclusive", "CreateItems", 1),
+    "after the commit": at("CreateItems", 2, BEFORE),
+    "after the second call": at("CreateItems", 2, AFTER),
+    "after the last call": at("CreateItems", 3, AFTER),
+    "before the end": at_lock("sync_outbox", "access exclusive", "CreateItems", 3),
+}
+IMPORTING = {
+    "before the job": at("IngestItems", 1, BEFORE),
+    "after the job": at("IngestItems", 1, AFTER),
+    "before the upload": at("PUT", 1, BEFORE),
+    "after the upload": at("PUT", 1, AFTER),
+    "while it works": at("FetchJobStatus", 1, BEFORE),
+    "when it is through": at("ItemsPage", 1, BEFORE),
+    "before the commit": at_lock("sync_turn", "exclusive", "ItemsPage", 1),
+}
+CHANGING = {
+    "before the call": at("ChangeItems", 1, BEFORE),
+    "after the call": at("ChangeItems", 1, AFTER),
+    "before the commit": at_lock("sync_turn", "exclusive", "ChangeItems", 1),
+    "before the end": at_lock("sync_outbox", "access exclusive", "ChangeItems", 1),
+}
+REMOVING = {
+    "before the call": at("ArchiveItems", 1, BEFORE),
+    "after the call": at("ArchiveItems", 1, AFTER),
+    "before the commit": at_lock("sync_mapping", "access exclusive", "ArchiveItems", 1),
+}
+
+
+@pytest.mark.parametrize("minutes", MINUTES)
+@pytest.mark.parametrize("step", CREATING)
+def test_rows_become_items_once(bench: Bench, step: str, minutes: int) -> None:
+    bench.insert(ROWS)
+    CREATING[step](bench)
+    bench.later(minutes)
+    bench.push()
+    bench.must_be_equal()
+
+
+@pytest.mark.parametrize("minutes", [0, 31])
+@pytest.mark.parametrize("step", IMPORTING)
+def test_rows_are_imported_once(bench: Bench, step: str, minutes: int) -> None:
+    bench.insert(220)
+    IMPORTING[step](bench)
+    bench.later(minutes)
+    bench.push()
+    bench.must_be_equal()
+
+
+@pytest.mark.parametrize("minutes", [0, 31])
+@pytest.mark.parametrize("step", CHANGING)
+def test_changes_arrive_though_the_push_is_killed(bench: Bench, step: str, minutes: int) -> None:
+    bench.insert(8)
+    bench.push()
+    bench.sql("update things set note = 'edited ' || title")
+    CHANGING[step](bench)
+    bench.later(minutes)
+    bench.push()
+    bench.must_be_equal()
+
+
+@pytest.mark.parametrize("step", REMOVING)
+def test_items_follow_their_rows_though_the_push_is_killed(bench: Bench, step: str) -> None:
+    bench.insert(8)
+    bench.push()
+    bench.sql("delete from things where title < 'Thing 4'")
+    REMOVING[step](bench)
+    bench.push()
+    bench.must_be_equal()
+    assert len(bench.items("archived")) == 3
+
+
+def test_a_pull_after_the_crash_takes_the_items_for_what_they_are(bench: Bench) -> None:
+    bench.insert(ROWS)
+    bench.kill_at("CreateItems", 2, AFTER)
+    bench.push("pull")
+    bench.later(31)
+    bench.push()
+    bench.must_be_equal()
+    assert bench.sql("select count(*) as n from things")[0]["n"] == ROWS
+
+
+@pytest.mark.parametrize("minutes", [0, 31])
+def test_both_ways_after_the_crash_double_nothing_on_either_side(bench: Bench, minutes: int) -> None:
+    bench.insert(ROWS)
+    bench.kill_at("CreateItems", 2, AFTER, direction="both")
+    bench.later(minutes)
+    bench.push("both")
+    bench.must_be_equal()
+    assert bench.sql("select count(*) as n from things")[0]["n"] == ROWS
+
+
+def test_a_call_that_still_runs_when_the_tool_starts_again_is_waited_for(bench: Bench) -> None:
+    bench.insert(5)
+    hold = bench.kill_at("CreateItems", 1, BEFORE)
+    bench.sandbox.admin("latency", ms=1000)
+    hold.goes_on = True
+    hold.go.set()
+    time.sleep(0.2)
+    bench.sandbox.admin("latency", ms=0)
+    until(lambda: bench.push().errors == 0)
+    assert 409 in [request["status"] for request in bench.sandbox.admin("requests")]
+    bench.must_be_equal()
+
+
+@pytest.mark.parametrize("minutes", [0, 31])
+def test_a_call_that_arrives_after_the_tool_has_started_again_makes_nothing_twice(bench: Bench, minutes: int) -> None:
+    bench.insert(5)
+    hold = bench.kill_at("CreateItems", 1, BEFORE)
+    bench.later(minutes)
+    bench.push()
+    hold.goes_on = True
+    hold.go.set()
+    time.sleep(0.1)
+    bench.must_be_equal()
+
+
+@pytest.mark.parametrize("minutes", [0, 31])
+def test_reads_that_lag_behind_hide_nothing_that_was_made(bench: Bench, minutes: int) -> None:
+    bench.sandbox.admin("faults/add", kind="lagging_reads", seconds=12)
+    bench.insert(ROWS)
+    bench.kill_at("CreateItems", 2, AFTER)
+    bench.later(minutes)
+    bench.push()
+    bench.sandbox.admin("faults/clear")
+    bench.must_be_equal()
+
+
+@pytest.mark.parametrize("minutes", [0, 31])
+def test_items_of_one_document_that_are_seen_one_after_another_are_waited_for(bench: Bench, minutes: int) -> None:
+    """The document is not sent again when a part of it can be seen, and the part that cannot is not made again."""
+    bench.insert(5)
+    bench.kill_at("CreateItems", 1, AFTER)
+    bench.later(minutes)
+    late = bench.items()[2]
+    bench.sandbox.admin("faults/add", kind="lagging_reads", seconds=30)
+    # For the filtered reads, this one has only just got its sync id.
+    bench.sandbox.admin("items/change", item_id=late["id"], values={"sync_id": None})
+    bench.later(0.6)
+    bench.sandbox.admin("items/change", item_id=late["id"], values={"sync_id": text_of(late, "sync_id")})
+    bench.push()
+    bench.sandbox.admin("faults/clear")
+    bench.must_be_equal()
+
+
+def test_answers_lost_on_the_way_to_a_crash_and_after_it_make_no_difference(bench: Bench) -> None:
+    lost = {"kind": "lost_answer", "match": {"field": "create_item"}, "count": 2}
+    bench.sandbox.admin("faults/add", **lost)
+    bench.insert(ROWS)
+    bench.kill_at("CreateItems", 4, AFTER)
+    bench.sandbox.admin("faults/add", **lost)
+    bench.sandbox.admin("faults/add", kind="html_502", match={"field": "create_item"}, applied=True)
+    bench.push()
+    bench.must_be_equal()
+
+
+def test_a_push_that_is_killed_again_and_again_comes_to_its_end(bench: Bench) -> None:
+    bench.insert(ROWS)
+    for operation, after in (
+        ("CreateItems", AFTER), ("CreateItems", BEFORE), ("ItemsByColumnValues", AFTER), ("CreateItems", AFTER)
+    ):  # fmt: skip
+        bench.kill_at(operation, 1, after)
+    bench.push()
+    bench.must_be_equal()
+
+
+def test_two_pushes_at_once_make_each_item_once(bench: Bench) -> None:
+    bench.insert(ROWS)
+    hold = bench.gate.hold("CreateItems", 2, AFTER)
+    first = bench.begin()
+    until(hold.reached.is_set)
+    second = bench.begin()
+    time.sleep(0.2)
+    hold.goes_on = True
+    hold.go.set()
+    for child in (first, second):
+        child.process.join(20)
+        assert child.process.exitcode == 0
+    bench.must_be_equal()
+
+
+# What people do between the crash and the next run
+
+
+@pytest.mark.parametrize("minutes", [0, 31])
+def test_rows_edited_before_the_next_run_show_the_edit(bench: Bench, minutes: int) -> None:
+    bench.insert(5)
+    bench.kill_at("CreateItems", 1, AFTER)
+    bench.sql("update things set note = 'second thoughts' where title = 'Thing 2'")
+    bench.later(minutes)
+    bench.push("both")
+    assert bench.sql("select note from things where title = 'Thing 2'")[0]["note"] == "second thoughts"
+    bench.must_be_equal()
+
+
+@pytest.mark.parametrize("minutes", [0, 31])
+@pytest.mark.parametrize("after", [BEFORE, AFTER])
+def test_items_of_rows_deleted_before_the_next_run_do_not_stay(bench: Bench, minutes: int, after: bool) -> None:
+    bench.insert(5)
+    bench.kill_at("CreateItems", 1, after)
+    bench.sql("delete from things where title = 'Thing 2'")
+    bench.sql("update things set archived_at = now() where title = 'Thing 3'")
+    bench.later(minutes)
+    bench.push("both")
+    assert bench.shown("name") == ["Thing 1", "Thing 4", "Thing 5"]
+    bench.must_be_equal()
+
+
+@pytest.mark.parametrize("minutes", [0, 31])
+def test_an_item_edited_before_the_next_run_keeps_the_edit(bench: Bench, minutes: int) -> None:
+    bench.insert(5)
+    bench.kill_at("CreateItems", 1, AFTER)
+    bench.sandbox.admin("items/change", item_id=bench.items()[1]["id"], values={"text": "by a person"})
+    bench.later(minutes)
+    bench.push()
+    bench.push("both")
+    assert bench.sql("select count(*) as n from things where note = 'by a person'")[0]["n"] == 1
+    bench.must_be_equal()
+
+
+@pytest.mark.parametrize("minutes", [0, 31])
+def test_an_item_duplicated_before_the_next_run_is_a_record_of_its_own(bench: Bench, minutes: int) -> None:
+    bench.insert(5)
+    bench.kill_at("CreateItems", 1, AFTER)
+    original = bench.items()[1]
+    bench.sandbox.admin("items/duplicate", item_id=original["id"])
+    bench.later(minutes)
+    bench.push("both")
+    bench.must_be_equal()
+    (link,) = [one for one in bench.links() if one["monday_id"] == original["id"]]
+    assert link["entity_id"] == text_of(original, "sync_id")
+    assert bench.shown("sync_id").count("") == 1, "the copy's cell is cleared"
+
+
+def test_an_item_archived_before_the_next_run_leaves_one_item_on_the_board(bench: Bench) -> None:
+    bench.insert(5)
+    bench.kill_at("CreateItems", 1, AFTER)
+    bench.sandbox.admin("items/archive", item_id=bench.items()[1]["id"])
+    bench.push()
+    bench.must_be_equal()
+
+
+# Without a sync id column
+
+
+@pytest.mark.parametrize("minutes", MINUTES)
+@pytest.mark.parametrize("after", [BEFORE, AFTER])
+def test_without_a_sync_id_items_are_known_by_name(nameless: Bench, minutes: int, after: bool) -> None:
+    nameless.insert(30)
+    nameless.kill_at("CreateItems", 2, after)
+    nameless.later(minutes)
+    nameless.push("pull")
+    nameless.push()
+    assert nameless.sql("select count(*) as n from things")[0]["n"] == 30
+    nameless.push("both")
+    assert len(nameless.items()) == 30
+    assert nameless.writes() <= 2 + 2
+
+
+def test_without_a_sync_id_an_item_of_that_name_by_somebody_else_is_not_taken(nameless: Bench) -> None:
+    nameless.insert(1)
+    nameless.kill_at("CreateItems", 1, BEFORE)
+    nameless.sandbox.admin("items/create", board_id=nameless.board, name="Thing 1", values={"text": "hers"})
+    nameless.push()
+    assert nameless.shown("text") == ["hers", "note 1"]
+
+
+def test_without_a_sync_id_what_cannot_be_told_apart_waits_for_a_person(nameless: Bench) -> None:
+    nameless.insert(2, title="'Same name'")
+    nameless.kill_at("CreateItems", 1, AFTER)
+    for _ in range(2):
+        report = nameless.push()
+        assert (report.set_aside, report.created, report.exit_code) == (2, 0, 3)
+    assert len(nameless.items()) == 2
+    assert {link["sync_status"] for link in nameless.links()} == {"set_aside"}
+    assert len(nameless.sql("select message from sync_logs where operation = 'create'")) == 2, "said once"
+    for item in nameless.items():
+        nameless.sandbox.admin("items/archive", item_id=item["id"])
+    nameless.push()
+    assert nameless.shown("text") == ["note 1", "note 2"]

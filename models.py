@@ -60,6 +60,8 @@ class Item:
     board_id: str | None
     parent_id: str | None
     cells: dict[str, Cell]
+    ahead: Any = field(default=None, repr=False, compare=False)
+    """What a mapping has made of it while its page was still on its way."""
 
 
 @dataclass(frozen=True, slots=True)

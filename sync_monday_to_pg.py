@@ -79,11 +79,12 @@ class Pull(BoardSync):
 
     # Ways of reading
 
-    def _pages(self, cursor: str | None, started: datetime | None) -> Iterator[Page]:
+    def _pages(self, reading: Map[str, Any]) -> Iterator[Page]:
+        cursor = reading.get("cursor")
         return self.monday.pages(
             self.board.id, self.bound.column_ids, self.bound.selection,
-            limit=self.options.batch_size, cursor=cursor, started=started if cursor else None,
-            on_malformed=self._malformed, prefetch=True,
+            limit=self.options.batch_size, cursor=cursor, started=watermark(reading["started"]) if cursor else None,
+            on_malformed=self._malformed, prefetch=True, on_fetched=self.bound.read_ahead if reading["first"] else None,
         )  # fmt: skip
 
     def _malformed(self, item_id: str, reason: str) -> None:
@@ -157,7 +158,7 @@ class Pull(BoardSync):
             return
         if reading.get("cursor"):
             log.info("%s: going on after %d items.", self.mapping.entity, self._count_listed(reading["pass"]))
-        for page in self._pages(reading.get("cursor"), watermark(reading["started"])):
+        for page in self._pages(reading):
             self._take([page.items])
             self._note_read(reading, page.items, page.cursor)
 

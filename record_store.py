@@ -18,7 +18,7 @@ from db_connector import Composable, Transaction, compose, identifier, joined, t
 from known_differences import tell
 from mapping import ROOT, BoundMapping, Mapping, Related
 from models import Record, Value
-from row_table import Home, Rank, Row, Slot, Table, alias, folded, plain_text, slot_value, spellings
+from row_table import Home, Rank, Row, Slot, Table, alias, folded, key_values, plain_text, slot_value, spellings
 from shared_rows import Effects, Rows, Settlement, Want, note_shown
 
 
@@ -106,13 +106,18 @@ class RecordStore:
         self._rows: dict[str, Row] = {}
         self._adopted: list[Upsert] = []
 
+    @property
+    def _key_type(self) -> str:
+        """Keys are compared as what they are: as texts, no index would find them."""
+        return self.root.types.get(self.mapping.primary_key, "text")
+
     # Loading
 
     def load(self, tx: Transaction, root_ids: Sequence[str], anybody: bool = False) -> dict[str, Stored]:
         """The records of these root rows. Left out are rows not there and, unless `anybody`, not of this entity."""
         if not root_ids:
             return {}
-        params = {"ids": list(root_ids), "anybody": anybody, **self._only_params()}
+        params = {"ids": key_values(self._key_type, root_ids), "anybody": anybody, **self._only_params()}
         rows = tx.rows(self._load[0], params)
         found = (self._stored(row) for row in rows)
         return {stored.root_id: stored for stored in found}
@@ -164,7 +169,7 @@ class RecordStore:
                 names.append((home.name, column))
         statement = compose(
             f"select root.{{key}}::text, root.archived_at is not null, {settings}{{selected}} from {{table}} as root"
-            "{joins} where root.{key}::text = any(%(ids)s) and (%(anybody)s or true{only})",
+            f"{{joins}} where root.{{key}} = any(%(ids)s::{self._key_type}[]) and (%(anybody)s or true{{only}})",
             key=identifier(self.mapping.primary_key),
             selected=joined("", [joined(", ", [compose(""), one]) for one in selected]),
             table=table_name(self.mapping.table),
@@ -310,20 +315,20 @@ class RecordStore:
         return tx.execute(
             compose(
                 "update {table} set archived_at = now(), updated_at = now()"
-                " where {key}::text = any(%s) and archived_at is null",
+                f" where {{key}} = any(%s::{self._key_type}[]) and archived_at is null",
                 table=table_name(self.mapping.table), key=identifier(self.mapping.primary_key),
             ),
-            (list(root_ids),),
+            (key_values(self._key_type, root_ids),),
         )  # fmt: skip
 
     def delete(self, tx: Transaction, root_ids: Sequence[str]) -> int:
         """Delete root rows; rows that others may share stay."""
         return tx.execute(
             compose(
-                "delete from {table} where {key}::text = any(%s)",
+                f"delete from {{table}} where {{key}} = any(%s::{self._key_type}[])",
                 table=table_name(self.mapping.table), key=identifier(self.mapping.primary_key),
             ),
-            (list(root_ids),),
+            (key_values(self._key_type, root_ids),),
         )  # fmt: skip
 
     # Related rows

@@ -228,18 +228,21 @@ class Settlement:
             and any(
                 value != row.values.get(slot) and not is_empty(value)
                 and not want.home.same(slot, row.values.get(slot), value)
+                and not (row.owned and self._is_owned(slot))
                 for slot, value in want.values.items()
             )
         }  # fmt: skip
         if not disputed:
             return
         statement = compose(
-            "select distinct on (uses.row_id) uses.row_id, uses.home, l.monday_id,"
+            "select last.row_id, last.home, l.monday_id,"
             " to_char(l.monday_updated_at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'),"
             " coalesce(l.base, '{{}}') || coalesce(l.base_postgres, '{{}}')"
+            " from (select distinct on (uses.row_id) uses.row_id, uses.home, l.id"
             " from ({uses}) as uses join sync_mapping as l on l.entity_id = uses.root and l.entity_type = %(type)s"
             " where l.monday_id is not null"
-            " order by uses.row_id, l.monday_updated_at desc nulls last, length(l.monday_id) desc, l.monday_id desc",
+            " order by uses.row_id, l.monday_updated_at desc nulls last, length(l.monday_id) desc, l.monday_id desc"
+            ") as last join sync_mapping as l on l.id = last.id",
             uses=pointing(self.store.mapping, [home.name for home in self.homes]),
         )
         homes = [self.store.homes[name] for name in self.store.mapping.related]

@@ -43,6 +43,7 @@ MEMORY = (
     "sync_mapping", "sync_intents", "sync_skipped", "sync_logs", "sync_runs", "sync_inbox", "sync_outbox",
     "sync_conflicts", "sync_listing",
 )  # fmt: skip
+COUNTS = ("read", "created", "updated", "archived", "restored", "conflicts", "held", "errors", "skipped", "set_aside")
 LABELS = ("Open", "Stuck", "Done")
 EMAILS = ("ann@example.com", "bob@example.com", "eve@example.com")
 
@@ -153,7 +154,9 @@ def projects_profile() -> Profile:
     from tests.builders import TYPES
 
     named = dict.fromkeys(column for one in mapping.bindings for column in one.columns)
-    others = [{"id": one, "title": one, "type": TYPES.get(one, "text")} for one in named if one not in given and one != "name"]
+    others = [
+        {"id": one, "title": one, "type": TYPES.get(one, "text")} for one in named if one not in given and one != "name"
+    ]
     tables = (
         "notes", "projects", "insurance_claims", "policies", "properties", "customers", "insurances", "storms", "pa_law",
         "users", "sales_teams",
@@ -302,6 +305,8 @@ class Setup:
     skew: float = 0.0
     without_key: str = "own"
     key_changed: str = "rename"
+    at_last: str = "monday"
+    """Who wins what is held at the end."""
 
 
 @dataclass(frozen=True)
@@ -348,7 +353,9 @@ class History:
         world.clear(self.profile, setup.triggers)
         admin = world.sandbox.admin
         admin("clock/set", to=time.time() + setup.skew)
-        columns = [*self.profile.columns, *([{"id": "sync_id", "title": "Sync ID", "type": "text"}] if setup.sync_id else [])]
+        columns = list(self.profile.columns)
+        if setup.sync_id:
+            columns.append({"id": "sync_id", "title": "Sync ID", "type": "text"})
         self.board = str(admin("boards/create", name="Board", columns=columns)["id"])
 
     # What there is
@@ -394,7 +401,8 @@ class History:
 
     def title(self, one: Field) -> str:
         """The key of a column in the rows: the title it had when it was last read, before that the one it has."""
-        known = self._sql("select value -> 'titles' as titles from sync_state where name = %s", f"pull:{self.mapping.entity}")
+        pull = f"pull:{self.mapping.entity}"
+        known = self._sql("select value -> 'titles' as titles from sync_state where name = %s", pull)
         titles = (known[0]["titles"] if known else None) or {}
         board = self.world.sandbox.service.world.boards[int(self.board)]
         return str(titles.get(one.column) or board.columns[one.column].title)
@@ -431,7 +439,8 @@ class History:
         cells = {self.profile.field(each).column: sent(self.profile.field(each), value) for each, value in values.items()}
         cells = {column: value for column, value in cells.items() if value is not None}
         self._tell("monday creates", code, {"title": name, **values})
-        self.world.sandbox.admin("items/create", board_id=self.board, name=name, values={**cells, self.profile.code.column: code})
+        cells[self.profile.code.column] = code
+        self.world.sandbox.admin("items/create", board_id=self.board, name=name, values=cells)
         for each, value in {"title": name, **values}.items():
             self._wrote(code, self.profile.field(each), "monday", value, None)
 
@@ -531,9 +540,11 @@ class History:
 
     def sql_edit(self, code: str, one: Field, draw: int) -> None:
         p, row = self.profile, self.row(code)
-        if row is None or one.kind == "email":
+        if row is None:
             return
         value = self.value(one, draw)
+        if one.kind == "email":  # two rows with one key are nobody's wish
+            value = f"q{self.number}@example.com"
         if one.shared and row["client"] is None and value is None:
             return
         self._tell("sql edits", code, one.name, value)
@@ -553,6 +564,19 @@ class History:
         if code in self.removed:
             self.revived.add(code)
         self._wrote(code, one, "postgres", value, row["fields"][one.name])
+
+    def sql_relate(self, code: str, other: str) -> None:
+        """Point a row at the shared row of another."""
+        p, row, target = self.profile, self.row(code), self.row(other)
+        if row is None or target is None or target["client"] is None or row["client"] == target["client"]:
+            return
+        self._tell("sql relates", code, "to the shared row of", other)
+        for one in p.fields:
+            if one.shared:
+                self._replace(one, code)
+        self._do(f"update {p.table} set {p.via} = %s where id = %s::uuid", target["client"], row["id"])
+        if code in self.removed:
+            self.revived.add(code)
 
     def sql_remove(self, code: str, how: str) -> None:
         p, row = self.profile, self.row(code)
@@ -578,7 +602,8 @@ class History:
         row = self.row(code)
         if self.profile.settings and row is not None:
             self._tell("sql sets", code, enabled, direction)
-            self._do("update jobs set sync_enabled = %s, sync_direction = %s where id = %s::uuid", enabled, direction, row["id"])
+            statement = "update jobs set sync_enabled = %s, sync_direction = %s where id = %s::uuid"
+            self._do(statement, enabled, direction, row["id"])
 
     # What is noted of it
 
@@ -637,7 +662,7 @@ class History:
             self.world.door.forget()
             if self.world.door.failed:
                 raise self.world.door.failed.pop()
-        counts = {k: v for k, v in report.as_json().items() if v not in (0, "", [], True) and k not in ("board_id", "entity")}
+        counts = {name: count for name, count in report.as_json().items() if count and name in COUNTS}
         self._tell(f"run {kind} {options or ''}: {counts}")
         return report
 
@@ -712,7 +737,7 @@ class History:
 
     # Quiet
 
-    def quiet(self, prefer: str = "monday") -> None:
+    def quiet(self) -> None:
         """Nobody edits any more: two runs bring both sides together, a third has nothing to do."""
         self._tell("quiet")
         self.world.sandbox.admin("faults/clear")
@@ -720,7 +745,7 @@ class History:
             self._do("update jobs set sync_enabled = true, sync_direction = 'bidirectional'")
         self._do("update sync_mapping set next_try_at = now() where next_try_at is not null and sync_status <> 'set_aside'")
         for _ in range(2):
-            report = self.run(sweep=True, prefer=prefer, allow_mass_delete=True)
+            report = self.run(sweep=True, prefer=self.setup.at_last, allow_mass_delete=True)
             assert report is not None, "a run without trouble failed"
         self._check_that_nothing_is_left()
         self.check()
@@ -742,8 +767,8 @@ class History:
 
     def _fingerprints(self) -> dict[str, list[str]]:
         tables = (*self.profile.tables, "sync_mapping", "sync_conflicts", "sync_intents")
-        return {table: sorted(row["line"] for row in self._sql(
-            f"select t.ctid::text || t.xmin::text || ' ' || t::text as line from {table} as t")) for table in tables}  # fmt: skip
+        lines = "select t.ctid::text || t.xmin::text || ' ' || t::text as line from {} as t"
+        return {table: sorted(row["line"] for row in self._sql(lines.format(table))) for table in tables}
 
     # Judgement
 
@@ -798,7 +823,8 @@ class History:
         shown = {(name, value) for one in (*items, *rows) for name, value in one["fields"].items()}
         for one in self.profile.fields:
             if one.shared:
-                shown |= {(one.name, plain(one, row[one.sql])) for row in self._sql(f"select {one.sql} from {self.profile.shared}")}
+                rows_of_all = self._sql(f"select {one.sql} from {self.profile.shared}")
+                shown |= {(one.name, plain(one, row[one.sql])) for row in rows_of_all}
         disputed = set()
         for row in self._sql("select field, base_value, monday_value, postgres_value from sync_conflicts"):
             name = self._conflict_field(row["field"])
@@ -922,6 +948,7 @@ class Histories(RuleBasedStateMachine):
             row_removed=choose("archive", "archive", "delete", "ignore"),
             triggers=choose(True, True, False), sync_id=choose(True, True, False), skew=choose(0, 0, 10, -10, -100_000),
             without_key=choose("own", "metadata"), key_changed=choose("rename", "relink"),
+            at_last=choose("monday", "postgres"),
         )  # fmt: skip
         self.history = History(self.world, setup)
         self.h.told.append(str(setup))
@@ -980,6 +1007,11 @@ class Histories(RuleBasedStateMachine):
     @rule(which=NUMBERS)
     def duplicates(self, which):
         self.h.monday_duplicate(self._code(which))
+
+    @precondition(lambda self: self.history and len(self.h.codes) > 1)
+    @rule(which=NUMBERS, other=NUMBERS)
+    def sql_relates(self, which, other):
+        self.h.sql_relate(self._code(which), self._code(other))
 
     @precondition(lambda self: self.history and self.h.codes)
     @rule(which=NUMBERS, enabled=st.booleans(),

@@ -1,0 +1,156 @@
+"""For a long time: `python -m benchmarks.soak [--histories N] [--seed N] [--only NAME,...]`, which is `make soak`.
+
+`histories` walks through random histories of two sides, as the tests do with 200 of them (`tests/histories.py`): edits,
+runs, failures and kills in any order, after which both sides are equal and nothing is lost or doubled. The seed is
+printed; the same seed tells the same histories.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import random
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from benchmarks.boards import PROJECT
+from db_connector import Database, compose, identifier
+from local_postgres import LocalPostgres
+
+PER_BATCH = 50
+STEPS = 20
+
+_world: Any = None
+"""In a worker: the stand-in for monday.com and the database of its own, for one batch after another."""
+
+
+def histories(options: argparse.Namespace, connection: dict[str, Any]) -> bool:
+    """Random histories; whether all of them ended well."""
+    if options.batch is None:
+        batches = list(range(-(-options.histories // PER_BATCH)))
+    else:
+        batches = [options.batch]
+    started, done, failed = time.monotonic(), 0, 0
+    with ProcessPoolExecutor(
+        options.workers, mp_context=get_context("spawn"), initializer=_begin, initargs=(connection,)
+    ) as pool:
+        running = {pool.submit(_batch, options.seed, batch): batch for batch in batches}
+        for future in as_completed(running):
+            done += 1
+            trouble = future.result()
+            if trouble:
+                failed += 1
+                print(f"\nbatch {running[future]} ended badly:\n{trouble}")
+                print(f"Again: python -m benchmarks.soak --seed {options.seed} --batch {running[future]}", flush=True)
+            if trouble or done % max(1, len(batches) // 40) == 0 or done == len(batches):
+                seconds = time.monotonic() - started
+                print(f"{done * PER_BATCH:,} of {len(batches) * PER_BATCH:,} histories, {failed} batches ended badly"
+                      f" ({seconds:.0f} s)", flush=True)  # fmt: skip
+    return not failed
+
+
+SOAKS: dict[str, Callable[[argparse.Namespace, dict[str, Any]], bool]] = {"histories": histories}
+"""Each takes the options and the connection to a server on which it may make databases."""
+
+
+# In a worker
+
+
+def _begin(connection: dict[str, Any]) -> None:
+    from tests.histories import World
+
+    global _world
+    logging.getLogger("monday_sync").setLevel(logging.CRITICAL)
+    name = f"soak_{os.getpid()}"
+    _do(connection, "create database {name}", name)
+    own = {**connection, "dbname": name}
+    db = Database(**own)
+    with db.transaction() as tx:
+        tx.execute((PROJECT / "schema.sql").read_text(encoding="utf-8"))
+    db.close()
+    _world = World(own)
+
+
+def _batch(seed: int, number: int) -> str:
+    """The histories of one batch; what went wrong, or nothing."""
+    import hypothesis
+    from hypothesis import HealthCheck, Phase, settings
+    from hypothesis.stateful import run_state_machine_as_test
+
+    from tests.histories import Histories
+
+    machine = type("Histories", (Histories,), {"world": _world})
+    how = settings(
+        max_examples=PER_BATCH, stateful_step_count=STEPS, deadline=None, database=None, print_blob=False,
+        suppress_health_check=list(HealthCheck), phases=[Phase.generate, Phase.shrink],
+    )  # fmt: skip
+    try:
+        run_state_machine_as_test(hypothesis.seed(seed * 1_000_003 + number)(machine), settings=how)
+    except Exception:
+        return traceback.format_exc()
+    return ""
+
+
+def _do(connection: dict[str, Any], statement: str, name: str) -> None:
+    db = Database(**connection, max_connections=1)
+    try:
+        with db.autocommit() as session:
+            session.execute(compose(statement, name=identifier(name)))
+    finally:
+        db.close()
+
+
+@contextmanager
+def _server() -> Iterator[dict[str, Any]]:
+    """A server whose data are worth nothing, in memory where there is room."""
+    memory = Path("/dev/shm")
+    roomy = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 1_000_000_000
+    folder = Path(tempfile.mkdtemp(prefix="monday-sync-soak-", dir=memory if roomy else None))
+    folder.chmod(0o711)  # as root, the server runs as another account and must get through
+    server = LocalPostgres(folder / "postgres", throwaway=True)
+    try:
+        yield dict(server.start())
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def arguments() -> argparse.Namespace:
+    """What was asked for."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.soak", description="Random edits, failures and kills for a long time.",
+        epilog="Example: python -m benchmarks.soak --histories 1000 --seed 7",
+    )  # fmt: skip
+    parser.add_argument("--histories", type=int, default=10_000, help="how many (default: 10,000)")
+    parser.add_argument("--seed", type=int, default=random.randrange(1_000_000), help="the same one tells the same again")
+    parser.add_argument("--batch", type=int, help=f"only this batch, of {PER_BATCH} histories")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
+    parser.add_argument("--only", default=",".join(SOAKS), help=f"of {', '.join(SOAKS)}")
+    options = parser.parse_args()
+    options.only = options.only.split(",")
+    if unknown := sorted(set(options.only) - SOAKS.keys()):
+        parser.error(f"no such soak: {', '.join(unknown)}")
+    return options
+
+
+def main() -> int:
+    """Run them one after another."""
+    options = arguments()
+    print(f"seed {options.seed}", flush=True)
+    with _server() as connection:
+        ended = [SOAKS[name](options, connection) for name in options.only]
+    return 0 if all(ended) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

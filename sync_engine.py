@@ -79,6 +79,8 @@ class Look:
     changed: list[str] = field(default_factory=list)
     removed: list[tuple[str, str]] = field(default_factory=list)
     held: list[str] = field(default_factory=list)
+    lost: dict[str, str] = field(default_factory=dict)
+    """Rows with news whose items were gone when last seen (row → item): somebody may have restored them."""
     waiting: list[str] = field(default_factory=list)
     ambiguous: list[str] = field(default_factory=list)
     """Rows that could be several items, or several rows that could be one."""
@@ -227,7 +229,10 @@ class Engine:
         elif rows is None or rows.archived:
             if not link.archived:
                 look.removed.append((link.monday_id, root_id))
+            elif rows is not None and self._edited(link, rows):
+                look.lost[root_id] = link.monday_id
         elif link.archived:
+            look.lost[root_id] = link.monday_id
             if link.status != "disabled" and self.mapping.on_item_removed != "ignore":
                 look.held.append(root_id)
         elif self._edited(link, rows):
@@ -514,9 +519,14 @@ class Engine:
             monday_updated_at=task.item.updated_at,
             id=task.link.id if task.link else None,
             status=status,
-            archived=bool(task.link and task.link.archived and not task.operation and task.idle),
+            archived=self._stays_gone(task),
             due=due,
         )
+
+    def _stays_gone(self, task: Task) -> bool:
+        """An item that is there again, and a row that this run may not bring back: still nobody's removal."""
+        back = task.operation or task.stored is None or not (task.idle or task.stored.archived)
+        return task.link is not None and task.link.archived and not back
 
     def _owes_monday(self, task: Task) -> bool:
         """Whether something that the row shows has not found its way to monday.com yet."""

@@ -148,7 +148,7 @@ class Push:
     def _retry(self) -> None:
         """Try again what was refused, when its pause is over."""
         with self.sync.db.transaction() as tx:
-            due = self.sync.state.due(tx)
+            began, due = tx.value("select now()"), self.sync.state.due(tx, self.looked_at)
         waiting: list[str] = []
         for start in range(0, len(due), RECORDS_AT_ONCE):
             self._deal_with(due[start : start + RECORDS_AT_ONCE], waiting)
@@ -156,7 +156,7 @@ class Push:
         if due and not self.sync.options.dry_run:
             # Only now, because whoever is killed before has tried nothing.
             with self.sync.db.transaction() as tx:
-                self.sync.state.tried(tx, due)
+                self.sync.state.tried(tx, due, began)
                 self.sync.state.wait(tx, waiting)
 
     # Doing it
@@ -170,6 +170,7 @@ class Push:
         if look.waiting and not self.sync.options.dry_run:
             with self.sync.db.transaction() as tx:
                 self.sync.state.wait(tx, look.waiting)
+        self._find_restored(look)
         self._report_held(look)
         look.changed = [one for one in look.changed if one not in self.looked_at]
         whole = self._limit(look)
@@ -177,6 +178,17 @@ class Push:
         self.new += self._unmet(look.new)
         self._create_gathered(at_least=ROWS_PER_IMPORT)
         return whole and not look.ambiguous
+
+    def _find_restored(self, look: Look) -> None:
+        """Items that were gone and are back: their records are like any other again."""
+        if not look.lost or self.sync.engine.options.write_postgres:
+            return  # whoever pulls has seen them
+        roots = {item_id: root_id for root_id, item_id in look.lost.items()}
+        back: set[str] = set()
+        for items in self.sync.monday.items(list(roots), (), ""):
+            back |= {item.id for item in items if item.state == "active" and item.board_id in (None, self.sync.board.id)}
+        look.held = [root_id for root_id in look.held if look.lost.get(root_id) not in back]
+        look.changed += sorted(back)
 
     def _unmet(self, root_ids: list[str]) -> list[str]:
         """The new rows that no item of the board is about: an item that shows the same in the match field is linked."""

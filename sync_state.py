@@ -180,12 +180,13 @@ class SyncState:
         )  # fmt: skip
         return [(row[0], row[1]) for row in tx.rows(statement, (self.entity_type,))]
 
-    def due(self, tx: Transaction) -> list[str]:
+    def due(self, tx: Transaction, without: Iterable[str] = ()) -> list[str]:
         """The root rows whose changes were refused or had to wait, and are to be tried by now."""
         rows = tx.rows(
             "select entity_id from sync_mapping where entity_type = %s and next_try_at <= now() and entity_id is not null"
-            " and sync_enabled and sync_direction in ('bidirectional', 'pg_to_monday') order by entity_id",
-            (self.entity_type,),
+            " and sync_enabled and sync_direction in ('bidirectional', 'pg_to_monday')"
+            " and not coalesce(monday_id = any(%s), false) order by entity_id",
+            (self.entity_type, list(without)),
         )
         return [row[0] for row in rows]
 
@@ -210,12 +211,12 @@ class SyncState:
             (self.entity_type, list(entity_ids)),
         )
 
-    def tried(self, tx: Transaction, entity_ids: Sequence[str]) -> None:
-        """These rows have been looked at; what is refused again says so itself."""
+    def tried(self, tx: Transaction, entity_ids: Sequence[str], began: datetime) -> None:
+        """These rows have been looked at; what is refused again, or has to wait again, has said so since then."""
         tx.execute(
             "update sync_mapping set next_try_at = null where entity_type = %s and entity_id = any(%s)"
-            " and next_try_at <= now()",
-            (self.entity_type, list(entity_ids)),
+            " and next_try_at <= %s",
+            (self.entity_type, list(entity_ids), began),
         )
 
     def unsettled(self, tx: Transaction) -> list[str]:

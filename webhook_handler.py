@@ -199,11 +199,12 @@ def make_app(daemon: Daemon, gate: Gate, inbox: Writes) -> Flask:
 class Impatient(HTTPChannel):
     """A connection whose requests have to come whole within a time, so that dripping ones do not fill the house."""
 
+    patience_s = WHOLE_REQUEST_S
     begun: float | None = None
 
     def received(self, data: bytes) -> bool:
         began = self.begun
-        if began is not None and self.request is not None and time.monotonic() - began > WHOLE_REQUEST_S:
+        if began is not None and self.request is not None and time.monotonic() - began > self.patience_s:
             self.will_close = True
             return False
         found = bool(super().received(data))
@@ -214,7 +215,9 @@ class Impatient(HTTPChannel):
 class Door:
     """The app on a socket, served by a thread of its own. `url` says where."""
 
-    def __init__(self, app: Any, host: str, port: int, threads: int = THREADS) -> None:
+    def __init__(
+        self, app: Any, host: str, port: int, threads: int = THREADS, patience_s: float = WHOLE_REQUEST_S
+    ) -> None:
         try:
             self._server = create_server(
                 app, host=host, port=port, threads=threads, connection_limit=CONNECTIONS,
@@ -229,7 +232,7 @@ class Door:
         self._sockets: dict[int, Any] = getattr(self._server, "map", None) or self._server._map
         self._listening = [one for one in self._sockets.values() if hasattr(one, "channel_class")]
         for one in self._listening:
-            one.channel_class = Impatient
+            one.channel_class = type("Impatient", (Impatient,), {"patience_s": patience_s})
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="http", daemon=True)
 

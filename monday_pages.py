@@ -79,6 +79,9 @@ class Pager:
         self._call = call
         self._pause = pause
         self._notify = notify
+        self._came: dict[tuple[str, ...], set[str]] = {}
+        self._never: dict[tuple[str, ...], set[str]] = {}
+        """By the columns asked for: those that have come, and those that no item brought when asked twice."""
 
     def walk(
         self,
@@ -111,16 +114,45 @@ class Pager:
     ) -> tuple[Page, Listing]:
         """One page that has been checked, and the listing that was asked for it: `listing_of` the size in force."""
         faults: list[Fault] = []
+        lost: set[str] = set()
         for attempt in range(TRIES_OF_A_PAGE):
             listing, answer = self._answer(listing_of, size, cursor, cancelled)
-            before, (page, faults) = faults, read_page(listing, cursor, answer)
-            if page is not None and not faults:
+            before, (page, faults) = (faults, lost), read_page(listing, cursor, answer)
+            lost = self._lost_columns(listing, page) if page is not None and not faults else set()
+            if page is not None and not faults and (not lost or (lost == before[1] and self._never_come(listing, lost))):
                 size.succeeded()
                 return page, listing
-            if faults == before:
+            if (faults, lost) == before:
                 break  # The same again: it will not get better.
             self._pause(attempt, "malformed", cancelled)
+        if page is not None and lost:
+            reason = f"the cells of {', '.join(sorted(lost))} are missing"
+            faults = [Fault(index, item.id, reason) for index, item in enumerate(page.items)]
+            page = Page([], page.cursor)
         return report_faults(listing, page, faults, answer.failures, on_malformed), listing
+
+    def _lost_columns(self, listing: Listing, page: Page) -> set[str]:
+        """The columns that no item of a page brought: of a kind that is never delivered, or lost on the way."""
+        items = [item for item in page.items if item.state == "active"]
+        if not listing.columns or listing.expected is not None or not items:
+            return set()
+        came = max((item.cells for item in items), key=len).keys()
+        never = self._never.setdefault(listing.columns, set())
+        if late := came & never:
+            never -= late
+            raise Incomplete(
+                f"Items of board {listing.board_id} came without the cells of {', '.join(sorted(late))} before.",
+                hint="Run again: all of them are then read anew.",
+            )
+        self._came.setdefault(listing.columns, set()).update(came)
+        return set(listing.columns) - came - never
+
+    def _never_come(self, listing: Listing, lost: set[str]) -> bool:
+        """Whether columns that were missing twice are of a kind that is never delivered; it is asked only once."""
+        if lost & self._came[listing.columns]:
+            return False
+        self._never[listing.columns] |= lost
+        return True
 
     def _answer(
         self,

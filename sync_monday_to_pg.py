@@ -21,6 +21,7 @@ from typing import Any
 from board_sync import BoardSync, Progress, PullOptions, too_many
 from errors import CursorExpired, DatabaseError, GuardStop, Incomplete
 from models import Item, Page
+from monday_updates import DAYS, SECONDS
 from parallel_reading import ParallelReading
 from report import EntityReport
 from sync_state import LogEntry, put, watermark
@@ -40,6 +41,12 @@ class Pull(BoardSync):
 
     swept: int | None = None
     _pass = ""
+    _known_since = ""
+    """From when on changes may have been missed: when the read began."""
+    _read_before = 0
+    """By the run that was cut off, and that this one carries on."""
+    _all = False
+    """Whether the whole board is read, so that its count says how far there is to go."""
 
     def run(self) -> EntityReport:
         """Do it. Raises GuardStop before anything is written when too much would be removed."""
@@ -56,6 +63,7 @@ class Pull(BoardSync):
 
     def _run(self) -> None:
         self.begin()
+        self._known_since = datetime.now(timezone.utc).isoformat()
         self._check_columns()
         if self.options.source is not None:
             self._take(self.options.source)
@@ -97,11 +105,11 @@ class Pull(BoardSync):
                 self.state.log(tx, [LogEntry("pull", "error", f"did not come whole: {reason}", item_id or None)])
 
     def _take(self, pages: Iterable[list[Item]], force: bool = False) -> None:
-        total = self.board.items_count
+        total = self.board.items_count if self._all else None
         for items in pages:
             self.deliver(self.engine.take(items, force))
             self.newest = max([self.newest, *(item.updated_at or "" for item in items)])
-            self.progress(self.mapping.entity, self.report.read, total)
+            self.progress(self.mapping.entity, self._read_before + self.report.read, total)
 
     def _take_first(self, limit: int) -> None:
         pages = self.monday.pages(
@@ -114,6 +122,7 @@ class Pull(BoardSync):
 
     def _full(self) -> None:
         """Read every item. With links to lose, ids come first, so that the guard can stop it before anything is written."""
+        self._all = True
         first = not self.active() or self._reading().get("first", False)
         gone = [] if first else self._sweep()
         self._read_all(first)
@@ -131,7 +140,8 @@ class Pull(BoardSync):
 
     def _read_all(self, first: bool) -> None:
         reading = self._reading()
-        if reading and not reading.get("cursor"):
+        self._read_before = self._count_listed(reading["pass"]) if reading else 0
+        if self._read_before and not reading.get("cursor"):
             self._read_rest(reading)
         else:
             reading = reading or self._new_reading(first)
@@ -142,8 +152,24 @@ class Pull(BoardSync):
                 log.warning("%s: the listing outlived its cursor; the rest is read by id.", self.mapping.entity)
                 self._note_reading(reading | {"cursor": None})
                 self._read_rest(reading)
+            except Incomplete:
+                self.remembered.pop("reading", None)  # What was read so far cannot be trusted either.
+                self._note_remembered()
+                raise
+        self._read_left_out(reading)
+        self._known_since = reading["started"]
         self.remembered.pop("reading", None)
         self._forget_listing(reading["pass"])
+
+    def _read_left_out(self, reading: dict[str, Any]) -> None:
+        """What the ids have and the pages had not is read by id. A first read is held against the board's count."""
+        if self.swept is None or self.options.dry_run:
+            return
+        with self.db.transaction(read_only=True) as tx:
+            left = self.state.unread(tx, self._pass, reading["pass"])
+        if left:
+            log.warning("%s: pages left out %d items, which are read by id.", self.mapping.entity, len(left))
+            self._take_by_id(left)
 
     def _new_reading(self, first: bool) -> dict[str, Any]:
         started = datetime.now(timezone.utc).isoformat()
@@ -185,8 +211,11 @@ class Pull(BoardSync):
             self._note_read(reading, [], None, part)
 
     def _note_reading(self, reading: dict[str, Any]) -> None:
+        self.remembered["reading"] = reading
+        self._note_remembered()
+
+    def _note_remembered(self) -> None:
         if not self.options.dry_run:
-            self.remembered["reading"] = reading
             self.memory.put(self.pulled, self.remembered)
 
     def _note_read(
@@ -222,6 +251,8 @@ class Pull(BoardSync):
             gone = self._sweep()
         if first is not None:
             self._take(page.items for page in chain([first], pages))
+        if gone is None and self.newest > str(self.remembered["watermark"]):
+            self._take_left_out(since)
         self._take_unsettled()
         if gone is None and not self._adds_up():
             gone = self._sweep()
@@ -230,6 +261,19 @@ class Pull(BoardSync):
         self._retake_free_keys()
         self._prove()
         self._finish()
+
+    def _take_left_out(self, since: datetime) -> None:
+        """Ids and times once more before the watermark moves on: a change that an answer lacked would be passed by."""
+        if self.options.dry_run or self.monday.update_filter.precision not in (SECONDS, DAYS):
+            return
+        seen = str(uuid.uuid4())
+        for page in self.monday.changed_since(self.board.id, since - OVERLAP, (), ""):
+            with self.db.transaction() as tx:
+                self.state.note_listed(tx, seen, page.items)
+        with self.db.transaction() as tx:
+            left = self.state.stale(tx, seen)
+            self.state.forget_pass(tx, seen)
+        self._take_by_id(left)
 
     def _must_sweep_first(self) -> bool:
         if self.options.sweep:
@@ -386,7 +430,9 @@ class Pull(BoardSync):
         if self.options.dry_run:
             return
         if self.report.complete:
-            self.remembered["watermark"] = self.newest or "1970-01-01T00:00:00Z"
+            # What changed behind a long read's back is older than the newest time it saw.
+            newest = self.newest or "1970-01-01T00:00:00Z"
+            self.remembered["watermark"] = min(newest, self._known_since, key=_instant)
             self.remembered["fingerprint"] = self.fingerprint()
         self.remembered["titles"] = self.titles()
         with self.db.transaction() as tx:
@@ -394,6 +440,12 @@ class Pull(BoardSync):
                 self.remembered["swept_at"] = datetime.now(timezone.utc).isoformat()
                 self.remembered["count_offset"] = self.swept - (self.board.items_count or self.swept)
             put(tx, self.pulled, self.remembered)
+
+
+def _instant(value: str) -> datetime:
+    moment = watermark(value)
+    assert moment is not None
+    return moment
 
 
 def sync_sales_staff(limit: int | None = None) -> EntityReport:

@@ -19,7 +19,7 @@ from report import EntityReport
 from row_table import column_types_of
 from sandbox import Sandbox
 from sync_engine import Engine, Options
-from sync_monday_to_pg import Pull, PullOptions
+from sync_monday_to_pg import Progress, Pull, PullOptions
 from sync_state import SyncState
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -210,11 +210,12 @@ class Journey:
         self.monday = Monday(token=sandbox.token, url=sandbox.graphql_url)
         self.mappings = dict(MAPPINGS)
 
-    def pull(self, entity: str = "users", **options: Any) -> EntityReport:
-        mapping = self.mappings[entity]
+    def pull(self, entity: str = "users", progress: Progress | None = None, **options: Any) -> EntityReport:
+        mapping, options_of = self.mappings[entity], PullOptions(**options)
         pull = Pull(
-            self.db, self.monday, mapping, str(mapping.board_id), mappings=self.mappings, options=PullOptions(**options)
-        )
+            self.db, self.monday, mapping, str(mapping.board_id),
+            mappings=self.mappings, options=options_of, progress=progress,
+        )  # fmt: skip
         return pull.run()
 
     def calls(self) -> int:

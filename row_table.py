@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -49,8 +49,9 @@ class Row:
     rank: Rank | None = None
     indexed: bool = False
     """Whether it can be found by all the keys it has."""
-    filled: set[Slot] = field(default_factory=set)
-    edited: set[Slot] = field(default_factory=set)
+    claimed: bool = False
+    """Whether the record it was made for has it."""
+    edited: Set[Slot] = frozenset()
     defaults: Map[str, Any] = field(default_factory=dict)
 
 

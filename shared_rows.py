@@ -117,8 +117,8 @@ class Settlement:
             want.upsert.ids[want.home.name] = row.id
             if row.id != want.current:
                 self.joined.add(row.id)
-            if row.new and not row.filled:
-                row.filled = set(row.values)
+            if row.new and not row.claimed:
+                row.claimed = True
             elif row.id == want.current:
                 if self._change(want, row) and not row.new:
                     effects.edited.setdefault(self.related.table, set()).add(row.id)
@@ -194,7 +194,6 @@ class Settlement:
             return False
         row.values[slot] = value
         row.indexed = row.indexed and slot not in self.keys.slots
-        row.filled.add(slot)
         row.dirty = True
         return True
 

@@ -19,6 +19,9 @@ STATES = {"keep": "ok", "create": "missing", "delete": "not needed", "foreign": 
 
 entity_option = click.option("--entity", "entities", multiple=True, metavar="NAME", help="Only this entity.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else on stdout.")
+take_over_option = click.option(
+    "--take-over", is_flag=True, help="Remove webhooks that the tool does not know and that are in the way of its own."
+)
 dry_option = click.option("--dry-run", is_flag=True, help="Show what would be done; change nothing.")
 
 
@@ -35,10 +38,12 @@ def register(cli: click.Group, example: type[click.Command]) -> None:
     @sub("register", "register --dry-run")
     @entity_option
     @dry_option
+    @take_over_option
     @json_option
-    def register_(entities: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
+    def register_(entities: tuple[str, ...], dry_run: bool, take_over: bool, as_json: bool) -> None:
         """Make the webhooks that the mapped boards lack, at WEBHOOK_BASE_URL. Doing it again does nothing."""
-        act(entities, "plan" if dry_run else "register", as_json, TO_DO if dry_run else DONE)
+        what, words = ("plan", TO_DO) if dry_run else ("register", DONE)
+        act(entities, what, as_json, words, take_over=take_over)
 
     @sub("list", "list")
     @entity_option
@@ -50,10 +55,12 @@ def register(cli: click.Group, example: type[click.Command]) -> None:
     @sub("repair", "repair")
     @entity_option
     @dry_option
+    @take_over_option
     @json_option
-    def repair(entities: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
+    def repair(entities: tuple[str, ...], dry_run: bool, take_over: bool, as_json: bool) -> None:
         """Make again what has disappeared, and remove what leads elsewhere."""
-        act(entities, "plan" if dry_run else "register", as_json, TO_DO if dry_run else DONE)
+        what, words = ("plan", TO_DO) if dry_run else ("register", DONE)
+        act(entities, what, as_json, words, take_over=take_over)
 
     @sub("delete", "delete --entity contacts")
     @entity_option
@@ -71,8 +78,9 @@ def register(cli: click.Group, example: type[click.Command]) -> None:
 
 
 def act(
-    entities: Sequence[str], what: str, as_json: bool, words: dict[str, str], missing_is_leftover: bool = False
-) -> None:
+    entities: Sequence[str], what: str, as_json: bool, words: dict[str, str], missing_is_leftover: bool = False,
+    **how: bool,
+) -> None:  # fmt: skip
     """Do one thing on every board, show it, and leave."""
     from commands_daemon import prepared
     from daemon import choose_kept
@@ -85,7 +93,7 @@ def act(
     chosen = choose_kept(settings, tuple(entities), Habits(pushes=False))
     with open_parts(settings) as parts:
         kept = subscriptions(settings, parts.db, parts.monday, [board for _, board in chosen])
-        steps = [step for mapping, board in chosen for step in getattr(kept, what)(mapping, board)]
+        steps = [step for mapping, board in chosen for step in getattr(kept, what)(mapping, board, **how)]
     show(steps, as_json, words)
     missing = missing_is_leftover and any(step.action == "create" for step in steps)
     failed = any(step.problem for step in steps)

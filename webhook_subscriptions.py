@@ -28,6 +28,7 @@ NEEDED = (
     "item_moved_to_any_group", "create_column",
 )  # fmt: skip
 """Whatever can change a record. A move to another board comes as a move to a group; there is no event for the rest."""
+IN_THE_WAY = "If nobody needs the webhook that is there: python main.py webhooks register --take-over"
 HINT = "Is `python main.py webhook` running, and does the address lead to it? Try: python main.py webhooks test"
 
 
@@ -74,44 +75,46 @@ class Subscriptions:
             )
         return f"{self.base_url}/webhook/{self.gate.token(board_id)}"
 
-    def plan(self, mapping: Mapping, board_id: str) -> list[Step]:
+    def plan(self, mapping: Mapping, board_id: str, take_over: bool = False) -> list[Step]:
         """What is and what is to be done, without doing it."""
-        return self._plan(mapping, board_id, self._there(board_id))
+        return self._plan(mapping, board_id, self._there(board_id), take_over)
 
     def _there(self, board_id: str) -> dict[str, str]:
         """The webhooks of a board: id → event."""
         return {str(one["id"]): str(one["event"]) for one in self.monday.webhooks(board_id)}
 
-    def _plan(self, mapping: Mapping, board_id: str, there: dict[str, str]) -> list[Step]:
-        ours = self._remembered(board_id)
+    def _plan(self, mapping: Mapping, board_id: str, there: dict[str, str], take_over: bool) -> list[Step]:
+        """monday.com allows one webhook for an event of a board, so the old one goes before the new one comes."""
+        ours, url = self._remembered(board_id), self.url(board_id)
         needed = NEEDED if mapping.direction in TO_POSTGRES else ()
-        steps, url = [], self.url(board_id)
+        good = {event: one for event, one in ours.items() if one.id in there and one.url == url and event in needed}
+        kept, mine = {one.id for one in good.values()}, {one.id for one in ours.values()}
+        steps = []
+        for found, event in there.items():
+            if found not in kept and (found in mine or (take_over and event in needed)):
+                steps.append(Step(mapping.entity, board_id, event, "delete", found))
+            elif found not in mine:
+                steps.append(Step(mapping.entity, board_id, event, "foreign", found))
         for event in needed:
-            known = ours.get(event)
-            good = known is not None and known.id in there and known.url == url
-            action, kept = ("keep", known.id) if known is not None and good else ("create", None)
-            steps.append(self._step(mapping, board_id, event, action, kept))
-            if known is not None and known.id in there and not good:
-                steps.append(self._step(mapping, board_id, event, "delete", known.id))
-        for event, known in ours.items():
-            if event not in needed and known.id in there:
-                steps.append(self._step(mapping, board_id, event, "delete", known.id))
-        mine = {known.id for known in ours.values()}
-        steps += [self._step(mapping, board_id, event, "foreign", one) for one, event in there.items() if one not in mine]
+            action, id = ("keep", good[event].id) if event in good else ("create", None)
+            steps.append(Step(mapping.entity, board_id, event, action, id))
         return steps
 
-    def register(self, mapping: Mapping, board_id: str) -> list[Step]:
-        """Make what is missing and remove what is not needed any more; what was done. Doing it again does nothing."""
+    def register(self, mapping: Mapping, board_id: str, take_over: bool = False) -> list[Step]:
+        """Make what is missing and remove what is not needed any more; what was done. Doing it again does nothing.
+
+        `take_over` removes webhooks that the tool does not know and that are in the way of its own.
+        """
         there = self._there(board_id)
         self._finish_begun(board_id, there)
-        return [self._do(step, there) for step in self._plan(mapping, board_id, there)]
+        return [self._do(step, there) for step in self._plan(mapping, board_id, there, take_over)]
 
     def delete(self, mapping: Mapping, board_id: str) -> list[Step]:
         """Remove all that the tool made on a board."""
         there = self._there(board_id)
         self._finish_begun(board_id, there)
         steps = [
-            self._do(self._step(mapping, board_id, event, "delete", known.id), there)
+            self._do(Step(mapping.entity, board_id, event, "delete", known.id), there)
             for event, known in self._remembered(board_id).items()
             if known.id in there
         ]
@@ -140,7 +143,7 @@ class Subscriptions:
             made = self.monday.create_webhook(step.board_id, begun.url, step.event, key=begun.key)
         except MondayError as exc:
             self._forget(step)
-            return replace(step, problem=f"{exc.message} {HINT}")
+            return replace(step, problem=f"{exc.message} {IN_THE_WAY if seen else HINT}")
         self._keep(step.board_id, replace(begun, id=str(made["id"])))
         return replace(step, id=str(made["id"]))
 
@@ -153,9 +156,6 @@ class Subscriptions:
                 self._keep(board_id, replace(one, id=new[0]))
             else:
                 self._forget(Step("", board_id, one.event, "delete"))
-
-    def _step(self, mapping: Mapping, board_id: str, event: str, action: str, id: str | None = None) -> Step:
-        return Step(mapping.entity, board_id, event, action, id)
 
     # What is remembered
 

@@ -1,0 +1,229 @@
+"""The schedule: when runs are due, that they never overlap, that a failing one ends nothing, and how it stops."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from cron import Cron
+from db_connector import Database
+from errors import DatabaseError, SettingsError
+from report import EntityReport, RunReport
+from scheduler import Schedule, Scheduler
+from tests.live import World, running, until, world
+
+NOW = datetime(2026, 3, 14, 10, 7, 30)  # a Saturday
+
+
+@pytest.mark.parametrize(
+    ("text", "due"),
+    [
+        ("* * * * *", "2026-03-14 10:08"),
+        ("*/5 * * * *", "2026-03-14 10:10"),
+        ("0 * * * *", "2026-03-14 11:00"),
+        ("30 2 * * *", "2026-03-15 02:30"),
+        ("0 9-17/4 * * *", "2026-03-14 13:00"),
+        ("5,35 10 * * *", "2026-03-14 10:35"),
+        ("0 6 * * mon-fri", "2026-03-16 06:00"),
+        ("0 6 * * 1-5", "2026-03-16 06:00"),
+        ("0 6 * * 7", "2026-03-15 06:00"),
+        ("0 6 * * 0", "2026-03-15 06:00"),
+        ("0 0 1 * *", "2026-04-01 00:00"),
+        ("0 0 1 jan *", "2027-01-01 00:00"),
+        ("0 0 29 2 *", "2028-02-29 00:00"),
+        ("0 0 20 * mon", "2026-03-16 00:00"),  # one or the other
+        ("0 0 */2 * mon", "2026-03-23 00:00"),  # both
+        ("20/15 * * * *", "2026-03-14 10:20"),
+        ("@hourly", "2026-03-14 11:00"),
+        ("@daily", "2026-03-15 00:00"),
+        ("@weekly", "2026-03-15 00:00"),
+    ],
+)  # fmt: skip
+def test_a_cron_expression_is_due_when_cron_would_be(text, due):
+    assert Cron.parse(text).next(NOW) == datetime.strptime(due, "%Y-%m-%d %H:%M")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "* * * *", "* * * * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 8",
+             "*/0 * * * *", "5-1 * * * *", "a * * * *", "* * * * mo", "0 0 30 2 *", "-1 * * * *", "1..2 * * * *"],
+)  # fmt: skip
+def test_what_is_no_cron_expression_is_refused_with_a_hint(text):
+    with pytest.raises(SettingsError) as refused:
+        Cron.parse(text)
+    assert "minute hour day month weekday" in refused.value.hint
+
+
+@pytest.fixture
+def here(db: Database, database_url: str, home: Path) -> Iterator[World]:
+    with world(db, database_url, home, "organizations:1,contacts:2") as found:
+        yield found
+
+
+def report(code: int = 0) -> RunReport:
+    found = RunReport("", "bidirectional", datetime.now(timezone.utc), dry_run=False)
+    found.entities.append(EntityReport("contacts", "1"))
+    found.exit_code = code
+    return found
+
+
+def scheduler(here: World, run: Callable[[], RunReport], plan: Schedule, **how: object) -> Scheduler:
+    return Scheduler(here.settings, plan, "bidirectional", ["contacts"], threading.Event(), run=run, **how)  # type: ignore[arg-type]
+
+
+def went_on(loop: Scheduler, until_true: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Let it go on until something is true, then stop it."""
+    thread = threading.Thread(target=loop.run)
+    thread.start()
+    try:
+        until(until_true, seconds)
+    finally:
+        loop.stop.set()
+        thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_it_runs_at_its_interval_and_at_once_when_asked_to(here):
+    began: list[float] = []
+    loop = scheduler(here, lambda: (began.append(time.monotonic()), report())[1], Schedule(1 / 60, immediately=True))
+    went_on(loop, lambda: len(began) == 3)
+    assert 0.9 < began[2] - began[1] < 2.5
+
+
+def test_without_being_asked_it_waits_for_the_first_interval(here):
+    runs: list[int] = []
+    loop = scheduler(here, lambda: (runs.append(1), report())[1], Schedule(60))
+    thread = threading.Thread(target=loop.run)
+    thread.start()
+    time.sleep(0.5)
+    loop.stop.set()
+    thread.join(5)
+    assert runs == [] and not thread.is_alive()
+
+
+def failing(runs: list[int], times: int) -> Callable[[], RunReport]:
+    def run() -> RunReport:
+        runs.append(1)
+        if len(runs) <= times:
+            raise DatabaseError("PostgreSQL could not be reached.") if len(runs) % 2 else ValueError("a mistake")
+        return report()
+
+    return run
+
+
+def test_a_failing_run_is_tried_again_and_ends_nothing(here):
+    runs: list[int] = []
+    loop = scheduler(here, failing(runs, 2), Schedule(60, immediately=True), pauses_s=[0.05, 0.05, 0.05])
+    went_on(loop, lambda: loop.outcomes == ["failed", "failed", "done"])
+
+
+def test_after_its_tries_a_failing_run_waits_for_the_regular_time(here):
+    runs: list[int] = []
+    loop = scheduler(here, failing(runs, 99), Schedule(60, immediately=True), pauses_s=[0.01, 0.01])
+    went_on(loop, lambda: len(runs) == 3 and time.sleep(1.5) is None)
+    assert len(runs) == 3
+
+
+def test_a_run_with_leftovers_is_no_failure(here):
+    loop = scheduler(here, lambda: report(3), Schedule(60, immediately=True), pauses_s=[0.01])
+    went_on(loop, lambda: loop.outcomes == ["done"])
+
+
+def test_two_of_a_kind_never_run_at_once(here):
+    together, most = [0], [0]
+    lock = threading.Lock()
+
+    def run() -> RunReport:
+        with lock:
+            together[0] += 1
+            most[0] = max(most[0], together[0])
+        time.sleep(0.3)
+        with lock:
+            together[0] -= 1
+        return report()
+
+    loops = [scheduler(here, run, Schedule(60)) for _ in range(4)]
+    threads = [threading.Thread(target=loop.once) for loop in loops]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1]
+    assert sorted(loop.outcomes[0] for loop in loops) == ["done", "left out", "left out", "left out"]
+
+
+def test_runs_of_another_kind_do_not_wait_for_it(here):
+    loop = scheduler(here, report, Schedule(60))
+    with here.db.try_lock("scheduled:monday_to_pg:contacts"):
+        loop.once()
+    assert loop.outcomes == ["done"]
+
+
+def test_the_next_cron_time_is_planned_after_each_run(here):
+    loop = scheduler(here, report, Schedule(cron=Cron.parse("*/5 * * * *")))
+    loop._plan_next()
+    due = loop._jobs.next_run
+    assert due is not None and due.astimezone(timezone.utc).minute % 5 == 0 and due > datetime.now()
+    loop._jobs.jobs[0].next_run = datetime.now()
+    loop._jobs.run_pending()
+    assert loop.outcomes == ["done"] and len(loop._jobs.jobs) == 1 and loop._jobs.next_run > datetime.now()
+
+
+# The command
+
+
+def test_the_command_runs_for_real_and_ends_with_0_on_sigterm(here):
+    with running(here, "scheduled", "--interval", "60", "--run-immediately", first_line=False) as process:
+        until(lambda: here.value("select count(*) from sync_runs where outcome = 'success'") == 1, 30)
+        assert here.value("select kind from sync_runs") == "scheduled"
+        assert process.end() == 0
+    assert here.differences() == []
+
+
+def test_sigterm_in_a_run_lets_the_run_finish(here):
+    here.sandbox.admin("latency", ms=300)
+    with running(here, "scheduled", "--interval", "60", "--run-immediately", first_line=False) as process:
+        until(lambda: here.value("select count(*) from sync_runs") == 1, 30)
+        assert process.end() == 0
+    here.sandbox.admin("latency", ms=0)
+    assert here.value("select outcome from sync_runs") == "success"
+
+
+@pytest.mark.parametrize("command", ["scheduled", "webhook"])
+def test_a_second_signal_ends_it_at_once(here, command):
+    arguments = ["--interval", "60", "--run-immediately"] if command == "scheduled" else ["--port", "0"]
+    with running(here, command, *arguments, first_line=command == "webhook") as process:
+        until(lambda: here.value("select count(*) from sync_runs") >= 1, 30)
+        here.sandbox.admin("latency", ms=4000)
+        time.sleep(0.1)
+        began = time.monotonic()
+        process.child.send_signal(signal.SIGTERM)
+        time.sleep(0.2)
+        process.child.send_signal(signal.SIGTERM)
+        code = process.child.wait(10)
+        assert time.monotonic() - began < 3 and code in (0, 130)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [(["--cron", "* * *"], "cron"), (["--interval", "5", "--cron", "* * * * *"], "one of them"),
+     (["--interval", "0"], "interval"), (["--entity", "nothing"], "nothing")],
+)  # fmt: skip
+def test_usage_is_checked_before_the_loop_begins(here, run_cli, arguments, word):
+    done = run_cli("scheduled", *arguments, env=here.environment)
+    assert done.code == 2 and word in done.err
+
+
+def test_cron_needs_no_database_and_no_network():
+    done = subprocess.run(
+        [sys.executable, "-c", "import cron, sys; sys.exit('psycopg2' in sys.modules or 'requests' in sys.modules)"],
+        cwd=Path(__file__).parent.parent, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0

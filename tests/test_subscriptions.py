@@ -1,0 +1,236 @@
+"""`webhooks register|list|repair|delete|test`: exactly the needed subscriptions, and where deliveries get stuck."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from db_connector import Database
+from monday_api import Monday
+from tests.live import BOARDS, CONTACTS, MAPPINGS, SECRET, World, living, world
+from webhook_auth import Gate, token_of
+from webhook_subscriptions import NEEDED, Step, Subscriptions
+
+CREATE = "mutation($b:ID!,$u:String!,$e:WebhookEventType!){create_webhook(board_id:$b,url:$u,event:$e){id}}"
+SUBSCRIBABLE = re.compile(r"enum WebhookEventType \{(.*?)\}", re.S)
+
+
+class Echo(BaseHTTPRequestHandler):
+    """Answers challenges, as whoever listens at the address."""
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_POST
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    server = HTTPServer(("127.0.0.1", 0), Echo)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def here(db: Database, database_url: str, home: Path) -> Iterator[World]:
+    with world(db, database_url, home, "organizations:1,contacts:2") as found:
+        yield found
+
+
+class Kept:
+    """The subscriptions of the contacts' board."""
+
+    def __init__(self, here: World, base: str) -> None:
+        self.here = here
+        self.monday = Monday(token=here.sandbox.token, url=here.sandbox.graphql_url)
+        self.all = Subscriptions(here.db, self.monday, Gate(SECRET, BOARDS.values()), base)
+
+    def register(self) -> list[str]:
+        return self._told(self.all.register(MAPPINGS["contacts"], CONTACTS))
+
+    def plan(self) -> list[str]:
+        return self._told(self.all.plan(MAPPINGS["contacts"], CONTACTS))
+
+    def delete(self) -> list[str]:
+        return self._told(self.all.delete(MAPPINGS["contacts"], CONTACTS))
+
+    def _told(self, steps: list[Step]) -> list[str]:
+        assert not [step.problem for step in steps if step.problem]
+        return [f"{step.action} {step.event}" for step in steps]
+
+    def there(self) -> list[dict[str, Any]]:
+        return self.here.sandbox.admin("webhooks")
+
+
+@pytest.fixture
+def kept(here: World, address: str) -> Iterator[Kept]:
+    found = Kept(here, address)
+    yield found
+    found.monday.close()
+
+
+def test_all_needed_events_are_ones_that_monday_knows():
+    schema = Path(__file__).parent.parent / "sandbox" / "schema.graphql"
+    known = SUBSCRIBABLE.search(schema.read_text(encoding="utf-8"))
+    assert known and set(NEEDED) <= set(known[1].split())
+
+
+def test_register_makes_each_needed_webhook_once(kept):
+    assert kept.register() == [f"create {event}" for event in NEEDED]
+    assert sorted(hook["event"] for hook in kept.there()) == sorted(NEEDED)
+    assert {hook["url"].rpartition("/")[2] for hook in kept.there()} == {token_of(SECRET, CONTACTS)}
+    before = kept.there()
+    assert kept.register() == [f"keep {event}" for event in NEEDED]
+    assert kept.there() == before
+
+
+def test_a_plan_changes_nothing(kept):
+    assert kept.plan() == [f"create {event}" for event in NEEDED]
+    assert kept.there() == [] and kept.here.value("select count(*) from sync_state where name like 'webhooks:%%'") == 0
+
+
+def test_webhooks_of_others_are_left_alone(kept, address):
+    kept.here.sandbox.query(CREATE, b=CONTACTS, u=f"{address}/theirs", e="create_update")
+    assert "foreign create_update" in kept.register()
+    kept.delete()
+    assert [hook["url"] for hook in kept.there()] == [f"{address}/theirs"]
+
+
+def test_one_that_is_in_the_way_is_said_and_removed_on_demand_only(kept, address):
+    kept.here.sandbox.query(CREATE, b=CONTACTS, u=f"{address}/theirs", e="change_name")
+    problems = [step.problem for step in kept.all.register(MAPPINGS["contacts"], CONTACTS) if step.problem]
+    assert len(problems) == 1 and "--take-over" in problems[0]
+    assert f"{address}/theirs" in [hook["url"] for hook in kept.there()]
+    kept.all.register(MAPPINGS["contacts"], CONTACTS, take_over=True)
+    assert sorted(hook["event"] for hook in kept.there()) == sorted(NEEDED)
+    assert f"{address}/theirs" not in [hook["url"] for hook in kept.there()]
+
+
+def test_one_that_disappeared_is_made_again_and_the_others_stay(kept):
+    kept.register()
+    gone = kept.there()[2]
+    kept.here.sandbox.admin("webhooks/remove", id=gone["id"])
+    assert [step for step in kept.register() if not step.startswith("keep")] == [f"create {gone['event']}"]
+    assert sorted(hook["event"] for hook in kept.there()) == sorted(NEEDED)
+
+
+def test_a_new_address_replaces_every_webhook(kept, here, address):
+    kept.register()
+    moved = Kept(here, address + "/elsewhere")
+    steps = moved.register()
+    moved.monday.close()
+    assert len([step for step in steps if step.startswith("create")]) == len(NEEDED)
+    assert len([step for step in steps if step.startswith("delete")]) == len(NEEDED)
+    assert len(kept.there()) == len(NEEDED) and all("/elsewhere/" in hook["url"] for hook in kept.there())
+
+
+def test_a_webhook_whose_making_was_cut_off_is_found_again(kept):
+    kept.register()
+    state = kept.here.value("select value from sync_state where name = %s", f"webhooks:{CONTACTS}")
+    state["change_name"]["id"] = None  # killed between monday's answer and the commit
+    kept.here.change("update sync_state set value = %s where name = %s", json.dumps(state), f"webhooks:{CONTACTS}")
+    before = kept.there()
+    assert kept.register() == [f"keep {event}" for event in NEEDED]
+    assert kept.there() == before
+
+
+def test_one_whose_making_was_cut_off_before_it_was_made_is_made(kept):
+    kept.register()
+    hook = next(one for one in kept.there() if one["event"] == "change_name")
+    state = kept.here.value("select value from sync_state where name = %s", f"webhooks:{CONTACTS}")
+    state["change_name"]["id"] = None
+    kept.here.change("update sync_state set value = %s where name = %s", json.dumps(state), f"webhooks:{CONTACTS}")
+    kept.here.sandbox.admin("webhooks/remove", id=hook["id"])
+    assert "create change_name" in kept.register()
+    assert sorted(one["event"] for one in kept.there()) == sorted(NEEDED)
+
+
+def test_delete_removes_all_and_can_be_repeated(kept):
+    kept.register()
+    assert len(kept.delete()) == len(NEEDED)
+    assert kept.there() == [] and kept.delete() == []
+
+
+# The command line
+
+
+def run(run_cli, here: World, address: str, *words: str) -> Any:
+    env = {**here.environment, "WEBHOOK_BASE_URL": address}
+    return run_cli("webhooks", *words, "--entity", "contacts", env=env)
+
+
+def test_the_commands_show_what_there_is_and_what_they_did(run_cli, here, address):
+    assert run(run_cli, here, address, "list").code == 3
+    planned = run(run_cli, here, address, "register", "--dry-run", "--json")
+    assert {step["action"] for step in json.loads(planned.out)["webhooks"]} == {"create"}
+    done = run(run_cli, here, address, "register")
+    assert done.code == 0 and done.out.count("made") == len(NEEDED)
+    listed = run(run_cli, here, address, "list", "--json")
+    assert listed.code == 0 and {step["action"] for step in json.loads(listed.out)["webhooks"]} == {"keep"}
+    assert run(run_cli, here, address, "repair").code == 0
+    assert SECRET not in done.out + done.err and token_of(SECRET, CONTACTS) not in done.out + done.err
+
+
+def test_an_address_that_answers_no_challenge_is_said(run_cli, here):
+    done = run(run_cli, here, "http://127.0.0.1:9", "register")
+    assert done.code == 1 and "main.py webhook" in done.out.replace("\n", " ")
+    assert here.sandbox.admin("webhooks") == []
+
+
+def test_without_an_address_nothing_is_registered(run_cli, here):
+    done = run_cli("webhooks", "register", "--entity", "contacts", env=here.environment)
+    assert done.code == 2 and "WEBHOOK_BASE_URL" in done.err
+
+
+# Where it gets stuck
+
+
+def stages(run_cli, here: World, address: str, **env: str) -> tuple[int, list[dict[str, Any]]]:
+    environment = {**here.environment, "WEBHOOK_BASE_URL": address, **env}
+    done = run_cli("webhooks", "test", "--entity", "contacts", "--json", env=environment)
+    return done.code, json.loads(done.out)["stages"]
+
+
+def test_a_test_event_passes_every_stage_of_a_daemon_that_works(run_cli, here):
+    with living(here, subscribe=False) as live:
+        code, passed = stages(run_cli, here, live.base)
+        assert code == 0 and [one["ok"] for one in passed] == [True] * 6
+        code, passed = stages(run_cli, here, live.base, MONDAY_WEBHOOK_SECRET="another secret of thirty-two bytes")
+        assert code == 1 and passed[-1]["name"] == "accept a signed event" and "MONDAY_WEBHOOK_SECRET" in passed[-1]["hint"]
+
+
+def test_a_test_event_says_that_nobody_is_there_or_somebody_else(run_cli, here, address):
+    code, passed = stages(run_cli, here, "http://127.0.0.1:9")
+    assert code == 1 and [one["name"] for one in passed] == ["reach the address"] and "main.py webhook" in passed[0]["hint"]
+    code, passed = stages(run_cli, here, here.sandbox.url)
+    assert code == 1 and passed[-1]["name"] == "reach the address" and "something else" in passed[-1]["hint"].lower()
+
+
+def test_a_test_event_says_that_it_came_into_another_database(run_cli, here, postgres, template):
+    import uuid
+
+    name = f"test_{postgres.run}_{uuid.uuid4().hex[:12]}"
+    postgres.create(name, template)
+    with living(here, subscribe=False) as live:
+        code, passed = stages(run_cli, here, live.base, DATABASE_URL=postgres.url(name))
+    postgres.drop(name)
+    assert code == 1 and passed[-1]["name"] == "write it into the inbox" and "DATABASE_URL" in passed[-1]["hint"]

@@ -6,7 +6,6 @@ keys; which of several items fills a shared row is decided by who was updated la
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
@@ -18,7 +17,20 @@ from db_connector import Composable, Transaction, compose, identifier, joined, t
 from known_differences import tell
 from mapping import ROOT, BoundMapping, Mapping, Related
 from models import Record, Value
-from row_table import Home, Rank, Row, Slot, Table, alias, folded, key_values, plain_text, slot_value, spellings
+from row_table import (
+    Home,
+    Rank,
+    Row,
+    Slot,
+    Table,
+    alias,
+    folded,
+    key_values,
+    new_ids,
+    plain_text,
+    slot_value,
+    spellings,
+)
 from shared_rows import Effects, Rows, Settlement, Want, note_shown
 
 
@@ -102,6 +114,7 @@ class RecordStore:
         }
         self._keeping = [home for home in self.homes.values() if home.keeps_metadata and self.mapping.rest]
         self._load = self._load_statement()
+        self.new_ids = new_ids()
         self._news: list[tuple[str, Row, Slot]] = []
         self._rows: dict[str, Row] = {}
         self._adopted: list[Upsert] = []
@@ -288,7 +301,7 @@ class RecordStore:
         self._news, self._rows, self._adopted = [], {}, [upsert for upsert in upserts if upsert.adopts]
         for upsert in upserts:
             upsert.ids = dict(upsert.stored.ids) if upsert.stored else {}
-            upsert.root_id = upsert.stored.root_id if upsert.stored else str(uuid.uuid4())
+            upsert.root_id = upsert.stored.root_id if upsert.stored else next(self.new_ids)
         for step in self.mapping.order:
             self._write_related(tx, [self.homes[one.name] for one in step], upserts, effects)
         self._write_roots(tx, upserts)
@@ -545,7 +558,7 @@ class RecordStore:
             filled = any(not is_empty(upsert.record.get(name)) for name in home.names)
             row_id = upsert.ids.get(home.name)
             if row_id is None and filled and upsert.touches(home.names):
-                upsert.ids[home.name] = str(uuid.uuid4())
+                upsert.ids[home.name] = next(self.new_ids)
                 new.append((upsert, Row(str(upsert.ids[home.name]), values, new=True)))
             elif row_id is not None and (upsert.touches(home.names) or self._moved(upsert, home)):
                 old.append(Row(row_id, home.emptied(values)))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from column_types import dumps, from_json, is_empty, same, to_json
 from db_connector import Composable, Transaction, compose, identifier, identifiers, joined, table_name
@@ -320,6 +322,14 @@ def spellings(key: Sequence[Any], values: Sequence[Value]) -> set[tuple[str, ...
     """A key's values as they are looked up: folded, and as they are where the server folds other letters than Python."""
     return {folded(key, values), tuple(plain_text(value).strip(BLANKS) if part.ignore_case else plain_text(value)
                                        for part, value in zip(key, values, strict=True))}  # fmt: skip
+
+
+def new_ids() -> Iterator[str]:
+    """Random UUIDs, 256 for one call to the system: each call lets another thread go first."""
+    while True:
+        digits = os.urandom(16 * 256).hex()
+        for start in range(0, len(digits), 32):
+            yield str(UUID(hex=digits[start : start + 32], version=4))
 
 
 def plain_text(value: Value) -> str:

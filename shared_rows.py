@@ -7,7 +7,6 @@ with SQL, and no item shows yet, is never filled over.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping as Map
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -154,7 +153,7 @@ class Settlement:
     def _made(self, want: Want) -> Row:
         values = {slot: value for slot, value in want.values.items() if value or not is_empty(value)}
         assert want.home.related is not None
-        row = Row(str(uuid.uuid4()), values, new=True, rank=want.upsert.rank, defaults=want.home.related.new)
+        row = Row(next(self.store.new_ids), values, new=True, rank=want.upsert.rank, defaults=want.home.related.new)
         self.rows.by_id[row.id] = row
         self.rows.index(self.keys, row)
         return row

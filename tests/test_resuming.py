@@ -1,0 +1,211 @@
+"""A read that dies goes on from what is stored: at most one page is read twice, and no cursor is trusted for long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from board_sync import PullOptions
+from db_connector import Database
+from errors import DailyLimitReached, MondayUnavailable
+from monday_api import Monday
+from report import EntityReport
+from sync_monday_to_pg import Pull
+from tests.pushing import Bench, HastyClock, bench_of
+
+ITEMS, PAGE = 60, 10
+
+
+@pytest.fixture
+def bench(db: Database, database_url: str, tmp_path: Path) -> Iterator[Bench]:
+    with bench_of(db, database_url, tmp_path) as one:
+        one.install_triggers()
+        yield one
+
+
+def load(bench: Bench, count: int = ITEMS) -> list[str]:
+    begun = datetime.now(timezone.utc) - timedelta(days=30)
+    items = [
+        {"name": f"Item {n}", "values": {"text": f"text {n}"}, "updated_at": f"{begun + timedelta(minutes=n):%FT%TZ}"}
+        for n in range(count)
+    ]
+    return list(bench.sandbox.admin("items/load", board_id=bench.board, items=items))
+
+
+class Stopped(Exception):
+    """Somebody pulled the plug."""
+
+
+def pull(bench: Bench, stop_after: int | None = None, monday: Monday | None = None, **options: object) -> EntityReport:
+    """A run, or the beginning of one: a Stopped in the middle leaves what a kill leaves."""
+
+    def progress(entity: str, done: int, total: int | None) -> None:
+        if stop_after is not None and done >= stop_after:
+            raise Stopped
+
+    how = PullOptions(**{"batch_size": PAGE, **options})  # type: ignore[arg-type]
+    one = Pull(
+        bench.db, monday or bench.monday, bench.mapping, bench.board,
+        mappings=bench.mappings, options=how, progress=progress,
+    )  # fmt: skip
+    return one.run()
+
+
+def calls_for_cells(bench: Bench) -> list[dict]:
+    asked = bench.sandbox.admin("requests", last=10_000)
+    return [one for one in asked if "column_values" in one["query"] and one["operation"] == "query"]
+
+
+def pages_read(bench: Bench) -> int:
+    found = len(calls_for_cells(bench))
+    bench.sandbox.admin("requests/reset")
+    return found
+
+
+def must_be_whole(bench: Bench) -> None:
+    bench.sandbox.admin("faults/clear")
+    bench.must_be_equal()
+    assert bench.sql("select count(*) as n from sync_listing")[0]["n"] == 0
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("done", [10, 30, 50])
+def test_a_read_that_was_cut_off_reads_at_most_one_page_twice(bench: Bench, done: int, full: bool) -> None:
+    load(bench)
+    if full:
+        pull(bench)
+        bench.sandbox.admin("requests/reset")
+    with pytest.raises(Stopped):
+        pull(bench, stop_after=done, full=full)
+    pages_read(bench)
+    report = pull(bench, full=full)
+    assert (report.complete, report.exit_code) == (True, 0)
+    assert pages_read(bench) <= (ITEMS - done) // PAGE + 1
+    must_be_whole(bench)
+
+
+def test_a_read_that_died_before_its_first_page_begins_again_with_pages(bench: Bench) -> None:
+    """By id it would cost five times the calls."""
+    load(bench)
+    bench.sandbox.admin("faults/add", kind="html_502", match={"contains": "column_values"}, count=40)
+    client = Monday(
+        token=bench.sandbox.token, url=bench.sandbox.graphql_url, give_up_after=5,
+        clock=HastyClock(bench.sandbox.url, bench.sandbox.token),
+    )  # fmt: skip
+    with pytest.raises(MondayUnavailable):
+        pull(bench, monday=client)
+    client.close()
+    bench.sandbox.admin("faults/clear")
+    bench.sandbox.admin("requests/reset")
+    report = pull(bench)
+    assert report.created == ITEMS
+    assert [one for one in calls_for_cells(bench) if "items" in one["fields"]] == []
+    must_be_whole(bench)
+
+
+@pytest.mark.parametrize("minutes", [59, 61, 600])
+def test_a_cursor_of_an_hour_ago_is_not_trusted(bench: Bench, minutes: int) -> None:
+    load(bench)
+    with pytest.raises(Stopped):
+        pull(bench, stop_after=30)
+    bench.later(minutes)
+    pages_read(bench)
+    report = pull(bench)
+    assert (report.created, report.complete) == (30 - PAGE, True) or report.created == 30
+    assert pages_read(bench) <= 4 + 1
+    must_be_whole(bench)
+
+
+def test_a_cursor_that_expires_in_the_middle_of_a_run_costs_nothing_twice(bench: Bench) -> None:
+    load(bench)
+    bench.sandbox.admin("requests/reset")
+    seen: list[int] = []
+
+    def progress(entity: str, done: int, total: int | None) -> None:
+        if done == 30:
+            bench.later(61)
+        seen.append(done)
+
+    how = PullOptions(batch_size=PAGE)
+    one = Pull(bench.db, bench.monday, bench.mapping, bench.board, mappings=bench.mappings, options=how, progress=progress)
+    report = one.run()
+    assert (report.created, report.read, report.complete) == (ITEMS, ITEMS, True)
+    must_be_whole(bench)
+
+
+def test_a_network_that_is_gone_for_an_hour_ends_the_run_and_the_next_one_goes_on(bench: Bench) -> None:
+    load(bench)
+    bench.sandbox.admin("faults/add", kind="reset", match={"contains": "column_values", "nth": 4}, count=1000)
+    clock = HastyClock(bench.sandbox.url, bench.sandbox.token)
+    client = Monday(token=bench.sandbox.token, url=bench.sandbox.graphql_url, clock=clock)
+    with pytest.raises(MondayUnavailable):
+        pull(bench, monday=client)
+    client.close()
+    bench.sandbox.admin("faults/clear")
+    bench.later(60)
+    pages_read(bench)
+    report = pull(bench)
+    assert report.complete and report.created == 30
+    assert pages_read(bench) <= 4
+    must_be_whole(bench)
+
+
+def test_a_daily_share_that_is_reached_stops_cleanly_says_until_when_and_the_next_day_goes_on(bench: Bench) -> None:
+    load(bench)
+    client = Monday(token=bench.sandbox.token, url=bench.sandbox.graphql_url, daily_share=4)
+    with pytest.raises(DailyLimitReached, match="start anew at .* 00:00 UTC") as stopped:
+        pull(bench, monday=client)
+    client.close()
+    assert stopped.value.exit_code == 3
+    had = len(bench.sql("select 1 from things"))
+    assert 0 < had < ITEMS
+    pages_read(bench)
+    report = pull(bench)
+    assert (report.created, report.complete) == (ITEMS - had, True)
+    assert pages_read(bench) <= (ITEMS - had) // PAGE + 1
+    must_be_whole(bench)
+
+
+@pytest.mark.parametrize("order", ["shuffle", "live"])
+def test_no_order_is_trusted_when_a_read_goes_on(bench: Bench, order: str) -> None:
+    """Items are known by their ids; those at the boundary are read again, and those that came and went are found."""
+    ids = load(bench)
+    bench.sandbox.admin("switches", order=order)
+    with pytest.raises(Stopped):
+        pull(bench, stop_after=30)
+    for item_id in ids[:5]:
+        bench.sandbox.admin("items/archive", item_id=item_id)
+    bench.sandbox.admin("items/create", board_id=bench.board, name="New", values={"text": "new"})
+    for _ in range(2):
+        report = pull(bench)
+        if report.complete:
+            break
+    assert report.complete
+    must_be_whole(bench)
+
+
+def test_several_cursors_that_were_cut_off_go_on_by_id(bench: Bench) -> None:
+    load(bench)
+    with pytest.raises(Stopped):
+        pull(bench, stop_after=30, max_workers=4)
+    report = pull(bench, max_workers=4)
+    assert (report.complete, len(bench.sql("select 1 from things"))) == (True, ITEMS)
+    must_be_whole(bench)
+
+
+def test_a_change_to_what_was_read_before_the_cut_is_not_passed_by(bench: Bench) -> None:
+    """The second part shows later times than the change to the first part."""
+    ids = load(bench)
+    pull(bench)
+    pull(bench, sweep=True)
+    with pytest.raises(Stopped):
+        pull(bench, stop_after=30, full=True)
+    bench.sandbox.admin("items/change", item_id=ids[0], values={"text": "after it was read"})
+    bench.later(50)
+    bench.sandbox.admin("items/change", item_id=ids[-1], values={"text": "later still"})
+    pull(bench, full=True)
+    pull(bench)
+    must_be_whole(bench)

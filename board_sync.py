@@ -164,10 +164,11 @@ class BoardSync:
         """What waits for a person counts in every run until somebody has dealt with it."""
         table, key = table_name(self.mapping.table), identifier(self.mapping.primary_key)
         with self.db.transaction(read_only=True) as tx:
-            stranded, aside = self.state.leftovers(tx, table, key)
+            stranded, aside, pausing = self.state.leftovers(tx, table, key)
         self.report.held += stranded - self._stranded
         self._stranded = stranded
         self.report.set_aside = max(self.report.set_aside, aside)
+        self.report.errors = max(self.report.errors, pausing)
 
     def active(self) -> int:
         """How many living links there are."""

@@ -170,8 +170,8 @@ class Choice:
         return self.monday if self.winner is Winner.MONDAY else self.postgres
 
 
-def overrule(plan: FieldPlan, name: str, ours: Value, theirs: Value, choice: Choice, rules: Rules, same: Same) -> str:
-    """Plan what a person has chosen; why it cannot be done, or nothing. Edits made since then are not overwritten."""
+def objection(name: str, ours: Value, theirs: Value, choice: Choice, rules: Rules, same: Same) -> str:
+    """Why a person's choice cannot be carried out, or nothing. Edits made since then are not overwritten."""
     known = (choice.monday, choice.postgres)
     for side, value in (("monday.com", ours), ("PostgreSQL", theirs)):
         if not choice.force and not any(same(name, value, one) for one in known):
@@ -181,12 +181,16 @@ def overrule(plan: FieldPlan, name: str, ours: Value, theirs: Value, choice: Cho
         return "monday.com computes this column, or the mapping keeps it read-only"
     if (to_postgres and not rules.write_postgres) or (to_monday and not rules.write_monday):
         return "the mapping's or the record's direction does not let it through"
-    if to_postgres:
+    return ""
+
+
+def overrule(plan: FieldPlan, name: str, ours: Value, theirs: Value, choice: Choice, same: Same) -> None:
+    """Plan what a person has chosen: the value comes to whichever side lacks it."""
+    if not same(name, theirs, choice.value):
         plan.to_postgres[name] = choice.value
-    if to_monday:
+    if not same(name, ours, choice.value):
         plan.to_monday[name] = choice.value
     _keep(plan, name, choice.value, choice.value)
-    return ""
 
 
 def _keep(plan: FieldPlan, name: str, ours: Value, theirs: Value) -> None:

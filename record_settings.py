@@ -17,7 +17,7 @@ ROW_OFF = "not t.sync_enabled or t.sync_direction = 'none'"
 STATUS = (
     "case when exists (select from sync_conflicts as c where c.status = 'open' and c.entity_type = l.entity_type"
     " and c.entity_id = l.entity_id) then 'conflict' when l.attempts > 0 then 'error'"
-    " when l.next_try_at is not null or l.monday_id is null then 'pending' else 'synced' end"
+    " when l.monday_id is null then 'pending' else 'synced' end"
 )
 """What becomes of a record that was off."""
 

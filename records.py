@@ -144,14 +144,13 @@ def change(tx: Transaction, record: Record, enabled: bool | None, direction: str
         enabled, direction = (True if enabled else None), ("bidirectional" if direction else None)
     if record.link is None and not mapping.record_settings:
         tx.execute(
-            "insert into sync_mapping (entity_id, entity_type, sync_status) values (%s, %s, 'pending')"
+            "insert into sync_mapping (entity_id, entity_type, sync_status, next_try_at) values (%s, %s, 'pending', now())"
             " on conflict (entity_id, entity_type) do nothing",
             (record.row_id, mapping.entity_type),
         )
     tx.execute(
         "update sync_mapping set sync_enabled = coalesce(%(enabled)s, sync_enabled), updated_at = now(),"
-        " sync_direction = coalesce(%(direction)s, sync_direction),"
-        " next_try_at = case when attempts = 0 and archived_at is null then now() else next_try_at end"
+        " sync_direction = coalesce(%(direction)s, sync_direction)"
         " where entity_type = %(type)s and entity_id = %(id)s",
         {"enabled": enabled, "direction": direction, "type": mapping.entity_type, "id": record.row_id},
     )

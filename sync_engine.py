@@ -20,7 +20,7 @@ from errors import RowRejected
 from identity import AMBIGUOUS, Identity, key_from, match_key
 from mapping import BoundMapping
 from models import Item, Record
-from reconcile import Choice, Rules, Side, Winner, overrule, reconcile
+from reconcile import Choice, Rules, Side, Winner, objection, overrule, reconcile
 from record_store import RecordStore, Stored, Upsert
 from report import EntityReport
 from sync_state import FAILED, Link, LinkChange, LogEntry, Removal, SyncState, take_turn
@@ -82,6 +82,8 @@ class Look:
     lost: dict[str, str] = field(default_factory=dict)
     """Rows with news whose items were gone when last seen (row → item): somebody may have restored them."""
     waiting: list[str] = field(default_factory=list)
+    aside: set[str] = field(default_factory=set)
+    """Of what is new or changed, that which was given up."""
     ambiguous: list[str] = field(default_factory=list)
     """Rows that could be several items, or several rows that could be one."""
 
@@ -199,7 +201,7 @@ class Engine:
         total.log("pull", "error", reason, item.id)
         if not self.options.dry_run:
             with self.db.transaction() as tx:
-                if not self.state.fail(tx, item.id, reason):
+                if not self.state.fail(tx, item.id, reason, item.updated_at):
                     self.state.skip(tx, [(item.id, f"{FAILED}{reason}", None, self.bound.fingerprint(item)[0])])
                 self.state.log(tx, total.logs[-1:])
 
@@ -224,8 +226,9 @@ class Engine:
             if rows is not None and not rows.archived:
                 look.new.append(root_id)
         elif link.monday_id is None:
-            if link.intent_key is None and rows is not None and not rows.archived:
+            if link.intent_key is None and rows is not None and not rows.archived and not link.paused:
                 look.new.append(root_id)  # refused once; one that is being created is its intent's affair
+                look.aside |= {root_id} if link.status == "set_aside" else set()
         elif rows is None or rows.archived:
             if not link.archived:
                 look.removed.append((link.monday_id, root_id))
@@ -235,8 +238,9 @@ class Engine:
             look.lost[root_id] = link.monday_id
             if link.status != "disabled" and self.mapping.on_item_removed != "ignore":
                 look.held.append(root_id)
-        elif self._edited(link, rows):
+        elif not link.paused and self._edited(link, rows):
             look.changed.append(link.monday_id)
+            look.aside |= {link.monday_id} if link.status == "set_aside" else set()
 
     def _edited(self, link: Link, stored: Stored) -> bool:
         """Whether the row shows something else than when both sides last agreed."""
@@ -281,10 +285,14 @@ class Engine:
         prints = {item.id: (item, *self.bound.fingerprint(item)) for item in items}
         hashes = [(item.id, "" if force else digest) for item, digest, _ in prints.values()]
         found = self.state.find(tx, hashes)
+        tried = [prints[item_id][0] for item_id, link in found.links.items() if link.attempts and not force]
+        pausing = self.state.still_pausing(tx, tried) if tried else set()
         tasks = []
         for item_id in sorted(prints, key=int):
             item, digest, odd = prints[item_id]
             link, skip = found.links.get(item_id), found.skips.get(item_id)
+            if item_id in pausing:
+                continue  # counted at the end of the run, with all that is left over
             if link is not None and link.same_hash and not link.archived:
                 batch.report.unchanged += 1
             elif skip is not None and skip.same_hash and skip.key is None and not force:
@@ -400,11 +408,11 @@ class Engine:
         cells = Times(fields, lambda name: self.bound.changed_at(name, task.item))
         monday = Side(task.record, task.base_monday, cells)
         postgres = Side(stored.record, task.base_postgres, Times(fields, lambda name: self._changed_at(task, name)))
-        choices = self.choices.get(task.item.id, {})
+        choices = self._choices(task, rules)
         left = [name for name in fields if name not in choices] if choices else fields
         task.plan = reconcile(monday, postgres, left, rules, self.bound.same)
-        self._choose(task, choices, rules, batch)
-        self._close(task, batch)
+        self._choose(task, choices, batch)
+        self._close(task, choices, batch)
         if self.options.unify and rules.write_monday:
             self._unify(task)
         batch.conflicts += [(task.item.id, stored.root_id, conflict) for conflict in task.plan.conflicts]
@@ -447,23 +455,28 @@ class Engine:
         known = from_json(self.bound.kinds[name], held.postgres)
         return held.postgres_changed_at if self.bound.same(name, known, task.stored.record.get(name)) else None
 
-    def _choose(self, task: Task, choices: Map[str, Choice], rules: Rules, batch: Batch) -> None:
-        """Bring what a person has chosen to both sides, unless somebody has edited it since."""
+    def _choices(self, task: Task, rules: Rules) -> dict[str, Choice]:
+        """What a person has chosen and can be carried out; the rest is as if nobody had chosen."""
+        assert task.stored is not None
+        theirs, chosen = task.stored.record, self.choices.get(task.item.id, {})
+        for name, one in chosen.items():
+            one.problem = objection(name, task.record.get(name), theirs.get(name), one, rules, self.bound.same)
+        return {name: one for name, one in chosen.items() if not one.problem}
+
+    def _choose(self, task: Task, choices: Map[str, Choice], batch: Batch) -> None:
+        """Bring what a person has chosen to both sides."""
         assert task.stored is not None
         for name, choice in choices.items():
             ours, theirs = task.record.get(name), task.stored.record.get(name)
-            choice.problem = overrule(task.plan, name, ours, theirs, choice, rules, self.bound.same)
-            if choice.problem:
-                continue
+            overrule(task.plan, name, ours, theirs, choice, self.bound.same)
             # Should monday.com not take it, the row's value is all the news there is.
             task.base_monday[name] = task.base_postgres[name] = ours
             batch.settled += [(conflict_id, choice.winner.value) for conflict_id in choice.conflicts]
 
-    def _close(self, task: Task, batch: Batch) -> None:
+    def _close(self, task: Task, chosen: Map[str, Choice], batch: Batch) -> None:
         """Conflicts that were open and are none any more: somebody has edited one side until they agreed, for example."""
         assert task.stored is not None
         disputed = {conflict.field for conflict in task.plan.conflicts}
-        chosen = self.choices.get(task.item.id, {})
         for name, one in task.disputes.items():
             if name in disputed or name in chosen or name not in self.bound.kinds:
                 continue

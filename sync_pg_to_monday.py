@@ -86,7 +86,7 @@ class Push:
         self._remove(removals)
         if full:
             for root_ids in self._all_rows():
-                self._deal_with(root_ids)
+                self._deal_with(root_ids, edited=False)
             self._create_gathered(at_least=1)
         self._drain()
         self._retry()
@@ -150,8 +150,8 @@ class Push:
         with self.sync.db.transaction() as tx:
             began, due = tx.value("select now()"), self.sync.state.due(tx, self.looked_at)
         waiting: list[str] = []
-        for start in range(0, len(due), RECORDS_AT_ONCE):
-            self._deal_with(due[start : start + RECORDS_AT_ONCE], waiting)
+        parts = [due[start : start + RECORDS_AT_ONCE] for start in range(0, len(due), RECORDS_AT_ONCE)]
+        due = [one for part in parts if self._deal_with(part, waiting) for one in part]
         self._create_gathered(at_least=1)
         if due and not self.sync.options.dry_run:
             # Only now, because whoever is killed before has tried nothing.
@@ -161,8 +161,11 @@ class Push:
 
     # Doing it
 
-    def _deal_with(self, root_ids: Sequence[str], waiting: list[str] | None = None) -> bool:
-        """Look at root rows and send what is news; whether all of them were dealt with (a limit may cut them short)."""
+    def _deal_with(self, root_ids: Sequence[str], waiting: list[str] | None = None, edited: bool = True) -> bool:
+        """Look at root rows and send what is news; whether all of them were dealt with (a limit may cut them short).
+
+        What was set aside is tried again when somebody has `edited` it or asks for it, not whenever all is compared.
+        """
         with self.sync.db.transaction(read_only=True) as tx:
             look = self.sync.engine.look(tx, root_ids)
         if waiting is not None:
@@ -172,7 +175,9 @@ class Push:
                 self.sync.state.wait(tx, look.waiting)
         self._find_restored(look)
         self._report_held(look)
-        look.changed = [one for one in look.changed if one not in self.looked_at]
+        given_up = set() if edited else look.aside
+        look.changed = [one for one in look.changed if one not in self.looked_at | given_up]
+        look.new = [one for one in look.new if one not in given_up]
         whole = self._limit(look)
         self._change(look.changed)
         self.new += self._unmet(look.new)
@@ -322,6 +327,7 @@ def sync_both_ways(pull: Pull) -> EntityReport:
     removals = push.guarded_removals()
     if not pull.options.dry_run:
         push.creation.recover()
+    pull.whole_run = False
     report = pull.run()
     push.looked_at = set(pull.engine.held)
     push.push(removals)

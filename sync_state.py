@@ -40,6 +40,8 @@ class Link:
     archived: bool = False
     attempts: int = 0
     intent_key: str | None = None
+    paused: bool = False
+    """monday.com refused it, and it is not time to try again."""
 
     def images(self, kinds: Map[str, str]) -> tuple[Record, Record]:
         """The bases of monday.com and of PostgreSQL as canonical values."""
@@ -160,11 +162,22 @@ class SyncState:
                 found.skips[monday_id] = Skip(monday_id, reason, row[12], bool(row[13]))
         return found
 
+    def still_pausing(self, tx: Transaction, items: Sequence[Item]) -> set[str]:
+        """Of these items, those that were refused as they are now, and whose next try is not due."""
+        rows = tx.bulk(
+            "select l.monday_id from {rows} join sync_mapping as l on l.monday_id = new.id and l.entity_type = %(type)s"
+            " where l.attempts > 0 and l.monday_hash is null and l.monday_updated_at = new.at"
+            " and coalesce(l.next_try_at > now(), true)",
+            {"id": "text", "at": "timestamptz"}, [(item.id, item.updated_at) for item in items],
+            {"type": self.entity_type},
+        )  # fmt: skip
+        return {row[0] for row in rows}
+
     def of_rows(self, tx: Transaction, entity_ids: Sequence[str]) -> dict[str, Link]:
         """The links of root rows, with their bases, by row id."""
         rows = tx.rows(
             "select l.monday_id, l.id::text, l.entity_id, false, l.base, l.base_postgres, l.sync_enabled, l.sync_direction,"
-            " l.sync_status, l.archived_at is not null, l.attempts, l.intent_key"
+            " l.sync_status, l.archived_at is not null, l.attempts, l.intent_key, l.next_try_at > now()"
             " from sync_mapping as l where l.entity_type = %s and l.entity_id = any(%s)",
             (self.entity_type, list(entity_ids)),
         )
@@ -212,10 +225,14 @@ class SyncState:
         )
 
     def tried(self, tx: Transaction, entity_ids: Sequence[str], began: datetime) -> None:
-        """These rows have been looked at; what is refused again, or has to wait again, has said so since then."""
+        """These rows have been looked at; what is refused again, or has to wait again, has said so since then.
+
+        What had been refused and is no news any more, because the edit was taken back, is in step.
+        """
         tx.execute(
-            "update sync_mapping set next_try_at = null where entity_type = %s and entity_id = any(%s)"
-            " and next_try_at <= %s",
+            "update sync_mapping set next_try_at = null, attempts = 0, last_error = null,"
+            " sync_status = case when sync_status in ('error', 'set_aside', 'pending') then 'synced' else sync_status end"
+            " where entity_type = %s and entity_id = any(%s) and next_try_at <= %s and intent_key is null",
             (self.entity_type, list(entity_ids), began),
         )
 
@@ -257,10 +274,10 @@ class SyncState:
         if new:
             tx.copy_in(
                 "sync_mapping",
-                ["id", "monday_id", "entity_id", "entity_type", "monday_board_id", "base", "base_postgres",
+                ["monday_id", "entity_id", "entity_type", "monday_board_id", "base", "base_postgres",
                  "monday_hash", "monday_updated_at", "sync_status", "synced_at", "next_try_at"],
                 [
-                    [str(uuid.uuid4()), one.monday_id, one.entity_id, self.entity_type, self.board_id, *_bases(one),
+                    [one.monday_id, one.entity_id, self.entity_type, self.board_id, *_bases(one),
                      one.monday_hash, one.monday_updated_at, one.status, "now", "now" if one.due else None]
                     for one in new
                 ],
@@ -291,12 +308,13 @@ class SyncState:
             {"board": self.board_id},
         )  # fmt: skip
 
-    def fail(self, tx: Transaction, monday_id: str, message: str) -> bool:
+    def fail(self, tx: Transaction, monday_id: str, message: str, updated_at: str | None = None) -> bool:
         """Note at a link that its item could not be dealt with; whether there is a link."""
         noted = tx.execute(
             "update sync_mapping set last_error = %(message)s, attempts = attempts + 1, monday_hash = null,"
-            f" updated_at = now(), {PAUSE} where monday_id = %(id)s and entity_type = %(type)s",
-            {"message": message[:2000], "id": monday_id, "type": self.entity_type, "tries": TRIES},
+            f" updated_at = now(), monday_updated_at = coalesce(%(at)s::timestamptz, monday_updated_at), {PAUSE}"
+            " where monday_id = %(id)s and entity_type = %(type)s",
+            {"message": message[:2000], "id": monday_id, "type": self.entity_type, "tries": TRIES, "at": updated_at},
         )
         return noted > 0
 
@@ -451,17 +469,18 @@ class SyncState:
             (self.entity_type, list(entity_ids)),
         )
 
-    def leftovers(self, tx: Transaction, table: Composable, key: Composable) -> tuple[int, int]:
-        """How many rows have lost their items and wait for a person, and how many changes were set aside."""
+    def leftovers(self, tx: Transaction, table: Composable, key: Composable) -> tuple[int, int, int]:
+        """How many rows have lost their items and wait for a person, and how many changes were set aside or pause."""
         statement = compose(
             "select count(*) filter (where l.archived_at is not null and l.sync_status = 'conflict' and exists (select"
             " from {table} as t where t.{key}::text = l.entity_id and t.archived_at is null)),"
-            " count(*) filter (where l.archived_at is null and l.sync_status = 'set_aside')"
+            " count(*) filter (where l.archived_at is null and l.sync_status = 'set_aside'),"
+            " count(*) filter (where l.archived_at is null and l.sync_status = 'error' and l.attempts > 0)"
             " from sync_mapping as l where l.entity_type = %s and l.monday_board_id = %s and l.sync_enabled",
             table=table, key=key,
         )  # fmt: skip
-        stranded, aside = tx.rows(statement, (self.entity_type, self.board_id))[0]
-        return int(stranded), int(aside)
+        stranded, aside, pausing = tx.rows(statement, (self.entity_type, self.board_id))[0]
+        return int(stranded), int(aside), int(pausing)
 
     def archive(self, tx: Transaction, monday_ids: Sequence[str], status: str = "archived") -> None:
         """Mark the links of items that are gone."""
@@ -627,8 +646,9 @@ class SyncState:
             " where not exists (select from sync_conflicts as c where c.entity_type = %(type)s"
             " and c.entity_id = new.entity_id and c.field = new.field and (c.status = 'open'"
             # Decided before, and not carried out: a run was cut off, or monday.com refused the value.
-            " or (c.base_value, c.monday_value, c.postgres_value, c.winner, c.monday_changed_at, c.postgres_changed_at)"
-            " is not distinct from (new.base, new.monday, new.postgres, new.winner, new.monday_at, new.postgres_at)))",
+            " or (c.base_value, c.monday_value, c.postgres_value, c.winner, c.monday_changed_at)"
+            " is not distinct from (new.base, new.monday, new.postgres, new.winner, new.monday_at)"
+            " and (new.postgres_at is null or new.postgres_at is not distinct from c.postgres_changed_at)))",
             values, rows, params,
         )  # fmt: skip
         tx.bulk(
@@ -753,7 +773,8 @@ def _link(row: Sequence[Any]) -> Link:
         status=status,
         archived=archived,
         attempts=attempts,
-        intent_key=row[11] if len(row) == 12 else None,
+        intent_key=row[11] if len(row) == 13 else None,
+        paused=bool(row[12]) if len(row) == 13 else False,
     )
 
 

@@ -30,6 +30,10 @@ class CellError(ValueError):
     """A cell, or a value meant for one, that cannot be understood. The text is the reason, for a log line."""
 
 
+class UnknownTag(CellError):
+    """A tag by a name that nothing at hand tells the id of."""
+
+
 @dataclass(frozen=True, slots=True)
 class ColumnType:
     """One kind of cell, in both directions."""
@@ -787,15 +791,15 @@ def _write_color(value: Value, column: BoardColumn, cell: Cell | None) -> JsonMe
 
 
 def _write_tags(value: Value, column: BoardColumn, cell: Cell | None) -> JsonMember:
-    """Tags are written by id; a name is known only if the cell has it already."""
-    known = {}
+    """Tags are written by id; a name is known from the account's list, if it was read, or if the cell has it already."""
+    known = dict(column.settings.get("tags") or {})
     if cell:
-        known = dict(zip(_read_tags(cell, column) or (), _object(cell).get("tag_ids") or (), strict=True))
+        known |= dict(zip(_read_tags(cell, column) or (), _object(cell).get("tag_ids") or (), strict=True))
     ids = []
     for tag in _several(value):
         tag_id = known.get(tag, tag)
         if not str(tag_id).strip().isdecimal():
-            raise CellError(f"a new tag is written by its id, not by the name {_shown(tag)}")
+            raise UnknownTag(f"the account has no tag {_shown(tag)}; a new one is written by its id")
         ids.append(int(tag_id))
     return {"tag_ids": ids}
 

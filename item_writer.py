@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from column_types import CellError
+from column_types import CellError, UnknownTag
 from errors import DailyLimitReached, ItemGone, MondayError, MondayRefused, MondayUnavailable, RecordRefused
 from mapping import BoundMapping
 from models import Item, Record
@@ -30,6 +30,7 @@ class ItemWriter:
         self.bound = bound
         self.board_id = board_id
         self._trouble: MondayError | None = None
+        self._knows_tags = False
 
     def raise_trouble(self) -> None:
         """Raise what kept monday.com from being written at all, once what did succeed has been taken in."""
@@ -63,7 +64,7 @@ class ItemWriter:
         refused: dict[str, str] = {}
         for fields in self._by_binding(one.fields):
             try:
-                cells = self.bound.cells(fields, one.wanted, one.agreed, one.item)
+                cells = self._cells(fields, one)
             except CellError as exc:
                 refused.update(dict.fromkeys(fields, str(exc)))
                 continue
@@ -73,6 +74,16 @@ class ItemWriter:
         if one.clear_sync_id and self.bound.mapping.sync_id:
             members[self.bound.mapping.sync_id[0]] = None
         return members, refused
+
+    def _cells(self, fields: Sequence[str], one: Outgoing) -> dict[str, Any]:
+        try:
+            return self.bound.cells(fields, one.wanted, one.agreed, one.item)
+        except UnknownTag:
+            if self._knows_tags:
+                raise
+        self.bound.learn_tags({str(tag["name"]): int(tag["id"]) for tag in self.monday.tags()})
+        self._knows_tags = True
+        return self.bound.cells(fields, one.wanted, one.agreed, one.item)
 
     def _by_binding(self, fields: Sequence[str]) -> list[list[str]]:
         groups: dict[int, list[str]] = {}

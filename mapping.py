@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Mapping as Map
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Protocol
@@ -238,6 +238,11 @@ class BoundMapping:
             kind = types.get(home.table if home else self.mapping.table, {}).get(place.column, "")
             if kind == "date" and place.key is None and self.kinds[name] == "moment":
                 self.kinds[name] = "day"
+
+    def learn_tags(self, ids: Map[str, int]) -> None:
+        """The account's tags, so that a tag can be written by its name."""
+        for column in [one for one in self.columns.values() if one.type == "tags"]:
+            self.columns[column.id] = replace(column, settings={**column.settings, "tags": dict(ids)})
 
     def same(self, name: str, a: Value, b: Value) -> bool:
         """Whether two values of a field mean the same."""
@@ -483,7 +488,7 @@ class BoundMapping:
         try:
             return write(value, about, item.cells.get(column) if item else None)
         except CellError as exc:
-            raise CellError(f"column {column} ({about.title}): {exc}") from None
+            raise type(exc)(f"column {column} ({about.title}): {exc}") from None
 
 
 def _reserved(mapping: Mapping) -> set[str]:

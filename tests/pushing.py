@@ -286,9 +286,12 @@ class Bench:
         self.mappings = load_mappings([self.folder])
         self.mapping = self.mappings["things"]
         self.board = str(self.mapping.board_id)
-        self.monday = Monday(
-            token=sandbox.token, url=sandbox.graphql_url, clock=HastyClock(sandbox.url, sandbox.token), random=lambda: 0.5
-        )
+        self.connect()
+
+    def connect(self) -> None:
+        """A client that knows nothing yet."""
+        clock = HastyClock(self.sandbox.url, self.sandbox.token)
+        self.monday = Monday(token=self.sandbox.token, url=self.sandbox.graphql_url, clock=clock, random=lambda: 0.5)
 
     def close(self) -> None:
         self.gate.close()
@@ -301,7 +304,8 @@ class Bench:
         """New rows, with different values in each."""
         note, state = values.get("note", "'note ' || i"), values.get("state", "null")
         title = values.get("title", "'Thing ' || i")
-        self.sql(f"insert into things (title, note, state) select {title}, {note}, {state} from generate_series(1, {count}) i")
+        numbers = f"generate_series(1, {count}) as i"
+        self.sql(f"insert into things (title, note, state) select {title}, {note}, {state} from {numbers}")
 
     def install_triggers(self) -> None:
         with self.db.transaction() as tx:
@@ -348,6 +352,10 @@ class Bench:
             tx.execute(f"lock table {table} in {mode} mode")
             yield
 
+    def retry(self) -> None:
+        """The pauses of what was refused are over."""
+        self.sql("update sync_mapping set next_try_at = now() - interval '1 second' where next_try_at is not null")
+
     # Looking
 
     def later(self, minutes: float) -> None:
@@ -385,7 +393,7 @@ class Bench:
         self.writes()
         report = self.push()
         assert self.writes() == 0, "the run after it still had something to write"
-        assert (report.errors, report.created, report.updated) == (0, 0, 0)
+        assert (report.errors, report.created, report.updated) == (0, 0, 0), report
 
 
 def text_of(item: dict[str, Any], column: str) -> str:
@@ -397,15 +405,16 @@ def text_of(item: dict[str, Any], column: str) -> str:
 
 @contextmanager
 def bench_of(
-    db: Database, url: str, folder: Path, mapping: str = THINGS, sync_id: bool = True, boards: str = "empty:0", **how: Any
-) -> Iterator[Bench]:
+    db: Database, url: str, folder: Path, mapping: str = THINGS, table: str = TABLE, sync_id: bool = True,
+    boards: str = "empty:0", limits: str = "off",
+) -> Iterator[Bench]:  # fmt: skip
     """A bench with a sandbox of its own."""
-    with Sandbox(boards=boards, seed=1, limits="off", **how) as sandbox:
+    with Sandbox(boards=boards, seed=1, limits=limits) as sandbox:
         with db.transaction() as tx:
-            tx.execute(TABLE)
-        if sync_id:
-            sandbox.admin("columns/add", board_id=BOARD, id="sync_id", title="Sync ID", type="text")
+            tx.execute(table)
         bench = Bench(db, url, sandbox, folder, mapping)
+        if sync_id:
+            sandbox.admin("columns/add", board_id=bench.board, id="sync_id", title="Sync ID", type="text")
         try:
             yield bench
         finally:

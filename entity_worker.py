@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -216,14 +216,30 @@ class EntityWorker(threading.Thread):
             by_item.setdefault(str(one.item_id), []).append(one)
         changed: dict[str, str | None] = {}
         seen: dict[str, Item] = {}
-        for items in sync.monday.items(list(by_item), sync.bound.column_ids, sync.bound.selection):
-            seen |= {item.id: item for item in items}
-            batch = sync.engine.take([item for item in items if self._is_here(item)])
+        for items in self._items(sync, list(by_item), seen):
+            batch = sync.engine.take(items)
             changed |= {one.monday_id: one.entity_id for one in batch.logs if one.monday_id and one.status == "success"}
             sync.deliver(batch)
         again = self._settle_absent(sync, by_item, seen)
+        if self.mapping.key:
+            self._take_freed(sync)
         self._tell(by_item, changed)
         return again
+
+    def _items(self, sync: BoardSync, ids: list[str], seen: dict[str, Item]) -> Iterator[list[Item]]:
+        """Those of the items that are here, page by page; `seen` takes all that monday.com knows, elsewhere or archived.
+
+        One that has gone to another board does not come with this board's cells; what it is, is asked once more.
+        """
+        odd: dict[str, str] = {}
+        pages = sync.monday.items(
+            ids, sync.bound.column_ids, sync.bound.selection, on_malformed=lambda item_id, why: odd.update({item_id: why})
+        )
+        for items in pages:
+            seen |= {item.id: item for item in items}
+            yield [item for item in items if self._is_here(item)]
+        for items in sync.monday.items([item_id for item_id in odd if item_id in ids], (), ""):
+            seen |= {item.id: item for item in items if not self._is_here(item)}
 
     def _take_unsettled(self, tx: Transaction) -> None:
         """Items that showed an item without a row, now that there may be one."""
@@ -231,12 +247,18 @@ class EntityWorker(threading.Thread):
             return
         self._links_changed, self._next_links = False, time.monotonic() + LINKS_EVERY_S
         sync = self.sync_for([])
-        ids = sync.state.unsettled(tx)
-        for items in sync.monday.items(ids, sync.bound.column_ids, sync.bound.selection):
-            sync.deliver(sync.engine.take([item for item in items if self._is_here(item)], force=True))
+        for items in self._items(sync, sync.state.unsettled(tx), {}):
+            sync.deliver(sync.engine.take(items, force=True))
 
     def _is_here(self, item: Item) -> bool:
         return item.state == "active" and item.board_id in (None, self.board_id)
+
+    def _take_freed(self, sync: BoardSync) -> None:
+        """Items that were left out because another one had their key, once that key is free."""
+        with self.parts.db.transaction(read_only=True) as tx:
+            ids = sync.engine.waiting_for_a_free_key(tx)
+        for items in self._items(sync, ids, {}):
+            sync.deliver(sync.engine.take(items))
 
     def _settle_absent(self, sync: BoardSync, by_item: dict[str, list[Entry]], seen: dict[str, Item]) -> list[Entry]:
         """Items that are archived, deleted or elsewhere are gone. One that is not shown at all may just be late."""
@@ -323,10 +345,11 @@ class EntityWorker(threading.Thread):
             self._push.retry_due()
             self._next_retry = time.monotonic() + RETRY_EVERY_S
         now = time.monotonic()
-        if self._push.wrote:
+        if self._push.wrote or self._push.made:
             self._wrote_at = {item: at for item, at in self._wrote_at.items() if now - at < NEAR_S}
             self._wrote_at |= dict.fromkeys(self._push.wrote, now)
             self._push.wrote.clear()
+            self._push.made = 0
             self.linked(self.mapping.entity)
         return IDLE_S if pause is None else pause
 
@@ -341,6 +364,7 @@ class EntityWorker(threading.Thread):
                 self.parts.db, self.parts.monday, self.mapping, self.board_id, mappings=self.parts.mappings,
                 options=PullOptions(), writes=(self.habits.pulls, self.habits.pushes),
             )  # fmt: skip
+            sync.begin()
             self._push = LivePush(sync, self.habits.debounce_s)
             self._push.on_sent = self._sent
             self._sync, self._made_at = sync, time.monotonic()

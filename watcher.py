@@ -14,8 +14,17 @@ from datetime import datetime, timedelta
 import change_queue
 from board_sync import BoardSync
 from db_connector import Transaction, compose, identifier, table_name
-from errors import SyncError
+from errors import (
+    BoardNotVisible,
+    DailyLimitReached,
+    DatabaseError,
+    GuardStop,
+    MondayRefused,
+    MondayUnavailable,
+    SyncError,
+)
 from mapping import ROOT
+from record_settings import note_settings
 from sync_pg_to_monday import RECORDS_AT_ONCE, Push
 
 log = logging.getLogger("monday_sync")
@@ -24,6 +33,8 @@ DEBOUNCE_S = 0.1
 LONGEST_DEBOUNCE = 20
 """A record that somebody keeps changing is sent after so many debounce times at the latest."""
 ENTRIES_AT_ONCE = 4_000
+NOT_ONES_FAULT = (DatabaseError, MondayUnavailable, MondayRefused, DailyLimitReached, GuardStop, BoardNotVisible)
+"""Trouble that every record would meet."""
 WAIT_FOR_LINKED = timedelta(seconds=30)
 """How long a record waits for the item of a record that it points at."""
 
@@ -48,7 +59,8 @@ class LivePush(Push):
         self.debounce_s = debounce_s
         self.on_sent: Callable[[float], None] = lambda seconds: None
         self.wrote: list[str] = []
-        """Items that were told something; whoever reads it empties it."""
+        """Items that were told something, and how many were made; whoever reads it empties it."""
+        self.made = 0
 
     def drain_ripe(self) -> float | None:
         """Deal with the records that have come to rest; seconds until there is more to do, None when nothing waits."""
@@ -110,28 +122,66 @@ class LivePush(Push):
         return found
 
     def _deal_with_live(self, root_ids: Sequence[str], ripe: Ripe) -> None:
-        """Send what is news about these rows, then forget their entries. On trouble they stay for the next time."""
-        sync = self.sync
-        with sync.db.transaction(read_only=True) as tx:
-            look = sync.engine.look(tx, root_ids)
+        """Send what is news about these rows, then forget their entries. On trouble they stay for the next time.
+
+        When one of them makes the trouble, it is found, and costs itself alone.
+        """
         try:
-            if look.removed:
-                self._remove(self.guarded_removals())
-            if look.waiting:
-                with sync.db.transaction() as tx:
-                    sync.state.wait(tx, look.waiting)
-            self._report_held(look)
-            self._change(look.changed)
-            self._create(look.new)
-        except SyncError:
+            self._send(root_ids, ripe)
+        except NOT_ONES_FAULT:
             self._still_pending(root_ids)
             raise
-        self.wrote += look.changed
-        self._forget([entry for root_id in root_ids for entry in ripe.roots[root_id]])
-        sent = {*look.new} if not look.changed else set(root_ids)
-        with sync.db.transaction(read_only=True) as tx:
+        except SyncError as exc:
+            self._still_pending(root_ids)
+            if len(root_ids) == 1:
+                log.error("%s %s: %s", self.sync.mapping.entity_type, root_ids[0], exc.message)
+                self._put_off(ripe.roots[root_ids[0]])
+                return
+            for half in (root_ids[: len(root_ids) // 2], root_ids[len(root_ids) // 2 :]):
+                self._deal_with_live(half, ripe)
+
+    def _send(self, root_ids: Sequence[str], ripe: Ripe) -> None:
+        waiting: list[str] = []
+        if self._any_gone(root_ids):
+            self._remove(self.guarded_removals())
+        whole = self._deal_with(root_ids, waiting)
+        self._create_gathered(at_least=1)
+        if waiting and self.sync.mapping.record_settings:
+            with self.sync.db.transaction() as tx:
+                note_settings(tx, self.sync.mapping)
+        entries = [entry for root_id in root_ids for entry in ripe.roots[root_id]]
+        if whole:
+            self._forget(entries)
+        else:
+            self._put_off(entries)
+        self._measure(root_ids, ripe)
+
+    def _any_gone(self, root_ids: Sequence[str]) -> bool:
+        """Whether one of these rows with an item is not there any more, or archived."""
+        mapping = self.sync.mapping
+        statement = compose(
+            "select exists (select from sync_mapping as l left join {table} as t on t.{key}::text = l.entity_id"
+            " where l.entity_type = %s and l.entity_id = any(%s) and l.archived_at is null and l.monday_id is not null"
+            " and (t.{key} is null or t.archived_at is not null))",
+            table=table_name(mapping.table), key=identifier(mapping.primary_key),
+        )  # fmt: skip
+        with self.sync.db.transaction(read_only=True) as tx:
+            return bool(tx.value(statement, (mapping.entity_type, list(root_ids))))
+
+    def _change(self, item_ids: Sequence[str]) -> None:
+        super()._change(item_ids)
+        self.wrote += item_ids
+
+    def _create(self, root_ids: Sequence[str]) -> None:
+        super()._create(root_ids)
+        self.made += len(root_ids)
+
+    def _measure(self, root_ids: Sequence[str], ripe: Ripe) -> None:
+        if not self.wrote and not self.made:
+            return
+        with self.sync.db.transaction(read_only=True) as tx:
             now = tx.value("select clock_timestamp()")
-        for root_id in sent:
+        for root_id in root_ids:
             self.on_sent((now - ripe.since[root_id]).total_seconds())
 
     def _still_pending(self, root_ids: Sequence[str]) -> None:
@@ -148,6 +198,15 @@ class LivePush(Push):
         if entries:
             with self.sync.db.transaction() as tx:
                 change_queue.done(tx, entries)
+
+    def _put_off(self, entries: Sequence[int]) -> None:
+        """It takes somebody to put them right; until then it is enough to look now and then."""
+        with self.sync.db.transaction() as tx:
+            tx.execute(
+                "update sync_outbox set attempts = attempts + 1, next_try_at = now() + interval '1 minute'"
+                " where id = any(%s)",
+                (list(entries),),
+            )
 
     def retry_due(self) -> None:
         """Try what was refused and finish what was begun, when it is time to."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import http.client
 import json
 import random
 import threading
@@ -130,7 +131,7 @@ class Deliveries:
                 return answer.status, answer.read()
         except urllib.error.HTTPError as exc:
             return exc.code, b""
-        except (OSError, ValueError):
+        except (OSError, ValueError, http.client.HTTPException):  # a receiver may die in the middle of its answer
             return 0, b""
 
     def challenge(self, url: str) -> bool:

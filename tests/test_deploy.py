@@ -1,0 +1,183 @@
+"""What stands under `deploy/`, checked as far as it can be without the services it is for."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from ruamel.yaml import YAML
+
+import main
+from config import load_settings
+from cron import Cron
+
+PROJECT = Path(__file__).resolve().parent.parent
+DEPLOY = PROJECT / "deploy"
+UNITS = sorted(DEPLOY.glob("*.service")) + sorted(DEPLOY.glob("*.timer"))
+COMPOSE: dict[str, Any] = YAML(typ="safe").load((DEPLOY / "compose.yaml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+ANALYZE = shutil.which("systemd-analyze")
+
+
+def understood(words: list[str]) -> None:
+    """The command line knows these commands and options."""
+    group: click.Command = main.cli
+    context = click.Context(group, info_name="main.py")
+    rest = list(words)
+    while isinstance(group, click.Group):
+        if rest == ["--help"]:
+            return
+        name, found, rest = group.resolve_command(context, rest)
+        assert found is not None
+        group, context = found, click.Context(found, info_name=name, parent=context)
+    group.parse_args(context, rest)
+
+
+def commands(text: str) -> list[list[str]]:
+    """The calls of `main.py` in a shell line."""
+    calls = re.findall(r"main\.py ([^&|;]+)", text)
+    return [shlex.split(call) for call in calls]
+
+
+@pytest.mark.parametrize("unit", [one for one in UNITS if one.suffix == ".service"], ids=lambda one: one.name)
+def test_a_unit_starts_a_command_that_exists(unit):
+    (line,) = [line for line in unit.read_text().splitlines() if line.startswith("ExecStart=")]
+    (words,) = commands(line)
+    understood(words)
+
+
+@pytest.mark.skipif(ANALYZE is None, reason="no systemd here")
+@pytest.mark.parametrize("unit", UNITS, ids=lambda one: one.name)
+def test_systemd_finds_nothing_wrong_with_a_unit(unit, tmp_path):
+    for one in UNITS:
+        text = one.read_text().replace("/opt/monday-sync/.venv/bin/python", sys.executable)
+        (tmp_path / one.name).write_text(text.replace("/opt/monday-sync", str(PROJECT)))
+    done = subprocess.run(
+        [str(ANALYZE), "verify", "--man=no", str(tmp_path / unit.name)], capture_output=True, text=True, timeout=30,
+        env={**os.environ, "SYSTEMD_UNIT_PATH": f"{tmp_path}:"},
+    )  # fmt: skip
+    about_ours = [line for line in done.stderr.splitlines() if "monday-sync" in line]
+    assert about_ours == [] and done.returncode == 0
+
+
+def test_the_service_stops_the_way_the_daemon_does():
+    text = (DEPLOY / "monday-sync.service").read_text()
+    assert "KillSignal=SIGTERM" in text and "Restart=always" in text and "RestartPreventExitStatus=2" in text
+
+
+def test_the_timer_starts_the_unit_of_its_name():
+    assert (DEPLOY / "monday-sync-run.timer").exists() and (DEPLOY / "monday-sync-run.service").exists()
+
+
+def test_the_cron_line_is_one():
+    (line,) = [one for one in (DEPLOY / "crontab").read_text().splitlines() if one and not one.startswith("#")]
+    fields, command = line.split(maxsplit=5)[:5], line.split(maxsplit=5)[5]
+    Cron.parse(" ".join(fields))
+    (words,) = commands(command)
+    understood(words)
+
+
+# The image
+
+
+def instructions() -> list[tuple[str, str]]:
+    text = re.sub(r"\\\n\s*", " ", (DEPLOY / "Dockerfile").read_text())
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    return [(line.split(maxsplit=1)[0], line.split(maxsplit=1)[1]) for line in lines]
+
+
+def test_the_image_is_made_of_known_instructions_and_ends_as_the_daemon():
+    known = {"FROM", "ENV", "WORKDIR", "COPY", "RUN", "USER", "VOLUME", "EXPOSE", "HEALTHCHECK", "STOPSIGNAL",
+             "ENTRYPOINT", "CMD"}  # fmt: skip
+    found = dict(instructions())
+    assert {name for name, _ in instructions()} <= known
+    entry, command = YAML(typ="safe").load(found["ENTRYPOINT"]), YAML(typ="safe").load(found["CMD"])
+    assert entry == ["python", "/app/main.py"]
+    understood(command)
+    assert found["USER"] not in ("root", "0")
+
+
+def test_what_the_image_holds_is_enough_to_run(tmp_path):
+    ignored = [line for line in (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines() if line]
+
+    def left_out(folder: str, names: list[str]) -> set[str]:
+        at = Path(folder).relative_to(PROJECT)
+        return {
+            name for name in names
+            if any(fnmatch(str(at / name), one) or fnmatch(name, one.removeprefix("**/")) for one in ignored)
+            or name.startswith(".") or str(at / name) == "deploy"
+        }  # fmt: skip
+
+    shutil.copytree(PROJECT, tmp_path / "app", ignore=left_out)
+    assert not (tmp_path / "app" / "tests").exists() and not (tmp_path / "app" / ".env").exists()
+    for words in (["main.py", "webhook", "--help"], ["main.py", "validate", "--offline"], ["-m", "sandbox", "--help"]):
+        done = subprocess.run(
+            [sys.executable, *words], cwd=tmp_path / "app", capture_output=True, text=True, timeout=60,
+            env={"PATH": os.environ["PATH"], "MONDAY_SYNC_HOME": str(tmp_path)},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+
+
+def test_the_images_python_is_one_that_the_project_supports():
+    (image,) = [text for name, text in instructions() if name == "FROM"]
+    version = re.match(r"python:(\d+)\.(\d+)-slim$", image)
+    assert version and (3, 10) <= (int(version[1]), int(version[2])) <= (3, 13)
+
+
+# Compose
+
+
+def test_compose_is_the_tool_postgresql_and_the_sandbox():
+    assert {"tool", "postgres", "sandbox"} <= SERVICES.keys()
+    for name, service in SERVICES.items():
+        assert service.get("image") or service.get("build"), name
+        assert set(service.get("depends_on", {})) <= SERVICES.keys()
+        for other, condition in service.get("depends_on", {}).items():
+            if condition["condition"] == "service_healthy":
+                assert "healthcheck" in SERVICES[other] or SERVICES[other].get("image") == "monday-sync"
+
+
+def test_nothing_in_compose_waits_for_itself():
+    left = {name: set(service.get("depends_on", {})) for name, service in SERVICES.items()}
+    while left:
+        ready = {name for name, needs in left.items() if not needs & left.keys()}
+        assert ready, f"{sorted(left)} wait for each other"
+        left = {name: needs for name, needs in left.items() if name not in ready}
+
+
+def test_compose_gives_the_tool_settings_that_it_accepts():
+    given = SERVICES["tool"]["environment"].items()
+    environment = {name: re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value) for name, value in given}
+    settings = load_settings(environment)
+    assert settings.database_url and settings.api_key and settings.webhook_base_url == "http://tool:8080"
+
+
+@pytest.mark.parametrize("name", [name for name, one in SERVICES.items() if one.get("image") == "monday-sync"])
+def test_each_service_of_the_image_runs_a_command_that_exists(name):
+    service = SERVICES[name]
+    entry = service.get("entrypoint")
+    if entry is None:
+        understood(list(service.get("command", ["webhook"])))
+    elif entry[0] == "sh":
+        for words in commands(entry[2]):
+            understood(words)
+    else:
+        done = subprocess.run(
+            [sys.executable, *entry[1:], "--help"], cwd=PROJECT, capture_output=True, text=True, timeout=30
+        )
+        known = done.stdout
+        assert done.returncode == 0 and all(word in known for word in service["command"] if word.startswith("--"))
+
+
+def test_only_loopback_is_opened_to_the_outside():
+    ports = [port for service in SERVICES.values() for port in service.get("ports", ())]
+    assert ports and all(str(port).startswith("127.0.0.1:") for port in ports)

@@ -81,6 +81,8 @@ class Gate:
         self.target = urlsplit(sandbox.url).netloc
         self.holds: list[Hold] = []
         self.passed: Counter[str] = Counter()
+        self.bodies: list[tuple[str, bytes]] = []
+        self.drop_answers: set[str] = set()
         self._lock = threading.Lock()
         gate = self
 
@@ -116,7 +118,9 @@ class Gate:
 
     def relay(self, handler: BaseHTTPRequestHandler) -> None:
         body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
-        hold = self._hold_for(operation_of(handler, body))
+        operation = operation_of(handler, body)
+        self.bodies.append((operation, body))
+        hold = self._hold_for(operation)
         if hold is not None and not hold.after:
             hold.reached.set()
             hold.go.wait(SECONDS)
@@ -127,7 +131,7 @@ class Gate:
         if hold is not None and hold.after:
             hold.reached.set()
             hold.go.wait(SECONDS)
-        if answer is None:
+        if answer is None or operation in self.drop_answers:
             handler.close_connection = True
             return
         status, headers, content = answer

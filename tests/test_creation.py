@@ -1,0 +1,86 @@
+"""How a document of new items is written down, and what the command does when it is killed in the middle of one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from db_connector import Database
+from tests.conftest import PROJECT, SETTINGS
+from tests.pushing import THINGS, Bench, bench_of, text_of, until
+
+
+@pytest.fixture
+def bench(db: Database, database_url: str, tmp_path: Path) -> Iterator[Bench]:
+    with bench_of(db, database_url, tmp_path) as one:
+        one.install_triggers()
+        yield one
+
+
+def test_what_is_sent_again_is_the_same_to_the_byte(bench: Bench) -> None:
+    """Another body under a key that is known would be refused, and nobody would know what was made."""
+    bench.insert(3, note="'b ' || i", state="'Done'")
+    bench.sandbox.admin("labels/add", board_id=bench.board, column_id="status", label_id=11, name="Done")
+    bench.kill_at("CreateItems", 1)
+    bench.sandbox.admin("requests/reset")
+    bench.gate.bodies.clear()
+    bench.kill_at("CreateItems", 1, after=True)
+    bench.sandbox.admin("faults/add", kind="empty_listing", match={"field": "items_page_by_column_values"})
+    bench.push()
+    assert len({body for name, body in bench.gate.bodies if name == "CreateItems"}) == 1
+    bench.must_be_equal()
+
+
+def test_items_carry_the_row_key_only_where_the_tool_made_them(bench: Bench) -> None:
+    bench.sandbox.admin("items/create", board_id=bench.board, name="By hand")
+    bench.insert(1)
+    bench.push("both")
+    made = {item["name"]: text_of(item, "sync_id") for item in bench.items()}
+    (row,) = bench.sql("select id::text from things where title = 'Thing 1'")
+    assert made == {"By hand": "", "Thing 1": row["id"]}
+
+
+def test_a_copied_sync_id_is_cleared_and_the_copy_is_a_record_of_its_own(bench: Bench) -> None:
+    bench.insert(1)
+    bench.push("both")
+    bench.sandbox.admin("items/duplicate", item_id=bench.items()[0]["id"])
+    bench.push("both")
+    assert bench.sql("select count(*) as n from things")[0]["n"] == 2
+    assert bench.shown("sync_id").count("") == 1
+    bench.must_be_equal()
+
+
+def test_the_group_of_new_items_is_the_one_of_the_mapping(db: Database, database_url: str, tmp_path: Path) -> None:
+    with bench_of(db, database_url, tmp_path, THINGS.replace("item_name", "group: Second\nitem_name")) as bench:
+        bench.sandbox.admin("groups/add", board_id=bench.board, id="second", title="Second")
+        bench.insert(1)
+        bench.push()
+        assert [item["group_id"] for item in bench.items()] == ["second"]
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_the_command_itself_can_be_killed(bench: Bench, home: Path, after: bool) -> None:
+    (home / "mappings").mkdir()
+    (home / "mappings" / "things.yaml").write_text(THINGS)
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
+    settings = {
+        **inherited, "MONDAY_SYNC_HOME": str(home), "DATABASE_URL": bench.database, "MONDAY_API_URL": f"{bench.gate.url}/v2",
+        "MONDAY_API_KEY": bench.sandbox.token,
+    }  # fmt: skip
+    command = [sys.executable, str(PROJECT / "main.py"), "pg-to-monday", "--entity", "things"]
+    bench.insert(60)
+    hold = bench.gate.hold("CreateItems", 2, after)
+    with subprocess.Popen(command, env=settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        until(hold.reached.is_set, "the second document")
+        process.send_signal(signal.SIGKILL)
+    hold.go.set()
+    bench.later(31)
+    done = subprocess.run(command, env=settings, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    bench.must_be_equal()

@@ -6,11 +6,13 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Any
 
+from monday_budget import Left
 from report import counted
+from timing import duration
 
 log = logging.getLogger("monday_sync")
 
@@ -24,9 +26,11 @@ class Progress:
         self._bars = _bars() if not quiet and sys.stderr is not None and sys.stderr.isatty() else None
         self._quiet = quiet
         self._tasks: dict[str, Any] = {}
-        self._begun: dict[str, float] = {}
+        self._begun: dict[str, tuple[float, int]] = {}
         self._told = time.monotonic()
         self._lock = threading.Lock()
+        self.left: Callable[[], Left | None] = lambda: None
+        """What is left of monday.com's budgets; set by the run."""
 
     def __enter__(self) -> Progress:
         if self._bars:
@@ -42,22 +46,46 @@ class Progress:
     def __call__(self, entity: str, done: int, total: int | None) -> None:
         """The entity has come so far."""
         with self._lock:
-            begun = self._begun.setdefault(entity, time.monotonic())
+            now = time.monotonic()
+            begun, had = self._begun.setdefault(entity, (now, done))
             if self._bars:
                 if entity not in self._tasks:
-                    self._tasks[entity] = self._bars.add_task(entity, total=total)
-                self._bars.update(self._tasks[entity], completed=done)
-            elif not self._quiet and time.monotonic() - self._told > SECONDS_BETWEEN_LINES:
-                self._told = time.monotonic()
-                rate = done / max(self._told - begun, 0.001)
-                of = f" of {counted(total)}" if total else ""
-                log.info("%s: %s%s items, %s a second.", entity, counted(done), of, counted(round(rate)))
+                    self._tasks[entity] = self._bars.add_task(entity, total=total, left="")
+                self._bars.update(self._tasks[entity], completed=done, left=_left(self.left()))
+            elif not self._quiet and now - self._told > SECONDS_BETWEEN_LINES:
+                self._told = now
+                log.info("%s", progress_line(entity, done, total, done - had, now - begun, self.left()))
 
     def done(self, entity: str) -> None:
         """The entity has come to its end; its line of results takes the place of its bar."""
         with self._lock:
             if self._bars and entity in self._tasks:
                 self._bars.remove_task(self._tasks.pop(entity))
+
+
+def progress_line(entity: str, done: int, total: int | None, lately: int, seconds: float, left: Left | None) -> str:
+    """`projects: 40,000 of 100,000 items (40 %), 812 a second, 1 min 14 s to go, 900 calls left this minute.`
+
+    `lately` were dealt with in `seconds`, waits included: the time to the end is as honest as the past.
+    """
+    rate = lately / seconds if seconds > 0 else 0.0
+    share = f" of {counted(total)} items ({100 * min(done, total) // total} %)" if total else " items"
+    to_go = f", {duration((total - done) / rate)} to go" if total and rate and total > done else ""
+    budget = f", {_left(left)}" if _left(left) else ""
+    return f"{entity}: {counted(done)}{share}, {counted(round(rate))} a second{to_go}{budget}."
+
+
+def _left(left: Left | None) -> str:
+    if left is None:
+        return ""
+    known = [
+        f"{counted(int(number))} {what}"
+        for number, what in ((left.calls, "calls"), (left.complexity, "points"))
+        if number is not None
+    ]
+    minute = f"{' and '.join(known)} left this minute" if known else ""
+    day = f"{counted(int(left.daily))} calls left today" if left.daily is not None else ""
+    return ", ".join(part for part in (minute, day) if part)
 
 
 def _bars() -> Any:
@@ -70,7 +98,10 @@ def _bars() -> Any:
         def render(self, task: Task) -> Text:
             return Text(f"{counted(round(task.speed or 0))}/s", style="dim")
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn(),
+        TextColumn("[dim]{task.fields[left]}"),
+    )
     # Results go to stdout while the bars are on stderr; only on one and the same terminal are they in each other's way.
     return Bars(*columns, console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty())
 

@@ -16,7 +16,7 @@ import orjson
 
 from errors import SettingsError
 from monday_account import AccountReads, AccountWrites, ImportJob, Me, PlatformBudget
-from monday_budget import ApiStats, DailyCalls, PageSize
+from monday_budget import ApiStats, DailyCalls, Left, PageSize
 from monday_calls import Caller, Reply
 from monday_errors import Failure
 from monday_items import ItemReads
@@ -99,6 +99,13 @@ class Monday(AccountReads, AccountWrites, ItemReads, ItemWrites):
     def stats(self) -> ApiStats:
         """What the conversation has cost so far."""
         return self._caller.tally.snapshot(self._caller.daily.used)
+
+    @property
+    def left(self) -> Left:
+        """What is left of the budgets, as far as is known."""
+        calls, complexity = self._caller.budget.left(self._clock.monotonic())
+        daily = self._caller.daily
+        return Left(calls, complexity, None if daily.share is None else max(0.0, daily.share - daily.used))
 
     def wait(self, seconds: float, cause: str) -> None:
         """Pause, by the client's clock, and count it."""

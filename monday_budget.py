@@ -66,6 +66,15 @@ class ApiStats:
         return sum(self.waited_s.values())
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What is left: calls and complexity of this minute, calls of this day's share. None is unknown, or without end."""
+
+    calls: float | None = None
+    complexity: float | None = None
+    daily: float | None = None
+
+
 class Tally:
     """Counts from several threads; `snapshot` is what others may look at."""
 
@@ -193,6 +202,14 @@ class Budget:
             if bucket.known(now) and bucket.left - self._buckets[kind].reserved < max(cost, 1):
                 return bucket.until - now, "complexity"
             return None
+
+    def left(self, now: float) -> tuple[float | None, float | None]:
+        """Calls and complexity left of this minute, as far as is known."""
+        with self._lock:
+            known = [bucket for name, bucket in self._buckets.items() if name != "minute" and bucket.known(now)]
+            minute = self._buckets["minute"]
+            calls = max(0.0, minute.left - minute.reserved) if minute.known(now) else None
+            return calls, min((bucket.left for bucket in known), default=None)
 
     @contextmanager
     def slot(self, kind: str, cost: float) -> Iterator[None]:

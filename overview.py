@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from db_connector import Database, Transaction
@@ -31,7 +32,7 @@ order by reason
 """
 
 LAST_RUN = """
-select r.id::text, r.started_at, r.outcome, one ->> 'message' as message
+select r.id::text, r.started_at, r.outcome, coalesce(r.api, '{}') as api, one ->> 'message' as message
 from sync_runs as r, jsonb_array_elements(r.entities) as one
 where one ->> 'entity' = %s
 order by r.started_at desc
@@ -103,12 +104,17 @@ def _seconds(begin: datetime, end: datetime | None) -> float | None:
 # Showing
 
 
+def _plain(value: Any) -> Any:
+    """Numbers kept as JSON come back as decimals, and are numbers again."""
+    return float(value) if isinstance(value, Decimal) else str(value)
+
+
 def show_status(state: dict[str, Any], as_json: bool) -> None:
     """As JSON, or a table and what needs a second look."""
     from console import say, show_table
 
     if as_json:
-        return say(json.dumps(state, default=str))
+        return say(json.dumps(state, default=_plain))
     headings = ("entity", "board", "in step", "archived", "errors", "conflicts", "skipped", "differ", "last run (UTC)")
     rows = [
         (one["entity"], one["board_id"], one["active"], one["archived"], one["errors"], one["conflicts"],
@@ -125,7 +131,8 @@ def show_status(state: dict[str, Any], as_json: bool) -> None:
             say(
                 f"{one['entity']}: {counted(one['known_to_differ'])} items show a shared row differently, which is known."
             )
-        say(f"{one['entity']}: read up to {one['watermark'] or 'nothing yet'}.")
+        cost = f"; {_cost_line(one['last_run']['api'])}" if one["last_run"] else ""
+        say(f"{one['entity']}: read up to {one['watermark'] or 'nothing yet'}{cost}.")
     say(f"Waiting: {counted(state['inbox'])} events from monday.com, {counted(state['outbox'])} changes in PostgreSQL.")
 
 
@@ -133,22 +140,39 @@ def _last(run: dict[str, Any] | None) -> str:
     return f"{run['started_at'][:16].replace('T', ' ')} {run['outcome']}" if run else "never"
 
 
+def _cost_line(api: dict[str, Any]) -> str:
+    calls, retries, waited = int(api.get("calls", 0)), int(api.get("retries", 0)), api.get("waited_s") or 0
+    more = f", {counted(retries)} repeated" * bool(retries) + (f", {duration(waited)} waited" if waited >= 1 else "")
+    return f"the last run made {counted(calls)} calls{more}"
+
+
 def show_runs(runs: list[dict[str, Any]], as_json: bool) -> None:
     """As JSON, or a table."""
     from console import say, show_table
 
     if as_json:
-        return say(json.dumps({"runs": runs}, default=str))
+        return say(json.dumps({"runs": runs}, default=_plain))
     if not runs:
         return say("There was no run yet.")
-    headings = ("started (UTC)", "took", "direction", "outcome", "exit", "changes", "calls", "what went wrong")
+    numbers = ("calls", "retries", "waited", "complexity", "pages", "MB")
+    headings = ("started (UTC)", "took", "direction", "outcome", "exit", "changes", *numbers, "what went wrong")
     rows = [
         (run["started_at"].replace("T", " ").rstrip("Z"),
          duration(run["duration_s"]) if run["duration_s"] is not None else "not ended", run["direction"],
-         run["outcome"], run["exit_code"], _changes(run["entities"]), int(run["api"].get("calls", 0)), run["message"] or "")
+         run["outcome"], run["exit_code"], _changes(run["entities"]), *_costs(run["api"]), run["message"] or "")
         for run in runs
     ]  # fmt: skip
-    show_table("", headings, rows, ("took", "exit", "changes", "calls"))
+    show_table("", headings, rows, ("took", "exit", "changes", *numbers))
+
+
+def _costs(api: dict[str, Any]) -> tuple[Any, ...]:
+    by_cause = api.get("retries_by_cause") or {}
+    causes = f" ({', '.join(f'{cause} {number}' for cause, number in by_cause.items())})" if by_cause else ""
+    waited = api.get("waited_s") or 0
+    return (
+        int(api.get("calls", 0)), f"{counted(int(api.get('retries', 0)))}{causes}", duration(waited) if waited else "-",
+        int(api.get("complexity", 0)), int(api.get("pages", 0)), round(api.get("bytes_received", 0) / 1e6),
+    )  # fmt: skip
 
 
 def _changes(entities: list[dict[str, Any]]) -> int:

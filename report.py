@@ -155,6 +155,8 @@ def run_line(report: RunReport) -> str:
     did = plural(report.changes, "change") + " planned" * report.dry_run
     begin = f"Not finished: {did}" if report.problems or report.interrupted else did
     asked = f"{plural(int(report.api['calls']), 'call')} to monday.com"
+    asked += f", {counted(report.api['retries'])} repeated" if report.api["retries"] else ""
+    asked += f", {duration(report.api['waited_s'])} waited" if report.api["waited_s"] >= 1 else ""
     end = " Nothing was written." if report.dry_run else ""
     return f"{begin} in {duration(report.duration_s)}, {asked}.{end}"
 

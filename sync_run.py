@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from config import PROJECT, Settings, load_settings
+from console import Progress as Seen
 from db_connector import Database, connect
 from entity_lock import working_on
 from errors import (
@@ -47,11 +48,13 @@ if TYPE_CHECKING:
     from data_cache import Snapshot
     from models import Item
     from monday_api import Monday
+    from monday_budget import Left
 
 log = logging.getLogger("monday_sync")
 
 SCHEMA = "1"
 INTERRUPTED = 130
+SECONDS_BETWEEN_ENTRIES = 2.0
 GRAVEST_FIRST = (EXIT_FAILED, EXIT_USAGE, EXIT_GUARD, EXIT_LEFTOVERS)
 OUTCOMES = {EXIT_IN_STEP: "success", EXIT_LEFTOVERS: "partial", EXIT_GUARD: "guarded"}
 ENDS_THE_RUN = (DatabaseError, MondayUnavailable, MondayRefused, DailyLimitReached)
@@ -123,6 +126,26 @@ class Parts:
             "retries": stats.retries_total,
             "waited_s": round(stats.waited_total_s, 3),
         }
+
+    def account(self) -> dict[str, Any]:
+        """The same for sync_runs, with causes and sizes."""
+        if "monday" not in self.__dict__:
+            return self.costs()
+        stats = self.monday.stats
+        return {
+            **self.costs(),
+            "retries_by_cause": dict(stats.retries),
+            "waited_by_cause": dict(stats.waited_s),
+            "pages": stats.pages,
+            "items": stats.items,
+            "mutations": stats.mutations,
+            "bytes_received": stats.bytes_received,
+            "bytes_sent": stats.bytes_sent,
+        }
+
+    def left(self) -> Left | None:
+        """What is left of monday.com's budgets."""
+        return self.monday.left if "monday" in self.__dict__ else None
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -374,6 +397,7 @@ class Run:
         started = time.monotonic()
         if not self.report.dry_run:
             self.report.run_id = self.memory.start_run(self.options.kind, self.report.direction)
+        self._keep_account()
         for wave in _waves(chosen, self.options.max_workers):
             self._wave(wave)
         order = {mapping.entity: index for index, (mapping, _) in enumerate(chosen)}
@@ -381,6 +405,22 @@ class Run:
         self.report.duration_s = time.monotonic() - started
         self._close()
         return self.report
+
+    def _keep_account(self) -> None:
+        """Enter the calls now and then: a run that is killed has used up some of the day's, too."""
+        shown, noted = self.parts.progress, float("-inf")
+        if isinstance(shown, Seen):
+            shown.left = self.parts.left
+
+        def progress(entity: str, done: int, total: int | None) -> None:
+            nonlocal noted
+            if shown is not None:
+                shown(entity, done, total)
+            if self.report.run_id and time.monotonic() - noted >= SECONDS_BETWEEN_ENTRIES:
+                noted = time.monotonic()
+                self.memory.note_costs(self.report.run_id, self.parts.account())
+
+        self.parts.progress = progress
 
     def _wave(self, wave: Chosen) -> None:
         if self.report.ended:
@@ -460,7 +500,7 @@ class Run:
         message = "; ".join(problem.message for problem in report.problems)
         entities = report.as_json()["entities"]
         try:
-            self.memory.finish_run(report.run_id, report.exit_code, outcome, message, entities, report.api)
+            self.memory.finish_run(report.run_id, report.exit_code, outcome, message, entities, self.parts.account())
         except DatabaseError as exc:
             log.debug("The run could not be entered in sync_runs: %s", exc)
 

@@ -720,6 +720,11 @@ class Memory:
             )
         return run_id
 
+    def note_costs(self, run_id: str, api: Any) -> None:
+        """What a run that goes on has cost so far."""
+        with self._db.transaction() as tx:
+            tx.execute("update sync_runs set api = %s where id = %s", (dumps(api).decode(), run_id))
+
     def finish_run(
         self, run_id: str, exit_code: int, outcome: str, message: str, entities: Any, api: Any
     ) -> None:

@@ -310,7 +310,10 @@ def settle_first_meeting(
 
 def ask_who_wins(report: EntityReport) -> str | None:
     """The side to win; None: nobody says, and all stays held."""
-    found = f"{report.entity}: {report.first_held} records differ where both sides had data before they met."
+    from report import plural
+
+    records = plural(report.first_held, "record")
+    found = f"{report.entity}: unequal fields in {records} that both sides had before they met."
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         logs.log.warning(
             "%s Nothing was overwritten. Let one side win with --prefer monday or --prefer postgres, or decide one by one:"

@@ -336,6 +336,10 @@ class Engine:
             if task.stored is None and task.link is not None:
                 task.stored = stored.get(task.link.entity_id or "")
             task.met = task.link is None and task.stored is not None and not task.adopts
+        without = [task for task in tasks if task.stored is None and task.link is not None and task.link.entity_id]
+        there = self.store.load(tx, [str(task.link.entity_id) for task in without if task.link], anybody=True)
+        for task in without:
+            task.foreign = task.link is not None and task.link.entity_id in there
         disputes = self.state.open_conflicts(tx, [task.stored.root_id for task in tasks if task.stored is not None])
         for task in tasks:
             if task.stored is not None:
@@ -374,6 +378,8 @@ class Engine:
             # Nothing is decided either, so that the setting that lets it through again finds everything as it was.
             task.idle = True
             task.plan.waiting = set(self.bound.fields)
+        elif task.foreign:
+            pass  # no removal: whoever filters anew, or gives a row another role, has not said so
         elif task.stored is None:
             self._decide_without_row(task, rules, batch)
         elif task.stored.archived and task.link is not None and not task.link.archived and not self._changed(task):

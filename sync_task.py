@@ -31,6 +31,8 @@ class Task:
     """The row goes on as this item's, whatever it was before."""
     copied_sync_id: bool = False
     """Somebody duplicated an item that the tool made, and its sync id with it."""
+    foreign: bool = False
+    """The row is there and does not belong to the entity: it was given away, or the mapping's `only` is another one."""
     removes_item: bool = False
     """The row is gone, and nobody has touched the item since: it follows."""
     met: bool = False

@@ -125,8 +125,8 @@ class TwoSides:
     def board(self) -> list[str]:
         """`name A=a B=b` of all items."""
         snapshot = self.sandbox.admin("boards/snapshot", board_id=self.board_id)
-        found = snapshot["items"] if isinstance(snapshot, dict) else snapshot
-        return sorted(f"{item['name']} {self.on_board(str(item['id']))}" for item in found if item["state"] == "active")
+        active = [item for item in snapshot if item["state"] == "active"]
+        return sorted(f"{item['name']} {self.on_board(str(item['id']))}" for item in active)
 
     # People with SQL
 

@@ -60,3 +60,44 @@ def test_what_sql_wrote_into_a_row_that_no_item_shows_yet_is_not_filled_over(his
     h.sql_create({"client.email": 1, "client.name": 0})
 
     h.quiet()
+
+
+KILLS = [(when, at) for when in ("before", "after") for at in range(1, 7)] + [("statement", at) for at in range(3, 61, 3)]
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(("kind", "sync_id"), [("both", True), ("push", True), ("push", False)])
+def test_a_kill_at_a_request_or_a_statement_loses_and_doubles_nothing(history, kind, sync_id):
+    for unit, at in KILLS:
+        h = history(sync_id=sync_id, rule="monday")
+        h.monday_create({"client.email": 1, "client.name": 0, "amount": 1})
+        h.run("pull")
+        h.sql_create({"client.email": 2, "remarks": 0})
+        h.sql_edit("C1", h.profile.field("amount"), 1)
+        h.monday_edit("C1", h.profile.field("remarks"), 1)
+        with h.pipe():
+            h.run_killed(kind, at, unit)
+
+        h.quiet()
+
+
+def test_a_renamed_column_takes_what_sql_wrote_under_its_old_title_along_before_an_item_is_made_of_it(history):
+    h = history()
+    h.monday_create({})
+    h.run("pull")
+    h.sql_create({"extra": 0})
+    h.monday_rename_column(h.profile.field("extra"))
+    h.run("push")
+
+    h.quiet()
+
+
+def test_a_row_that_was_edited_does_not_go_with_its_item(history):
+    h = history(item_removed="delete")
+    h.monday_create({"amount": 1})
+    h.run()
+    h.sql_edit("C1", h.profile.field("amount"), 1)
+    h.monday_remove("C1", "delete")
+    h.run()
+
+    h.quiet()

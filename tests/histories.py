@@ -194,17 +194,21 @@ class PatientClock(Clock):
         self._slept += max(seconds, 0.0)
 
 
+NEVER_ARRIVES = "never arrives"
+"""What an act says that keeps a request from being carried out."""
+
+
 class Doorman(Gateway):
     """The stand-in's door, at which something can happen before or after a request is carried out."""
 
     def __init__(self, service: Any) -> None:
         super().__init__(service)
-        self._acts: dict[tuple[int, str], Callable[[], None]] = {}
+        self._acts: dict[tuple[int, str], Callable[[], Any]] = {}
         self._count = 0
         self._guard = threading.Lock()
         self.failed: list[BaseException] = []
 
-    def expect(self, number: int, when: str, act: Callable[[], None]) -> None:
+    def expect(self, number: int, when: str, act: Callable[[], Any]) -> None:
         """Do that `before` or `after` the request of that number, counted from now on."""
         with self._guard:
             self._count, self._acts = 0, {(number, when): act}
@@ -217,19 +221,21 @@ class Doorman(Gateway):
         with self._guard:
             self._count += 1
             number = self._count
-        self._act(number, "before")
+        if self._act(number, "before") is NEVER_ARRIVES:
+            return Answer(502, b"", {}, end="close")
         answer = super().answer(request)
         self._act(number, "after")
         return answer
 
-    def _act(self, number: int, when: str) -> None:
+    def _act(self, number: int, when: str) -> Any:
         with self._guard:
             act = self._acts.pop((number, when), None)
         if act is not None:
             try:
-                act()
+                return act()
             except BaseException as exc:
                 self.failed.append(exc)
+        return None
 
 
 class Mortal(Database):
@@ -699,7 +705,7 @@ class History:
         if pid == 0:
             self._die(kind, at if unit == "statement" else None, options)
         if unit != "statement":
-            self.world.door.expect(at, unit, lambda: os.kill(pid, signal.SIGKILL))
+            self.world.door.expect(at, unit, lambda: os.kill(pid, signal.SIGKILL) or NEVER_ARRIVES)
         os.write(self._go, b"!")
         os.waitpid(pid, 0)
         self.world.door.forget()

@@ -32,9 +32,9 @@ class Bench:
         return rendered(self.items)
 
     @contextmanager
-    def serving(self, items: int | None = None) -> Iterator[Serving]:
+    def serving(self, items: int | None = None, *more: str) -> Iterator[Serving]:
         """The rendered boards, or the beginning of each, on a socket."""
-        with serving(self.rendering, self.items if items is None else items) as server:
+        with serving(self.rendering, self.items if items is None else items, *more) as server:
             yield server
 
     @contextmanager

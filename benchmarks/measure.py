@@ -104,9 +104,9 @@ class Serving:
 
 
 @contextmanager
-def serving(rendering: Rendering, items: int) -> Iterator[Serving]:
+def serving(rendering: Rendering, items: int, *more: str) -> Iterator[Serving]:
     """So many items of each rendered board, served by a process of their own."""
-    command = [sys.executable, "-m", "benchmarks.server", str(rendering.folder), "--items", str(items)]
+    command = [sys.executable, "-m", "benchmarks.server", str(rendering.folder), "--items", str(items), *more]
     process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:

@@ -69,7 +69,8 @@ def _mapped(path: Path) -> mmap.mmap:
 class Answers:
     """What is said to each document."""
 
-    def __init__(self, folder: Path, most: int) -> None:
+    def __init__(self, folder: Path, most: int, largest_share: float = 1.0) -> None:
+        self.largest_share = largest_share
         self.stores = {path.name: Store(path, most) for path in sorted(folder.iterdir())}
         self.cursors: dict[str, tuple[Store, Sequence[int], int]] = {}
         self.lock = threading.Lock()
@@ -112,6 +113,19 @@ class Answers:
         numbers = store.chosen(variables.get("filter"))
         page, cost = self._page(store, numbers, 0, variables)
         return b'{"data":{"boards":[{"id":"%b","items_page":%b}],%b}}' % (store.board["id"].encode(), page, cost)
+
+    def _GroupPage(self, variables: dict[str, Any]) -> bytes:
+        """The first group holds the largest share, the others the rest in equal parts."""
+        store, group = self.stores[variables["board"][0]], variables["group"][0]
+        groups = [one["id"] for one in store.board["groups"]]
+        many, at = len(store.places), groups.index(group)
+        first = round(many * self.largest_share)
+        rest = (many - first) / max(len(groups) - 1, 1)
+        start, end = (0, first) if at == 0 else (first + round((at - 1) * rest), first + round(at * rest))
+        numbers = [number for number in store.chosen(variables.get("filter")) if start <= number < end]
+        page, cost = self._page(store, numbers, 0, variables)
+        names = (store.board["id"].encode(), group.encode(), page, cost)
+        return b'{"data":{"boards":[{"id":"%b","groups":[{"id":"%b","items_page":%b}]}],%b}}' % names
 
     def _NextItemsPage(self, variables: dict[str, Any]) -> bytes:
         store, numbers, start = self.cursors[variables["cursor"]]
@@ -164,8 +178,10 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     answers: Answers
+    latency_s = 0.0
 
     def do_POST(self) -> None:
+        time.sleep(self.latency_s)
         self._send(self.answers.answer(self.rfile.read(int(self.headers["Content-Length"]))))
 
     def do_GET(self) -> None:
@@ -192,8 +208,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.server", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--items", type=int, default=1 << 40, help="of each board, at most")
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds that each answer takes")
+    parser.add_argument("--largest-group", type=float, default=1.0, help="its share of the items")
     options = parser.parse_args()
-    Handler.answers = Answers(options.folder, options.items)
+    Handler.answers, Handler.latency_s = Answers(options.folder, options.items, options.largest_group), options.latency
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     print(f"http://127.0.0.1:{server.server_address[1]}", flush=True)

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.boards import PROJECT
+from benchmarks.soak_board import large_board
 from db_connector import Database, compose, identifier
 from local_postgres import LocalPostgres
 
@@ -59,7 +60,7 @@ def histories(options: argparse.Namespace, connection: dict[str, Any]) -> bool:
     return not failed
 
 
-SOAKS: dict[str, Callable[[argparse.Namespace, dict[str, Any]], bool]] = {"histories": histories}
+SOAKS: dict[str, Callable[[argparse.Namespace, dict[str, Any]], bool]] = {"histories": histories, "large_board": large_board}
 """Each takes the options and the connection to a server on which it may make databases."""
 
 
@@ -133,6 +134,7 @@ def arguments() -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument("--histories", type=int, default=10_000, help="how many (default: 10,000)")
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000), help="the same one tells the same again")
+    parser.add_argument("--items", type=int, default=100_000, help="of the large board (default: 100,000)")
     parser.add_argument("--batch", type=int, help=f"only this batch, of {PER_BATCH} histories")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
     parser.add_argument("--only", default=",".join(SOAKS), help=f"of {', '.join(SOAKS)}")

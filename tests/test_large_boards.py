@@ -1,0 +1,127 @@
+"""Large boards: several cursors at once, also when one group holds nearly everything, and few calls for few changes."""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from models import Item, Page
+from parallel_reading import ParallelReading
+from sandbox import Sandbox
+from tests.builders import USERS, Journey, column
+
+
+def item(number: int) -> Item:
+    return Item(str(number), f"Item {number}", "active", None, None, "g", "1", None, {})
+
+
+class Groups:
+    """Groups of items in memory, read a page at a time from either end."""
+
+    def __init__(self, sizes: dict[str, int], size: int = 5, sorts: bool = True) -> None:
+        self.items, begun = {}, 1
+        for name, count in sizes.items():
+            self.items[name] = list(range(begun, begun + count))
+            begun += count
+        self.size, self.sorts, self.calls = size, sorts, 0
+
+    def pages(self, group: str, params: dict):
+        numbers = list(self.items[group])
+        if params and params["order_by"][0]["direction"] == "desc":
+            numbers.reverse()
+        if not self.sorts:
+            random.Random(self.calls).shuffle(numbers)
+        for start in range(0, max(len(numbers), 1), self.size):
+            self.calls += 1
+            yield Page([item(one) for one in numbers[start : start + self.size]], None)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4, 8])
+@pytest.mark.parametrize("sizes", [{"a": 100}, {"a": 85, "b": 10, "c": 5}, {"a": 0, "b": 0}, {"a": 1, "b": 1, "c": 90}])
+def test_several_cursors_bring_each_item_once(sizes: dict[str, int], workers: int) -> None:
+    groups = Groups(sizes)
+    read = [one.id for page in ParallelReading(list(sizes), groups.pages, workers) for one in page]
+    assert sorted(map(int, read)) == list(range(1, sum(sizes.values()) + 1))
+    pages = sum(-(-count // groups.size) or 1 for count in sizes.values())
+    assert groups.calls <= pages + 2 * workers
+
+
+def test_an_order_that_is_not_kept_brings_no_item_twice() -> None:
+    """What both ends miss is found by the count, and read by id."""
+    groups = Groups({"a": 85, "b": 15}, sorts=False)
+    read = [one.id for page in ParallelReading(["a", "b"], groups.pages, 4) for one in page]
+    assert len(read) == len(set(read))
+
+
+def test_an_error_in_one_cursor_ends_the_reading() -> None:
+    def pages(group: str, params: dict):
+        yield Page([item(1)], "more")
+        raise RuntimeError("the end")
+
+    with pytest.raises(RuntimeError, match="the end"):
+        list(ParallelReading(["a", "b"], pages, 2))
+
+
+# Over a socket
+
+
+@pytest.fixture
+def sandbox():
+    with Sandbox(boards="users:0") as running:
+        yield running
+
+
+@pytest.fixture
+def journey(db, sandbox):
+    made = Journey(db, sandbox)
+    yield made
+    made.monday.close()
+
+
+def load(sandbox, count, **more):
+    begun = datetime.now(timezone.utc) - timedelta(hours=count)
+    items = [
+        {
+            "name": f"Staff {n}", "updated_at": f"{begun + timedelta(hours=n):%FT%TZ}", **more,
+            "values": {"text25": f"N{n}", "email7": {"email": f"a{n}@example.com", "text": "a"}},
+        }
+        for n in range(count)
+    ]  # fmt: skip
+    return sandbox.admin("items/load", board_id=USERS, items=items)
+
+
+@pytest.mark.parametrize("understands", ["exact", "days", "relative"])
+def test_ten_changes_cost_at_most_five_calls_however_large_the_board_is(journey, sandbox, db, understands):
+    ids = load(sandbox, 1600)
+    sandbox.admin("switches", last_updated=understands)
+    journey.pull()
+    journey.pull()
+    for number in range(10):
+        sandbox.admin("items/change", item_id=ids[number * 100], values={"text25": f"Changed {number}"})
+    before = journey.calls()
+    report = journey.pull()
+    assert (report.updated, report.complete) == (10, True)
+    assert journey.calls() - before <= 5
+
+
+def test_ten_changes_found_by_a_new_process_cost_at_most_five_calls(journey, sandbox, db):
+    ids = load(sandbox, 1600)
+    journey.pull()
+    journey.pull()
+    for number in range(10):
+        sandbox.admin("items/change", item_id=ids[number * 100], values={"text25": f"Changed {number}"})
+    fresh = Journey(db, sandbox)
+    assert fresh.pull().updated == 10
+    assert fresh.calls() <= 5
+    fresh.monday.close()
+
+
+@pytest.mark.parametrize("workers", [2, 4])
+def test_a_board_with_one_large_group_is_read_whole_by_several_cursors(journey, sandbox, db, workers):
+    groups = [group_id for group_id, _ in journey.monday.board(USERS).groups]
+    large = load(sandbox, 340, group_id=groups[0])
+    assert len(large) == 340
+    report = journey.pull(max_workers=workers, batch_size=20)
+    assert (report.created, report.complete, len(set(column(db, "users", "monday_id")))) == (340, True, 340)

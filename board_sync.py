@@ -18,7 +18,7 @@ from record_settings import note_settings
 from record_store import RecordStore
 from relations import Relations
 from report import EntityReport
-from row_table import column_types_of
+from row_table import column_types_of, is_archived
 from sync_engine import TO_MONDAY, TO_POSTGRES, Engine, Options
 from sync_id import with_own_sync_id
 from sync_state import LogEntry, Memory, Removal, SyncState, put, take_turn
@@ -164,7 +164,7 @@ class BoardSync:
         """What waits for a person counts in every run until somebody has dealt with it."""
         table, key = table_name(self.mapping.table), identifier(self.mapping.primary_key)
         with self.db.transaction(read_only=True) as tx:
-            stranded, aside, pausing = self.state.leftovers(tx, table, key)
+            stranded, aside, pausing = self.state.leftovers(tx, table, key, is_archived(self.mapping, "t"))
         self.report.held += stranded - self._stranded
         self._stranded = stranded
         self.report.set_aside = max(self.report.set_aside, aside)

@@ -6,6 +6,7 @@ updates that change nothing mapped, and they know nothing of monday.com, so no w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +16,8 @@ from mapping import ROOT, Mapping
 
 CHANNEL = "monday_sync"
 SETTINGS = ("sync_enabled", "sync_direction")
+PLAIN = re.compile(r"[^\w\[\]:,. -]")
+"""What may not stand in a comment inside a function as it is: a column can be called anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,8 @@ class Watched:
 
 def watched(mapping: Mapping) -> list[Watched]:
     """The tables that one mapping reads."""
-    root = sorted({place.column for place in mapping.places.values() if place.home == ROOT} | {"archived_at"})
+    archived = {mapping.archived_column} if mapping.archived_column else set()
+    root = sorted({place.column for place in mapping.places.values() if place.home == ROOT} | archived)
     root += [*mapping.pointers(ROOT), *([mapping.rest] if mapping.rest else [])]
     root += [*mapping.only, *(SETTINGS if mapping.record_settings else ())]
     found = [
@@ -146,11 +150,11 @@ def _note(one: Watched, operation: str) -> Composable:
 
 def _mark(one: Watched) -> str:
     """What a trigger's text says about what it watches, so that a changed mapping is noticed."""
-    return f"[{one.entity_type}:{one.key}:{','.join(one.columns)}]"
+    return PLAIN.sub(lambda odd: f"\\u{ord(odd[0]):04x}", f"[{one.entity_type}:{one.key}:{','.join(one.columns)}]")
 
 
 def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''").replace("{", "{{").replace("}", "}}") + "'"
+    return "'" + text.replace("'", "''").replace("{", "{{").replace("}", "}}").replace("%", "%%") + "'"
 
 
 def _unique(names: Iterable[str]) -> tuple[str, ...]:

@@ -1109,7 +1109,25 @@ _KINDS = (
 
 COLUMN_TYPES: dict[str, ColumnType] = {kind.name: kind for kind in _KINDS}
 
+NAMED_PEOPLE = "named_people"
+"""For `as`: people with the names that the cell shows beside their ids."""
+
+
+def _read_named_people(cell: Cell, column: BoardColumn) -> Value:
+    people = _read_people(cell, column)
+    shown = _text(cell.get("text"))
+    # Names are in `text` alone, in the order of the ids; a comma in one of them makes the others uncertain.
+    names = [shown] if people and len(people) == 1 else shown.split(", ")
+    if not people or len(names) != len(people):
+        return people
+    return [{**one, "name": name} if name else one for one, name in zip(people, names, strict=True)]
+
+
+READINGS: dict[str, Reader] = {NAMED_PEOPLE: _read_named_people}
+"""Other ways to read a cell than its column's own, by what `as` calls them."""
+
 _COMPARED_BY: dict[str, str] = {
+    NAMED_PEOPLE: "people",
     **dict.fromkeys(("varchar", "character varying", "char", "citext", "uuid"), "text"),
     **dict.fromkeys(("numeric", "decimal", "double precision", "real"), "number"),
     **dict.fromkeys(("integer", "int", "bigint", "smallint"), "whole"),

@@ -17,12 +17,31 @@ from typing import Any, Protocol
 
 import orjson
 
-from column_types import CellError, cell_selection, changed_at, clean_text, column_type, comparison, dumps, same
+from column_types import (
+    READINGS,
+    CellError,
+    cell_selection,
+    changed_at,
+    clean_text,
+    column_type,
+    comparison,
+    dumps,
+    same,
+)
 from models import Board, BoardColumn, Cell, Item, Record, Value
 from transforms import FirstFilled, Transform
 
 ITEM_NAME = "name"
 """The pseudo column of a mapping that stands for the item's name."""
+
+GROUP, CREATED_AT, UPDATED_AT, PARENT = "__group__", "__created_at__", "__updated_at__", "__parent__"
+FACTS = {
+    GROUP: BoardColumn(GROUP, "Group", "group"),
+    CREATED_AT: BoardColumn(CREATED_AT, "Created at", "creation_log"),
+    UPDATED_AT: BoardColumn(UPDATED_AT, "Updated at", "last_updated"),
+    PARENT: BoardColumn(PARENT, "Parent item ID", "rating"),
+}
+"""Pseudo columns for what an item says of itself; each is read like a column of that type, and never written."""
 
 ROOT = ""
 """The home of fields that live in the root table."""
@@ -113,6 +132,13 @@ class Mapping:
     rest: str | None = None
     rejected: frozenset[str] = frozenset()
     path: str = ""
+    item_key: bool = False
+    """The primary key of the root table is the item's id."""
+    archived_column: str | None = "archived_at"
+    updated_column: str | None = "updated_at"
+    deployed: str | None = None
+    own_table: bool = False
+    subitems_of: str | None = None
 
     @cached_property
     def fingerprint(self) -> str:
@@ -198,6 +224,8 @@ class BoundMapping:
         self.board = board
         self.columns = {column.id: column for column in board.columns}
         self.columns.setdefault(ITEM_NAME, BoardColumn(ITEM_NAME, "Name", "name"))
+        named = {column for one in mapping.bindings for column in one.columns}
+        self.columns |= {name: about for name, about in FACTS.items() if name in named}
         self.rest_columns = self._rest_columns()
         mapped = [column for column in board.columns if column not in self.rest_columns]
         self.titles = _titles([*self.rest_columns, *mapped], _reserved(mapping))
@@ -224,7 +252,7 @@ class BoundMapping:
         wanted = {column for one in self.bindings for column in one.columns if column in self.columns}
         if self.mapping.sync_id and self.mapping.sync_id[0] in self.columns:
             wanted.add(self.mapping.sync_id[0])
-        return sorted(wanted - {ITEM_NAME})
+        return sorted(wanted - {ITEM_NAME} - FACTS.keys())
 
     @cached_property
     def selection(self) -> str:
@@ -295,7 +323,7 @@ class BoundMapping:
         known = [when for when in times if when is not None]
         if known and len(known) == len(times):
             return max(known)
-        return datetime.fromisoformat(item.updated_at.replace("Z", "+00:00")) if item.updated_at else None
+        return _instant(item.updated_at) if item.updated_at else None
 
     def read_ahead(self, items: Iterable[Item]) -> None:
         """Do now, in a thread that has the time, what `fingerprint` and `read` will be asked about new items."""
@@ -339,9 +367,9 @@ class BoundMapping:
         if item.ahead:
             return item.ahead[0], item.ahead[1]
         try:
-            content = orjson.dumps((item.name, item.cells))
+            content = orjson.dumps((item.name, item.cells, *self._facts_of(item)))
         except TypeError:  # a lone surrogate
-            content, odd = dumps((item.name, item.cells)), True
+            content, odd = dumps((item.name, item.cells, *self._facts_of(item))), True
         else:
             odd = b"\\u0000" in content
         return hashlib.blake2b(content, digest_size=16, salt=self._salt).hexdigest(), odd
@@ -391,8 +419,9 @@ class BoundMapping:
         found: dict[str, str] = {}
         for binding in self.bindings:
             writable = any(
-                column in self.columns and column_type(self.columns[column].type).write for column in binding.columns
-            )
+                column in self.columns and column not in FACTS and column_type(self.columns[column].type).write
+                for column in binding.columns
+            )  # fmt: skip
             policy = binding.read_only or (None if writable else "error")
             if policy:
                 found.update(dict.fromkeys(binding.fields, policy))
@@ -403,9 +432,10 @@ class BoundMapping:
         made: list[_Made] = []
         for binding in self.bindings:
             if binding.transform is None:
-                if (column := binding.columns[0]) != ITEM_NAME:
+                if (column := binding.columns[0]) != ITEM_NAME and column not in FACTS:
                     about = self.columns[column]
-                    plain.append(_Plain(column, binding.fields[0], column_type(about.type).read, about))
+                    read = READINGS.get(binding.kind or "") or column_type(about.type).read
+                    plain.append(_Plain(column, binding.fields[0], read, about))
                 continue
             made.append(_Made(binding, tuple(self._reader(column) for column in binding.columns)))
         return plain, made
@@ -434,6 +464,9 @@ class BoundMapping:
     def _read_name(self, item: Item, record: Record) -> None:
         for binding in self._names:
             record[binding.fields[0]] = clean_text(item.name)
+        for (column, name), told in zip(self._facts, self._facts_of(item)):
+            if told:
+                record[name] = told if column == GROUP else int(told) if column == PARENT else _instant(told)
 
     @cached_property
     def _names(self) -> list[Binding]:
@@ -464,6 +497,19 @@ class BoundMapping:
             raise CellError(f"the {entity} record {key} has no item yet")
         return [int(found)]
 
+    @cached_property
+    def _facts(self) -> list[tuple[str, str]]:
+        """The pseudo columns that are mapped, and their fields."""
+        return [(one.columns[0], one.fields[0]) for one in self.bindings if one.columns[0] in FACTS]
+
+    @cached_property
+    def _groups(self) -> dict[str, str]:
+        return {group_id: clean_text(title) for group_id, title in self.board.groups}
+
+    def _facts_of(self, item: Item) -> list[str | None]:
+        """What an item says of itself, as it comes; part of its hash, because no cell shows it."""
+        return [_FACT[column](self, item) for column, _ in self._facts]
+
     # Writing
 
     def _present(self, column: str, item: Item | None) -> Value:
@@ -489,6 +535,18 @@ class BoundMapping:
             return write(value, about, item.cells.get(column) if item else None)
         except CellError as exc:
             raise type(exc)(f"column {column} ({about.title}): {exc}") from None
+
+
+_FACT: dict[str, Callable[[BoundMapping, Item], str | None]] = {
+    GROUP: lambda bound, item: bound._groups.get(item.group_id or "", item.group_id),
+    CREATED_AT: lambda bound, item: item.created_at,
+    UPDATED_AT: lambda bound, item: item.updated_at,
+    PARENT: lambda bound, item: item.parent_id,
+}
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
 def _reserved(mapping: Mapping) -> set[str]:

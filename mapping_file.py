@@ -133,6 +133,7 @@ def _check_nested(source: Source, where: Any, name: Any, value: Any, key: Key) -
 _EXPECTED = {
     "text": "a text",
     "name": "a name of letters, digits and _",
+    "sqlname": "a name",
     "id": "a board id, that is a number",
     "flag": "true or false",
     "texts": "a list of texts",
@@ -162,7 +163,7 @@ def _fits(kind: str, value: Any) -> bool:
         return texts(value)
     if kind == "keys":
         return isinstance(value, list) and bool(value) and all(texts(one) for one in value)
-    if kind == "field":
+    if kind in ("field", "sqlname"):
         return isinstance(value, str) and bool(value)
     if kind == "transform":
         return isinstance(value, str) or isinstance(value, dict) and len(value) == 1

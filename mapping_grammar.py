@@ -11,6 +11,7 @@ DIRECTIONS = ("bidirectional", "monday_to_pg", "pg_to_monday", "none")
 CONFLICT_RULES = ("newest", "monday", "postgres", "manual")
 READ_ONLY = ("error", "ignore", "revert")
 CONTRACTS = ("evolve", "freeze", "discard_value")
+NAMES = ("exact", "plain")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +64,15 @@ RELATED: dict[str, Key] = {
 }
 
 FIELD: dict[str, Key] = {
-    "column": Key("text", "The board column's id; `name` is the item's name."),
+    "column": Key(
+        "text",
+        "The board column's id; `name` is the item's name, and `__group__`, `__created_at__`, `__updated_at__` and"
+        " `__parent__` are what else is known of an item.",
+    ),
     "columns": Key("texts", "Several board columns that make one value together."),
-    "field": Key("field", "Where the value lives: `column`, `related.column`, or `metadata.key`."),
+    "field": Key(
+        "field", "Where the value lives: `column`, `related.column`, or `metadata.key`; a part with dots in it in quotes."
+    ),
     "fields": Key("fields", "Several table columns that one value is taken apart into."),
     "transform": Key("transform", "A named transform with its inverse, or `module:function`."),
     "as": Key("text", "The kind of value, when it is not the board column's own."),
@@ -73,7 +80,12 @@ FIELD: dict[str, Key] = {
     "conflict": Key("choice", "The rule for this field when both sides changed it.", choices=CONFLICT_RULES),
     "create_labels": Key("flag", "Make a label on the board when a value has none."),
     "link_to": Key("name", "The entity whose rows a relation column points at."),
+    "title": Key("text", "The board column's title, when it was last looked at."),
+    "type": Key("text", "Its type, when it was last looked at."),
+    "labels": Key("values", "Its labels by their ids, when they were last looked at."),
+    "accepted": Key("text", "The date on which somebody decided to fetch this column."),
     "rejected": Key("text", "The date on which somebody decided not to fetch this column."),
+    "gone": Key("text", "The date since which the board does not have this column; the table keeps its values."),
 }
 
 MAPPING: dict[str, Key] = {
@@ -83,8 +95,14 @@ MAPPING: dict[str, Key] = {
     "board": Key("table", "Which board.", required=True, inside=BOARD),
     "direction": Key("choice", "Which way changes flow.", choices=DIRECTIONS),
     "after": Key("texts", "Entities that have to be read first."),
-    "table": Key("name", "The root table: one row for each item.", required=True),
-    "primary_key": Key("name", "Its primary key (default: id)."),
+    "table": Key("sqlname", "The root table: one row for each item.", required=True),
+    "primary_key": Key("sqlname", "Its primary key (default: id)."),
+    "item_key": Key("flag", "The primary key is the item's id."),
+    "archived_column": Key("sqlname", "The column that says since when an item is gone (default: archived_at)."),
+    "deployed": Key("text", "The date on which `boards deploy` made this mapping."),
+    "own_table": Key("flag", "The table is the tool's, so that drift may alter it."),
+    "names": Key("choice", "How its columns are named: `exact`, as on the board, or `plain`, in snake_case.", choices=NAMES),
+    "subitems_of": Key("name", "The entity whose subitems these are."),
     "only": Key("values", "Which rows of the table belong to the entity; rows made from items get these values."),
     "key": Key("key", "The root row's natural key."),
     "skip_without_key": Key("text", "The log line for an item without it. Without this line such an item is an error."),
@@ -107,6 +125,7 @@ _PLAIN: dict[str, dict[str, Any]] = {
     "text": {"type": ["string", "number"]},
     "name": {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_.]*$"},
     "id": {"type": ["integer", "string"]},
+    "sqlname": {"type": "string", "minLength": 1},
     "flag": {"type": "boolean"},
     "texts": {"type": "array", "items": {"type": "string"}},
     "field": {"type": "string"},

@@ -13,6 +13,10 @@ from mapping_file import Source, raise_mistakes, read_source
 from transforms import Transform, make_transform
 
 KEY_PART = re.compile(r"(?:lower\((\w+)\)|(\w+))")
+QUOTED_PART = re.compile(r'(?:^|(?<=\.))(?:"((?:[^"]|"")+)"|([^."]*))(?=\.|$)')
+
+TYPES = "types.yaml"
+"""Not a mapping: which kind of column becomes which kind of table column, for `boards deploy`."""
 
 
 def load_mappings(folders: Iterable[Path]) -> dict[str, Mapping]:
@@ -22,7 +26,7 @@ def load_mappings(folders: Iterable[Path]) -> dict[str, Mapping]:
     """
     paths: dict[str, Path] = {}
     for folder in folders:
-        paths.update({path.name: path for path in sorted(folder.glob("*.yaml"))})
+        paths.update({path.name: path for path in sorted(folder.glob("*.yaml")) if path.name != TYPES})
     sources = [read_source(path) for _, path in sorted(paths.items())]
     raise_mistakes(sources)
     found: dict[str, Mapping] = {}
@@ -91,6 +95,12 @@ class _Builder:
             direction=tree.get("direction", "bidirectional"),
             after=tuple(tree.get("after", ())),
             primary_key=tree.get("primary_key", "id"),
+            item_key=tree.get("item_key", False),
+            archived_column=tree.get("archived_column", None if "deployed" in tree else "archived_at"),
+            updated_column=None if "deployed" in tree else "updated_at",
+            deployed=str(tree["deployed"]) if "deployed" in tree else None,
+            own_table=tree.get("own_table", False),
+            subitems_of=tree.get("subitems_of"),
             only=dict(tree.get("only", {})),
             key=self._key(tree, "key", tree.get("key", ())),
             skip_without_key=tree.get("skip_without_key"),
@@ -214,8 +224,9 @@ class _Builder:
 
 def _place(name: str, related: dict[str, Related]) -> Place | None:
     """`email` and `metadata.phone` live in the root, `customer.email` and `partner.metadata.phone` in a related row."""
-    first, *rest = name.split(".")
-    if not first or "" in rest:
+    parts = QUOTED_PART.findall(name)
+    first, *rest = [quoted.replace('""', '"') or plain for quoted, plain in parts] or [""]
+    if not first or "" in rest or ".".join(f'"{quoted}"' if quoted else plain for quoted, plain in parts) != name:
         return None
     if first in related:
         return Place(first, rest[0], ".".join(rest[1:]) or None) if rest else None

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from column_types import from_json, is_empty
@@ -25,6 +26,7 @@ from row_table import (
     Table,
     alias,
     folded,
+    is_archived,
     key_values,
     new_ids,
     plain_text,
@@ -181,9 +183,10 @@ class RecordStore:
                 selected.append(compose("{home}.{column}", home=alias(home.name), column=identifier(column)))
                 names.append((home.name, column))
         statement = compose(
-            f"select root.{{key}}::text, root.archived_at is not null, {settings}{{selected}} from {{table}} as root"
+            f"select root.{{key}}::text, {{archived}}, {settings}{{selected}} from {{table}} as root"
             f"{{joins}} where root.{{key}} = any(%(ids)s::{self._key_type}[]) and (%(anybody)s or true{{only}})",
             key=identifier(self.mapping.primary_key),
+            archived=is_archived(self.mapping, "root"),
             selected=joined("", [joined(", ", [compose(""), one]) for one in selected]),
             table=table_name(self.mapping.table),
             joins=joined("", joins),
@@ -261,10 +264,10 @@ class RecordStore:
         text = "t.{column}::text" if place.key is None else "t.{column} ->> %(key)s"
         statement = compose(
             f"select lower(trim({text})), t.{{id}}::text from {{table}} as t where lower(trim({text})) = any(%(values)s)"
-            " and t.archived_at is null{only} and not exists (select from sync_mapping as l"
+            " and not {archived}{only} and not exists (select from sync_mapping as l"
             " where l.entity_type = %(type)s and l.entity_id = t.{id}::text)",
             column=identifier(place.column), id=identifier(self.mapping.primary_key),
-            table=table_name(self.mapping.table), only=self.only("t"),
+            table=table_name(self.mapping.table), only=self.only("t"), archived=is_archived(self.mapping, "t"),
         )  # fmt: skip
         params = {"values": wanted, "key": place.key, "type": self.mapping.entity_type, **self._only_params()}
         rows = tx.rows(statement, params)
@@ -301,7 +304,7 @@ class RecordStore:
         self._news, self._rows, self._adopted = [], {}, [upsert for upsert in upserts if upsert.adopts]
         for upsert in upserts:
             upsert.ids = dict(upsert.stored.ids) if upsert.stored else {}
-            upsert.root_id = upsert.stored.root_id if upsert.stored else next(self.new_ids)
+            upsert.root_id = upsert.stored.root_id if upsert.stored else self._new_id(upsert)
         for step in self.mapping.order:
             self._write_related(tx, [self.homes[one.name] for one in step], upserts, effects)
         self._write_roots(tx, upserts)
@@ -312,6 +315,14 @@ class RecordStore:
             self._write_children(tx, self.homes[related.name], upserts)
         self._reload_redirected(tx, effects)
         return effects
+
+    def _new_id(self, upsert: Upsert) -> str:
+        return str(upsert.monday_id) if self.mapping.item_key else next(self.new_ids)
+
+    @cached_property
+    def _marked(self) -> bool:
+        """Whether the root table has the column for the item's id that the tool's own tables have."""
+        return "monday_id" in self.root.types and self.mapping.deployed is None
 
     def _reload_redirected(self, tx: Transaction, effects: Effects) -> None:
         """What a record shows through a shared row that points elsewhere is read back."""
@@ -325,11 +336,16 @@ class RecordStore:
 
     def archive(self, tx: Transaction, root_ids: Sequence[str]) -> int:
         """Mark root rows as archived; how many were not yet."""
+        archived, updated = self.mapping.archived_column, self.mapping.updated_column
+        if archived is None:
+            return 0
         return tx.execute(
             compose(
-                "update {table} set archived_at = now(), updated_at = now()"
-                f" where {{key}} = any(%s::{self._key_type}[]) and archived_at is null",
+                "update {table} set {sets}"
+                f" where {{key}} = any(%s::{self._key_type}[]) and {{archived}} is null",
                 table=table_name(self.mapping.table), key=identifier(self.mapping.primary_key),
+                archived=identifier(archived),
+                sets=joined(", ", [compose("{c} = now()", c=identifier(one)) for one in (archived, updated) if one]),
             ),
             (key_values(self._key_type, root_ids),),
         )  # fmt: skip
@@ -481,14 +497,15 @@ class RecordStore:
         old = [upsert for upsert in upserts if upsert.stored is not None and self._root_changed(upsert)]
         table = Table([self.root], self.mapping)
         if new:
-            known = [name for name in ("monday_id",) if name in self.root.types]
+            known = ["monday_id"] if self._marked else []
             cells: list[list[Any]] = [[one.root_id for one in new], *[[one.monday_id for one in new] for _ in known]]
             cells += table.cells([self._root_row(one) for one in new])
             cells += [[value for _ in new] for value in self.mapping.only.values()]
             columns = [self.mapping.primary_key, *known, *table.columns, *self.mapping.only]
             tx.copy_in(table.name, columns, zip(*cells, strict=True))
         if old:
-            table.update(tx, self.mapping.primary_key, [self._root_row(one) for one in old], self._root_extras(old))
+            rows = [self._root_row(one) for one in old]
+            table.update(tx, self.mapping.primary_key, rows, self._root_extras(old), self.mapping.updated_column)
 
     def _root_changed(self, upsert: Upsert) -> bool:
         stored = upsert.stored
@@ -508,14 +525,15 @@ class RecordStore:
     def _root_extras(self, upserts: Sequence[Upsert]) -> dict[str, tuple[str, list[Any]]]:
         """Columns beside the mapped ones: whose item it is, which entity it belongs to, whether it is archived."""
         extras: dict[str, tuple[str, list[Any]]] = {}
-        if "monday_id" in self.root.types:
+        if self._marked:
             extras["monday_id"] = ("coalesce(new.{new}, t.monday_id)", [one.monday_id for one in upserts])
         for column, value in self.mapping.only.items():
             extras[column] = ("new.{new}", [value for _ in upserts])
-        extras["archived_at"] = (
-            "case when new.{new} = 'yes' then null else t.archived_at end",
-            ["yes" if one.restore else "no" for one in upserts],
-        )
+        if (archived := self.mapping.archived_column) is not None:
+            extras[archived] = (
+                "case when new.{new} = 'yes' then null else t.{column} end",
+                ["yes" if one.restore else "no" for one in upserts],
+            )
         return extras
 
     def _root_row(self, upsert: Upsert) -> Row:

@@ -14,6 +14,7 @@ from entity_lock import working_on
 from errors import EXIT_LEFTOVERS, SettingsError, SyncError
 from mapping import Mapping
 from record_settings import DIRECTIONS, note_settings
+from row_table import is_archived
 from sync_run import Chosen, Parts, board_of
 from sync_state import LogEntry
 
@@ -59,7 +60,7 @@ class Record:
             "sync_enabled": enabled,
             "sync_direction": common(*ways),
             "sync_status": link.get("sync_status", "pending"),
-            "archived": bool(row.get("archived_at") or link.get("archived_at")),
+            "archived": bool(row.get("archived") or link.get("archived_at")),
             "attempts": link.get("attempts", 0),
             "next_try_at": _utc(link.get("next_try_at")),
             "last_error": link.get("last_error"),
@@ -112,8 +113,9 @@ def _row(tx: Transaction, mapping: Mapping, row_id: str) -> dict[str, Any] | Non
         for number, column in enumerate(mapping.only)
     ]
     statement = compose(
-        f"select t.archived_at{settings} from {{table}} as t where t.{{key}}::text = %(id)s{{only}}",
+        f"select {{archived}} as archived{settings} from {{table}} as t where t.{{key}}::text = %(id)s{{only}}",
         table=table_name(mapping.table), key=identifier(mapping.primary_key), only=joined("", conditions),
+        archived=is_archived(mapping, "t"),
     )  # fmt: skip
     params = {"id": row_id, **{f"only_{number}": value for number, value in enumerate(mapping.only.values())}}
     return next(iter(tx.dicts(statement, params)), None)
@@ -192,8 +194,8 @@ def _check_gone(sync: BoardSync, record: Record) -> None:
     name = f"{mapping.entity}/{record.row_id}"
     if record.row is None:
         raise NotDone(f"There is no row {name}.", hint="Only a row that is there can be made an item of.")
-    if record.row.get("archived_at"):
-        raise NotDone(f"{name} is archived.", hint="Clear its archived_at first.")
+    if record.row.get("archived"):
+        raise NotDone(f"{name} is archived.", hint=f"Clear its {mapping.archived_column} first.")
     if not sync.engine.options.write_monday:
         raise NotDone(f"{name} does not flow to monday.com: its mapping says {mapping.direction}.")
     shown = record.as_json()

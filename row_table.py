@@ -225,9 +225,14 @@ class Table:
         return {key: value for (name, key), value in row.values.items() if name == column and key}
 
     def update(
-        self, tx: Transaction, key: str, rows: Sequence[Row], extras: Map[str, tuple[str, list[Any]]] | None = None
+        self,
+        tx: Transaction,
+        key: str,
+        rows: Sequence[Row],
+        extras: Map[str, tuple[str, list[Any]]] | None = None,
+        updated: str | None = "updated_at",
     ) -> None:
-        """Write rows that exist: plain columns as a whole, documents key by key."""
+        """Write rows that exist: plain columns as a whole, documents key by key. `updated` takes the time of it."""
         extras = extras or {}
         sets, columns = [], {"key": self.types.get(key, "text")}
         cells: list[list[Any]] = [[row.id] for row in rows]
@@ -253,8 +258,12 @@ class Table:
             columns[f"x{index}"] = "text"
             for line, value in zip(cells, values, strict=True):
                 line.append(value)
+        if updated is not None:
+            sets.append(compose("{column} = now()", column=identifier(updated)))
+        if not sets:
+            return
         tx.bulk(
-            "update {table} as t set {sets}, updated_at = now() from {rows} where t.{key} = new.key",
+            "update {table} as t set {sets} from {rows} where t.{key} = new.key",
             columns, cells, table=table_name(self.name), sets=joined(", ", sets), key=identifier(key),
         )  # fmt: skip
 
@@ -342,6 +351,13 @@ def slot_value(home: Home, slot: Slot, got: Map[tuple[str, str], Any]) -> Value:
     if key is not None:
         return from_json(home.kinds[slot], (value or {}).get(key))
     return from_json(home.kinds[slot], value) if home.types.get(column) in ("jsonb", "json") else value
+
+
+def is_archived(mapping: Mapping, alias: str) -> Composable:
+    """Whether a root row is archived; one whose table cannot say so is not."""
+    if mapping.archived_column is None:
+        return compose("false")
+    return compose("{alias}.{column} is not null", alias=identifier(alias), column=identifier(mapping.archived_column))
 
 
 def alias(home: str) -> Composable:

@@ -23,6 +23,7 @@ from models import Page
 from monday_pages import ahead
 from monday_writes import CHANGES_PER_DOCUMENT
 from report import EntityReport
+from row_table import is_archived
 from sync_engine import Look
 from sync_monday_to_pg import Pull
 from sync_state import LogEntry, Removal, put
@@ -99,7 +100,9 @@ class Push:
         """The items whose rows are gone or archived. Raises GuardStop when they are too many."""
         table, key = table_name(self.sync.mapping.table), identifier(self.sync.mapping.primary_key)
         with self.sync.db.transaction(read_only=True) as tx:
-            gone = self.sync.state.rows_gone(tx, table, key) + self.sync.state.rows_archived(tx, table, key)
+            archived = is_archived(self.sync.mapping, "t")
+            gone = self.sync.state.rows_gone(tx, table, key)
+            gone += self.sync.state.rows_archived(tx, table, key, archived)
             active = self.sync.state.count_active(tx)
         if self.sync.mapping.on_row_removed == "ignore" or not self.sync.engine.options.write_monday:
             return []

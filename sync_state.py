@@ -249,12 +249,14 @@ class SyncState:
         )
         return [row[0] for row in rows]
 
-    def rows_archived(self, tx: Transaction, table: Composable, key: Composable) -> list[tuple[str, str]]:
-        """The living links (item, row) whose root rows somebody archived with SQL."""
+    def rows_archived(
+        self, tx: Transaction, table: Composable, key: Composable, archived: Composable
+    ) -> list[tuple[str, str]]:
+        """The living links (item, row) whose root rows somebody archived with SQL. `archived` says so of a row `t`."""
         statement = compose(
             "select l.monday_id, l.entity_id from sync_mapping as l join {table} as t on t.{key}::text = l.entity_id"
-            " where l.entity_type = %s and l.archived_at is null and l.monday_id is not null and t.archived_at is not null",
-            table=table, key=key,
+            " where l.entity_type = %s and l.archived_at is null and l.monday_id is not null and {archived}",
+            table=table, key=key, archived=archived,
         )  # fmt: skip
         return [(row[0], row[1]) for row in tx.rows(statement, (self.entity_type,))]
 
@@ -469,15 +471,17 @@ class SyncState:
             (self.entity_type, list(entity_ids)),
         )
 
-    def leftovers(self, tx: Transaction, table: Composable, key: Composable) -> tuple[int, int, int]:
+    def leftovers(
+        self, tx: Transaction, table: Composable, key: Composable, archived: Composable
+    ) -> tuple[int, int, int]:
         """How many rows have lost their items and wait for a person, and how many changes were set aside or pause."""
         statement = compose(
             "select count(*) filter (where l.archived_at is not null and l.sync_status = 'conflict' and exists (select"
-            " from {table} as t where t.{key}::text = l.entity_id and t.archived_at is null)),"
+            " from {table} as t where t.{key}::text = l.entity_id and not ({archived}))),"
             " count(*) filter (where l.archived_at is null and l.sync_status = 'set_aside'),"
             " count(*) filter (where l.archived_at is null and l.sync_status = 'error' and l.attempts > 0)"
             " from sync_mapping as l where l.entity_type = %s and l.monday_board_id = %s and l.sync_enabled",
-            table=table, key=key,
+            table=table, key=key, archived=archived,
         )  # fmt: skip
         stranded, aside, pausing = tx.rows(statement, (self.entity_type, self.board_id))[0]
         return int(stranded), int(aside), int(pausing)

@@ -25,6 +25,7 @@ from errors import (
 )
 from mapping import ROOT
 from record_settings import note_settings
+from row_table import is_archived
 from sync_pg_to_monday import RECORDS_AT_ONCE, Push
 
 log = logging.getLogger("monday_sync")
@@ -162,8 +163,8 @@ class LivePush(Push):
         statement = compose(
             "select exists (select from sync_mapping as l left join {table} as t on t.{key}::text = l.entity_id"
             " where l.entity_type = %s and l.entity_id = any(%s) and l.archived_at is null and l.monday_id is not null"
-            " and (t.{key} is null or t.archived_at is not null))",
-            table=table_name(mapping.table), key=identifier(mapping.primary_key),
+            " and (t.{key} is null or {archived}))",
+            table=table_name(mapping.table), key=identifier(mapping.primary_key), archived=is_archived(mapping, "t"),
         )  # fmt: skip
         with self.sync.db.transaction(read_only=True) as tx:
             return bool(tx.value(statement, (mapping.entity_type, list(root_ids))))

@@ -286,9 +286,7 @@ class Bench:
         self.gate = Gate(sandbox)
         self.folder = folder / "mappings"
         self.folder.mkdir(exist_ok=True)
-        (self.folder / "things.yaml").write_text(mapping)
-        self.mappings = load_mappings([self.folder])
-        self.mapping = self.mappings["things"]
+        self.use(mapping)
         self.board = str(self.mapping.board_id)
         self.connect()
 
@@ -296,6 +294,12 @@ class Bench:
         """A client that knows nothing yet."""
         clock = HastyClock(self.sandbox.url, self.sandbox.token)
         self.monday = Monday(token=self.sandbox.token, url=self.sandbox.graphql_url, clock=clock, random=lambda: 0.5)
+
+    def use(self, mapping: str) -> None:
+        """Go by this mapping file from now on."""
+        (self.folder / "things.yaml").write_text(mapping)
+        self.mappings = load_mappings([self.folder])
+        self.mapping = self.mappings["things"]
 
     def close(self) -> None:
         self.gate.close()

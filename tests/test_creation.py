@@ -26,10 +26,12 @@ def bench(db: Database, database_url: str, tmp_path: Path) -> Iterator[Bench]:
 def test_what_is_sent_again_is_the_same_to_the_byte(bench: Bench) -> None:
     """Another body under a key that is known would be refused, and nobody would know what was made."""
     bench.insert(3, note="'b ' || i", state="'Done'")
+    # PostgreSQL keeps the members of an object by their length, and monday.com is sent them in the mapping's order.
+    text, first = (bench.folder / "things.yaml").read_text(), "  - {column: status, field: state}\n"
+    bench.use(text.replace(first, "").replace("fields:\n", f"fields:\n{first}"))
     bench.sandbox.admin("labels/add", board_id=bench.board, column_id="status", label_id=11, name="Done")
     bench.kill_at("CreateItems", 1)
     bench.sandbox.admin("requests/reset")
-    bench.gate.bodies.clear()
     bench.kill_at("CreateItems", 1, after=True)
     bench.sandbox.admin("faults/add", kind="empty_listing", match={"field": "items_page_by_column_values"})
     bench.push()

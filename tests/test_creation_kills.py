@@ -25,6 +25,7 @@ ROWS = 60  # documents of 25, 25 and 10
 def bench(db: Database, database_url: str, tmp_path: Path) -> Iterator[Bench]:
     with bench_of(db, database_url, tmp_path) as one:
         one.install_triggers()
+        one.push()  # the first push of all reads the whole board, which would mend what is to be shown here
         yield one
 
 
@@ -195,10 +196,10 @@ def test_items_of_one_document_that_are_seen_one_after_another_are_waited_for(be
     bench.later(minutes)
     late = bench.items()[2]
     bench.sandbox.admin("faults/add", kind="lagging_reads", seconds=30)
-    # For the filtered reads, this one has only just got its sync id.
-    bench.sandbox.admin("items/change", item_id=late["id"], values={"sync_id": None})
+    # For the filtered reads, this one is not there yet.
+    bench.sandbox.admin("items/archive", item_id=late["id"])
     bench.later(0.6)
-    bench.sandbox.admin("items/change", item_id=late["id"], values={"sync_id": text_of(late, "sync_id")})
+    bench.sandbox.admin("items/restore", item_id=late["id"])
     bench.push()
     bench.sandbox.admin("faults/clear")
     bench.must_be_equal()

@@ -653,11 +653,12 @@ class Engine:
             if not self._may(TO_POSTGRES, link, rows):
                 ends["disabled"].append(monday_id)  # its row follows once the record's settings let it
                 continue
-            stays = rows is not None and not rows.archived and self._edited(link, rows)
+            edited = rows is not None and self._edited(link, rows)
+            stays = rows is not None and not rows.archived and edited
             ends["conflict" if stays else "archived"].append(monday_id)
             if stays:
                 entries.append(LogEntry("archive", "warning", "item is gone, but the row was edited: it stays", monday_id))
-            elif rows is not None and self.mapping.on_item_removed != "ignore":
+            elif rows is not None and self.mapping.on_item_removed != "ignore" and not edited:
                 gone.append(rows.root_id)
                 entries.append(LogEntry(self.mapping.on_item_removed, "success", "item is gone", monday_id, rows.root_id))
         if self.mapping.on_item_removed == "delete":

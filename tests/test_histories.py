@@ -101,3 +101,15 @@ def test_a_row_that_was_edited_does_not_go_with_its_item(history):
     h.run()
 
     h.quiet()
+
+
+def test_an_archived_row_that_was_edited_is_not_deleted_with_its_item(history):
+    h = history(item_removed="delete")
+    h.monday_create({"amount": 1})
+    h.run()
+    h.sql_remove("C1", "archive")
+    h.sql_edit("C1", h.profile.field("amount"), 1)
+    h.monday_remove("C1", "archive")
+    h.run()
+
+    h.quiet()

@@ -120,8 +120,9 @@ def _render(url: str, mapping: Mapping, parent: Path) -> None:
                 short = {name: row[name] for name in ("id", "state", "updated_at", "group")}
                 spans = [_append(items, row), _append(listing, short)]
                 places.append([row["id"], row["updated_at"], *spans[0], *spans[1]])
-    cost = points / max(len(places), 1)
-    (folder / "index.json").write_bytes(orjson.dumps({"places": places, "cost": cost, "columns": bound.column_ids}))
+    per_item = points / max(len(places), 1)
+    index = {"places": places, "cost": per_item, "columns": bound.column_ids}
+    (folder / "index.json").write_bytes(orjson.dumps(index))
     (folder / "board.json").write_bytes(orjson.dumps(_raw_board(url, board)))
 
 

@@ -253,7 +253,7 @@ def show_retries(entity: str | None, as_json: bool) -> None:
     from sync_run import open_parts
 
     with open_parts(prepared()) as parts, parts.db.transaction(read_only=True) as tx:
-        found = records.waiting(tx, choose(parts.mappings, [entity] if entity else []))
+        found = records.waiting(tx, choose(parts.mappings, [entity] if entity else []), parts.settings)
     if as_json:
         click.echo(json.dumps({"waiting": found}))
     else:
@@ -273,11 +273,11 @@ def deal_with_retries(what: str, ids: Sequence[str], entity: str | None, everyth
     with open_parts(settings) as parts:
         mappings = choose(parts.mappings, [entity] if entity else [])
         with parts.db.transaction(read_only=True) as tx:
-            found = records.waiting(tx, mappings)
+            found = records.waiting(tx, mappings, settings)
         some = [one for given in ids for one in records.chosen_of(found, given)] if ids else found
         if what == "now":
             with parts.db.transaction() as tx:
-                records.try_now(tx, mappings, some)
+                records.try_now(tx, mappings, some, settings)
         elif some:
             boards = [(one, board_id) for one in mappings if (board_id := board_of(settings, one))]
             records.drop(parts, boards, some)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from board_sync import BoardSync
+from config import Settings
 from creation import Creation
 from db_connector import Transaction, compose, identifier, joined, table_name
 from entity_lock import working_on
@@ -223,15 +224,21 @@ union all
 select %(entity)s, 'item', monday_id, null, 1, null, reason, true
 from sync_skipped
 where entity_type = %(type)s and reason like 'error: %%'
+union all
+select %(entity)s, 'event', monday_id, null, attempts, nullif(next_try_at, 'infinity'), last_error,
+       coalesce(next_try_at = 'infinity', false)
+from sync_inbox
+where monday_board_id = %(board)s and done_at is null and attempts > 0
 order by 3, 4
 """
 
 
-def waiting(tx: Transaction, mappings: Sequence[Mapping]) -> list[dict[str, Any]]:
+def waiting(tx: Transaction, mappings: Sequence[Mapping], settings: Settings) -> list[dict[str, Any]]:
     """What was refused and is tried again, or was set aside."""
     found: list[dict[str, Any]] = []
     for mapping in mappings:
-        for row in tx.dicts(WAITING, {"entity": mapping.entity, "type": mapping.entity_type}):
+        params = {"entity": mapping.entity, "type": mapping.entity_type, "board": board_of(settings, mapping)}
+        for row in tx.dicts(WAITING, params):
             found.append({**row, "next_try_at": _utc(row["next_try_at"])})
     return found
 
@@ -245,7 +252,7 @@ def chosen_of(found: Sequence[dict[str, Any]], given: str) -> list[dict[str, Any
     return some
 
 
-def try_now(tx: Transaction, mappings: Sequence[Mapping], some: Sequence[dict[str, Any]]) -> None:
+def try_now(tx: Transaction, mappings: Sequence[Mapping], some: Sequence[dict[str, Any]], settings: Settings) -> None:
     """The next run tries them, whatever pause they were in, and counts from one again."""
     for mapping in mappings:
         rows, items = _ids(mapping, some)
@@ -259,6 +266,11 @@ def try_now(tx: Transaction, mappings: Sequence[Mapping], some: Sequence[dict[st
             "update sync_skipped set monday_hash = null, updated_at = now() where entity_type = %s and monday_id = any(%s)"
             " and reason like 'error: %%'",
             (mapping.entity_type, items),
+        )
+        tx.execute(
+            "update sync_inbox set attempts = 0, next_try_at = null"
+            " where monday_board_id = %s and monday_id = any(%s) and done_at is null and attempts > 0",
+            (board_of(settings, mapping), items),
         )
 
 
@@ -294,6 +306,11 @@ def _drop(tx: Transaction, sync: BoardSync, rows: list[str], items: list[str]) -
         "update sync_skipped set reason = 'given up: ' || substr(reason, 8), updated_at = now()"
         " where entity_type = %s and monday_id = any(%s) and reason like 'error: %%'",
         (sync.mapping.entity_type, items),
+    )
+    tx.execute(
+        "update sync_inbox set done_at = now(), next_try_at = null"
+        " where monday_board_id = %s and monday_id = any(%s) and done_at is null and attempts > 0",
+        (sync.board.id, items),
     )
     sync.state.log(tx, [LogEntry("drop", "success", "the change is given up", None, row) for row in rows])
 

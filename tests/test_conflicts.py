@@ -232,8 +232,9 @@ def test_of_several_conflicts_about_a_field_the_last_one_stands(sides, dispute):
     assert sides.on_board(item_id) == "A=Y2 B=b"
 
 
-def test_a_value_that_monday_refuses_stays_in_postgresql_and_is_tried_again(sides, dispute, sandbox):
-    item_id, _ = dispute("monday")
+@pytest.mark.parametrize("before", ["monday", "manual"])
+def test_a_value_that_monday_refuses_stays_in_postgresql_and_is_tried_again(sides, dispute, sandbox, before):
+    item_id, _ = dispute(before)
     fault = {"kind": "error", "code": "ColumnValueException", "http": 200, "message": "no"}
     sandbox.admin("faults/add", match={"operation": "mutation"}, count=50, **fault)
     try:

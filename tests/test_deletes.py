@@ -102,10 +102,11 @@ def test_a_restored_item_is_not_removed_again_although_its_row_is_still_archived
     sides.sync()
     assert sides.on_board(ann[0]) == "archived"
     sides.act("restore", ann[0])
+    sides.update(ann[1], A="Y")
     for direction in ("pg_to_monday", "pg_to_monday", *WAYS[way]):
         sides.sync(direction)
-        assert sides.on_board(ann[0]) == "A=a B=b"
-    assert sides.in_table() == "A=a B=b"
+        assert sides.on_board(ann[0]) == "A=Y B=b"
+    assert sides.in_table() == "A=Y B=b"
 
 
 def test_a_row_that_is_there_again_says_so_in_every_run_until_its_item_is_restored(sides, ann, caplog):

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from records import find
 from sandbox import Sandbox
 from tests.builders import USERS, Journey, change, column, row, rows
 from tests.test_conflicts import own_mapping
@@ -164,13 +165,14 @@ def cli(run_cli, database_url, sandbox, sides, home):
     return lambda *arguments, **more: run_cli(*arguments, env=env, **more)
 
 
-@pytest.mark.parametrize("name", ["item", "row", "entity/row", "entity/item"])
-def test_a_record_is_shown_by_any_of_its_names(sides, ann, cli, name):
+def test_a_record_is_found_by_any_of_its_names(sides, ann):
     item_id, row_id = ann
-    given = {"item": item_id, "row": row_id, "entity/row": f"contacts/{row_id}", "entity/item": f"contacts/{item_id}"}[name]
-    shown = json.loads(cli("record", given, "--json").out)
-    assert (shown["entity"], shown["entity_id"], shown["monday_id"]) == ("contacts", row_id, item_id)
-    assert (shown["sync_enabled"], shown["sync_direction"], shown["sync_status"]) == (True, "bidirectional", "synced")
+    with sides.db.transaction(read_only=True) as tx:
+        for given in (item_id, row_id, f"contacts/{row_id}", f"contacts/{item_id}", f" {item_id} "):
+            shown = find(tx, [sides.mapping], given).as_json()
+            assert (shown["entity"], shown["entity_id"], shown["monday_id"]) == ("contacts", row_id, item_id)
+            assert (shown["sync_enabled"], shown["sync_direction"]) == (True, "bidirectional")
+            assert (shown["sync_status"], shown["archived"]) == ("synced", False)
 
 
 def test_a_record_is_shown_to_a_person_with_what_is_held_of_it(sides, ann, cli):
@@ -330,3 +332,19 @@ def test_an_item_that_postgresql_refuses_pauses_and_is_set_aside_too(sides, ann,
     sides.edit(item_id, A="new")
     assert sides.code("monday_to_pg") == 0
     assert sides.in_table() == "A=new B=b"
+
+
+def test_an_event_that_was_set_aside_is_listed_tried_and_given_up(sides, ann, cli):
+    sides.sql(
+        "insert into sync_inbox (trigger_id, monday_board_id, monday_id, event, body, attempts, next_try_at, last_error)"
+        " values ('t1', %s, %s, 'change_column_value', '{{}}', 8, 'infinity', 'no such board')", sides.board_id, ann[0]
+    )  # fmt: skip
+    (one,) = json.loads(cli("retry", "list", "--json").out)["waiting"]
+    assert (one["kind"], one["monday_id"], one["set_aside"], one["last_error"]) == ("event", ann[0], True, "no such board")
+    assert cli("retry", "now", ann[0]).code == 0
+    (event,) = sides.db.execute_query("select attempts, next_try_at, done_at from sync_inbox")
+    assert event == {"attempts": 0, "next_try_at": None, "done_at": None}
+    sides.sql("update sync_inbox set attempts = 8, next_try_at = 'infinity'")
+    assert cli("retry", "drop", "--all").code == 0
+    (event,) = sides.db.execute_query("select done_at is not null as done from sync_inbox")
+    assert event["done"]

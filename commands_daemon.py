@@ -77,14 +77,13 @@ def register(cli: click.Group, command: Callable[..., Any], example: type[click.
 
         asked = until_signalled()
         with open_daemon(settings, entities, Habits(debounce_s=debounce, catch_up_every_s=catch_up_every * 60)) as daemon:
-            door, writer = serve(daemon, host, settings.port if port is None else port, settings.webhook_secret)
+            door = serve(daemon, host, settings.port if port is None else port, settings.webhook_secret)
             click.echo(f"listening on {door.url}")
             sys.stdout.flush()
             daemon.start()
             asked.wait()
             log.info("Stopping: what is in flight is finished first.")
             door.close()
-            writer.close()
             finished = daemon.stop()
         leave(finished)
 

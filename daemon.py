@@ -33,6 +33,8 @@ log = logging.getLogger("monday_sync")
 
 GIVE_UP_AFTER_S = 30.0
 """A call to monday.com fails after so long without an answer. The daemon itself never gives up: the round comes again."""
+CONNECTIONS = 24
+"""For the door and for what goes on beside the workers; they are opened as they are needed."""
 LISTEN_S = 20.0
 ALIVE_EVERY_S = 60.0
 READY_INBOX_AGE_S = 300.0
@@ -236,7 +238,7 @@ def open_daemon(settings: Settings, entities: tuple[str, ...], habits: Habits) -
     chosen = choose_kept(settings, entities, habits, mappings)
     settings.require_key()
     patient = replace(settings, give_up_after=min(settings.give_up_after, GIVE_UP_AFTER_S))
-    parts = Parts(patient, connect(settings, max_connections=3 * len(chosen) + 8), mappings)
+    parts = Parts(patient, connect(settings, max_connections=3 * len(chosen) + CONNECTIONS), mappings)
     try:
         check_schema(parts.db)
         parts.monday  # noqa: B018 - made here, so that the threads share it

@@ -379,6 +379,25 @@ class Database:
             finally:
                 self._put_back(transaction._connection)
 
+    def commit_one(self, statement: str | Composable, params: Params = None) -> list[Row]:
+        """One statement that commits itself, in one round trip. When its connection dies it may run twice."""
+        with self._place():
+            while True:
+                idle = self._taken()
+                connection = idle or self._opened()
+                try:
+                    rows = Transaction(connection, self._count).rows(statement, params)
+                except DatabaseUnreachable:
+                    connection.close()
+                    if idle is None:
+                        raise
+                except BaseException:
+                    connection.close()
+                    raise
+                else:
+                    self._put_back(connection)
+                    return rows
+
     @contextmanager
     def autocommit(self) -> Iterator[Transaction]:
         """For what cannot run inside a transaction (`create database`, `vacuum`); every statement stands for itself."""

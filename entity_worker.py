@@ -34,8 +34,10 @@ from webhook_events import GONE, NEW_COLUMN, PROBE
 
 log = logging.getLogger("monday_sync")
 
-COALESCE_S = 0.05
-"""Hints that come within this time are read in one call."""
+COALESCE_S, LONGEST_COALESCE_S = 0.05, 1.0
+"""Hints that come within this time are read in one call. The more there are, the longer it is worth to wait for others."""
+STORM = 1_000
+"""So many hints in a round are worth the longest wait before the next."""
 IDLE_S = 2.0
 BUSY_S = 0.02
 RETRY_EVERY_S = 10.0
@@ -79,6 +81,7 @@ class EntityWorker(threading.Thread):
         self._catch_up: str | None = "start"
         self._sweep_wanted = False
         self._links_changed = False
+        self._coalesce_s = COALESCE_S
         self._next_links = 0.0
         self._next_catch_up = 0.0
         self._next_retry = 0.0
@@ -128,7 +131,7 @@ class EntityWorker(threading.Thread):
             # In trouble nobody's news makes the pause shorter.
             (self.stopping if self._failures else self.wake).wait(pause)
             if self.wake.is_set() and not self._failures:
-                self.stopping.wait(COALESCE_S)
+                self.stopping.wait(self._coalesce_s)
             self.wake.clear()
             if not self.stopping.is_set():
                 pause = self._round_safely()
@@ -178,7 +181,7 @@ class EntityWorker(threading.Thread):
         pauses = [IDLE_S]
         if self.habits.pulls and self.mapping.direction in TO_POSTGRES:
             if self._take_hints(tx):
-                pauses.append(0.0)
+                pauses.append(self._coalesce_s)
             self._take_unsettled(tx)
             pauses.append(inbox.next_try_in(tx, self.board_id) or IDLE_S)
         if self.habits.pushes and self.mapping.direction in TO_MONDAY:
@@ -190,6 +193,7 @@ class EntityWorker(threading.Thread):
     def _take_hints(self, tx: Transaction) -> bool:
         """Deal with what the inbox holds for the board; whether there was anything."""
         entries = inbox.claim(tx, self.board_id)
+        self._coalesce_s = max(COALESCE_S, min(1.0, len(entries) / STORM) * LONGEST_COALESCE_S)
         if not entries:
             return False
         try:
@@ -357,7 +361,7 @@ class EntityWorker(threading.Thread):
         """The parts of the work, made anew when the board may have other columns than they know."""
         sync = self._sync
         old = time.monotonic() - self._made_at > BOARD_FRESH_FOR_S
-        columns = {str(one.body.get("columnId")) for one in entries if one.body.get("columnId")}
+        columns = {one.column_id for one in entries if one.column_id}
         known = sync is not None and columns <= {column.id for column in sync.board.columns}
         if sync is None or old or not known:
             sync = BoardSync(

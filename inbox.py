@@ -1,104 +1,45 @@
 """The inbox: webhook events, written down and committed before monday.com is told that they came, then worked off.
 
-Deliveries that come at the same time share one transaction, so that a burst costs a few commits. An entry that has been
-dealt with is kept for some hours: a delivery that comes again is then known, and nothing happens twice.
+A delivery is one statement that commits itself. An entry that has been dealt with is kept for some hours: a delivery
+that comes again is then known, and nothing happens twice.
 """
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from db_connector import Database, Transaction, json_text
-from errors import DatabaseError, DatabaseUnreachable
 from timing import backoff
 from webhook_events import Event, Hint
 
-AT_ONCE = 500
-"""Deliveries in one transaction, and entries that are claimed together."""
-PATIENCE_S = 10.0
+AT_ONCE = 5_000
+"""Entries that are claimed together: many are about the same items."""
 TRIES = 8
 KEPT_FOR = "6 hours"
 """Longer than monday.com repeats a delivery (30 minutes), with room to spare."""
 
-
-@dataclass(slots=True)
-class _Arrival:
-    event: Event
-    hints: Sequence[Hint]
-    done: threading.Event
-    new: bool = False
-    error: DatabaseError | None = None
+WRITE = "insert into sync_inbox (trigger_id, monday_board_id, monday_id, event, body) values "
+KNOWN = " on conflict (trigger_id) do nothing returning id"
 
 
 class InboxWriter:
-    """Writes arrivals down, one transaction for all that wait. `arrived` hears which boards have news."""
+    """Writes arrivals down. `arrived` hears which boards have news."""
 
     def __init__(self, db: Database, arrived: Callable[[set[str]], None] = lambda boards: None) -> None:
         self._db = db
         self._arrived = arrived
-        self._waiting: queue.SimpleQueue[_Arrival | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name="inbox", daemon=True)
-        self._thread.start()
 
     def write(self, event: Event, hints: Sequence[Hint]) -> bool:
         """Return once the event is committed; False when it was known. Raises DatabaseError when it is not written."""
-        arrival = _Arrival(event, hints, threading.Event())
-        self._waiting.put(arrival)
-        if not arrival.done.wait(PATIENCE_S):
-            raise DatabaseUnreachable("PostgreSQL takes too long to write an event down.")
-        if arrival.error is not None:
-            raise arrival.error
-        return arrival.new
-
-    def close(self) -> None:
-        """Write what waits, and end."""
-        self._waiting.put(None)
-        self._thread.join(PATIENCE_S)
-
-    def _work(self) -> None:
-        while (first := self._waiting.get()) is not None:
-            arrivals = [first]
-            while len(arrivals) < AT_ONCE and not self._waiting.empty():
-                if (one := self._waiting.get()) is None:
-                    self._waiting.put(None)
-                    break
-                arrivals.append(one)
-            self._write(arrivals)
-
-    def _write(self, arrivals: Sequence[_Arrival]) -> None:
-        try:
-            with self._db.transaction() as tx:
-                known = insert(tx, [(one.event, one.hints) for one in arrivals])
-            for one in arrivals:
-                one.new = one.event.trigger_id in known
-        except DatabaseError as exc:
-            for one in arrivals:
-                one.error = exc
-        except Exception as exc:
-            for one in arrivals:
-                one.error = DatabaseError(f"An event could not be written down ({type(exc).__name__}).")
-        for one in arrivals:
-            one.done.set()
-        self._arrived({hint.board_id for one in arrivals if one.new for hint in one.hints})
-
-
-def insert(tx: Transaction, events: Sequence[tuple[Event, Sequence[Hint]]]) -> set[str]:
-    """Write events down; the trigger ids of those that were not known."""
-    rows = [
-        (event.trigger_id + (f"#{index}" if index else ""), hint.board_id, hint.item_id, event.kind, json_text(event.body))
-        for event, hints in events
-        for index, hint in enumerate(hints)
-    ]
-    found = tx.bulk(
-        "insert into sync_inbox (trigger_id, monday_board_id, monday_id, event, body)"
-        " select trigger, board, item, kind, body from {rows} on conflict (trigger_id) do nothing returning trigger_id",
-        {"trigger": "text", "board": "text", "item": "text", "kind": "text", "body": "jsonb"}, rows,
-    )  # fmt: skip
-    return {str(row[0]).partition("#")[0] for row in found}
+        body, values = json_text(event.body), []
+        for index, hint in enumerate(hints):
+            trigger = f"{event.trigger_id}#{index}" if index else event.trigger_id
+            values += [trigger, hint.board_id, hint.item_id, event.kind, body]
+        new = self._db.commit_one(WRITE + ", ".join(["(%s, %s, %s, %s, %s)"] * len(hints)) + KNOWN, values)
+        if new:
+            self._arrived({hint.board_id for hint in hints})
+        return bool(new)
 
 
 # Working it off
@@ -112,7 +53,7 @@ class Entry:
     trigger_id: str
     item_id: str | None
     event: str
-    body: Any
+    column_id: str | None
     attempts: int
     age_s: float
 
@@ -123,7 +64,7 @@ def claim(tx: Transaction, board_id: str, limit: int = AT_ONCE) -> list[Entry]:
     One that made trouble before comes alone, so that it cannot hold up the others.
     """
     rows = tx.rows(
-        "select id, trigger_id, monday_id, event, body, attempts,"
+        "select id, trigger_id, monday_id, event, body ->> 'columnId', attempts,"
         " extract(epoch from clock_timestamp() - received_at)::float8 from sync_inbox"
         " where monday_board_id = %s and done_at is null and (next_try_at is null or next_try_at <= now())"
         " order by attempts > 0, id limit %s for update skip locked",

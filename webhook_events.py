@@ -22,10 +22,10 @@ GONE = frozenset({"archive_pulse", "item_archived", "delete_pulse", "item_delete
 NEW_COLUMN = "create_column"
 PROBE = "monday_sync_test"
 """The event of `webhooks test`: it asks for nothing, and comes out at the other end."""
-KEPT = (
+KEPT = frozenset({
     "type", "triggerTime", "subscriptionId", "isRetry", "userId", "originalTriggerUuid", "triggerUuid", "columnId",
     *ITEM_IDS, *BOARD_IDS, *PARENT_BOARD_IDS, "parentItemId", "sourcePulseId", "destPulseId",
-)  # fmt: skip
+})  # fmt: skip
 LONGEST = 200
 
 
@@ -56,7 +56,7 @@ def event_from(raw: Any) -> Event | None:
     event = raw.get("event") if isinstance(raw, dict) else None
     if not isinstance(event, dict):
         return None
-    kept = {name: _plain(event[name]) for name in KEPT if name in event}
+    kept = {name: _plain(value) for name, value in event.items() if name in KEPT}
     return Event(_trigger_id(event), _text(event.get("type")) or "unknown", _hints(event), kept)
 
 
@@ -81,7 +81,7 @@ def number(value: Any) -> str | None:
     if isinstance(value, bool) or not isinstance(value, int | str):
         return None
     text = str(value).strip()
-    return text if re.fullmatch(r"[0-9]{1,20}", text) and text.strip("0") else None
+    return text if text.isascii() and text.isdecimal() and len(text) <= 20 and text.strip("0") else None
 
 
 def _trigger_id(event: Mapping[str, Any]) -> str:
@@ -100,7 +100,9 @@ def _trigger_id(event: Mapping[str, Any]) -> str:
 def _text(value: Any) -> str | None:
     if not isinstance(value, str):
         return None
-    return re.sub(r"[^ -~]", "", value)[:LONGEST] or None
+    if not (value.isascii() and value.isprintable()):
+        value = re.sub(r"[^ -~]", "", value)
+    return value[:LONGEST] or None
 
 
 def _plain(value: Any) -> Any:

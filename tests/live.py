@@ -180,7 +180,7 @@ def living(
     """A daemon with its door open, its webhooks made, and everything looked over once."""
     settings = settings or world.settings
     with open_daemon(settings, tuple(entities), habits) as daemon:
-        door, writer = serve(daemon, "127.0.0.1", 0, settings.webhook_secret)
+        door = serve(daemon, "127.0.0.1", 0, settings.webhook_secret)
         try:
             live = Live(world, daemon, door.url, Gate(settings.webhook_secret, daemon.boards))
             if subscribe:
@@ -191,7 +191,6 @@ def living(
             yield live
         finally:
             door.close()
-            writer.close()
             assert daemon.stop(20), "a worker did not end"
 
 

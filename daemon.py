@@ -112,6 +112,8 @@ class Daemon:
                     if payload is not None:
                         self._wake_all()
             except SyncError as exc:
+                if self.stopping.is_set():
+                    return
                 if not failures:
                     log.error("The connection that hears of changes is gone: %s", exc.message)
                 failures, lost = failures + 1, True

@@ -24,6 +24,7 @@ import logs
 from config import PROJECT, Settings, load_settings
 from console import Progress, say, show_table
 from db_connector import Database, compose, identifier, table_name
+from demo_live import show_live
 from errors import EXIT_USAGE, SettingsError, SyncError
 from report import EntityReport, RunReport, entity_line, run_line
 from sync_run import Parts, Run, board_of, init_db, mappings_of
@@ -102,6 +103,7 @@ def _show(parts: Parts, progress: Progress) -> None:
     say("\nOnce more, with nothing changed:\n\n$ python main.py monday-to-pg")
     _run(parts, progress)
     _show_edit(parts, progress)
+    show_live(parts, board_of(parts.settings, parts.mappings["projects"]) or "")
 
 
 def _run(parts: Parts, progress: Progress) -> None:

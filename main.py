@@ -51,6 +51,19 @@ class InOrder(click.Group):
         return list(self.commands)
 
 
+class Several(InOrder):
+    """A command made of several. Its help ends with the example of the first."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_epilog(ctx, formatter)
+        first = next(iter(self.commands.values()), None)
+        if isinstance(first, Example):
+            first.format_epilog(ctx, formatter)
+
+
+InOrder.group_class = Several
+
+
 @click.group(
     cls=InOrder,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +71,37 @@ def read_source(path: Path) -> Source:
     else:
         _check_table(source, tree, MAPPING)
     return source
+
+
+def read_plain(path: Path) -> Any:
+    """The content of a YAML file that is no mapping; None when there is no such file."""
+    try:
+        return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError, YAMLError) as exc:
+        raise MappingError(f"{path}: {exc}", hint="This is not a YAML file that can be read.") from exc
+
+
+def tree_text(tree: CommentedMap) -> str:
+    """A mapping file's text, with the comments that it came with."""
+    yaml = YAML(typ="rt")
+    yaml.width = 120
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    text = io.StringIO()
+    yaml.dump(tree, text)
+    return text.getvalue()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Put a file in its place as a whole, or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".new")
+    with open(part, "w", encoding="utf-8") as out:
+        out.write(text)
+        out.flush()
+        os.fsync(out.fileno())
+    part.replace(path)
 
 
 def raise_mistakes(sources: Iterable[Source]) -> None:

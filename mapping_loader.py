@@ -45,6 +45,11 @@ def load_mappings(folders: Iterable[Path]) -> dict[str, Mapping]:
     return _in_order(found)
 
 
+def build_mapping(source: Source) -> Mapping:
+    """The mapping that one file declares; what cannot be meant is noted in the source."""
+    return _Builder(source).build()
+
+
 def choose(mappings: dict[str, Mapping], entities: Iterable[str]) -> list[Mapping]:
     """The named mappings (all when none is named), in running order. Raises SettingsError for an unknown name."""
     wanted = set(entities)

@@ -388,6 +388,8 @@ class Run:
         self.parts = parts
         self.options = options or RunOptions()
         self.on_entity = on_entity or (lambda report: None)
+        self.work: Direction | None = None
+        """What is done with each entity, when it is not the usual."""
         self.memory = Memory(parts.db)
         self.report = RunReport("", direction, datetime.now(timezone.utc), dry_run=self.options.pull.dry_run)
         self._lock = threading.Lock()
@@ -448,7 +450,7 @@ class Run:
     def _entity(self, mapping: Mapping, board_id: str) -> None:
         """One entity; what goes wrong is in its report."""
         started = time.monotonic()
-        direction = DIRECTIONS[self.report.direction]
+        direction = self.work or DIRECTIONS[self.report.direction]
         try:
             with nullcontext() if self.report.dry_run else working_on(self.parts.db, mapping.entity_type):
                 report = direction(self.parts, mapping, board_id, self.options, self.report.run_id or None)

@@ -705,7 +705,7 @@ class History:
         if pid == 0:
             self._die(kind, at if unit == "statement" else None, options)
         if unit != "statement":
-            self.world.door.expect(at, unit, lambda: os.kill(pid, signal.SIGKILL) or NEVER_ARRIVES)
+            self.world.door.expect(at, unit, lambda: (os.kill(pid, signal.SIGKILL), NEVER_ARRIVES)[1])
         os.write(self._go, b"!")
         os.waitpid(pid, 0)
         self.world.door.forget()

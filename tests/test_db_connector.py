@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from conftest import Postgres
+from tests.conftest import Postgres
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT, memory_folder
+from tests.conftest import PROJECT, memory_folder
 
 from db_connector import Database
 from errors import DatabaseError

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import PROJECT, memory_folder
+from tests.conftest import PROJECT, memory_folder
 
 import local_postgres
 from config import Settings

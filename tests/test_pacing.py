@@ -10,7 +10,7 @@ import sys
 import time
 
 import pytest
-from conftest import PROJECT, SETTINGS
+from tests.conftest import PROJECT, SETTINGS
 
 from console import progress_line
 from monday_api import Monday

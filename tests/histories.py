@@ -705,7 +705,7 @@ class History:
         if pid == 0:
             self._die(kind, at if unit == "statement" else None, options)
         if unit != "statement":
-            self.world.door.expect(at, unit, lambda: (os.kill(pid, signal.SIGKILL), NEVER_ARRIVES)[1])
+            self.world.door.expect(at, unit, lambda: _killed(pid))
         os.write(self._go, b"!")
         os.waitpid(pid, 0)
         self.world.door.forget()
@@ -1134,3 +1134,9 @@ class Histories(RuleBasedStateMachine):
             if hasattr(exc, "add_note"):
                 exc.add_note("\n".join(self.h.told))
             raise
+
+
+def _killed(pid: int) -> Any:
+    """Kill a process that waits for its request to go on."""
+    os.kill(pid, signal.SIGKILL)
+    return NEVER_ARRIVES

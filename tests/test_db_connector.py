@@ -9,7 +9,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from tests.conftest import Postgres
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -27,6 +26,7 @@ from db_connector import (
     table_name,
 )
 from errors import DatabaseError, DatabaseUnreachable, RowRejected, SchemaMissing, SettingsError, SyncError
+from tests.conftest import Postgres
 
 NOON = datetime(2026, 7, 1, 12, 30, 15, 123456, tzinfo=timezone.utc)
 EVERY_KIND = {

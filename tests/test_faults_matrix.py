@@ -12,13 +12,13 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from tests.conftest import PROJECT, memory_folder
 
 from db_connector import Database
 from errors import DatabaseError
 from local_postgres import LocalPostgres
 from monday_api import Monday
 from report import EntityReport
+from tests.conftest import PROJECT, memory_folder
 from tests.pushing import Bench, HastyClock, bench_of, run, until
 
 FIRST_MIDDLE_LAST = (1, 3, 5)

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.conftest import PROJECT, memory_folder
 
 import local_postgres
 from config import Settings
 from db_connector import Database, connect
 from errors import DatabaseError
 from local_postgres import LocalPostgres
+from tests.conftest import PROJECT, memory_folder
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 USER = """

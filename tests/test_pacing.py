@@ -10,13 +10,13 @@ import sys
 import time
 
 import pytest
-from tests.conftest import PROJECT, SETTINGS
 
 from console import progress_line
 from monday_api import Monday
 from monday_budget import Left
 from sandbox import Sandbox
 from tests.builders import PROJECTS, USERS, Journey
+from tests.conftest import PROJECT, SETTINGS
 from tests.pushing import HastyClock
 
 

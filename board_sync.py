@@ -7,8 +7,10 @@ import logging
 from collections.abc import Callable, Iterable
 from collections.abc import Mapping as Map
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from board_tables import give_item_ids
 from db_connector import Database, compose, identifier, table_name
 from item_writer import ItemWriter
 from mapping import BoundMapping, Mapping
@@ -73,6 +75,9 @@ class BoardSync:
         self.monday = monday
         self.options = options or PullOptions()
         self.board = board or monday.board(board_id)
+        self.compare_all = False
+        if mapping.deployed and self.options.source is None:
+            mapping = self._followed(mapping)
         with db.transaction(read_only=True) as tx:
             mapping = with_own_sync_id(tx, mapping, self.board)
         self.mapping = mapping
@@ -86,6 +91,14 @@ class BoardSync:
         self.writer = ItemWriter(monday, self.bound, self.board.id)
         self._stranded = 0
         self.progress = progress or (lambda entity, done, total: None)
+
+    def _followed(self, mapping: Mapping) -> Mapping:
+        """The mapping of a deployed board, after what has changed on the board."""
+        from board_drift import settle
+
+        settled = settle(self.db, mapping, self.board, Path(mapping.path).parent.parent, dry_run=self.options.dry_run)
+        self.compare_all = settled.compare_all
+        return settled.mapping
 
     @property
     def report(self) -> EntityReport:
@@ -129,8 +142,12 @@ class BoardSync:
         self.engine.forget_counts()
         if not self.options.dry_run:
             self._rename_keys()
+            if self.compare_all:
+                self.remembered.pop("fingerprint", None)
+                self.memory.put(self.pulled, self.remembered)
             with self.db.transaction() as tx:
                 note_settings(tx, self.mapping)
+                give_item_ids(tx, self.mapping)
 
     def _rename_keys(self) -> None:
         """A column that was renamed on the board takes its key in `metadata` along, before anybody reads a row."""

@@ -10,10 +10,11 @@ import hashlib
 import logging
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from board_sync import BoardSync
+from board_tables import give_item_ids
 from column_types import CellError, dumps, from_json, is_empty
 from errors import MondayError, RecordRefused
 from item_import import GUESSED, ItemImport
@@ -200,6 +201,10 @@ class Creation:
         self.sync.report.created += len(here)
         self.sync.report.to_monday.created += len(here)
         self._follow_rows(intent, {root_id: item for root_id, item in made.items() if root_id not in here})
+        with self.db.transaction() as tx:
+            renamed = give_item_ids(tx, self.sync.mapping)
+        if renamed:
+            outgoing = [replace(one, root_id=one.item.id) for one in outgoing]
         # What a created item does not show was refused, dropped or never sent: said again as a change, it costs a field.
         self.sync.engine.settle(self.sync.writer.send(outgoing), created=True)
 

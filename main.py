@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+import commands_boards
 import commands_daemon
 import commands_records
 import logs
@@ -386,6 +387,10 @@ commands_daemon.register(cli, command, Example)
 # What is a person's to say
 
 commands_records.register(cli, command, Example)
+
+# Boards as tables
+
+commands_boards.register(cli, Example)
 
 
 # Errors and the way out

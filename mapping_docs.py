@@ -178,8 +178,8 @@ def key_tables() -> str:
 def _key_rows(keys: Map[str, Key]) -> Iterator[tuple[str, ...]]:
     kinds = {
         "text": "text", "name": "name", "sqlname": "name", "id": "number", "flag": "true, false", "texts": "list of texts",
-        "field": "field", "fields": "list of fields", "names": "column: row", "values": "column: value", "key": "list of columns",
-        "keys": "list of keys", "transform": "name, or name with options", "table": "keys, below",
+        "field": "field", "fields": "list of fields", "names": "column: row", "values": "column: value",
+        "key": "list of columns", "keys": "list of keys", "transform": "name, or name with options", "table": "keys, below",
         "tables": "names with keys, below", "list": "list, below",
     }  # fmt: skip
     for name, key in keys.items():

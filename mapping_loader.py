@@ -171,7 +171,7 @@ class _Builder:
 
     def _binding(self, tree: Any, related: dict[str, Related]) -> tuple[Binding, bool]:
         columns = self._several(tree, "column", "columns")
-        rejected = "rejected" in tree
+        rejected = "rejected" in tree or "gone" in tree  # neither is fetched
         fields = () if rejected else self._several(tree, "field", "fields")
         for name in fields:
             self._note_place(tree, name, related)
@@ -225,6 +225,12 @@ class _Builder:
         for part in mapping.key:
             if part.column not in columns:
                 self.source.say(self.tree, "key", f"no field fills the key's column {part.column!r}")
+
+
+def column_of(name: str) -> str:
+    """The root column in which a field lives."""
+    place = _place(name, {})
+    return place.column if place else name
 
 
 def _place(name: str, related: dict[str, Related]) -> Place | None:

@@ -302,9 +302,10 @@ class RecordStore:
         """Write them all: related rows first, then roots, then the rows that point at roots."""
         effects = Effects()
         self._news, self._rows, self._adopted = [], {}, [upsert for upsert in upserts if upsert.adopts]
+        made = self._numbers(tx, sum(upsert.stored is None for upsert in upserts))
         for upsert in upserts:
             upsert.ids = dict(upsert.stored.ids) if upsert.stored else {}
-            upsert.root_id = upsert.stored.root_id if upsert.stored else self._new_id(upsert)
+            upsert.root_id = upsert.stored.root_id if upsert.stored else self._new_id(upsert, made)
         for step in self.mapping.order:
             self._write_related(tx, [self.homes[one.name] for one in step], upserts, effects)
         self._write_roots(tx, upserts)
@@ -316,8 +317,17 @@ class RecordStore:
         self._reload_redirected(tx, effects)
         return effects
 
-    def _new_id(self, upsert: Upsert) -> str:
-        return str(upsert.monday_id) if self.mapping.item_key else next(self.new_ids)
+    def _new_id(self, upsert: Upsert, numbers: Iterator[str]) -> str:
+        if self.mapping.item_key:
+            return str(upsert.monday_id)
+        return next(numbers, None) or next(self.new_ids)
+
+    def _numbers(self, tx: Transaction, count: int) -> Iterator[str]:
+        """Keys for new rows of a table that numbers them."""
+        if not count or self.mapping.item_key or self._key_type not in ("smallint", "integer", "bigint"):
+            return iter(())
+        statement = "select nextval(pg_get_serial_sequence(%s, %s))::text from generate_series(1, %s)"
+        return iter([row[0] for row in tx.rows(statement, (self.mapping.table, self.mapping.primary_key, count))])
 
     @cached_property
     def _marked(self) -> bool:

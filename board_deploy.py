@@ -1,0 +1,277 @@
+"""A board becomes a table: what is made, in which order, so that a deploy killed anywhere can be repeated.
+
+The table and its row in the registry come first, in one transaction; then the items, through a staging table; the mapping
+file last. Until it is in its place no run knows the entity, so nothing half made is ever synced.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import board_registry
+import board_scripts
+import board_tables
+from board_discovery import Proposal, propose, subitem_boards
+from board_names import LONGEST_TABLE, checked_entity, checked_table, snake_case
+from board_staging import Staging
+from board_sync import PullOptions
+from board_types import TypeMap, load_types
+from errors import SettingsError
+from mapping import Mapping as EntityMapping
+from mapping_file import raise_mistakes, read_plain, read_source, write_text
+from mapping_loader import build_mapping
+from models import Board
+from report import EntityReport, RunReport
+from sync_monday_to_pg import Pull
+from sync_run import Parts, Run, RunOptions
+
+log = logging.getLogger("monday_sync")
+
+ITEMS_PER_PAGE = 500
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the command line asks of a deploy."""
+
+    board_id: str
+    name: str
+    table: str = ""
+    schema: str = ""
+    names: str = "exact"
+    subitems: bool = False
+    batch_size: int = 1000
+    max_workers: int = 1
+    day: str = ""
+
+
+@dataclass
+class Deployed:
+    """What became of one board."""
+
+    proposal: Proposal
+    mapping: EntityMapping
+    report: EntityReport
+    files: list[Path]
+    links: list[str]
+
+
+def folder(parts: Parts) -> Path:
+    """Where mappings of the user's own are."""
+    return parts.settings.home / "mappings"
+
+
+def path_of(parts: Parts, entity: str) -> Path:
+    """The mapping file of a deployed board."""
+    return folder(parts) / f"{entity}.yaml"
+
+
+# Proposals
+
+
+def proposals(parts: Parts, wanted: Wanted, samples: bool = True) -> list[Proposal]:
+    """The board's proposal, and that of its subitems when they are wanted. Decisions of an earlier try are kept."""
+    board = parts.monday.board(wanted.board_id)
+    types = load_types(parts.settings.home)
+    first = _proposal(parts, board, wanted, types, samples)
+    if not wanted.subitems:
+        return [first]
+    below = subitem_boards(board)
+    if not below:
+        raise SettingsError(
+            f"Board {board.name} ({board.id}) has no subitems yet.", hint="Leave out --subitems, or make one on the board."
+        )
+    child = replace(
+        wanted, board_id=below[0], name=f"{first.entity}_subitems", table=f"{first.table}_subitems"[:LONGEST_TABLE]
+    )
+    return [first, _proposal(parts, parts.monday.board(below[0]), child, types, samples, parent=first)]
+
+
+def _proposal(
+    parts: Parts, board: Board, wanted: Wanted, types: TypeMap, samples: bool, parent: Proposal | None = None
+) -> Proposal:
+    name = checked_entity(wanted.name or snake_case(board.name)[:40].strip("_") or f"board_{board.id}")
+    table = checked_table(wanted.table or name)
+    made = propose(
+        board, name, table, types, monday=parts.monday if samples else None, day=wanted.day, names=wanted.names,
+        schema=wanted.schema, parent=parent,
+    )  # fmt: skip
+    return with_decisions(made, _decided_before(parts, name, board.id))
+
+
+def _decided_before(parts: Parts, entity: str, board_id: str) -> dict[str, tuple[str, str]]:
+    """What was decided about columns in a deploy that did not come to its end: column → decision, date."""
+    found: dict[str, tuple[str, str]] = {}
+    for path in (path_of(parts, entity), part_of(parts, entity)):
+        tree = read_plain(path) or {}
+        if str((tree.get("board") or {}).get("id")) != board_id:
+            continue
+        for entry in tree.get("fields") or ():
+            for decision in ("accepted", "rejected"):
+                if decision in entry:
+                    found[str(entry.get("column"))] = (decision, str(entry[decision]))
+    return found
+
+
+def with_decisions(proposal: Proposal, decisions: Mapping[str, tuple[str, str]]) -> Proposal:
+    """The proposal with what has been decided: column → decision, date."""
+    columns = tuple(
+        one.decide(*decisions[one.about.id]) if one.about.id in decisions else one for one in proposal.columns
+    )
+    return replace(proposal, columns=columns)
+
+
+def part_of(parts: Parts, entity: str) -> Path:
+    """The mapping of a deploy that is under way; no run reads it."""
+    return folder(parts) / f"{entity}.deploying"
+
+
+# Deploying
+
+
+def check(parts: Parts, proposal: Proposal) -> str:
+    """"" when it can be deployed, "deployed" when it is already. Raises SettingsError when something is in the way."""
+    taken = parts.mappings.get(proposal.entity)
+    with parts.db.transaction(read_only=True) as tx:
+        entry = next(iter(board_registry.known(tx, proposal.entity)), None)
+        there = board_tables.exists(tx, proposal.table_name)
+    if entry is not None and (entry["board_id"], entry["table_name"]) != (proposal.board.id, proposal.table_name):
+        raise SettingsError(
+            f"{proposal.entity} is board {entry['board_id']} in table {entry['table_name']}.", hint="Choose another --name."
+        )
+    if taken is not None and (taken.deployed is None or taken.board_id != proposal.board.id):
+        raise SettingsError(
+            f"There is an entity {proposal.entity} already: {taken.path}.", hint="Choose another --name."
+        )
+    if taken is not None and there and entry is not None and entry["status"] == board_registry.DEPLOYED:
+        return board_registry.DEPLOYED
+    if there and entry is None and taken is None and proposal.makes_table:
+        raise SettingsError(
+            f"There is a table {proposal.table_name} already, and it was not made for this board.",
+            hint="Choose another --table, or map it as it is: --existing-table",
+        )
+    return ""
+
+
+def deploy(parts: Parts, made: Sequence[Proposal], wanted: Wanted) -> tuple[list[Deployed], RunReport]:
+    """Make the tables, load them, write the mappings and the scripts; an account of it is in `runs`."""
+    options = RunOptions(_options(wanted), kind="deploy")
+    run = Run(parts, "monday_to_pg", options)
+    done: list[Deployed] = []
+    mappings = [_prepare(parts, proposal) for proposal in made]
+    with_work = {mapping.entity: proposal for mapping, proposal in zip(mappings, made, strict=True)}
+
+    def load(parts: Parts, mapping: EntityMapping, board_id: str, options: RunOptions, run_id: str | None) -> EntityReport:
+        report = load_board(parts, mapping, with_work[mapping.entity].board, options, run_id, wanted.batch_size)
+        done.append(_finish(parts, with_work[mapping.entity], mapping, report))
+        return report
+
+    run.work = load
+    report = run.of([(mapping, str(mapping.board_id)) for mapping in mappings])
+    return done, report
+
+
+def _options(wanted: Wanted) -> PullOptions:
+    return PullOptions(batch_size=min(wanted.batch_size, ITEMS_PER_PAGE), max_workers=wanted.max_workers)
+
+
+def _prepare(parts: Parts, proposal: Proposal) -> EntityMapping:
+    """The table, its row in the registry, and the mapping beside its place."""
+    part = part_of(parts, proposal.entity)
+    write_text(part, proposal.text())
+    mapping = mapping_at(part)
+    with parts.db.transaction() as tx:
+        tx.lock(f"deploy:{proposal.entity}")
+        board_registry.enter(tx, proposal, path_of(parts, proposal.entity), board_registry.LOADING)
+        board_tables.run_all(tx, board_tables.create_statements(proposal))
+    return mapping
+
+
+def mapping_at(path: Path) -> EntityMapping:
+    """The mapping in a file. Raises MappingError with every mistake in it."""
+    source = read_source(path)
+    raise_mistakes([source])
+    mapping = build_mapping(source)
+    raise_mistakes([source])
+    return mapping
+
+
+def load_board(
+    parts: Parts, mapping: EntityMapping, board: Board | None, options: RunOptions, run_id: str | None, batch_size: int
+) -> EntityReport:
+    """Read a board into a staging table and make it live. The run sees to it that nobody else works on the entity."""
+    pull = Pull(
+        parts.db, parts.monday, mapping, str(mapping.board_id), mappings=parts.mappings, options=options.pull,
+        run_id=run_id, progress=parts.progress, board=board,
+    )  # fmt: skip
+    parts.begun[mapping.entity] = pull.report
+    pull.begin()
+    own = Staging(pull, batch_size).run if mapping.own_table else lambda allowed: pull.run()
+    report = own(options.pull.allow_mass_delete)
+    with parts.db.transaction() as tx:
+        board_registry.note_loaded(tx, mapping.entity, report.read - report.errors)
+    return report
+
+
+def _finish(parts: Parts, proposal: Proposal, mapping: EntityMapping, report: EntityReport) -> Deployed:
+    path, part = path_of(parts, proposal.entity), part_of(parts, proposal.entity)
+    part.replace(path)
+    mapping = mapping_at(path)
+    parts.mappings[mapping.entity] = mapping
+    links = link_up(parts, mapping, proposal.board) if mapping.own_table else []
+    files = [path, *board_scripts.write(parts.settings.home, mapping, proposal)]
+    log.info("Deployed %s: %d items in %s.", mapping.entity, report.read, mapping.table)
+    return Deployed(proposal, mapping, report, files, links)
+
+
+def link_up(parts: Parts, mapping: EntityMapping, board: Board) -> list[str]:
+    """Link tables for the relations of this board, and of boards deployed before that point at it."""
+    deployed = {str(one.board_id): one for one in parts.mappings.values() if one.own_table}
+    made: list[str] = []
+    # A board deployed before may point at this one: from now on its relations have tables too.
+    for other in deployed.values():
+        its_board = board if other.board_id == board.id else _board_of(parts, other)
+        if its_board is None:
+            continue
+        with parts.db.transaction() as tx:
+            if board_tables.exists(tx, other.table):
+                made += board_tables.make_links(tx, other, its_board, deployed)
+    return sorted(set(made))
+
+
+def _board_of(parts: Parts, mapping: EntityMapping) -> Board | None:
+    """A deployed board, if it has relations at all."""
+    tree = read_plain(Path(mapping.path)) or {}
+    relations = [one for one in tree.get("fields") or () if one.get("type") == "board_relation" and "rejected" not in one]
+    return parts.monday.board(str(mapping.board_id)) if relations else None
+
+
+# Reloading
+
+
+def reload(parts: Parts, mapping: EntityMapping, options: RunOptions, batch_size: int) -> RunReport:
+    """Read a deployed board anew and make it live in one transaction. A user's own table is compared row by row."""
+    run = Run(parts, "monday_to_pg", replace(options, kind="reload"))
+
+    def load(parts: Parts, mapping: EntityMapping, board_id: str, options: RunOptions, run_id: str | None) -> EntityReport:
+        return load_board(parts, mapping, None, options, run_id, batch_size)
+
+    if mapping.own_table:
+        run.work = load
+    return run.of([(mapping, str(mapping.board_id))])
+
+
+def deployed_mapping(parts: Parts, name: str) -> EntityMapping:
+    """The mapping of a deployed board. Raises SettingsError for a name that is none."""
+    with parts.db.transaction(read_only=True) as tx:
+        entry = board_registry.one_of(tx, name)
+    mapping = parts.mappings.get(name)
+    if mapping is None:
+        raise SettingsError(
+            f"The mapping of {name} is not there: {entry['mapping_path']}.",
+            hint="Put it back, or deploy the board again: python main.py boards deploy --help",
+        )
+    return mapping

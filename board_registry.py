@@ -1,0 +1,180 @@
+"""Which boards are deployed, as what, and how they are: kept in `board_registry`, one row a deployed board."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from board_discovery import Proposal
+from column_types import dumps
+from db_connector import Database, Transaction
+from errors import SettingsError
+
+LOADING, DEPLOYED = "loading", "deployed"
+
+KNOWN = """
+select name, board_id, board_name, table_name, mapping_path, status, columns, rows, deployed_at, synced_at
+from board_registry
+where name = coalesce(%(name)s, name)
+order by name
+"""
+
+FIGURES = """
+select count(*) filter (where l.archived_at is null) as items,
+       count(*) filter (where l.archived_at is not null) as archived,
+       count(*) filter (where l.archived_at is null and l.sync_status not in ('synced', 'disabled')) as waiting,
+       max(l.synced_at) as changed_at
+from sync_mapping as l
+where l.entity_type = %s and l.monday_id is not null
+"""
+
+LAST_RUN = """
+select r.started_at, r.finished_at, r.outcome, r.kind
+from sync_runs as r, jsonb_array_elements(r.entities) as one
+where one ->> 'entity' = %s
+order by r.started_at desc
+limit 1
+"""
+
+
+def enter(tx: Transaction, proposal: Proposal, path: Path, status: str, table: str = "") -> None:
+    """A board is about to be deployed, or is deployed now."""
+    tx.execute(
+        "insert into board_registry as r (name, board_id, board_name, table_name, mapping_path, columns, status)"
+        " values (%s, %s, %s, %s, %s, %s, %s) on conflict (name) do update set board_name = excluded.board_name,"
+        " table_name = excluded.table_name, mapping_path = excluded.mapping_path, columns = excluded.columns,"
+        " status = excluded.status, updated_at = now()",
+        (
+            proposal.entity, proposal.board.id, proposal.board.name.replace("\0", ""), table or proposal.table_name,
+            str(path), dumps([one.as_json() for one in proposal.columns]).decode(), status,
+        ),
+    )  # fmt: skip
+
+
+def note_loaded(tx: Transaction, name: str, rows: int) -> None:
+    """Its table holds what the board holds."""
+    tx.execute(
+        "update board_registry set status = %s, rows = %s, synced_at = now(), updated_at = now() where name = %s",
+        (DEPLOYED, rows, name),
+    )
+
+
+def known(tx: Transaction, name: str | None = None) -> list[dict[str, Any]]:
+    """The deployed boards, or one of them."""
+    return tx.dicts(KNOWN, {"name": name})
+
+
+def one_of(tx: Transaction, name: str) -> dict[str, Any]:
+    """One deployed board. Raises SettingsError for a name that none has."""
+    found = known(tx, name)
+    if not found:
+        names = ", ".join(one["name"] for one in known(tx)) or "none"
+        raise SettingsError(f"No deployed board is called {name}.", hint=f"Deployed: {names}.")
+    return found[0]
+
+
+def remove(tx: Transaction, name: str) -> None:
+    """Forget a deployed board: its files and tables stay."""
+    tx.execute("delete from board_registry where name = %s", (name,))
+    tx.execute("delete from sync_state where name = %s", (f"drift:{name}",))
+
+
+def status_of(db: Database, name: str | None = None) -> list[dict[str, Any]]:
+    """What is known of the deployed boards, as JSON has it."""
+    with db.transaction(read_only=True, snapshot=True) as tx:
+        found = known(tx, name) if name is None else [one_of(tx, name)]
+        return [_with_figures(tx, one) for one in found]
+
+
+def _with_figures(tx: Transaction, one: dict[str, Any]) -> dict[str, Any]:
+    figures = tx.dicts(FIGURES, (one["name"],))[0]
+    last = next(iter(tx.dicts(LAST_RUN, (one["name"],))), None)
+    drift = tx.value("select value from sync_state where name = %s", (f"drift:{one['name']}",)) or {}
+    columns = one.pop("columns") or []
+    synced = (last or {}).get("finished_at") or one["synced_at"]
+    return {
+        **{name: value for name, value in one.items() if name not in ("rows", "synced_at", "deployed_at")},
+        "items": figures["items"], "archived": figures["archived"], "waiting": figures["waiting"],
+        "columns": len(columns), "rejected": sum(column.get("decision") == "rejected" for column in columns),
+        "deployed_at": utc(one["deployed_at"]), "synced_at": utc(synced),
+        "last_run": last and {"started_at": utc(last["started_at"]), "outcome": last["outcome"], "kind": last["kind"]},
+        "drift": list(drift.get("drift") or ()),
+    }  # fmt: skip
+
+
+def summary_of(boards: list[dict[str, Any]]) -> dict[str, Any]:
+    """All of them in a few figures."""
+    return {
+        "boards": len(boards),
+        "loading": sum(one["status"] == LOADING for one in boards),
+        "items": sum(one["items"] for one in boards),
+        "archived": sum(one["archived"] for one in boards),
+        "columns": sum(one["columns"] for one in boards),
+        "rejected_columns": sum(one["rejected"] for one in boards),
+        "waiting_records": sum(one["waiting"] for one in boards),
+        "drift_waiting": sum(bool(drift.get("waits")) for one in boards for drift in one["drift"]),
+        "failed": sorted(
+            one["name"] for one in boards if one["last_run"] and one["last_run"]["outcome"] not in ("success", "running")
+        ),
+    }
+
+
+def utc(moment: datetime | None) -> str | None:
+    """A time as JSON has it."""
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}" if moment else None
+
+
+# Showing
+
+
+def show_list(boards: list[dict[str, Any]], as_json: bool) -> None:
+    """As JSON, or a table."""
+    from console import say, show_table
+
+    if as_json:
+        return say(json.dumps({"boards": boards}, default=str))
+    if not boards:
+        return say("No board is deployed. Deploy one: python main.py boards deploy --board-id ID --name NAME")
+    headings = ("name", "board", "table", "items", "columns", "waiting", "status", "last run (UTC)")
+    rows = [
+        (one["name"], f"{one['board_name']} ({one['board_id']})", one["table_name"], one["items"], one["columns"],
+         one["waiting"] + sum(bool(drift.get("waits")) for drift in one["drift"]), one["status"], _last(one))
+        for one in boards
+    ]  # fmt: skip
+    show_table("", headings, rows, ("items", "columns", "waiting"))
+
+
+def show_status(one: dict[str, Any], as_json: bool) -> None:
+    """As JSON, or lines."""
+    from console import say, show_table
+
+    if as_json:
+        return say(json.dumps(one, default=str))
+    say(f"{one['name']}: board {one['board_name']} ({one['board_id']}) in table {one['table_name']}, {one['status']}.")
+    say(f"Items: {one['items']} here, {one['archived']} archived, {one['waiting']} waiting. Last run: {_last(one)}.")
+    say(f"Columns: {one['columns']}, {one['rejected']} of them rejected. Mapping: {one['mapping_path']}")
+    if one["drift"]:
+        rows = [
+            (drift["kind"], drift["title"], drift["what"], "waits" if drift.get("waits") else "done", drift["at"][:16])
+            for drift in one["drift"]
+        ]
+        show_table("What has changed on the board:", ("what", "column", "became", "state", "seen (UTC)"), rows)
+        if any(drift.get("waits") for drift in one["drift"]):
+            say(f"Apply what waits: python main.py boards update {one['name']}")
+
+
+def show_summary(summary: dict[str, Any], as_json: bool) -> None:
+    """As JSON, or lines."""
+    from console import say
+
+    if as_json:
+        return say(json.dumps(summary))
+    for name, value in summary.items():
+        say(f"{name.replace('_', ' ')}: {', '.join(value) or 'none' if isinstance(value, list) else value}")
+
+
+def _last(one: dict[str, Any]) -> str:
+    run = one["last_run"]
+    return f"{run['started_at'][:16].replace('T', ' ')} {run['outcome']}" if run else "never"

@@ -1,0 +1,65 @@
+"""What a deploy writes for orchestrators: a short script over the engine, and a Kestra flow."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from board_discovery import Proposal
+from config import PROJECT
+from mapping import Mapping
+from mapping_file import write_text
+
+FOLDER = "generated"
+
+
+def write(home: Path, mapping: Mapping, proposal: Proposal) -> list[Path]:
+    """Write both files anew; their paths."""
+    return write_for(home, mapping, proposal.board.name)
+
+
+def write_for(home: Path, mapping: Mapping, board_name: str) -> list[Path]:
+    """The same for a board that is known by its name only."""
+    made = []
+    for template, name, values in (
+        ("get_board.py.j2", f"get_board_{mapping.entity}.py", _for_python),
+        ("kestra.yml.j2", f"{mapping.entity}.yml", _for_kestra),
+    ):
+        path = home / FOLDER / name
+        write_text(path, _environment().get_template(template).render(values(home.resolve(), mapping, board_name)))
+        made.append(path)
+    return made
+
+
+def _for_python(home: Path, mapping: Mapping, board_name: str) -> dict[str, str]:
+    return {
+        "board_name": in_comment(board_name), "table": in_comment(mapping.table), "project": repr(str(PROJECT)),
+        "home": repr(str(home)), "entity": repr(mapping.entity),
+    }  # fmt: skip
+
+
+def _for_kestra(home: Path, mapping: Mapping, board_name: str) -> dict[str, str]:
+    entity = mapping.entity
+    script = f"{shlex.quote(sys.executable)} {shlex.quote(str(PROJECT / 'main.py'))} run --entity {entity} --json"
+    return {
+        "board_name": in_comment(board_name), "table": in_comment(mapping.table), "entity": entity,
+        # JSON is YAML, and quotes whatever a title may hold.
+        "description": json.dumps(f"Keeps the board {board_name} and the table {mapping.table} in step."),
+        "home": json.dumps(str(home)),
+        "command": json.dumps(f"{script} || [ $? -eq 3 ]"),
+    }  # fmt: skip
+
+
+def in_comment(text: str) -> str:
+    """A title inside a comment or a docstring, which it cannot end."""
+    shown = "".join(char if char.isprintable() else " " for char in text)
+    return shown.replace("\\", "/").replace('"', "'")
+
+
+def _environment() -> Environment:
+    loader = FileSystemLoader(PROJECT / "templates")
+    return Environment(loader=loader, undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)

@@ -1,0 +1,383 @@
+"""A board read into a staging table, held against what was read and what the board says, and made live in one transaction.
+
+The live table is changed in place, row by row: whoever reads it sees the old rows until the new ones are there, and its
+grants, views, foreign keys and indexes are never touched.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from typing import Any
+
+import change_queue
+from board_sync import too_many
+from board_tables import parts_of, quoted
+from column_types import CellError, dumps, is_empty
+from db_connector import Composable, Transaction, compose, identifier, identifiers, joined, table_name
+from errors import GuardStop, Incomplete, RowRejected, SettingsError
+from mapping import BoundMapping
+from models import Item, Record
+from record_store import RecordStore
+from report import EntityReport
+from row_table import Row, Table, column_types_of
+from sync_engine import TO_MONDAY
+from sync_monday_to_pg import Pull
+from sync_state import FAILED, LogEntry, put, take_turn, watermark
+
+log = logging.getLogger("monday_sync")
+
+SAMPLE = 50
+LINK_COLUMNS = {
+    "monday_id": "text", "base": "jsonb", "monday_hash": "text", "monday_updated_at": "timestamptz",
+}  # fmt: skip
+
+
+class ValidationFailed(Incomplete):
+    """What was staged is not what was read; the live table is as it was."""
+
+
+@dataclass(slots=True)
+class _Ready:
+    """An item as it goes into the staging table."""
+
+    item: Item
+    record: Record
+    hash: str
+
+
+class Staging:
+    """The staging table of one reload."""
+
+    def __init__(self, pull: Pull, batch_size: int = 1000) -> None:
+        self.pull, self.db, self.mapping = pull, pull.db, pull.mapping
+        self.bound, self.state, self.report = pull.bound, pull.state, pull.report
+        self.batch_size = batch_size
+        schema, table = parts_of(self.mapping.table)
+        self.name = quoted(schema, f"stg_{table}")
+        self.links = quoted(schema, f"stg_{table}_links")
+        self.table = Table([pull.engine.store.root], self.mapping)
+        self.seen: set[str] = set()
+        self.failed: dict[str, str] = {}
+        self.sample: dict[str, Record] = {}
+        self.newest = ""
+        self.began = datetime.now(timezone.utc).isoformat()
+        self._dice = random.Random(0)
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that are written: the key, then those of the mapping."""
+        return [self.mapping.primary_key, *self.table.columns]
+
+    def run(self, allow_mass_delete: bool = False) -> EntityReport:
+        """Read, check, make live. When a check fails, the live table is as it was."""
+        started = time.monotonic()
+        self._check_direction()
+        self._make()
+        try:
+            self._read()
+            self._validate()
+            with self.db.transaction() as tx:
+                self._make_live(tx, allow_mass_delete)
+        finally:
+            self._drop()
+        with self.db.autocommit() as session:
+            session.execute(compose("analyze {table}", table=table_name(self.mapping.table)))
+        self.report.seconds = time.monotonic() - started
+        return self.report
+
+    def _check_direction(self) -> None:
+        """What people changed with SQL must not be lost: the triggers tell which rows that are."""
+        if self.mapping.direction not in TO_MONDAY:
+            return
+        with self.db.transaction(read_only=True) as tx:
+            known = change_queue.installed(tx, self.mapping) or not self.state.count_active(tx)
+        if not known:
+            raise SettingsError(
+                f"{self.mapping.entity} flows both ways and has no triggers, so a reload could undo what people changed.",
+                hint=f"run: python main.py setup --entity {self.mapping.entity}",
+            )
+
+    # Making and removing it
+
+    def _make(self) -> None:
+        self._drop()
+        live = table_name(self.mapping.table)
+        with self.db.transaction() as tx:
+            tx.execute(
+                compose("create unlogged table {staging} as select {columns} from {live} with no data",
+                        staging=table_name(self.name), live=live, columns=identifiers(self.columns))
+            )  # fmt: skip
+            columns = ", ".join(f"{name} {kind}" for name, kind in LINK_COLUMNS.items())
+            tx.execute(compose(f"create unlogged table {{links}} ({columns})", links=table_name(self.links)))
+
+    def _drop(self) -> None:
+        with self.db.transaction() as tx:
+            for name in (self.name, self.links):
+                tx.execute(compose("drop table if exists {name}", name=table_name(name)))
+
+    # Reading
+
+    def _read(self) -> None:
+        batch: list[Item] = []
+        for items in self._pages():
+            batch += [item for item in items if item.id not in self.seen]
+            self.seen.update(item.id for item in items)
+            if len(batch) >= self.batch_size:
+                self._stage(batch)
+                batch = []
+        self._stage(batch)
+
+    def _pages(self) -> Iterator[list[Item]]:
+        pull = self.pull
+        if pull.options.max_workers > 1 and len(pull.board.groups) > 1:
+            yield from pull._in_parallel()
+            return
+        pages = pull.monday.pages(
+            pull.board.id, self.bound.column_ids, self.bound.selection, limit=pull.options.batch_size,
+            on_malformed=self._malformed, prefetch=True, on_fetched=self.bound.read_ahead,
+        )  # fmt: skip
+        for page in pages:
+            yield page.items
+
+    def _malformed(self, item_id: str, reason: str) -> None:
+        raise ValidationFailed(f"Item {item_id or '(without id)'} did not come whole: {reason}.", hint=AS_IT_WAS)
+
+    def _stage(self, items: Sequence[Item]) -> None:
+        ready = [one for item in items if (one := self._ready(item)) is not None]
+        if ready:
+            self._copy(ready)
+        self.newest = max([self.newest, *(item.updated_at or "" for item in items)])
+        self.pull.progress(self.mapping.entity, len(self.seen), self.pull.board.items_count)
+
+    def _ready(self, item: Item) -> _Ready | None:
+        try:
+            record = self.bound.read(item).record
+        except CellError as exc:
+            self.failed[item.id] = str(exc)
+            return None
+        if len(self.sample) < SAMPLE or self._dice.random() < SAMPLE / (len(self.seen) + 1):
+            if len(self.sample) >= SAMPLE:
+                self.sample.pop(self._dice.choice(list(self.sample)))
+            self.sample[item.id] = record
+        return _Ready(item, record, self.bound.fingerprint(item)[0])
+
+    def _copy(self, ready: Sequence[_Ready]) -> None:
+        """A row that PostgreSQL refuses costs its own item only."""
+        try:
+            with self.db.transaction() as tx:
+                self._copy_all(tx, ready)
+        except RowRejected as exc:
+            if len(ready) == 1:
+                self.failed[ready[0].item.id] = str(exc)
+                self.sample.pop(ready[0].item.id, None)
+                return
+            middle = len(ready) // 2
+            self._copy(ready[:middle])
+            self._copy(ready[middle:])
+
+    def _copy_all(self, tx: Transaction, ready: Sequence[_Ready]) -> None:
+        rows = [Row(one.item.id, self.pull.engine.store.root.values(one.record, {}), new=True) for one in ready]
+        cells: list[list[Any]] = [[row.id for row in rows], *self.table.cells(rows)]
+        tx.copy_in(self.name, self.columns, zip(*cells, strict=True))
+        links = [(one.item.id, base_of(one.record), one.hash, one.item.updated_at) for one in ready]
+        tx.copy_in(self.links, list(LINK_COLUMNS), links)
+
+    # Checking
+
+    def _validate(self) -> None:
+        with self.db.transaction() as tx:
+            tx.execute(compose("analyze {name}", name=table_name(self.name)))
+        self._check_counts()
+        with self.db.transaction() as tx:
+            self._check_keys(tx)
+            self._check_types(tx)
+            self._check_sample(tx)
+
+    def _check_counts(self) -> None:
+        """As many as the board says; when not, its ids are listed, and what the pages lacked is read by id."""
+        claimed = self.pull.monday.board_marks([self.pull.board.id]).get(self.pull.board.id, (None, None))[1]
+        if claimed != len(self.seen):
+            self.pull._list_ids()
+            with self.db.transaction() as tx:
+                rows = tx.rows("select monday_id from sync_listing where pass = %s order by 1", (self.pull._pass,))
+            self.pull._forget_listing(self.pull._pass)
+            listed = [row[0] for row in rows]
+            left = [one for one in listed if one not in self.seen]
+            for items in self.pull.monday.items(left, self.bound.column_ids, self.bound.selection) if left else ():
+                here = [item for item in items if self.pull._is_here(item)]
+                self.seen.update(item.id for item in here)
+                self._stage(here)
+            if lacking := [one for one in listed if one not in self.seen]:
+                raise ValidationFailed(
+                    f"The board lists {len(listed)} items and {len(lacking)} of them did not come, such as {lacking[0]}.",
+                    hint=AS_IT_WAS,
+                )
+        with self.db.transaction(read_only=True) as tx:
+            staged = int(tx.value(compose("select count(*) from {name}", name=table_name(self.name))))
+        if staged != len(self.seen) - len(self.failed):
+            raise ValidationFailed(f"{len(self.seen)} items were read and {staged} rows are staged.", hint=AS_IT_WAS)
+
+    def _check_keys(self, tx: Transaction) -> None:
+        names = {"name": table_name(self.name), "key": identifier(self.mapping.primary_key)}
+        statement = "select count(*) filter (where {key} is null), count({key}) - count(distinct {key}) from {name}"
+        nulls, twice = tx.rows(compose(statement, **names))[0]
+        if nulls or twice:
+            raise ValidationFailed(f"{nulls} rows have no key and {twice} have another's.", hint=AS_IT_WAS)
+        tx.execute(compose("create unique index on {name} ({key})", **names))
+        tx.execute(compose("create unique index on {links} (monday_id)", links=table_name(self.links)))
+
+    def _check_types(self, tx: Transaction) -> None:
+        types = column_types_of(tx, [self.mapping.table, self.name])
+        live, staged = types[self.mapping.table], types[self.name]
+        if odd := [column for column in self.columns if live.get(column) != staged.get(column)]:
+            raise ValidationFailed(
+                f"{self.mapping.table} was altered meanwhile: {', '.join(odd)}.", hint=f"{AS_IT_WAS} Run it again."
+            )
+
+    def _check_sample(self, tx: Transaction) -> None:
+        """Some rows are read back, and must say what their items said."""
+        mapping = replace(self.mapping, table=self.name, archived_column=None)
+        bound = BoundMapping(mapping, self.pull.board)
+        types = column_types_of(tx, [self.name])
+        bound.learn_types(types)
+        stored = RecordStore(bound, types).load(tx, list(self.sample))
+        for item_id, record in self.sample.items():
+            found = stored[item_id].record if item_id in stored else {}
+            for name in bound.fields:
+                if not bound.same(name, record.get(name), found.get(name)):
+                    raise ValidationFailed(
+                        f"Item {item_id}: {name} was read as {record.get(name)!r} and staged as {found.get(name)!r}.",
+                        hint=AS_IT_WAS,
+                    )
+
+    # Making it live
+
+    def _make_live(self, tx: Transaction, allow_mass_delete: bool) -> None:
+        """Insert, update and archive what differs, and remember it, in this one transaction."""
+        take_turn(tx)
+        gone = self._gone(tx, allow_mass_delete)
+        inserted = tx.execute(self._composed(INSERT), self._params)
+        restored = int(tx.value(self._composed(RESTORED), self._params))
+        updated = tx.execute(self._composed(UPDATE), self._params)
+        self._remove(tx, gone)
+        tx.execute(self._composed(LINK), self._params)
+        self.state.skip(tx, [(item_id, FAILED + why, None, "") for item_id, why in self.failed.items()])
+        self.state.unskip(tx, self.seen - self.failed.keys())
+        self.state.log(tx, [LogEntry("reload", "success", f"{len(self.seen)} items, {inserted} new, {updated} changed")])
+        self.state.log(tx, [LogEntry("pull", "error", why, item_id) for item_id, why in self.failed.items()])
+        self._remember(tx)
+        self._count(inserted, updated, restored, len(gone))
+
+    @property
+    def _params(self) -> dict[str, Any]:
+        return {"type": self.mapping.entity_type, "board": self.pull.board.id}
+
+    def _composed(self, statement: str) -> Composable:
+        """A statement over the live table `t` and the staged rows `s`, without those that people changed meanwhile."""
+        cells, archived = self.table.columns, self.mapping.archived_column
+        key = identifier(self.mapping.primary_key)
+        back = compose("t.{archived} is not null", archived=identifier(archived)) if archived else compose("false")
+        sets = [compose("{c} = s.{c}", c=identifier(column)) for column in cells]
+        return compose(
+            statement,
+            table=table_name(self.mapping.table), staging=table_name(self.name), links=table_name(self.links),
+            key=key, columns=identifiers(self.columns),
+            cells=joined(", ", [compose("s.{c}", c=identifier(column)) for column in self.columns]),
+            ours=joined(", ", [compose("t.{c}", c=identifier(column)) for column in cells]),
+            theirs=joined(", ", [compose("s.{c}", c=identifier(column)) for column in cells]),
+            sets=joined(", ", sets + ([compose("{a} = null", a=identifier(archived))] if archived else [])),
+            back=back, edited=compose(EDITED if self.mapping.direction in TO_MONDAY else "true", key=key),
+        )  # fmt: skip
+
+    def _gone(self, tx: Transaction, allow_mass_delete: bool) -> list[str]:
+        statement = compose(
+            "select l.monday_id from sync_mapping as l where l.entity_type = %(type)s and l.monday_board_id = %(board)s"
+            " and l.archived_at is null and l.monday_id is not null and not (l.monday_id = any(%(failed)s))"
+            " and not exists (select from {links} as s where s.monday_id = l.monday_id)",
+            links=table_name(self.links),
+        )  # fmt: skip
+        gone = [row[0] for row in tx.rows(statement, {**self._params, "failed": list(self.failed)})]
+        active = self.state.count_active(tx)
+        if gone and not allow_mass_delete and (not self.seen or too_many(len(gone), active)):
+            raise GuardStop(
+                f"{len(gone)} of {active} {self.mapping.entity} are missing on the board; nothing was changed.",
+                hint="If they really are gone, run again with --allow-mass-delete.",
+            )
+        return gone
+
+    def _remove(self, tx: Transaction, gone: Sequence[str]) -> None:
+        if not gone:
+            return
+        found = tx.rows(
+            "select entity_id from sync_mapping where entity_type = %s and monday_id = any(%s) and entity_id is not null",
+            (self.mapping.entity_type, list(gone)),
+        )
+        rows = [row[0] for row in found]
+        store, policy = self.pull.engine.store, self.mapping.on_item_removed
+        if policy == "delete":
+            store.delete(tx, rows)
+        elif policy == "archive":
+            store.archive(tx, rows)
+        self.state.archive(tx, gone)
+
+    def _remember(self, tx: Transaction) -> None:
+        """The next run starts where this one began."""
+        pull = self.pull
+        known = {**pull.remembered, "fingerprint": pull.fingerprint(), "titles": pull.titles()}
+        known["watermark"] = min(self.newest or NEVER, self.began, key=lambda at: watermark(at) or datetime.max)
+        known.pop("reading", None)
+        put(tx, pull.pulled, known)
+
+    def _count(self, inserted: int, updated: int, restored: int, archived: int) -> None:
+        report = self.report
+        report.read, report.created, report.updated = len(self.seen), inserted, updated - restored
+        report.restored, report.archived, report.errors = restored, archived, len(self.failed)
+        report.unchanged = len(self.seen) - inserted - updated - len(self.failed)
+        report.to_postgres.created, report.to_postgres.updated = inserted, updated
+        report.to_postgres.archived = archived
+
+
+AS_IT_WAS = "The live table is as it was."
+NEVER = "1970-01-01T00:00:00Z"
+
+EDITED = """not exists (select from sync_outbox as o where o.entity_type = %(type)s and o.row_id = s.{key}::text)
+    and not exists (select from sync_mapping as l where l.entity_type = %(type)s and l.monday_id = s.{key}::text
+        and l.sync_status in ('pending', 'conflict', 'error', 'set_aside', 'disabled', 'creating'))"""
+"""In a board that flows both ways, what people changed waits for the next run, which decides it field by field."""
+
+INSERT = """
+insert into {table} ({columns})
+select {cells} from {staging} as s
+where not exists (select from {table} as t where t.{key} = s.{key}) and {edited}
+"""
+
+RESTORED = "select count(*) from {table} as t join {staging} as s on t.{key} = s.{key} where {back} and {edited}"
+
+UPDATE = """
+update {table} as t set {sets} from {staging} as s
+where t.{key} = s.{key} and ({back} or ({ours}) is distinct from ({theirs})) and {edited}
+"""
+
+LINK = """
+insert into sync_mapping as l (monday_id, entity_id, entity_type, monday_board_id, base, monday_hash, monday_updated_at,
+    sync_status, synced_at)
+select s.monday_id, s.monday_id, %(type)s, %(board)s, s.base, s.monday_hash, s.monday_updated_at, 'synced', now()
+from (select k.*, k.monday_id as {key} from {links} as k) as s
+where {edited}
+on conflict (monday_id, entity_type) do update set entity_id = excluded.entity_id, base = excluded.base,
+    base_postgres = null, monday_hash = excluded.monday_hash, monday_updated_at = excluded.monday_updated_at,
+    monday_board_id = excluded.monday_board_id, sync_status = 'synced', archived_at = null, attempts = 0,
+    last_error = null, next_try_at = null, synced_at = now(), updated_at = now()
+where (l.base, l.base_postgres, l.monday_hash, l.archived_at) is distinct from
+    (excluded.base, null::jsonb, excluded.monday_hash, null::timestamptz)
+"""
+
+
+def base_of(record: Mapping[str, Any]) -> str:
+    """What both sides agree on, as it is kept."""
+    return dumps({name: value for name, value in record.items() if not is_empty(value)}).decode()

@@ -1,0 +1,78 @@
+"""`boards update`: what has changed on a deployed board and waits for a person is shown, decided and applied."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+import board_deploy
+import board_drift
+import board_scripts
+from board_discovery import ProposedColumn, propose
+from board_drift import Drift
+from board_types import load_types
+from commands_boards import ask_about, auto_decided, today
+from config import Settings
+from entity_lock import working_on
+from errors import EXIT_IN_STEP
+from mapping import Mapping
+from models import Board
+from sync_run import Parts, open_parts
+
+
+def run(settings: Settings, name: str, yes: bool, rejected: set[str], as_json: bool, quiet: bool) -> int:
+    """Do it; the exit code."""
+    with open_parts(settings) as parts:
+        mapping = board_deploy.deployed_mapping(parts, name)
+        board = parts.monday.board(str(mapping.board_id))
+        with working_on(parts.db, mapping.entity_type):
+            found = _update(parts, mapping, board, yes, rejected)
+        files = board_scripts.write_for(settings.home, mapping, board.name)
+        parts.mappings[name] = board_deploy.mapping_at(Path(mapping.path))
+        links = board_deploy.link_up(parts, parts.mappings[name], board) if mapping.own_table else []
+    if as_json:
+        click.echo(json.dumps({"entity": name, "applied": [one.as_json() for one in found], "links": links}))
+    else:
+        show(name, found, files)
+    return EXIT_IN_STEP
+
+
+def _update(parts: Parts, mapping: Mapping, board: Board, yes: bool, rejected: set[str]) -> list[Drift]:
+    home = parts.settings.home
+    new = _new_hard(parts, mapping, board)
+    made = propose(board, mapping.entity, "t", load_types(home), monday=parts.monday if new else None, day=today())
+    columns = tuple(one for one in made.columns if one.about.id in new)
+    decided = ask_about(auto_decided(_only(made, columns), rejected, yes), yes)
+    out = {one.about.id for one in decided.columns if one.rejected}
+    settled = board_drift.settle(
+        parts.db, mapping, board, home, everything=True, rejected=frozenset(out), day=today()
+    )
+    return settled.drift
+
+
+def _only(made: Any, columns: Sequence[ProposedColumn]) -> Any:
+    from dataclasses import replace
+
+    return replace(made, columns=tuple(columns))
+
+
+def _new_hard(parts: Parts, mapping: Mapping, board: Board) -> set[str]:
+    found = board_drift.settle(parts.db, mapping, board, parts.settings.home, dry_run=True).drift
+    kinds = {one.id: one.type for one in board.columns}
+    hard = board_drift.HARD
+    return {one.column for one in found if one.kind == board_drift.ADDED and kinds.get(one.column) in hard}
+
+
+def show(name: str, found: Sequence[Drift], files: Sequence[Path]) -> None:
+    """Lines on stdout."""
+    if not found:
+        click.echo(f"{name}: the mapping is as the board is; nothing was done.")
+    for one in found:
+        click.echo(f"{name}: {board_drift.sentence(one)}")
+    if found:
+        click.echo(f"The next run compares everything: {Path(sys.argv[0]).name} run --entity {name}")

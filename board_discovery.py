@@ -242,8 +242,8 @@ def _first_items(monday: Monday, board: Board, columns: Sequence[BoardColumn], l
     if board.items_count == 0 or not columns:
         return []
     ids = sorted(one.id for one in columns)
-    samples: dict[str, tuple[str, ...]] = _samples(monday, board, found) if monday else {}
-    timed: set[str] = _with_times(monday, board, found) if monday else set()
+    shape = cell_selection(one.type for one in columns)
+    pages = monday.pages(board.id, ids, shape, limit=limit, on_malformed=lambda item, why: None)
     page = next(pages, None)
     pages.close()  # type: ignore[attr-defined]
     return page.items if page else []

@@ -279,6 +279,11 @@ exception when unique_violation then
     create index if not exists sync_mapping_row_idx on sync_mapping (entity_id, entity_type);
 end $$;
 create index if not exists sync_mapping_retry_idx on sync_mapping (next_try_at) where next_try_at is not null;
+
+-- What monday.com is being told, until its answer is written down. Whoever finds it there after a kill, and the item showing
+-- it, knows its own words.
+alter table sync_mapping add column if not exists sending jsonb;
+create index if not exists sync_mapping_sending_idx on sync_mapping (entity_type) where sending is not null;
 create index if not exists sync_mapping_intent_idx on sync_mapping (intent_at) where intent_at is not null;
 
 -- The documents in which items are about to be created: the same document under the same key makes nothing twice. A row

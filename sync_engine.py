@@ -14,7 +14,7 @@ from datetime import datetime
 from functools import cache
 
 import change_queue
-from column_types import CellError, from_json, is_empty
+from column_types import CellError, from_json, is_empty, to_json
 from db_connector import Database, Transaction
 from errors import RowRejected
 from identity import AMBIGUOUS, Identity, key_from, match_key
@@ -263,7 +263,8 @@ class Engine:
         made = [answer for answer in answers.values() if answer.made_under]
         self.state.adopt(tx, {answer.item.id: answer.root_id for answer in made})
         tasks = self._tasks(tx, items, force, batch)
-        tasks = [task for task in tasks if self._read(task, answers.get(task.item.id), batch)]
+        sending = self.state.sending(tx) if tasks else {}
+        tasks = [task for task in tasks if self._read(task, answers.get(task.item.id), sending, batch)]
         tasks = self.identity.settle(tx, tasks, batch)
         self._load(tx, tasks)
         for task in tasks:
@@ -271,6 +272,7 @@ class Engine:
         effects = self.store.write(tx, [task.upsert for task in tasks if task.upsert is not None])
         changes = [self._remember(task, batch) for task in tasks]
         self.state.save(tx, [change for change in changes if change is not None])
+        self._note_sending(tx, tasks, sending, batch)
         self.store.tell_others(tx)
         here = {str(change.entity_id) for change in changes if change is not None}
         for table, ids in effects.edited.items():
@@ -304,7 +306,9 @@ class Engine:
                 tasks.append(task)
         return tasks
 
-    def _read(self, task: Task, answer: Answer | None, batch: Batch) -> bool:
+    def _read(
+        self, task: Task, answer: Answer | None, sending: Map[str, Map[str, object]], batch: Batch
+    ) -> bool:
         """Turn the item into a record; whether it could be."""
         if task.link is not None:
             task.base_monday, task.base_postgres = task.link.images(self.bound.kinds)
@@ -320,7 +324,30 @@ class Engine:
         if answer is not None:
             task.base_monday.update(answer.sent)
             task.base_postgres.update(answer.sent)
+        else:
+            self._know_own_words(task, sending.get(task.item.id, {}))
         return True
+
+    def _know_own_words(self, task: Task, told: Map[str, object]) -> None:
+        """An item shows what a run told it that was killed before it could write so down: both sides had agreed on that."""
+        for name, value in told.items():
+            if name in self.bound.kinds:
+                sent = from_json(self.bound.kinds[name], value)
+                if self.bound.same(name, task.record.get(name), sent):
+                    task.base_monday[name] = task.base_postgres[name] = task.record.get(name)
+
+    def _note_sending(
+        self, tx: Transaction, tasks: Sequence[Task], sending: Map[str, Map[str, object]], batch: Batch
+    ) -> None:
+        """Before anything is sent, what it is."""
+        told = {
+            one.item.id: {name: to_json(one.wanted.get(name)) for name in one.fields}
+            for one in batch.outgoing
+            if one.fields
+        }
+        over = [task.item.id for task in tasks if task.item.id in sending and task.item.id not in told]
+        if told or over:
+            self.state.note_sending(tx, told, over)
 
     def _sync_id(self, task: Task) -> str | None:
         """The row key that the tool has written into the item."""

@@ -162,6 +162,25 @@ class SyncState:
                 found.skips[monday_id] = Skip(monday_id, reason, row[12], bool(row[13]))
         return found
 
+    def sending(self, tx: Transaction) -> dict[str, Map[str, Any]]:
+        """What monday.com was being told when last heard of, by item id: as a rule nothing."""
+        rows = tx.rows(
+            "select monday_id, sending from sync_mapping where entity_type = %s and sending is not null"
+            " and monday_id is not null",
+            (self.entity_type,),
+        )
+        return {row[0]: row[1] for row in rows}
+
+    def note_sending(self, tx: Transaction, told: Map[str, Map[str, Any]], over: Iterable[str]) -> None:
+        """Write down what items are about to be told, and that it is over for others."""
+        tx.bulk(
+            "update sync_mapping as l set sending = new.sending from {rows}"
+            " where l.monday_id = new.id and l.entity_type = %(type)s",
+            {"id": "text", "sending": "jsonb"},
+            [*((item_id, dumps(fields).decode()) for item_id, fields in told.items()), *((one, None) for one in over)],
+            {"type": self.entity_type},
+        )
+
     def still_pausing(self, tx: Transaction, items: Sequence[Item]) -> set[str]:
         """Of these items, those that were refused as they are now, and whose next try is not due."""
         rows = tx.bulk(

@@ -15,8 +15,21 @@ from pathlib import Path
 
 import pytest
 
+from board_sync import BoardSync
 from db_connector import Database
-from tests.live import BOARDS, CONTACTS, ORGANIZATIONS, World, running, subscribe_to, until, world
+from monday_api import Monday
+from tests.live import (
+    BOARDS,
+    CONTACTS,
+    MAPPINGS,
+    ORGANIZATIONS,
+    World,
+    living,
+    running,
+    subscribe_to,
+    until,
+    world,
+)
 
 KILLS = int(os.environ.get("KILLS", "4"))
 SEED = int(os.environ.get("SEED", "1"))
@@ -78,6 +91,28 @@ def here(db: Database, database_url: str, home: Path) -> Iterator[World]:
         for board in (CONTACTS, ORGANIZATIONS):
             found.sandbox.admin("columns/add", board_id=board, id="sync_id", title="Sync ID", type="text")
         yield found
+
+
+@pytest.mark.parametrize("later", ["the row moves on", "nothing moves on"])
+def test_a_kill_after_monday_took_a_change_makes_no_conflict_with_oneself(here, later):
+    with living(here, subscribe=False) as live:
+        live.settle()
+    item, row = sorted(here.pairs().items())[0]
+    here.change("update contacts set notes = 'first' where id = %s", row)
+    with Monday(token=here.sandbox.token, url=here.sandbox.graphql_url) as monday:
+        sync = BoardSync(
+            here.db, monday, MAPPINGS["contacts"], CONTACTS, mappings=MAPPINGS, writes=(True, True)
+        )
+        (items,) = monday.items([item], sync.bound.column_ids, sync.bound.selection)
+        assert sync.writer.send(sync.engine.take(items, force=True).outgoing)
+    # Here it was killed: monday.com has the change, and nobody has written down that it has.
+    if later == "the row moves on":
+        here.change("update contacts set notes = 'second' where id = %s", row)
+    with living(here, subscribe=False) as live:
+        live.settle()
+    wanted = "first" if later == "nothing moves on" else "second"
+    assert here.snapshot()[item]["notes"] == wanted == here.row_of(item)["notes"]
+    assert here.sql("select * from sync_conflicts") == []
 
 
 def settle(here: World, seconds: float) -> None:

@@ -84,6 +84,7 @@ def went_on(loop: Scheduler, until_true: Callable[[], bool], seconds: float = 10
     thread.start()
     try:
         until(until_true, seconds)
+        assert thread.is_alive(), "the loop ended by itself"
     finally:
         loop.stop.set()
         thread.join(10)

@@ -35,6 +35,7 @@ NAMES = (
     "LOG_FORMAT",
 )
 BOARD = "MONDAY_BOARD_ID_"
+LOG_FORMATS = ("text", "json", "kestra")
 YES, NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 T = TypeVar("T")
@@ -111,7 +112,7 @@ def _settings(environment: Environment, start: Path, mistakes: list[str]) -> Set
         give_up_after=read("MONDAY_GIVE_UP_AFTER", _seconds, Settings.give_up_after),
         port=read("PORT", _port, Settings.port),
         debug=read("DEBUG", _switch, Settings.debug),
-        log_format=read("LOG_FORMAT", _log_format, Settings.log_format),
+        log_format=read("LOG_FORMAT", _log_format, _usual_log_format(environment)),
         environment=environment,
     )
 
@@ -261,7 +262,12 @@ def _switch(name: str, value: str) -> bool:
     return value.lower() in YES
 
 
+def _usual_log_format(environment: Environment) -> str:
+    """A task of Kestra inherits what its server was given, KESTRA_CONFIGURATION and others: log lines take its form."""
+    return "kestra" if any(name.startswith("KESTRA_") for name in environment) else Settings.log_format
+
+
 def _log_format(name: str, value: str) -> str:
-    if value.lower() not in ("text", "json"):
-        raise SettingsError(f"{name} must be text or json (not {_shown(value)}).")
+    if value.lower() not in LOG_FORMATS:
+        raise SettingsError(f"{name} must be {', '.join(LOG_FORMATS[:-1])} or {LOG_FORMATS[-1]} (not {_shown(value)}).")
     return value.lower()

@@ -33,14 +33,14 @@ FILE_ONLY = {"file_only": True}
 log = logging.getLogger("monday_sync")
 
 
-def to_stderr(quiet: bool = False, debug: bool = False, json_lines: bool = False, secrets: Iterable[str] = ()) -> None:
-    """Show log lines to the person; called again when more is known, it starts anew."""
+def to_stderr(quiet: bool = False, debug: bool = False, log_format: str = "text", secrets: Iterable[str] = ()) -> None:
+    """Show log lines to the person, or to a program as it reads them; called again when more is known, it starts anew."""
     handler = _Stderr()
     handler.setLevel(logging.DEBUG if debug else logging.WARNING if quiet else logging.INFO)
     handler.addFilter(lambda record: not getattr(record, "file_only", False) or bool(debug and record.exc_info))
-    if not json_lines and not debug:
+    if log_format == "text" and not debug:
         handler.addFilter(FEW)
-    handler.setFormatter(JsonLine(secrets) if json_lines else PersonLine(secrets))
+    handler.setFormatter(LINES[log_format](secrets))
     for name in LOGGERS:
         logger = logging.getLogger(name)
         for old in list(logger.handlers):
@@ -54,7 +54,7 @@ def to_stderr(quiet: bool = False, debug: bool = False, json_lines: bool = False
 def set_up(settings: Settings, quiet: bool = False, name: str = LOG_FILE) -> None:
     """Log as the settings say, to stderr and to the file."""
     secrets = secrets_of(settings)
-    to_stderr(quiet, settings.debug, settings.log_format == "json", secrets)
+    to_stderr(quiet, settings.debug, settings.log_format, secrets)
     handler = LogFile(settings.home, name)
     handler.setFormatter(JsonLine(secrets) if settings.log_format == "json" else FileLine(secrets))
     for name in LOGGERS:
@@ -169,6 +169,24 @@ class JsonLine(_Masked):
         if traceback := self.traceback(record):
             shape["traceback"] = traceback
         return json.dumps(shape, ensure_ascii=False)
+
+
+class KestraLine(_Masked):
+    """What Kestra finds in the output of a task and shows among its own lines: `::{"logs": [...]}::`."""
+
+    LEVELS = {"WARNING": "WARN", "CRITICAL": "ERROR"}
+
+    def format(self, record: logging.LogRecord) -> str:
+        lines = [self.told(record)]
+        if hint := getattr(record, "hint", ""):
+            lines.append(f"hint: {self.masked(hint)}")
+        lines += filter(None, [self.traceback(record)])
+        level = self.LEVELS.get(record.levelname, record.levelname)
+        return "::" + json.dumps({"logs": [{"level": level, "message": "\n".join(lines)}]}) + "::"
+
+
+LINES: dict[str, type[_Masked]] = {"text": PersonLine, "json": JsonLine, "kestra": KestraLine}
+"""By LOG_FORMAT: the shape of a line on stderr."""
 
 
 def _time(record: logging.LogRecord) -> str:

@@ -56,6 +56,7 @@ def test_the_home_is_the_projects_folder_unless_it_is_set(tmp_path: Path) -> Non
         ("DEBUG", "0", "debug", False),
         ("LOG_FORMAT", "JSON", "log_format", "json"),
         ("LOG_FORMAT", "  ", "log_format", "text"),
+        ("LOG_FORMAT", "kestra", "log_format", "kestra"),
     ],
 )
 def test_a_setting_is_read(home: Path, name: str, value: str, field: str, read: object) -> None:
@@ -91,6 +92,11 @@ def test_a_setting_that_cannot_be_right_is_named(home: Path, name: str, value: s
     assert mistakes_of(home, **{name: value}).startswith(name)
 
 
+def test_inside_kestra_log_lines_take_its_form_unless_another_is_asked_for(home: Path) -> None:
+    assert load(home, KESTRA_CONFIGURATION="x").log_format == "kestra"
+    assert load(home, KESTRA_CONFIGURATION="x", LOG_FORMAT="text").log_format == "text"
+
+
 def test_all_mistakes_are_named_at_once(home: Path) -> None:
     (home / ".env").write_text("DEBUG=maybe\nthis is no setting\n")
     message = mistakes_of(home, PORT="x", MONDAY_BOARD_ID_DATA="y", MONDAY_API_KEY_FILE="/no/such/file")
@@ -121,7 +127,9 @@ def test_the_env_file_itself_is_never_written_into_the_environment(home: Path) -
 @pytest.mark.parametrize("name", SECRETS)
 def test_a_secret_can_be_kept_in_a_file(home: Path, name: str) -> None:
     (home / "secret").write_text(SECRETS[name] + "\n")
-    field = {"MONDAY_API_KEY": "api_key", "MONDAY_WEBHOOK_SECRET": "webhook_secret", "DATABASE_URL": "database_url"}[name]
+    field = {"MONDAY_API_KEY": "api_key", "MONDAY_WEBHOOK_SECRET": "webhook_secret", "DATABASE_URL": "database_url"}[
+        name
+    ]
     assert getattr(load(home, **{f"{name}_FILE": str(home / "secret")}), field) == SECRETS[name]
     (home / ".env").write_text(f"{name}_FILE=secret\n")
     assert getattr(load(home), field) == SECRETS[name]

@@ -62,7 +62,7 @@ def test_quiet_leaves_warnings_and_errors(home: Path, capsys: pytest.CaptureFixt
 @pytest.mark.parametrize(
     "secret", ["key-nobody-may-see", "hook-nobody-may-see", "pa%40ss-word", "pa@ss-word", SECRETS.database_url]
 )
-@pytest.mark.parametrize("log_format", ["text", "json"])
+@pytest.mark.parametrize("log_format", ["text", "json", "kestra"])
 def test_secrets_are_masked_also_in_tracebacks(home: Path, capsys, secret: str, log_format: str):
     logs.set_up(settings(home, log_format=log_format))
     try:
@@ -84,6 +84,17 @@ def test_json_lines_are_one_object_each(home: Path, capsys: pytest.CaptureFixtur
     told = json.loads(capsys.readouterr().err)
     assert (told["level"], told["logger"], told["message"]) == ("warning", "monday_sync", "two\nlines é")
     assert json.loads(lines(home)[0]) == told
+
+
+@pytest.mark.parametrize(
+    "level, word", [("info", "INFO"), ("warning", "WARN"), ("error", "ERROR"), ("critical", "ERROR")]
+)
+def test_kestra_finds_level_and_message_in_a_line_of_its_own(home: Path, capsys, level: str, word: str):
+    logs.set_up(settings(home, log_format="kestra"))
+    getattr(logs.log, level)("two\nlines %s", "é", extra={"hint": "Mend it."})
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("::") and line.endswith("::")
+    assert json.loads(line[2:-2]) == {"logs": [{"level": word, "message": "two\nlines é\nhint: Mend it."}]}
 
 
 def test_a_full_file_moves_into_logs_and_the_oldest_goes(home: Path, monkeypatch: pytest.MonkeyPatch):

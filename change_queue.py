@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from collections.abc import Mapping as Map
 from dataclasses import dataclass
 from datetime import datetime
 
 from db_connector import Composable, Transaction, compose, identifier, joined, table_name
+from known_differences import pointing
 from mapping import ROOT, Mapping
 
 CHANNEL = "monday_sync"
@@ -84,7 +86,7 @@ def _install_on(tx: Transaction, table: str, watchers: Sequence[Watched], schema
     tx.execute(
         compose(
             "create or replace function {function}() returns trigger language plpgsql security definer"
-            " set search_path = {schema}, pg_temp as $body$\n"
+            " set search_path = {schema}, pg_temp as $monday_sync_body$\n"
             "-- {marks}\n"
             "begin\n"
             "    if current_setting('monday_sync.origin', true) = 'tool' then return null; end if;\n"
@@ -94,7 +96,7 @@ def _install_on(tx: Transaction, table: str, watchers: Sequence[Watched], schema
             "    end if;\n"
             "    if found then perform pg_notify('{channel}', tg_table_name); end if;\n"
             "    return null;\n"
-            "end $body$",
+            "end $monday_sync_body$",
             function=function,
             schema=identifier(schema),
             marks=compose(" ".join(_mark(one) for one in watchers)),
@@ -198,29 +200,11 @@ def _is_shared(mapping: Mapping, table: str) -> bool:
 
 def showing(tx: Transaction, mapping: Mapping, table: str, ids: Iterable[str]) -> list[tuple[str, str]]:
     """Which root rows show these rows of a table."""
-    key, root = identifier(mapping.primary_key), table_name(mapping.table)
-    parts = []
-    for one in mapping.related.values():
-        if one.table != table or one.child is not None:
-            continue
-        if one.parent == ROOT:
-            text = "select r.{via}::text, r.{key}::text from {root} as r where r.{via}::text = any(%(ids)s)"
-            parts.append(compose(text, via=identifier(str(one.via)), key=key, root=root))
-        else:
-            parent = mapping.related[one.parent]
-            text = (
-                "select p.{via}::text, r.{key}::text from {parent} as p join {root} as r on r.{link} = p.id"
-                " where p.{via}::text = any(%(ids)s)"
-            )
-            parts.append(
-                compose(
-                    text, via=identifier(str(one.via)), key=key, root=root, parent=table_name(parent.table),
-                    link=identifier(str(parent.via)),
-                )
-            )  # fmt: skip
-    if not parts:
+    names = [one.name for one in mapping.related.values() if one.table == table and one.child is None]
+    if not names:
         return []
-    return [(row[0], row[1]) for row in tx.rows(joined(" union ", parts), {"ids": sorted(ids)})]
+    statement = compose("select distinct row_id, root from ({uses}) as uses", uses=pointing(mapping, names))
+    return [(row[0], row[1]) for row in tx.rows(statement, {"ids": sorted(ids)})]
 
 
 def dates(tx: Transaction, mapping: Mapping) -> dict[str, datetime]:
@@ -235,14 +219,18 @@ def done(tx: Transaction, ids: Sequence[int]) -> None:
     tx.execute("delete from sync_outbox where id = any(%s)", (list(ids),))
 
 
-def note_edited(tx: Transaction, mappings: Iterable[Mapping], table: str, ids: set[str], known: set[str]) -> None:
-    """The tool itself edited shared rows: note every other record that shows them. `known` are the root rows at hand."""
+def note_edited(tx: Transaction, mappings: Iterable[Mapping], table: str, editors: Map[str, set[str]]) -> None:
+    """Items were edited, and with them shared rows: note every other record that shows those.
+
+    `editors` has the root rows of the edited items by the id of the row that they changed. Where there are several, each
+    may not know what another one's item brought.
+    """
     rows = [
         (mapping.entity_type, mapping.table, root)
         for mapping in mappings
         if _is_shared(mapping, table) and installed(tx, mapping)
-        for _, root in showing(tx, mapping, table, ids)
-        if root not in known
+        for row_id, root in showing(tx, mapping, table, editors)
+        if editors[row_id] != {root}
     ]
     tx.bulk(
         "insert into sync_outbox (entity_type, table_name, row_id, operation) select type, at, row_id, 'update' from {rows}",

@@ -309,9 +309,9 @@ class RecordStore:
         for step in self.mapping.order:
             self._write_related(tx, [self.homes[one.name] for one in step], upserts, effects)
         self._write_roots(tx, upserts)
-        edited = {one.root_id for one in upserts if one.changed and not one.adopts and one.touches(self.root.names)}
-        if edited:
-            effects.edited.setdefault(self.mapping.table, set()).update(edited)
+        for one in upserts:
+            if one.changed and not one.adopts and one.touches(self.root.names):
+                effects.note_edited(self.mapping.table, one.root_id, one.root_id)
         for related in self.mapping.children:
             self._write_children(tx, self.homes[related.name], upserts)
         self._reload_redirected(tx, effects)

@@ -26,10 +26,15 @@ if TYPE_CHECKING:
 class Effects:
     """What writing some records did to rows that others show too."""
 
-    edited: dict[str, set[str]] = field(default_factory=dict)
-    """Rows (by table) that an edit has changed: news for everybody who shows them."""
+    edited: dict[str, dict[str, set[str]]] = field(default_factory=dict)
+    """Rows (by table and id) that edits have changed, and the root rows whose items were edited: news for everybody else
+    who shows them."""
     redirected: dict[int, tuple[Upsert, set[str]]] = field(default_factory=dict)
     """Records for which a shared row points at other rows than their own, and which those are."""
+
+    def note_edited(self, table: str, row_id: str, root_id: str) -> None:
+        """An item's edit has changed a row."""
+        self.edited.setdefault(table, {}).setdefault(row_id, set()).add(root_id)
 
 
 @dataclass(slots=True)
@@ -120,7 +125,7 @@ class Settlement:
                 row.claimed = True
             elif row.id == want.current:
                 if self._change(want, row) and not row.new:
-                    effects.edited.setdefault(self.related.table, set()).add(row.id)
+                    effects.note_edited(self.related.table, row.id, want.upsert.root_id)
             else:
                 self._fill(want, row)
 

@@ -274,9 +274,8 @@ class Engine:
         self.state.save(tx, [change for change in changes if change is not None])
         self._note_sending(tx, tasks, sending, batch)
         self.store.tell_others(tx)
-        here = {str(change.entity_id) for change in changes if change is not None}
-        for table, ids in effects.edited.items():
-            change_queue.note_edited(tx, self.store.owners.values(), table, ids, here)
+        for table, editors in effects.edited.items():
+            change_queue.note_edited(tx, self.store.owners.values(), table, editors)
         self._save(tx, answers, batch)
         for key in {answer.made_under for answer in made}:
             self.state.drop_intents(tx, key, [])

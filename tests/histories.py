@@ -336,7 +336,7 @@ class History:
     world: World
     setup: Setup
     written: list[Write] = field(default_factory=list)
-    replaced: set[tuple[str, str]] = field(default_factory=set)
+    replaced: set[tuple[str, str | None]] = field(default_factory=set)
     exposed: set[tuple[str, str]] = field(default_factory=set)
     """What was written on the board between a run's reading and its writing of that very field: it may be written over."""
     codes: list[str] = field(default_factory=list)
@@ -596,6 +596,7 @@ class History:
         for one in p.fields:
             if one.shared:
                 self._replace(one, code)
+                self.replaced.add((one.name, row["fields"][one.name]))
         self._do(f"update {p.table} set {p.via} = %s where id = %s::uuid", target["client"], row["id"])
         if code in self.removed:
             self.revived.add(code)

@@ -113,3 +113,18 @@ def test_an_archived_row_that_was_edited_is_not_deleted_with_its_item(history):
     h.run()
 
     h.quiet()
+
+
+def test_edits_of_a_shared_row_from_several_items_at_once_reach_all_who_show_it(history):
+    h = history(profile="projects")
+    h.monday_create({"customer.name": 0, "customer.phone": 0, "customer.email": 1})
+    h.monday_duplicate("C1")
+    h.monday_duplicate("C1")
+    h.run("both")
+    h.monday_edit("C1", h.profile.field("customer.name"), 0)
+    h.monday_edit("C2", h.profile.field("customer.phone"), 0)
+    h.monday_edit("C3", h.profile.field("title"), 0)
+
+    h.quiet()
+
+    assert len({(item["fields"]["customer.name"], item["fields"]["customer.phone"]) for item in h.items()}) == 1

@@ -76,7 +76,9 @@ def register(cli: click.Group, command: Callable[..., Any], example: type[click.
         from webhook_handler import serve
 
         asked = until_signalled()
-        with open_daemon(settings, entities, Habits(debounce_s=debounce, catch_up_every_s=catch_up_every * 60)) as daemon:
+        with open_daemon(
+            settings, entities, Habits(debounce_s=debounce, catch_up_every_s=catch_up_every * 60)
+        ) as daemon:
             door = serve(daemon, host, settings.port if port is None else port, settings.webhook_secret)
             click.echo(f"listening on {door.url}")
             sys.stdout.flush()
@@ -107,7 +109,6 @@ def register(cli: click.Group, command: Callable[..., Any], example: type[click.
             log.info("Stopping: what is in flight is finished first.")
             finished = daemon.stop()
         leave(finished)
-
 
     @command("scheduled", "scheduled --interval 30 --run-immediately")
     @click.option("--interval", type=click.FloatRange(0.01), metavar="MINUTES", help="Run this often. [default: 60]")

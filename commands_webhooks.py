@@ -107,7 +107,9 @@ def show(steps: Sequence[Step], as_json: bool, words: dict[str, str]) -> None:
         return
     from console import show_table
 
-    rows = [(step.entity, step.board_id, step.event, step.id or "", step.problem or words[step.action]) for step in steps]
+    rows = [
+        (step.entity, step.board_id, step.event, step.id or "", step.problem or words[step.action]) for step in steps
+    ]
     show_table("", ("entity", "board", "event", "webhook", "state"), rows)
 
 

@@ -10,12 +10,20 @@ from errors import SettingsError
 
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
-FIELDS = (("minute", 0, 59, ()), ("hour", 0, 23, ()), ("day", 1, 31, ()), ("month", 1, 12, MONTHS), ("weekday", 0, 7, DAYS))
+FIELDS = (
+    ("minute", 0, 59, ()),
+    ("hour", 0, 23, ()),
+    ("day", 1, 31, ()),
+    ("month", 1, 12, MONTHS),
+    ("weekday", 0, 7, DAYS),
+)
 NAMED = {
     "@yearly": "0 0 1 1 *", "@annually": "0 0 1 1 *", "@monthly": "0 0 1 * *", "@weekly": "0 0 * * 0",
     "@daily": "0 0 * * *", "@midnight": "0 0 * * *", "@hourly": "0 * * * *",
 }  # fmt: skip
-HINT = 'Five fields: minute hour day month weekday; "*/5 * * * *" is every 5 minutes, "30 2 * * mon-fri" 2:30 on workdays.'
+HINT = (
+    'Five fields: minute hour day month weekday; "*/5 * * * *" is every 5 minutes, "30 2 * * mon-fri" 2:30 on workdays.'
+)
 FARTHEST = timedelta(days=4 * 366 + 1)
 
 

@@ -183,7 +183,9 @@ class Daemon:
         try:
             with self.parts.db.transaction(read_only=True) as tx:
                 waits, age, aside = inbox.depth(tx)
-                outbox = {one.mapping.entity: outbox_depth(tx, one.mapping.entity_type) for one in self.workers.values()}
+                outbox = {
+                    one.mapping.entity: outbox_depth(tx, one.mapping.entity_type) for one in self.workers.values()
+                }
             database: dict[str, Any] = {"ok": True}
             shown = {"entries": waits, "oldest_seconds": round(age, 3), "set_aside": aside}
         except DatabaseError as exc:
@@ -272,7 +274,9 @@ def _check_triggers(db: Database, chosen: Chosen, habits: Habits) -> None:
     if not habits.pushes:
         return
     with db.transaction(read_only=True) as tx:
-        lacking = [one.entity for one, _ in chosen if one.direction in TO_MONDAY and not change_queue.installed(tx, one)]
+        lacking = [
+            one.entity for one, _ in chosen if one.direction in TO_MONDAY and not change_queue.installed(tx, one)
+        ]
     if not lacking:
         return
     message, hint = f"The tables of {', '.join(lacking)} have no triggers.", "run: python main.py setup"

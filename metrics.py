@@ -114,7 +114,9 @@ class Metrics:
         self.pulled = Histogram("monday_sync_pull_seconds", "From an event's arrival to its rows.", ["entity"])
         self.pushed = Histogram("monday_sync_push_seconds", "From a commit to the board.", ["entity"])
         self.records = Counter("monday_sync_records_total", "Records written.", ["entity", "side", "operation"])
-        self.echoes = Counter("monday_sync_echoes_total", "Events that were the tool's own writes coming back.", ["entity"])
+        self.echoes = Counter(
+            "monday_sync_echoes_total", "Events that were the tool's own writes coming back.", ["entity"]
+        )
         self.near_misses = Counter(
             "monday_sync_near_misses_total", "News about items the tool had written less than 10 s before.", ["entity"]
         )
@@ -123,7 +125,9 @@ class Metrics:
         self.inbox = Gauge("monday_sync_inbox_entries", "Events that wait.", ["state"])
         self.inbox_age = Gauge("monday_sync_inbox_oldest_seconds", "How long the oldest event has been waiting.")
         self.outbox = Gauge("monday_sync_outbox_entries", "Changes of rows that wait.", ["entity"])
-        self.outbox_age = Gauge("monday_sync_outbox_oldest_seconds", "How long the oldest has been waiting.", ["entity"])
+        self.outbox_age = Gauge(
+            "monday_sync_outbox_oldest_seconds", "How long the oldest has been waiting.", ["entity"]
+        )
         self.set_aside = Gauge("monday_sync_set_aside_records", "Records given up after their tries.", ["entity"])
         self.last_success = Gauge("monday_sync_last_success_timestamp_seconds", "When work last went well.", ["entity"])
         self.listening = Gauge("monday_sync_listening", "1 while the daemon hears of changes in PostgreSQL.")

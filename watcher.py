@@ -80,7 +80,9 @@ class LivePush(Push):
     def ripe(self, tx: Transaction) -> Ripe:
         """What the outbox holds, without the records that are still being changed."""
         noted = change_queue.noted(tx, self.sync.mapping, ENTRIES_AT_ONCE)
-        at: dict[int, datetime] = dict(tx.rows("select id, changed_at from sync_outbox where id = any(%s)", (noted.ids,)))
+        at: dict[int, datetime] = dict(
+            tx.rows("select id, changed_at from sync_outbox where id = any(%s)", (noted.ids,))
+        )
         now: datetime = tx.value("select clock_timestamp()")
         ripe = Ripe(now=now)
         early = self._points_at_unlinked(tx, list(noted.roots))

@@ -18,7 +18,6 @@ ITEM_IDS = ("pulseId", "itemId", "subitem")
 """Of an event's ids the first that is there is its item's: no kind of event has them all."""
 BOARD_IDS = ("boardId", "sourceBoardId", "destBoardId")
 PARENT_BOARD_IDS = ("parentItemBoardId", "parentBoardId")
-GONE = frozenset({"archive_pulse", "item_archived", "delete_pulse", "item_deleted"})
 NEW_COLUMN = "create_column"
 PROBE = "monday_sync_test"
 """The event of `webhooks test`: it asks for nothing, and comes out at the other end."""
@@ -91,7 +90,12 @@ def _trigger_id(event: Mapping[str, Any]) -> str:
     """
     if given := _text(event.get("triggerUuid")):
         item = next((found for name in ITEM_IDS if (found := number(event.get(name)))), "")
-        parts = (number(event.get("subscriptionId")) or "", given.replace("#", ""), item, _text(event.get("columnId")) or "")
+        parts = (
+            number(event.get("subscriptionId")) or "",
+            given.replace("#", ""),
+            item,
+            _text(event.get("columnId")) or "",
+        )
         return "/".join(parts)
     content = orjson.dumps({**event, "isRetry": None}, option=orjson.OPT_SORT_KEYS)
     return "content/" + hashlib.blake2b(content, digest_size=16).hexdigest()

@@ -45,7 +45,9 @@ class Probe:
 
     def __init__(self, base_url: str | None, gate: Gate, db: Database, board_id: str) -> None:
         if not base_url:
-            raise SettingsError("WEBHOOK_BASE_URL is not set.", hint="Set it to the public address of `main.py webhook`.")
+            raise SettingsError(
+                "WEBHOOK_BASE_URL is not set.", hint="Set it to the public address of `main.py webhook`."
+            )
         self.base_url, self.gate, self.db, self.board_id = base_url, gate, db, board_id
         self.trigger = f"test-{uuid.uuid4().hex}"
         self.url = f"{base_url}/webhook/{gate.token(board_id)}"

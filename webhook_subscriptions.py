@@ -71,7 +71,8 @@ class Subscriptions:
         """Where monday.com is to send a board's events. Whoever sees it can send events of that board."""
         if not self.base_url:
             raise SettingsError(
-                "WEBHOOK_BASE_URL is not set.", hint="Set it to the address under which monday.com reaches this machine."
+                "WEBHOOK_BASE_URL is not set.",
+                hint="Set it to the address under which monday.com reaches this machine.",
             )
         return f"{self.base_url}/webhook/{self.gate.token(board_id)}"
 

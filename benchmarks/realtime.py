@@ -46,7 +46,10 @@ BARE, TOOL = "benchmarks.bare_webhook", "webhook"
 
 def run(bench: Bench) -> None:
     """Measure and print."""
-    with bench.database() as name, child("sandbox", "--port", "0", "--boards", "organizations:5,contacts:200") as sandbox:
+    with (
+        bench.database() as name,
+        child("sandbox", "--port", "0", "--boards", "organizations:5,contacts:200") as sandbox,
+    ):
         stage, mapping = Stage(bench, name, sandbox.split()[-1]), load_mappings([PROJECT / "mappings"])["contacts"]
         with bench.postgres.open(name) as db:
             with db.transaction() as tx:
@@ -55,7 +58,9 @@ def run(bench: Bench) -> None:
                 table = Table(f"Real time: {EDITS} edits each way, one at a time")
                 latency(table, stage, db, base, mapping)
                 table.show()
-            table = Table(f"Acknowledgements: {EVENTS:,} signed events over {CONNECTIONS} connections, {bench.repeat} times")
+            table = Table(
+                f"Acknowledgements: {EVENTS:,} signed events over {CONNECTIONS} connections, {bench.repeat} times"
+            )
             acknowledgements(table, stage, bench.repeat)
             table.show()
 
@@ -221,10 +226,13 @@ def load(stage: Stage, url: str, items: list[str], name: str) -> dict[str, Any]:
         plan = folder / "plan.json"
         plan.write_bytes(orjson.dumps({"url": url, "connections": CONNECTIONS, "headers": headers, "bodies": bodies}))
         done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.load", str(plan)], cwd=PROJECT, capture_output=True, check=True, timeout=300
+            [sys.executable, "-m", "benchmarks.load", str(plan)],
+            cwd=PROJECT,
+            capture_output=True,
+            check=True,
+            timeout=300,
         )
     found = orjson.loads(done.stdout)
     if found["refused"]:
         raise Failed(f"{found['refused']} events were refused: {found['why']}")
     return dict(found)
-

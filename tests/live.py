@@ -136,7 +136,9 @@ def shown(item: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def world(db: Database, url: str, home: Path, boards: str = "organizations:3,contacts:6", **how: Any) -> Iterator[World]:
+def world(
+    db: Database, url: str, home: Path, boards: str = "organizations:3,contacts:6", **how: Any
+) -> Iterator[World]:
     """A sandbox with the second profile's boards, and the triggers in the database."""
     with db.transaction() as tx:
         change_queue.install(tx, [MAPPINGS[name] for name in SECOND_PROFILE])
@@ -165,7 +167,9 @@ class Live:
         end = time.monotonic() + seconds
         quiet = 0
         while quiet < 3:
-            assert time.monotonic() < end, f"still busy after {seconds} s: {self.world.waiting()} {self.daemon.health()}"
+            assert time.monotonic() < end, (
+                f"still busy after {seconds} s: {self.world.waiting()} {self.daemon.health()}"
+            )
             self.world.sandbox.admin("webhooks/wait", seconds=5)
             idle = self.world.waiting() == (0, 0) and all(one.caught_up for one in self.daemon.workers.values())
             quiet = quiet + 1 if idle else 0
@@ -174,8 +178,12 @@ class Live:
 
 @contextmanager
 def living(
-    world: World, entities: Sequence[str] = SECOND_PROFILE, habits: Habits = QUICK, subscribe: bool = True,
-    settings: Settings | None = None, caught_up: bool = True,
+    world: World,
+    entities: Sequence[str] = SECOND_PROFILE,
+    habits: Habits = QUICK,
+    subscribe: bool = True,
+    settings: Settings | None = None,
+    caught_up: bool = True,
 ) -> Iterator[Live]:
     """A daemon with its door open, its webhooks made, and everything looked over once."""
     settings = settings or world.settings

@@ -215,12 +215,20 @@ def test_a_test_event_passes_every_stage_of_a_daemon_that_works(run_cli, here):
         code, passed = stages(run_cli, here, live.base)
         assert code == 0 and [one["ok"] for one in passed] == [True] * 6
         code, passed = stages(run_cli, here, live.base, MONDAY_WEBHOOK_SECRET="another secret of thirty-two bytes")
-        assert code == 1 and passed[-1]["name"] == "accept a signed event" and "MONDAY_WEBHOOK_SECRET" in passed[-1]["hint"]
+        assert (
+            code == 1
+            and passed[-1]["name"] == "accept a signed event"
+            and "MONDAY_WEBHOOK_SECRET" in passed[-1]["hint"]
+        )
 
 
 def test_a_test_event_says_that_nobody_is_there_or_somebody_else(run_cli, here, address):
     code, passed = stages(run_cli, here, "http://127.0.0.1:9")
-    assert code == 1 and [one["name"] for one in passed] == ["reach the address"] and "main.py webhook" in passed[0]["hint"]
+    assert (
+        code == 1
+        and [one["name"] for one in passed] == ["reach the address"]
+        and "main.py webhook" in passed[0]["hint"]
+    )
     code, passed = stages(run_cli, here, here.sandbox.url)
     assert code == 1 and passed[-1]["name"] == "reach the address" and "something else" in passed[-1]["hint"].lower()
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from db_connector import Database
+from errors import GuardStop
+from live_pull import LatelyRemoved
 from tests.live import (
     BOARDS,
     CONTACTS,
@@ -93,7 +95,14 @@ def test_a_repeated_delivery_has_the_same_trigger_and_another_item_of_the_trigge
 
 
 def test_nothing_of_what_a_cell_shows_is_kept_of_an_event():
-    event = {"boardId": 7, "pulseId": 8, "pulseName": "Ann", "value": {"value": "secret"}, "previousValue": {}, "body": "x"}
+    event = {
+        "boardId": 7,
+        "pulseId": 8,
+        "pulseName": "Ann",
+        "value": {"value": "secret"},
+        "previousValue": {},
+        "body": "x",
+    }
     found = event_from({"event": event})
     assert found is not None and found.body == {"boardId": 7, "pulseId": 8}
     assert found.on(frozenset({"7"})) == (Hint("7", "8"),)
@@ -154,11 +163,14 @@ def test_an_item_that_moves_to_a_board_that_nobody_listens_to_is_missed_at_the_n
 def test_a_new_column_with_values_is_known_to_the_next_event(db, database_url, home):
     with world(db, database_url, home) as here, living(here) as live:
         worker = live.daemon.workers[CONTACTS]
-        worker.sync_for([])
+        here.sandbox.admin("items/change", item_id=first_item(here), values={"notes": "before"})
+        live.settle()
+        before = worker.live
+        assert before is not None and not before.knows({"extra"})
         here.sandbox.admin("columns/add", board_id=CONTACTS, id="extra", title="Extra", type="text")
         live.event(type="create_column", columnId="extra", triggerUuid="t1")
-        live.settle()
-        assert worker.sync_for([]).board.column("extra") is not None
+        here.sandbox.admin("items/change", item_id=first_item(here), values={"notes": "after"})
+        until(lambda: worker.live and worker.live.knows({"extra"}), what="the board's new column")
 
 
 # Events are hints
@@ -252,6 +264,23 @@ def test_an_item_that_is_not_shown_yet_is_asked_for_again(live):
     assert here.differences() == []
 
 
+def test_an_event_alone_makes_no_item_gone(live):
+    here, item = live.world, first_item(live.world)
+    here.sandbox.admin("faults/add", kind="drop_item", item_id=item, count=2)
+    assert live.event(type="delete_pulse", itemId=int(item), triggerUuid="d1").status_code == 200
+    live.settle()
+    assert here.row_of(item)["archived_at"] is None and item in here.pairs()
+
+
+def test_removals_that_failed_do_not_count_towards_the_guard():
+    removed = LatelyRemoved()
+    for _ in range(3):
+        removed.check("contacts", 15, 100)
+    removed.count(15)
+    with pytest.raises(GuardStop):
+        removed.check("contacts", 15, 85)
+
+
 def test_one_row_that_postgresql_refuses_costs_one_item_only(live):
     here = live.world
     items = sorted(here.snapshot(), key=int)
@@ -324,7 +353,9 @@ def test_the_tools_own_writes_come_back_as_nothing(live):
 def test_an_automation_that_rewrites_the_value_a_millisecond_later_is_news(live):
     here, item = live.world, first_item(live.world)
     row = here.pairs()[item]
-    here.sandbox.admin("automations/add", board_id=CONTACTS, column_id="notes", set_column_id="notes", value="by the book")
+    here.sandbox.admin(
+        "automations/add", board_id=CONTACTS, column_id="notes", set_column_id="notes", value="by the book"
+    )
     here.change("update contacts set notes = 'as I like it' where id = %s", row)
     until(lambda: here.row_of(item)["notes"] == "by the book", what="the automation's value")
     live.settle()
@@ -509,5 +540,3 @@ def test_a_daemon_a_run_and_a_second_daemon_work_at_once_and_nothing_is_done_twi
         names = [item["name"] for item in here.snapshot().values()]
         assert sorted(names) == sorted(set(names)) and len(names) == 18
         assert one.end() == 0
-
-

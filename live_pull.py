@@ -1,0 +1,167 @@
+"""monday.com → PostgreSQL in real time: the items that events hint at are read again, and the one cycle runs over them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from board_sync import BoardSync, too_many
+from db_connector import Transaction
+from errors import GuardStop
+from inbox import Entry
+from logs import FILE_ONLY
+from metrics import Metrics
+from models import Item
+
+log = logging.getLogger("monday_sync")
+
+NEAR_S = 10.0
+GUARD_WINDOW_S = 600.0
+TRIES_UNSEEN = 3
+"""How often an item that monday.com does not show is asked for, before the whole board is looked over."""
+
+
+class OwnWrites:
+    """Which items the tool has just written. Nothing is decided by it: it only tells echoes from near misses."""
+
+    def __init__(self) -> None:
+        self._at: dict[str, float] = {}
+
+    def note(self, item_ids: Iterable[str]) -> None:
+        """These have been written now."""
+        now = time.monotonic()
+        self._at = {item_id: at for item_id, at in self._at.items() if now - at < NEAR_S}
+        self._at |= dict.fromkeys(item_ids, now)
+
+    def near(self, item_id: str) -> bool:
+        """Whether it was written less than 10 s ago."""
+        return time.monotonic() - self._at.get(item_id, -NEAR_S) < NEAR_S
+
+
+class LatelyRemoved:
+    """Holds back removals that come one by one and are too many together."""
+
+    def __init__(self) -> None:
+        self._counts: list[tuple[float, int]] = []
+
+    def check(self, entity: str, more: int, active: int) -> None:
+        """Raise GuardStop when so many go within some minutes that a person has to say so first."""
+        now = time.monotonic()
+        self._counts = [(at, count) for at, count in self._counts if now - at < GUARD_WINDOW_S]
+        lately = sum(count for _, count in self._counts)
+        if too_many(more + lately, active + lately):
+            raise GuardStop(
+                f"{more + lately} of {active + lately} {entity} were removed on the board within"
+                f" {GUARD_WINDOW_S / 60:.0f} minutes; the entity waits.",
+                hint=f"If they are to go: python main.py monday-to-pg --entity {entity} --allow-mass-delete",
+            )
+
+    def count(self, removed: int) -> None:
+        """So many are gone now."""
+        self._counts.append((time.monotonic(), removed))
+
+
+class LivePull:
+    """Reads hinted items of one board, and brings them in. It is used by one thread."""
+
+    def __init__(
+        self, sync: BoardSync, own: OwnWrites, removed: LatelyRemoved, metrics: Metrics,
+        look_over: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        self.sync, self.own, self.removed, self.metrics, self.look_over = sync, own, removed, metrics, look_over
+        self.entity = sync.mapping.entity
+
+    def take(self, tx: Transaction, entries: Sequence[Entry]) -> tuple[list[Entry], bool]:
+        """Read the items that the entries name, once each. The entries to come back to, and whether rows changed."""
+        self.sync.engine.identity.started = tx.value("select now()")
+        by_item: dict[str, list[Entry]] = {}
+        for one in entries:
+            by_item.setdefault(str(one.item_id), []).append(one)
+        changed: dict[str, str | None] = {}
+        seen: dict[str, Item] = {}
+        for items in self._items(list(by_item), seen):
+            batch = self.sync.engine.take(items)
+            changed |= {one.monday_id: one.entity_id for one in batch.logs if one.monday_id and one.status == "success"}
+            self.sync.deliver(batch)
+        again = self._settle_absent(by_item, seen)
+        if self.sync.mapping.key:
+            self._take_freed()
+        self._tell(by_item, changed)
+        return again, bool(changed)
+
+    def take_unsettled(self, tx: Transaction) -> None:
+        """Items that showed an item without a row, now that there may be one."""
+        for items in self._items(self.sync.state.unsettled(tx), {}):
+            self.sync.deliver(self.sync.engine.take(items, force=True))
+
+    def _items(self, ids: list[str], seen: dict[str, Item]) -> Iterator[list[Item]]:
+        """Those of the items that are here, page by page; `seen` takes all that monday.com knows, elsewhere or archived.
+
+        One that has gone to another board does not come with this board's cells; what it is, is asked once more.
+        """
+        sync, odd = self.sync, dict[str, str]()
+        pages = sync.monday.items(
+            ids,
+            sync.bound.column_ids,
+            sync.bound.selection,
+            on_malformed=lambda item_id, why: odd.update({item_id: why}),
+        )
+        for items in pages:
+            seen |= {item.id: item for item in items}
+            yield [item for item in items if self._is_here(item)]
+        for items in sync.monday.items([item_id for item_id in odd if item_id in ids], (), ""):
+            seen |= {item.id: item for item in items if not self._is_here(item)}
+
+    def _is_here(self, item: Item) -> bool:
+        return item.state == "active" and item.board_id in (None, self.sync.board.id)
+
+    def _take_freed(self) -> None:
+        """Items that were left out because another one had their key, once that key is free."""
+        with self.sync.db.transaction(read_only=True) as tx:
+            ids = self.sync.engine.waiting_for_a_free_key(tx)
+        for items in self._items(ids, {}):
+            self.sync.deliver(self.sync.engine.take(items))
+
+    def _settle_absent(self, by_item: dict[str, list[Entry]], seen: dict[str, Item]) -> list[Entry]:
+        """Items that are archived, deleted or elsewhere are gone. One that is not shown at all may just be late.
+
+        Not even an event that says so makes it gone: monday.com shows deleted items for weeks, as deleted.
+        """
+        again: list[Entry] = []
+        for item_id in by_item.keys() - seen.keys():
+            entries = by_item[item_id]
+            if all(one.attempts < TRIES_UNSEEN for one in entries):
+                again += entries
+            else:
+                self.look_over(f"item {item_id} is not shown any more")
+        self._remove([item_id for item_id, item in seen.items() if not self._is_here(item)])
+        return again
+
+    def _remove(self, item_ids: list[str]) -> None:
+        """Deal with the rows of items that are gone."""
+        if not item_ids:
+            return
+        with self.sync.db.transaction(read_only=True) as tx:
+            links = self.sync.state.find(tx, [(item_id, "") for item_id in item_ids]).links
+        living = [item_id for item_id, link in links.items() if not link.archived]
+        if living:
+            self.removed.check(self.entity, len(living), self.sync.active())
+            self.sync.engine.remove(living)
+            self.removed.count(len(living))
+
+    def _tell(self, by_item: dict[str, list[Entry]], changed: dict[str, str | None]) -> None:
+        """One line for each item, from the event to the row; and whether it was the tool's own doing."""
+        for item_id, entries in by_item.items():
+            events = ", ".join(f"{one.event} {one.trigger_id}" for one in entries)
+            near = self.own.near(item_id)
+            if item_id in changed:
+                what = f"{self.sync.mapping.entity_type} {changed[item_id]}"
+                self.metrics.records.add(self.entity, "postgres", "written")
+                if near:
+                    self.metrics.near_misses.add(self.entity)
+            else:
+                what = "nothing new" + (" (the tool's own write)" if near else "")
+                if near:
+                    self.metrics.echoes.add(self.entity)
+            log.info("Item %s: %s (%s)", item_id, what, events, extra=FILE_ONLY)

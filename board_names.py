@@ -61,12 +61,13 @@ def column_names(titles: Mapping[str, str], style: str = "exact", taken: Iterabl
 def free_name(title: str, column: str, style: str, used: Set[str]) -> str:
     """The name of one column among names that are used."""
     plain = style == "plain"
-    wanted = shortened(snake_case(title) or snake_case(column) if plain else written(title) or column, column)
+    shown = snake_case(title) or snake_case(column) if plain else written(title)
+    wanted = shortened(shown or column, column)
     if plain and wanted in RESERVED:
         wanted += "_"
     if wanted not in used and wanted not in SYSTEM_COLUMNS:
         return wanted
-    with_id = shortened(f"{wanted}_{snake_case(column)}" if plain else f"{wanted} ({column})", f"{title} {column}")
+    with_id = shortened(f"{wanted}_{snake_case(column) or column}" if plain else f"{wanted} ({column})", f"{title} {column}")
     number = 2
     while with_id in used:
         with_id = shortened(f"{wanted}_{number}" if plain else f"{wanted} ({number})", f"{column} {number}")

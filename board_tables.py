@@ -217,8 +217,8 @@ def unlink(tx: Transaction, mapping: EntityMapping, column: str) -> None:
 
 def _function(name: str, body: str) -> str:
     return (
-        f"create or replace function {name}() returns trigger language plpgsql as $links$\n"
-        f"begin\n    {body}\n    return null;\nend $links$"
+        f"create or replace function {name}() returns trigger language plpgsql as $monday_sync_links$\n"
+        f"begin\n    {body}\n    return null;\nend $monday_sync_links$"
     )
 
 

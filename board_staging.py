@@ -81,8 +81,11 @@ class Staging:
         try:
             self._read()
             self._validate()
+            with self.db.transaction(read_only=True) as tx:
+                gone = self._gone(tx, allow_mass_delete)
+            self._confirm(gone)
             with self.db.transaction() as tx:
-                self._make_live(tx, allow_mass_delete)
+                self._make_live(tx, gone)
         finally:
             self._drop()
         with self.db.autocommit() as session:
@@ -257,10 +260,16 @@ class Staging:
 
     # Making it live
 
-    def _make_live(self, tx: Transaction, allow_mass_delete: bool) -> None:
+    def _confirm(self, gone: list[str]) -> None:
+        """An item that pages and listings lack is gone only if monday.com says so when it is asked for it."""
+        try:
+            self.pull._confirmed_gone(gone)
+        except Incomplete as exc:
+            raise ValidationFailed(exc.message, hint=AS_IT_WAS) from exc
+
+    def _make_live(self, tx: Transaction, gone: Sequence[str]) -> None:
         """Insert, update and archive what differs, and remember it, in this one transaction."""
         take_turn(tx)
-        gone = self._gone(tx, allow_mass_delete)
         inserted = tx.execute(self._composed(INSERT), self._params)
         restored = int(tx.value(self._composed(RESTORED), self._params))
         updated = tx.execute(self._composed(UPDATE), self._params)

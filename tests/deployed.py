@@ -1,0 +1,134 @@
+"""A board on a sandbox, deployed by the command line into a database of the test's own."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from conftest import SETTINGS, Done
+from ruamel.yaml import YAML
+
+import logs
+import main
+from db_connector import Database, compose, identifier, table_name
+from sandbox import Sandbox
+
+EVERYTHING = 7_810_000_303
+BOARD = 99_000_001
+
+
+@dataclass
+class Deployment:
+    """What a test of deployed boards works with."""
+
+    db: Database
+    url: str
+    home: Path
+    sandbox: Sandbox
+
+    @property
+    def env(self) -> dict[str, str]:
+        return {
+            "DATABASE_URL": self.url, "MONDAY_API_KEY": self.sandbox.token, "MONDAY_API_URL": self.sandbox.graphql_url,
+            "MONDAY_GIVE_UP_AFTER": "20", "MONDAY_SYNC_HOME": str(self.home),
+        }  # fmt: skip
+
+    def cli(self, *arguments: str, code: int = 0, env: dict[str, str] | None = None) -> Done:
+        """A command line, as `main.py` runs it, in this process: hundreds of them need not start Python anew."""
+        out, err = io.StringIO(), io.StringIO()
+        with _given({**self.env, **(env or {})}), redirect_stdout(out), redirect_stderr(err):
+            try:
+                main.script("", arguments)
+            except SystemExit as exit:
+                ended = exit.code
+        assert ended == code, f"exit {ended}\n{out.getvalue()}\n{err.getvalue()}"
+        return Done(code, out.getvalue(), err.getvalue())
+
+    def json(self, *arguments: str, code: int = 0) -> Any:
+        return json.loads(self.cli(*arguments, "--json", code=code).out)
+
+    def board(
+        self, *columns: tuple[str, str, str], items: int = 3, id: int = BOARD, name: str = "Planning", **values: Any
+    ) -> str:
+        """A board with these columns (id, title, type) and some items."""
+        made = [{"id": one, "title": title, "type": kind} for one, title, kind in columns]
+        self.sandbox.admin("boards/create", id=id, name=name, columns=made)
+        for number in range(items):
+            self.sandbox.admin("items/create", board_id=id, name=f"Item {number + 1}", values=values)
+        return str(id)
+
+    def admin(self, call: str, **settings: Any) -> Any:
+        """What a person does on the board of the test, or to an item of it."""
+        return self.sandbox.admin(call, **({} if call.startswith("items/") else {"board_id": BOARD}), **settings)
+
+    def deploy(self, *more: str, board: str = str(BOARD), name: str = "planning") -> Done:
+        return self.cli("boards", "deploy", "--board-id", board, "--name", name, "--yes", "--quiet", *more)
+
+    def pull(self, name: str = "planning") -> Any:
+        return self.json("run", "--entity", name)["entities"][0]
+
+    def rows(self, table: str = "planning") -> list[dict[str, Any]]:
+        found = self.db.execute_query(compose("select * from {table} order by 1", table=table_name(table)))
+        assert isinstance(found, list)
+        return found
+
+    def column(self, name: str, table: str = "planning") -> list[Any]:
+        return [one[name] for one in self.rows(table)]
+
+    def columns(self, table: str = "planning") -> list[str]:
+        statement = compose("select * from {table} limit 0", table=table_name(table))
+        with self.db.transaction(read_only=True) as tx:
+            tx.rows(statement)
+            return [one.name for one in tx._cursor.description]
+
+    def sql(self, statement: str, **names: str) -> int:
+        touched = self.db.execute_query(
+            compose(statement, **{key: identifier(name) for key, name in names.items()}), fetch=False
+        )
+        assert isinstance(touched, int)
+        return touched
+
+    def mapping_path(self, name: str = "planning") -> Path:
+        return self.home / "mappings" / f"{name}.yaml"
+
+    def mapping(self, name: str = "planning") -> Any:
+        return YAML(typ="safe").load(self.mapping_path(name).read_text(encoding="utf-8"))
+
+    def entry(self, column: str, name: str = "planning") -> dict[str, Any]:
+        (found,) = [one for one in self.mapping(name)["fields"] if one["column"] == column]
+        return dict(found)
+
+    def set(self, key: str, value: str, name: str = "planning") -> None:
+        """What a person writes into the mapping."""
+        text = self.mapping_path(name).read_text(encoding="utf-8")
+        lines = [f"{key}: {value}" if line.startswith(f"{key}:") else line for line in text.splitlines()]
+        self.mapping_path(name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def _given(env: dict[str, str]) -> Iterator[None]:
+    """These settings and no others; afterwards environment, signals and loggers are as they were."""
+    before, terminate = dict(os.environ), signal.getsignal(signal.SIGTERM)
+    loggers = [logging.getLogger(name) for name in logs.LOGGERS]
+    kept = [(list(one.handlers), one.level, one.propagate) for one in loggers]
+    settings = {name: value for name, value in before.items() if not name.startswith(SETTINGS)}
+    try:
+        os.environ.clear()
+        os.environ.update({**settings, **env})
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        signal.signal(signal.SIGTERM, terminate)
+        for one, (handlers, level, propagate) in zip(loggers, kept, strict=True):
+            for handler in one.handlers:
+                handler.close()
+            one.handlers, one.level, one.propagate = handlers, level, propagate

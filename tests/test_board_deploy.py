@@ -1,0 +1,307 @@
+"""`boards deploy`: one command from a board to a table in step, in both directions, and again after a kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import PROJECT
+from deployed import BOARD, EVERYTHING, Deployment
+from ruamel.yaml import YAML
+
+from db_connector import Database
+from sandbox import Sandbox
+
+TEXT = ("text1", "Notes", "text")
+PLAIN = (TEXT, ("status1", "Status", "status"), ("numbers1", "Budget", "numbers"))
+
+
+@pytest.fixture
+def world(db: Database, database_url: str, home: Path) -> Iterator[Deployment]:
+    with Sandbox(boards="empty:0", seed=1, limits="off") as sandbox:
+        yield Deployment(db, database_url, home, sandbox)
+
+
+@pytest.fixture
+def everything(db: Database, database_url: str, home: Path) -> Iterator[Deployment]:
+    with Sandbox(boards="everything:9", seed=1, limits="off") as sandbox:
+        yield Deployment(db, database_url, home, sandbox)
+
+
+def test_a_board_becomes_a_table_that_stays_in_sync(world: Deployment) -> None:
+    world.board(*PLAIN, items=3, text1="first", numbers1="12.50")
+    world.deploy("--schema", "orders")
+    assert world.columns("orders.planning") == [
+        "Item ID", "Name", "Group", "Notes", "Status", "Budget", "Created at", "Updated at", "Archived at",
+    ]  # fmt: skip
+    assert world.column("Notes", "orders.planning") == ["first"] * 3
+    item = world.column("Item ID", "orders.planning")[0]
+    world.admin("items/change", item_id=item, values={"text1": "second"})
+    world.admin("items/archive", item_id=world.column("Item ID", "orders.planning")[2])
+    assert world.pull()["updated"] == 1
+    assert world.column("Notes", "orders.planning") == ["second", "first", "first"]
+    assert [one is None for one in world.column("Archived at", "orders.planning")] == [True, True, False]
+    quiet = world.json("monday-to-pg", "--entity", "planning")["entities"][0]["to_postgres"]
+    assert quiet == {"created": 0, "updated": 0, "archived": 0}
+
+
+def test_odd_titles_and_twins_are_columns_like_any_other(world: Deployment) -> None:
+    titles = ["Done (100%)", '"quoted"', "select", "Twin", "Twin", "t" * 70, "🧱", "", "Name", "a.b", "$body$", "x{y}%s"]
+    world.board(*((f"c{number}", title, "text") for number, title in enumerate(titles)), items=1)
+    world.deploy()
+    item = world.column("Item ID")[0]
+    world.admin("items/change", item_id=item, values={f"c{number}": f"v{number}" for number in range(len(titles))})
+    assert world.pull()["updated"] == 1
+    row = world.rows()[0]
+    assert [row[one] for one in ("Done (100%)", '"quoted"', "select", "Twin", "Twin (c4)")] == ["v0", "v1", "v2", "v3", "v4"]
+    assert row["🧱"] == "v6" and row["c7"] == "v7" and row["Name (c8)"] == "v8" and row["x{y}%s"] == "v11"
+    world.set("direction", "bidirectional")
+    world.cli("setup", "--entity", "planning")
+    world.sql("update planning set {a} = 'theirs', {b} = 'too', {c} = 'three'", a="Done (100%)", b="x{y}%s", c="$body$")
+    assert world.pull()["to_monday"]["updated"] == 1
+    (shown,) = world.sandbox.admin("boards/snapshot", board_id=BOARD)
+    assert [shown["cells"][one]["text"] for one in ("c0", "c11", "c10")] == ["theirs", "too", "three"]
+
+
+def test_plain_names_are_in_snake_case(world: Deployment) -> None:
+    world.board(("c1", "Done (100%)", "numbers"), ("c2", "Status", "text"), ("c3", "status", "text"))
+    world.deploy("--names", "plain")
+    assert world.columns() == [
+        "item_id", "name", "group", "done_100", "status", "status_c3", "created_at", "updated_at", "archived_at",
+    ]  # fmt: skip
+
+
+def test_a_dry_run_shows_everything_and_makes_nothing(world: Deployment) -> None:
+    world.board(*PLAIN)
+    shown = world.json("boards", "deploy", "--board-id", str(BOARD), "--name", "planning", "--dry-run")
+    assert '"Budget" numeric' in shown["ddl"][0] and "numbers1" in shown["mapping"]
+    assert not world.mapping_path().exists() and not (world.home / "generated").exists()
+    assert world.json("boards", "list") == {"boards": []}
+    assert world.db.execute_query("select to_regclass('planning') as found") == [{"found": None}]
+
+
+def test_without_a_terminal_and_without_yes_nothing_is_made(everything: Deployment) -> None:
+    done = everything.cli("boards", "deploy", "--board-id", str(EVERYTHING), "--name", "e", code=2)
+    assert "Mirror (mirrors)" in done.err and "--auto-reject" in done.err
+    assert everything.json("boards", "list") == {"boards": []}
+
+
+def test_a_rejected_column_is_not_fetched_at_all_and_stays_rejected(everything: Deployment) -> None:
+    everything.deploy("--auto-reject", "mirrors,formulas,relations", board=str(EVERYTHING))
+    assert {"Mirror", "Formula", "Connected"}.isdisjoint(everything.columns())
+    assert everything.entry("mirror")["rejected"] and everything.entry("file")["accepted"]
+    everything.sandbox.admin("requests/reset")
+    everything.cli("monday-to-pg", "--entity", "planning", "--full")
+    asked = json.dumps(everything.sandbox.admin("requests"))
+    assert "MirrorValue" not in asked and "FormulaValue" not in asked
+
+
+def test_comments_of_a_person_survive_what_the_tool_writes(world: Deployment) -> None:
+    world.board(*PLAIN)
+    world.deploy()
+    path = world.mapping_path()
+    path.write_text(path.read_text().replace("contract: evolve", "contract: evolve   # agreed with sales"))
+    world.admin("columns/add", id="new1", title="New", type="text")
+    world.pull()
+    assert "contract: evolve   # agreed with sales" in path.read_text() and world.entry("new1")["field"] == "New"
+
+
+def test_labels_keep_their_ids_and_people_have_their_names(everything: Deployment) -> None:
+    everything.deploy(board=str(EVERYTHING))
+    assert everything.entry("status")["labels"] == {0: "Working on it", 1: "Done", 2: "Stuck", 3: "Waiting", 7: "Old"}
+    people = next(one for one in everything.column("People") if one)
+    assert all(one.keys() == {"id", "kind", "name"} for one in people)
+
+
+def test_relations_are_link_tables_with_foreign_keys_that_follow(everything: Deployment) -> None:
+    everything.deploy(board=str(EVERYTHING))
+    shown = {(one["Item ID"], to) for one in everything.rows() for to in one["Connected"] or ()}
+    links = {(one["Item ID"], one["Linked item ID"]) for one in everything.rows('"planning_Connected"')}
+    assert links and links == shown
+    first, *_, last = everything.column("Item ID")
+    everything.sandbox.admin("items/change", item_id=first, values={"connect": {"item_ids": [last]}})
+    everything.pull()
+    links = {(one["Item ID"], one["Linked item ID"]) for one in everything.rows('"planning_Connected"')}
+    assert (first, last) in links and not any(one == first and to != last for one, to in links)
+    with pytest.raises(Exception, match="foreign key"):
+        everything.sql('insert into "planning_Connected" values (1, 2)')
+
+
+def test_subitems_are_a_table_under_their_parents(everything: Deployment) -> None:
+    everything.deploy("--subitems", board=str(EVERYTHING))
+    parents = set(everything.column("Item ID"))
+    below = everything.rows("planning_subitems")
+    assert below and {one["Parent item ID"] for one in below} <= parents
+    everything.sandbox.admin("items/change", item_id=below[0]["Item ID"], values={"text": "anew"})
+    assert everything.pull("planning_subitems")["updated"] == 1
+    assert everything.rows("planning_subitems")[0]["Text"] == "anew"
+
+
+def test_a_board_without_items_is_an_empty_table_that_fills(world: Deployment) -> None:
+    world.board(*PLAIN, items=0)
+    world.deploy()
+    assert world.rows() == []
+    world.sandbox.admin("items/create", board_id=BOARD, name="First")
+    assert world.pull()["created"] == 1 and world.column("Name") == ["First"]
+
+
+def test_a_board_of_300_columns_is_a_table_of_300_columns(world: Deployment) -> None:
+    world.board(*((f"c{number}", f"Column {number}", "text") for number in range(300)), items=2, c0="a", c299="z")
+    world.deploy()
+    assert len(world.columns()) == 306
+    assert [(one["Column 0"], one["Column 299"]) for one in world.rows()] == [("a", "z")] * 2
+
+
+def test_the_same_deploy_again_does_nothing(world: Deployment) -> None:
+    world.board(*PLAIN)
+    world.deploy()
+    before = world.mapping_path().read_bytes()
+    assert "deployed already" in world.deploy().out
+    assert world.mapping_path().read_bytes() == before
+
+
+def test_names_and_tables_that_are_taken_are_refused(world: Deployment) -> None:
+    world.board(*PLAIN)
+    world.sql("create table planning (id bigint)")
+    done = world.cli("boards", "deploy", "--board-id", str(BOARD), "--name", "planning", "--yes", code=2)
+    assert "--existing-table" in done.err
+    assert world.cli("boards", "deploy", "--board-id", str(BOARD), "--name", "users", "--yes", code=2)
+    assert world.columns() == ["id"]
+
+
+@pytest.mark.parametrize("moment", [0.8, 1.4, 2.0])
+def test_a_deploy_killed_half_way_is_repeated_and_whole(world: Deployment, moment: float) -> None:
+    world.board(*PLAIN, items=0)
+    items = [{"name": f"Item {number}", "values": {"text1": str(number)}} for number in range(1200)]
+    world.sandbox.admin("items/load", board_id=BOARD, items=items)
+    world.sandbox.admin("latency", ms=60)
+    arguments = ["boards", "deploy", "--board-id", str(BOARD), "--name", "planning", "--yes", "--quiet"]
+    process = subprocess.Popen(
+        [sys.executable, str(PROJECT / "main.py"), *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env={**os.environ, **world.env},
+    )  # fmt: skip
+    time.sleep(moment)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    world.sandbox.admin("latency", ms=0)
+    world.deploy()
+    assert len(world.rows()) == 1200 and world.json("boards", "status", "planning")["items"] == 1200
+    assert sorted(one.name for one in (world.home / "mappings").iterdir()) == ["planning.yaml"]
+    assert world.db.execute_query("select to_regclass('stg_planning') as left_over") == [{"left_over": None}]
+    assert world.pull()["created"] == 0
+
+
+def test_scripts_for_orchestrators_run(world: Deployment) -> None:
+    world.board(*PLAIN)
+    world.deploy()
+    script = world.home / "generated" / "get_board_planning.py"
+    done = subprocess.run(
+        [sys.executable, str(script), "--json"], env={**os.environ, **world.env}, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0 and json.loads(done.stdout)["entities"][0]["entity"] == "planning"
+    flow = YAML(typ="safe").load((world.home / "generated" / "planning.yml").read_text(encoding="utf-8"))
+    assert flow["tasks"][0]["retry"]["maxAttempts"] == 4 and flow["tasks"][0]["timeout"] == "PT1H"
+    assert flow["triggers"][0]["cron"] and "run --entity planning --json" in flow["tasks"][0]["commands"][0]
+
+
+def test_inside_kestra_log_lines_take_its_form(world: Deployment) -> None:
+    world.board(*PLAIN)
+    world.deploy()
+    world.admin("columns/rename", column_id="text1", title="Remarks")
+    done = world.cli("run", "--entity", "planning", env={"LOG_FORMAT": "kestra"})
+    lines = [json.loads(line[2:-2]) for line in done.err.splitlines() if line.startswith("::") and line.endswith("::")]
+    assert lines and len(lines) == len(done.err.splitlines())
+    assert lines[0]["logs"][0]["level"] in ("INFO", "WARN") and "Remarks" in lines[0]["logs"][0]["message"]
+
+
+# Both ways
+
+CHANGES = {
+    "text": ("Text", "'new text'", "new text"), "long_text": ("Long text", "'longer'", "longer"),
+    "numbers": ("Numbers", "17.25", "17.25"), "status": ("Status", "'Stuck'", "Stuck"),
+    "dropdown": ("Dropdown", "array['Design']", "Design"), "date": ("Date", "'2026-07-01T10:00:00Z'", "2026-07-01 05:00"),
+    "timeline": ("Timeline", """'{"from": "2026-01-01", "to": "2026-01-05"}'""", "2026-01-01 - 2026-01-05"),
+    "week": ("Week", """'{"from": "2026-03-16", "to": "2026-03-22"}'""", "2026-03-16 - 2026-03-22"),
+    "hour": ("Hour", "'09:05'", "09:05 AM"), "checkbox": ("Checkbox", "true", "v"),
+    "email": ("Email", "'bob@example.com'", "Ann - bob@example.com"), "phone": ("Phone", "'+12025550123'", "+12025550123"),
+    "link": ("Link", """'{"url": "https://example.com/n", "text": "N"}'""", "N - https://example.com/n"),
+    "location": ("Location", """'{"lat": "1.5", "lng": "2.5", "address": "There"}'""", "There"),
+    "country": ("Country", """'{"code": "DE", "name": "Germany"}'""", "Germany"), "rating": ("Rating", "2", "2"),
+    "world_clock": ("World clock", "'Europe/Berlin'", "Europe/Berlin"),
+    "color_picker": ("Color picker", "'#00FF00'", "#00FF00"),
+}  # fmt: skip
+
+
+def test_every_writable_type_goes_round_a_deployed_two_way_board(everything: Deployment) -> None:
+    everything.deploy(board=str(EVERYTHING))
+    everything.set("direction", "bidirectional")
+    everything.cli("setup", "--entity", "planning")
+    everything.pull()
+    first, second = everything.rows()[0], everything.rows()[1]
+    people = json.dumps(next(one for one in everything.column("People") if one)[:1])
+    changes = {
+        **CHANGES, "people": ("People", f"'{people}'", None), "connect": ("Connected", f"array[{second['Item ID']}]", None),
+        "dependency": ("Dependent on", f"array[{second['Item ID']}]", None),
+    }  # fmt: skip
+    sets = ", ".join(f'"{column}" = {value}' for column, value, _ in changes.values())
+    everything.db.execute_query(f'update planning set {sets} where "Item ID" = {first["Item ID"]}', fetch=False)
+    wanted = everything.rows()[0]
+    report = everything.pull()
+    assert (report["to_monday"]["updated"], report["errors"], report["held"]) == (1, 0, 0)
+    shown = {one["id"]: one["cells"] for one in everything.sandbox.admin("boards/snapshot", board_id=EVERYTHING)}
+    cells = shown[str(first["Item ID"])]
+    assert {one: cells[one]["text"] for one in CHANGES} == {one: text for one, (_, _, text) in CHANGES.items()}
+    after = everything.rows()[0]
+    assert [after[column] for column, _, _ in changes.values()] == [wanted[column] for column, _, _ in changes.values()]
+    everything.pull()
+    quiet = everything.pull()
+    assert quiet["to_monday"]["updated"] == quiet["to_postgres"]["updated"] == 0
+
+
+def test_a_row_that_sql_inserts_becomes_an_item_and_takes_its_id(world: Deployment) -> None:
+    world.board(*PLAIN, items=1)
+    world.deploy()
+    world.set("direction", "bidirectional")
+    world.cli("setup", "--entity", "planning")
+    world.pull()
+    rows = "('Made here', 'by SQL'), ('And here', null)"
+    world.sql(f"insert into planning ({{name}}, {{notes}}) values {rows}", name="Name", notes="Notes")
+    assert world.pull()["to_monday"]["created"] == 2
+    shown = {int(one["id"]): one["name"] for one in world.sandbox.admin("boards/snapshot", board_id=BOARD)}
+    assert {one["Item ID"]: one["Name"] for one in world.rows()} == shown and len(shown) == 3
+    world.sql("update planning set {notes} = 'later' where {name} = 'And here'", name="Name", notes="Notes")
+    assert world.pull()["to_monday"]["updated"] == 1
+    assert world.pull()["to_monday"] == {"created": 0, "updated": 0, "archived": 0}
+
+
+# A table of the user's own
+
+
+@pytest.mark.parametrize("key", [
+    "id serial primary key", "id uuid primary key default gen_random_uuid()", "id text primary key",
+    "id bigint primary key", "id bigint generated always as identity primary key",
+])  # fmt: skip
+def test_a_table_of_the_users_own_is_mapped_and_not_altered(world: Deployment, key: str) -> None:
+    world.board(*PLAIN, items=3, text1="note", numbers1="5")
+    world.sql(f"create table mine ({key}, name text, notes varchar(50), budget numeric, other text default 'kept')")
+    shape = "select attname, format_type(atttypid, atttypmod) from pg_attribute where attrelid = 'mine'::regclass"
+    before = world.db.execute_query(shape)
+    world.deploy("--existing-table", "mine")
+    rows = world.rows("mine")
+    assert [(one["name"], one["notes"], one["budget"], one["other"]) for one in rows] == [
+        (one["name"], "note", 5, "kept") for one in rows
+    ]
+    assert len(rows) == 3 and world.entry("status1")["rejected"]
+    item = world.sandbox.admin("boards/snapshot", board_id=BOARD)[0]["id"]
+    world.admin("items/change", item_id=item, values={"text1": "other"})
+    world.admin("columns/add", id="new1", title="New", type="text")
+    assert world.pull()["updated"] == 1
+    assert sorted(world.column("notes", "mine")) == ["note", "note", "other"]
+    assert world.db.execute_query(shape) == before

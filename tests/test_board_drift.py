@@ -1,0 +1,189 @@
+"""A board changes under its table: drift by contract, as the table in docs/boards.md has it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from conftest import PROJECT
+from deployed import BOARD, Deployment
+
+from board_drift import APPLY, PASS, TABLE_OF_CONTRACTS, WAIT, Known, compare
+from db_connector import Database
+from mapping import Mapping
+from models import Board, BoardColumn
+from sandbox import Sandbox
+
+LABELS = {"labels": [{"id": 1, "label": "Done"}, {"id": 2, "label": "Stuck"}]}
+BEFORE = (BoardColumn("a", "A", "text"), BoardColumn("s", "S", "status", LABELS), BoardColumn("n", "N", "numbers"))
+KNOWN = {
+    "a": Known("a", "A", "text", "A"), "s": Known("s", "S", "status", "S", {1: "Done", 2: "Stuck"}),
+    "n": Known("n", "N", "numbers", "N"),
+}  # fmt: skip
+
+DRIFTS = {
+    "nothing": BEFORE,
+    "added": (*BEFORE, BoardColumn("b", "B", "text")),
+    "renamed": (replace(BEFORE[0], title="Z"), *BEFORE[1:]),
+    "retyped": (replace(BEFORE[0], type="numbers"), *BEFORE[1:]),
+    "deleted": BEFORE[1:],
+    "labels": (BEFORE[0], replace(BEFORE[1], settings={"labels": [{"id": 1, "label": "Finished"}]}), BEFORE[2]),
+}
+CASES = [
+    (drift, contract, TABLE_OF_CONTRACTS[drift][contract])
+    for drift in ("added", "renamed", "retyped", "deleted", "labels")
+    for contract in ("evolve", "freeze", "discard_value")
+]
+
+
+def mapping(contract: str = "evolve", own_table: bool = True) -> Mapping:
+    return Mapping("e", "e", "E", "e", "1", None, (), {}, contract=contract, own_table=own_table)
+
+
+@pytest.mark.parametrize("drift, contract, move", CASES)
+def test_drift_is_found_and_handled_by_contract(drift: str, contract: str, move: str) -> None:
+    found = compare(KNOWN, Board("1", "B", DRIFTS[drift]), mapping(contract))
+    assert [(one.kind, one.move) for one in found] == [(drift, move)]
+
+
+def test_a_board_as_it_was_has_no_drift() -> None:
+    assert compare(KNOWN, Board("1", "B", BEFORE), mapping()) == []
+
+
+@pytest.mark.parametrize("kind", ["board_relation", "mirror", "formula", "dependency", "file"])
+def test_a_new_column_that_is_hard_waits_for_a_person(kind: str) -> None:
+    board = Board("1", "B", (*BEFORE, BoardColumn("h", "H", kind)))
+    assert [one.move for one in compare(KNOWN, board, mapping())] == [WAIT]
+    assert [one.move for one in compare(KNOWN, board, mapping("discard_value"))] == [PASS]
+
+
+def test_a_rejected_column_may_change_as_it_likes() -> None:
+    known = {**KNOWN, "h": replace(KNOWN["a"], column="h", rejected=True)}
+    assert compare(known, Board("1", "B", BEFORE), mapping()) == []
+
+
+def test_a_table_of_the_users_own_gets_no_column_by_itself() -> None:
+    added, retyped = (Board("1", "B", DRIFTS[name]) for name in ("added", "retyped"))
+    assert [one.move for one in compare(KNOWN, added, mapping(own_table=False))] == [PASS]
+    assert [one.move for one in compare(KNOWN, retyped, mapping(own_table=False))] == [WAIT]
+
+
+def test_the_page_shows_the_table_that_the_code_goes_by() -> None:
+    text = (PROJECT / "docs" / "boards.md").read_text(encoding="utf-8")
+    words = {APPLY: "followed", WAIT: "waits", PASS: "passed over"}
+    for kind, by_contract in TABLE_OF_CONTRACTS.items():
+        row = next(line for line in text.splitlines() if re.match(rf"\| `{kind}`", line))
+        cells = [cell.strip() for cell in row.strip("|").split("|")]
+        assert [cell.split(":")[0] for cell in cells[2:5]] == [words[one] for one in by_contract.values()]
+
+
+# On a real board and a real table
+
+
+@pytest.fixture
+def world(db: Database, database_url: str, home: Path) -> Iterator[Deployment]:
+    with Sandbox(boards="empty:0", seed=1, limits="off") as sandbox:
+        made = Deployment(db, database_url, home, sandbox)
+        columns = (("text1", "Notes", "text"), ("num1", "Budget", "numbers"), ("status1", "Status", "status"))
+        made.board(*columns, items=3, text1="words", num1="5", status1={"label": "Done"})
+        made.deploy()
+        yield made
+
+
+def all_at_once(world: Deployment) -> None:
+    """Everything that can happen to a board between two runs."""
+    world.admin("columns/add", id="new1", title="New", type="text")
+    world.admin("columns/rename", column_id="text1", title="Remarks")
+    world.admin("columns/retype", column_id="num1", type="text")
+    world.admin("labels/rename", column_id="status1", label_id=1, name="Finished")
+    item = world.column("Item ID")[0]
+    world.admin("items/change", item_id=item, values={"new1": "hello", "num1": "five"})
+
+
+def test_evolve_follows_the_board_and_drops_nothing(world: Deployment) -> None:
+    all_at_once(world)
+    world.pull()
+    row = world.rows()[0]
+    assert (row["New"], row["Remarks"], row["Status"]) == ("hello", "words", "Finished")
+    assert (row["Budget"], row["Budget (numbers)"]) == ("five", 5)
+    assert [one["Status"] for one in world.rows()] == ["Finished"] * 3
+    status = world.json("boards", "status", "planning")
+    assert {one["kind"] for one in status["drift"]} == {"added", "renamed", "retyped", "labels"}
+    assert not any(one["waits"] for one in status["drift"])
+    quiet = world.pull()
+    assert quiet["to_postgres"] == {"created": 0, "updated": 0, "archived": 0}
+
+
+def test_freeze_leaves_the_table_as_it_is_until_a_person_says_so(world: Deployment) -> None:
+    world.set("contract", "freeze")
+    columns = world.columns()
+    all_at_once(world)
+    world.pull()
+    assert world.columns() == columns and world.column("Budget") == [5, 5, 5]
+    assert {one["kind"] for one in world.json("boards", "status", "planning")["drift"] if one["waits"]} == {
+        "added", "renamed", "retyped",
+    }  # fmt: skip
+    world.cli("boards", "update", "planning", "--yes")
+    world.pull()
+    row = world.rows()[0]
+    assert (row["New"], row["Remarks"], row["Budget"], row["Budget (numbers)"]) == ("hello", "words", "five", 5)
+    assert not any(one["waits"] for one in world.json("boards", "status", "planning")["drift"])
+
+
+def test_discard_value_passes_over_what_does_not_fit(world: Deployment) -> None:
+    world.set("contract", "discard_value")
+    columns = world.columns()
+    all_at_once(world)
+    report = world.pull()
+    assert world.columns() == columns and world.column("Budget") == [5, 5, 5] and report["errors"] == 0
+    assert world.column("Notes") == ["words"] * 3
+    assert not any(one["waits"] for one in world.json("boards", "status", "planning")["drift"])
+
+
+@pytest.mark.parametrize("contract", ["evolve", "freeze", "discard_value"])
+def test_a_deleted_column_keeps_its_values_and_is_no_crash(world: Deployment, contract: str) -> None:
+    world.set("contract", contract)
+    world.admin("columns/delete", column_id="text1")
+    for _ in range(2):
+        assert world.pull()["errors"] == 0
+    assert world.column("Notes") == ["words"] * 3
+    assert world.json("boards", "status", "planning")["drift"][0]["kind"] == "deleted"
+
+
+def test_a_renamed_column_of_a_two_way_board_keeps_its_triggers_and_its_unsent_change(world: Deployment) -> None:
+    world.set("direction", "bidirectional")
+    world.cli("setup", "--entity", "planning")
+    world.pull()
+    world.sql("create view shown as select {notes} from planning", notes="Notes")
+    world.sql("update planning set {notes} = 'mine'", notes="Notes")
+    world.admin("columns/rename", column_id="text1", title="Remarks")
+    report = world.pull()
+    assert (report["to_monday"]["updated"], report["conflicts"]) == (3, 0)
+    world.sql("update planning set {notes} = 'again'", notes="Remarks")
+    assert world.pull()["to_monday"]["updated"] == 3
+    shown = world.sandbox.admin("boards/snapshot", board_id=BOARD)
+    assert {one["cells"]["text1"]["text"] for one in shown} == {"again"}
+
+
+def test_a_new_mirror_waits_and_its_rejection_is_kept(world: Deployment) -> None:
+    world.admin("columns/add", id="mirror1", title="Shown", type="mirror")
+    world.pull()
+    assert "Shown" not in world.columns()
+    assert "Shown" in world.cli("boards", "update", "planning", code=2).err
+    world.cli("boards", "update", "planning", "--auto-reject", "mirrors", "--yes")
+    assert world.entry("mirror1")["rejected"]
+    world.pull()
+    assert not any(one["waits"] for one in world.json("boards", "status", "planning")["drift"])
+
+
+def test_a_reader_of_the_table_is_not_pushed_aside_by_a_new_column(world: Deployment) -> None:
+    world.admin("columns/add", id="new1", title="New", type="text")
+    with world.db.transaction(read_only=True) as tx:
+        tx.rows("select * from planning")
+        assert world.pull()["errors"] == 0  # the reader holds its lock; the column has to wait
+    assert "New" not in world.columns()
+    world.pull()
+    assert "New" in world.columns()

@@ -1,0 +1,155 @@
+"""Reload without downtime: what readers see, what survives, and what a failed validation leaves."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from deployed import BOARD, Deployment
+
+from db_connector import Database
+from sandbox import Sandbox
+
+READER = """
+import json, sys, threading, time, psycopg2
+connection = psycopg2.connect(sys.argv[1])
+connection.autocommit = True
+cursor, seen, errors, stop = connection.cursor(), set(), [], threading.Event()
+threading.Thread(target=lambda: (sys.stdin.readline(), stop.set()), daemon=True).start()
+print("ready", flush=True)
+while not stop.is_set():
+    try:
+        cursor.execute('select count(*), min("Notes"), max("Notes") from planning')
+        seen.add(cursor.fetchone())
+    except psycopg2.Error as error:
+        errors.append(str(error))
+    time.sleep(0.01)
+print(json.dumps({"seen": sorted(seen), "errors": errors}))
+"""
+
+
+@pytest.fixture
+def world(db: Database, database_url: str, home: Path) -> Iterator[Deployment]:
+    with Sandbox(boards="empty:0", seed=1, limits="off") as sandbox:
+        made = Deployment(db, database_url, home, sandbox)
+        made.board(("text1", "Notes", "text"), ("num1", "Budget", "numbers"), items=0)
+        yield made
+
+
+def load(world: Deployment, count: int, text: str = "old") -> list[int]:
+    ids: list[int] = []
+    for start in range(0, count, 10_000):
+        items = [
+            {"name": f"Item {number}", "values": {"text1": text, "num1": str(number)}}
+            for number in range(start, min(start + 10_000, count))
+        ]
+        made = world.sandbox.admin("items/load", board_id=BOARD, items=items)
+        ids += [int(one) for one in (made["ids"] if isinstance(made, dict) else made)]
+    return ids
+
+
+def test_a_reader_that_polls_sees_the_old_table_and_then_the_new_one(world: Deployment) -> None:
+    """How long it waits for a table of 100,000 rows: `python -m benchmarks --only deployed`."""
+    load(world, 5_000)
+    world.deploy()
+    world.sql("update planning set {notes} = 'changed by hand'", notes="Notes")
+    reader = subprocess.Popen(
+        [sys.executable, "-c", READER, world.url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert reader.stdout and reader.stdout.readline() == "ready\n"
+    report = world.json("boards", "reload", "planning")["entities"][0]
+    out, _ = reader.communicate("stop\n", timeout=60)
+    assert (report["read"], report["updated"]) == (5_000, 5_000)
+    assert json.loads(out) == {"seen": [[5_000, "changed by hand", "changed by hand"], [5_000, "old", "old"]], "errors": []}
+
+
+def test_grants_views_foreign_keys_and_indexes_survive(world: Deployment) -> None:
+    load(world, 50)
+    world.deploy()
+    world.sql("create view shown as select {name}, {notes} from planning", name="Name", notes="Notes")
+    world.sql("create index by_notes on planning ({notes})", notes="Notes")
+    world.sql("create table orders (id int, item bigint references planning ({key}))", key="Item ID")
+    world.sql("insert into orders select 1, min({key}) from planning", key="Item ID")
+    world.sql("grant select on planning to public")
+    before = world.db.execute_query("select oid, relacl::text from pg_class where relname = 'planning'")
+    world.cli("boards", "reload", "planning")
+    assert world.db.execute_query("select oid, relacl::text from pg_class where relname = 'planning'") == before
+    assert world.db.execute_query("select count(*) from shown") == [{"count": 50}]
+    assert world.db.execute_query("select count(*) from orders join planning on item = {key}".format(key='"Item ID"'))
+    assert world.db.execute_query("select 1 as found from pg_indexes where indexname = 'by_notes'") == [{"found": 1}]
+
+
+def test_what_the_board_has_is_live_and_what_it_lacks_is_archived(world: Deployment) -> None:
+    ids = load(world, 40)
+    world.deploy()
+    world.admin("items/change", item_id=ids[0], values={"text1": "new"})
+    world.admin("items/delete", item_id=ids[1])
+    world.sandbox.admin("items/create", board_id=BOARD, name="Another")
+    report = world.json("boards", "reload", "planning")["entities"][0]
+    assert (report["created"], report["updated"], report["archived"], report["unchanged"]) == (1, 1, 1, 38)
+    rows = {one["Item ID"]: one for one in world.rows()}
+    assert rows[ids[0]]["Notes"] == "new" and rows[ids[1]]["Archived at"] and len(rows) == 41
+    assert world.pull()["to_postgres"] == {"created": 0, "updated": 0, "archived": 0}
+    world.admin("items/restore", item_id=ids[1])
+    assert world.json("boards", "reload", "planning")["entities"][0]["restored"] == 1
+
+
+def test_a_listing_that_lacks_items_is_made_up_for_by_id(world: Deployment) -> None:
+    load(world, 1_200)
+    world.deploy()
+    world.sandbox.admin("faults/add", kind="drop_page", match={"field": "next_items_page"}, count=1)
+    assert world.json("boards", "reload", "planning")["entities"][0]["read"] == 1_200
+    assert world.column("Archived at") == [None] * 1_200
+
+
+def test_a_failed_validation_leaves_the_live_table_as_it_was(world: Deployment) -> None:
+    ids = load(world, 30)
+    world.deploy()
+    before = world.db.execute_query("select ctid::text, xmin::text, t::text from planning as t order by 1")
+    for number in ids:
+        world.admin("items/change", item_id=number, values={"text1": "new"})
+    world.sandbox.admin("faults/add", kind="drop_item", item_id=ids[3], count=50, match={"contains": "ItemsPage"})
+    done = world.cli("boards", "reload", "planning", code=3)
+    assert "The live table is as it was" in done.err
+    assert world.db.execute_query("select ctid::text, xmin::text, t::text from planning as t order by 1") == before
+    assert world.db.execute_query("select to_regclass('stg_planning') as left_over") == [{"left_over": None}]
+
+
+def test_a_reload_that_would_remove_much_stops_first(world: Deployment) -> None:
+    ids = load(world, 60)
+    world.deploy()
+    for number in ids[:40]:
+        world.admin("items/delete", item_id=number)
+    assert "--allow-mass-delete" in world.cli("boards", "reload", "planning", code=4).err
+    assert world.column("Archived at") == [None] * 60
+    world.cli("boards", "reload", "planning", "--allow-mass-delete")
+    assert sum(one is not None for one in world.column("Archived at")) == 40
+
+
+def test_what_people_changed_in_a_two_way_board_survives_a_reload(world: Deployment) -> None:
+    ids = load(world, 10)
+    world.deploy()
+    world.set("direction", "bidirectional")
+    assert "setup --entity planning" in world.cli("boards", "reload", "planning", code=2).err
+    world.cli("setup", "--entity", "planning")
+    world.pull()
+    world.sql(f"update planning set {{notes}} = 'mine' where {{key}} = {ids[0]}", notes="Notes", key="Item ID")
+    world.cli("boards", "reload", "planning")
+    assert world.column("Notes")[0] == "mine"
+    assert world.pull()["to_monday"]["updated"] == 1
+    shown = world.sandbox.admin("boards/snapshot", board_id=BOARD)
+    assert shown[0]["cells"]["text1"]["text"] == "mine"
+
+
+def test_several_workers_read_several_groups(world: Deployment) -> None:
+    world.admin("groups/add", id="more", title="More")
+    load(world, 700)
+    items = [{"name": f"Other {number}", "group_id": "more"} for number in range(700)]
+    world.sandbox.admin("items/load", board_id=BOARD, items=items)
+    world.deploy("--max-workers", "4")
+    assert len(world.rows()) == 1_400
+    assert set(world.column("Group")) >= {"More"}

@@ -34,6 +34,9 @@ EVENTS_A_SECOND, EVENTS_AT_ONCE = 2_000.0, 10_000.0
 REFUSALS_A_SECOND, REFUSALS_AT_ONCE = 5.0, 100.0
 THREADS = 8
 CONNECTIONS = 500
+CROWDED = 400
+"""So many, and those that have nothing to say have to make room."""
+ROOM_AFTER_S = 1.0
 IDLE_CONNECTION_S = 10
 WHOLE_REQUEST_S = 15.0
 """A request that has not come whole by then is dropped, however busily it drips."""
@@ -231,6 +234,12 @@ class Impatient(HTTPChannel):
         self.begun = None if self.request is None else began or time.monotonic()
         return found
 
+    def make_room(self) -> None:
+        """Go, unless a request is being answered, or something came or went just now."""
+        idle_s = time.time() - self.last_activity if self.begun is None else time.monotonic() - self.begun
+        if not self.requests and idle_s > ROOM_AFTER_S:
+            self.will_close = True
+
 
 class Door:
     """The app on a socket, served by a thread of its own. `url` says where."""
@@ -275,6 +284,10 @@ class Door:
     def _serve(self) -> None:
         while not self._closing.is_set():
             wasyncore.loop(timeout=0.2, use_poll=True, map=self._sockets, count=1)
+            if len(self._sockets) > CROWDED:
+                for one in list(self._sockets.values()):
+                    if isinstance(one, Impatient):
+                        one.make_room()
         for one in self._listening:
             one.accepting = False
         self._server.task_dispatcher.shutdown(cancel_pending=False, timeout=5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import socket
 import time
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from db_connector import Database
 from errors import SettingsError
 from tests.live import CONTACTS, ORGANIZATIONS, SECRET, Live, living, until, world
 from webhook_auth import Gate, token_of
-from webhook_handler import LARGEST_BODY, Bucket, Door
+from webhook_handler import CONNECTIONS, LARGEST_BODY, Bucket, Door
 
 EVENT = {"event": {"type": "update_column_value", "boardId": int(CONTACTS), "pulseId": 1, "triggerUuid": "t"}}
 
@@ -74,6 +75,15 @@ def test_half_a_minute_of_wrong_clocks_is_forgiven(live):
     assert live.post(signed("skew 2"), Authorization=signature(iat=now + 30)).status_code == 200
 
 
+@pytest.mark.parametrize(
+    "claims", [{}, {"aud": "https://sync.example.com/webhook"}, {"aud": ["https://a.example.com"]}, {"aud": None},
+               {"sub": 4711, "jti": 17}, {"shortLivedToken": "x"}, {"dat": {"user_id": 1}}, {"exp": time.time() + 300.5}],
+)  # fmt: skip
+def test_a_signature_is_good_whatever_else_it_claims(live, claims):
+    body = {"event": {"type": "monday_sync_test", "boardId": int(CONTACTS), "triggerUuid": str(claims)}}
+    assert live.post(body, Authorization=signature(**claims)).status_code == 200
+
+
 def none_algorithm() -> str:
     return jwt.encode({"exp": int(time.time()) + 300}, "", algorithm="none")
 
@@ -94,6 +104,7 @@ FORGERIES = {
     "not a token": lambda: "a.b.c",
     "no text": lambda: "\u00ff\u00fe",
     "very long": lambda: "x" * 8000,
+    "very deep": lambda: base64.urlsafe_b64encode(b"[" * 12_000).decode() + ".e30.AAAA",
 }
 
 
@@ -179,6 +190,17 @@ def test_clients_that_never_finish_hold_nobody_up(live):
         for one in slow:
             one.close()
     assert stored(live) == before + 1
+
+
+def test_more_clients_that_never_finish_than_the_house_holds_make_room(live):
+    slow = [raw(live) for _ in range(CONNECTIONS + 100)]
+    try:
+        for index, one in enumerate(slow):
+            one.sendall(b"POST /webhook HTTP/1.1\r\nX-Slow: " if index % 2 else b"P")
+        assert live.event(type="update_name", pulseId=1, triggerUuid="in the crowd").status_code == 200
+    finally:
+        for one in slow:
+            one.close()
 
 
 def test_a_request_that_drips_is_dropped():

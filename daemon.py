@@ -67,7 +67,7 @@ class Daemon:
 
     def start(self) -> None:
         """Begin to work."""
-        for thread in (*self.workers.values(), self._listener, self._keeper):
+        for thread in self.threads:
             thread.start()
 
     def stop(self, patience_s: float = 60.0) -> bool:
@@ -79,6 +79,11 @@ class Daemon:
         for thread in (*self.workers.values(), *(thread for thread, _ in self._runs.values())):
             thread.join(max(0.0, until - time.monotonic()))
         return not any(worker.is_alive() for worker in self.workers.values())
+
+    @property
+    def threads(self) -> list[threading.Thread]:
+        """All that have to live."""
+        return [*self.workers.values(), self._listener, self._keeper]
 
     # News
 
@@ -138,13 +143,14 @@ class Daemon:
                 with self.parts.db.transaction() as tx:
                     inbox.tidy(tx)
                 for worker in self.workers.values():
-                    if worker.caught_up and worker.trouble is None:
-                        worker.note_alive()
+                    worker.beat()
                 if self._outage:
                     self._outage = False
                     self._look_over("events had to be refused")
-            except DatabaseError as exc:
+            except SyncError as exc:
                 log.debug("Nothing could be tidied: %s", exc)
+            except Exception as exc:
+                unexpected(exc)
 
     # Runs that somebody asks for
 

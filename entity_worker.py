@@ -290,29 +290,47 @@ class EntityWorker(threading.Thread):
     def _do_catch_up(self) -> None:
         """A run of the usual kind. Events that come meanwhile wait in the inbox."""
         why, asked = self._catch_up, self._asked
-        sweep = self._sweep_wanted or self._gap() or self._is_small()
+        sweep = self._sweep_wanted or (self.habits.pulls and self._gap()) or self._is_small()
         options = RunOptions(replace(PullOptions(), sweep=sweep), kind="catch-up")
         log.info("%s: looking for what was missed (%s).", self.mapping.title, why, extra=FILE_ONLY)
         report = Run(self.parts, self.direction, options).of([(self.mapping, self.board_id)])
         self.metrics.runs.add(self.mapping.entity, "catch-up", "success" if not report.problems else "failed")
         if report.problems:
             raise report.problems[0]
+        self.live = None  # the run read the board anew, and it may have other columns by now
         if self._asked == asked:  # what was asked for meanwhile is still to be done
             self._catch_up, self._sweep_wanted = None, False
         self._next_catch_up = time.monotonic() + self.habits.catch_up_every_s
-        self.note_alive()
+        if self.habits.pulls:
+            self._note_alive()
         self.linked(self.mapping.entity)
+
+    def beat(self) -> None:
+        """Write down that events of the entity arrive, unless nobody did for so long that some may be lost.
+
+        A machine that slept, or a process that was stopped for a while, finds it out here.
+        """
+        if not self.habits.pulls or not self.caught_up or self.trouble is not None:
+            return
+        if self._gap():
+            self.look_over("nobody listened for a while", sweep=True)
+        else:
+            self._note_alive()
 
     @property
     def _heartbeat(self) -> str:
         return f"daemon:{self.mapping.entity}"
 
     def _gap(self) -> bool:
-        """Whether nobody kept the entity in step for so long that monday.com may have given up deliveries."""
+        """Whether nobody took the entity's events for so long that monday.com may have given up deliveries."""
         with self.parts.db.transaction(read_only=True) as tx:
             found: Any = tx.value("select value from sync_state where name = %s", (self._heartbeat,))
         seen = watermark(found)
         return seen is None or datetime.now(timezone.utc) - seen > LOST_AFTER
+
+    def _note_alive(self) -> None:
+        with self.parts.db.transaction() as tx:
+            put(tx, self._heartbeat, datetime.now(timezone.utc).isoformat())
 
     def _is_small(self) -> bool:
         """Whether a sweep costs next to nothing."""
@@ -322,8 +340,3 @@ class EntityWorker(threading.Thread):
                 (self.mapping.entity_type,),
             )
         return self._catch_up != "schedule" and int(known) < ALWAYS_SWEEP_BELOW
-
-    def note_alive(self) -> None:
-        """Write down that the entity is kept in step."""
-        with self.parts.db.transaction() as tx:
-            put(tx, self._heartbeat, datetime.now(timezone.utc).isoformat())

@@ -175,7 +175,7 @@ def make_app(daemon: Daemon, gate: Gate, inbox: Writes) -> Flask:
 
     @app.get("/livez")
     def livez() -> Response:
-        dead = [worker.name for worker in daemon.workers.values() if not worker.is_alive()]
+        dead = [thread.name for thread in daemon.threads if not thread.is_alive()]
         return shown(503 if dead else 200, {"status": "dead" if dead else "ok"})
 
     @app.get("/readyz")

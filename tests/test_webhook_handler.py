@@ -6,10 +6,13 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+import requests
 
+from daemon import open_daemon
 from db_connector import Database
 from errors import GuardStop
 from live_pull import LatelyRemoved
@@ -17,6 +20,8 @@ from tests.live import (
     BOARDS,
     CONTACTS,
     ORGANIZATIONS,
+    QUICK,
+    SECOND_PROFILE,
     SECRET,
     Live,
     World,
@@ -25,6 +30,7 @@ from tests.live import (
     world,
 )
 from webhook_events import Hint, event_from
+from webhook_handler import serve
 
 
 @pytest.fixture
@@ -247,8 +253,6 @@ def test_events_of_other_boards_are_acknowledged_and_forgotten(live):
     "body", [b"", b"{", b"[]", b'"x"', b"null", b'{"event": 5}', b'{"event": {"boardId"', b"[" * 100_000, b"\xff\xfe"]
 )
 def test_malformed_deliveries_are_refused_and_leave_nothing(live, body):
-    import requests
-
     before = live.world.value("select count(*) from sync_inbox")
     url = f"{live.base}/webhook/{live.gate.token(CONTACTS)}"
     assert requests.post(url, data=body, timeout=5).status_code == 400
@@ -405,6 +409,38 @@ def test_after_a_start_it_catches_up_with_what_was_lost_meanwhile(here):
         assert here.differences() == []
 
 
+def test_a_daemon_that_slept_for_longer_than_monday_repeats_itself_looks_everything_over(live):
+    here, item = live.world, first_item(live.world)
+    here.sandbox.admin("webhooks/disorder", lose_percent=100)
+    here.sandbox.admin("items/delete", item_id=item)
+    worker = live.daemon.workers[CONTACTS]
+    worker.beat()
+    assert worker.caught_up
+    long_ago = (datetime.now(timezone.utc) - timedelta(minutes=45)).isoformat()
+    here.change("update sync_state set value = to_jsonb(%s::text) where name = 'daemon:contacts'", long_ago)
+    worker.beat()
+    until(lambda: item not in here.pairs(), what="the deletion that nobody heard of")
+
+
+def test_a_daemon_that_only_pushes_does_not_count_as_one_that_listens(here):
+    with living(here, habits=replace(QUICK, pulls=False), subscribe=False) as live:
+        for worker in live.daemon.workers.values():
+            worker.beat()
+        assert here.value("select count(*) from sync_state where name like 'daemon:%%'") == 0
+
+
+def test_a_thread_that_died_shows_in_livez(here):
+    with open_daemon(here.settings, SECOND_PROFILE, QUICK) as daemon:
+        door = serve(daemon, "127.0.0.1", 0, SECRET)
+        assert requests.get(f"{door.url}/livez", timeout=5).status_code == 503
+        daemon.start()
+        assert requests.get(f"{door.url}/livez", timeout=5).status_code == 200
+        daemon.workers[CONTACTS].stop()
+        until(lambda: requests.get(f"{door.url}/livez", timeout=5).status_code == 503)
+        door.close()
+        assert daemon.stop(20)
+
+
 def away(here: World):
     """PostgreSQL as one that lets nobody in."""
     from contextlib import contextmanager
@@ -465,8 +501,6 @@ def test_an_outage_of_monday_is_made_up_for(here):
 
 
 def test_the_endpoints_say_how_it_is(live):
-    import requests
-
     live.settle()
     health = requests.get(f"{live.base}/health", timeout=5).json()
     assert health["status"] == "ok" and health["entities"]["contacts"]["last_success_age_seconds"] < 10
@@ -479,8 +513,6 @@ def test_the_endpoints_say_how_it_is(live):
 
 
 def test_the_metrics_are_prometheus_text_and_each_is_documented(live):
-    import requests
-
     item = first_item(live.world)
     live.world.sandbox.admin("items/change", item_id=item, values={"notes": "counted"})
     live.settle()
@@ -496,8 +528,6 @@ def test_the_metrics_are_prometheus_text_and_each_is_documented(live):
 
 
 def test_a_run_is_started_over_http_by_who_has_the_secret(live):
-    import requests
-
     url = f"{live.base}/sync/contacts"
     assert requests.post(url, timeout=5).status_code == 401
     assert requests.post(url, headers={"Authorization": "Bearer guess"}, timeout=5).status_code == 401

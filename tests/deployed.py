@@ -69,6 +69,11 @@ class Deployment:
         """What a person does on the board of the test, or to an item of it."""
         return self.sandbox.admin(call, **({} if call.startswith("items/") else {"board_id": BOARD}), **settings)
 
+    def cells(self, item_id: int, board: int = BOARD) -> dict[str, Any]:
+        """What an item shows on the board."""
+        found = self.sandbox.admin("boards/snapshot", board_id=board)
+        return next(one["cells"] for one in found if int(one["id"]) == item_id)
+
     def deploy(self, *more: str, board: str = str(BOARD), name: str = "planning") -> Done:
         return self.cli("boards", "deploy", "--board-id", board, "--name", name, "--yes", "--quiet", *more)
 

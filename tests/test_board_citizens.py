@@ -1,0 +1,129 @@
+"""A deployed board in every command that names an entity, in real time, and on a schedule."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import PROJECT
+from deployed import BOARD, Deployment
+from live import SECRET, Live, World, living, until
+
+from config import Settings
+from db_connector import Database
+from mapping_loader import load_mappings
+from monday_api import Monday
+from sandbox import Sandbox
+from webhook_auth import Gate
+from webhook_subscriptions import Subscriptions
+
+
+@pytest.fixture
+def world(db: Database, database_url: str, home: Path) -> Iterator[Deployment]:
+    with Sandbox(boards="empty:0", seed=1, limits="off") as sandbox:
+        made = Deployment(db, database_url, home, sandbox)
+        made.board(("text1", "Notes", "text"), ("num1", "Budget", "numbers"), items=3, text1="words", num1="5")
+        made.deploy()
+        yield made
+
+
+def both_ways(world: Deployment) -> None:
+    world.set("direction", "bidirectional")
+    world.cli("setup", "--entity", "planning", "--yes")
+    world.pull()
+
+
+@pytest.fixture
+def live(world: Deployment) -> Iterator[Live]:
+    """The daemon over the deployed board, both ways, with its webhooks made."""
+    both_ways(world)
+    settings = Settings(
+        home=world.home, api_key=world.sandbox.token, api_url=world.sandbox.graphql_url, webhook_secret=SECRET,
+        database_url=world.url,
+    )  # fmt: skip
+    here = World(world.db, world.url, world.sandbox, world.home)
+    with living(here, ["planning"], subscribe=False, settings=settings) as live:
+        mapping = load_mappings([PROJECT / "mappings", world.home / "mappings"])["planning"]
+        with Monday(token=world.sandbox.token, url=world.sandbox.graphql_url) as monday:
+            Subscriptions(world.db, monday, Gate(SECRET, [str(BOARD)]), live.base).register(mapping, str(BOARD))
+        yield live
+
+
+def test_in_real_time_an_edit_on_either_side_reaches_the_other(world: Deployment, live: Live) -> None:
+    item = world.column("Item ID")[0]
+    world.admin("items/change", item_id=item, values={"text1": "from the board"})
+    until(lambda: world.column("Notes")[0] == "from the board")
+    world.sql(f"update planning set {{notes}} = 'from SQL' where {{key}} = {item}", notes="Notes", key="Item ID")
+    until(lambda: world.cells(item)["text1"]["text"] == "from SQL")
+    world.sandbox.admin("items/create", board_id=BOARD, name="Another")
+    until(lambda: "Another" in world.column("Name"))
+    world.sql("insert into planning ({name}) values ('Made by SQL')", name="Name")
+    until(lambda: len(world.sandbox.admin("boards/snapshot", board_id=BOARD)) == 5)
+    live.settle()
+    shown = {int(one["id"]): one["name"] for one in world.sandbox.admin("boards/snapshot", board_id=BOARD)}
+    assert {one["Item ID"]: one["Name"] for one in world.rows()} == shown
+
+
+def test_in_real_time_a_board_that_changes_is_followed_and_no_crash(world: Deployment, live: Live) -> None:
+    item = world.column("Item ID")[0]
+    world.admin("columns/add", id="new1", title="New", type="text")
+    world.admin("items/change", item_id=item, values={"new1": "hello"})
+    until(lambda: "New" in world.columns() and world.column("New")[0] == "hello")
+    world.admin("columns/rename", column_id="text1", title="Remarks")
+    assert world.pull()["errors"] == 0  # a run beside the daemon renames the column under it
+    world.admin("items/change", item_id=item, values={"text1": "after the rename"})
+    until(lambda: world.column("Remarks")[0] == "after the rename")
+    world.admin("columns/retype", column_id="num1", type="text")
+    world.admin("items/change", item_id=item, values={"num1": "five"})
+    world.admin("columns/delete", column_id="new1")
+    world.admin("items/change", item_id=item, values={"text1": "after the retype"})
+    until(lambda: world.column("Remarks")[0] == "after the retype")
+    live.settle()
+    assert world.pull()["errors"] == 0
+    row = world.rows()[0]
+    assert (row["Remarks"], row["Budget"], row["Budget (numbers)"], row["New"]) == ("after the retype", "five", 5, "hello")
+    assert live.daemon.workers[str(BOARD)].trouble is None
+
+
+def test_a_schedule_keeps_a_deployed_board_in_step(world: Deployment) -> None:
+    item = world.column("Item ID")[0]
+    world.admin("items/change", item_id=item, values={"text1": "changed"})
+    process = subprocess.Popen(
+        [sys.executable, str(PROJECT / "main.py"), "scheduled", "--entity", "planning", "--direction", "monday-to-pg",
+         "--run-immediately"],
+        env={**os.environ, **world.env}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        until(lambda: world.column("Notes")[0] == "changed")
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+
+
+def test_every_command_takes_a_deployed_board_by_its_name(world: Deployment) -> None:
+    both_ways(world)
+    item = world.column("Item ID")[0]
+    world.sql("update planning set {notes} = 'pushed'", notes="Notes")
+    assert world.json("pg-to-monday", "--entity", "planning")["entities"][0]["to_monday"]["updated"] == 3
+    world.admin("items/change", item_id=item, values={"text1": "theirs"})
+    world.sql("update planning set {notes} = 'ours'", notes="Notes")
+    held = world.json("bidirectional", "--entity", "planning", "--prefer", "manual", code=3)["entities"][0]
+    assert held["held"] == 1
+    conflict = world.json("conflicts", "list", "--entity", "planning")["conflicts"][0]
+    assert [conflict[one] for one in ("field", "monday_value", "postgres_value")] == ["Notes", "theirs", "ours"]
+    world.cli("conflicts", "resolve", "--entity", "planning", "--winner", "monday")
+    assert world.column("Notes")[0] == "theirs"
+    assert world.json("validate", "--entity", "planning")["findings"] == []
+    assert "planning.Notes" in world.cli("mapping", "--entity", "planning").out
+    assert "planning" in world.cli("status").out
+    assert world.json("record", f"planning/{item}")["entity"] == "planning"
+    plan = world.cli("webhooks", "register", "--entity", "planning", "--dry-run", env={
+        "WEBHOOK_BASE_URL": "http://127.0.0.1:9", "MONDAY_WEBHOOK_SECRET": SECRET}).out  # fmt: skip
+    assert "change_column_value" in plan and str(BOARD) in plan
+    world.cli("monday-to-pg", "--entity", "planning", "--limit", "2", "--dry-run")
+    assert world.json("monday-to-pg", "--entity", "planning", "--sweep")["entities"][0]["complete"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from itertools import islice
 from typing import Any
 
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
@@ -20,8 +21,7 @@ from mapping_file import tree_text
 from models import Board, BoardColumn, Item
 from monday_api import Monday
 
-SAMPLE_ITEMS = 100
-DATE_ITEMS = 500
+ITEMS_LOOKED_AT = 500
 SAMPLES = 3
 SAMPLE_LENGTH = 40
 SUBITEMS = "subtasks"
@@ -208,9 +208,9 @@ def propose(
     """A table for a board. With `monday`, some items are read: their values help to decide, and tell times from dates."""
     found = [one for one in board.columns if one.type != "name"]
     names = column_names({one.id: one.title for one in found}, how.get("names", "exact"))
-    samples, timed = (_samples(monday, board, found), _with_times(monday, board, found)) if monday else ({}, set())
+    items = _first_items(monday, board, found) if monday else []
     columns = [
-        ProposedColumn(one, names[one.id], types.of(board.id, one, one.id in timed), samples.get(one.id, ()))
+        ProposedColumn(one, names[one.id], types.of(board.id, one, _has_times(items, one)), _samples(items, one))
         for one in found
     ]
     return Proposal(entity, board, table, tuple(columns), day=str(day), **how)
@@ -227,26 +227,20 @@ def related_boards(column: BoardColumn) -> list[str]:
     return [str(board_id) for board_id in column.settings.get("boardIds") or ()]
 
 
-def _samples(monday: Monday, board: Board, columns: Sequence[BoardColumn]) -> dict[str, tuple[str, ...]]:
-    found: dict[str, list[str]] = {}
-    for item in _first_items(monday, board, columns, SAMPLE_ITEMS):
-        for column in columns:
-            shown = _shown(item, column)
-            kept = found.setdefault(column.id, [])
-            if shown and shown not in kept and len(kept) < SAMPLES:
-                kept.append(shown)
-    return {column: tuple(kept) for column, kept in found.items()}
-
-
-def _first_items(monday: Monday, board: Board, columns: Sequence[BoardColumn], limit: int) -> list[Item]:
+def _first_items(monday: Monday, board: Board, columns: Sequence[BoardColumn]) -> list[Item]:
     if board.items_count == 0 or not columns:
         return []
     ids = sorted(one.id for one in columns)
     shape = cell_selection(one.type for one in columns)
-    pages = monday.pages(board.id, ids, shape, limit=limit, on_malformed=lambda item, why: None)
+    pages = monday.pages(board.id, ids, shape, limit=ITEMS_LOOKED_AT, on_malformed=lambda item, why: None)
     page = next(pages, None)
     pages.close()  # type: ignore[attr-defined]
     return page.items if page else []
+
+
+def _samples(items: Sequence[Item], column: BoardColumn) -> tuple[str, ...]:
+    shown = (_shown(item, column) for item in items)
+    return tuple(islice(dict.fromkeys(text for text in shown if text), SAMPLES))
 
 
 def _value(item: Item, column: BoardColumn) -> Any:
@@ -265,11 +259,9 @@ def _shown(item: Item, column: BoardColumn) -> str:
     return text if len(text) <= SAMPLE_LENGTH else text[: SAMPLE_LENGTH - 3] + "..."
 
 
-def _with_times(monday: Monday, board: Board, columns: Sequence[BoardColumn]) -> set[str]:
-    """The date columns in which a cell has a time of day."""
-    dates = [one for one in columns if one.type == "date"]
-    items = _first_items(monday, board, dates, DATE_ITEMS)
-    return {one.id for one in dates if any(isinstance(_value(item, one), datetime) for item in items)}
+def _has_times(items: Sequence[Item], column: BoardColumn) -> bool:
+    """Whether a date column has a time of day in a cell."""
+    return column.type == "date" and any(isinstance(_value(item, column), datetime) for item in items)
 
 
 def with_time_of_day(column: BoardColumn) -> bool:

@@ -58,7 +58,8 @@ class Daemon:
         self._outage = False
         self._listener = threading.Thread(target=self._listen, name="listen", daemon=True)
         self._keeper = threading.Thread(target=self._keep, name="keep", daemon=True)
-        self._runs: dict[str, tuple[threading.Thread, str]] = {}
+        self._runs: dict[str, AskedRun] = {}
+        self._starting = threading.Lock()
 
     @property
     def boards(self) -> frozenset[str]:
@@ -76,7 +77,7 @@ class Daemon:
         for worker in self.workers.values():
             worker.stop()
         until = time.monotonic() + patience_s
-        for thread in (*self.workers.values(), *(thread for thread, _ in self._runs.values())):
+        for thread in (*self.workers.values(), *self._runs.values()):
             thread.join(max(0.0, until - time.monotonic()))
         return not any(worker.is_alive() for worker in self.workers.values())
 
@@ -159,28 +160,18 @@ class Daemon:
         worker = next((one for one in self.workers.values() if one.mapping.entity == entity), None)
         if worker is None:
             raise SettingsError(f"{entity} is not kept in step by this daemon.")
-        thread, run_id = self._runs.get(entity, (None, ""))
-        if thread is not None and thread.is_alive():
-            return run_id, False
-        run = Run(self.parts, direction or worker.direction, RunOptions(kind="http"))
-        thread = threading.Thread(target=self._run, args=(run, worker), name=f"run-{entity}", daemon=True)
-        thread.start()
-        until = time.monotonic() + 10.0
-        while not run.report.run_id and thread.is_alive() and time.monotonic() < until:
-            time.sleep(0.01)
-        if not run.report.run_id:
+        with self._starting:
+            going = self._runs.get(entity)
+            if going is not None and going.is_alive():
+                return going.run_id, False
+            self._runs[entity] = asked = AskedRun(self, worker, direction or worker.direction)
+            asked.start()
+            until = time.monotonic() + 10.0
+            while not asked.run_id and asked.is_alive() and time.monotonic() < until:
+                time.sleep(0.01)
+        if not asked.run_id:
             raise DatabaseError("The run could not be started.")
-        self._runs[entity] = (thread, run.report.run_id)
-        return run.report.run_id, True
-
-    def _run(self, run: Run, worker: EntityWorker) -> None:
-        try:
-            report = run.of([(worker.mapping, worker.board_id)])
-            outcome = "success" if not report.problems else "failed"
-        except SyncError as exc:
-            log.error("%s", exc.message)
-            outcome = "failed"
-        self.metrics.runs.add(worker.mapping.entity, "http", outcome)
+        return asked.run_id, True
 
     # How it is
 
@@ -221,7 +212,7 @@ class Daemon:
             self._gauges()
         except DatabaseError as exc:
             log.debug("The queues could not be counted: %s", exc)
-        self.metrics.api_calls.set(self.parts.costs()["calls"])
+        self.metrics.note_live_calls(self.parts.costs()["calls"])
         return self.metrics.text()
 
     def _gauges(self) -> None:
@@ -239,6 +230,31 @@ class Daemon:
         self.metrics.inbox.set(waits, "waiting")
         self.metrics.inbox.set(aside, "set_aside")
         self.metrics.inbox_age.set(round(age, 3))
+
+
+class AskedRun(threading.Thread):
+    """A run that somebody asked for over HTTP, beside the workers: it takes its turn with them."""
+
+    def __init__(self, daemon: Daemon, worker: EntityWorker, direction: str) -> None:
+        super().__init__(name=f"run-{worker.mapping.entity}", daemon=True)
+        self._parts, self._metrics, self._worker, self._direction = daemon.parts, daemon.metrics, worker, direction
+        self._run: Run | None = None
+
+    @property
+    def run_id(self) -> str:
+        """Empty until it has begun."""
+        return self._run.report.run_id if self._run else ""
+
+    def run(self) -> None:
+        """The whole run; what goes wrong is in its report and in the log."""
+        entity = self._worker.mapping.entity
+        try:
+            with self._parts.for_one_run() as parts:
+                self._run = Run(parts, self._direction, RunOptions(kind="http"))
+                self._metrics.note_run(entity, "http", self._run.of([(self._worker.mapping, self._worker.board_id)]))
+        except SyncError as exc:
+            log.error("%s", exc.message)
+            self._metrics.runs.add(entity, "http", "failed")
 
 
 @contextmanager

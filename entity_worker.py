@@ -239,7 +239,7 @@ class EntityWorker(threading.Thread):
         if one.event == NEW_COLUMN:
             self.live = None
         elif one.item_id is None and one.event != PROBE:
-            self.look_over(f"event {one.event}", sweep=True)
+            self.look_over(f"event {one.event} {one.trigger_id}", sweep=True)
 
     def _take_unsettled(self, tx: Transaction) -> None:
         if self._links_changed and time.monotonic() >= self._next_links:
@@ -293,8 +293,9 @@ class EntityWorker(threading.Thread):
         sweep = self._sweep_wanted or (self.habits.pulls and self._gap()) or self._is_small()
         options = RunOptions(replace(PullOptions(), sweep=sweep), kind="catch-up")
         log.info("%s: looking for what was missed (%s).", self.mapping.title, why, extra=FILE_ONLY)
-        report = Run(self.parts, self.direction, options).of([(self.mapping, self.board_id)])
-        self.metrics.runs.add(self.mapping.entity, "catch-up", "success" if not report.problems else "failed")
+        with self.parts.for_one_run() as parts:
+            report = Run(parts, self.direction, options).of([(self.mapping, self.board_id)])
+        self.metrics.note_run(self.mapping.entity, "catch-up", report)
         if report.problems:
             raise report.problems[0]
         self.live = None  # the run read the board anew, and it may have other columns by now

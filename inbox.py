@@ -6,12 +6,13 @@ that comes again is then known, and nothing happens twice.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from db_connector import Database, Transaction, json_text
 from timing import backoff
-from webhook_events import Event, Hint
+from webhook_events import UNDATED, Event, Hint
 
 AT_ONCE = 5_000
 """Entries that are claimed together: many are about the same items."""
@@ -33,8 +34,9 @@ class InboxWriter:
     def write(self, event: Event, hints: Sequence[Hint]) -> bool:
         """Return once the event is committed; False when it was known. Raises DatabaseError when it is not written."""
         body, values = json_text(event.body), []
+        given = event.trigger_id + (f"/{uuid.uuid4().hex}" if event.trigger_id.startswith(UNDATED) else "")
         for index, hint in enumerate(hints):
-            trigger = f"{event.trigger_id}#{index}" if index else event.trigger_id
+            trigger = f"{given}#{index}" if index else given
             values += [trigger, hint.board_id, hint.item_id, event.kind, body]
         new = self._db.commit_one(WRITE + ", ".join(["(%s, %s, %s, %s, %s)"] * len(hints)) + KNOWN, values)
         if new:

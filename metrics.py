@@ -5,6 +5,10 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from report import RunReport
 
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
 Labels = tuple[str, ...]
@@ -131,8 +135,17 @@ class Metrics:
         self.set_aside = Gauge("monday_sync_set_aside_records", "Records given up after their tries.", ["entity"])
         self.last_success = Gauge("monday_sync_last_success_timestamp_seconds", "When work last went well.", ["entity"])
         self.listening = Gauge("monday_sync_listening", "1 while the daemon hears of changes in PostgreSQL.")
-        self.api_calls = Gauge("monday_sync_api_calls", "Calls to monday.com since the start.")
+        self.api_calls = Counter("monday_sync_api_calls_total", "Calls to monday.com by what made them.", ["source"])
         self.started = Gauge("monday_sync_start_timestamp_seconds", "When the daemon started.")
+
+    def note_run(self, entity: str, kind: str, report: RunReport) -> None:
+        """A run came to its end."""
+        self.runs.add(entity, kind, "failed" if report.problems else "success")
+        self.api_calls.add("run", by=report.api["calls"])
+
+    def note_live_calls(self, calls: float) -> None:
+        """So many calls has the work between the runs made since the start."""
+        self.api_calls.add("live", by=calls - self.api_calls.value("live"))
 
     def all(self) -> list[Metric]:
         """Every metric, in the order in which they are declared."""

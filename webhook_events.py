@@ -25,6 +25,9 @@ KEPT = frozenset({
     "type", "triggerTime", "subscriptionId", "isRetry", "userId", "originalTriggerUuid", "triggerUuid", "columnId",
     *ITEM_IDS, *BOARD_IDS, *PARENT_BOARD_IDS, "parentItemId", "sourcePulseId", "destPulseId",
 })  # fmt: skip
+TIMES = ("triggerTime", "changedAt", "createdAt")
+UNDATED = "undated/"
+"""How the trigger id of an event begins that tells neither what triggered it nor when: the same again may be news."""
 LONGEST = 200
 
 
@@ -98,7 +101,8 @@ def _trigger_id(event: Mapping[str, Any]) -> str:
         )
         return "/".join(parts)
     content = orjson.dumps({**event, "isRetry": None}, option=orjson.OPT_SORT_KEYS)
-    return "content/" + hashlib.blake2b(content, digest_size=16).hexdigest()
+    known = hashlib.blake2b(content, digest_size=16).hexdigest()
+    return f"content/{known}" if any(event.get(name) for name in TIMES) else f"{UNDATED}{known}"
 
 
 def _text(value: Any) -> str | None:

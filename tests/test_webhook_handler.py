@@ -231,6 +231,17 @@ def test_an_unknown_event_about_an_item_reads_the_item(live):
     until(lambda: here.row_of(item)["notes"] == "news")
 
 
+def test_the_same_event_again_is_news_when_it_says_neither_what_caused_it_nor_when(live):
+    here, item = live.world, first_item(live.world)
+    here.sandbox.admin("webhooks/disorder", lose_percent=100)
+    for text in ("once", "twice"):
+        here.sandbox.admin("items/change", item_id=item, values={"notes": text})
+        assert live.event(type="update_column_value", pulseId=int(item)).json() == {"ok": True, "new": True}
+        until(lambda wanted=text: here.row_of(item)["notes"] == wanted)
+    dated = {"type": "update_column_value", "pulseId": int(item), "triggerTime": "2026-01-01T00:00:00.000Z"}
+    assert [live.event(**dated).json()["new"] for _ in range(2)] == [True, False]
+
+
 def test_an_unknown_event_about_a_board_sweeps_the_board(live):
     here = live.world
     here.sandbox.admin("webhooks/disorder", lose_percent=100)
@@ -525,6 +536,38 @@ def test_the_metrics_are_prometheus_text_and_each_is_documented(live):
             name, _, value = line.rpartition(" ")
             assert name and float(value) >= 0
     assert 'monday_sync_events_total{outcome="stored"}' in text
+
+
+def test_each_run_of_a_daemon_has_an_account_of_its_own(live):
+    here, worker = live.world, live.daemon.workers[CONTACTS]
+    runs = "select id::text, api from sync_runs order by started_at, id"
+    for number in range(4):
+        worker.look_over(f"look {number}")
+        until(lambda: worker.caught_up)
+        if not number:
+            first = here.sql(runs)
+    live.settle()
+    found = here.sql(runs)
+    assert found[: len(first)] == first, "a run that has ended is changed by those after it"
+    assert found[-1]["api"]["calls"] <= max(run["api"]["calls"] for run in first)
+
+
+def test_of_several_who_ask_at_once_for_a_run_one_starts_it(live):
+    live.world.sandbox.admin("latency", ms=100)
+    answers: list[requests.Response] = []
+    bearer = {"Authorization": f"Bearer {SECRET}"}
+
+    def ask() -> None:
+        answers.append(requests.post(f"{live.base}/sync/contacts", headers=bearer, timeout=20))
+
+    asking = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in asking:
+        thread.start()
+    for thread in asking:
+        thread.join()
+    assert sorted(answer.status_code for answer in answers) == [202, 409, 409, 409]
+    assert len({answer.json()["run_id"] for answer in answers}) == 1
+    until(lambda: live.world.value("select count(*) from sync_runs where kind = 'http' and outcome = 'success'") == 1)
 
 
 def test_a_run_is_started_over_http_by_who_has_the_secret(live):

@@ -231,6 +231,55 @@ def test_an_unknown_event_about_an_item_reads_the_item(live):
     until(lambda: here.row_of(item)["notes"] == "news")
 
 
+def shapes(item: int, other: int, board: int, elsewhere: int) -> list[dict[str, object]]:
+    """Every kind of event, as recorded from monday.com and as receivers say that it may also look."""
+    sub = {"boardId": elsewhere, "pulseId": 80, "parentItemId": str(item), "parentItemBoardId": str(board)}
+    gone = {"boardId": elsewhere, "itemId": 80, "pulseId": 80, "parentBoardId": board, "parentItemId": item}
+    moved = {"subitem": 80, "sourcePulseId": item, "destPulseId": other, "sourceBoardId": board, "destBoardId": board}
+    changed = {"boardId": board, "pulseId": item, "columnId": "notes", "columnType": "long-text", "value": None}
+    return [
+        {"type": "create_pulse", "boardId": board, "pulseId": item, "columnValues": {}, "isTopGroup": True},
+        {"type": "create_item", "boardId": str(board), "itemId": str(item)},
+        {"type": "update_column_value", **changed, "previousValue": {}, "changedAt": 1738778219.220086},
+        {"type": "change_column_value", **changed, "value": {"text": "x", "changed_at": "2025-02-05T17:56:58.364Z"}},
+        {"type": "update_column_value", **changed, "columnId": "gone_since", "userId": -4},
+        {"type": "update_column_value", **changed, "columnId": None, "columnType": "subtasks"},
+        {"type": "update_name", "boardId": board, "pulseId": item, "value": {"name": "New"}},
+        {"type": "archive_pulse", "boardId": board, "itemId": item, "itemName": "New item 1"},
+        {"type": "delete_pulse", "boardId": board, "itemId": item},
+        {"type": "item_deleted", "boardId": board, "pulseId": str(item)},
+        {"type": "restore_pulse", "boardId": board, "itemId": item, "value": {"state": 1, "is_undo": True}},
+        {"type": "move_pulse_into_group", "boardId": board, "pulseId": item, "destGroup": {"id": "g", "title": "G"}},
+        {"type": "move_pulse_into_board", "boardId": elsewhere, "pulseId": item, "sourceBoardId": board},
+        {"type": "move_pulse_into_board", "pulseId": item, "destBoardId": str(board)},
+        {"type": "create_column", "boardId": board, "columnId": "new1", "createdAt": 1738776824.39, "retryCount": 0},
+        {"type": "create_update", "boardId": board, "pulseId": item, "body": "<p>x</p>", "replyId": None},
+        {"type": "edit_update", "boardId": board, "pulseId": item, "updateId": 3836364238},
+        {"type": "delete_update", "boardId": board, "pulseId": item, "replyId": 5},
+        {"type": "create_pulse", **sub, "itemId": 80}, {"type": "update_column_value", **sub, "columnId": "date0"},
+        {"type": "change_subitem_column_value", **sub}, {"type": "update_name", **sub}, {"type": "create_update", **sub},
+        {"type": "archive_pulse", **gone}, {"type": "delete_pulse", **gone}, {"type": "move_subitem", **moved},
+        {"type": "a_group_was_deleted", "boardId": board}, {"type": None, "boardId": board}, {"boardId": board},
+        {"type": "update_name", "boardId": board, "pulseId": None}, {"type": ["x"], "boardId": board, "pulseId": [item]},
+        {"type": "update_name", "boardId": board, "pulseId": 9_999_999_999}, {"type": "x" * 5000, "boardId": board},
+        {"type": "update_name", "boardId": board, "pulseId": item, "triggerUuid": {"a": 1}, "subscriptionId": "\u0000"},
+    ]  # fmt: skip
+
+
+def test_every_kind_of_event_in_every_shape_is_taken_and_harms_nothing(live):
+    here = live.world
+    item, other = sorted(here.snapshot(), key=int)[:2]
+    before = here.sql("select * from contacts order by id")
+    signed = {"Authorization": live.gate.sign(time.time(), "")}
+    for number, event in enumerate(shapes(int(item), int(other), int(CONTACTS), 4711)):
+        event.setdefault("triggerUuid", f"shape {number}")
+        assert live.post({"event": event}, **signed).status_code == 200, event
+        assert live.post({"event": event}, f"/webhook/{live.gate.token(CONTACTS)}").status_code == 200, event
+    live.settle(60)
+    assert here.sql("select * from contacts order by id") == before
+    assert here.differences() == [] and live.daemon.health()["status"] == "ok"
+
+
 def test_the_same_event_again_is_news_when_it_says_neither_what_caused_it_nor_when(live):
     here, item = live.world, first_item(live.world)
     here.sandbox.admin("webhooks/disorder", lose_percent=100)

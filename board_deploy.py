@@ -1,7 +1,8 @@
 """A board becomes a table: what is made, in which order, so that a deploy killed anywhere can be repeated.
 
-The table and its row in the registry come first, in one transaction; then the items, through a staging table; the mapping
-file last. Until it is in its place no run knows the entity, so nothing half made is ever synced.
+The table and its row in the registry come first, in one transaction; then the items, through a staging table; then the
+mapping file. Until it is in its place no run knows the entity, so nothing half made is ever synced. Link tables and scripts
+follow, and at the end the registry says that the board is deployed.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import board_links
 import board_registry
 import board_scripts
 import board_tables
@@ -223,27 +225,28 @@ def _finish(parts: Parts, proposal: Proposal, mapping: EntityMapping, report: En
     parts.mappings[mapping.entity] = mapping
     links = link_up(parts, mapping, proposal.board) if mapping.own_table else []
     files = [path, *board_scripts.write(parts.settings.home, mapping, proposal)]
+    with parts.db.transaction() as tx:
+        board_registry.note_deployed(tx, mapping.entity)
     log.info("Deployed %s: %d items in %s.", mapping.entity, report.read, mapping.table)
     return Deployed(proposal, mapping, report, files, links)
 
 
 def link_up(parts: Parts, mapping: EntityMapping, board: Board) -> list[str]:
-    """Link tables for the relations of this board, and of boards deployed before that point at it."""
+    """Make link tables for the relations of this board, and of boards deployed before that point at it; their names."""
     deployed = {str(one.board_id): one for one in parts.mappings.values() if one.own_table}
     made: list[str] = []
-    # A board deployed before may point at this one: from now on its relations have tables too.
     for other in deployed.values():
-        its_board = board if other.board_id == board.id else _board_of(parts, other)
+        its_board = board if other.board_id == board.id else _board_with_relations(parts, other)
         if its_board is None:
             continue
         with parts.db.transaction() as tx:
+            # The table of a mapping may be gone, when somebody has dropped it and left the mapping.
             if board_tables.exists(tx, other.table):
-                made += board_tables.make_links(tx, other, its_board, deployed)
-    return sorted(set(made))
+                made += board_links.make_links(tx, other, its_board, deployed, since=mapping)
+    return sorted(made)
 
 
-def _board_of(parts: Parts, mapping: EntityMapping) -> Board | None:
-    """A deployed board, if it has relations at all."""
+def _board_with_relations(parts: Parts, mapping: EntityMapping) -> Board | None:
     tree = read_plain(Path(mapping.path)) or {}
     relations = [one for one in tree.get("fields") or () if one.get("type") == "board_relation" and "rejected" not in one]
     return parts.monday.board(str(mapping.board_id)) if relations else None

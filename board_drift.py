@@ -15,6 +15,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+import board_links
+import board_registry
 import board_tables
 import change_queue
 from board_discovery import REJECTED, ProposedColumn, entry_of, with_time_of_day
@@ -263,6 +265,7 @@ class Change:
                 for one in found:
                     if one.kind == kind:
                         getattr(self, f"_{kind}")(tx, one)
+            board_registry.note_columns(tx, self.mapping.entity, self.tree["fields"])
             write_text(part, tree_text(self.tree))
             mapping = replace(_mapping_at(part), path=str(path))
             if watched:
@@ -306,7 +309,7 @@ class Change:
         if not self.mapping.own_table or "field" not in entry:
             return
         old = column_of(str(entry["field"]))
-        if about.type == "board_relation" and board_tables.is_linked(tx, self.mapping, old):
+        if about.type == "board_relation" and board_links.is_linked(tx, self.mapping, old):
             return  # the triggers of its link table know it by this name
         new = free_name(about.title, about.id, self.style, self._names() - {old})
         if new == old:
@@ -323,7 +326,7 @@ class Change:
             return
         column = column_of(str(entry["field"]))
         if self.mapping.own_table:
-            board_tables.unlink(tx, self.mapping, column)
+            board_links.unlink(tx, self.mapping, column)
             kept = self._kept_name(tx, column, str(entry.get("type")))
             if not _has(tx, self.mapping.table, kept):
                 board_tables.rename_column(tx, self.mapping.table, column, kept)

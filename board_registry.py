@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from board_discovery import Proposal
-from column_types import dumps
+from column_types import clean_text, dumps
 from db_connector import Database, Transaction
 from errors import SettingsError
 
@@ -39,26 +40,47 @@ limit 1
 """
 
 
-def enter(tx: Transaction, proposal: Proposal, path: Path, status: str, table: str = "") -> None:
-    """A board is about to be deployed, or is deployed now."""
+def enter(tx: Transaction, proposal: Proposal, path: Path, status: str) -> None:
+    """A board is about to be deployed."""
     tx.execute(
         "insert into board_registry as r (name, board_id, board_name, table_name, mapping_path, columns, status)"
         " values (%s, %s, %s, %s, %s, %s, %s) on conflict (name) do update set board_name = excluded.board_name,"
         " table_name = excluded.table_name, mapping_path = excluded.mapping_path, columns = excluded.columns,"
         " status = excluded.status, updated_at = now()",
         (
-            proposal.entity, proposal.board.id, proposal.board.name.replace("\0", ""), table or proposal.table_name,
-            str(path), dumps([one.as_json() for one in proposal.columns]).decode(), status,
+            proposal.entity, proposal.board.id, clean_text(proposal.board.name), proposal.table_name, str(path),
+            _columns(proposal.tree()["fields"]), status,
         ),
     )  # fmt: skip
+
+
+def note_columns(tx: Transaction, name: str, fields: Sequence[Any]) -> None:
+    """Its mapping has these entries now."""
+    tx.execute(
+        "update board_registry set columns = %s, updated_at = now() where name = %s", (_columns(fields), name)
+    )
+
+
+def _columns(fields: Sequence[Any]) -> str:
+    """The columns of the board in a mapping's entries, as JSON: id, title, type, and where each goes."""
+    shapes = [
+        {"id": str(one["column"]), "title": str(one.get("title", "")), "type": one["type"],
+         "field": one.get("field"), "rejected": "rejected" in one}
+        for one in fields if "type" in one
+    ]  # fmt: skip
+    return dumps(shapes).decode()
 
 
 def note_loaded(tx: Transaction, name: str, rows: int) -> None:
     """Its table holds what the board holds."""
     tx.execute(
-        "update board_registry set status = %s, rows = %s, synced_at = now(), updated_at = now() where name = %s",
-        (DEPLOYED, rows, name),
+        "update board_registry set rows = %s, synced_at = now(), updated_at = now() where name = %s", (rows, name)
     )
+
+
+def note_deployed(tx: Transaction, name: str) -> None:
+    """All that belongs to it is made."""
+    tx.execute("update board_registry set status = %s, updated_at = now() where name = %s", (DEPLOYED, name))
 
 
 def known(tx: Transaction, name: str | None = None) -> list[dict[str, Any]]:
@@ -97,7 +119,7 @@ def _with_figures(tx: Transaction, one: dict[str, Any]) -> dict[str, Any]:
     return {
         **{name: value for name, value in one.items() if name not in ("rows", "synced_at", "deployed_at")},
         "items": figures["items"], "archived": figures["archived"], "waiting": figures["waiting"],
-        "columns": len(columns), "rejected": sum(column.get("decision") == "rejected" for column in columns),
+        "columns": len(columns), "rejected": sum(column["rejected"] for column in columns),
         "deployed_at": utc(one["deployed_at"]), "synced_at": utc(synced),
         "last_run": last and {"started_at": utc(last["started_at"]), "outcome": last["outcome"], "kind": last["kind"]},
         "drift": list(drift.get("drift") or ()),

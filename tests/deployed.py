@@ -69,6 +69,10 @@ class Deployment:
         """What a person does on the board of the test, or to an item of it."""
         return self.sandbox.admin(call, **({} if call.startswith("items/") else {"board_id": BOARD}), **settings)
 
+    def ids(self, board: int = BOARD) -> list[int]:
+        """The items of a board."""
+        return [int(one["id"]) for one in self.sandbox.admin("boards/snapshot", board_id=board)]
+
     def cells(self, item_id: int, board: int = BOARD) -> dict[str, Any]:
         """What an item shows on the board."""
         found = self.sandbox.admin("boards/snapshot", board_id=board)
@@ -93,6 +97,13 @@ class Deployment:
         with self.db.transaction(read_only=True) as tx:
             tx.rows(statement)
             return [one.name for one in tx._cursor.description]
+
+    def reached(self, query: str) -> bool:
+        """Whether a query about {key} of a table that another process makes has an answer by now."""
+        with self.db.transaction(read_only=True) as tx:
+            if tx.value("select to_regclass('planning')") is None:
+                return False
+            return tx.value(compose(query, key=identifier("Item ID"))) is not None
 
     def sql(self, statement: str, **names: str) -> int:
         touched = self.db.execute_query(

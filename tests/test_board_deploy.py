@@ -7,13 +7,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from conftest import PROJECT
 from deployed import BOARD, EVERYTHING, Deployment
+from live import until
 from ruamel.yaml import YAML
 
 from db_connector import Database
@@ -120,20 +120,6 @@ def test_labels_keep_their_ids_and_people_have_their_names(everything: Deploymen
     assert all(one.keys() == {"id", "kind", "name"} for one in people)
 
 
-def test_relations_are_link_tables_with_foreign_keys_that_follow(everything: Deployment) -> None:
-    everything.deploy(board=str(EVERYTHING))
-    shown = {(one["Item ID"], to) for one in everything.rows() for to in one["Connected"] or ()}
-    links = {(one["Item ID"], one["Linked item ID"]) for one in everything.rows('"planning_Connected"')}
-    assert links and links == shown
-    first, *_, last = everything.column("Item ID")
-    everything.sandbox.admin("items/change", item_id=first, values={"connect": {"item_ids": [last]}})
-    everything.pull()
-    links = {(one["Item ID"], one["Linked item ID"]) for one in everything.rows('"planning_Connected"')}
-    assert (first, last) in links and not any(one == first and to != last for one, to in links)
-    with pytest.raises(Exception, match="foreign key"):
-        everything.sql('insert into "planning_Connected" values (1, 2)')
-
-
 def test_subitems_are_a_table_under_their_parents(everything: Deployment) -> None:
     everything.deploy("--subitems", board=str(EVERYTHING))
     parents = set(everything.column("Item ID"))
@@ -176,8 +162,15 @@ def test_names_and_tables_that_are_taken_are_refused(world: Deployment) -> None:
     assert world.columns() == ["id"]
 
 
-@pytest.mark.parametrize("moment", [0.8, 1.4, 2.0])
-def test_a_deploy_killed_half_way_is_repeated_and_whole(world: Deployment, moment: float) -> None:
+STAGES = {
+    "the table is made": "select to_regclass('planning')",
+    "items are read": "select to_regclass('stg_planning')",
+    "the items are live": "select min({key}) from planning",
+}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_deploy_killed_half_way_is_repeated_and_whole(world: Deployment, stage: str) -> None:
     world.board(*PLAIN, items=0)
     items = [{"name": f"Item {number}", "values": {"text1": str(number)}} for number in range(1200)]
     world.sandbox.admin("items/load", board_id=BOARD, items=items)
@@ -187,14 +180,15 @@ def test_a_deploy_killed_half_way_is_repeated_and_whole(world: Deployment, momen
         [sys.executable, str(PROJECT / "main.py"), *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         env={**os.environ, **world.env},
     )  # fmt: skip
-    time.sleep(moment)
+    until(lambda: process.poll() is not None or world.reached(STAGES[stage]))
     process.send_signal(signal.SIGKILL)
-    process.wait()
+    assert process.wait() == -signal.SIGKILL
     world.sandbox.admin("latency", ms=0)
     world.deploy()
     assert len(world.rows()) == 1200 and world.json("boards", "status", "planning")["items"] == 1200
     assert sorted(one.name for one in (world.home / "mappings").iterdir()) == ["planning.yaml"]
     assert world.db.execute_query("select to_regclass('stg_planning') as left_over") == [{"left_over": None}]
+    assert (world.home / "generated" / "planning.yml").exists()
     assert world.pull()["created"] == 0
 
 

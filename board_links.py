@@ -1,0 +1,140 @@
+"""Link tables: relations between boards as pairs of rows with foreign keys, once both boards are deployed.
+
+Triggers fill a link table from the relation's column of ids, in the transaction that writes either table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Mapping as Map
+from dataclasses import dataclass
+
+from board_discovery import related_boards
+from board_names import FACTS, shortened
+from board_tables import place_of, quoted, run_all
+from db_connector import Transaction
+from mapping import ROOT, Mapping
+from models import Board
+
+
+def make_links(tx: Transaction, mapping: Mapping, board: Board, others: Map[str, Mapping], since: Mapping) -> list[str]:
+    """Make the link tables that a mapping lacks `since` another one, or itself, is deployed; their names."""
+    made = []
+    for column, target in relations(mapping, board, others):
+        if since.entity in (mapping.entity, target.entity) and not is_linked(tx, mapping, column):
+            link = LinkTable(
+                here=place_of(tx, mapping.table), here_key=mapping.primary_key, column=column,
+                there=place_of(tx, target.table), there_key=target.primary_key,
+            )  # fmt: skip
+            run_all(tx, link.statements())
+            made.append(link.name)
+    return made
+
+
+def relations(mapping: Mapping, board: Board, others: Map[str, Mapping]) -> Iterator[tuple[str, Mapping]]:
+    """The table columns of relations whose other board is deployed (`others`: board id → mapping), and that mapping.
+
+    A relation to several boards has none: a foreign key points at one table.
+    """
+    for binding in mapping.bindings:
+        about = board.column(binding.columns[0])
+        if about is None or about.type != "board_relation" or len(binding.fields) != 1:
+            continue
+        place = mapping.places[binding.fields[0]]
+        targets = [others[one] for one in related_boards(about) if one in others]
+        if len(targets) == 1 and place.home == ROOT and mapping.item_key and targets[0].item_key:
+            yield place.column, targets[0]
+
+
+def is_linked(tx: Transaction, mapping: Mapping, column: str) -> bool:
+    """Whether a column feeds a link table."""
+    fill = LinkNames(place_of(tx, mapping.table), column).function("fill")
+    return tx.value("select to_regproc(%s)", (fill,)) is not None
+
+
+def unlink(tx: Transaction, mapping: Mapping, column: str) -> None:
+    """A column that becomes another one feeds its link table no more; what the table holds stays."""
+    names = LinkNames(place_of(tx, mapping.table), column)
+    for what in ("fill", "meet", "meet_key"):
+        tx.execute(f"drop function if exists {names.function(what)}() cascade")
+
+
+@dataclass(frozen=True)
+class LinkNames:
+    """What a link table and all that belongs to it are called: after the table (schema, name) and its column."""
+
+    here: tuple[str, str]
+    column: str
+
+    @property
+    def name(self) -> str:
+        """Of the link table, without its schema."""
+        return shortened(f"{self.here[1]}_{self.column}", f"{self.here[1]} {self.column}")
+
+    def part(self, what: str) -> str:
+        """Of an index or a trigger."""
+        return quoted(shortened(f"{self.name}_{what}", f"{self.name} {what}"))
+
+    def function(self, what: str) -> str:
+        """Of a trigger's function."""
+        return f"{quoted(self.here[0])}.{self.part(what)}"
+
+
+@dataclass(frozen=True)
+class LinkTable(LinkNames):
+    """The DDL of a link table from `here` to `there`, each named by schema and table, with their keys."""
+
+    here_key: str
+    there: tuple[str, str]
+    there_key: str
+
+    def statements(self) -> list[str]:
+        """All of it. Run again, it changes nothing."""
+        link, here, there = quoted(self.here[0], self.name), quoted(*self.here), quoted(*self.there)
+        own, linked = (quoted(name) for name in self._columns())
+        key, other, cells = quoted(self.here_key), quoted(self.there_key), quoted(self.column)
+        into = f"insert into {link} ({own}, {linked})"
+        fill = f"{into} select h.{key}, t.{other} from {{rows}} as h join {there} as t on t.{other} = any(h.{cells})"
+        clear = (
+            f"delete from {link} as l using changed as c where l.{own} = c.{key}"
+            f" and l.{linked} <> all(coalesce(c.{cells}, '{{}}'))"
+        )
+        met = f"{into} select h.{key}, c.{other} from changed as c join {here} as h on h.{cells} @> array[c.{other}]"
+        met_key = f"{into} select h.{key}, new.{other} from {here} as h where h.{cells} @> array[new.{other}]"
+        skip = "on conflict do nothing"
+        cascade = "on update cascade on delete cascade"
+        rows = "referencing new table as changed for each statement"
+        return [
+            f"create table if not exists {link} (\n"
+            f"    {own} bigint not null references {here} ({key}) {cascade},\n"
+            f"    {linked} bigint not null references {there} ({other}) {cascade},\n"
+            f"    primary key ({own}, {linked})\n)",
+            f"create index if not exists {self.part('back_idx')} on {link} ({linked})",
+            f"create index if not exists {self.part('ids_idx')} on {here} using gin ({cells})",
+            self._function("fill", f"if tg_op = 'UPDATE' then {clear}; end if; {fill.format(rows='changed')} {skip};"),
+            self._function("meet", f"{met} {skip};"),
+            self._function("meet_key", f"{met_key} {skip};"),
+            *self._trigger("filled", f"insert on {here} {rows}", here, "fill"),
+            *self._trigger("changed", f"update on {here} {rows}", here, "fill"),
+            *self._trigger("met", f"insert on {there} {rows}", there, "meet"),
+            # A row that SQL inserted takes its item's id as its key once the item exists.
+            *self._trigger("met_key", f"update of {other} on {there} for each row", there, "meet_key"),
+            f"{fill.format(rows=here)} {skip}",
+        ]
+
+    def _columns(self) -> tuple[str, str]:
+        return ("Item ID", "Linked item ID") if self.here_key == FACTS["item_id"] else ("item_id", "linked_item_id")
+
+    def _function(self, what: str, body: str) -> str:
+        """Whoever may write the table need not be allowed to write the link table."""
+        return (
+            f"create or replace function {self.function(what)}() returns trigger language plpgsql security definer"
+            " set search_path = pg_catalog, pg_temp as $monday_sync_links$\n"
+            f"begin\n    {body}\n    return null;\nend $monday_sync_links$"
+        )
+
+    def _trigger(self, name: str, when: str, table: str, function: str) -> list[str]:
+        return [
+            f"drop trigger if exists {self.part(name)} on {table}",
+            f"create trigger {self.part(name)} after {when} execute function {self.function(function)}()",
+        ]

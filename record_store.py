@@ -33,7 +33,7 @@ from row_table import (
     slot_value,
     spellings,
 )
-from shared_rows import Effects, Rows, Settlement, Want, note_shown
+from shared_rows import Effects, Rows, Settlement, Shape, Want, note_shown, once
 
 
 @dataclass(slots=True)
@@ -306,8 +306,9 @@ class RecordStore:
         for upsert in upserts:
             upsert.ids = dict(upsert.stored.ids) if upsert.stored else {}
             upsert.root_id = upsert.stored.root_id if upsert.stored else self._new_id(upsert, made)
+        ranked = sorted(upserts, key=lambda upsert: upsert.rank)
         for step in self.mapping.order:
-            self._write_related(tx, [self.homes[one.name] for one in step], upserts, effects)
+            self._write_related(tx, [self.homes[one.name] for one in step], ranked, effects)
         self._write_roots(tx, upserts)
         for one in upserts:
             if one.changed and not one.adopts and one.touches(self.root.names):
@@ -375,11 +376,12 @@ class RecordStore:
     def _write_related(
         self, tx: Transaction, homes: Sequence[Home], upserts: Sequence[Upsert], effects: Effects
     ) -> None:
-        wants = [want for upsert in upserts for home in homes if (want := self._want(upsert, home)) is not None]
+        """Give each record its rows of one table. Where several meet in a row, they come in the order of `upserts`."""
+        shapes: dict[tuple[Any, ...], Shape] = {}
+        wants = [want for upsert in upserts for home in homes if (want := self._want(upsert, home, shapes)) is not None]
         if not wants:
             return
         rows = self._find(tx, homes, wants)
-        wants.sort(key=lambda want: want.upsert.rank)
         settlement = Settlement(self, tx, homes, wants, rows)
         settlement.run(effects)
         self._rows.update(rows.by_id)
@@ -388,19 +390,32 @@ class RecordStore:
         for want in wants:
             note_shown(want, effects)
 
-    def _want(self, upsert: Upsert, home: Home) -> Want | None:
+    def _want(self, upsert: Upsert, home: Home, shapes: dict[tuple[Any, ...], Shape]) -> Want | None:
         """None when nothing about this related row is to change."""
-        related = home.related
-        assert related is not None
         current = upsert.ids.get(home.name)
         if not upsert.touches(home.names) and not self._moved(upsert, home):
             return None
-        values = home.values(upsert.record, upsert.ids)
-        keys = home.keys.of(values)
-        if not keys and not self._keyless(upsert, home, values):
+        shape = self._shape(upsert, home, shapes)
+        if not shape.keys and not self._keyless(upsert, home, shape.values):
             upsert.ids[home.name] = None
             return None
-        return Want(upsert, home, values, keys, current)
+        return Want(upsert, home, shape, current)
+
+    def _shape(self, upsert: Upsert, home: Home, shapes: dict[tuple[Any, ...], Shape]) -> Shape:
+        """What a record wants of a row; one for all new records of a page that want the same."""
+        alike: tuple[Any, ...] = ()
+        if upsert.stored is None:
+            alike = (home.name, *map(upsert.record.get, home.names), *map(upsert.ids.get, home.others))
+            try:
+                if alike in shapes:
+                    return shapes[alike]
+            except TypeError:  # a list or a dict among the values
+                alike = ()
+        values = home.values(upsert.record, upsert.ids)
+        shape = Shape(values, home.keys.of(values))
+        if alike:
+            shapes[alike] = shape
+        return shape
 
     def _moved(self, upsert: Upsert, home: Home) -> bool:
         """Whether a row that this one points at, or that needs this one to exist, is another one now."""
@@ -432,8 +447,9 @@ class RecordStore:
         table = Table(homes)
         selected: list[Composable] = []
         params: dict[str, Any] = {}
+        keys = [key for want in once(wants) for key in want.keys]
         for index, key in enumerate(related.keys):
-            asked = {one.texts for want in wants for one in want.keys if one.at == index}
+            asked = {one.texts for one in keys if one.at == index}
             values = sorted({one for texts in asked for one in spellings(key, texts)})
             if values:
                 selected.append(table.by_key(index, key))

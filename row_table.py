@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
-from uuid import UUID
 
 from column_types import dumps, from_json, is_empty, same, to_json
 from db_connector import Composable, Transaction, compose, identifier, identifiers, joined, table_name
@@ -113,6 +112,7 @@ class Home:
         self.keys = NaturalKeys(related)
         self._named = tuple(self.slots.items())
         self._pointing: tuple[tuple[Slot, str], ...] = tuple(((one, None), to) for one, to in self.pointers.items())
+        self.others = tuple(self.pointers.values())
 
     @property
     def keeps_metadata(self) -> bool:
@@ -338,7 +338,13 @@ def new_ids() -> Iterator[str]:
     while True:
         digits = os.urandom(16 * 256).hex()
         for start in range(0, len(digits), 32):
-            yield str(UUID(hex=digits[start : start + 32], version=4))
+            yield _uuid4(digits[start : start + 32])
+
+
+def _uuid4(digits: str) -> str:
+    """32 random hexadecimal digits as a UUID of version 4 (RFC 9562, section 5.4)."""
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 def plain_text(value: Value) -> str:

@@ -7,15 +7,15 @@ with SQL, and no item shows yet, is never filled over.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as Map
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from column_types import from_json, is_empty
 from db_connector import Transaction, compose
 from known_differences import pointing
-from models import Value
+from models import Record, Value
 from row_table import NEVER, Home, Key, NaturalKeys, Row, Slot, Table
 
 if TYPE_CHECKING:
@@ -38,21 +38,46 @@ class Effects:
 
 
 @dataclass(slots=True)
+class Shape:
+    """What one or several new records of a page, alike in this, want of one related row."""
+
+    values: dict[Slot, Value]
+    keys: list[Key]
+    row: Row | None = None
+    """The row that all of it stands in already."""
+    revision: int = -1
+    """Of the rows, when that was found out."""
+    shown: Record | None = None
+    """What the row shows otherwise in the end."""
+    others: Sequence[str] = ()
+    """The related rows that it points at otherwise in the end."""
+
+
+@dataclass(slots=True)
 class Want:
     """What one record wants of one related row."""
 
     upsert: Upsert
     home: Home
-    values: dict[Slot, Value]
-    keys: list[Key]
+    shape: Shape
     current: str | None
     row: Row | None = None
 
+    @property
+    def values(self) -> dict[Slot, Value]:
+        """What the row is to show."""
+        return self.shape.values
+
+    @property
+    def keys(self) -> list[Key]:
+        """The natural keys by which the row is found, best first."""
+        return self.shape.keys
+
     def show_own(self) -> None:
         """In another row than before, the record shows its own cells where they were known to differ."""
-        for slot, name in self.home.slots.items():
-            if name in self.upsert.own:
-                self.values[slot] = self.upsert.own[name]
+        own = {slot: self.upsert.own[name] for slot, name in self.home.slots.items() if name in self.upsert.own}
+        if own:
+            self.shape = Shape({**self.values, **own}, self.keys)
 
 
 class Rows:
@@ -61,6 +86,8 @@ class Rows:
     def __init__(self) -> None:
         self.by_id: dict[str, Row] = {}
         self.by_key: dict[tuple[int, tuple[str, ...]], Row] = {}
+        self.revision = 0
+        """Another one whenever a row can be found by other keys or shows something else."""
 
     def add(self, table: Table, row: Sequence[Any]) -> None:
         """A row of the look-up statement: which key found it, its id, and its columns."""
@@ -77,13 +104,19 @@ class Rows:
     def index(self, keys: NaturalKeys, row: Row) -> None:
         """Make a row findable by the keys it has now."""
         if not row.indexed:
-            for key in keys.of(row.values):
-                self.by_key.setdefault((key.at, key.folded), row)
-            row.indexed = True
+            self.name(row, keys.of(row.values))
+
+    def name(self, row: Row, keys: Iterable[Key]) -> None:
+        """Make a row findable by these keys, which are all it has."""
+        for key in keys:
+            self.by_key.setdefault((key.at, key.folded), row)
+        row.indexed = True
+        self.revision += 1
 
     def forget(self, row: Row) -> None:
         """Take a row out from under the keys it has had."""
         row.indexed = False
+        self.revision += 1
         for found in [found for found, known in self.by_key.items() if known is row]:
             del self.by_key[found]
 
@@ -113,12 +146,16 @@ class Settlement:
         alone = self._used_once()
         self._look_at_found()
         for want in self.wants:
+            shape = want.shape
+            if shape.revision == self.rows.revision and want.current is None and shape.row is not None:
+                shape.row.rank = max(shape.row.rank or NEVER, want.upsert.rank)
+                self._give(want, shape.row)
+                continue
             row = self._found(want) or self._kept(want, alone)
             if row is None or row.id != want.current:
                 want.show_own()
             row = row or self._made(want)
-            want.row = row
-            want.upsert.ids[want.home.name] = row.id
+            self._give(want, row)
             if row.id != want.current:
                 self.joined.add(row.id)
             if row.new and not row.claimed:
@@ -128,6 +165,19 @@ class Settlement:
                     effects.note_edited(self.related.table, row.id, want.upsert.root_id)
             else:
                 self._fill(want, row)
+            if want.current is None and self._stands(want, row):
+                shape.row, shape.revision = row, self.rows.revision
+
+    def _give(self, want: Want, row: Row) -> None:
+        want.row = row
+        want.upsert.ids[want.home.name] = row.id
+
+    def _stands(self, want: Want, row: Row) -> bool:
+        """Whether all that a record wants stands in the row already, so that the next one like it changes nothing.
+
+        Without a key a row is one record's alone, and the next one like it gets another.
+        """
+        return bool(want.keys) and all(value is None or value == row.values.get(slot) for slot, value in want.values.items())
 
     def _found(self, want: Want) -> Row | None:
         higher: list[int] = []
@@ -156,11 +206,11 @@ class Settlement:
         return row
 
     def _made(self, want: Want) -> Row:
-        values = {slot: value for slot, value in want.values.items() if value or not is_empty(value)}
+        values = {slot: value for slot, value in want.values.items() if value is not None and (value or not is_empty(value))}
         assert want.home.related is not None
         row = Row(next(self.store.new_ids), values, new=True, rank=want.upsert.rank, defaults=want.home.related.new)
         self.rows.by_id[row.id] = row
-        self.rows.index(self.keys, row)
+        self.rows.name(row, want.keys)
         return row
 
     def _change(self, want: Want, row: Row) -> bool:
@@ -197,6 +247,7 @@ class Settlement:
         if want.home.same(slot, row.values.get(slot), value):
             return False
         row.values[slot] = value
+        self.rows.revision += 1
         row.indexed = row.indexed and slot not in self.keys.slots
         row.dirty = True
         return True
@@ -226,7 +277,7 @@ class Settlement:
         """Of existing rows that a record meets and would show otherwise: who filled them, and what is there by SQL alone."""
         disputed = {
             row.id: row
-            for want in self.wants
+            for want in once(self.wants)
             if (row := self._found(want)) is not None and row.id != want.current and not row.new
             and any(
                 value != row.values.get(slot) and not is_empty(value)
@@ -265,16 +316,40 @@ def _edited(home: Home, row: Row, known: Map[str, Any]) -> set[Slot]:
 
 def note_shown(want: Want, effects: Effects) -> None:
     """Remember where the row shows something else than the record would, because the row is not its alone."""
-    row, upsert = want.row, want.upsert
+    row, upsert, shape = want.row, want.upsert, want.shape
     assert row is not None
-    for column, other in want.home.own_pointers.items():
-        if want.values.get((column, None)) != row.values.get((column, None)):
-            # The row points at another row than this record's own, so what hangs on it shows something else too.
-            effects.redirected.setdefault(id(upsert), (upsert, set()))[1].add(other)
-    moved = row.id != want.current
+    if want.current is None and shape.shown is not None and shape.row is row:
+        others, shown_otherwise = shape.others, shape.shown
+    else:
+        others, shown_otherwise = _others(want, row), _shown_otherwise(want, row)
+        if want.current is None and shape.row is row and not upsert.own:
+            shape.others, shape.shown = others, shown_otherwise
+    if others:
+        # The row points at another row than this record's own, so what hangs on it shows something else too.
+        effects.redirected.setdefault(id(upsert), (upsert, set()))[1].update(others)
+    if shown_otherwise:
+        upsert.shown.update(shown_otherwise)
+
+
+def _others(want: Want, row: Row) -> list[str]:
+    return [
+        other
+        for column, other in want.home.own_pointers.items()
+        if want.values.get((column, None)) != row.values.get((column, None))
+    ]
+
+
+def _shown_otherwise(want: Want, row: Row) -> Record:
+    upsert, moved, found = want.upsert, row.id != want.current, dict[str, Value]()
     for slot, name in want.home.slots.items():
         if not moved and upsert.changed is not None and name not in upsert.changed:
             continue
         shown, value = row.values.get(slot), want.values.get(slot)
         if name in upsert.own or shown != value and not want.home.same(slot, shown, value):
-            upsert.shown[name] = shown
+            found[name] = shown
+    return found
+
+
+def once(wants: Iterable[Want]) -> Iterable[Want]:
+    """One want of each kind: new records that want the same are looked after together."""
+    return {(id(want.shape), want.current): want for want in wants}.values()

@@ -329,7 +329,7 @@ def run(
 ) -> RunReport:
     """Run the named entities, or all. What is wrong before the run begins is raised, the rest is in the report."""
     # A page is tens of thousands of small objects and no cycles; looking for some takes a tenth of the time of a run.
-    gc.set_threshold(100_000, 20, 20)
+    gc.set_threshold(1_000_000, 20, 20)
     options = options or RunOptions()
     mappings = mappings_of(settings)
     chosen = choose_boards(settings, mappings, direction, entities)

@@ -18,17 +18,18 @@ ITEM_IDS = ("pulseId", "itemId", "subitem")
 """Of an event's ids the first that is there is its item's: no kind of event has them all."""
 BOARD_IDS = ("boardId", "sourceBoardId", "destBoardId")
 PARENT_BOARD_IDS = ("parentItemBoardId", "parentBoardId")
+PARENTS_OF_MOVED = (("sourceBoardId", "sourcePulseId"), ("destBoardId", "destPulseId"))
 NEW_COLUMN = "create_column"
 PROBE = "monday_sync_test"
 """The event of `webhooks test`: it asks for nothing, and comes out at the other end."""
 KEPT = frozenset({
     "type", "triggerTime", "subscriptionId", "isRetry", "userId", "originalTriggerUuid", "triggerUuid", "columnId",
-    *ITEM_IDS, *BOARD_IDS, *PARENT_BOARD_IDS, "parentItemId", "sourcePulseId", "destPulseId",
+    *ITEM_IDS, *BOARD_IDS, *PARENT_BOARD_IDS, "parentItemId", *(owner for _, owner in PARENTS_OF_MOVED),
 })  # fmt: skip
 TIMES = ("triggerTime", "changedAt", "createdAt")
 UNDATED = "undated/"
 """How the trigger id of an event begins that tells neither what triggered it nor when: the same again may be news."""
-LONGEST = 200
+LONGEST, DIGITS = 200, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,26 +65,30 @@ def event_from(raw: Any) -> Event | None:
 
 def _hints(event: Mapping[str, Any]) -> tuple[Hint, ...]:
     """A subitem stands for its parent; one that moved, for both parents."""
-    item = next((found for name in ITEM_IDS if (found := number(event.get(name)))), None)
-    boards = [found for name in BOARD_IDS if (found := number(event.get(name)))]
+    item = _item_id(event)
+    hints = [Hint(board, item) for name in BOARD_IDS if (board := number(event.get(name)))]
     parent = number(event.get("parentItemId"))
-    hints = [Hint(board, item) for board in boards]
-    parents = [found for name in PARENT_BOARD_IDS if (found := number(event.get(name)))]
-    hints += [Hint(board, parent) for board in parents]
-    for board, owner in (("sourceBoardId", "sourcePulseId"), ("destBoardId", "destPulseId")):
-        at, of = number(event.get(board)), number(event.get(owner))
+    hints += [Hint(board, parent) for name in PARENT_BOARD_IDS if (board := number(event.get(name)))]
+    for board_name, owner in PARENTS_OF_MOVED:
+        at, of = number(event.get(board_name)), number(event.get(owner))
         if at and of:
             hints = [hint for hint in hints if hint != Hint(at, item)]
             hints.append(Hint(at, of))
-    return tuple(dict.fromkeys(hints))
+    return tuple(dict.fromkeys(hints)) if len(hints) > 1 else tuple(hints)
+
+
+def _item_id(event: Mapping[str, Any]) -> str | None:
+    return next((found for name in ITEM_IDS if (found := number(event.get(name)))), None)
 
 
 def number(value: Any) -> str | None:
     """An id as text: the same one comes as a number here and as a text there."""
-    if isinstance(value, bool) or not isinstance(value, int | str):
+    if type(value) is int:
+        return str(value) if 0 < value < 10**DIGITS else None
+    if not isinstance(value, str):
         return None
-    text = str(value).strip()
-    return text if text.isascii() and text.isdecimal() and len(text) <= 20 and text.strip("0") else None
+    text = value.strip()
+    return text if text.isascii() and text.isdecimal() and len(text) <= DIGITS and text.strip("0") else None
 
 
 def _trigger_id(event: Mapping[str, Any]) -> str:
@@ -92,14 +97,8 @@ def _trigger_id(event: Mapping[str, Any]) -> str:
     One trigger of an automation may change many items, so the item and the column are a part of it.
     """
     if given := _text(event.get("triggerUuid")):
-        item = next((found for name in ITEM_IDS if (found := number(event.get(name)))), "")
-        parts = (
-            number(event.get("subscriptionId")) or "",
-            given.replace("#", ""),
-            item,
-            _text(event.get("columnId")) or "",
-        )
-        return "/".join(parts)
+        subscription, column = number(event.get("subscriptionId")), _text(event.get("columnId"))
+        return "/".join((subscription or "", given.replace("#", ""), _item_id(event) or "", column or ""))
     content = orjson.dumps({**event, "isRetry": None}, option=orjson.OPT_SORT_KEYS)
     known = hashlib.blake2b(content, digest_size=16).hexdigest()
     return f"content/{known}" if any(event.get(name) for name in TIMES) else f"{UNDATED}{known}"
@@ -117,4 +116,4 @@ def _plain(value: Any) -> Any:
     """What can be kept of a member that should be a number, a short text or null."""
     if value is None or isinstance(value, bool):
         return value
-    return value if isinstance(value, int) and abs(value) < 10**20 else _text(str(value))
+    return value if isinstance(value, int) and abs(value) < 10**DIGITS else _text(str(value))

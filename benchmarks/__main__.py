@@ -11,7 +11,7 @@ from benchmarks.bench import Bench, scratch
 from benchmarks.database import running
 from benchmarks.measure import Failed
 
-BENCHMARKS = ("pull", "client", "memory", "large_boards", "startup", "realtime")
+BENCHMARKS = ("pull", "client", "memory", "large_boards", "deployed", "startup", "realtime")
 """Each is a file beside this one, with `ABOUT` and `run`."""
 
 

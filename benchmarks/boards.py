@@ -12,7 +12,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from collections.abc import Mapping as Map
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,30 +53,30 @@ def mappings() -> dict[str, Mapping]:
     return load_mappings([PROJECT / "mappings"])
 
 
-def rendered(items: int) -> Rendering:
-    """So many items of each board. A larger rendering serves for a smaller one."""
-    base = Path(tempfile.gettempdir()) / f"monday-sync-bench-{os.getuid()}" / _key()
+def rendered(items: int, boards: Map[str, Mapping] | None = None, folder: str = "shipped") -> Rendering:
+    """So many items of each board, by the shipped mappings or these. A larger rendering serves for a smaller one."""
+    wanted = boards or {name: mappings()[name] for name in ENTITIES}
+    base = Path(tempfile.gettempdir()) / f"monday-sync-bench-{os.getuid()}" / _key() / folder
     for found in sorted(base.glob("[0-9]*"), key=lambda path: int(path.name)):
-        if not _as_asked_now(found):
+        if not _as_asked_now(found, wanted.values()):
             shutil.rmtree(found)
         elif int(found.name) >= items:
             return Rendering(found, int(found.name))
     whole, part = base / str(items), base / f"part-{os.getpid()}"
-    print(f"Rendering {items:,} items of {' and '.join(ENTITIES)}; later runs find them in {base.parent}.", file=sys.stderr)
+    print(f"Rendering {items:,} items of {' and '.join(wanted)}; later runs find them in {base.parent}.", file=sys.stderr)
     try:
-        with sandbox(",".join(f"{name}:{items}" for name in ENTITIES)) as url:
-            for name in ENTITIES:
-                _render(url, mappings()[name], part)
+        with sandbox(",".join(f"{name}:{items}" for name in wanted)) as url:
+            for mapping in wanted.values():
+                _render(url, mapping, part)
         part.rename(whole)
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return Rendering(whole, items)
 
 
-def _as_asked_now(folder: Path) -> bool:
+def _as_asked_now(folder: Path, wanted: Iterable[Mapping]) -> bool:
     """Whether a rendering holds the cells that the tool asks for today."""
-    for name in ENTITIES:
-        mapping = mappings()[name]
+    for mapping in wanted:
         parts = folder / str(mapping.board_id)
         board = board_from(orjson.loads((parts / "board.json").read_bytes()))
         if orjson.loads((parts / "index.json").read_bytes())["columns"] != BoundMapping(mapping, board).column_ids:

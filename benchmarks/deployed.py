@@ -1,0 +1,149 @@
+"""A board made a table by `boards deploy`: its first load held against the staff mapping's, and a reader of its reload.
+
+`python -m benchmarks.deployed DATABASE_URL KEYS` is the reader: every 10 ms it looks at rows from everywhere in the table,
+until its standard input ends, and prints what it saw as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from benchmarks.bench import Bench, scratch
+from benchmarks.boards import PROJECT, TOKEN, mappings, rendered, sandbox
+from benchmarks.measure import Serving, Spent, serving, spent
+from benchmarks.table import Table
+from mapping import Mapping
+
+ABOUT = "the first load of a deployed board, and how long readers wait in a reload"
+
+NAME, BOARD = "deployed_staff", "users"
+LOOKED_AT = 500
+POLL_S = 0.010
+EDITED = "changed by hand"
+LOOK = 'select count(*), count(*) filter (where "Name" = %s) from deployed_staff where "Item ID" = any(%s)'
+
+
+def run(bench: Bench) -> None:
+    """Measure and print."""
+    board_id = str(mappings()[BOARD].board_id)
+    loads: list[Spent] = []
+    shipped: list[float] = []
+    with scratch() as folder:
+        mapping = _mapping(folder, board_id)
+        rendering = rendered(bench.items, {BOARD: mapping}, "deployed")
+        for number in range(bench.repeat):
+            with bench.serving() as server, bench.database() as name:
+                shipped.append(bench.pull(server, name, "--entity", BOARD).spent.wall)
+            with serving(rendering, bench.items) as server, bench.database() as name:
+                loads.append(_command(bench, server, name, "deploy", "--board-id", board_id, "--name", NAME, "--yes"))
+                if number == bench.repeat - 1:
+                    reload, seen = _reload_while_read(bench, server, name)
+                Path(bench.home, "mappings", f"{NAME}.yaml").unlink()
+    table = Table(f"A deployed board: {bench.items:,} staff, {bench.repeat} times")
+    columns = [len(_columns(folder_of)) for folder_of in (bench.rendering.folder, rendering.folder)]
+    table.add("first load by the shipped mapping", shipped, "s", 1)
+    table.add("  columns read", columns[0], "", 0)
+    table.add("first load by `boards deploy`", [one.wall for one in loads], "s", 1)
+    table.add("  columns read", columns[1], "", 0)
+    ratios = [one.wall / columns[1] / (wall / columns[0]) for one, wall in zip(loads, shipped, strict=True)]
+    table.add("  a cell, deployed / shipped", ratios, "x", 2, 1.5)
+    table.add("  peak memory", [one.memory / (1 << 20) for one in loads], "MB", 0)
+    table.add("reload of a table of which every row differs", reload.wall, "s", 1)
+    table.add("  the longest that a reader waited", seen["longest_ms"], "ms", 0, 100)
+    table.add("  its looks", seen["looks"], "", 0)
+    table.add("  errors, and tables that were empty or half", seen["errors"] + seen["mixed"], "", 0, 0)
+    table.show()
+
+
+def _mapping(folder: Path, board_id: str) -> Mapping:
+    """What a deploy would make of the board, with every column."""
+    from board_deploy import mapping_at
+    from board_discovery import propose
+    from board_types import load_types
+    from monday_api import Monday
+
+    with sandbox(f"{BOARD}:1") as url, Monday(token=TOKEN, url=url) as monday:
+        board = monday.board(board_id)
+    path = folder / f"{NAME}.yaml"
+    path.write_text(propose(board, NAME, NAME, load_types(folder)).text(), encoding="utf-8")
+    return mapping_at(path)
+
+
+def _columns(folder: Path) -> list[str]:
+    index = folder / str(mappings()[BOARD].board_id) / "index.json"
+    columns: list[str] = orjson.loads(index.read_bytes())["columns"]
+    return columns
+
+
+def _command(bench: Bench, server: Serving, database: str, *arguments: str) -> Spent:
+    return spent(
+        "benchmarks.command", "boards", *arguments, "--json", env=bench.settings(server, database),
+        postgres=bench.postgres.process,
+    )  # fmt: skip
+
+
+def _reload_while_read(bench: Bench, server: Serving, database: str) -> tuple[Spent, dict[str, Any]]:
+    with bench.postgres.open(database) as db:
+        db.execute_query(f'update {NAME} set "Name" = %s', (EDITED,), fetch=False)
+        with db.transaction(read_only=True) as tx:
+            keys = [row[0] for row in tx.rows(f'select "Item ID" from {NAME} order by 1')]
+    step = max(1, len(keys) // LOOKED_AT)
+    with _reader(bench.postgres.url(database), keys[::step]) as reader:
+        reload = _command(bench, server, database, "reload", NAME)
+    return reload, json.loads(reader.out)
+
+
+class _Reader:
+    """The reader's process, and what it printed."""
+
+    out = ""
+
+
+@contextmanager
+def _reader(url: str, keys: list[int]) -> Iterator[_Reader]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.deployed", url, json.dumps(keys)], cwd=PROJECT, stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    reader = _Reader()
+    assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    try:
+        yield reader
+    finally:
+        reader.out, _ = process.communicate("")
+
+
+def read(url: str, keys: list[int]) -> dict[str, Any]:
+    """Look at these rows again and again; how long the longest look took, and what was wrong with any."""
+    import psycopg2
+
+    connection = psycopg2.connect(url)
+    connection.autocommit = True
+    cursor, ended = connection.cursor(), threading.Event()
+    threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+    looks, longest, mixed, errors = 0, 0.0, 0, 0
+    print("ready", flush=True)
+    while not ended.wait(POLL_S):
+        begun = time.perf_counter()
+        try:
+            cursor.execute(LOOK, (EDITED, keys))
+            found, old = cursor.fetchone() or (0, 0)
+            mixed += found != len(keys) or old not in (0, found)
+        except psycopg2.Error:
+            errors += 1
+        longest, looks = max(longest, time.perf_counter() - begun), looks + 1
+    return {"looks": looks, "longest_ms": longest * 1000, "mixed": mixed, "errors": errors}
+
+
+if __name__ == "__main__":
+    print(json.dumps(read(sys.argv[1], json.loads(sys.argv[2]))))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from functools import partial
@@ -19,7 +19,7 @@ import inbox
 from board_sync import BoardSync, PullOptions
 from db_connector import Transaction
 from entity_lock import try_turn
-from errors import DatabaseError, GuardStop, SyncError
+from errors import DatabaseError, GuardStop, RecordRefused, SyncError
 from inbox import Entry
 from live_pull import LatelyRemoved, LivePull, OwnWrites
 from logs import FILE_ONLY, unexpected
@@ -208,31 +208,44 @@ class EntityWorker(threading.Thread):
         self._coalesce_s = max(COALESCE_S, min(1.0, len(entries) / STORM) * LONGEST_COALESCE_S)
         if not entries:
             return False
-        again, why = self._read_again(tx, entries)
-        left = {one.id for one in again}
+        with_items = [one for one in entries if one.item_id is not None and one.event != PROBE]
+        left: set[int] = set()
+        for again, why in self._read_again(tx, with_items):
+            left |= {one.id for one in again}
+            for one in inbox.put_off(tx, again, why):
+                log.error("Event %s about item %s is set aside after its tries.", one.trigger_id, one.item_id)
         dealt = [one for one in entries if one.id not in left]
         for one in dealt:
             self._note_board(one)
             self.metrics.pulled.observe(one.age_s, self.mapping.entity)
         inbox.done(tx, dealt)
-        for one in inbox.put_off(tx, again, why):
-            log.error("Event %s about item %s is set aside after its tries.", one.trigger_id, one.item_id)
         return True
 
-    def _read_again(self, tx: Transaction, entries: list[Entry]) -> tuple[list[Entry], str]:
-        """Bring in the items that the entries name. The entries to come back to, and why."""
-        with_items = [one for one in entries if one.item_id is not None and one.event != PROBE]
-        if not with_items:
-            return [], ""
+    def _read_again(self, tx: Transaction, entries: list[Entry]) -> Iterator[tuple[list[Entry], str]]:
+        """Bring in the items that the entries name. The entries to come back to, and why.
+
+        When one of the items makes trouble, it is found, and costs itself alone.
+        """
+        if not entries:
+            return
         try:
-            again, changed = self._parts_for(with_items).pull.take(tx, with_items)
-        except (SyncError, OSError):
+            again, changed = self._parts_for(entries).pull.take(tx, entries)
+        except OSError:
             raise
         except Exception as exc:
-            return entries, unexpected(exc).message
-        if changed:
-            self.linked(self.mapping.entity)
-        return again, "monday.com does not show the item"
+            if isinstance(exc, SyncError) and not isinstance(exc, RecordRefused):
+                raise
+            items = list(dict.fromkeys(one.item_id for one in entries))
+            if len(items) == 1:
+                yield entries, exc.message if isinstance(exc, SyncError) else unexpected(exc).message
+                return
+            first = set(items[: len(items) // 2])
+            yield from self._read_again(tx, [one for one in entries if one.item_id in first])
+            yield from self._read_again(tx, [one for one in entries if one.item_id not in first])
+        else:
+            if changed:
+                self.linked(self.mapping.entity)
+            yield again, "monday.com does not show the item"
 
     def _note_board(self, one: Entry) -> None:
         """An entry without an item: a new column, or something nobody has documented."""

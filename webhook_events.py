@@ -29,7 +29,7 @@ KEPT = frozenset({
 TIMES = ("triggerTime", "changedAt", "createdAt")
 UNDATED = "undated/"
 """How the trigger id of an event begins that tells neither what triggered it nor when: the same again may be news."""
-LONGEST, DIGITS = 200, 20
+LONGEST, TOO_LARGE = 200, 2**63
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +84,12 @@ def _item_id(event: Mapping[str, Any]) -> str | None:
 def number(value: Any) -> str | None:
     """An id as text: the same one comes as a number here and as a text there."""
     if type(value) is int:
-        return str(value) if 0 < value < 10**DIGITS else None
+        return str(value) if 0 < value < TOO_LARGE else None
     if not isinstance(value, str):
         return None
     text = value.strip()
-    return text if text.isascii() and text.isdecimal() and len(text) <= DIGITS and text.strip("0") else None
+    plain = text.isascii() and text.isdecimal() and len(text) < 20
+    return str(int(text)) if plain and 0 < int(text) < TOO_LARGE else None
 
 
 def _trigger_id(event: Mapping[str, Any]) -> str:
@@ -116,4 +117,4 @@ def _plain(value: Any) -> Any:
     """What can be kept of a member that should be a number, a short text or null."""
     if value is None or isinstance(value, bool):
         return value
-    return value if isinstance(value, int) and abs(value) < 10**DIGITS else _text(str(value))
+    return value if isinstance(value, int) and abs(value) < TOO_LARGE else _text(str(value))

@@ -79,6 +79,10 @@ def first_item(here: World) -> str:
         ({"boardId": 7.5, "pulseId": 8}, []),
         ({"boardId": [7], "pulseId": {"id": 8}}, []),
         ({"boardId": 0, "pulseId": -3}, []),
+        ({"boardId": " 7 ", "pulseId": "008"}, [("7", "8")]),
+        ({"boardId": 7, "pulseId": 2**63}, [("7", None)]),
+        ({"boardId": 7, "pulseId": str(2**63)}, [("7", None)]),
+        ({"boardId": 7, "pulseId": "\u0668"}, [("7", None)]),
         ({}, []),
     ],
 )  # fmt: skip
@@ -343,6 +347,22 @@ def test_removals_that_failed_do_not_count_towards_the_guard():
     removed.count(15)
     with pytest.raises(GuardStop):
         removed.check("contacts", 15, 85)
+
+
+def test_an_item_that_monday_refuses_to_show_holds_up_no_other(live):
+    here = live.world
+    items = sorted(here.snapshot(), key=int)
+    here.sandbox.admin("webhooks/disorder", paused=True)
+    here.sandbox.admin(
+        "faults/add", kind="error", code="InvalidItemIdException", match={"contains": "4711"}, count=1000
+    )
+    assert live.event(type="update_name", pulseId=4711, triggerUuid="refused").status_code == 200
+    for item in items:
+        here.sandbox.admin("items/change", item_id=item, values={"notes": f"news of {item}"})
+    here.sandbox.admin("webhooks/disorder", paused=False)
+    until(lambda: all(here.row_of(item)["notes"] == f"news of {item}" for item in items), what="the others")
+    assert live.daemon.workers[CONTACTS].trouble is None
+    until(lambda: here.value("select last_error from sync_inbox where monday_id = '4711'"))
 
 
 def test_one_row_that_postgresql_refuses_costs_one_item_only(live):

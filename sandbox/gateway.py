@@ -61,6 +61,11 @@ class Query:
     variables: dict[str, Any]
 
     @property
+    def whole(self) -> str:
+        """The text and, as JSON, the variables."""
+        return f"{self.text} {encode(self.variables)}"
+
+    @property
     def kind(self) -> str:
         return self.operation.operation.value
 
@@ -113,7 +118,7 @@ class Gateway:
         only_cost = all(f.name.value == "complexity" for f in query.fields)
         meter.admit(now, 0.1 if only_cost else 1.0)
         try:
-            hits = self.service.faults.for_request(query.kind, {f.name.value for f in query.fields}, query.text)
+            hits = self.service.faults.for_request(query.kind, {f.name.value for f in query.fields}, query.whole)
             entry["faults"] = [hit.kind for hit in hits]
             self._instead(hits, applied=False)
             return self._kept(request, query, user, version, request_id, hits, entry)

@@ -16,7 +16,7 @@ import board_links
 import board_registry
 import board_scripts
 import board_tables
-from board_discovery import Proposal, propose, subitem_boards
+from board_discovery import RELATION, Proposal, propose, subitem_boards
 from board_names import LONGEST_TABLE, checked_entity, checked_table, snake_case
 from board_staging import Staging
 from board_sync import PullOptions
@@ -224,7 +224,7 @@ def _finish(parts: Parts, proposal: Proposal, mapping: EntityMapping, report: En
     mapping = mapping_at(path)
     parts.mappings[mapping.entity] = mapping
     links = link_up(parts, mapping, proposal.board) if mapping.own_table else []
-    files = [path, *board_scripts.write(parts.settings.home, mapping, proposal)]
+    files = [path, *board_scripts.write(parts.settings.home, mapping, proposal.board.name)]
     with parts.db.transaction() as tx:
         board_registry.note_deployed(tx, mapping.entity)
     log.info("Deployed %s: %d items in %s.", mapping.entity, report.read, mapping.table)
@@ -248,7 +248,7 @@ def link_up(parts: Parts, mapping: EntityMapping, board: Board) -> list[str]:
 
 def _board_with_relations(parts: Parts, mapping: EntityMapping) -> Board | None:
     tree = read_plain(Path(mapping.path)) or {}
-    relations = [one for one in tree.get("fields") or () if one.get("type") == "board_relation" and "rejected" not in one]
+    relations = [one for one in tree.get("fields") or () if one.get("type") == RELATION and "rejected" not in one]
     return parts.monday.board(str(mapping.board_id)) if relations else None
 
 

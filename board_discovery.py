@@ -24,7 +24,7 @@ from monday_api import Monday
 ITEMS_LOOKED_AT = 500
 SAMPLES = 3
 SAMPLE_LENGTH = 40
-SUBITEMS = "subtasks"
+SUBITEMS, RELATION = "subtasks", "board_relation"
 ACCEPTED, REJECTED = "accepted", "rejected"
 
 FACT_FIELDS = ((ITEM_NAME, "name"), (GROUP, "group"), (CREATED_AT, "created_at"), (UPDATED_AT, "updated_at"))
@@ -70,6 +70,7 @@ class ProposedColumn:
             "id": self.about.id, "title": self.about.title, "type": self.about.type,
             "column": None if self.rejected else self.column, "sql_type": self.sql_type, "read_only": not self.writable,
             "hard": self.hard or None, "decision": self.decision or None, "decided": self.decided or None,
+            "related_boards": related_boards(self.about) or None,
             "labels": {str(number): name for number, name in labels_of(self.about).items()} or None,
             "samples": list(self.samples),
         }  # fmt: skip
@@ -223,8 +224,9 @@ def subitem_boards(board: Board) -> list[str]:
 
 
 def related_boards(column: BoardColumn) -> list[str]:
-    """The boards that a relation may point at."""
-    return [str(board_id) for board_id in column.settings.get("boardIds") or ()]
+    """The ids of the boards that a relation may point at; none for a column that is no relation."""
+    found = column.settings.get("boardIds") if column.type == RELATION else ()
+    return [str(board_id) for board_id in found or ()]
 
 
 def _first_items(monday: Monday, board: Board, columns: Sequence[BoardColumn]) -> list[Item]:

@@ -19,7 +19,7 @@ import board_links
 import board_registry
 import board_tables
 import change_queue
-from board_discovery import REJECTED, ProposedColumn, entry_of, with_time_of_day
+from board_discovery import REJECTED, RELATION, ProposedColumn, entry_of, with_time_of_day
 from board_names import facts, field_name, free_name, shortened
 from board_types import HARD, TypeMap, labels_of, load_types
 from column_types import clean_text
@@ -309,7 +309,7 @@ class Change:
         if not self.mapping.own_table or "field" not in entry:
             return
         old = column_of(str(entry["field"]))
-        if about.type == "board_relation" and board_links.is_linked(tx, self.mapping, old):
+        if about.type == RELATION and board_links.is_linked(tx, self.mapping, old):
             return  # the triggers of its link table know it by this name
         new = free_name(about.title, about.id, self.style, self._names() - {old})
         if new == old:

@@ -38,7 +38,7 @@ def relations(mapping: Mapping, board: Board, others: Map[str, Mapping]) -> Iter
     """
     for binding in mapping.bindings:
         about = board.column(binding.columns[0])
-        if about is None or about.type != "board_relation" or len(binding.fields) != 1:
+        if about is None or len(binding.fields) != 1:
             continue
         place = mapping.places[binding.fields[0]]
         targets = [others[one] for one in related_boards(about) if one in others]

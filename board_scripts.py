@@ -9,7 +9,6 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from board_discovery import Proposal
 from config import PROJECT
 from mapping import Mapping
 from mapping_file import write_text
@@ -17,13 +16,8 @@ from mapping_file import write_text
 FOLDER = "generated"
 
 
-def write(home: Path, mapping: Mapping, proposal: Proposal) -> list[Path]:
+def write(home: Path, mapping: Mapping, board_name: str) -> list[Path]:
     """Write both files anew; their paths."""
-    return write_for(home, mapping, proposal.board.name)
-
-
-def write_for(home: Path, mapping: Mapping, board_name: str) -> list[Path]:
-    """The same for a board that is known by its name only."""
     made = []
     for template, name, values in (
         ("get_board.py.j2", f"get_board_{mapping.entity}.py", _for_python),
@@ -32,13 +26,14 @@ def write_for(home: Path, mapping: Mapping, board_name: str) -> list[Path]:
         path = home / FOLDER / name
         write_text(path, _environment().get_template(template).render(values(home.resolve(), mapping, board_name)))
         made.append(path)
+    made[0].chmod(0o755)
     return made
 
 
 def _for_python(home: Path, mapping: Mapping, board_name: str) -> dict[str, str]:
     return {
-        "board_name": in_comment(board_name), "table": in_comment(mapping.table), "project": repr(str(PROJECT)),
-        "home": repr(str(home)), "entity": repr(mapping.entity),
+        "python": sys.executable, "board_name": in_comment(board_name), "table": in_comment(mapping.table),
+        "project": repr(str(PROJECT)), "home": repr(str(home)), "entity": repr(mapping.entity),
     }  # fmt: skip
 
 

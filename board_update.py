@@ -32,7 +32,7 @@ def run(settings: Settings, name: str, yes: bool, rejected: set[str], as_json: b
         board = parts.monday.board(str(mapping.board_id))
         with working_on(parts.db, mapping.entity_type):
             found = _update(parts, mapping, board, yes, rejected)
-        files = board_scripts.write_for(settings.home, mapping, board.name)
+        files = board_scripts.write(settings.home, mapping, board.name)
         parts.mappings[name] = board_deploy.mapping_at(Path(mapping.path))
         links = board_deploy.link_up(parts, parts.mappings[name], board) if mapping.own_table else []
     if as_json:

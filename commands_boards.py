@@ -162,6 +162,7 @@ def show_discovered(board_id: str, names: str, as_json: bool) -> None:
 
 def show_proposals(made: Sequence[Proposal], as_json: bool) -> None:
     """Columns, mapping and DDL; or one JSON object."""
+    from board_discovery import related_boards, subitem_boards
     from board_tables import create_statements, ddl_text
     from console import say, show_table
 
@@ -172,7 +173,14 @@ def show_proposals(made: Sequence[Proposal], as_json: bool) -> None:
         return say(json.dumps(shapes[0] if len(shapes) == 1 else {"boards": shapes}, default=str))
     for one in made:
         items = "" if one.board.items_count is None else f", {one.board.items_count:,} items"
-        say(f"Board {one.board.name} ({one.board.id}){items} as the table {one.table_name}:\n")
+        say(f"Board {one.board.name} ({one.board.id}){items} as the table {one.table_name}:")
+        say(f"Groups: {', '.join(title for _, title in one.board.groups) or 'none'}")
+        if below := subitem_boards(one.board):
+            say(f"Subitems: board {below[0]} (--subitems makes it a table, too)")
+        for column in one.columns:
+            if boards := related_boards(column.about):
+                say(f"{column.about.title}: items of board {', '.join(boards)}")
+        say("")
         rows = [
             (column.about.title, column.about.type, "-" if column.rejected else column.column,
              "-" if column.rejected else column.sql_type, _note(column), "; ".join(column.samples))

@@ -130,7 +130,7 @@ def read(url: str, keys: list[int]) -> dict[str, Any]:
     connection = psycopg2.connect(url)
     connection.autocommit = True
     cursor, ended = connection.cursor(), threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+    threading.Thread(target=_until_end_of_input, args=(ended,), daemon=True).start()
     looks, longest, mixed, errors = 0, 0.0, 0, 0
     print("ready", flush=True)
     while not ended.wait(POLL_S):
@@ -143,6 +143,11 @@ def read(url: str, keys: list[int]) -> dict[str, Any]:
             errors += 1
         longest, looks = max(longest, time.perf_counter() - begun), looks + 1
     return {"looks": looks, "longest_ms": longest * 1000, "mixed": mixed, "errors": errors}
+
+
+def _until_end_of_input(ended: threading.Event) -> None:
+    sys.stdin.read()
+    ended.set()
 
 
 if __name__ == "__main__":

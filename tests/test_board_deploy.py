@@ -87,32 +87,6 @@ def test_a_dry_run_shows_everything_and_makes_nothing(world: Deployment) -> None
     assert world.db.execute_query("select to_regclass('planning') as found") == [{"found": None}]
 
 
-def test_without_a_terminal_and_without_yes_nothing_is_made(everything: Deployment) -> None:
-    done = everything.cli("boards", "deploy", "--board-id", str(EVERYTHING), "--name", "e", code=2)
-    assert "Mirror (mirrors)" in done.err and "--auto-reject" in done.err
-    assert everything.json("boards", "list") == {"boards": []}
-
-
-def test_a_rejected_column_is_not_fetched_at_all_and_stays_rejected(everything: Deployment) -> None:
-    everything.deploy("--auto-reject", "mirrors,formulas,relations", board=str(EVERYTHING))
-    assert {"Mirror", "Formula", "Connected"}.isdisjoint(everything.columns())
-    assert everything.entry("mirror")["rejected"] and everything.entry("file")["accepted"]
-    everything.sandbox.admin("requests/reset")
-    everything.cli("monday-to-pg", "--entity", "planning", "--full")
-    asked = json.dumps(everything.sandbox.admin("requests"))
-    assert "MirrorValue" not in asked and "FormulaValue" not in asked
-
-
-def test_comments_of_a_person_survive_what_the_tool_writes(world: Deployment) -> None:
-    world.board(*PLAIN)
-    world.deploy()
-    path = world.mapping_path()
-    path.write_text(path.read_text().replace("contract: evolve", "contract: evolve   # agreed with sales"))
-    world.admin("columns/add", id="new1", title="New", type="text")
-    world.pull()
-    assert "contract: evolve   # agreed with sales" in path.read_text() and world.entry("new1")["field"] == "New"
-
-
 def test_labels_keep_their_ids_and_people_have_their_names(everything: Deployment) -> None:
     everything.deploy(board=str(EVERYTHING))
     assert everything.entry("status")["labels"] == {0: "Working on it", 1: "Done", 2: "Stuck", 3: "Waiting", 7: "Old"}
@@ -192,17 +166,30 @@ def test_a_deploy_killed_half_way_is_repeated_and_whole(world: Deployment, stage
     assert world.pull()["created"] == 0
 
 
-def test_scripts_for_orchestrators_run(world: Deployment) -> None:
+def test_the_generated_script_syncs_the_board_from_anywhere(world: Deployment, tmp_path: Path) -> None:
     world.board(*PLAIN)
     world.deploy()
     script = world.home / "generated" / "get_board_planning.py"
+    env = {name: value for name, value in world.env.items() if name != "MONDAY_SYNC_HOME"}
     done = subprocess.run(
-        [sys.executable, str(script), "--json"], env={**os.environ, **world.env}, capture_output=True, text=True, timeout=60
+        [str(script), "--json"], cwd=tmp_path, env={**os.environ, **env}, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0 and json.loads(done.stdout)["entities"][0]["entity"] == "planning"
+
+
+@pytest.mark.parametrize("name", ["Planning", 'Say "hi" {{ x }} \\ \n# $(id)', "🧱"])
+def test_the_generated_flow_has_trigger_retries_and_timeout_and_its_command_runs(world: Deployment, name: str) -> None:
+    world.board(*PLAIN, name=name)
+    world.deploy()
     flow = YAML(typ="safe").load((world.home / "generated" / "planning.yml").read_text(encoding="utf-8"))
-    assert flow["tasks"][0]["retry"]["maxAttempts"] == 4 and flow["tasks"][0]["timeout"] == "PT1H"
-    assert flow["triggers"][0]["cron"] and "run --entity planning --json" in flow["tasks"][0]["commands"][0]
+    (task,) = flow["tasks"]
+    assert (task["retry"]["maxAttempts"], task["timeout"]) == (4, "PT1H")
+    assert (flow["triggers"][0]["cron"], flow["concurrency"]) == ("*/15 * * * *", {"limit": 1, "behavior": "CANCEL"})
+    assert task["env"]["DATABASE_URL"] == "{{ secret('DATABASE_URL') }}"
+    shell, env = ["/bin/sh", "-e", "-c", *task["commands"]], {**os.environ, **world.env}
+    done = subprocess.run(shell, env=env, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and json.loads(done.stdout)["exit_code"] == 0
+    assert compile((world.home / "generated" / "get_board_planning.py").read_text(encoding="utf-8"), "script", "exec")
 
 
 def test_inside_kestra_log_lines_take_its_form(world: Deployment) -> None:

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -210,6 +210,64 @@ def test_a_second_signal_ends_it_at_once(here, command):
         process.child.send_signal(signal.SIGTERM)
         code = process.child.wait(10)
         assert time.monotonic() - began < 3 and code in (0, 130)
+
+
+def test_of_two_processes_with_runs_of_a_kind_the_second_leaves_its_run_out(here):
+    errors = here.home / "stderr.txt"
+    with here.db.try_lock("scheduled:bidirectional:contacts,organizations") as ours:
+        assert ours
+        with running(here, "scheduled", "--interval", "60", "--run-immediately", first_line=False) as process:
+            until(lambda: "left out" in errors.read_text(), 30)
+            assert here.value("select count(*) from sync_runs") == 0
+            assert process.end() == 0
+
+
+def test_it_goes_the_way_and_over_the_entities_that_it_is_told(here):
+    words = ("--cron", "0 0 1 1 *", "--run-immediately", "--direction", "monday-to-pg")
+    with running(here, "scheduled", *words, first_line=False) as process:
+        until(lambda: here.value("select count(*) from sync_runs where outcome = 'success'") == 1, 30)
+        assert process.end() == 0
+    (run,) = here.sql("select direction, entities from sync_runs")
+    assert run["direction"] == "monday_to_pg"
+    assert [entity["entity"] for entity in run["entities"]] == ["organizations", "contacts"]
+
+
+def test_a_failing_run_ends_no_process(here):
+    here.sandbox.admin("faults/add", kind="html_503", count=1000)
+    errors, words = here.home / "stderr.txt", ("--interval", "60", "--run-immediately")
+    with running(here, "scheduled", *words, first_line=False, MONDAY_GIVE_UP_AFTER="1") as process:
+        until(lambda: "tried again in" in errors.read_text(), 30)
+        assert process.child.poll() is None
+        assert process.end() == 0
+
+
+def test_once_a_day_a_run_sweeps_the_ids_of_its_board(here):
+    swept_at = "select value ->> 'swept_at' from sync_state where value ? 'swept_at'"
+    loop = Scheduler(here.settings, Schedule(60), "monday_to_pg", ["contacts"], threading.Event())
+    loop.once()
+    loop.once()
+    first = here.value(swept_at)
+    loop.once()
+    assert here.value(swept_at) == first
+    yesterday = (datetime.now(timezone.utc) - timedelta(hours=25)).isoformat()
+    here.change(
+        "update sync_state set value = jsonb_set(value, '{swept_at}', to_jsonb(%s::text)) where value ? 'swept_at'",
+        yesterday,
+    )
+    loop.once()
+    assert here.value(swept_at) > first
+    assert loop.outcomes == ["done"] * 4
+
+
+def test_jitter_waits_no_longer_than_for_a_stop(here):
+    loop = scheduler(here, report, Schedule(1 / 60, jitter_s=3600))
+    thread = threading.Thread(target=loop.run)
+    thread.start()
+    until(lambda: loop._jobs.jobs)
+    time.sleep(1.2)
+    loop.stop.set()
+    thread.join(10)
+    assert not thread.is_alive() and loop.outcomes == []
 
 
 @pytest.mark.parametrize(

@@ -177,6 +177,30 @@ def test_one_bad_record_holds_up_no_other(live):
     assert here.value("select next_try_at > now() from sync_mapping where monday_id = %s", items[0][0])
 
 
+def test_a_row_that_an_applications_own_trigger_guards_holds_up_no_other(live):
+    here = live.world
+    here.change(
+        "create function stop() returns trigger language plpgsql as"
+        " $$begin if old.notes = 'signed' then raise exception 'signed contacts stay as they are'; end if;"
+        " return new; end$$"
+    )
+    here.change("create trigger stop before update on contacts for each row execute function stop()")
+    items = sorted(here.pairs().items())
+    here.change("update contacts set notes = 'signed' where id = %s", items[0][1])
+    here.change("insert into contacts (name, notes) values ('Ann Lee', 'signed')")
+    here.change("update contacts set notes = 'fine' where id = %s", items[1][1])
+    until(lambda: here.snapshot()[items[1][0]]["notes"] == "fine")
+    here.change("insert into contacts (name) values ('Bob Ray')")
+    until(
+        lambda: (
+            named(here, "Bob Ray") and here.value("select sync_status from contacts where name = 'Bob Ray'") == "synced"
+        )
+    )
+    time.sleep(1.0)
+    assert named(here, "Ann Lee")
+    assert live.daemon.workers[CONTACTS].trouble is None
+
+
 def test_a_record_whose_item_went_to_another_board_holds_up_no_other(live):
     here = live.world
     items = sorted(here.pairs().items())

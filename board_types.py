@@ -14,10 +14,16 @@ from mapping_file import read_plain
 from mapping_loader import TYPES
 from models import BoardColumn
 
-SQL_TYPES = (
-    "text", "numeric", "integer", "bigint", "smallint", "double precision", "boolean", "date", "timestamptz", "time",
-    "jsonb", "text[]", "bigint[]",
-)  # fmt: skip
+_NUMBERS = ("numeric", "integer", "bigint", "smallint", "double precision", "text")
+_MOMENTS = ("date", "timestamptz", "text")
+INSTEAD_OF = {
+    "text": ("text",), "numeric": _NUMBERS, "integer": _NUMBERS, "bigint": _NUMBERS, "boolean": ("boolean", "text"),
+    "date": _MOMENTS, "timestamptz": _MOMENTS, "time": ("time", "text"), "jsonb": ("jsonb",),
+    "text[]": ("text[]", "jsonb"), "bigint[]": ("bigint[]",),
+}  # fmt: skip
+"""By the type that the shipped file has for a kind of board column: the types that keep its values so that they are equal
+to what the board shows when they are read again."""
+
 WITH_TIME = "date with time"
 HARD = {
     "board_relation": "relations", "mirror": "mirrors", "formula": "formulas", "dependency": "dependencies",
@@ -37,38 +43,51 @@ class TypeMap:
 
     types: Mapping[str, str]
     columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    shipped: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, board_id: str, column: BoardColumn, with_time: bool = False) -> str:
-        """The type of the table column. A type of tomorrow is kept as the JSON it comes as."""
+        """The type of the table column. A type of tomorrow is kept as the JSON it comes as.
+
+        Raises MappingError when a user's choice for this column cannot hold its values.
+        """
+        kind = WITH_TIME if with_time and column.type == "date" else column.type
         own = self.columns.get(board_id, {}).get(column.id)
         if own:
-            return own
-        if with_time and column.type == "date":
-            return self.types.get(WITH_TIME, "timestamptz")
-        return self.types.get(column.type) or column_type(column.type).pg_type
+            return _suitable(f"column {column.id} of board {board_id}", own, self._usual(self.shipped, kind))
+        return self._usual(self.types, kind)
+
+    def _usual(self, types: Mapping[str, str], kind: str) -> str:
+        return types.get(kind) or column_type(kind).pg_type
 
 
 def load_types(home: Path) -> TypeMap:
-    """The shipped file, and over it the user's own. Raises MappingError for a type that is none."""
-    types: dict[str, str] = {}
-    columns: dict[str, dict[str, str]] = {}
-    for path in (PROJECT / "mappings" / TYPES, home / "mappings" / TYPES):
-        given = read_plain(path) or {}
-        if not isinstance(given, dict) or given.keys() - {"types", "columns"}:
-            raise MappingError(f"{path}: holds `types` and `columns`, and nothing else.")
-        types.update(_checked(path, given.get("types") or {}))
-        for board, own in (given.get("columns") or {}).items():
-            columns.setdefault(str(board), {}).update(_checked(path, own))
-    return TypeMap(types, columns)
+    """The shipped file, and over it the user's own. Raises MappingError for a type that is none, or cannot hold a kind."""
+    shipped = _read(PROJECT / "mappings" / TYPES)["types"]
+    path = home / "mappings" / TYPES
+    own = _read(path)
+    for kind, sql_type in own["types"].items():
+        _suitable(f"{path}: {kind}", sql_type, shipped.get(kind) or column_type(kind).pg_type)
+    return TypeMap({**shipped, **own["types"]}, own["columns"], shipped)
 
 
-def _checked(path: Path, given: Any) -> dict[str, str]:
-    if not isinstance(given, dict):
-        raise MappingError(f"{path}: {given!r} must name types.")
-    for name, sql_type in given.items():
-        if sql_type not in SQL_TYPES:
-            raise MappingError(f"{path}: {name}: {sql_type!r} is none of {', '.join(SQL_TYPES)}.")
-    return {str(name): str(sql_type) for name, sql_type in given.items()}
+def _read(path: Path) -> dict[str, Any]:
+    """`types` and `columns` of one file; both are empty when there is none."""
+    given = read_plain(path) or {}
+    types, columns = (given.get(name) or {} for name in ("types", "columns")) if isinstance(given, dict) else (None, None)
+    if not isinstance(types, dict) or not isinstance(columns, dict) or given.keys() - {"types", "columns"}:
+        raise MappingError(f"{path}: holds `types` and `columns`, and nothing else.")
+    if odd := [board for board, own in columns.items() if not isinstance(own, dict)]:
+        raise MappingError(f"{path}: board {odd[0]} must name columns with their types.")
+    return {
+        "types": {str(kind): str(sql_type) for kind, sql_type in types.items()},
+        "columns": {str(board): {str(one): str(name) for one, name in own.items()} for board, own in columns.items()},
+    }
+
+
+def _suitable(what: str, sql_type: str, shipped: str) -> str:
+    if sql_type not in INSTEAD_OF[shipped]:
+        raise MappingError(f"{what}: {sql_type!r} cannot hold it; one of {', '.join(INSTEAD_OF[shipped])} can.")
+    return sql_type
 
 
 def labels_of(column: BoardColumn) -> dict[int, str]:

@@ -16,6 +16,7 @@ from deployed import BOARD, EVERYTHING, Deployment
 from live import until
 from ruamel.yaml import YAML
 
+from board_types import INSTEAD_OF, load_types
 from db_connector import Database
 from sandbox import Sandbox
 
@@ -200,6 +201,18 @@ def test_inside_kestra_log_lines_take_its_form(world: Deployment) -> None:
     lines = [json.loads(line[2:-2]) for line in done.err.splitlines() if line.startswith("::") and line.endswith("::")]
     assert lines and len(lines) == len(done.err.splitlines())
     assert lines[0]["logs"][0]["level"] in ("INFO", "WARN") and "Remarks" in lines[0]["logs"][0]["message"]
+
+
+@pytest.mark.parametrize("place", [1, 2, -1])
+def test_types_of_a_users_choice_hold_the_values_and_stay_quiet(everything: Deployment, place: int) -> None:
+    shipped = load_types(everything.home).types
+    chosen = {kind: INSTEAD_OF[name][place % len(INSTEAD_OF[name])] for kind, name in shipped.items()}
+    chosen["numbers"] = "text" if place < 0 else "double precision"  # its values have decimals
+    (everything.home / "mappings").mkdir()
+    YAML().dump({"types": chosen}, everything.home / "mappings" / "types.yaml")
+    everything.deploy(board=str(EVERYTHING))
+    quiet = everything.json("monday-to-pg", "--entity", "planning", "--full")["entities"][0]
+    assert (quiet["unchanged"], quiet["to_postgres"]["updated"]) == (9, 0)
 
 
 # Both ways

@@ -12,7 +12,7 @@ from deployed import EVERYTHING
 
 from board_discovery import propose, subitem_boards
 from board_tables import create_statements, ddl_text
-from board_types import SQL_TYPES, load_types
+from board_types import INSTEAD_OF, TypeMap, load_types
 from column_types import COLUMN_TYPES
 from errors import MappingError
 from models import Board, BoardColumn
@@ -47,25 +47,37 @@ def test_a_board_with_a_column_of_every_type_gives_the_golden_mapping_and_ddl(
 def test_every_type_has_a_home(tmp_path: Path) -> None:
     types = load_types(tmp_path)
     assert COLUMN_TYPES.keys() - types.types.keys() == {"name"}
-    assert all(types.of("1", BoardColumn("c", "C", kind)) in SQL_TYPES for kind in COLUMN_TYPES)
+    assert all(types.of("1", BoardColumn("c", "C", kind)) in INSTEAD_OF for kind in COLUMN_TYPES)
     assert types.of("1", BoardColumn("c", "C", "a type of tomorrow")) == "jsonb"
 
 
+def types_of(home: Path, text: str) -> TypeMap:
+    (home / "mappings").mkdir()
+    (home / "mappings" / "types.yaml").write_text(text)
+    return load_types(home)
+
+
 def test_a_user_overrides_the_type_of_a_kind_and_of_one_column(tmp_path: Path) -> None:
-    (tmp_path / "mappings").mkdir()
-    text = "types: {rating: smallint}\ncolumns: {42: {numbers4: integer}}\n"
-    (tmp_path / "mappings" / "types.yaml").write_text(text)
-    types = load_types(tmp_path)
+    types = types_of(tmp_path, "types: {rating: smallint}\ncolumns: {42: {numbers4: integer}}\n")
     assert types.of("42", BoardColumn("r", "R", "rating")) == "smallint"
     assert types.of("42", BoardColumn("numbers4", "N", "numbers")) == "integer"
     assert types.of("43", BoardColumn("numbers4", "N", "numbers")) == "numeric"
 
 
-def test_a_type_that_is_none_is_refused_by_name(tmp_path: Path) -> None:
-    (tmp_path / "mappings").mkdir()
-    (tmp_path / "mappings" / "types.yaml").write_text("types: {rating: money; drop table users}\n")
-    with pytest.raises(MappingError, match="rating"):
-        load_types(tmp_path)
+@pytest.mark.parametrize("text, named", [
+    ("types: {rating: money}", "rating"), ("types: {rating: 'text; drop table users'}", "rating"),
+    ("types: {people: text}", "people"), ("types: {board_relation: jsonb}", "board_relation"),
+    ("typos: {rating: text}", "nothing else"), ("- rating", "nothing else"), ("columns: {42: text}", "42"),
+])  # fmt: skip
+def test_a_type_that_cannot_hold_the_values_is_refused_by_name(tmp_path: Path, text: str, named: str) -> None:
+    with pytest.raises(MappingError, match=named):
+        types_of(tmp_path, text)
+
+
+def test_so_is_one_for_a_single_column(tmp_path: Path) -> None:
+    types = types_of(tmp_path, "columns: {42: {people4: text}}")
+    with pytest.raises(MappingError, match="people4"):
+        types.of("42", BoardColumn("people4", "Owner", "people"))
 
 
 def test_subitems_relations_and_samples_are_found(board: tuple[Monday, Board], tmp_path: Path) -> None:

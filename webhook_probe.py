@@ -43,12 +43,15 @@ class Stuck(Exception):
 class Probe:
     """One test event on its way."""
 
-    def __init__(self, base_url: str | None, gate: Gate, db: Database, board_id: str) -> None:
+    def __init__(
+        self, base_url: str | None, gate: Gate, db: Database, board_id: str, patience_s: float = WORKED_OFF_WITHIN_S
+    ) -> None:  # fmt: skip
         if not base_url:
             raise SettingsError(
                 "WEBHOOK_BASE_URL is not set.", hint="Set it to the public address of `main.py webhook`."
             )
         self.base_url, self.gate, self.db, self.board_id = base_url, gate, db, board_id
+        self.patience_s = patience_s
         self.trigger = f"test-{uuid.uuid4().hex}"
         self.url = f"{base_url}/webhook/{gate.token(board_id)}"
 
@@ -123,13 +126,13 @@ class Probe:
         return ""
 
     def _worked_off(self) -> str:
-        until = time.monotonic() + WORKED_OFF_WITHIN_S
+        until = time.monotonic() + self.patience_s
         while time.monotonic() < until:
             if self._row()[1]:
                 return ""
             time.sleep(0.05)
         raise Stuck(
-            f"it still waits after {WORKED_OFF_WITHIN_S:.0f} s",
+            f"it still waits after {self.patience_s:g} s",
             "The worker is busy or in trouble; /health and webhook_handler.log say what it does.",
         )
 

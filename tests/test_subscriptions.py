@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from db_connector import Database
 from monday_api import Monday
 from tests.live import BOARDS, CONTACTS, MAPPINGS, SECRET, World, living, world
 from webhook_auth import Gate, token_of
+from webhook_probe import Probe
 from webhook_subscriptions import NEEDED, Step, Subscriptions
 
 CREATE = "mutation($b:ID!,$u:String!,$e:WebhookEventType!){create_webhook(board_id:$b,url:$u,event:$e){id}}"
@@ -231,6 +233,90 @@ def test_a_test_event_says_that_nobody_is_there_or_somebody_else(run_cli, here, 
     )
     code, passed = stages(run_cli, here, here.sandbox.url)
     assert code == 1 and passed[-1]["name"] == "reach the address" and "something else" in passed[-1]["hint"].lower()
+
+
+class Proxy(BaseHTTPRequestHandler):
+    """Stands in front of a daemon and spoils one thing."""
+
+    daemon_at = ""
+    spoils = ""
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        challenge = b"challenge" in body
+        if self.spoils == "asks for a login" and challenge:
+            self._tell(302, b"", Location="/login")
+        elif self.spoils == "takes anything" and not challenge:
+            self._tell(200, b'{"ok": true}')
+        elif self.spoils == "signs anew" and self.headers["Authorization"]:
+            self._hand_on(body, Authorization="Basic cHJveHk6cHJveHk=")
+        elif self.spoils == "has too little room" and not challenge and self.headers["Authorization"]:
+            self._tell(413, b"too large")
+        else:
+            self._hand_on(body)
+
+    def do_GET(self) -> None:
+        answer = requests.get(self.daemon_at + self.path, timeout=10)
+        self._tell(answer.status_code, answer.content)
+
+    def _hand_on(self, body: bytes, **changed: str) -> None:
+        headers = {name: value for name, value in self.headers.items() if name == "Authorization"} | changed
+        answer = requests.post(self.daemon_at + self.path, data=body, headers=headers, timeout=10)
+        self._tell(answer.status_code, answer.content)
+
+    def _tell(self, status: int, body: bytes, **headers: str) -> None:
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+def followed(here: World, base: str, patience_s: float = 5.0) -> tuple[int, str]:
+    """How many stages a test event has passed, and what the person is told."""
+    passed = list(Probe(base, Gate(SECRET, [CONTACTS]), here.db, CONTACTS, patience_s).stages())
+    return sum(one.ok for one in passed), passed[-1].name + ": " + passed[-1].hint
+
+
+@pytest.mark.parametrize(
+    ("spoils", "passed", "told"),
+    [("nothing", 6, "work it off: "), ("asks for a login", 1, "answer the challenge: A proxy may be asking for a login"),
+     ("takes anything", 2, "refuse what is not signed: That is not this tool's door"),
+     ("signs anew", 3, "accept a signed event: The daemon has another MONDAY_WEBHOOK_SECRET, a clock is wrong"),
+     ("has too little room", 3, "accept a signed event")],
+)  # fmt: skip
+def test_a_test_event_says_what_a_proxy_spoils(here, spoils, passed, told):
+    with living(here, subscribe=False) as live:
+        handler = type("Spoiling", (Proxy,), {"daemon_at": live.base, "spoils": spoils})
+        with HTTPServer(("127.0.0.1", 0), handler) as server:
+            thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+            thread.start()
+            try:
+                count, words = followed(here, f"http://127.0.0.1:{server.server_address[1]}")
+            finally:
+                server.shutdown()
+                thread.join()
+    assert (count, words[: len(told)]) == (passed, told)
+
+
+def test_a_test_event_says_that_nobody_works_it_off(here):
+    with living(here, subscribe=False) as live:
+        with here.db.transaction() as tx:
+            tx.lock("entity:contact")
+            assert followed(here, live.base, 0.3) == (
+                5, "work it off: The worker is busy or in trouble; /health and webhook_handler.log say what it does."
+            )  # fmt: skip
+
+
+def test_a_test_event_says_that_the_daemon_cannot_write(here):
+    with living(here, subscribe=False) as live:
+        here.change("alter table sync_inbox rename to sync_inbox_away")
+        count, words = followed(here, live.base)
+        here.change("alter table sync_inbox_away rename to sync_inbox")
+    assert count == 3 and "/readyz" in words
 
 
 def test_a_test_event_says_that_it_came_into_another_database(run_cli, here, postgres, template):

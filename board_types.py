@@ -56,6 +56,10 @@ class TypeMap:
             return _suitable(f"column {column.id} of board {board_id}", own, self._usual(self.shipped, kind))
         return self._usual(self.types, kind)
 
+    def suits(self, kind: str, sql_type: str) -> bool:
+        """Whether a table column can hold a kind of board column, as far as its type is known here."""
+        return sql_type not in INSTEAD_OF or sql_type in INSTEAD_OF[self._usual(self.shipped, kind)]
+
     def _usual(self, types: Mapping[str, str], kind: str) -> str:
         return types.get(kind) or column_type(kind).pg_type
 

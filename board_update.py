@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 
 import board_deploy
 import board_drift
 import board_scripts
-from board_discovery import ProposedColumn, propose
+from board_discovery import propose
 from board_drift import Drift
-from board_types import load_types
+from board_types import HARD, load_types
 from commands_boards import ask_about, auto_decided, today
 from config import Settings
 from entity_lock import working_on
@@ -46,26 +45,17 @@ def _update(parts: Parts, mapping: Mapping, board: Board, yes: bool, rejected: s
     home = parts.settings.home
     new = _new_hard(parts, mapping, board)
     made = propose(board, mapping.entity, "t", load_types(home), monday=parts.monday if new else None, day=today())
-    columns = tuple(one for one in made.columns if one.about.id in new)
-    decided = ask_about(auto_decided(_only(made, columns), rejected, yes), yes)
-    out = {one.about.id for one in decided.columns if one.rejected}
-    settled = board_drift.settle(
-        parts.db, mapping, board, home, everything=True, rejected=frozenset(out), day=today()
-    )
-    return settled.drift
-
-
-def _only(made: Any, columns: Sequence[ProposedColumn]) -> Any:
-    from dataclasses import replace
-
-    return replace(made, columns=tuple(columns))
+    made = replace(made, columns=tuple(one for one in made.columns if one.about.id in new))
+    decided = ask_about(auto_decided(made, rejected, yes), yes)
+    out = frozenset(one.about.id for one in decided.columns if one.rejected)
+    return board_drift.settle(parts.db, mapping, board, home, everything=True, rejected=out, day=today()).drift
 
 
 def _new_hard(parts: Parts, mapping: Mapping, board: Board) -> set[str]:
+    """The new columns that a person decides about."""
     found = board_drift.settle(parts.db, mapping, board, parts.settings.home, dry_run=True).drift
-    kinds = {one.id: one.type for one in board.columns}
-    hard = board_drift.HARD
-    return {one.column for one in found if one.kind == board_drift.ADDED and kinds.get(one.column) in hard}
+    new = {one.column for one in found if one.kind == board_drift.ADDED}
+    return {one.id for one in board.columns if one.id in new and one.type in HARD}
 
 
 def show(name: str, found: Sequence[Drift], files: Sequence[Path]) -> None:
@@ -75,4 +65,4 @@ def show(name: str, found: Sequence[Drift], files: Sequence[Path]) -> None:
     for one in found:
         click.echo(f"{name}: {board_drift.sentence(one)}")
     if found:
-        click.echo(f"The next run compares everything: {Path(sys.argv[0]).name} run --entity {name}")
+        click.echo(f"The next run compares everything: python main.py run --entity {name}")

@@ -273,29 +273,3 @@ def test_a_row_that_sql_inserts_becomes_an_item_and_takes_its_id(world: Deployme
     world.sql("update planning set {notes} = 'later' where {name} = 'And here'", name="Name", notes="Notes")
     assert world.pull()["to_monday"]["updated"] == 1
     assert world.pull()["to_monday"] == {"created": 0, "updated": 0, "archived": 0}
-
-
-# A table of the user's own
-
-
-@pytest.mark.parametrize("key", [
-    "id serial primary key", "id uuid primary key default gen_random_uuid()", "id text primary key",
-    "id bigint primary key", "id bigint generated always as identity primary key",
-])  # fmt: skip
-def test_a_table_of_the_users_own_is_mapped_and_not_altered(world: Deployment, key: str) -> None:
-    world.board(*PLAIN, items=3, text1="note", numbers1="5")
-    world.sql(f"create table mine ({key}, name text, notes varchar(50), budget numeric, other text default 'kept')")
-    shape = "select attname, format_type(atttypid, atttypmod) from pg_attribute where attrelid = 'mine'::regclass"
-    before = world.db.execute_query(shape)
-    world.deploy("--existing-table", "mine")
-    rows = world.rows("mine")
-    assert [(one["name"], one["notes"], one["budget"], one["other"]) for one in rows] == [
-        (one["name"], "note", 5, "kept") for one in rows
-    ]
-    assert len(rows) == 3 and world.entry("status1")["rejected"]
-    item = world.sandbox.admin("boards/snapshot", board_id=BOARD)[0]["id"]
-    world.admin("items/change", item_id=item, values={"text1": "other"})
-    world.admin("columns/add", id="new1", title="New", type="text")
-    assert world.pull()["updated"] == 1
-    assert sorted(world.column("notes", "mine")) == ["note", "note", "other"]
-    assert world.db.execute_query(shape) == before

@@ -20,6 +20,7 @@ from config import Settings
 from db_connector import Database, connect
 from entity_worker import EntityWorker, Habits
 from errors import DatabaseError, SettingsError, SyncError
+from live_account import LiveAccount
 from logs import unexpected
 from mapping import Mapping as EntityMapping
 from mapping_loader import choose
@@ -55,6 +56,7 @@ class Daemon:
             worker.after = [one for one in self.workers.values() if one.mapping.entity in worker.mapping.after]
         self.stopping = threading.Event()
         self.habits = habits
+        self.account = LiveAccount(parts, "bidirectional" if habits.pulls else "pg_to_monday")
         self._outage = False
         self._listener = threading.Thread(target=self._listen, name="listen", daemon=True)
         self._keeper = threading.Thread(target=self._keep, name="keep", daemon=True)
@@ -79,6 +81,11 @@ class Daemon:
         until = time.monotonic() + patience_s
         for thread in (*self.workers.values(), *self._runs.values()):
             thread.join(max(0.0, until - time.monotonic()))
+        try:
+            self.account.note()
+            self.account.close()
+        except DatabaseError as exc:
+            log.debug("What was spent could not be entered: %s", exc)
         return not any(worker.is_alive() for worker in self.workers.values())
 
     @property
@@ -143,6 +150,7 @@ class Daemon:
             try:
                 with self.parts.db.transaction() as tx:
                     inbox.tidy(tx)
+                self.account.note()
                 for worker in self.workers.values():
                     worker.beat()
                 if self._outage:
@@ -249,9 +257,8 @@ class AskedRun(threading.Thread):
         """The whole run; what goes wrong is in its report and in the log."""
         entity = self._worker.mapping.entity
         try:
-            with self._parts.for_one_run() as parts:
-                self._run = Run(parts, self._direction, RunOptions(kind="http"))
-                self._metrics.note_run(entity, "http", self._run.of([(self._worker.mapping, self._worker.board_id)]))
+            self._run = Run(self._parts.for_one_run(), self._direction, RunOptions(kind="http"))
+            self._metrics.note_run(entity, "http", self._run.of([(self._worker.mapping, self._worker.board_id)]))
         except SyncError as exc:
             log.error("%s", exc.message)
             self._metrics.runs.add(entity, "http", "failed")

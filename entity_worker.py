@@ -306,8 +306,7 @@ class EntityWorker(threading.Thread):
         sweep = self._sweep_wanted or (self.habits.pulls and self._gap()) or self._is_small()
         options = RunOptions(replace(PullOptions(), sweep=sweep), kind="catch-up")
         log.info("%s: looking for what was missed (%s).", self.mapping.title, why, extra=FILE_ONLY)
-        with self.parts.for_one_run() as parts:
-            report = Run(parts, self.direction, options).of([(self.mapping, self.board_id)])
+        report = Run(self.parts.for_one_run(), self.direction, options).of([(self.mapping, self.board_id)])
         self.metrics.note_run(self.mapping.entity, "catch-up", report)
         if report.problems:
             raise report.problems[0]

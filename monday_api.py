@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import random as _random
@@ -76,11 +77,21 @@ class Monday(AccountReads, AccountWrites, ItemReads, ItemWrites):
             random=random,
             notify=on_event,
         )
-        self._pager = Pager(self._caller.call, self._caller.pause, self._caller.notify)
-        self._writer = Writer(self._caller.call, self._caller.pause, self._caller.exhausted)
+        self._speak_through(self._caller)
         self._sizes: dict[tuple[Any, ...], PageSize] = {}
         self._board_locks: dict[str, threading.RLock] = {}
         self._lock = threading.Lock()
+
+    def _speak_through(self, caller: Caller) -> None:
+        self._caller = caller
+        self._pager = Pager(caller.call, caller.pause, caller.notify)
+        self._writer = Writer(caller.call, caller.pause, caller.exhausted)
+
+    def counted_apart(self) -> Monday:
+        """The same conversation, to be counted apart: connections, pace and the day's calls are shared."""
+        other = copy.copy(self)
+        other._speak_through(self._caller.counted_apart())
+        return other
 
     def __repr__(self) -> str:
         return f"Monday(url={self._wire.url!r}, version={self.version!r})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import random as _random
 import threading
@@ -91,6 +92,12 @@ class Caller:
         self.daily = daily
         self.budget = Budget()
         self.tally = Tally()
+
+    def counted_apart(self) -> Caller:
+        """The same conversation, its pace and its day, with counts and patience of its own."""
+        other = copy.copy(self)
+        other.tally, other._trouble_since, other._asked_s = Tally(), None, 0.0
+        return other
 
     def call(self, request: Request) -> Answer:
         """The answer of monday.com once there is no use in trying again; failures in it are final."""

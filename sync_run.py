@@ -147,15 +147,11 @@ class Parts:
         """What is left of monday.com's budgets."""
         return self.monday.left if "monday" in self.__dict__ else None
 
-    @contextmanager
-    def for_one_run(self) -> Iterator[Parts]:
-        """For a process that makes many runs: a client, an account and a progress for one of them alone."""
+    def for_one_run(self) -> Parts:
+        """For a process that makes many runs: an account and a progress for one of them alone."""
         parts = replace(self, progress=None, begun={})
-        try:
-            yield parts
-        finally:
-            if "monday" in parts.__dict__:
-                parts.monday.close()
+        parts.__dict__["monday"] = self.monday.counted_apart()
+        return parts
 
     def close(self) -> None:
         """Let go of the connections."""

@@ -621,6 +621,33 @@ def test_each_run_of_a_daemon_has_an_account_of_its_own(live):
     assert found[-1]["api"]["calls"] <= max(run["api"]["calls"] for run in first)
 
 
+def test_every_call_of_a_daemon_is_counted_once_where_others_look_for_the_days_calls(here):
+    here.sandbox.admin("requests/reset")
+    with living(here, subscribe=False) as live:
+        here.change("update contacts set notes = 'to all of you'")
+        live.settle()
+        live.daemon.account.note()
+        assert here.value("select api ->> 'calls' from sync_runs where kind = 'live'") != "0"
+        live.daemon.workers[CONTACTS].look_over("once more")
+        until(lambda: live.daemon.workers[CONTACTS].caught_up)
+    counted = here.value("select sum((api ->> 'calls')::numeric) from sync_runs")
+    assert counted == len(here.sandbox.admin("requests"))
+    assert here.sql("select distinct outcome from sync_runs") == [{"outcome": "success"}]
+
+
+def test_the_days_share_is_one_for_the_daemon_and_its_runs(here):
+    settings = replace(here.settings, daily_calls=30)
+    with living(here, settings=settings, subscribe=False, caught_up=False) as live:
+        for number in range(40):
+            here.change("update contacts set notes = %s", f"number {number}")
+            time.sleep(0.05)
+        until(lambda: live.daemon.workers[CONTACTS].trouble, what="the end of the share")
+        live.daemon.workers[CONTACTS].look_over("once more")
+        time.sleep(1.0)
+        assert "daily share" in str(live.daemon.workers[CONTACTS].trouble)
+    assert len(here.sandbox.admin("requests")) <= 30
+
+
 def test_of_several_who_ask_at_once_for_a_run_one_starts_it(live):
     live.world.sandbox.admin("latency", ms=100)
     answers: list[requests.Response] = []

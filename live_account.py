@@ -1,0 +1,44 @@
+"""What the work between the runs costs, entered in `sync_runs` a row a day: there every process counts the day's calls."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timezone
+
+from errors import EXIT_IN_STEP
+from sync_run import Parts
+from sync_state import Memory
+
+COUNTED = ("calls", "complexity", "retries", "waited_s")
+
+
+class LiveAccount:
+    """The account of one daemon."""
+
+    def __init__(self, parts: Parts, direction: str) -> None:
+        self._parts, self._direction, self._memory = parts, direction, Memory(parts.db)
+        self._day: date | None = None
+        self._run_id = ""
+        self._before = self._costs()
+
+    def note(self) -> None:
+        """Enter what was spent until now. Raises DatabaseError; what could not be entered is a part of the next time."""
+        today = datetime.now(timezone.utc).date()
+        if self._day is not None and self._day != today:
+            self.close()
+        if not self._run_id:
+            self._run_id, self._day = self._memory.start_run("live", self._direction), today
+        self._memory.note_costs(self._run_id, self._spent())
+
+    def close(self) -> None:
+        """Enter the rest, and end the row."""
+        if self._run_id:
+            spent, now = self._spent(), self._costs()
+            self._memory.finish_run(self._run_id, EXIT_IN_STEP, "success", "", [], spent)
+            self._run_id, self._before = "", now
+
+    def _costs(self) -> dict[str, float]:
+        costs = self._parts.costs()
+        return {name: costs[name] for name in COUNTED}
+
+    def _spent(self) -> dict[str, float]:
+        return {name: round(value - self._before[name], 3) for name, value in self._costs().items()}

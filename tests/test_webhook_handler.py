@@ -26,6 +26,8 @@ from tests.live import (
     Live,
     World,
     living,
+    running,
+    subscribe_to,
     until,
     world,
 )
@@ -458,10 +460,13 @@ def test_after_a_storm_on_both_sides_they_are_equal_and_the_writes_stop(live):
     live.settle(40)
     assert here.differences() == []
     here.sandbox.admin("requests/reset")
+    newest = "select max(xmin::text::bigint) from contacts"
+    before = here.value(newest)
     for worker in live.daemon.workers.values():
         worker.look_over("one more round")
     live.settle()
     assert here.sandbox.admin("requests", operation="mutation") == []
+    assert here.value(newest) == before
 
 
 # Catching up
@@ -679,8 +684,6 @@ def test_a_run_is_started_over_http_by_who_has_the_secret(live):
 
 
 def test_a_trigger_is_followed_from_the_event_to_the_row_in_the_log(here, run_cli):
-    from tests.live import running, subscribe_to
-
     with running(here, "webhook", "--port", "0") as process:
         subscribe_to(here, process.base, frozenset(BOARDS.values()))
         item = until(lambda: sorted(here.pairs(), key=int)[:1])[0]
@@ -693,19 +696,25 @@ def test_a_trigger_is_followed_from_the_event_to_the_row_in_the_log(here, run_cl
     assert any(row in line and item in line for line in lines)
 
 
-def test_a_daemon_a_run_and_a_second_daemon_work_at_once_and_nothing_is_done_twice(here, run_cli):
-    from tests.live import running, subscribe_to
-
-    with running(here, "webhook", "--port", "0") as one, running(here, "watch"):
+def test_two_daemons_a_schedule_and_runs_work_at_once_and_nothing_is_done_twice(here, run_cli):
+    often = ("--interval", "0.01", "--run-immediately", "--jitter", "0")
+    with (
+        running(here, "webhook", "--port", "0") as one,
+        running(here, "watch") as two,
+        running(here, "scheduled", *often, first_line=False) as three,
+    ):
         subscribe_to(here, one.base, frozenset(BOARDS.values()))
-        until(lambda: len(here.pairs()) == 6)
+        until(lambda: len(here.pairs()) == 6, 30)
         for number in range(12):
-            here.change("insert into contacts (name, notes) values (%s, 'new')", f"Person {number}")
+            here.change("insert into contacts (name, notes) values (%s, 'new')", f"Row {number}")
+            here.sandbox.admin("items/create", board_id=CONTACTS, name=f"Item {number}")
         done = run_cli("bidirectional", "--entity", "contacts", env=here.environment)
         assert done.code == 0, done.err
-        until(lambda: len(here.pairs()) == 18, 20)
-        until(lambda: here.waiting()[1] == 0)
+        until(lambda: len(here.pairs()) == 30 and here.waiting() == (0, 0), 30)
         time.sleep(0.5)
-        names = [item["name"] for item in here.snapshot().values()]
-        assert sorted(names) == sorted(set(names)) and len(names) == 18
-        assert one.end() == 0
+        assert [process.end() for process in (one, two, three)] == [0, 0, 0]
+    names = [item["name"] for item in here.snapshot().values()]
+    assert len(names) == 30 and len(set(names)) == 30
+    assert here.differences() == []
+    kinds = here.sql("select distinct kind from sync_runs")
+    assert {run["kind"] for run in kinds} >= {"command", "scheduled", "catch-up"}

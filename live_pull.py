@@ -129,26 +129,31 @@ class LivePull:
         Not even an event that says so makes it gone: monday.com shows deleted items for weeks, as deleted.
         """
         again: list[Entry] = []
+        unseen: list[str] = []
         for item_id in by_item.keys() - seen.keys():
-            entries = by_item[item_id]
-            if all(one.attempts < TRIES_UNSEEN for one in entries):
-                again += entries
+            if all(one.attempts < TRIES_UNSEEN for one in by_item[item_id]):
+                again += by_item[item_id]
             else:
-                self.look_over(f"item {item_id} is not shown any more")
+                unseen.append(item_id)
+        for item_id in self._living(unseen):
+            self.look_over(f"item {item_id} is not shown any more")
         self._remove([item_id for item_id, item in seen.items() if not self._is_here(item)])
         return again
 
     def _remove(self, item_ids: list[str]) -> None:
         """Deal with the rows of items that are gone."""
-        if not item_ids:
-            return
-        with self.sync.db.transaction(read_only=True) as tx:
-            links = self.sync.state.find(tx, [(item_id, "") for item_id in item_ids]).links
-        living = [item_id for item_id, link in links.items() if not link.archived]
-        if living:
+        if living := self._living(item_ids):
             self.removed.check(self.entity, len(living), self.sync.active())
             self.sync.engine.remove(living)
             self.removed.count(len(living))
+
+    def _living(self, item_ids: list[str]) -> list[str]:
+        """Those of the items that have a row, as far as is known."""
+        if not item_ids:
+            return []
+        with self.sync.db.transaction(read_only=True) as tx:
+            links = self.sync.state.find(tx, [(item_id, "") for item_id in item_ids]).links
+        return [item_id for item_id, link in links.items() if not link.archived]
 
     def _tell(self, by_item: dict[str, list[Entry]], changed: dict[str, str | None]) -> None:
         """One line for each item, from the event to the row; and whether it was the tool's own doing."""

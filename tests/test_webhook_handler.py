@@ -342,6 +342,21 @@ def test_an_event_alone_makes_no_item_gone(live):
     assert here.row_of(item)["archived_at"] is None and item in here.pairs()
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_the_board_is_looked_over_for_an_item_that_is_not_shown_any_more_only_if_it_has_a_row(live, known):
+    here = live.world
+    item = first_item(here) if known else "4711"
+    here.sandbox.admin("faults/add", kind="drop_item", item_id=item, count=1000, match={"field": "items"})
+    looks = here.value("select count(*) from sync_runs where kind = 'catch-up'")
+    live.event(type="update_name", pulseId=int(item), triggerUuid="unseen")
+    until(lambda: here.value("select attempts from sync_inbox where monday_id = %s", item))
+    here.change("update sync_inbox set attempts = 3, next_try_at = now() where monday_id = %s", item)
+    until(lambda: here.value("select done_at from sync_inbox where monday_id = %s", item))
+    live.settle()
+    assert here.value("select count(*) from sync_runs where kind = 'catch-up'") == looks + known
+    assert here.differences() == []
+
+
 def test_removals_that_failed_do_not_count_towards_the_guard():
     removed = LatelyRemoved()
     for _ in range(3):

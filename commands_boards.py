@@ -210,7 +210,8 @@ def deploy_board(
     _checked_id(board_id)
     settings.require_key()
     wanted = Wanted(board_id, day=today(), **given)
-    with Progress(quiet or as_json) as progress, open_parts(settings, mappings_of(settings), progress) as parts:
+    progress = Progress(quiet or as_json)  # not begun yet: a bar would wipe out the questions
+    with open_parts(settings, mappings_of(settings), progress) as parts:
         made = board_deploy.proposals(parts, wanted) if not existing_table else existing(parts, wanted, existing_table)
         states = [board_deploy.check(parts, one) for one in made]
         if all(states) and not dry_run:
@@ -222,7 +223,8 @@ def deploy_board(
             show_proposals(made, False)
         made = [ask_about(one, yes) for one in made]
         confirm(made, yes)
-        done, report = board_deploy.deploy(parts, made, wanted)
+        with progress:
+            done, report = board_deploy.deploy(parts, made, wanted)
     _show_run(report, as_json, {"deployed": [_deployed_json(one) for one in done]})
     for one in () if as_json else done:
         for path in one.files:

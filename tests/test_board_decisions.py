@@ -74,12 +74,13 @@ def asked_for(world: Deployment, *command: str) -> set[str]:
     return set(re.findall(r"on (\w+)Value", json.dumps(world.sandbox.admin("requests"))))
 
 
-DEPLOY = ("boards", "deploy", "--board-id", str(BOARD), "--name", "planning", "--quiet")
+DEPLOY = ("boards", "deploy", "--board-id", str(BOARD), "--name", "planning")
 
 
 def test_on_a_terminal_each_hard_column_is_asked_about_with_a_sample_of_its_values(world: Deployment) -> None:
     code, shown = on_a_terminal(world, DEPLOY, ["y", "n", "", "n", "n", "y"])
     assert code == 0, shown
+    assert "\x1b[" not in shown.split("Make planning?")[0]  # no bar is drawn over the questions
     questions = re.findall(r"(\w+ \(\w+\): [^\r\n]*?)\. Fetch it", shown)
     assert questions == [
         f"Crew (board_relation): [{world.ids()[1]}]", "Left (formula): no values yet", "Plans (file): no values yet",

@@ -9,12 +9,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import requests
+from psycopg2.extensions import parse_dsn
 
 import change_queue
 from config import Settings
@@ -262,3 +263,23 @@ def running(world: World, command: str, *arguments: str, first_line: bool = True
 
 def with_settings(world: World, **changed: Any) -> Settings:
     return replace(world.settings, **changed)
+
+
+def first_item(here: World) -> str:
+    """The oldest item of the contacts' board."""
+    return min(here.snapshot(), key=int)
+
+
+@contextmanager
+def away(here: World) -> Iterator[None]:
+    """PostgreSQL as one that lets nobody in."""
+    name = parse_dsn(here.url)["dbname"]
+    with closing(Database(here.url, dbname="postgres", max_connections=1)) as admin:
+        with admin.autocommit() as session:
+            session.execute(f'alter database "{name}" with allow_connections false')
+            session.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", (name,))
+        try:
+            yield
+        finally:
+            with admin.autocommit() as session:
+                session.execute(f'alter database "{name}" with allow_connections true')

@@ -1,0 +1,167 @@
+"""What the daemon tells: its endpoints, its metrics, its account of runs and calls, and its log."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import requests
+
+from daemon import open_daemon
+from db_connector import Database
+from tests.live import (
+    BOARDS,
+    CONTACTS,
+    QUICK,
+    SECOND_PROFILE,
+    SECRET,
+    Live,
+    World,
+    away,
+    first_item,
+    living,
+    running,
+    subscribe_to,
+    until,
+    world,
+)
+from webhook_handler import serve
+
+
+@pytest.fixture
+def here(db: Database, database_url: str, home: Path) -> Iterator[World]:
+    with world(db, database_url, home) as found:
+        yield found
+
+
+@pytest.fixture
+def live(here: World) -> Iterator[Live]:
+    with living(here) as found:
+        yield found
+
+
+def test_the_endpoints_say_how_it_is(live):
+    live.settle()
+    health = requests.get(f"{live.base}/health", timeout=5).json()
+    assert health["status"] == "ok" and health["entities"]["contacts"]["last_success_age_seconds"] < 10
+    assert requests.get(f"{live.base}/livez", timeout=5).status_code == 200
+    assert requests.get(f"{live.base}/readyz", timeout=5).status_code == 200
+    with away(live.world):
+        until(lambda: requests.get(f"{live.base}/readyz", timeout=5).status_code == 503)
+        assert requests.get(f"{live.base}/livez", timeout=5).status_code == 200
+        assert requests.get(f"{live.base}/metrics", timeout=5).status_code == 200
+
+
+def test_the_metrics_are_prometheus_text_and_each_is_documented(live):
+    item = first_item(live.world)
+    live.world.sandbox.admin("items/change", item_id=item, values={"notes": "counted"})
+    live.settle()
+    text = requests.get(f"{live.base}/metrics", timeout=5).text
+    documented = (Path(__file__).parent.parent / "docs" / "metrics.md").read_text()
+    for line in text.splitlines():
+        if line.startswith("# TYPE"):
+            assert f"`{line.split()[2]}`" in documented
+        elif not line.startswith("#"):
+            name, _, value = line.rpartition(" ")
+            assert name and float(value) >= 0
+    assert 'monday_sync_events_total{outcome="stored"}' in text
+
+
+def test_each_run_of_a_daemon_has_an_account_of_its_own(live):
+    here, worker = live.world, live.daemon.workers[CONTACTS]
+    runs = "select id::text, api from sync_runs order by started_at, id"
+    for number in range(4):
+        worker.look_over(f"look {number}")
+        until(lambda: worker.caught_up)
+        if not number:
+            first = here.sql(runs)
+    live.settle()
+    found = here.sql(runs)
+    assert found[: len(first)] == first, "a run that has ended is changed by those after it"
+    assert found[-1]["api"]["calls"] <= max(run["api"]["calls"] for run in first)
+
+
+def test_every_call_of_a_daemon_is_counted_once_where_others_look_for_the_days_calls(here):
+    here.sandbox.admin("requests/reset")
+    with living(here, subscribe=False) as live:
+        here.change("update contacts set notes = 'to all of you'")
+        live.settle()
+        live.daemon.account.note()
+        assert here.value("select api ->> 'calls' from sync_runs where kind = 'live'") != "0"
+        live.daemon.workers[CONTACTS].look_over("once more")
+        until(lambda: live.daemon.workers[CONTACTS].caught_up)
+    counted = here.value("select sum((api ->> 'calls')::numeric) from sync_runs")
+    assert counted == len(here.sandbox.admin("requests"))
+    assert here.sql("select distinct outcome from sync_runs") == [{"outcome": "success"}]
+
+
+def test_the_days_share_is_one_for_the_daemon_and_its_runs(here):
+    settings = replace(here.settings, daily_calls=30)
+    with living(here, settings=settings, subscribe=False, caught_up=False) as live:
+        for number in range(40):
+            here.change("update contacts set notes = %s", f"number {number}")
+            time.sleep(0.05)
+        until(lambda: live.daemon.workers[CONTACTS].trouble, what="the end of the share")
+        live.daemon.workers[CONTACTS].look_over("once more")
+        time.sleep(1.0)
+        assert "daily share" in str(live.daemon.workers[CONTACTS].trouble)
+    assert len(here.sandbox.admin("requests")) <= 30
+
+
+def test_of_several_who_ask_at_once_for_a_run_one_starts_it(live):
+    live.world.sandbox.admin("latency", ms=100)
+    answers: list[requests.Response] = []
+    bearer = {"Authorization": f"Bearer {SECRET}"}
+
+    def ask() -> None:
+        answers.append(requests.post(f"{live.base}/sync/contacts", headers=bearer, timeout=20))
+
+    asking = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in asking:
+        thread.start()
+    for thread in asking:
+        thread.join()
+    assert sorted(answer.status_code for answer in answers) == [202, 409, 409, 409]
+    assert len({answer.json()["run_id"] for answer in answers}) == 1
+    until(lambda: live.world.value("select count(*) from sync_runs where kind = 'http' and outcome = 'success'") == 1)
+
+
+def test_a_run_is_started_over_http_by_who_has_the_secret(live):
+    url = f"{live.base}/sync/contacts"
+    assert requests.post(url, timeout=5).status_code == 401
+    assert requests.post(url, headers={"Authorization": "Bearer guess"}, timeout=5).status_code == 401
+    answer = requests.post(url, headers={"Authorization": f"Bearer {SECRET}"}, timeout=5)
+    assert answer.status_code == 202
+    run_id = answer.json()["run_id"]
+    until(lambda: live.world.value("select outcome from sync_runs where id = %s", run_id) == "success")
+    unknown = requests.post(f"{live.base}/sync/nothing", headers={"Authorization": f"Bearer {SECRET}"}, timeout=5)
+    assert unknown.status_code == 404
+
+
+def test_a_thread_that_died_shows_in_livez(here):
+    with open_daemon(here.settings, SECOND_PROFILE, QUICK) as daemon:
+        door = serve(daemon, "127.0.0.1", 0, SECRET)
+        assert requests.get(f"{door.url}/livez", timeout=5).status_code == 503
+        daemon.start()
+        assert requests.get(f"{door.url}/livez", timeout=5).status_code == 200
+        daemon.workers[CONTACTS].stop()
+        until(lambda: requests.get(f"{door.url}/livez", timeout=5).status_code == 503)
+        door.close()
+        assert daemon.stop(20)
+
+
+def test_a_trigger_is_followed_from_the_event_to_the_row_in_the_log(here, run_cli):
+    with running(here, "webhook", "--port", "0") as process:
+        subscribe_to(here, process.base, frozenset(BOARDS.values()))
+        item = until(lambda: sorted(here.pairs(), key=int)[:1])[0]
+        here.sandbox.admin("items/change", item_id=item, values={"notes": "traced"})
+        until(lambda: here.row_of(item)["notes"] == "traced")
+        trigger = here.value("select trigger_id from sync_inbox where monday_id = %s order by id desc", item)
+        row = here.pairs()[item]
+        assert process.end() == 0
+    lines = [line for line in (here.home / "webhook_handler.log").read_text().splitlines() if trigger in line]
+    assert any(row in line and item in line for line in lines)

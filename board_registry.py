@@ -179,7 +179,8 @@ def show_status(one: dict[str, Any], as_json: bool) -> None:
     say(f"Columns: {one['columns']}, {one['rejected']} of them rejected. Mapping: {one['mapping_path']}")
     if one["drift"]:
         rows = [
-            (drift["kind"], drift["title"], drift["what"], "waits" if drift.get("waits") else "done", drift["at"][:16])
+            (drift["kind"], drift["title"], drift["what"], "waits" if drift.get("waits") else "done",
+             drift["at"][:16].replace("T", " "))
             for drift in one["drift"]
         ]
         show_table("What has changed on the board:", ("what", "column", "became", "state", "seen (UTC)"), rows)

@@ -142,7 +142,7 @@ class Staging:
             return
         pages = pull.monday.pages(
             pull.board.id, self.bound.column_ids, self.bound.selection, limit=pull.options.batch_size,
-            on_malformed=self._malformed, prefetch=True, on_fetched=self.bound.read_ahead,
+            on_malformed=self._malformed, prefetch=True, prepare=self.bound.read_ahead,
         )  # fmt: skip
         for page in pages:
             yield page.items

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +11,7 @@ from errors import CursorExpired
 from models import Item, Page
 from monday_budget import ITEMS_PER_PAGE, PageSize
 from monday_calls import Conversation
-from monday_pages import Listing, OnMalformed, Pager, ahead, board_page, group_page
+from monday_pages import Listing, OnMalformed, Pager, Prepare, ahead, board_page, group_page
 from monday_queries import CELL, GROUP_PAGE, ITEM_MAKERS, ITEMS, ITEMS_BY_COLUMN_VALUES, ITEMS_PAGE
 from monday_updates import Sources, UpdateFilter, updated_since
 
@@ -19,7 +19,6 @@ ITEMS_PER_CALL = 100
 VALUES_PER_SEARCH = 50
 CURSOR_LIFE = timedelta(minutes=60)
 
-OnFetched = Callable[[list[Item]], None]
 
 
 class ItemReads(Conversation):
@@ -43,19 +42,19 @@ class ItemReads(Conversation):
         expected: Collection[str] | None = None,
         on_malformed: OnMalformed | None = None,
         prefetch: bool = False,
-        on_fetched: OnFetched | None = None,
+        prepare: Prepare | None = None,
     ) -> Iterator[Page]:
         """All active items of a board, a page at a time, with the cells of `columns`.
 
         `cursor` resumes a listing that was begun at `started`. Of `columns`, those in `expected` must come with
         every item. An item that does not come whole is an error, unless `on_malformed` takes it. `prefetch` fetches
-        the next page while the present one is worked on, and `on_fetched` is then called in the thread that fetches.
+        the next page while the present one is worked on; as long as that takes, `prepare` is called with its items.
         """
         board = str(board_id)
         variables = {"board": [board], **({"filter": dict(query_params)} if query_params else {})}
         find = lambda data: board_page(data, board)  # noqa: E731
         listing = Listing(board, ITEMS_PAGE, variables, find, tuple(columns), selection, _set(expected))
-        return self._walk(listing, limit, cursor, started, on_malformed, prefetch, on_fetched)
+        return self._walk(listing, limit, cursor, started, on_malformed, prefetch, prepare)
 
     def group_pages(
         self,
@@ -211,20 +210,16 @@ class ItemReads(Conversation):
         started: datetime | None,
         on_malformed: OnMalformed | None,
         prefetch: bool,
-        on_fetched: OnFetched | None = None,
+        prepare: Prepare | None = None,
     ) -> Iterator[Page]:
         if cursor and started and self._clock.now() - started >= CURSOR_LIFE:
             raise CursorExpired(f"The listing of board {listing.board_id} was begun more than an hour ago.")
         size = self._size(listing.board_id, listing.columns, listing.selection, limit=limit)
 
         def walk(cancelled: threading.Event | None = None) -> Iterator[Page]:
-            for page in self._pager.walk(listing, size, cursor, on_malformed, cancelled):
-                if on_fetched:
-                    on_fetched(page.items)
-                yield page
-                del page  # as in the walk itself
+            return self._pager.walk(listing, size, cursor, on_malformed, cancelled)
 
-        pages = ahead(walk) if prefetch else walk()
+        pages = ahead(walk, prepare) if prefetch else walk()
         try:
             for page in pages:
                 self._caller.tally.add(pages=1, items=len(page.items))

@@ -21,6 +21,9 @@ OnMalformed = Callable[[str, str], None]
 """Called with an item's id (empty when unknown) and what was wrong with it; the item is then left out of its page."""
 
 
+Prepare = Callable[[Item], None]
+"""Called with an item of a page that nobody waits for yet, to do something about it that would have to be done later."""
+
 Call = Callable[[Request], Answer]
 
 
@@ -332,20 +335,28 @@ def _unlike_neighbours(items: list[Item]) -> tuple[list[Item], list[Fault]]:
     return ([item for item in items if item.id not in faulty] if faulty else items), faults
 
 
-def ahead(pages: Callable[[threading.Event], Iterator[Page]]) -> Iterator[Page]:
+def ahead(pages: Callable[[threading.Event], Iterator[Page]], prepare: Prepare | None = None) -> Iterator[Page]:
     """The same pages, the next one being fetched in a thread while the caller works on the present one.
 
-    Exactly one page ahead. Closing the generator ends the thread: a request under way is not interrupted, but none
-    follows it.
+    Exactly one page ahead. While the caller is still at work, the thread calls `prepare` with the items that it has; a
+    caller who waits gets them as they are, so that the page after them is asked for at once. Closing the generator ends
+    the thread: a request under way is not interrupted, but none follows it.
     """
     cancelled, wanted, ready = threading.Event(), threading.Semaphore(0), threading.Semaphore(0)
+    waiting = threading.Event()
     box: list[Page | BaseException | None] = []
 
     def fetch() -> None:
         try:
             walk = pages(cancelled)
             while wanted.acquire() and not cancelled.is_set():
-                box.append(next(walk, None))
+                page = next(walk, None)
+                for item in page.items if page and prepare else ():
+                    if waiting.is_set() or prepare is None:
+                        break
+                    prepare(item)
+                box.append(page)
+                del page
                 ready.release()
         except BaseException as error:
             box.append(error)
@@ -356,7 +367,9 @@ def ahead(pages: Callable[[threading.Event], Iterator[Page]]) -> Iterator[Page]:
     try:
         wanted.release()
         while True:
+            waiting.set()
             ready.acquire()
+            waiting.clear()
             page = box.pop(0)
             if isinstance(page, BaseException):
                 raise page

@@ -1,16 +1,21 @@
-"""Reading one board with several cursors at once: a group each, and the longest group from both ends.
+"""Reading one board with several cursors at once: a group each, a long group from both ends, a longer one in two parts.
 
 Groups alone are no way to split a board of which one group holds nearly everything. A worker without a group of its own
-therefore reads the group that is furthest from its end backwards, until the two meet. The order of a listing is not
-trusted: what both ends miss shows in the count of the board, and is then read by id.
+therefore reads the group that is furthest from its end backwards, until the two meet; one that finds no end left parts
+a group in two, by the labels of a status column, and each part has two ends again. Neither the order of a listing nor
+a filter is trusted: what all of them miss shows in the count of the board, and is then read by id.
 """
 
 from __future__ import annotations
 
+import json
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import Any
 
 from errors import QueryRejected, RecordRefused
 from models import Item, Page
@@ -18,18 +23,74 @@ from models import Item, Page
 FORWARD = {"order_by": [{"column_id": "__last_updated__", "direction": "asc"}]}
 BACKWARD = {"order_by": [{"column_id": "__last_updated__", "direction": "desc"}]}
 
+WORTH_PARTING = 2_000
+"""Items. When fewer are left to be read, the pages that are read twice would cost more than the parting saves."""
+UNEVEN = 0.2
+"""A part with less than this share of its group is not worth a cursor of its own."""
+
 GroupPages = Callable[[str, dict[str, object]], Iterator[Page]]
 """(group id, query parameters) → its pages"""
 
 
 @dataclass(eq=False)
 class _Group:
-    """A group on its way: what has been seen of it, and from how many ends it is read."""
+    """A group and what has been read of it, by whatever part."""
 
     id: str
+    known: set[str] = field(default_factory=set)
+    whole: bool = False
+    """Whether it is read as a whole because the server would not filter."""
+
+
+@dataclass(eq=False)
+class _Part:
+    """A group on its way, or the items in it that rules let through: what was seen, and from how many ends it is read."""
+
+    group: _Group
+    rules: tuple[dict[str, object], ...] = ()
     seen: set[str] = field(default_factory=set)
+    sampled: int = 0
+    """How many items were on its first page."""
+    labels: dict[str, Counter[int]] = field(default_factory=dict)
+    """How often each label of each status column stands there."""
     ends: int = 0
     done: bool = False
+
+    def query(self, forward: bool) -> dict[str, object]:
+        """The parameters that read it from one end."""
+        order = FORWARD if forward else BACKWARD
+        return {"rules": list(self.rules), **order} if self.rules else dict(order)
+
+    def count(self, items: Sequence[Item], columns: Collection[str]) -> None:
+        """Note what a first page shows."""
+        self.sampled = len(items)
+        for column in columns:
+            found = (_label(item.cells.get(column)) for item in items)
+            self.labels[column] = Counter(label for label in found if label is not None)
+
+    def parted(self) -> list[_Part]:
+        """Two parts of about the same size, as far as the first page can tell; none if there is no such way."""
+        best: tuple[float, str, list[int]] = (0.5 - UNEVEN, "", [])
+        for column, counts in self.labels.items():
+            ranked = counts.most_common()
+            for number, share in enumerate(accumulate(count for _, count in ranked), 1):
+                off = abs(share / self.sampled - 0.5)
+                if off < best[0]:
+                    best = off, column, [label for label, _ in ranked[:number]]
+        _, column, labels = best
+        if not labels:
+            return []
+        rule: dict[str, object] = {"column_id": column, "compare_value": labels}
+        either = ({**rule, "operator": "any_of"}, {**rule, "operator": "not_any_of"})
+        return [_Part(self.group, (*self.rules, one)) for one in either]
+
+
+def _label(cell: Any) -> int | None:
+    """The id of the label that a status cell shows."""
+    try:
+        return int(json.loads(cell["value"])["index"])
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 class _End(Exception):
@@ -39,9 +100,15 @@ class _End(Exception):
 class ParallelReading:
     """Pages of all groups of a board, from several threads into one."""
 
-    def __init__(self, groups: list[str], pages: GroupPages, workers: int) -> None:
+    def __init__(
+        self, groups: Sequence[str], pages: GroupPages, workers: int, *, total: int = 0, status: Collection[str] = ()
+    ) -> None:
+        """`total` is how many items the board claims to have, `status` the columns by whose labels a group can be parted."""
         self._groups = [_Group(group) for group in groups]
+        self._parts = [_Part(group) for group in self._groups]
         self._pages = pages
+        self._total = total
+        self._status = status
         self._workers = workers
         self._lock = threading.Lock()
         self._made: queue.Queue[list[Item] | BaseException | None] = queue.Queue(maxsize=workers)
@@ -83,39 +150,61 @@ class ParallelReading:
         except BaseException as exc:
             self._made.put(exc)
 
-    def _next(self) -> tuple[_Group, bool] | None:
-        """A group that nobody reads yet, else the other end of the one that has shown most so far."""
+    def _next(self) -> tuple[_Part, bool] | None:
+        """A part that nobody reads, else the other end of the longest, else an end of what the longest is parted into."""
         with self._lock:
-            for group in self._groups:
-                if group.ends == 0:
-                    group.ends = 1
-                    return group, True
-            open_groups = [group for group in self._groups if group.ends == 1 and not group.done]
-            if not open_groups:
-                return None
-            longest = max(open_groups, key=lambda group: len(group.seen))
-            longest.ends = 2
-            return longest, False
+            for part in self._parts:
+                if part.ends == 0:
+                    part.ends = 1
+                    return part, True
+            for ends in (1, 2):
+                going = [part for part in self._parts if part.ends == ends and not part.done]
+                for part in sorted(going, key=lambda part: len(part.seen), reverse=True):
+                    if ends == 1:
+                        part.ends = 2
+                        return part, False
+                    if new := self._parted(part):
+                        new[0].ends = 1
+                        return new[0], True
+            return None
 
-    def _read(self, group: _Group, forward: bool) -> None:
+    def _parted(self, part: _Part) -> list[_Part]:
+        left = self._total - sum(len(group.known) for group in self._groups)
+        new = part.parted() if left >= WORTH_PARTING else []
+        part.done = bool(new)  # those who read it end with the page that they are at
+        self._parts += new
+        return new
+
+    def _read(self, part: _Part, forward: bool) -> None:
         try:
-            self._walk(group, self._pages(group.id, dict(FORWARD if forward else BACKWARD)))
+            self._walk(part, self._pages(part.group.id, part.query(forward)))
         except (QueryRejected, RecordRefused):
-            # A server that will not sort by update time: then each group is read from one end only.
+            # A server that will not sort by update time, or not filter: then each group is read once, from one end.
             if forward:
-                self._walk(group, self._pages(group.id, {}))
+                self._read_whole(part)
 
-    def _walk(self, group: _Group, pages: Iterator[Page]) -> None:
+    def _read_whole(self, part: _Part) -> None:
+        with self._lock:
+            part.done = True
+            if part.group.whole:
+                return
+            part.group.whole = True
+        self._walk(_Part(part.group), self._pages(part.group.id, {}))
+
+    def _walk(self, part: _Part, pages: Iterator[Page]) -> None:
         for page in pages:
             with self._lock:
-                new = [item for item in page.items if item.id not in group.seen]
-                group.seen.update(item.id for item in new)
-                met = group.ends == 2 and bool(page.items) and not new
+                new = [item for item in page.items if item.id not in part.group.known]
+                part.group.known.update(item.id for item in new)
+                met = part.ends == 2 and bool(page.items) and part.seen.issuperset(item.id for item in page.items)
+                part.seen.update(item.id for item in page.items)
+                if not part.sampled:
+                    part.count(page.items, self._status)
             if new:
                 self._hand_on(new)
-            if met or group.done:
+            if met or part.done:
                 break
-        group.done = True
+        part.done = True
 
     def _hand_on(self, items: list[Item]) -> None:
         while not self._stop.is_set():

@@ -116,6 +116,7 @@ class RecordStore:
         }
         self._keeping = [home for home in self.homes.values() if home.keeps_metadata and self.mapping.rest]
         self._load = self._load_statement()
+        self._key_fields = [self.root.slots.get((part.column, None)) for part in self.mapping.key]
         self.new_ids = new_ids()
         self._news: list[tuple[str, Row, Slot]] = []
         self._rows: dict[str, Row] = {}
@@ -227,8 +228,7 @@ class RecordStore:
 
     def root_key(self, record: Record) -> tuple[str, ...] | None:
         """The values of the root's natural key, as they are compared; None when one is empty."""
-        values = {slot: record.get(name) for slot, name in self.root.slots.items()}
-        parts = [values.get((part.column, None)) for part in self.mapping.key]
+        parts = [record.get(name) if name else None for name in self._key_fields]
         if any(is_empty(part) or not plain_text(part).strip() for part in parts):
             return None
         return folded(self.mapping.key, parts)

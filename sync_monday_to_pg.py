@@ -95,7 +95,7 @@ class Pull(BoardSync):
         return self.monday.pages(
             self.board.id, self.bound.column_ids, self.bound.selection,
             limit=self.options.batch_size, cursor=cursor, started=watermark(reading["started"]) if cursor else None,
-            on_malformed=self._malformed, prefetch=True, on_fetched=self.bound.read_ahead if reading["first"] else None,
+            on_malformed=self._malformed, prefetch=True, prepare=self.bound.read_ahead if reading["first"] else None,
         )  # fmt: skip
 
     def _malformed(self, item_id: str, reason: str) -> None:
@@ -199,7 +199,10 @@ class Pull(BoardSync):
             )  # fmt: skip
 
         groups = [group_id for group_id, _ in self.board.groups]
-        return ParallelReading(groups, pages, self.options.max_workers)
+        status = {column.id for column in self.board.columns if column.type == "status"} & set(self.bound.column_ids)
+        return ParallelReading(
+            groups, pages, self.options.max_workers, total=self.board.items_count or 0, status=sorted(status)
+        )
 
     def _read_rest(self, reading: dict[str, Any]) -> None:
         """Without a cursor: list all ids again, which is cheap, and read those that have not been read."""

@@ -34,6 +34,7 @@ ENTITIES = ("users", "projects")
 TOKEN = "benchmark-token-not-a-real-one"
 SEED = 1
 PAGE = 500
+BLANK_LABEL = 5
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,8 @@ def _render(url: str, mapping: Mapping, parent: Path) -> None:
     folder = parent / board.id
     folder.mkdir(parents=True)
     places: list[list[Any]] = []
+    status = {column.id for column in board.columns if column.type == "status"} & set(bound.column_ids)
+    labels: dict[str, list[int]] = {column: [] for column in sorted(status)}
     points: float = 0.0
     with open(folder / "items", "wb") as items, open(folder / "listing", "wb") as listing:
         for rows, cost in _pages(url, bound):
@@ -121,8 +124,11 @@ def _render(url: str, mapping: Mapping, parent: Path) -> None:
                 short = {name: row[name] for name in ("id", "state", "updated_at", "group")}
                 spans = [_append(items, row), _append(listing, short)]
                 places.append([row["id"], row["updated_at"], *spans[0], *spans[1]])
+                for cell in row["column_values"]:
+                    if cell["id"] in labels:
+                        labels[cell["id"]].append(orjson.loads(cell["value"])["index"] if cell["value"] else BLANK_LABEL)
     per_item = points / max(len(places), 1)
-    index = {"places": places, "cost": per_item, "columns": bound.column_ids}
+    index = {"places": places, "cost": per_item, "columns": bound.column_ids, "labels": labels}
     (folder / "index.json").write_bytes(orjson.dumps(index))
     (folder / "board.json").write_bytes(orjson.dumps(_raw_board(url, board)))
 

@@ -29,6 +29,7 @@ class Store:
         index = orjson.loads((folder / "index.json").read_bytes())
         self.places = index["places"][:most]
         self.columns: list[str] = index["columns"]
+        self.labels: dict[str, list[int]] = index["labels"]
         self.cost: float = index["cost"]
         self.board = orjson.loads((folder / "board.json").read_bytes()) | {"items_count": len(self.places)}
         self.at = {place[0]: number for number, place in enumerate(self.places)}
@@ -57,8 +58,14 @@ class Store:
         if filter.get("ids"):
             numbers = [self.at[one] for one in filter["ids"] if one in self.at]
         for rule in filter.get("rules") or ():
-            numbers = [number for number in numbers if (self.places[number][1] or "") >= rule["compare_value"][1]]
+            numbers = [number for number in numbers if self._passes(rule, number)]
         return numbers
+
+    def _passes(self, rule: Any, number: int) -> bool:
+        """Updated since then, or with one of these labels, or with none of them."""
+        if rule["column_id"] not in self.labels:
+            return (self.places[number][1] or "") >= rule["compare_value"][1]
+        return (self.labels[rule["column_id"]][number] in rule["compare_value"]) is (rule["operator"] == "any_of")
 
 
 def _mapped(path: Path) -> mmap.mmap:

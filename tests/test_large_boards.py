@@ -125,3 +125,48 @@ def test_a_board_with_one_large_group_is_read_whole_by_several_cursors(journey, 
     assert len(large) == 340
     report = journey.pull(max_workers=workers, batch_size=20)
     assert (report.created, report.complete, len(set(column(db, "users", "monday_id")))) == (340, True, 340)
+
+
+@pytest.fixture
+def parted(sandbox, journey):
+    """A board of which one group holds all 2,400 items, with three labels in a status column and some blanks."""
+    labels = ({"label": "Working on it"}, {"label": "Done"}, {"label": "Stuck"}, None)
+    groups = [group_id for group_id, _ in journey.monday.board(USERS).groups]
+    begun = datetime.now(timezone.utc) - timedelta(hours=2_400)
+    items = [
+        {
+            "name": f"Staff {n}", "updated_at": f"{begun + timedelta(hours=n):%FT%TZ}", "group_id": groups[0],
+            "values": {"email7": {"email": f"a{n}@example.com", "text": "a"}, "status": labels[n % 4]},
+        }
+        for n in range(2_400)
+    ]  # fmt: skip
+    sandbox.admin("items/load", board_id=USERS, items=items)
+    return sandbox
+
+
+def filtered(sandbox) -> int:
+    """How many requests asked for a part of a group; each of them met a fault."""
+    return sum(bool(one["faults"]) for one in sandbox.admin("requests", last=1000))
+
+
+def test_a_group_that_holds_nearly_everything_is_parted_by_its_labels_when_cursors_have_nothing_to_do(parted, journey, db):
+    parted.admin("faults/add", kind="drop_cell", column_id="none", count=1000, match={"contains": "any_of"})
+    report = journey.pull(max_workers=4, batch_size=100)
+    assert (report.created, report.complete, len(set(column(db, "users", "monday_id")))) == (2_400, True, 2_400)
+    assert filtered(parted) >= 2
+
+
+def test_a_server_that_will_not_filter_is_asked_for_whole_groups(parted, journey, db):
+    parted.admin("faults/add", kind="error", code="InvalidArgumentException", message="no such operator", status=200,
+                 http=200, count=1000, match={"contains": "any_of"})  # fmt: skip
+    report = journey.pull(max_workers=4, batch_size=100)
+    assert (report.created, report.complete, len(set(column(db, "users", "monday_id")))) == (2_400, True, 2_400)
+    assert filtered(parted)
+
+
+def test_items_that_a_filter_hides_are_found_all_the_same(parted, journey, db):
+    """No source says whether "none of these labels" lets blank cells through."""
+    parted.admin("faults/add", kind="drop_page", count=1000, match={"contains": "not_any_of"})
+    report = journey.pull(max_workers=4, batch_size=100)
+    assert (report.created, report.complete, len(set(column(db, "users", "monday_id")))) == (2_400, True, 2_400)
+    assert filtered(parted)

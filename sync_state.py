@@ -573,6 +573,9 @@ class SyncState:
 
     # Listings: what a sweep has seen
 
+    # A listing has just been written, so PostgreSQL knows nothing of its size, and `not exists` would compare every row
+    # with every other. `except` sorts both sides, whatever is known.
+
     def note_listed(
         self, tx: Transaction, pass_id: str, items: Sequence[Item], ids: Sequence[str] | None = None
     ) -> None:
@@ -593,8 +596,7 @@ class SyncState:
         rows = tx.rows(
             "select l.monday_id from sync_mapping as l where l.entity_type = %s and l.monday_board_id = %s"
             " and l.archived_at is null and l.monday_id is not null"
-            " and not exists (select from sync_listing as s where s.pass = %s and s.monday_id = l.monday_id)"
-            " order by l.monday_id",
+            " except select s.monday_id from sync_listing as s where s.pass = %s order by 1",
             (self.entity_type, self.board_id, pass_id),
         )
         return [row[0] for row in rows]
@@ -616,9 +618,8 @@ class SyncState:
     def unread(self, tx: Transaction, listed: str, read: str) -> list[str]:
         """The ids that one listing has and another has not."""
         rows = tx.rows(
-            "select l.monday_id from sync_listing as l where l.pass = %s"
-            " and not exists (select from sync_listing as r where r.pass = %s and r.monday_id = l.monday_id)"
-            " order by length(l.monday_id), l.monday_id",
+            "select id from (select l.monday_id from sync_listing as l where l.pass = %s"
+            " except select r.monday_id from sync_listing as r where r.pass = %s) as unread (id) order by length(id), id",
             (listed, read),
         )
         return [row[0] for row in rows]
@@ -630,9 +631,10 @@ class SyncState:
     def forget_skips(self, tx: Transaction, pass_id: str) -> None:
         """Forget that items were left out which a sweep has not seen."""
         tx.execute(
-            "delete from sync_skipped as k where entity_type = %s and monday_board_id = %s"
-            " and not exists (select from sync_listing as s where s.pass = %s and s.monday_id = k.monday_id)",
-            (self.entity_type, self.board_id, pass_id),
+            "delete from sync_skipped where entity_type = %(type)s and monday_board_id = %(board)s and monday_id in ("
+            "select k.monday_id from sync_skipped as k where k.entity_type = %(type)s and k.monday_board_id = %(board)s"
+            " except select s.monday_id from sync_listing as s where s.pass = %(pass)s)",
+            {"type": self.entity_type, "board": self.board_id, "pass": pass_id},
         )
 
     # Conflicts and logs

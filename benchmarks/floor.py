@@ -44,10 +44,10 @@ def _take_apart(addresses: list[str]) -> float:
         return 0.0
     import usaddress
 
-    started = time.perf_counter()
+    started = time.thread_time()
     for line in addresses:
         usaddress.parse(line)
-    return time.perf_counter() - started
+    return time.thread_time() - started
 
 
 def _copy(folder: Path, tables: list[str]) -> None:

@@ -56,7 +56,7 @@ def _show(bench: Bench, first: list[Pulled], again: list[Pulled], full: list[Pul
     table.add("  second run / first run", shares, "x", at_most=0.8)
     table.add("second run, as usual", [one.spent.wall for one in again], "s")
     addresses = [one.spent.notes["address_seconds"] for one in first]
-    table.add("address library in the first run", addresses, "s")
+    table.add("CPU of the address library in the first run", addresses, "s")
     table.add("  and in the floor", [one.notes["address_seconds"] for one in floor], "s")
     table.add("  and in the second run", [one.spent.notes["address_seconds"] for one in full], "s")
     own = [one.spent.cpu - one.spent.notes["address_seconds"] for one in first]

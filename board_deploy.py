@@ -181,13 +181,16 @@ def _options(wanted: Wanted) -> PullOptions:
 
 
 def _prepare(parts: Parts, proposal: Proposal) -> EntityMapping:
-    """The table, its row in the registry, and the mapping beside its place."""
-    part = part_of(parts, proposal.entity)
-    write_text(part, proposal.text())
-    mapping = mapping_at(part)
+    """The table, its row in the registry, and the mapping beside its place. One that is there, with its table, is kept."""
+    part, path = part_of(parts, proposal.entity), path_of(parts, proposal.entity)
+    with parts.db.transaction(read_only=True) as tx:
+        keep = path.exists() and board_tables.exists(tx, proposal.table_name)
+    if not keep:
+        write_text(part, proposal.text())
+    mapping = mapping_at(path if keep else part)
     with parts.db.transaction() as tx:
         tx.lock(f"deploy:{proposal.entity}")
-        board_registry.enter(tx, proposal, path_of(parts, proposal.entity), board_registry.LOADING)
+        board_registry.enter(tx, proposal, path, board_registry.LOADING)
         board_tables.run_all(tx, board_tables.create_statements(proposal))
     return mapping
 
@@ -220,7 +223,8 @@ def load_board(
 
 def _finish(parts: Parts, proposal: Proposal, mapping: EntityMapping, report: EntityReport) -> Deployed:
     path, part = path_of(parts, proposal.entity), part_of(parts, proposal.entity)
-    part.replace(path)
+    if Path(mapping.path) == part:
+        part.replace(path)
     mapping = mapping_at(path)
     parts.mappings[mapping.entity] = mapping
     links = link_up(parts, mapping, proposal.board) if mapping.own_table else []

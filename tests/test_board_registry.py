@@ -49,6 +49,17 @@ def test_remove_takes_a_board_out_of_the_register_and_nothing_else(world: Deploy
     assert world.pull()["errors"] == 0
 
 
+def test_a_removed_board_that_is_deployed_again_keeps_its_mapping_and_its_rows(world: Deployment) -> None:
+    path = world.mapping_path()
+    path.write_text(path.read_text().replace("contract: evolve", "contract: freeze   # agreed with sales"))
+    world.cli("boards", "remove", "planning")
+    world.admin("items/change", item_id=world.ids()[0], values={"text1": "changed meanwhile"})
+    world.deploy()
+    assert "contract: freeze   # agreed with sales" in path.read_text()
+    assert world.column("Notes") == ["changed meanwhile", None, None]
+    assert world.json("boards", "status", "planning")["items"] == 3
+
+
 @pytest.mark.parametrize("command", ["status", "remove", "reload", "update"])
 def test_a_board_that_is_not_deployed_is_said_so(world: Deployment, command: str) -> None:
     done = world.cli("boards", command, "nobody", code=2)

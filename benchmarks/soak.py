@@ -12,6 +12,7 @@ import logging
 import os
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -42,9 +43,7 @@ def histories(options: argparse.Namespace, connection: dict[str, Any]) -> bool:
     else:
         batches = [options.batch]
     started, done, failed = time.monotonic(), 0, 0
-    with ProcessPoolExecutor(
-        options.workers, mp_context=get_context("spawn"), initializer=_begin, initargs=(connection,)
-    ) as pool:
+    with _workers(options.workers, connection) as pool:
         running = {pool.submit(_batch, options.seed, batch): batch for batch in batches}
         for future in as_completed(running):
             done += 1
@@ -58,6 +57,22 @@ def histories(options: argparse.Namespace, connection: dict[str, Any]) -> bool:
                 print(f"{done * PER_BATCH:,} of {len(batches) * PER_BATCH:,} histories, {failed} batches ended badly"
                       f" ({seconds:.0f} s)", flush=True)  # fmt: skip
     return not failed
+
+
+@contextmanager
+def _workers(count: int, connection: dict[str, Any]) -> Iterator[ProcessPoolExecutor]:
+    """Processes that walk through batches; none of them outlives this one, whatever ends it."""
+    pool = ProcessPoolExecutor(
+        count, mp_context=get_context("spawn"), initializer=_begin, initargs=(connection,)
+    )  # fmt: skip
+    try:
+        yield pool
+    except BaseException:
+        for process in list(pool._processes.values()):
+            process.kill()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 SOAKS: dict[str, Callable[[argparse.Namespace, dict[str, Any]], bool]] = {"histories": histories, "large_board": large_board}
@@ -148,6 +163,7 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     """Run them one after another."""
     options = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     print(f"seed {options.seed}", flush=True)
     with _server() as connection:
         ended = [SOAKS[name](options, connection) for name in options.only]

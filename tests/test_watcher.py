@@ -10,10 +10,11 @@ from pathlib import Path
 import psycopg2
 import pytest
 
+from daemon import open_daemon
 from db_connector import Database
 from entity_worker import Habits
 from errors import SettingsError
-from tests.live import CONTACTS, ORGANIZATIONS, QUICK, Live, World, living, running, until, world
+from tests.live import CONTACTS, ORGANIZATIONS, QUICK, SECOND_PROFILE, Live, World, living, running, until, world
 
 
 @pytest.fixture
@@ -55,6 +56,19 @@ def test_commits_reach_the_board_one_after_another(live):
     for number in range(3):
         here.change("update contacts set notes = %s where id = %s", f"from SQL {number}", row)
         until(lambda text=f"from SQL {number}": here.snapshot()[item]["notes"] == text)
+
+
+def test_a_commit_wakes_the_daemon_by_itself(here):
+    with open_daemon(here.settings, SECOND_PROFILE, QUICK) as daemon:
+        listener = next(thread for thread in daemon.threads if thread.name == "listen")
+        listener.start()
+        until(lambda: daemon.metrics.listening.value())
+        here.change("insert into contacts (name) values ('heard')")
+        until(daemon.workers[CONTACTS].wake.is_set)
+        daemon.stopping.set()
+        here.change("insert into contacts (name) values ('heard again')")
+        listener.join(10)
+        assert not listener.is_alive()
 
 
 def test_every_kind_of_statement_reaches_the_board(live):

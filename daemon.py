@@ -81,6 +81,8 @@ class Daemon:
         until = time.monotonic() + patience_s
         for thread in (*self.workers.values(), *self._runs.values()):
             thread.join(max(0.0, until - time.monotonic()))
+        if self._keeper.is_alive():
+            self._keeper.join(max(1.0, until - time.monotonic()))
         try:
             self.account.note()
             self.account.close()

@@ -54,6 +54,8 @@ def test_the_endpoints_say_how_it_is(live):
         until(lambda: requests.get(f"{live.base}/readyz", timeout=5).status_code == 503)
         assert requests.get(f"{live.base}/livez", timeout=5).status_code == 200
         assert requests.get(f"{live.base}/metrics", timeout=5).status_code == 200
+        bearer = {"Authorization": f"Bearer {SECRET}"}
+        assert requests.post(f"{live.base}/sync/contacts", headers=bearer, timeout=20).status_code == 503
 
 
 def test_the_metrics_are_prometheus_text_and_each_is_documented(live):

@@ -23,8 +23,8 @@ from board_sync import PullOptions
 from board_types import TypeMap, load_types
 from errors import SettingsError
 from mapping import Mapping as EntityMapping
-from mapping_file import raise_mistakes, read_plain, read_source, write_text
-from mapping_loader import build_mapping
+from mapping_file import read_plain, write_text
+from mapping_loader import load_mapping
 from models import Board
 from report import EntityReport, RunReport
 from sync_monday_to_pg import Pull
@@ -187,20 +187,11 @@ def _prepare(parts: Parts, proposal: Proposal) -> EntityMapping:
         keep = path.exists() and board_tables.exists(tx, proposal.table_name)
     if not keep:
         write_text(part, proposal.text())
-    mapping = mapping_at(path if keep else part)
+    mapping = load_mapping(path if keep else part)
     with parts.db.transaction() as tx:
         tx.lock(f"deploy:{proposal.entity}")
         board_registry.enter(tx, proposal, path, board_registry.LOADING)
         board_tables.run_all(tx, board_tables.create_statements(proposal))
-    return mapping
-
-
-def mapping_at(path: Path) -> EntityMapping:
-    """The mapping in a file. Raises MappingError with every mistake in it."""
-    source = read_source(path)
-    raise_mistakes([source])
-    mapping = build_mapping(source)
-    raise_mistakes([source])
     return mapping
 
 
@@ -225,7 +216,7 @@ def _finish(parts: Parts, proposal: Proposal, mapping: EntityMapping, report: En
     path, part = path_of(parts, proposal.entity), part_of(parts, proposal.entity)
     if Path(mapping.path) == part:
         part.replace(path)
-    mapping = mapping_at(path)
+    mapping = load_mapping(path)
     parts.mappings[mapping.entity] = mapping
     links = link_up(parts, mapping, proposal.board) if mapping.own_table else []
     files = [path, *board_scripts.write(parts.settings.home, mapping, proposal.board.name)]

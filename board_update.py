@@ -10,16 +10,17 @@ from pathlib import Path
 import click
 
 import board_deploy
-import board_drift
+import board_following
 import board_scripts
 from board_discovery import propose
-from board_drift import Drift
+from board_drift import ADDED, Drift, sentence
 from board_types import HARD, load_types
 from commands_boards import ask_about, auto_decided, today
 from config import Settings
 from entity_lock import working_on
 from errors import EXIT_IN_STEP
 from mapping import Mapping
+from mapping_loader import load_mapping
 from models import Board
 from sync_run import Parts, open_parts
 
@@ -32,7 +33,7 @@ def run(settings: Settings, name: str, yes: bool, rejected: set[str], as_json: b
         with working_on(parts.db, mapping.entity_type):
             found = _update(parts, mapping, board, yes, rejected)
         files = board_scripts.write(settings.home, mapping, board.name)
-        parts.mappings[name] = board_deploy.mapping_at(Path(mapping.path))
+        parts.mappings[name] = load_mapping(Path(mapping.path))
         links = board_deploy.link_up(parts, parts.mappings[name], board) if mapping.own_table else []
     if as_json:
         click.echo(json.dumps({"entity": name, "applied": [one.as_json() for one in found], "links": links}))
@@ -48,13 +49,13 @@ def _update(parts: Parts, mapping: Mapping, board: Board, yes: bool, rejected: s
     made = replace(made, columns=tuple(one for one in made.columns if one.about.id in new))
     decided = ask_about(auto_decided(made, rejected, yes), yes)
     out = frozenset(one.about.id for one in decided.columns if one.rejected)
-    return board_drift.settle(parts.db, mapping, board, home, everything=True, rejected=out, day=today()).drift
+    return board_following.settle(parts.db, mapping, board, home, everything=True, rejected=out, day=today()).drift
 
 
 def _new_hard(parts: Parts, mapping: Mapping, board: Board) -> set[str]:
     """The new columns that a person decides about."""
-    found = board_drift.settle(parts.db, mapping, board, parts.settings.home, dry_run=True).drift
-    new = {one.column for one in found if one.kind == board_drift.ADDED}
+    found = board_following.settle(parts.db, mapping, board, parts.settings.home, dry_run=True).drift
+    new = {one.column for one in found if one.kind == ADDED}
     return {one.id for one in board.columns if one.id in new and one.type in HARD}
 
 
@@ -63,6 +64,6 @@ def show(name: str, found: Sequence[Drift], files: Sequence[Path]) -> None:
     if not found:
         click.echo(f"{name}: the mapping is as the board is; nothing was done.")
     for one in found:
-        click.echo(f"{name}: {board_drift.sentence(one)}")
+        click.echo(f"{name}: {sentence(one)}")
     if found:
         click.echo(f"The next run compares everything: python main.py run --entity {name}")

@@ -50,6 +50,15 @@ def build_mapping(source: Source) -> Mapping:
     return _Builder(source).build()
 
 
+def load_mapping(path: Path) -> Mapping:
+    """The mapping in one file. Raises MappingError with every mistake in it."""
+    source = read_source(path)
+    raise_mistakes([source])
+    mapping = build_mapping(source)
+    raise_mistakes([source])
+    return mapping
+
+
 def choose(mappings: dict[str, Mapping], entities: Iterable[str]) -> list[Mapping]:
     """The named mappings (all when none is named), in running order. Raises SettingsError for an unknown name."""
     wanted = set(entities)

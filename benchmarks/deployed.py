@@ -23,6 +23,7 @@ from benchmarks.boards import PROJECT, TOKEN, mappings, rendered, sandbox
 from benchmarks.measure import Serving, Spent, serving, spent
 from benchmarks.table import Table
 from mapping import Mapping
+from mapping_loader import load_mapping
 
 ABOUT = "the first load of a deployed board, and how long readers wait in a reload"
 
@@ -67,7 +68,6 @@ def run(bench: Bench) -> None:
 
 def _mapping(folder: Path, board_id: str) -> Mapping:
     """What a deploy would make of the board, with every column."""
-    from board_deploy import mapping_at
     from board_discovery import propose
     from board_types import load_types
     from monday_api import Monday
@@ -76,7 +76,7 @@ def _mapping(folder: Path, board_id: str) -> Mapping:
         board = monday.board(board_id)
     path = folder / f"{NAME}.yaml"
     path.write_text(propose(board, NAME, NAME, load_types(folder)).text(), encoding="utf-8")
-    return mapping_at(path)
+    return load_mapping(path)
 
 
 def _columns(folder: Path) -> list[str]:

@@ -9,6 +9,8 @@ import threading
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
 from errors import MondayUnavailable, QueryTooHeavy
@@ -92,6 +94,7 @@ class Caller:
         self.daily = daily
         self.budget = Budget()
         self.tally = Tally()
+        self._ahead = timedelta()
 
     def counted_apart(self) -> Caller:
         """The same conversation, its pace and its day, with counts and patience of its own."""
@@ -152,9 +155,22 @@ class Caller:
         answer = self._understand(reply)
         if reply.headers:
             self.budget.learn_headers(request.kind, reply.headers, sent_at, now)
+            self._learn_time(reply.headers.get("Date"))
         self._learn(request, answer, now)
         log.debug("%s: HTTP %s, %d bytes, %.2f s.", request.name, reply.status or "none", reply.size, now - sent_at)
         return answer
+
+    def _learn_time(self, told: str | None) -> None:
+        try:
+            at = parsedate_to_datetime(told or "")
+        except ValueError:
+            return
+        if at.tzinfo is not None:
+            self._ahead = at - self._clock.now()
+
+    def server_time(self) -> datetime:
+        """Now, by the clock of monday.com, as its last answer told (RFC 9110, section 6.6.1); by ours until then."""
+        return self._clock.now() + self._ahead
 
     def _understand(self, reply: Reply) -> Answer:
         if reply.failure:
@@ -324,6 +340,10 @@ class Conversation:
     _caller: Caller
     _clock: Clock
     version: str
+
+    def server_time(self) -> datetime:
+        """Now, by the clock of monday.com."""
+        return self._caller.server_time()
 
     def run(
         self, query: str, variables: Mapping[str, Any] | None = None, *, idempotency_key: str | None = None

@@ -200,7 +200,7 @@ class ItemReads(Conversation):
             return self.items(ids, columns, selection, expected=expected, on_malformed=on_malformed)
 
         sources = Sources(pages, probe, lambda: self.listing(board_id, on_malformed=on_malformed), by_id)
-        return updated_since(when, self._clock.now(), self.update_filter, sources)
+        return updated_since(when, self.server_time(), self.update_filter, sources)
 
     def _walk(
         self,
@@ -212,7 +212,7 @@ class ItemReads(Conversation):
         prefetch: bool,
         prepare: Prepare | None = None,
     ) -> Iterator[Page]:
-        if cursor and started and self._clock.now() - started >= CURSOR_LIFE:
+        if cursor and started and self.server_time() - started >= CURSOR_LIFE:
             raise CursorExpired(f"The listing of board {listing.board_id} was begun more than an hour ago.")
         size = self._size(listing.board_id, listing.columns, listing.selection, limit=limit)
 

@@ -66,7 +66,7 @@ class Pull(BoardSync):
 
     def _run(self) -> None:
         self.begin()
-        self._known_since = datetime.now(timezone.utc).isoformat()
+        self._known_since = self.monday.server_time().isoformat()
         self._check_columns()
         if self.options.source is not None:
             self._take(self.options.source)
@@ -175,7 +175,7 @@ class Pull(BoardSync):
             self._take_by_id(left)
 
     def _new_reading(self, first: bool) -> dict[str, Any]:
-        started = datetime.now(timezone.utc).isoformat()
+        started = self.monday.server_time().isoformat()
         return {"pass": str(uuid.uuid4()), "first": first, "started": started, "fingerprint": self.fingerprint()}
 
     def _read_pages(self, reading: dict[str, Any]) -> None:

@@ -151,6 +151,10 @@ class Handler(BaseHTTPRequestHandler):
             return
         self.connection.shutdown(socket.SHUT_RDWR)
 
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """`Date` tells the sandbox's time."""
+        return super().date_time_string(self.server.service.clock.now() if timestamp is None else timestamp)
+
     def log_message(self, format: str, *args: Any) -> None:
         """Requests are in the admin's log, not on stderr."""
 

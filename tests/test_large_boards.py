@@ -10,7 +10,7 @@ import pytest
 from models import Item, Page
 from parallel_reading import ParallelReading
 from sandbox import Sandbox
-from tests.builders import USERS, Journey, column
+from tests.builders import USERS, Journey, column, rows
 
 
 def item(number: int) -> Item:
@@ -116,6 +116,23 @@ def test_ten_changes_found_by_a_new_process_cost_at_most_five_calls(journey, san
     assert fresh.pull().updated == 10
     assert fresh.calls() <= 5
     fresh.monday.close()
+
+
+def test_an_edit_behind_the_back_of_a_read_is_news_to_the_next_run_though_our_clock_is_an_hour_ahead(journey, sandbox, db):
+    sandbox.admin("clock/advance", seconds=-3600)
+    load(sandbox, 30)
+    order = [item.id for page in journey.monday.pages(USERS) for item in page.items]
+
+    def edit(entity: str, done: int, total: int | None) -> None:
+        if done == 10:
+            sandbox.admin("items/change", item_id=order[0], values={"text25": "Edited"})
+            sandbox.admin("clock/advance", seconds=1200)
+            sandbox.admin("items/change", item_id=order[-1], values={"text25": "Later"})
+
+    journey.pull()
+    journey.pull(full=True, batch_size=10, progress=edit)
+    journey.pull()
+    assert rows(db, "users", monday_id=order[0])[0]["name"] == "Edited"
 
 
 @pytest.mark.parametrize("workers", [2, 4])

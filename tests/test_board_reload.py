@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from conftest import PROJECT
 from deployed import BOARD, Deployment
+from live import until
 
 from db_connector import Database
 from sandbox import Sandbox
@@ -117,6 +120,30 @@ def test_a_failed_validation_leaves_the_live_table_as_it_was(world: Deployment) 
     assert "The live table is as it was" in done.err
     assert world.db.execute_query("select ctid::text, xmin::text, t::text from planning as t order by 1") == before
     assert world.db.execute_query("select to_regclass('stg_planning') as left_over") == [{"left_over": None}]
+
+
+def test_an_item_that_is_listed_and_does_not_come_fails_the_validation(world: Deployment) -> None:
+    load(world, 30)
+    world.deploy()
+    new = world.sandbox.admin("items/create", board_id=BOARD, name="New")["id"]
+    world.sandbox.admin("faults/add", kind="drop_item", item_id=new, count=50, match={"contains": "column_values"})
+    assert f"did not come, such as {new}" in world.cli("boards", "reload", "planning", code=3).err
+    assert len(world.rows()) == 30
+
+
+def test_a_table_that_is_altered_meanwhile_fails_the_validation(world: Deployment) -> None:
+    load(world, 1_000)
+    world.deploy()
+    world.sandbox.admin("latency", ms=100)
+    reload = subprocess.Popen(
+        [sys.executable, str(PROJECT / "main.py"), "boards", "reload", "planning"], env={**os.environ, **world.env},
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    until(lambda: world.reached("select to_regclass('stg_planning')"))
+    world.sql("alter table planning alter {budget} type text", budget="Budget")
+    _, told = reload.communicate(timeout=60)
+    assert reload.returncode == 3 and "planning was altered meanwhile: Budget" in told
+    assert set(world.column("Notes")) == {"old"}
 
 
 def test_a_reload_that_would_remove_much_stops_first(world: Deployment) -> None:

@@ -12,10 +12,10 @@ import click
 import board_deploy
 import board_following
 import board_scripts
+from board_decisions import ask_about, auto_decided, today
 from board_discovery import propose
 from board_drift import ADDED, Drift, sentence
 from board_types import HARD, load_types
-from commands_boards import ask_about, auto_decided, today
 from config import Settings
 from entity_lock import working_on
 from errors import EXIT_IN_STEP

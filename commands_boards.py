@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,7 +16,6 @@ if TYPE_CHECKING:
     from board_discovery import Proposal, ProposedColumn
     from config import Settings
 
-KINDS = ("relations", "mirrors", "formulas", "dependencies", "files")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else on stdout.")
 batch_option = click.option(
@@ -33,8 +30,9 @@ mass_option = click.option("--allow-mass-delete", is_flag=True, help="Go on when
 quiet_option = click.option("--quiet", is_flag=True, help="No progress and no notes.")
 yes_option = click.option("--yes", is_flag=True, help="Do not ask: accept what --auto-reject does not name.")
 reject_option = click.option(
-    "--auto-reject", default="", metavar="KINDS", help=f"Do not fetch these, without asking: {','.join(KINDS)}."
-)
+    "--auto-reject", default="", metavar="KINDS",
+    help="Do not fetch these, without asking: relations,mirrors,formulas,dependencies,files.",
+)  # fmt: skip
 
 
 def register(cli: click.Group, example: type[click.Command]) -> None:
@@ -133,16 +131,12 @@ def prepared(quiet: bool = False) -> Settings:
     return settings
 
 
-def today() -> str:
-    """The date that decisions get."""
-    return f"{datetime.now(timezone.utc):%Y-%m-%d}"
-
-
 # Discovering and deploying
 
 
 def show_discovered(board_id: str, names: str, as_json: bool) -> None:
     """The proposal, without a database."""
+    from board_decisions import today
     from board_discovery import propose
     from board_names import snake_case
     from board_types import load_types
@@ -201,6 +195,7 @@ def deploy_board(
 ) -> None:
     """Propose, ask, make."""
     import board_deploy
+    from board_decisions import ask_about, auto_decided, confirm, kinds_of, today
     from board_deploy import Wanted
     from console import Progress
     from sync_run import mappings_of, open_parts
@@ -260,64 +255,6 @@ def _checked_id(board_id: str) -> None:
         raise SettingsError(f"{board_id!r} is no board id.", hint="It is the number in the board's address.")
 
 
-def kinds_of(auto_reject: str) -> set[str]:
-    """The words of --auto-reject."""
-    given = {one.strip() for one in auto_reject.split(",") if one.strip()}
-    if unknown := sorted(given - set(KINDS)):
-        raise SettingsError(f"--auto-reject: {', '.join(unknown)}?", hint=f"It knows {', '.join(KINDS)}.")
-    return given
-
-
-# Decisions
-
-
-def auto_decided(proposal: Proposal, rejected: set[str], yes: bool) -> Proposal:
-    """What the command line decides: the kinds that it rejects, and with --yes everything else."""
-    columns = [
-        one if not one.hard or one.decision
-        else one.decide("rejected", proposal.day) if one.hard in rejected
-        else one.decide("accepted", proposal.day) if yes else one
-        for one in proposal.columns
-    ]  # fmt: skip
-    return replace(proposal, columns=tuple(columns))
-
-
-def ask_about(proposal: Proposal, yes: bool) -> Proposal:
-    """Ask a person about each column that is hard, with a sample of its values."""
-    if not proposal.undecided:
-        return proposal
-    if yes or not _somebody_there():
-        names = ", ".join(f"{one.about.title} ({one.hard})" for one in proposal.undecided)
-        raise SettingsError(
-            f"Somebody has to decide about {names}. Nothing was made.",
-            hint="Run it in a terminal, or with --yes, and --auto-reject KINDS for what is not to be fetched.",
-        )
-    click.echo("These columns are fetched only if you say so; it can be changed in the mapping later.", err=True)
-    columns = [one if one not in proposal.undecided else _asked(one, proposal.day) for one in proposal.columns]
-    return replace(proposal, columns=tuple(columns))
-
-
-def _asked(column: ProposedColumn, day: str) -> ProposedColumn:
-    shown = "; ".join(column.samples) or "no values yet"
-    fetched = click.confirm(f"{column.about.title} ({column.about.type}): {shown}. Fetch it?", default=True, err=True)
-    return column.decide("accepted" if fetched else "rejected", day)
-
-
-def confirm(made: Sequence[Proposal], yes: bool) -> None:
-    """The last question before something is made."""
-    if yes:
-        return
-    tables = ", ".join(one.table_name for one in made)
-    if not _somebody_there():
-        raise SettingsError(f"{tables} would be made. Nothing was done.", hint="Run it in a terminal, or with --yes.")
-    if not click.confirm(f"Make {tables}?", default=True, err=True):
-        raise click.Abort
-
-
-def _somebody_there() -> bool:
-    return sys.stdin.isatty() and sys.stderr.isatty()
-
-
 # Deployed boards
 
 
@@ -358,6 +295,7 @@ def _show_run(report: Any, as_json: bool, more: dict[str, Any] | None = None) ->
 def update_board(name: str, yes: bool, auto_reject: str, as_json: bool, quiet: bool) -> None:
     """Apply what waits."""
     import board_update
+    from board_decisions import kinds_of
 
     settings = prepared(quiet)
     settings.require_key()

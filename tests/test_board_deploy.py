@@ -113,11 +113,16 @@ def test_a_board_without_items_is_an_empty_table_that_fills(world: Deployment) -
     assert world.pull()["created"] == 1 and world.column("Name") == ["First"]
 
 
-def test_a_board_of_300_columns_is_a_table_of_300_columns(world: Deployment) -> None:
+def test_a_board_of_300_columns_is_a_table_of_300_columns_both_ways(world: Deployment) -> None:
     world.board(*((f"c{number}", f"Column {number}", "text") for number in range(300)), items=2, c0="a", c299="z")
     world.deploy()
     assert len(world.columns()) == 306
     assert [(one["Column 0"], one["Column 299"]) for one in world.rows()] == [("a", "z")] * 2
+    world.set("direction", "bidirectional")
+    world.cli("setup", "--entity", "planning")
+    world.sql("update planning set {last} = 'pushed'", last="Column 299")
+    world.pull()
+    assert {world.cells(item)["c299"]["text"] for item in world.ids()} == {"pushed"}
 
 
 def test_the_same_deploy_again_does_nothing(world: Deployment) -> None:

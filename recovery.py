@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from errors import QueryRejected, RecordRefused
+from identity import LEFT_TO_PUSH
 from item_import import ItemImport
 from models import Item
 from sync_state import Intent, LogEntry
@@ -26,7 +27,7 @@ PAUSES_S = (5.0, 10.0, 20.0, 40.0)
 """Together longer than monday.com works on one call, and than its filtered reads lag behind."""
 SKEW = timedelta(minutes=1)
 """How far monday.com's clock may lie behind PostgreSQL's."""
-IN_DOUBT = "an item of this name may be the one made of this row; archive it, or wait until it is named otherwise"
+IN_DOUBT = "an item that is there may be the one made of this row: give it the name of the row if it is, archive it if not"
 
 
 class Recovery:
@@ -64,9 +65,15 @@ class Recovery:
             return
         # Some of it was made, so the document must not be sent again: its key may be forgotten by now.
         self.creation.settle(intent, found)
-        for _ in self._while_missing(intent, "An item that was just made may not be found yet."):
-            self.creation.settle(intent, self._look_up(self._open(intent)))
-        self.creation.forget(intent)
+        for _ in self._while_missing(intent, "An item that was just made may not be found yet.", found):
+            more = self._look_up(self._missing(intent, found))
+            self.creation.settle(intent, more)
+            found |= more
+        # What was made and PostgreSQL does not take in stays in doubt: new again, it would be made twice.
+        self.creation.forget(intent, self._missing(intent, found))
+
+    def _missing(self, intent: Intent, found: Collection[str]) -> list[str]:
+        return [root_id for root_id in self._open(intent) if root_id not in found]
 
     def _send_again(self, intent: Intent) -> None:
         log.info("Sending again a document of %d items whose answer never came.", len(intent.document["rows"]))
@@ -76,10 +83,10 @@ class Recovery:
             log.warning("monday.com does not understand the document any more; its rows are new again.")
             self.creation.forget(intent)
 
-    def _while_missing(self, intent: Intent, reason: str) -> Iterator[None]:
+    def _while_missing(self, intent: Intent, reason: str, found: Collection[str] = ()) -> Iterator[None]:
         """One turn after each of some growing pauses, as long as rows of the document have no item."""
         for seconds in PAUSES_S:
-            if not self._open(intent):
+            if not self._missing(intent, found):
                 return
             log.info("%s", reason)
             self.sync.monday.wait(seconds, "lag")
@@ -123,7 +130,7 @@ class Recovery:
             self._send_again(intent)
             return
         self.creation.settle(intent, found)
-        self._set_aside(intent, doubtful)
+        self._set_aside(doubtful, others)
         self.creation.forget(intent, [root_id for root_id in left if root_id not in doubtful])
 
     def _suspects(self, intent: Intent) -> list[Item]:
@@ -145,13 +152,15 @@ class Recovery:
             links = self.state.of_rows(tx, root_ids)
         return any(link.status == "set_aside" for link in links.values())
 
-    def _set_aside(self, intent: Intent, doubtful: Sequence[str]) -> None:
+    def _set_aside(self, doubtful: Sequence[str], suspects: Sequence[Item]) -> None:
+        """Leave rows, and the items that may have been made of them, to a person."""
         if not doubtful:
             return
         log.error("%d %s are in doubt: %s", len(doubtful), self.sync.mapping.entity, IN_DOUBT)
         self.sync.report.set_aside += len(doubtful)
         with self.db.transaction() as tx:
             news = self.state.doubt(tx, doubtful, IN_DOUBT)
+            self.state.skip(tx, [(item.id, LEFT_TO_PUSH, item.id, "") for item in suspects])
             self.state.log(tx, [LogEntry("create", "error", IN_DOUBT, None, root_id) for root_id in news])
 
     # Imports

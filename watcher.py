@@ -7,6 +7,7 @@ entries wait for as long as monday.com is slow or down.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -36,6 +37,8 @@ LONGEST_DEBOUNCE = 20
 ENTRIES_AT_ONCE = 4_000
 NOT_ONES_FAULT = (DatabaseError, MondayUnavailable, MondayRefused, DailyLimitReached, GuardStop, BoardNotVisible)
 """Trouble that every record would meet."""
+DOUBT_S, LONGEST_DOUBT_S = 10.0, 600.0
+"""How soon, and how late at the latest, what stays in doubt is looked at again."""
 WAIT_FOR_LINKED = timedelta(seconds=30)
 """How long a record waits for the item of a record that it points at."""
 
@@ -58,6 +61,7 @@ class LivePush(Push):
     def __init__(self, sync: BoardSync, debounce_s: float = DEBOUNCE_S) -> None:
         super().__init__(sync)
         self.debounce_s = debounce_s
+        self._recover_at = self._recover_pause_s = 0.0
         self.on_sent: Callable[[float], None] = lambda seconds: None
         self.wrote: list[str] = []
         """Items that were told something, and how many were made; whoever reads it empties it."""
@@ -215,8 +219,12 @@ class LivePush(Push):
         """Try what was refused and finish what was begun, when it is time to."""
         with self.sync.db.transaction(read_only=True) as tx:
             in_doubt = bool(self.sync.state.intents(tx))
-        if in_doubt:
+        if in_doubt and time.monotonic() >= self._recover_at:
             self.creation.recover()
+            self._recover_pause_s = min(LONGEST_DOUBT_S, 2 * self._recover_pause_s or DOUBT_S)
+            self._recover_at = time.monotonic() + self._recover_pause_s
+        elif not in_doubt:
+            self._recover_pause_s = 0.0
         self._retry()
 
 

@@ -207,6 +207,28 @@ def test_a_row_that_an_applications_own_trigger_guards_holds_up_no_other(live):
     assert live.daemon.workers[CONTACTS].trouble is None
 
 
+def test_an_item_made_of_a_row_that_postgresql_then_guards_is_made_once_and_holds_up_no_other(live):
+    here = live.world
+    here.change(
+        "create function stop() returns trigger language plpgsql as"
+        " $$begin if old.notes = 'signed' then raise exception 'signed contacts stay as they are'; end if;"
+        " return new; end$$"
+    )
+    here.change("create trigger stop before update on contacts for each row execute function stop()")
+    here.change("insert into contacts (name, notes) values ('Ann Lee', 'signed'), ('Bob Ray', null)")
+    until(lambda: here.value("select sync_status from contacts where name = 'Bob Ray'") == "synced")
+    creation = live.daemon.workers[CONTACTS].live.push.creation
+    with here.db.transaction() as tx:  # nobody works meanwhile
+        tx.lock("entity:contact")
+        creation.recover()
+        creation.recover()
+        assert named(here, "Ann Lee")
+        here.change("drop trigger stop on contacts")
+        creation.recover()
+    until(lambda: here.value("select sync_status from contacts where name = 'Ann Lee'") == "synced")
+    assert named(here, "Ann Lee")
+
+
 def test_a_record_whose_item_went_to_another_board_holds_up_no_other(live):
     here = live.world
     items = sorted(here.pairs().items())

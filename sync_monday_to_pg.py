@@ -66,11 +66,12 @@ class Pull(BoardSync):
 
     def _run(self) -> None:
         self.begin()
-        self._known_since = self.monday.server_time().isoformat()
         self._check_columns()
         if self.options.source is not None:
-            self._take(self.options.source)
-        elif self.options.limit is not None:
+            self._take(self.options.source)  # a snapshot, perhaps without a client
+            return
+        self._known_since = self.monday.server_time().isoformat()
+        if self.options.limit is not None:
             self._take_first(self.options.limit)
         elif self._compares_everything():
             self._full()

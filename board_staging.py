@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any
 
 import change_queue
@@ -65,7 +65,7 @@ class Staging:
         self.failed: dict[str, str] = {}
         self.sample: dict[str, Record] = {}
         self.newest = ""
-        self.began = datetime.now(timezone.utc).isoformat()
+        self.began = pull.monday.server_time().isoformat()
         self._dice = random.Random(0)
 
     @property

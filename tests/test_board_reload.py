@@ -18,19 +18,22 @@ from db_connector import Database
 from sandbox import Sandbox
 
 READER = """
-import json, sys, threading, time, psycopg2
+import json, sys, threading, psycopg2
 connection = psycopg2.connect(sys.argv[1])
 connection.autocommit = True
 cursor, seen, errors, stop = connection.cursor(), set(), [], threading.Event()
-threading.Thread(target=lambda: (sys.stdin.readline(), stop.set()), daemon=True).start()
-print("ready", flush=True)
-while not stop.is_set():
+def look():
     try:
         cursor.execute('select count(*), min("Notes"), max("Notes") from planning')
         seen.add(cursor.fetchone())
     except psycopg2.Error as error:
         errors.append(str(error))
-    time.sleep(0.01)
+look()
+print("ready", flush=True)
+threading.Thread(target=lambda: (sys.stdin.readline(), stop.set()), daemon=True).start()
+while not stop.wait(0.01):
+    look()
+look()
 print(json.dumps({"seen": sorted(seen), "errors": errors}))
 """
 

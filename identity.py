@@ -77,10 +77,14 @@ class Identity:
             return tasks
         if all(task.link is not None for task in tasks) or not (names := self.state.names_in_doubt(tx)):
             return tasks
+        kept = []
         for task in tasks:
-            if task.link is None and task.item.name in names:
+            suspected = task.skip is not None and task.skip.reason == LEFT_TO_PUSH
+            if task.link is None and (suspected or task.item.name in names):
                 _skip(task, LEFT_TO_PUSH, task.item.id, batch)
-        return [task for task in tasks if task.link is not None or task.item.name not in names]
+            else:
+                kept.append(task)
+        return kept
 
     # By natural key
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from column_types import from_json, is_empty
 from db_connector import Composable, Transaction, compose, identifier, joined, table_name
-from known_differences import tell
+from known_differences import pointing, tell
 from mapping import ROOT, BoundMapping, Mapping, Related
 from models import Record, Value
 from row_table import (
@@ -170,6 +170,19 @@ class RecordStore:
                 continue
             values = binding.transform.read(cells, None) if binding.transform else cells
             record.update({name: value for name, value in zip(binding.fields, values, strict=True) if not is_empty(value)})
+
+    def shared_homes(self, tx: Transaction, records: Sequence[Stored]) -> dict[str, set[str]]:
+        """The related names under which these records (by root id) show rows that others show too."""
+        names = [name for name, home in self.homes.items() if home.related and not home.related.child]
+        ids = sorted({str(row_id) for one in records for name in names if (row_id := one.ids.get(name))})
+        if not ids:
+            return {}
+        statement = compose(
+            "select row_id from ({uses}) as uses group by row_id having count(distinct root) > 1",
+            uses=pointing(self.mapping, names),
+        )
+        shared = {row[0] for row in tx.rows(statement, {"ids": ids})}
+        return {one.root_id: {name for name in names if one.ids.get(name) in shared} for one in records}
 
     def _load_statement(self) -> tuple[Composable, list[tuple[str, str]]]:
         """The statement that loads records, and what each of its columns is."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -52,7 +52,7 @@ class Row:
     """Whether it can be found by all the keys it has."""
     claimed: bool = False
     """Whether the record it was made for has it."""
-    edited: Set[Slot] = frozenset()
+    edited: set[Slot] = field(default_factory=set)
     defaults: Map[str, Any] = field(default_factory=dict)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from column_types import from_json, is_empty
+from column_types import dumps, from_json, is_empty
 from db_connector import Transaction, compose
 from known_differences import pointing
 from models import Record, Value
@@ -291,7 +291,7 @@ class Settlement:
         statement = compose(
             "select last.row_id, last.home, l.monday_id,"
             " to_char(l.monday_updated_at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'),"
-            " coalesce(l.base, '{{}}') || coalesce(l.base_postgres, '{{}}')"
+            " coalesce(l.base, '{{}}'), coalesce(l.base_postgres, '{{}}')"
             " from (select distinct on (uses.row_id) uses.row_id, uses.home, l.id"
             " from ({uses}) as uses join sync_mapping as l on l.entity_id = uses.root and l.entity_type = %(type)s"
             " where l.monday_id is not null"
@@ -303,9 +303,36 @@ class Settlement:
         params = {"ids": sorted(disputed), "type": self.store.mapping.entity_type}
         for row in disputed.values():  # what no item shows, somebody has filled in with SQL
             row.edited = {slot for slot, value in row.values.items() if not is_empty(value)}
-        for row_id, home, monday_id, updated_at, known in self.tx.rows(statement, params):
-            disputed[row_id].rank = (updated_at or "", int(monday_id))
-            disputed[row_id].edited = _edited(homes[home], disputed[row_id], known)
+        unlike: list[tuple[Row, Slot]] = []
+        for row_id, home, monday_id, updated_at, base, differing in self.tx.rows(statement, params):
+            row = disputed[row_id]
+            row.rank = (updated_at or "", int(monday_id))
+            row.edited = _edited(homes[home], row, {**base, **differing})
+            unlike += [(row, slot) for slot, name in homes[home].slots.items() if name in differing]
+        for row, slot in self._shown_by_none(unlike):
+            row.edited.add(slot)
+
+    def _shown_by_none(self, cells: Sequence[tuple[Row, Slot]]) -> list[tuple[Row, Slot]]:
+        """Of filled cells that the last item is known to show otherwise, those that no other item shows either."""
+        numbers = {name: number for number, name in enumerate(self.store.mapping.related)}
+        asked = [
+            (at, row.id, numbers[home.name], home.slots[slot], dumps(row.values[slot]).decode())
+            for at, (row, slot) in enumerate(cells)
+            for home in self.homes
+            if slot in home.slots and not is_empty(row.values.get(slot))
+        ]
+        if not asked:
+            return []
+        shown = self.tx.bulk(
+            "select distinct new.at from {rows} join ({uses}) as uses on uses.row_id = new.row_id and uses.home = new.home"
+            " join sync_mapping as l on l.entity_id = uses.root and l.entity_type = %(type)s and l.monday_id is not null"
+            " where l.base -> new.name = new.value",
+            {"at": "integer", "row_id": "text", "home": "integer", "name": "text", "value": "jsonb"},
+            asked,
+            {"type": self.store.mapping.entity_type, "ids": sorted({one[1] for one in asked})},
+            uses=pointing(self.store.mapping, [home.name for home in self.homes]),
+        )
+        return [cells[at] for at in sorted({one[0] for one in asked} - {found[0] for found in shown})]
 
 
 def _edited(home: Home, row: Row, known: Map[str, Any]) -> set[Slot]:

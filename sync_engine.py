@@ -7,7 +7,7 @@ told comes back as `Outgoing`; its answer is taken in like any other reading, wi
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -244,8 +244,28 @@ class Engine:
 
     def _edited(self, link: Link, stored: Stored) -> bool:
         """Whether the row shows something else than when both sides last agreed."""
+        return bool(self._news(link, stored))
+
+    def _news(self, link: Link, stored: Stored) -> list[str]:
+        """The fields that the row shows otherwise than when both sides last agreed."""
         _, theirs = link.images(self.bound.kinds)
-        return any(not self.bound.same(name, stored.record.get(name), theirs.get(name)) for name in self.bound.fields)
+        return [
+            name for name in self.bound.fields if not self.bound.same(name, stored.record.get(name), theirs.get(name))
+        ]
+
+    def _edited_alone(self, tx: Transaction, links: Iterable[Link], stored: Map[str, Stored]) -> set[str]:
+        """Of these rows, those with news of their own: that of a row which others show too is no edit of theirs."""
+        news = {
+            row.root_id: self._news(link, row) for link in links if (row := stored.get(link.entity_id or "")) is not None
+        }
+        places = self.bound.places
+        related = [root_id for root_id, names in news.items() if any(places[name].home for name in names)]
+        shared = self.store.shared_homes(tx, [stored[root_id] for root_id in related])
+        return {
+            root_id
+            for root_id, names in news.items()
+            if any(places[name].home not in shared.get(root_id, ()) for name in names)
+        }
 
     def _may(self, directions: tuple[str, ...], link: Link | None, stored: Stored | None) -> bool:
         """Whether a record's own settings let a change through in one of these directions."""
@@ -671,6 +691,7 @@ class Engine:
         report = EntityReport(self.mapping.entity, self.state.board_id)
         links = self.state.find(tx, [(monday_id, "") for monday_id in monday_ids]).links
         stored = self.store.load(tx, [link.entity_id for link in links.values() if link.entity_id])
+        edited_ones = self._edited_alone(tx, links.values(), stored)
         entries: list[LogEntry] = []
         gone: list[str] = []
         ends: dict[str, list[str]] = {"archived": [], "conflict": [], "disabled": []}
@@ -679,7 +700,7 @@ class Engine:
             if not self._may(TO_POSTGRES, link, rows):
                 ends["disabled"].append(monday_id)  # its row follows once the record's settings let it
                 continue
-            edited = rows is not None and self._edited(link, rows)
+            edited = rows is not None and rows.root_id in edited_ones
             stays = rows is not None and not rows.archived and edited
             ends["conflict" if stays else "archived"].append(monday_id)
             if stays:

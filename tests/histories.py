@@ -489,7 +489,7 @@ class History:
         wrote = {(one.field, one.value) for one in self.written if one.code == code and one.side == "postgres"}
         news = {(name, value) for name, value in theirs.items() if value is not None and ours[name] != value}
         own = {one.name for one in self.profile.fields if not one.shared}
-        return any(one in wrote and one[0] in own for one in news - self._disputed())
+        return any(one in wrote and one[0] in own for one in news - self._disputed() - self.replaced)
 
     def monday_restore(self, code: str) -> None:
         item = self.item(code, "archived", "deleted")
@@ -803,7 +803,7 @@ class History:
         self._check_presence(items, rows)
         living = {row["code"]: row for row in rows if not row["archived"]}
         for item in items:
-            if item["state"] == "active" and item["code"] in living:
+            if item["state"] == "active" and item["code"] in living and not self._is_set_aside(item["code"]):
                 self._check_equal(item, living[item["code"]])
         self._check_values(items, rows)
 

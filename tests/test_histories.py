@@ -128,3 +128,41 @@ def test_edits_of_a_shared_row_from_several_items_at_once_reach_all_who_show_it(
     h.quiet()
 
     assert len({(item["fields"]["customer.name"], item["fields"]["customer.phone"]) for item in h.items()}) == 1
+
+
+@pytest.mark.parametrize("items", [1, 2])
+def test_what_a_row_shows_by_sql_and_no_item_shows_is_not_filled_over_by_a_copy_of_an_item_that_differs(history, items):
+    h = history()
+    person = {"client.name": 0, "client.phone": 0, "client.email": 1}
+    for _ in range(items):
+        h.monday_create(person)
+    h.sql_create(person)
+    h.run("pull")
+    h.monday_duplicate("C1")
+
+    h.quiet()
+
+
+def test_an_item_in_doubt_that_somebody_renamed_gets_no_row_of_its_own(history):
+    h = history(sync_id=False)
+    h.sql_create({"title": 0})
+    h.sql_create({})
+    with h.pipe():
+        h.run_killed("push", 4, "after")
+    h.monday_edit("C1", h.profile.field("title"), 0)
+    h.sql_edit("C1", h.profile.field("title"), 0)
+
+    h.quiet()
+
+
+def test_a_row_goes_with_its_item_although_another_item_edited_the_row_that_both_show(history):
+    h = history()
+    h.monday_create({"client.name": 0, "client.phone": 0, "client.email": 1})
+    h.monday_duplicate("C1")
+    h.run()
+    h.monday_edit("C1", h.profile.field("client.phone"), 0)
+    h.monday_remove("C2", "delete")
+
+    h.quiet()
+
+    assert h.row("C2")["archived"]

@@ -233,11 +233,15 @@ class Creation:
         return any(column.type in GUESSED for column in columns)
 
     def _follow_rows(self, intent: Intent, gone: dict[str, Item]) -> None:
-        """Items whose rows were removed while they were being made go too."""
+        """Items whose rows were removed while they were being made go too, unless a pull has given them other rows."""
         if not gone:
             return
         if self.sync.mapping.on_row_removed != "ignore":
-            self.sync.remove_items([Removal(item.id, root_id) for root_id, item in gone.items()])
+            with self.db.transaction(read_only=True) as tx:
+                linked = self.state.find(tx, [(item.id, "") for item in gone.values()]).links
+            self.sync.remove_items(
+                [Removal(item.id, root_id) for root_id, item in gone.items() if item.id not in linked]
+            )
         with self.db.transaction() as tx:
             self.state.drop_intents(tx, intent.key, list(gone))
 

@@ -52,10 +52,13 @@ class Identity:
             return
         free = self.state.unlinked(tx, sorted(set(named.values())))
         there = self.store.load(tx, sorted(free))
+        # A row that went with its item is not brought back by a copy of the item.
+        had = {row_id for row_id, link in self.state.of_rows(tx, sorted(there)).items() if link.monday_id is not None}
+        ours = {row_id for row_id, stored in there.items() if not (stored.archived and row_id in had)}
         # Of several copies the first made is the tool's own.
         pairs: dict[str, str] = {}
         for item_id in sorted(named, key=int):
-            if named[item_id] in there and named[item_id] not in pairs.values():
+            if named[item_id] in ours and named[item_id] not in pairs.values():
                 pairs[item_id] = named[item_id]
         self.state.adopt(tx, pairs)
         links = self.state.of_rows(tx, list(pairs.values()))

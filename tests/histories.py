@@ -845,7 +845,8 @@ class History:
                 f"{item['code']} {one.name}: the board shows {ours!r}, the shared row {theirs!r}, and nobody knows"
             )
             # Somebody else's cell fills the row, or it was there before this item came to it.
-            assert one.name != email_of(self.profile), f"{item['code']}: another's e-mail {ours!r} {theirs!r}"
+            other = ours is not None and one.name == email_of(self.profile)
+            assert not other, f"{item['code']}: another's e-mail {ours!r} {theirs!r}"
 
     def _check_values(self, items: list[dict[str, Any]], rows: list[dict[str, Any]]) -> None:
         shown = {(name, value) for one in (*items, *rows) for name, value in one["fields"].items()}

@@ -166,3 +166,27 @@ def test_a_row_goes_with_its_item_although_another_item_edited_the_row_that_both
     h.quiet()
 
     assert h.row("C2")["archived"]
+
+
+def test_a_copy_of_an_item_whose_row_was_removed_is_an_item_of_its_own(history):
+    h = history()
+    h.sql_create({})
+    h.run()
+    h.monday_duplicate("C1")
+    h.sql_remove("C1", "archive")
+    h.run("push")
+
+    h.quiet()
+
+    assert not h.row("C2")["archived"]
+
+
+def test_an_item_whose_row_went_while_it_was_made_stays_when_a_pull_has_given_it_another(history):
+    h = history()
+    h.sql_create({})
+    with h.pipe():
+        h.run_killed("push", 2, "after")
+    h.sql_remove("C1", "delete")
+    h.run("pull")
+
+    h.quiet()

@@ -11,13 +11,13 @@ from benchmarks.bench import Bench, scratch
 from benchmarks.database import running
 from benchmarks.measure import Failed
 
-BENCHMARKS = ("pull", "client", "memory", "large_boards", "deployed", "startup", "realtime")
+BENCHMARKS = ("pull", "client", "memory", "large_boards", "both_ways", "deployed", "startup", "realtime")
 """Each is a file beside this one, with `ABOUT` and `run`."""
 
 
 def arguments() -> argparse.Namespace:
     """What was asked for."""
-    about = "\n".join(f"  {name:<10} {import_module(f'benchmarks.{name}').ABOUT}" for name in BENCHMARKS)
+    about = "\n".join(f"  {name:<12} {import_module(f'benchmarks.{name}').ABOUT}" for name in BENCHMARKS)
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description="Measure how fast the tool is on this machine.",
         epilog=f"benchmarks:\n{about}\n\nExample: python -m benchmarks --quick --only pull,memory",

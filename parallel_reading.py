@@ -110,7 +110,7 @@ class ParallelReading:
         self._total = total
         self._status = status
         self._workers = workers
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._made: queue.Queue[list[Item] | BaseException | None] = queue.Queue(maxsize=workers)
         self._stop = threading.Event()
 
@@ -153,20 +153,29 @@ class ParallelReading:
     def _next(self) -> tuple[_Part, bool] | None:
         """A part that nobody reads, else the other end of the longest, else an end of what the longest is parted into."""
         with self._lock:
-            for part in self._parts:
-                if part.ends == 0:
-                    part.ends = 1
-                    return part, True
-            for ends in (1, 2):
-                going = [part for part in self._parts if part.ends == ends and not part.done]
-                for part in sorted(going, key=lambda part: len(part.seen), reverse=True):
-                    if ends == 1:
-                        part.ends = 2
-                        return part, False
-                    if new := self._parted(part):
-                        new[0].ends = 1
-                        return new[0], True
+            while not self._stop.is_set():
+                if task := self._free():
+                    return task
+                if not any(part.ends and not part.sampled and not part.done for part in self._parts):
+                    break
+                self._lock.wait(0.1)  # a first page says whether the part is long, and how it could be parted
             return None
+
+    def _free(self) -> tuple[_Part, bool] | None:
+        for part in self._parts:
+            if part.ends == 0:
+                part.ends = 1
+                return part, True
+        for ends in (1, 2):
+            going = [part for part in self._parts if part.ends == ends and not part.done and part.sampled]
+            for part in sorted(going, key=lambda part: len(part.seen), reverse=True):
+                if ends == 1:
+                    part.ends = 2
+                    return part, False
+                if new := self._parted(part):
+                    new[0].ends = 1
+                    return new[0], True
+        return None
 
     def _parted(self, part: _Part) -> list[_Part]:
         left = self._total - sum(len(group.known) for group in self._groups)
@@ -186,6 +195,7 @@ class ParallelReading:
     def _read_whole(self, part: _Part) -> None:
         with self._lock:
             part.done = True
+            self._lock.notify_all()
             if part.group.whole:
                 return
             part.group.whole = True
@@ -200,11 +210,14 @@ class ParallelReading:
                 part.seen.update(item.id for item in page.items)
                 if not part.sampled:
                     part.count(page.items, self._status)
+                    self._lock.notify_all()
             if new:
                 self._hand_on(new)
             if met or part.done:
                 break
-        part.done = True
+        with self._lock:
+            part.done = True
+            self._lock.notify_all()
 
     def _hand_on(self, items: list[Item]) -> None:
         while not self._stop.is_set():

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from conftest import SETTINGS, Done
+from tests.conftest import SETTINGS, Done
 from ruamel.yaml import YAML
 
 import logs

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT
+from tests.conftest import PROJECT
 from deployed import BOARD, Deployment
 
 from db_connector import Database

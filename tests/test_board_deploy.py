@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT
+from tests.conftest import PROJECT
 from deployed import BOARD, EVERYTHING, Deployment
 from live import until
 from ruamel.yaml import YAML

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Done
+from tests.conftest import Done
 from deployed import EVERYTHING
 
 from board_discovery import propose, subitem_boards

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT
+from tests.conftest import PROJECT
 from deployed import BOARD, Deployment
 
 from board_drift import APPLY, PASS, TABLE_OF_CONTRACTS, WAIT, Known, compare

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT
+from tests.conftest import PROJECT
 from deployed import BOARD, Deployment
 from live import until
 

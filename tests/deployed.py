@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import SETTINGS, Done
 from ruamel.yaml import YAML
 
 import logs
 import main
 from db_connector import Database, compose, identifier, table_name
 from sandbox import Sandbox
+from tests.conftest import SETTINGS, Done
 
 EVERYTHING = 7_810_000_303
 BOARD = 99_000_001

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.conftest import PROJECT
 from deployed import BOARD, Deployment
 from live import SECRET, Live, World, living, until
 
@@ -19,6 +18,7 @@ from db_connector import Database
 from mapping_loader import load_mappings
 from monday_api import Monday
 from sandbox import Sandbox
+from tests.conftest import PROJECT
 from webhook_auth import Gate
 from webhook_subscriptions import Subscriptions
 

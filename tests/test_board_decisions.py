@@ -12,11 +12,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from tests.conftest import PROJECT
 from deployed import BOARD, Deployment
 
 from db_connector import Database
 from sandbox import Sandbox
+from tests.conftest import PROJECT
 
 COLUMNS = (
     ("text1", "Notes", "text"), ("rel1", "Crew", "board_relation"), ("formula1", "Left", "formula"),

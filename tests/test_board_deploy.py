@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.conftest import PROJECT
 from deployed import BOARD, EVERYTHING, Deployment
 from live import until
 from ruamel.yaml import YAML
@@ -19,6 +18,7 @@ from ruamel.yaml import YAML
 from board_types import INSTEAD_OF, load_types
 from db_connector import Database
 from sandbox import Sandbox
+from tests.conftest import PROJECT
 
 TEXT = ("text1", "Notes", "text")
 PLAIN = (TEXT, ("status1", "Status", "status"), ("numbers1", "Budget", "numbers"))

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.conftest import Done
 from deployed import EVERYTHING
 
 from board_discovery import propose, subitem_boards
@@ -18,6 +17,7 @@ from errors import MappingError
 from models import Board, BoardColumn
 from monday_api import Monday
 from sandbox import Sandbox
+from tests.conftest import Done
 
 GOLDEN = Path(__file__).resolve().parent / "golden"
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.conftest import PROJECT
 from deployed import BOARD, Deployment
 
 from board_drift import APPLY, PASS, TABLE_OF_CONTRACTS, WAIT, Known, compare
@@ -16,6 +15,7 @@ from db_connector import Database
 from mapping import Mapping
 from models import Board, BoardColumn
 from sandbox import Sandbox
+from tests.conftest import PROJECT
 
 LABELS = {"labels": [{"id": 1, "label": "Done"}, {"id": 2, "label": "Stuck"}]}
 BEFORE = (BoardColumn("a", "A", "text"), BoardColumn("s", "S", "status", LABELS), BoardColumn("n", "N", "numbers"))

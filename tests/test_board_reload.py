@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.conftest import PROJECT
 from deployed import BOARD, Deployment
 from live import until
 
 from db_connector import Database
 from sandbox import Sandbox
+from tests.conftest import PROJECT
 
 READER = """
 import json, sys, threading, psycopg2

@@ -190,7 +190,13 @@ class Creation:
         with self.db.transaction(read_only=True) as tx:
             stored = self.sync.engine.store.load(tx, list(made))
         rows = {row["entity_id"]: row for row in intent.document["rows"]}
-        here = {root_id: item for root_id, item in made.items() if root_id in stored and not stored[root_id].archived}
+        # Where items stay when their rows are archived, this one does, too, and is linked to its row.
+        stays = self.sync.mapping.on_row_removed == "ignore"
+        here = {
+            root_id: item
+            for root_id, item in made.items()
+            if root_id in stored and (stays or not stored[root_id].archived)
+        }
         answers, outgoing = [], []
         for root_id, item in here.items():
             agreed, owed = self._agreed(intent, rows[root_id], item)

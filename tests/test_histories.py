@@ -190,3 +190,13 @@ def test_an_item_whose_row_went_while_it_was_made_stays_when_a_pull_has_given_it
     h.run("pull")
 
     h.quiet()
+
+
+def test_an_item_made_of_a_row_that_was_archived_meanwhile_gets_no_second_row_where_items_stay(history):
+    h = history(sync_id=False, row_removed="ignore")
+    h.sql_create({})
+    with h.pipe():
+        h.run_killed("push", 2, "before")
+    h.sql_remove("C1", "archive")
+
+    h.quiet()

@@ -197,3 +197,24 @@ def run_cli(home: Path) -> Callable[..., Done]:
         return Done(done.returncode, done.stdout, done.stderr)
 
     return run
+
+
+# A daemon that lives: `tests.live` is imported by those who ask for it only
+
+
+@pytest.fixture
+def here(db, database_url, home):
+    """A sandbox and a database with triggers, ready for a daemon."""
+    from tests.live import world
+
+    with world(db, database_url, home) as found:
+        yield found
+
+
+@pytest.fixture
+def live(here):
+    """A daemon at work between them."""
+    from tests.live import living
+
+    with living(here) as found:
+        yield found

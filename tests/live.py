@@ -38,7 +38,7 @@ SECOND_PROFILE = ("organizations", "contacts")
 QUICK = Habits(debounce_s=0.02)
 
 
-def until(true: Callable[[], Any], seconds: float = 15.0, what: str = "") -> Any:
+def until(true: Callable[[], Any], seconds: float = 60.0, what: str = "") -> Any:
     """Wait for something to become true; what it became."""
     end = time.monotonic() + seconds
     while not (found := true()):

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 
-import pytest
-
-from db_connector import Database
 from tests.live import (
     BOARDS,
     CONTACTS,
     QUICK,
-    Live,
     World,
     away,
     first_item,
@@ -23,21 +17,7 @@ from tests.live import (
     running,
     subscribe_to,
     until,
-    world,
 )
-
-
-@pytest.fixture
-def here(db: Database, database_url: str, home: Path) -> Iterator[World]:
-    with world(db, database_url, home) as found:
-        yield found
-
-
-@pytest.fixture
-def live(here: World) -> Iterator[Live]:
-    with living(here) as found:
-        yield found
-
 
 # No echo
 

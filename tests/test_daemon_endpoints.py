@@ -2,46 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
 import requests
 
 from daemon import open_daemon
-from db_connector import Database
 from tests.live import (
     BOARDS,
     CONTACTS,
     QUICK,
     SECOND_PROFILE,
     SECRET,
-    Live,
-    World,
     away,
     first_item,
     living,
     running,
     subscribe_to,
     until,
-    world,
 )
 from webhook_handler import serve
-
-
-@pytest.fixture
-def here(db: Database, database_url: str, home: Path) -> Iterator[World]:
-    with world(db, database_url, home) as found:
-        yield found
-
-
-@pytest.fixture
-def live(here: World) -> Iterator[Live]:
-    with living(here) as found:
-        yield found
 
 
 def test_the_endpoints_say_how_it_is(live):
@@ -104,10 +87,13 @@ def test_every_call_of_a_daemon_is_counted_once_where_others_look_for_the_days_c
 def test_the_days_share_is_one_for_the_daemon_and_its_runs(here):
     settings = replace(here.settings, daily_calls=30)
     with living(here, settings=settings, subscribe=False, caught_up=False) as live:
-        for number in range(40):
-            here.change("update contacts set notes = %s", f"number {number}")
-            time.sleep(0.05)
-        until(lambda: live.daemon.workers[CONTACTS].trouble, what="the end of the share")
+        numbers = itertools.count()
+
+        def spent() -> object:
+            here.change("update contacts set notes = %s", f"number {next(numbers)}")  # what waits goes in one call
+            return live.daemon.workers[CONTACTS].trouble
+
+        until(spent, seconds=60, what="the end of the share")
         live.daemon.workers[CONTACTS].look_over("once more")
         time.sleep(1.0)
         assert "daily share" in str(live.daemon.workers[CONTACTS].trouble)

@@ -3,32 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from db_connector import Database
 from tests.live import (
     CONTACTS,
-    Live,
-    World,
-    living,
-    world,
 )
 from webhook_events import Hint, event_from
-
-
-@pytest.fixture
-def here(db: Database, database_url: str, home: Path) -> Iterator[World]:
-    with world(db, database_url, home) as found:
-        yield found
-
-
-@pytest.fixture
-def live(here: World) -> Iterator[Live]:
-    with living(here) as found:
-        yield found
 
 
 @pytest.mark.parametrize(

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import requests
 
-from db_connector import Database
 from errors import GuardStop
 from live_pull import LatelyRemoved
 from tests.live import (
     CONTACTS,
     ORGANIZATIONS,
-    Live,
     World,
     away,
     first_item,
@@ -24,19 +20,6 @@ from tests.live import (
     until,
     world,
 )
-
-
-@pytest.fixture
-def here(db: Database, database_url: str, home: Path) -> Iterator[World]:
-    with world(db, database_url, home) as found:
-        yield found
-
-
-@pytest.fixture
-def live(here: World) -> Iterator[Live]:
-    with living(here) as found:
-        yield found
-
 
 # From the board to the row
 

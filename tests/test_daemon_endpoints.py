@@ -89,11 +89,11 @@ def test_the_days_share_is_one_for_the_daemon_and_its_runs(here):
     with living(here, settings=settings, subscribe=False, caught_up=False) as live:
         numbers = itertools.count()
 
-        def spent() -> object:
+        def spent() -> bool:
             here.change("update contacts set notes = %s", f"number {next(numbers)}")  # what waits goes in one call
-            return live.daemon.workers[CONTACTS].trouble
+            return "daily share" in str(live.daemon.workers[CONTACTS].trouble)
 
-        until(spent, seconds=60, what="the end of the share")
+        until(spent, what="the end of the share")
         live.daemon.workers[CONTACTS].look_over("once more")
         time.sleep(1.0)
         assert "daily share" in str(live.daemon.workers[CONTACTS].trouble)

@@ -17,7 +17,7 @@ from typing import Any
 
 import inbox
 from board_sync import BoardSync, PullOptions
-from db_connector import Transaction
+from db_connector import Transaction, TransactionConflict
 from entity_lock import try_turn
 from errors import DatabaseError, GuardStop, RecordRefused, SyncError
 from inbox import Entry
@@ -170,7 +170,8 @@ class EntityWorker(threading.Thread):
             log.error("%s: %s", self.mapping.title, exc.message, extra={"hint": exc.hint})
         self.trouble = exc.message
         self._failures += 1
-        if isinstance(exc, (*ENDS_THE_RUN, DatabaseError)):
+        self._links_changed = True  # if the round broke off there
+        if isinstance(exc, (*ENDS_THE_RUN, DatabaseError)) and not isinstance(exc, TransactionConflict):
             self._catch_up, self._sweep_wanted = self._catch_up or "outage", True
         pause = LONGEST_PAUSE_S if isinstance(exc, GuardStop) else backoff(self._failures - 1, 0.5, LONGEST_PAUSE_S)
         self.stopping.wait(0.2)

@@ -189,24 +189,26 @@ class Creation:
             return
         with self.db.transaction(read_only=True) as tx:
             stored = self.sync.engine.store.load(tx, list(made))
+            gone = [root_id for root_id in made if root_id not in stored or stored[root_id].archived]
+            taken = self.state.find(tx, [(made[root_id].id, "") for root_id in gone]).links
         rows = {row["entity_id"]: row for row in intent.document["rows"]}
-        # Where items stay when their rows are archived, this one does, too, and is linked to its row.
-        stays = self.sync.mapping.on_row_removed == "ignore"
-        here = {
-            root_id: item
-            for root_id, item in made.items()
-            if root_id in stored and (stays or not stored[root_id].archived)
-        }
+        # An item whose row went while it was made may have got another row by a pull.
+        free = {root_id: item for root_id, item in made.items() if item.id not in taken}
+        here = {root_id: item for root_id, item in free.items() if root_id in stored}
+        leaving = free.keys() & gone if self.sync.mapping.on_row_removed != "ignore" else set()
         answers, outgoing = [], []
         for root_id, item in here.items():
             agreed, owed = self._agreed(intent, rows[root_id], item)
             answers.append(Answer(item, root_id, agreed, made_under=intent.key))
-            if owed:
+            if owed and root_id not in leaving:
                 outgoing.append(Outgoing(item, root_id, stored[root_id].record, agreed, owed))
         self.sync.engine.settle(answers, created=True)
         self.sync.report.created += len(here)
         self.sync.report.to_monday.created += len(here)
-        self._follow_rows(intent, {root_id: item for root_id, item in made.items() if root_id not in here})
+        # Linked before it goes: who brings it back brings back its row.
+        self.sync.remove_items([Removal(free[root_id].id, root_id) for root_id in sorted(leaving)])
+        with self.db.transaction() as tx:
+            self.state.drop_intents(tx, intent.key, [root_id for root_id in made if root_id not in here])
         with self.db.transaction() as tx:
             renamed = give_item_ids(tx, self.sync.mapping)
         if renamed:
@@ -237,19 +239,6 @@ class Creation:
     def _guessed(self, name: str) -> bool:
         columns = [self.bound.columns[one] for one in self.bound.owner[name].columns if one in self.bound.columns]
         return any(column.type in GUESSED for column in columns)
-
-    def _follow_rows(self, intent: Intent, gone: dict[str, Item]) -> None:
-        """Items whose rows were removed while they were being made go too, unless a pull has given them other rows."""
-        if not gone:
-            return
-        if self.sync.mapping.on_row_removed != "ignore":
-            with self.db.transaction(read_only=True) as tx:
-                linked = self.state.find(tx, [(item.id, "") for item in gone.values()]).links
-            self.sync.remove_items(
-                [Removal(item.id, root_id) for root_id, item in gone.items() if item.id not in linked]
-            )
-        with self.db.transaction() as tx:
-            self.state.drop_intents(tx, intent.key, list(gone))
 
     def _create_bare(self, intent: Intent, refused: dict[str, RecordRefused]) -> None:
         """One value that monday.com refuses would cost the item: make it without values, then write them one by one."""

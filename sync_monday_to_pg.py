@@ -432,6 +432,14 @@ class Pull(BoardSync):
         count = self.board.items_count
         return None if count is None else count + int(self.remembered.get("count_offset", 0))
 
+    def _count_offset(self) -> int:
+        """By how much the board's own count is off. What is made or removed during a run is no part of that."""
+        known, counted = int(self.remembered.get("count_offset", 0)), self.board.items_count
+        if self.swept in (None, counted):
+            return 0 if self.swept is not None else known
+        _, now = self.monday.board_marks([self.board.id]).get(self.board.id, (None, None))
+        return self.swept - now if now is not None and now == counted else known
+
     def _finish(self) -> None:
         """Remember how far this came, so that the next run starts there."""
         if self.options.dry_run:
@@ -442,10 +450,11 @@ class Pull(BoardSync):
             self.remembered["watermark"] = min(newest, self._known_since, key=_instant)
             self.remembered["fingerprint"] = self.fingerprint()
         self.remembered["titles"] = self.titles()
+        offset = self._count_offset()
         with self.db.transaction() as tx:
             if self.swept is not None:
                 self.remembered["swept_at"] = datetime.now(timezone.utc).isoformat()
-                self.remembered["count_offset"] = self.swept - (self.board.items_count or self.swept)
+                self.remembered["count_offset"] = offset
             put(tx, self.pulled, self.remembered)
 
 

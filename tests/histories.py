@@ -823,7 +823,8 @@ class History:
                 assert code in there, f"{code} has no row, and nobody removed it"
                 assert code in here or self._is_set_aside(code), f"{code} has no item, and nobody removed it"
             elif code in here and code not in there:
-                assert self.setup.row_removed == "ignore", f"{code} is on the board and not in the table"
+                stays = self.setup.row_removed == "ignore" or self._is_set_aside(code)
+                assert stays, f"{code} is on the board and not in the table"
             elif code in there and code not in here:
                 stays = self.setup.item_removed == "ignore" or code in self.revived or self._is_set_aside(code)
                 assert stays, f"{code} is in the table and not on the board"

@@ -200,3 +200,57 @@ def test_an_item_made_of_a_row_that_was_archived_meanwhile_gets_no_second_row_wh
     h.sql_remove("C1", "archive")
 
     h.quiet()
+
+
+def test_an_item_made_of_a_row_that_was_archived_meanwhile_comes_back_as_that_row(history):
+    h = history(sync_id=False)
+    h.sql_create({})
+    with h.pipe():
+        h.run_killed("push", 2, "before")
+    h.sql_remove("C1", "archive")
+    h.run()
+    h.monday_restore("C1")
+
+    h.quiet()
+
+    assert not h.row("C1")["archived"]
+
+
+def test_an_item_that_goes_is_missed_although_the_run_before_has_made_one(history):
+    h = history()
+    h.monday_create({})
+    h.monday_create({})
+    h.run()
+    h.sql_create({})
+    with h.pipe():
+        h.run_killed("push", 2, "before")
+    h.run()
+    h.monday_remove("C2", "archive")
+
+    h.quiet()
+
+
+def test_an_item_in_doubt_whose_row_was_archived_is_left_to_a_person(history):
+    h = history(sync_id=False)
+    h.sql_create({})
+    with h.pipe():
+        h.run_killed("push", 2, "after")
+    h.sql_remove("C1", "archive")
+    h.monday_edit("C1", h.profile.field("title"), 0)
+
+    h.quiet()
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("sync_id", [True, False])
+def test_a_kill_while_an_item_goes_whose_row_was_archived_as_it_was_made_leaves_it_to_the_next_run(history, sync_id):
+    for unit, at in KILLS:
+        h = history(sync_id=sync_id)
+        h.sql_create({})
+        with h.pipe():
+            h.run_killed("push", 2, "after")
+        h.sql_remove("C1", "archive")
+        with h.pipe():
+            h.run_killed("both", at, unit)
+
+        h.quiet()

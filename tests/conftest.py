@@ -199,7 +199,46 @@ def run_cli(home: Path) -> Callable[..., Done]:
     return run
 
 
-# A daemon that lives: `tests.live` is imported by those who ask for it only
+# What has a sandbox of its test's choice on one side. Each imports what it is made of, for those who ask for it only.
+
+
+@pytest.fixture
+def journey(db, sandbox):
+    """The shipped mappings over the boards of the test's `sandbox`."""
+    from tests.builders import Journey
+
+    made = Journey(db, sandbox)
+    yield made
+    made.monday.close()
+
+
+@pytest.fixture
+def sides(db, sandbox):
+    """A board of contacts in the test's `sandbox`, and their table."""
+    from tests.two_sides import TwoSides
+
+    made = TwoSides(db, sandbox)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def environment(database_url, sandbox, sides, home):
+    """The settings by which `main.py` works on those sides."""
+    from tests.two_sides import mapping_file
+
+    (home / "mappings").mkdir()
+    (home / "mappings" / "contacts.yaml").write_text(mapping_file(sides.board_id))
+    return {"DATABASE_URL": database_url, "MONDAY_API_KEY": sandbox.token, "MONDAY_API_URL": sandbox.graphql_url}
+
+
+@pytest.fixture
+def cli(run_cli, environment):
+    """`main.py` on those sides."""
+    return lambda *arguments, **more: run_cli(*arguments, env=environment, **more)
+
+
+# A daemon that lives
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from errors import BoardNotVisible
 from sandbox import Sandbox
-from tests.builders import USERS, Journey, rows
+from tests.builders import USERS, rows
 
 ITEMS, PAGE = 40, 10
 CELLS = {"contains": "column_values"}
@@ -18,13 +18,6 @@ CELLS = {"contains": "column_values"}
 def sandbox():
     with Sandbox(boards="users:0") as running:
         yield running
-
-
-@pytest.fixture
-def journey(db, sandbox):
-    made = Journey(db, sandbox)
-    yield made
-    made.monday.close()
 
 
 def days_ago(number):

@@ -58,21 +58,12 @@ def sandbox():
         yield running
 
 
-@pytest.fixture
-def sides(db, sandbox):
-    made = TwoSides(db, sandbox)
-    yield made
-    made.close()
-
-
 def begin(sides: TwoSides, case: Case) -> tuple[str, str]:
     """Item and row as they are before anybody does anything."""
     sides.item("bob")  # a listing without any item is another matter
     if case.table == "first meeting":
         return sides.item(**edits(case.monday)), sides.insert(**edits(case.postgres))
-    item_id = sides.item(A="a", B="b")
-    sides.sync()
-    row_id = str(sides.link(item_id)["entity_id"])
+    item_id, row_id = sides.pair(A="a", B="b")
     if case.table == "archived":
         sides.act("archive", item_id)
         sides.sync()

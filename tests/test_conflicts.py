@@ -22,11 +22,9 @@ def sandbox():
 
 
 @pytest.fixture
-def sides(db, sandbox):
-    made = TwoSides(db, sandbox)
-    made.item("bob")
-    yield made
-    made.close()
+def sides(sides):
+    sides.item("bob")  # a listing without any item is another matter
+    return sides
 
 
 @pytest.fixture
@@ -34,9 +32,7 @@ def dispute(sides):
     """One record, in step, and then edited on both sides."""
 
     def make(rule="manual", a="a", b="b", **fields):
-        item_id = sides.item(A=a, B=b)
-        sides.sync()
-        row_id = str(sides.link(item_id)["entity_id"])
+        item_id, row_id = sides.pair(A=a, B=b)
         sides.edit(item_id, A="X")
         sides.update(row_id, A="Y", **fields)
         sides.sync(prefer=rule)
@@ -271,24 +267,6 @@ def test_a_decision_that_a_run_has_taken_and_could_not_carry_out_is_kept_once(si
 
 
 # From the command line
-
-
-@pytest.fixture
-def cli(run_cli, database_url, sandbox, sides, home):
-    """`main.py` over the same board, by a mapping of the user's own."""
-    (home / "mappings").mkdir()
-    (home / "mappings" / "contacts.yaml").write_text(own_mapping(sides.board_id))
-    env = {"DATABASE_URL": database_url, "MONDAY_API_KEY": sandbox.token, "MONDAY_API_URL": sandbox.graphql_url}
-    return lambda *arguments, **more: run_cli(*arguments, env=env, **more)
-
-
-def own_mapping(board_id):
-    fields = "".join(f"  - {{column: {one}, field: {one}}}\n" for one in ("name", "email", "phone", "role_title", "notes"))
-    return (
-        f"entity: contacts\nentity_type: contact\nboard: {{id: {board_id}}}\ntable: contacts\nrecord_settings: true\n"
-        "match: email\nitem_name: [name]\nsync_id: {id: sync_id, title: Sync ID}\n"
-        f"fields:\n{fields}"
-    )
 
 
 def test_conflicts_are_listed_shown_and_resolved_from_the_command_line(sides, dispute, cli):

@@ -12,7 +12,6 @@ from sandbox import Sandbox
 from sync_monday_to_pg import Pull
 from sync_pg_to_monday import push_board, sync_both_ways
 from tests.builders import MAPPINGS, PROJECTS, Journey, change, column, logs, project, row, rows
-from tests.test_conflicts import own_mapping
 from tests.two_sides import WAYS, TwoSides
 
 
@@ -23,19 +22,15 @@ def sandbox():
 
 
 @pytest.fixture
-def sides(db, sandbox):
-    made = TwoSides(db, sandbox)
-    made.item("bob", A="b")
-    yield made
+def sides(sides, sandbox):
+    sides.item("bob", A="b")
+    yield sides
     sandbox.admin("faults/clear")
-    made.close()
 
 
 @pytest.fixture
 def ann(sides):
-    item_id = sides.item(A="a", B="b")
-    sides.sync()
-    return item_id, str(sides.link(item_id)["entity_id"])
+    return sides.pair(A="a", B="b")
 
 
 def states(sides):
@@ -179,17 +174,14 @@ def test_a_tenth_of_a_large_entity_goes_without_a_question_and_one_more_does_not
         sides.sync("pg_to_monday")
 
 
-def test_the_guard_ends_a_command_with_exit_4(sides, run_cli, database_url, sandbox, home):
+def test_the_guard_ends_a_command_with_exit_4(sides, cli):
     ids = many(sides, 30)
-    (home / "mappings").mkdir()
-    (home / "mappings" / "contacts.yaml").write_text(own_mapping(sides.board_id))
     for item_id in ids:
         sides.act("archive", item_id)
-    env = {"DATABASE_URL": database_url, "MONDAY_API_KEY": sandbox.token, "MONDAY_API_URL": sandbox.graphql_url}
-    done = run_cli("bidirectional", "--entity", "contacts", env=env)
+    done = cli("bidirectional", "--entity", "contacts")
     assert done.code == 4
     assert "--allow-mass-delete" in done.err
-    assert run_cli("bidirectional", "--entity", "contacts", "--allow-mass-delete", env=env).code == 0
+    assert cli("bidirectional", "--entity", "contacts", "--allow-mass-delete").code == 0
     assert states(sides) == (1, 1)
 
 

@@ -8,7 +8,6 @@ import pytest
 
 from sandbox import Sandbox
 from tests.builders import USERS, Journey, change, row, rows
-from tests.test_conflicts import own_mapping
 from tests.test_setup import in_a_terminal
 from tests.two_sides import WAYS, TwoSides
 
@@ -17,13 +16,6 @@ from tests.two_sides import WAYS, TwoSides
 def sandbox():
     with Sandbox(boards="users:0") as running:
         yield running
-
-
-@pytest.fixture
-def sides(db, sandbox):
-    made = TwoSides(db, sandbox)
-    yield made
-    made.close()
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -169,13 +161,6 @@ def test_staff_is_linked_by_e_mail_and_keeps_unequal_fields_held(staff, sandbox,
 
 
 # From the command line
-
-
-@pytest.fixture
-def environment(database_url, sandbox, sides, home):
-    (home / "mappings").mkdir()
-    (home / "mappings" / "contacts.yaml").write_text(own_mapping(sides.board_id))
-    return {"DATABASE_URL": database_url, "MONDAY_API_KEY": sandbox.token, "MONDAY_API_URL": sandbox.graphql_url}
 
 
 def test_without_a_terminal_it_is_held_with_the_hint_how_to_say_who_wins(sides, environment, run_cli):

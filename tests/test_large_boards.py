@@ -73,13 +73,6 @@ def sandbox():
         yield running
 
 
-@pytest.fixture
-def journey(db, sandbox):
-    made = Journey(db, sandbox)
-    yield made
-    made.monday.close()
-
-
 def load(sandbox, count, **more):
     begun = datetime.now(timezone.utc) - timedelta(hours=count)
     items = [

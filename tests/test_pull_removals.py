@@ -20,13 +20,6 @@ def sandbox():
         yield running
 
 
-@pytest.fixture
-def journey(db, sandbox):
-    made = Journey(db, sandbox)
-    yield made
-    made.monday.close()
-
-
 def days_ago(number):
     return (datetime.now(timezone.utc) - timedelta(days=number)).strftime("%Y-%m-%dT%H:%M:%SZ")
 

@@ -9,8 +9,7 @@ import pytest
 from records import find
 from sandbox import Sandbox
 from tests.builders import USERS, Journey, change, column, row, rows
-from tests.test_conflicts import own_mapping
-from tests.two_sides import WAYS, TwoSides
+from tests.two_sides import WAYS
 
 
 @pytest.fixture(scope="module")
@@ -20,19 +19,15 @@ def sandbox():
 
 
 @pytest.fixture
-def sides(db, sandbox):
-    made = TwoSides(db, sandbox)
-    made.item("bob")
-    yield made
-    made.close()
+def sides(sides):
+    sides.item("bob")  # a listing without any item is another matter
+    return sides
 
 
 @pytest.fixture
 def ann(sides):
     """A record in step: item, row."""
-    item_id = sides.item(A="a", B="b")
-    sides.sync()
-    return item_id, str(sides.link(item_id)["entity_id"])
+    return sides.pair(A="a", B="b")
 
 
 PLACES = {
@@ -155,14 +150,6 @@ def test_the_settings_of_an_entity_without_columns_for_them_stand_on_its_links(d
 
 
 # From the command line
-
-
-@pytest.fixture
-def cli(run_cli, database_url, sandbox, sides, home):
-    (home / "mappings").mkdir()
-    (home / "mappings" / "contacts.yaml").write_text(own_mapping(sides.board_id))
-    env = {"DATABASE_URL": database_url, "MONDAY_API_KEY": sandbox.token, "MONDAY_API_URL": sandbox.graphql_url}
-    return lambda *arguments, **more: run_cli(*arguments, env=env, **more)
 
 
 def test_a_record_is_found_by_any_of_its_names(sides, ann):

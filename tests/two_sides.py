@@ -52,6 +52,16 @@ def contacts(board_id: str, **changed: Any) -> Mapping:
     )
 
 
+def mapping_file(board_id: str) -> str:
+    """A mapping file of a user's own for that board."""
+    fields = "".join(f"  - {{column: {one}, field: {one}}}\n" for one in ("name", "email", "phone", "role_title", "notes"))
+    return (
+        f"entity: contacts\nentity_type: contact\nboard: {{id: {board_id}}}\ntable: contacts\nrecord_settings: true\n"
+        "match: email\nitem_name: [name]\nsync_id: {id: sync_id, title: Sync ID}\n"
+        f"fields:\n{fields}"
+    )
+
+
 class TwoSides:
     """One entity on both sides. A record is named by its e-mail's first part."""
 
@@ -97,6 +107,12 @@ class TwoSides:
         values = {"email": {"email": f"{name}@example.com", "text": f"{name}@example.com"}, **_cells(fields)}
         made = self.sandbox.admin("items/create", board_id=self.board_id, name=name, values=values)
         return str(made["id"])
+
+    def pair(self, **fields: str) -> tuple[str, str]:
+        """A record that is in step: the ids of its item and its row."""
+        item_id = self.item(**fields)
+        self.sync()
+        return item_id, str(self.link(item_id)["entity_id"])
 
     def items(self, number: int, **fields: str) -> list[str]:
         """Many items, quickly."""

@@ -6,7 +6,7 @@ the mapping's match field names. What cannot be told is reported, never guessed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 
 from column_types import dumps, loads_exact
@@ -36,7 +36,7 @@ class Identity:
 
     def settle(self, tx: Transaction, tasks: list[Task], batch: Batch) -> list[Task]:
         """The tasks that go on, with the rows they are about."""
-        self._by_sync_id(tx, tasks)
+        tasks = self._by_sync_id(tx, tasks, batch)
         tasks = self._leave_to_push(tx, tasks, batch)
         if self.mapping.key:
             tasks = self._by_key(tx, tasks, batch)
@@ -46,15 +46,22 @@ class Identity:
 
     # By the id that the tool itself wrote
 
-    def _by_sync_id(self, tx: Transaction, tasks: Sequence[Task]) -> None:
+    def _by_sync_id(self, tx: Transaction, tasks: list[Task], batch: Batch) -> list[Task]:
         named = {task.item.id: row_id for task in tasks if task.link is None and (row_id := self.sync_id(task))}
         if not named:
-            return
+            return tasks
         free = self.state.unlinked(tx, sorted(set(named.values())))
         there = self.store.load(tx, sorted(free))
+        known = self.state.of_rows(tx, sorted(there))
         # A row that went with its item is not brought back by a copy of the item.
-        had = {row_id for row_id, link in self.state.of_rows(tx, sorted(there)).items() if link.monday_id is not None}
+        had = {row_id for row_id, link in known.items() if link.monday_id is not None}
         ours = {row_id for row_id, stored in there.items() if not (stored.archived and row_id in had)}
+        # Of a row whose item is in doubt, this may be the item or a copy of it.
+        doubtful = {row_id for row_id, link in known.items() if link.monday_id is None and link.intent_key}
+        left = [task for task in tasks if named.get(task.item.id) in doubtful]
+        for task in left:
+            _skip(task, LEFT_TO_PUSH, named.pop(task.item.id), batch)
+        tasks = [task for task in tasks if task not in left] if left else tasks
         # Of several copies the first made is the tool's own.
         pairs: dict[str, str] = {}
         for item_id in sorted(named, key=int):
@@ -73,6 +80,7 @@ class Identity:
                 task.base_monday, task.base_postgres = {}, {}
             elif row_id in there or row_id not in free:
                 task.copied_sync_id = True
+        return tasks
 
     def _leave_to_push(self, tx: Transaction, tasks: list[Task], batch: Batch) -> list[Task]:
         """Without a sync id column, an item may be one that a push has just made and knows nothing of yet."""

@@ -95,13 +95,20 @@ class Recovery:
     # By the sync id
 
     def _look_up(self, wanted: Sequence[str]) -> dict[str, Item]:
-        """The items that carry the ids of these rows."""
+        """The items that carry the ids of these rows. What somebody else has made is a copy of one that is gone."""
         if not wanted:
             return {}
         items = self.sync.monday.find_by_text(
             self.sync.board.id, str(self.sync_id), wanted, self.bound.column_ids, self.bound.selection
         )
-        return self._first_made(items, set(wanted))
+        return self._first_made(self._of_our_own(items), set(wanted))
+
+    def _of_our_own(self, items: Sequence[Item]) -> list[Item]:
+        """Those that the tool's own user has made."""
+        if not items:
+            return []
+        makers, me = self.sync.monday.makers([item.id for item in items]), self.sync.monday.me().id
+        return [item for item in items if makers.get(item.id, me) == me]
 
     def _first_made(self, items: Sequence[Item], wanted: Collection[str]) -> dict[str, Item]:
         """By row id; of several items that carry the same one, somebody duplicated the first."""
@@ -140,11 +147,7 @@ class Recovery:
             young += [item for item in page.items if since is None or (made := _moment(item)) is None or made >= since]
         with self.db.transaction(read_only=True) as tx:
             linked = self.state.find(tx, [(item.id, "") for item in young]).links
-        unknown = [item for item in young if item.id not in linked]
-        if not unknown:
-            return []
-        makers, me = self.sync.monday.makers([item.id for item in unknown]), self.sync.monday.me().id
-        return [item for item in unknown if makers.get(item.id, me) == me]
+        return self._of_our_own([item for item in young if item.id not in linked])
 
     def _was_aside(self, root_ids: Sequence[str]) -> bool:
         """Whether a person was asked about them: what was there has been dealt with, and is not to be answered again."""

@@ -254,3 +254,19 @@ def test_a_kill_while_an_item_goes_whose_row_was_archived_as_it_was_made_leaves_
             h.run_killed("both", at, unit)
 
         h.quiet()
+
+
+@pytest.mark.parametrize("pulled", [False, True])
+def test_a_copy_of_an_item_that_went_before_anybody_knew_of_it_is_an_item_of_its_own(history, pulled):
+    h = history(at_last="postgres")
+    h.sql_create({})
+    with h.pipe():
+        h.run_killed("push", 2, "after")
+    h.monday_duplicate("C1")
+    h.monday_remove("C1", "archive")
+    if pulled:
+        h.run("pull")
+    else:
+        h.sql_edit("C1", h.profile.field("title"), 0)
+
+    h.quiet()

@@ -8,7 +8,7 @@ import random as _random
 import threading
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
@@ -64,6 +64,8 @@ class _Tries:
     limited_s: float = 0.0
     complexity: int = 0
     may_have_run: bool = False
+    renewed: int = 0
+    """How many keys have had a refusal kept under them."""
 
 
 class Caller:
@@ -105,7 +107,7 @@ class Caller:
     def call(self, request: Request) -> Answer:
         """The answer of monday.com once there is no use in trying again; failures in it are final."""
         body = dump({"query": request.query, "variables": request.variables})
-        tries = _Tries(self._clock.monotonic())
+        tries, key = _Tries(self._clock.monotonic()), request.key
         while True:
             self._wait_for_budget(request)
             answer = self._send(request, body)
@@ -114,6 +116,10 @@ class Caller:
                 self._recovered()
                 return answer
             self._before_next_try(request, failure, tries)
+            if answer.replayed and failure.cause != "conflict":
+                # The refusal was kept under this key, and would be answered for half an hour. It says that nothing ran.
+                tries.renewed += 1
+                request = replace(request, key=f"{key}+{tries.renewed}")
 
     def pause(self, attempt: int, cause: str, cancelled: threading.Event | None = None) -> None:
         """A pause that grows with each attempt, for trouble that shows only in what an answer holds."""
@@ -202,6 +208,8 @@ class Caller:
         told = answer.data is not None and all(part.path for part in answer.failures)
         if request.writes and told:
             return True  # Some rows of the document ran; repeating it would only replay this answer.
+        if answer.replayed and remedy is Remedy.AGAIN:
+            raise unknown(failure) from failure.exception()  # It will never be answered otherwise.
         if remedy in (Remedy.SHRINK, Remedy.WAIT, Remedy.AGAIN):
             return told and failure.cause == "server" and tries.answered >= TRIES_BEFORE_LESS
         if tries.may_have_run and request.writes:

@@ -481,6 +481,25 @@ def test_a_replayed_answer_is_known_as_one(monday):
     assert client.stats.replayed == 1
 
 
+REPLAYED = {"Idempotency-Replayed": "true"}
+
+
+def test_a_refusal_that_is_kept_under_its_key_is_left_behind_with_it(monday):
+    locked = failed("", "Resource is currently locked, please try again later")
+    done = ok({"a0": {"id": "1"}, "a1": {"id": "2"}})
+    client, script = monday(locked, (200, REPLAYED, locked[2]), done)
+    assert not client.mutate(CHANGE, {}, "key-1").errors
+    assert [request.headers["Idempotency-Key"] for request in script.asked] == ["key-1", "key-1", "key-1+1"]
+
+
+def test_an_internal_error_that_is_kept_under_its_key_is_not_asked_for_again(monday):
+    broken = failed("INTERNAL_SERVER_ERROR")
+    client, script = monday(broken, (200, REPLAYED, broken[2]))
+    with pytest.raises(OutcomeUnknown):
+        client.mutate(CHANGE, {}, "key-1")
+    assert len(script.asked) == 2
+
+
 def answering(*refused, code="ColumnValueException"):
     """Answers a document of many rows; the items named are refused."""
 

@@ -106,7 +106,7 @@ class ItemWriter:
 
     def _send(self, outgoing: Sequence[Outgoing], labels: bool) -> list[Answer]:
         prepared = [(one, *self.members(one)) for one in outgoing]
-        quiet = [Answer(one.item, one.root_id, {}, refused) for one, members, refused in prepared if not members]
+        quiet = [_nothing_sent(one, refused) for one, members, refused in prepared if not members]
         sent = [(one, members, refused) for one, members, refused in prepared if members]
         return quiet + (self._change(sent, labels) if sent else [])
 
@@ -123,7 +123,7 @@ class ItemWriter:
             elif not self.note(outcome):
                 # Gone, or nobody knows: kept with its reason, and looked at again after a pause.
                 why = dict.fromkeys(self._shown_in(one, members), outcome.message)
-                answers.append(Answer(one.item, one.root_id, {}, {**refused, **why}))
+                answers.append(_nothing_sent(one, {**refused, **why}))
         return answers
 
     def _told(self, changes: Sequence[tuple[str, dict[str, Any]]], labels: bool) -> Sequence[Item | MondayError]:
@@ -142,7 +142,7 @@ class ItemWriter:
         """monday.com takes all the values of a change or none: find the one it refuses, and write the others."""
         if len(members) == 1:
             why = dict.fromkeys(self._shown_in(one, members), error.message)
-            return [Answer(one.item, one.root_id, {}, {**refused, **why})]
+            return [_nothing_sent(one, {**refused, **why})]
         columns = list(members)
         outcomes = self._told([(one.item.id, {column: members[column]}) for column in columns], labels)
         last = one.item
@@ -175,7 +175,7 @@ class ItemWriter:
                 refused[name] = NO_EFFECT
             else:
                 sent[name] = one.wanted.get(name)
-        return Answer(item, one.root_id, sent, refused)
+        return Answer(item, one.root_id, sent, refused, counted=one.counted)
 
     def _same(self, name: str, a: Record, b: Record) -> bool:
         return self.bound.same(name, a.get(name), b.get(name))
@@ -187,6 +187,10 @@ class ItemWriter:
         return isinstance(error, ENDS_EVERYTHING)
 
 
+def _nothing_sent(one: Outgoing, refused: dict[str, str]) -> Answer:
+    return Answer(one.item, one.root_id, {}, refused, counted=one.counted)
+
+
 def _one_for_each(answers: Sequence[Answer]) -> list[Answer]:
     """One answer an item: the last one shows all of it."""
     found: dict[str, Answer] = {}
@@ -194,6 +198,7 @@ def _one_for_each(answers: Sequence[Answer]) -> list[Answer]:
         before = found.get(answer.item.id)
         if before is not None:
             last = answer.item if answer.sent else before.item
-            answer = Answer(last, answer.root_id, {**before.sent, **answer.sent}, {**before.refused, **answer.refused})
+            sent, refused = {**before.sent, **answer.sent}, {**before.refused, **answer.refused}
+            answer = Answer(last, answer.root_id, sent, refused, counted=answer.counted)
         found[answer.item.id] = answer
     return list(found.values())

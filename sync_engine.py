@@ -139,8 +139,11 @@ class Engine:
         self._take([answer.item for answer in answers], {answer.item.id: answer for answer in answers}, True, batch)
         report = batch.report
         self._count_held(batch)
-        report.read = report.unchanged = 0
-        report.to_monday.updated += 0 if created else sum(bool(answer.sent) for answer in answers)
+        # The items were counted when they were read; a record that both sides are told of is one record.
+        report.read = report.unchanged = report.updated = 0
+        if not created:
+            report.updated = sum(bool(answer.sent) and not answer.counted for answer in answers)
+            report.to_monday.updated += sum(bool(answer.sent) for answer in answers)
         report.errors += sum(bool(answer.refused) for answer in answers)
         self.report.add(report)
         _tell(batch, self.mapping.entity_type)
@@ -550,7 +553,9 @@ class Engine:
         for name in fields:
             for base, before in ((task.plan.base_monday, task.base_monday), (task.plan.base_postgres, task.base_postgres)):
                 base[name] = before.get(name)
-        batch.outgoing.append(Outgoing(task.item, task.stored.root_id, wanted, task.base_postgres, fields, clear))
+        batch.outgoing.append(
+            Outgoing(task.item, task.stored.root_id, wanted, task.base_postgres, fields, clear, bool(task.operation))
+        )
 
     # Remembering
 
@@ -624,7 +629,7 @@ class Engine:
             batch.log(task.operation or "pull", "warning", warning, task.item.id, root_id)
         if not task.operation:
             report.unchanged += not task.plan.to_monday
-            report.updated += bool(task.plan.to_monday)
+            report.updated += bool(task.plan.to_monday) and self.options.dry_run
         else:
             self._count_operation(task, batch, root_id)
         if self.options.dry_run and task.plan.to_monday:

@@ -54,6 +54,8 @@ class Outgoing:
     agreed: Record
     fields: tuple[str, ...]
     clear_sync_id: bool = False
+    counted: bool = False
+    """The run has counted the record already, for what it brought to PostgreSQL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,8 @@ class Answer:
     refused: Map[str, str] = field(default_factory=dict)
     made_under: str = ""
     """The key of the document that made the item of its row, when that is news."""
+    counted: bool = False
+    """As in `Outgoing`."""
 
 
 @dataclass(slots=True)

@@ -264,6 +264,21 @@ def test_every_writable_type_goes_round_a_deployed_two_way_board(everything: Dep
     assert quiet["to_monday"]["updated"] == quiet["to_postgres"]["updated"] == 0
 
 
+def test_a_record_is_counted_as_changed_once_and_only_when_it_is(world: Deployment) -> None:
+    world.board(*PLAIN, ("seen1", "Seen", "last_updated"), ("rate1", "Stars", "rating"), items=2)
+    world.deploy()
+    world.set("direction", "bidirectional")
+    world.cli("setup", "--entity", "planning")
+    world.pull()
+    world.sandbox.admin("clock/advance", seconds=60)
+    world.sql("update planning set {notes} = 'by SQL' where {name} = 'Item 1'", name="Name", notes="Notes")
+    told = world.pull()  # the item's own time comes back with the answer
+    assert (told["updated"], told["to_monday"]["updated"], told["to_postgres"]["updated"]) == (1, 1, 1)
+    world.sql("update planning set {stars} = 99 where {name} = 'Item 2'", name="Name", stars="Stars")
+    refused = world.json("run", "--entity", "planning", code=3)["entities"][0]
+    assert (refused["updated"], refused["to_monday"]["updated"], refused["errors"]) == (0, 0, 1)
+
+
 def test_a_row_that_sql_inserts_becomes_an_item_and_takes_its_id(world: Deployment) -> None:
     world.board(*PLAIN, items=1)
     world.deploy()

@@ -84,9 +84,9 @@ def _precision(when: datetime, found: list[Item], probe: Callable[[Mapping[str, 
     """What the filter does, from what it found since `when` and from one or more questions about a known item."""
     if any(updated_at(item) < when for item in found):
         return DAYS
-    known = found[:1] or probe(NEWEST_FIRST)
+    known = [item for item in found or probe(NEWEST_FIRST) if item.updated_at]
     if not known:
-        return UNKNOWN  # An empty board teaches nothing, and listing it costs one call.
+        return UNKNOWN  # An empty board teaches nothing, and listing it costs one call; nor does an item without a time.
     at = updated_at(known[0])
     if not found and (at >= when or not probe(exactly(at, known[0].id))):
         # It does not find what it should: it has another calendar, or exact instants mean something else to it.

@@ -1008,14 +1008,15 @@ class Updates:
         found = [n for n in self.times if all(self.matches(n, rule) for rule in rules)]
         found = [n for n in found if n in wanted.get("ids", found)]
         if wanted.get("order_by", [{}])[0].get("direction") == "desc":
-            found = sorted(found, key=lambda n: self.times[n], reverse=True)
+            found = sorted(found, key=lambda n: self.times[n] or START, reverse=True)
         return first(*[self.row(n, variables) for n in found[: variables["limit"]]])
 
     def row(self, number, variables):
-        return row(int(number), *variables.get("columns", ()), updated_at=f"{self.times[number]:%Y-%m-%dT%H:%M:%SZ}")
+        time = self.times[number]
+        return row(int(number), *variables.get("columns", ()), updated_at=time and f"{time:%Y-%m-%dT%H:%M:%SZ}")
 
     def matches(self, number, rule):
-        time, value = self.times[number], rule["compare_value"]
+        time, value = self.times[number] or START, rule["compare_value"]
         if value[0] != "EXACT":
             return time >= START - {2: timedelta(days=1), 4: timedelta(days=7), 6: timedelta(days=28)}[len(value)]
         bound = datetime.fromisoformat(value[1].replace("Z", "+00:00"))
@@ -1042,6 +1043,14 @@ def test_what_changed_is_found_whatever_the_filter_understands(monday, precision
     assert pages[-1].cursor is None
     assert client.update_filter.precision == learnt
     assert len(script.asked) <= calls + 3 * (precision == "days")
+
+
+@pytest.mark.parametrize("times", [[None], [None, ago(minutes=30)], [ago(days=3), None]])
+def test_an_item_without_an_update_time_is_looked_at_and_teaches_nothing_about_the_filter(monday, times):
+    client, _ = monday(Updates("seconds", times))
+    wanted = [str(n) for n, time in enumerate(times, 1) if time is None or time > ago(hours=1)]
+    found = [item.id for page in client.changed_since(7, ago(hours=1)) for item in page.items]
+    assert sorted(found) == wanted
 
 
 def test_a_filter_that_finds_nothing_is_found_out(monday):

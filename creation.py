@@ -16,7 +16,7 @@ from typing import Any
 from board_sync import BoardSync
 from board_tables import give_item_ids
 from column_types import CellError, dumps, from_json, is_empty
-from errors import MondayError, RecordRefused
+from errors import MondayError, MondayRefused, RecordRefused
 from item_import import GUESSED, ItemImport
 from models import Item, Record
 from monday_writes import batches, json_text, size_of
@@ -298,7 +298,8 @@ class Creation:
         except MondayError as error:
             # A job that nobody uploads to makes nothing.
             self.forget(intent)
-            self.sync.writer.note(error)
+            if not isinstance(error, MondayRefused):  # who may not import may still make items; if not, that is told then
+                self.sync.writer.note(error)
             self.sync.writer.raise_trouble()
             self._imports = False
             log.warning("There is no bulk import here (%s); the rows go in documents.", error.message)

@@ -57,8 +57,13 @@ class ItemImport:
         self.monday.upload_rows(job, ["name", self.sync_id, *used], lines)
 
     def wait(self, job_id: str) -> int:
-        """Wait until it is through; how many items it has made. Raises RecordRefused when the file was not taken."""
+        """Wait until it is through; how many items it has made, -1 when it does not say.
+
+        Raises RecordRefused when the file was not taken.
+        """
         counts = self.monday.wait_for_import(ImportJob(job_id)).counts
+        if counts.get("created") is None and counts.get("updated") is None:
+            return -1
         log.info("Imported %s rows, %s were not taken.", counts.get("created"), counts.get("invalid"))
         return int(counts.get("created") or 0) + int(counts.get("updated") or 0)
 

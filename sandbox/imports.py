@@ -196,7 +196,8 @@ class Imports:
             return None
         done = job.status == "COMPLETED"
         return {
-            "__typename": "ItemsJobStatus", "status": job.status, "counts": job.counts,
+            "__typename": "ItemsJobStatus", "status": job.status,
+            "counts": job.counts if self.world.switches.import_counts else None,
             "progress_percentage": 100 if done else 0, "report_created": done,
             "failure_reason": job.failure[0] if job.failure else None,
             "failure_message": job.failure[1] if job.failure else None,

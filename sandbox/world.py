@@ -37,6 +37,7 @@ class Switches:
     idempotency_other_body: str = "refuse"  # refuse | replay: same key with another body
     report_item_ids: bool = False           # does the import report name the items
     import_seconds: float = 0.2             # from upload to COMPLETED, by the sandbox's clock
+    import_counts: bool = True              # does the status of an import count its rows; the schema lets it be null
     lag_seconds: float = 0.0                # filtered reads and counts are behind by this much
     latency_ms: float = 0.0
     moved_item_keeps_id: bool = True

@@ -60,6 +60,24 @@ def test_a_version_without_the_import_gets_documents(bench: Bench) -> None:
     bench.must_be_equal()
 
 
+def test_a_token_that_may_not_import_makes_documents(bench: Bench) -> None:
+    bench.sandbox.admin(
+        "faults/add", kind="error", message="User unauthorized to perform action", code="USER_UNAUTHORIZED",
+        match={"field": "ingest_items"},
+    )  # fmt: skip
+    bench.insert(220)
+    assert bench.push().to_monday.created == 220
+    bench.must_be_equal()
+
+
+def test_an_import_that_does_not_say_how_many_it_made_doubles_none(bench: Bench) -> None:
+    bench.sandbox.admin("switches", import_counts=False)
+    bench.insert(220)
+    assert bench.push().to_monday.created == 220
+    assert len(bench.items()) == 220
+    bench.must_be_equal()
+
+
 @pytest.mark.parametrize("limit", [100, 219])
 def test_a_board_without_room_for_all_takes_what_it_can(bench: Bench, limit: int) -> None:
     bench.sandbox.admin("boards/set", board_id=bench.board, items_limit=limit)

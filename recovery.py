@@ -188,7 +188,7 @@ class Recovery:
             return carrier.wait(job_id)
         except RecordRefused as error:
             log.warning("The bulk import did not go through (%s); the rows go in documents.", error.message)
-            return -1 if error.code in ("", "INTERNAL_ERROR") else 0
+            return _made_before(error)
 
     def _was_uploaded(self, carrier: ItemImport, job_id: str) -> bool:
         """Whether rows reached the job of a process that died; the news of an upload may be under way."""
@@ -216,6 +216,16 @@ class Recovery:
             wanted -= found.keys()
             if not wanted:
                 return
+
+
+def _made_before(error: RecordRefused) -> int:
+    """How many items an import made before it failed; -1 when it does not say. A rejected one was not begun."""
+    if error.error_data.get("status") == "REJECTED":
+        return 0
+    counts = error.error_data.get("counts") or {}
+    if error.code in ("", "INTERNAL_ERROR") or counts.get("created") is None:
+        return -1
+    return int(counts["created"]) + int(counts.get("updated") or 0)
 
 
 def only_ones(rows: dict[str, str], items: Sequence[Item]) -> dict[str, Item]:

@@ -120,12 +120,14 @@ class Imports:
         known, last = self._known(job), self._last_rows(job)
         fresh = sum(1 for n, row in enumerate(job.rows) if self._match(job, row) not in known or not job.on_match)
         if active + fresh > job.board.items_limit:
-            job.status, job.failure = "FAILED", ("BOARD_CAPACITY_EXCEEDED", "The board would be over its items limit")
-            return
-        for number, row in enumerate(job.rows):
+            job.failure = ("BOARD_CAPACITY_EXCEEDED", "The board would be over its items limit")
+            if not self.world.switches.import_until_full:
+                job.status = "FAILED"
+                return
+        for number, row in enumerate(job.rows[:max(0, job.board.items_limit - active)] if job.failure else job.rows):
             superseded = bool(job.on_match) and last.get(self._match(job, row)) != number
             self._apply(job, number, row, known, superseded)
-        job.status = "COMPLETED"
+        job.status = "FAILED" if job.failure else "COMPLETED"
 
     def _match(self, job: Job, row: dict[str, str]) -> str:
         return row[job.on_match["match_column_id"]] if job.on_match else ""

@@ -38,6 +38,7 @@ class Switches:
     report_item_ids: bool = False           # does the import report name the items
     import_seconds: float = 0.2             # from upload to COMPLETED, by the sandbox's clock
     import_counts: bool = True              # does the status of an import count its rows; the schema lets it be null
+    import_until_full: bool = False         # does an import that a board cannot hold fill it before it fails
     lag_seconds: float = 0.0                # filtered reads and counts are behind by this much
     latency_ms: float = 0.0
     moved_item_keeps_id: bool = True

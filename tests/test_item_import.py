@@ -87,6 +87,17 @@ def test_a_board_without_room_for_all_takes_what_it_can(bench: Bench, limit: int
     assert len(bench.items()) == limit
 
 
+def test_what_an_import_made_before_it_failed_is_not_made_again(bench: Bench) -> None:
+    bench.sandbox.admin("switches", import_until_full=True)
+    bench.sandbox.admin("boards/set", board_id=bench.board, items_limit=100)
+    bench.insert(220)
+    assert bench.push().to_monday.created == 100
+    bench.sandbox.admin("boards/set", board_id=bench.board, items_limit=1000)
+    bench.retry()
+    bench.push()
+    bench.must_be_equal()
+
+
 def test_listings_that_do_not_show_the_new_items_yet_are_waited_for(bench: Bench) -> None:
     bench.sandbox.admin("faults/add", kind="empty_listing", match={"field": "boards", "contains": "ItemsPage"})
     bench.insert(220)

@@ -16,7 +16,7 @@ from typing import Any
 from board_sync import BoardSync
 from board_tables import give_item_ids
 from column_types import CellError, dumps, from_json, is_empty
-from errors import MondayError, MondayRefused, RecordRefused
+from errors import DocumentRefused, MondayError, MondayRefused, RecordRefused
 from item_import import GUESSED, ItemImport
 from models import Item, Record
 from monday_writes import batches, json_text, size_of
@@ -146,7 +146,7 @@ class Creation:
         intent = Intent(str(uuid.uuid4()), kind, {**document, "rows": listed})
         with self.db.transaction() as tx:
             if instead_of is not None:
-                self.state.drop_intents(tx, instead_of.key, [row.root_id for row in rows])
+                self.state.release(tx, instead_of.key, [row.root_id for row in rows])
             ours = set(self.state.intend(tx, intent))
             intent.document["rows"] = [row for row in listed if row["entity_id"] in ours]
             if ours:
@@ -155,8 +155,11 @@ class Creation:
 
     # Sending a document, the first time or again
 
-    def send(self, intent: Intent) -> None:
-        """Send it and take in what monday.com answers. What it says nothing about stays in doubt."""
+    def send(self, intent: Intent) -> bool:
+        """Send it and take in what monday.com answers. What it says nothing about stays in doubt.
+
+        Returned is whether it was refused as a whole, for the sake of a row that monday.com does not name.
+        """
         document = intent.document
         outcomes = self.sync.monday.create_items(
             self.sync.board.id,
@@ -182,6 +185,14 @@ class Creation:
         if unknown := len(outcomes) - len(made) - len(refused):
             self.sync.report.errors += unknown
             log.warning("What became of %d items is not known; the next run finds out before it makes any.", unknown)
+        return any(isinstance(outcome, DocumentRefused) for outcome in outcomes)
+
+    def send_one_by_one(self, intent: Intent) -> None:
+        """A document each for the rows of one that made nothing, so that the row that spoils it costs only itself."""
+        root_ids = [row["entity_id"] for row in intent.document["rows"]]
+        self.forget(intent)
+        for row in self._new_items(root_ids):
+            self._create_document([row])
 
     def settle(self, intent: Intent, made: dict[str, Item]) -> None:
         """Link what was made, and take its cells in as what both sides agree on: in one transaction."""
@@ -250,8 +261,7 @@ class Creation:
         plain = {row["entity_id"]: self._values(row["entity_id"], {}) for row in rows}
         bare = [row for row in rows if self._full is None and row["values"] != plain[row["entity_id"]]]
         hopeless = [row["entity_id"] for row in rows if row not in bare]
-        with self.db.transaction() as tx:
-            self.state.drop_intents(tx, intent.key, hopeless)
+        self.forget(intent, hopeless)
         for root_id in hopeless:
             self._refuse([root_id], refused[root_id])
         if bare:

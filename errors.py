@@ -112,6 +112,10 @@ class OutcomeUnknown(MondayError):
     """A mutation was sent and no answer came: it may have been applied."""
 
 
+class DocumentRefused(OutcomeUnknown):
+    """A document of several rows was refused and no row was named: which one spoils it is not known."""
+
+
 class DailyLimitReached(MondayError):
     """The calls of this day, or the share of them given to the tool, are used up."""
 

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 from errors import (
     DailyLimitReached,
+    DocumentRefused,
     MondayError,
     MondayRefused,
     MondayUnavailable,
@@ -163,7 +164,7 @@ def _spoilt(error: MondayError, rows: int) -> MondayError:
     """What one error of a whole document says about each of its rows."""
     if rows == 1 or isinstance(error, OutcomeUnknown):
         return error
-    return OutcomeUnknown(f"Some of {rows} rows may have been written. {error}", hint=error.hint, code=error.code)
+    return DocumentRefused(f"Some of {rows} rows may have been written. {error}", hint=error.hint, code=error.code)
 
 
 class ItemWrites(Conversation):

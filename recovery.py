@@ -78,10 +78,14 @@ class Recovery:
     def _send_again(self, intent: Intent) -> None:
         log.info("Sending again a document of %d items whose answer never came.", len(intent.document["rows"]))
         try:
-            self.creation.send(intent)
+            spoilt = self.creation.send(intent)
         except QueryRejected:
             log.warning("monday.com does not understand the document any more; its rows are new again.")
             self.creation.forget(intent)
+            return
+        # Refused again, and still nothing of it is there.
+        if spoilt and not (self._look_up(self._open(intent)) if self.sync_id else self._suspects(intent)):
+            self.creation.send_one_by_one(intent)
 
     def _while_missing(self, intent: Intent, reason: str, found: Collection[str] = ()) -> Iterator[None]:
         """One turn after each of some growing pauses, as long as rows of the document have no item."""

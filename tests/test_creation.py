@@ -39,6 +39,24 @@ def test_what_is_sent_again_is_the_same_to_the_byte(bench: Bench) -> None:
     bench.must_be_equal()
 
 
+@pytest.mark.parametrize("columns", [True, False])
+def test_a_row_that_spoils_its_document_without_being_named_costs_only_itself(bench: Bench, columns: bool) -> None:
+    if not columns:
+        bench.use("".join(line for line in THINGS.splitlines(True) if "sync_id" not in line))
+    bench.insert(3)
+    bench.sandbox.admin(
+        "faults/add", kind="error", message="Something is wrong with a value", code="InvalidArgumentException",
+        match={"contains": "Thing 2"}, count=1000,
+    )  # fmt: skip
+    bench.push()
+    assert bench.push().errors
+    assert sorted(item["name"] for item in bench.items()) == ["Thing 1", "Thing 3"]
+    for _ in range(8):
+        bench.db.execute_query("update sync_mapping set next_try_at = now() where monday_id is null", fetch=False)
+        bench.push()
+    assert bench.sql("select sync_status from sync_mapping where monday_id is null") == [{"sync_status": "set_aside"}]
+
+
 def test_items_carry_the_row_key_only_where_the_tool_made_them(bench: Bench) -> None:
     bench.sandbox.admin("items/create", board_id=bench.board, name="By hand")
     bench.insert(1)

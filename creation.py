@@ -56,7 +56,7 @@ class Creation:
         column = sync.mapping.sync_id[0] if sync.mapping.sync_id else None
         self.sync_id: str | None = column if column in self.bound.columns else None
         self._imports = True
-        self._full: RecordRefused | None = None
+        self._full: MondayError | None = None
 
     def recover(self) -> None:
         """Bring every document in doubt to its end, before anything else is created."""
@@ -170,11 +170,11 @@ class Creation:
             selection=document["selection"],
         )
         made: dict[str, Item] = {}
-        refused: dict[str, RecordRefused] = {}
+        refused: dict[str, MondayError] = {}
         for row, outcome in zip(document["rows"], outcomes, strict=True):
             if isinstance(outcome, Item):
                 made[row["entity_id"]] = outcome
-            elif isinstance(outcome, RecordRefused) and not _about_the_key(outcome):
+            elif isinstance(outcome, RecordRefused) and not _about_the_key(outcome) or self._for_a_value(outcome, row):
                 refused[row["entity_id"]] = outcome
             else:
                 log.error("Row %s: %s", row["entity_id"], outcome.message)
@@ -193,6 +193,11 @@ class Creation:
         self.forget(intent)
         for row in self._new_items(root_ids):
             self._create_document([row])
+
+    def _for_a_value(self, outcome: MondayError, row: dict[str, Any]) -> bool:
+        """A right that is missing can be the right to edit one column; without values the item tells which it is."""
+        bare = row["values"] == self._values(row["entity_id"], {})
+        return isinstance(outcome, MondayRefused) and bool(outcome.path) and not bare
 
     def settle(self, intent: Intent, made: dict[str, Item]) -> None:
         """Link what was made, and take its cells in as what both sides agree on: in one transaction."""
@@ -251,7 +256,7 @@ class Creation:
         columns = [self.bound.columns[one] for one in self.bound.owner[name].columns if one in self.bound.columns]
         return any(column.type in GUESSED for column in columns)
 
-    def _create_bare(self, intent: Intent, refused: dict[str, RecordRefused]) -> None:
+    def _create_bare(self, intent: Intent, refused: dict[str, MondayError]) -> None:
         """One value that monday.com refuses would cost the item: make it without values, then write them one by one."""
         full = next((error for error in refused.values() if error.code == "ItemsLimitationException"), None)
         self._full = self._full or full

@@ -118,13 +118,22 @@ class ItemWriter:
         for (one, members, refused), outcome in zip(sent, outcomes, strict=True):
             if isinstance(outcome, Item):
                 answers.append(self._answer(one, outcome, refused))
-            elif isinstance(outcome, RecordRefused) and not isinstance(outcome, ItemGone):
+            elif self._for_a_value(outcome, members):
                 answers += self._one_by_one(one, members, refused, labels, outcome)
             elif not self.note(outcome):
                 # Gone, or nobody knows: kept with its reason, and looked at again after a pause.
                 why = dict.fromkeys(self._shown_in(one, members), outcome.message)
                 answers.append(_nothing_sent(one, {**refused, **why}))
         return answers
+
+    def _for_a_value(self, outcome: MondayError, members: dict[str, Any]) -> bool:
+        """Whether a change was, or may have been, refused for the sake of a single value.
+
+        A right that is missing can be the right to edit one column; the other columns tell which it is.
+        """
+        if isinstance(outcome, MondayRefused):
+            return bool(outcome.path) and len(members) > 1 and self._trouble is None
+        return isinstance(outcome, RecordRefused) and not isinstance(outcome, ItemGone)
 
     def _told(self, changes: Sequence[tuple[str, dict[str, Any]]], labels: bool) -> Sequence[Item | MondayError]:
         try:
@@ -137,7 +146,7 @@ class ItemWriter:
             return [error] * len(changes)
 
     def _one_by_one(
-        self, one: Outgoing, members: dict[str, Any], refused: dict[str, str], labels: bool, error: RecordRefused
+        self, one: Outgoing, members: dict[str, Any], refused: dict[str, str], labels: bool, error: MondayError
     ) -> list[Answer]:
         """monday.com takes all the values of a change or none: find the one it refuses, and write the others."""
         if len(members) == 1:

@@ -189,9 +189,9 @@ class Failure:
         """One word for statistics and log lines."""
         return _judge(self)[1]
 
-    def exception(self, message: str = "") -> MondayError:
-        """The error of the tool's family that says the same."""
-        remedy = self.remedy
+    def exception(self, message: str = "", remedy: Remedy | None = None) -> MondayError:
+        """The error of the tool's family that says the same; `remedy` when more is known than the answer tells."""
+        remedy = remedy or self.remedy
         return EXCEPTIONS[remedy](
             message or sentence(self),
             hint=HINTS.get(remedy, ""),

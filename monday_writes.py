@@ -82,14 +82,16 @@ def answer_by_alias(answer: Answer, aliases: Sequence[str]) -> MutationAnswer:
     """Which alias succeeded and which failed, and why; an error of no alias in particular is raised."""
     data = {alias: value for alias, value in (answer.data or {}).items() if alias != "complexity"}
     names = aliases or list(data)
-    errors: dict[str, MondayError] = {}
+    failures: dict[str, Failure] = {}
     for failure in answer.failures:
         alias = str(failure.path[0]) if failure.path else ""
         if alias not in names:
             if len(names) != 1 or failure.remedy not in (Remedy.RECORD, Remedy.GONE):
                 raise gravest(answer.failures).exception()
             alias = names[0]
-        errors[alias] = _of_alias(failure)
+        failures[alias] = failure
+    others = any(data.get(alias) is not None for alias in names if alias not in failures)
+    errors = {alias: _of_alias(failure, others) for alias, failure in failures.items()}
     for alias in names:
         if data.get(alias) is None and alias not in errors:
             errors[alias] = OutcomeUnknown(
@@ -98,10 +100,15 @@ def answer_by_alias(answer: Answer, aliases: Sequence[str]) -> MutationAnswer:
     return MutationAnswer({a: v for a, v in data.items() if a not in errors}, errors, answer.replayed)
 
 
-def _of_alias(failure: Failure) -> MondayError:
-    """Below the alias the mutation itself went through and only its answer could not be read."""
+def _of_alias(failure: Failure, others: bool) -> MondayError:
+    """Below the alias the mutation itself went through and only its answer could not be read.
+
+    Whoever may write the `others` lacks a right on this item or one of its columns, not the right to write.
+    """
     if len(failure.path) > 1 or failure.remedy is Remedy.AGAIN:
         return unknown(failure)
+    if others and failure.remedy is Remedy.REFUSED:
+        return failure.exception(remedy=Remedy.RECORD)
     return failure.exception()
 
 

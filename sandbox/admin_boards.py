@@ -21,6 +21,7 @@ class BoardCalls:
             "boards/snapshot": self.snapshot, "boards/create": self.create, "boards/set": self.set,
             "columns/add": self.column_add, "columns/rename": self.column_rename, "columns/delete": self.column_delete,
             "columns/retype": self.column_retype, "columns/settings": self.column_settings,
+            "columns/restrict": self.column_restrict,
             "labels/rename": self.label_rename, "labels/add": self.label_add, "labels/deactivate": self.label_off,
             "groups/add": self.group_add, "groups/rename": self.group_rename, "groups/remove": self.group_remove,
             "users/add": self.user_add, "users/set": self.user_set, "tokens/add": self.token_add,
@@ -91,6 +92,10 @@ class BoardCalls:
         board.columns[column_id] = made_column(id=column_id, title=column.title, type=type)
         self._schema_changed(board_id, "change_column_settings", column_id)
         return {"id": column_id, "type": type}
+
+    def column_restrict(self, board_id: Any, column_id: str, restricted: bool = True) -> dict[str, Any]:
+        self.column(board_id, column_id).restricted = restricted
+        return {"column_id": column_id, "restricted": restricted}
 
     def column_settings(self, board_id: Any, column_id: str, **settings: Any) -> dict[str, Any]:
         column = self.column(board_id, column_id)

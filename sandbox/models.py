@@ -69,6 +69,8 @@ class Column:
     description: str | None = None
     width: int | None = None
     revision: int = 1
+    restricted: bool = False
+    """The token's user may see it and not edit it."""
 
     def label(self, number: int) -> Label | None:
         return next((label for label in self.labels if label.id == number), None)

@@ -53,6 +53,8 @@ def check_many(call: Call, board: Board, item: Item | None, text: str | None, cr
                 checked.name = check_name(as_name(sent))
             continue
         column = board.columns[column_id]
+        if column.restricted:
+            raise MondayError("USER_UNAUTHORIZED", "User unauthorized to perform action", status=403)
         checked.cells[column_id] = check_one(call, column, item, sent, bool(create_labels), checked, True)
     return checked
 

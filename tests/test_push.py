@@ -10,7 +10,7 @@ import pytest
 
 from column_types import COLUMN_TYPES
 from db_connector import Database
-from errors import DailyLimitReached
+from errors import DailyLimitReached, MondayRefused
 from tests.pushing import THINGS, Bench, bench_of, text_of
 
 EVERYTHING = "7810000303"
@@ -306,6 +306,35 @@ def test_one_failure_on_the_way_changes_nothing_about_the_outcome(bench: Bench, 
     bench.sql("update things set note = 'edited'")
     bench.push()
     bench.must_be_equal()
+
+
+@pytest.mark.parametrize("rows", [1, 60])
+def test_a_column_that_the_token_may_not_edit_costs_its_field_only(bench: Bench, rows: int) -> None:
+    bench.sandbox.admin("columns/restrict", board_id=bench.board, column_id="status")
+    bench.insert(rows, state="'Done'")
+    report = bench.push()
+    assert (report.to_monday.created, report.errors) == (rows, rows)
+    bench.sql("update things set note = 'edited', state = 'Stuck'")
+    bench.retry()
+    report = bench.push()
+    assert (report.to_monday.updated, report.errors) == (rows, rows)
+    assert bench.shown("text") == ["edited"] * rows
+    bench.sandbox.admin("columns/restrict", board_id=bench.board, column_id="status", restricted=False)
+    bench.retry()
+    bench.push()
+    bench.must_be_equal()
+
+
+def test_a_token_that_may_not_write_at_all_is_told_at_once(bench: Bench) -> None:
+    bench.insert(60)
+    bench.push()
+    bench.sandbox.admin("columns/restrict", board_id=bench.board, column_id="status")
+    bench.sandbox.admin("columns/restrict", board_id=bench.board, column_id="text")
+    bench.writes()
+    bench.sql("update things set note = 'edited', state = 'Stuck'")
+    with pytest.raises(MondayRefused):
+        bench.push()
+    assert bench.writes() <= 4
 
 
 def test_a_change_whose_answer_never_comes_is_kept(bench: Bench) -> None:

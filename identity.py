@@ -7,17 +7,20 @@ the mapping's match field names. What cannot be told is reported, never guessed.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from column_types import dumps, loads_exact
 from db_connector import Transaction
 from mapping import Mapping
-from models import Value
+from models import Item, Value
 from record_store import Holder, RecordStore
 from sync_state import Link, SyncState
 from sync_task import Batch, Task
 
 LEFT_TO_PUSH = "a push may have made this item of a row; the next push finds out"
+SKEW = timedelta(minutes=1)
+"""How far monday.com's clock may lie behind PostgreSQL's."""
+SUSPECTED = "this item may have been made of a row in doubt: name it like the row if it was, archive it if not"
 AMBIGUOUS = "several rows or items have the same value in the match field"
 
 
@@ -86,13 +89,17 @@ class Identity:
         """Without a sync id column, an item may be one that a push has just made and knows nothing of yet."""
         if self.mapping.sync_id and self.mapping.sync_id[0] in self.store.bound.columns:
             return tasks
-        if all(task.link is not None for task in tasks) or not (names := self.state.names_in_doubt(tx)):
+        if all(task.link is not None for task in tasks):
+            return tasks
+        names, since = self.state.names_in_doubt(tx)
+        if not names:
             return tasks
         kept = []
         for task in tasks:
-            suspected = task.skip is not None and task.skip.reason == LEFT_TO_PUSH
-            if task.link is None and (suspected or task.item.name in names):
-                _skip(task, LEFT_TO_PUSH, task.item.id, batch)
+            suspected = task.skip is not None and task.skip.reason == SUSPECTED
+            unknown = task.item.name in names or (since is not None and made_since(task.item, since))
+            if task.link is None and (suspected or unknown):
+                _skip(task, SUSPECTED if suspected else LEFT_TO_PUSH, task.item.id, batch)
             else:
                 kept.append(task)
         return kept
@@ -164,6 +171,12 @@ class Identity:
                 _skip(task, f"{AMBIGUOUS} ({name})", value, batch)
                 tasks = [one for one in tasks if one is not task]
         return tasks
+
+
+def made_since(item: Item, moment: datetime) -> bool:
+    """Whether an item is that young, by monday.com's clock; one that does not say may be."""
+    made = item.created_at and datetime.fromisoformat(item.created_at.replace("Z", "+00:00"))
+    return not made or made >= moment - SKEW
 
 
 def match_key(value: Value) -> str:

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterator, Sequence
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from errors import QueryRejected, RecordRefused
-from identity import LEFT_TO_PUSH
+from identity import SUSPECTED, made_since
 from item_import import ItemImport
 from models import Item
 from sync_state import Intent, LogEntry
@@ -25,8 +24,6 @@ log = logging.getLogger("monday_sync")
 
 PAUSES_S = (5.0, 10.0, 20.0, 40.0)
 """Together longer than monday.com works on one call, and than its filtered reads lag behind."""
-SKEW = timedelta(minutes=1)
-"""How far monday.com's clock may lie behind PostgreSQL's."""
 IN_DOUBT = "an item that is there may be the one made of this row: give it the name of the row if it is, archive it if not"
 
 
@@ -145,10 +142,9 @@ class Recovery:
         self.creation.forget(intent, [root_id for root_id in left if root_id not in doubtful])
 
     def _suspects(self, intent: Intent) -> list[Item]:
-        since = intent.created_at - SKEW if intent.created_at else None
         young: list[Item] = []
         for page in self.sync.monday.pages(self.sync.board.id, self.bound.column_ids, self.bound.selection):
-            young += [item for item in page.items if since is None or (made := _moment(item)) is None or made >= since]
+            young += [item for item in page.items if intent.created_at is None or made_since(item, intent.created_at)]
         with self.db.transaction(read_only=True) as tx:
             linked = self.state.find(tx, [(item.id, "") for item in young]).links
         return self._of_our_own([item for item in young if item.id not in linked])
@@ -167,7 +163,7 @@ class Recovery:
         self.sync.report.set_aside += len(doubtful)
         with self.db.transaction() as tx:
             news = self.state.doubt(tx, doubtful, IN_DOUBT)
-            self.state.skip(tx, [(item.id, LEFT_TO_PUSH, item.id, "") for item in suspects])
+            self.state.skip(tx, [(item.id, SUSPECTED, item.id, "") for item in suspects])
             self.state.log(tx, [LogEntry("create", "error", IN_DOUBT, None, root_id) for root_id in news])
 
     # Imports
@@ -241,7 +237,3 @@ def only_ones(rows: dict[str, str], items: Sequence[Item]) -> dict[str, Item]:
     for item in items:
         same.setdefault(item.name, []).append(item)
     return {ids[0]: same[name][0] for name, ids in named.items() if len(ids) == 1 and len(same.get(name, ())) == 1}
-
-
-def _moment(item: Item) -> datetime | None:
-    return datetime.fromisoformat(item.created_at.replace("Z", "+00:00")) if item.created_at else None

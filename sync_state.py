@@ -443,16 +443,20 @@ class SyncState:
         )
         return [row[0] for row in rows]
 
-    def names_in_doubt(self, tx: Transaction) -> set[str]:
-        """The names under which a push may just have made items that no link knows yet."""
+    def names_in_doubt(self, tx: Transaction) -> tuple[set[str], datetime | None]:
+        """The names under which a push may just have made items that no link knows yet.
+
+        And since when, as long as no push has looked for them: somebody may have renamed them.
+        """
         rows = tx.rows(
-            "select r ->> 'name' from sync_intents as i, jsonb_array_elements(i.document -> 'rows') as r"
+            "select r ->> 'name', case when l.sync_status = 'creating' then i.created_at end"
+            " from sync_intents as i, jsonb_array_elements(i.document -> 'rows') as r"
             " join sync_mapping as l on l.entity_type = %(type)s and l.entity_id = r ->> 'entity_id'"
             " where i.entity_type = %(type)s and i.monday_board_id = %(board)s and l.intent_key = i.key"
             " and l.monday_id is null",
             {"type": self.entity_type, "board": self.board_id},
         )
-        return {row[0] for row in rows}
+        return {row[0] for row in rows}, min((row[1] for row in rows if row[1] is not None), default=None)
 
     def refuse_creation(self, tx: Transaction, entity_id: str, message: str) -> bool:
         """Note that no item could be made of a row; whether it is set aside now."""

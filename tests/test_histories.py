@@ -270,3 +270,15 @@ def test_a_copy_of_an_item_that_went_before_anybody_knew_of_it_is_an_item_of_its
         h.sql_edit("C1", h.profile.field("title"), 0)
 
     h.quiet()
+
+
+def test_an_item_that_somebody_renamed_before_anybody_knew_of_it_is_left_to_the_push(history):
+    h = history(sync_id=False)
+    h.sql_create({})
+    with h.pipe():
+        h.run_killed("push", 2, "after")
+    h.monday_edit("C1", h.profile.field("title"), 0)
+    h.monday_create({})
+    h.run("pull")
+
+    h.quiet()

@@ -236,7 +236,7 @@ class Creation:
         """What both sides agree on, by what was sent and what the item shows; and the fields it is still owed."""
         kinds = self.bound.kinds
         sent = {name: from_json(kinds[name], value) for name, value in row["record"].items() if name in kinds}
-        shown = self.bound.read(item).record
+        shown = self.bound.read(item, sent).record
         agreed: Record = {}
         owed: list[str] = []
         for name in self.bound.fields:

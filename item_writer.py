@@ -171,7 +171,8 @@ class ItemWriter:
     def _answer(self, one: Outgoing, item: Item, refused: dict[str, str]) -> Answer:
         """What was sent and taken. A field that still shows what it showed before was not."""
         try:
-            before, after = self.bound.read(one.item).record, self.bound.read(item).record
+            # A line may not fall apart again into the parts that it was made of; what was sent tells what it holds.
+            before, after = self.bound.read(one.item).record, self.bound.read(item, one.wanted).record
         except CellError:
             before, after = {}, {}
         sent: Record = {}

@@ -335,7 +335,8 @@ class Engine:
         if task.link is not None:
             task.base_monday, task.base_postgres = task.link.images(self.bound.kinds)
         try:
-            task.record = self.bound.read(task.item, task.base_monday or None).record
+            known = {**task.base_monday, **answer.sent} if answer is not None else task.base_monday
+            task.record = self.bound.read(task.item, known or None).record
         except CellError as exc:
             batch.report.errors += 1
             if task.skip is None or not task.skip.same_hash:

@@ -238,6 +238,47 @@ def test_a_name_cannot_be_cleared(bench: Bench) -> None:
     assert (bench.shown("name"), bench.shown("text")) == (["Thing 1"], ["kept"])
 
 
+# Addresses
+
+
+@pytest.fixture
+def places(db: Database, database_url: str, tmp_path: Path) -> Iterator[Bench]:
+    mapping = things_with("""
+  - {column: name, field: title}
+  - {column: text, fields: [street, city, state, zip, country], transform: address_parts}
+""")
+    table = (
+        "create table things (id uuid primary key default gen_random_uuid(), monday_id text, title text, street text,"
+        " city text, state text, zip text, country text, archived_at timestamptz,"
+        " created_at timestamptz not null default now(), updated_at timestamptz default now())"
+    )
+    with bench_of(db, database_url, tmp_path, mapping, table) as one:
+        one.install_triggers()
+        yield one
+
+
+@pytest.mark.parametrize("street, city, zip, country, line", [
+    ("Hauptstr. 1", "München", "80331", "Germany", "Hauptstr. 1, München, 80331, Germany"),
+    (None, "Dallas", None, None, "Dallas"),
+    ("5 Elm St", "Paris", None, "France", "5 Elm St, Paris, France"),
+])  # fmt: skip
+def test_parts_whose_line_cannot_be_taken_apart_again_stay_as_they_are(
+    places: Bench, street: str | None, city: str, zip: str | None, country: str | None, line: str
+) -> None:
+    parts = (street, city, zip, country)
+    places.sql("insert into things (title, street, city, zip, country) values ('Made', %s, %s, %s, %s)", *parts)
+    places.sql("insert into things (title) values ('Changed')")
+    assert places.push("both").errors == 0
+    places.sql("update things set street = %s, city = %s, zip = %s, country = %s where title = 'Changed'", *parts)
+    report = places.push("both")
+    assert (places.shown("text"), report.errors, report.to_postgres.updated) == ([line, line], 0, 0)
+    places.writes()
+    again = places.push("both", full=True)
+    assert (places.writes(), again.changes, again.errors) == (0, 0, 0)
+    rows = places.sql("select street, city, zip, country from things")
+    assert [tuple(row.values()) for row in rows] == [parts, parts]
+
+
 # Read-only fields
 
 

@@ -278,8 +278,8 @@ class AddressFields:
             return (None,) * len(self.kinds)
         known = tuple(before[self.raw :]) if before is not None else ()
         if before is not None and any(known):
-            line = before[0] if self.raw else format_address(_address_of(known))
-            if _alike(line, text):
+            lines = [format_address(_address_of(known)), *before[: self.raw]]
+            if any(line and _alike(line, text) for line in lines):
                 return (text, *known) if self.raw else known
         return self._apart(text)
 
@@ -316,7 +316,7 @@ class AddressObject:
             return (None,)
         own = self._own(cells)
         was = before[0] if before is not None else None
-        if isinstance(was, Mapping) and len(was) > 1 and self._unchanged(cells[0], own, was):
+        if isinstance(was, Mapping) and len(was) > 1 and self._still(cells[0], own, was):
             made = {"raw": cells[0], **{part: was.get(part) for part in OBJECT_PARTS}}
         else:
             found = PARSER.parse(_trimmed(cells[0]))
@@ -331,10 +331,18 @@ class AddressObject:
             own["state"] = state_code(own["state"]) or own["state"]
         return own
 
+    def _still(self, raw: Value, own: Mapping[str, str], was: Mapping[str, Any]) -> bool:
+        return self._unchanged(raw, own, was) or self._made_of(raw, own, was)
+
     def _unchanged(self, raw: Value, own: Mapping[str, str], was: Mapping[str, Any]) -> bool:
         """With every part in a column of its own, only the street and the country came out of the line."""
         parts_same = all(_alike(own.get(part), was.get(part)) for part in OWN_COLUMNS)
         return len(own) == len(OWN_COLUMNS) and parts_same and _alike(raw, was.get("raw"))
+
+    def _made_of(self, raw: Value, own: Mapping[str, str], was: Mapping[str, Any]) -> bool:
+        """The line was put together from these parts, whether or not it can be taken apart again."""
+        line = format_address(Address(*(_trimmed(was.get(part)) or None for part in OBJECT_PARTS)))
+        return bool(line) and _alike(line, raw) and all(_alike(told, was.get(part)) for part, told in own.items())
 
     def write(self, fields: Values, agreed: Values | None, cells: Values) -> Made:
         names = ("raw", *OBJECT_PARTS)

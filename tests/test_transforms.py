@@ -263,6 +263,15 @@ def test_an_unchanged_address_is_not_parsed_again():
     assert PARSER.parsed == parsed + 1
 
 
+def test_a_line_that_was_made_of_known_parts_is_those_parts_again():
+    line, parts = "Hauptstr. 1, München, 80331, Germany", ("Hauptstr. 1", "München", None, "80331", "Germany")
+    assert make_transform("address", fields=6).read((line,), ("another line before", *parts)) == (line, *parts)
+    known = {"street": "Hauptstr. 1", "city": "München", "postal_code": "80331", "country": "Germany"}
+    transform = make_transform("address_object", columns=4)
+    assert transform.read((line, "München", None, None), (known,)) == ({"raw": line, **known},)
+    assert "street" not in transform.read((line, "Berlin", None, None), (known,))[0]
+
+
 # --- The address as an object ---------------------------------------------------------------------------------------
 
 

@@ -180,7 +180,9 @@ class BoardSync:
     def count_leftovers(self) -> None:
         """What waits for a person counts in every run until somebody has dealt with it."""
         table, key = table_name(self.mapping.table), identifier(self.mapping.primary_key)
-        with self.db.transaction(read_only=True) as tx:
+        with self.db.transaction(read_only=self.options.dry_run) as tx:
+            if not self.options.dry_run:
+                self.state.forget_unmade(tx, table, key)
             stranded, aside, pausing = self.state.leftovers(tx, table, key, is_archived(self.mapping, "t"))
         self.report.held += stranded - self._stranded
         self._stranded = stranded

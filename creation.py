@@ -41,6 +41,8 @@ class NewItem:
     name: str
     values: str
     record: Record
+    parent: str = ""
+    """The item that a subitem is to stand under."""
     unsent: tuple[str, ...] = ()
     """Fields that do not go along: monday.com would refuse the item for their sake."""
     new_labels: tuple[str, ...] = ()
@@ -66,11 +68,11 @@ class Creation:
 
     def create(self, root_ids: Sequence[str]) -> None:
         """Make an item of each of these rows that has none."""
-        if self.sync_id and self._imports and len(root_ids) >= IMPORT_FROM:
+        if self.sync_id and self._imports and len(root_ids) >= IMPORT_FROM and not self.sync.mapping.parent_field:
             root_ids = self._import(root_ids)
         size = self.sync.options.batch_size
         for start in range(0, len(root_ids), size):
-            rows = self._new_items(root_ids[start : start + size])
+            rows = self._with_parents(self._new_items(root_ids[start : start + size]))
             for numbers in batches([size_of(_variables(row, self.group())) for row in rows]):
                 self._create_document([rows[number] for number in numbers])
 
@@ -103,9 +105,18 @@ class Creation:
             (name or f"{kind} {stored.root_id[:8]}")[:NAME_LENGTH],
             self._values(stored.root_id, members),
             stored.record,
+            str(stored.record.get(self.sync.mapping.parent_field or "") or ""),
             tuple(unsent),
             tuple(new_labels),
         )
+
+    def _with_parents(self, rows: list[NewItem]) -> list[NewItem]:
+        """Where items stand under others, those that name none cannot be made."""
+        if self.sync.mapping.parent_field is None:
+            return rows
+        if lost := [row.root_id for row in rows if not row.parent]:
+            self._refuse(lost, RecordRefused(f"A subitem needs a parent: {self.sync.mapping.parent_field} is empty."))
+        return [row for row in rows if row.parent]
 
     def _values(self, root_id: str, members: dict[str, Any]) -> str:
         filled = {column: value for column, value in members.items() if value is not None}
@@ -140,7 +151,7 @@ class Creation:
         sent = kind == "aliases"
         listed = [
             {"entity_id": row.root_id, "name": row.name, "values": row.values if sent else "", "record": row.record,
-             "unsent": [*row.unsent, *(() if sent else row.new_labels)], "hash": _hash(row)}
+             "parent": row.parent, "unsent": [*row.unsent, *(() if sent else row.new_labels)], "hash": _hash(row)}
             for row in rows
         ]  # fmt: skip
         intent = Intent(str(uuid.uuid4()), kind, {**document, "rows": listed})
@@ -160,10 +171,11 @@ class Creation:
 
         Returned is whether it was refused as a whole, for the sake of a row that monday.com does not name.
         """
-        document = intent.document
-        outcomes = self.sync.monday.create_items(
+        document, monday = intent.document, self.sync.monday
+        below = self.sync.mapping.parent_field is not None
+        outcomes = (monday.create_subitems if below else monday.create_items)(
             self.sync.board.id,
-            [(row["name"], document["group"], row["values"]) for row in document["rows"]],
+            [(row["name"], row["parent"] if below else document["group"], row["values"]) for row in document["rows"]],
             intent.key,
             create_labels=document["labels"],
             columns=document["columns"],
@@ -215,8 +227,10 @@ class Creation:
         answers, outgoing = [], []
         for root_id, item in here.items():
             agreed, owed = self._agreed(intent, rows[root_id], item)
+            if root_id in gone:
+                agreed, owed = self.bound.read(item, agreed).record, ()  # what monday.com adds is nobody's edit
             answers.append(Answer(item, root_id, agreed, made_under=intent.key))
-            if owed and root_id not in leaving:
+            if owed:
                 outgoing.append(Outgoing(item, root_id, stored[root_id].record, agreed, owed))
         self.sync.engine.settle(answers, created=True)
         self.sync.report.created += len(here)
@@ -271,7 +285,10 @@ class Creation:
             self._refuse([root_id], refused[root_id])
         if bare:
             fields = tuple(self.bound.fields)
-            again = [NewItem(row["entity_id"], row["name"], plain[row["entity_id"]], row["record"], fields) for row in bare]
+            again = [
+                NewItem(row["entity_id"], row["name"], plain[row["entity_id"]], row["record"], row["parent"], fields)
+                for row in bare
+            ]
             self._create_document(again, instead_of=intent)
 
     def _refuse(self, root_ids: Sequence[str], error: MondayError) -> None:

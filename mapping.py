@@ -152,6 +152,12 @@ class Mapping:
         return hashlib.blake2b(shape.encode(), digest_size=8).hexdigest()
 
     @cached_property
+    def parent_field(self) -> str | None:
+        """Of subitems, the field that holds the id of the item that one stands under."""
+        named = (binding.fields[0] for binding in self.bindings if binding.columns == (PARENT,))
+        return next(named, None) if self.subitems_of else None
+
+    @cached_property
     def order(self) -> tuple[tuple[Related, ...], ...]:
         """The related rows in the order they can be written; rows of one table with one set of keys go together."""
         steps: list[tuple[Related, ...]] = []

@@ -282,6 +282,14 @@ CREATE_ITEMS = ManyMutation(
     " create_labels_if_missing: $labels)",
 )
 
+CREATE_SUBITEMS = ManyMutation(
+    "CreateSubitems",
+    "$labels: Boolean",
+    "$parent_N: ID!, $name_N: String!, $values_N: JSON",
+    "create_subitem(parent_item_id: $parent_N, item_name: $name_N, column_values: $values_N,"
+    " create_labels_if_missing: $labels)",
+)
+
 ARCHIVE_ITEMS = ManyMutation("ArchiveItems", "", "$item_N: ID!", "archive_item(item_id: $item_N)")
 DELETE_ITEMS = ManyMutation("DeleteItems", "", "$item_N: ID!", "delete_item(item_id: $item_N)")
 

@@ -27,6 +27,7 @@ from monday_queries import (
     CELL,
     CHANGE_ITEMS,
     CREATE_ITEMS,
+    CREATE_SUBITEMS,
     DELETE_ITEMS,
     ManyMutation,
     Request,
@@ -225,6 +226,23 @@ class ItemWrites(Conversation):
         asked = tuple(written) if columns is None else tuple(columns)
         return self._write(
             Many(CREATE_ITEMS, many, _key(key), common, str(board_id), asked, selection, repeatable=False)
+        )
+
+    def create_subitems(
+        self,
+        board_id: str | int,
+        rows: Sequence[tuple[str, str, str]],
+        key: str | None = None,
+        *,
+        create_labels: bool = False,
+        columns: Sequence[str] = (),
+        selection: str = CELL,
+    ) -> list[Outcome]:
+        """The same on a board of subitems, from (name, id of the parent item, text of the cells)."""
+        many = [{"name": name, "parent": parent, "values": values} for name, parent, values in rows]
+        labels = {"labels": create_labels}
+        return self._write(
+            Many(CREATE_SUBITEMS, many, _key(key), labels, str(board_id), tuple(columns), selection, repeatable=False)
         )
 
     def archive_items(self, board_id: str | int, ids: Sequence[str | int], key: str | None = None) -> list[Outcome]:

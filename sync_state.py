@@ -467,6 +467,15 @@ class SyncState:
         )
         return self.refused(tx, entity_id, message)
 
+    def forget_unmade(self, tx: Transaction, table: Composable, key: Composable) -> None:
+        """Rows that never became items and are not there any more are no trouble."""
+        statement = compose(
+            "delete from sync_mapping as l where entity_type = %s and monday_id is null and intent_key is null"
+            " and not exists (select from {table} as t where t.{key}::text = l.entity_id)",
+            table=table, key=key,
+        )  # fmt: skip
+        tx.execute(statement, (self.entity_type,))
+
     def unlinked(self, tx: Transaction, entity_ids: Sequence[str]) -> set[str]:
         """Of these root rows, those that no living item has."""
         rows = tx.rows(

@@ -105,6 +105,27 @@ def test_subitems_are_a_table_under_their_parents(everything: Deployment) -> Non
     assert everything.rows("planning_subitems")[0]["Text"] == "anew"
 
 
+def test_a_row_that_sql_inserts_below_becomes_a_subitem_of_its_parent(everything: Deployment) -> None:
+    everything.deploy("--subitems", board=str(EVERYTHING))
+    for name in ("planning", "planning_subitems"):
+        everything.set("direction", "bidirectional", name=name)
+    everything.cli("setup", "--entity", "planning_subitems")
+    parent = everything.rows("planning_subitems")[0]["Parent item ID"]
+    everything.sql(
+        "insert into planning_subitems ({name}, {parent}, {note})"
+        f" values ('Below', {parent}, 'by SQL'), ('Lost', null, 'by SQL')",
+        name="Name", parent="Parent item ID", note="Text",
+    )  # fmt: skip
+    told = everything.json("run", "--entity", "planning_subitems", code=3)["entities"][0]
+    assert (told["to_monday"]["created"], told["errors"]) == (1, 1)
+    made = next(one for one in everything.rows("planning_subitems") if one["Name"] == "Below")
+    assert made["Parent item ID"] == parent
+    assert everything.json("run", "--entity", "planning_subitems", code=3)["entities"][0]["to_monday"]["created"] == 0
+    everything.sql("delete from planning_subitems where {name} = 'Lost'", name="Name")
+    quiet = everything.pull("planning_subitems")
+    assert (quiet["updated"], quiet["errors"]) == (0, 0)
+
+
 def test_a_board_without_items_is_an_empty_table_that_fills(world: Deployment) -> None:
     world.board(*PLAIN, items=0)
     world.deploy()

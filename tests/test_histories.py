@@ -282,3 +282,18 @@ def test_an_item_that_somebody_renamed_before_anybody_knew_of_it_is_left_to_the_
     h.run("pull")
 
     h.quiet()
+
+
+@pytest.mark.parametrize("row_removed", ["archive", "ignore"])
+def test_a_row_that_was_archived_before_its_item_was_made_is_not_brought_back_by_what_monday_adds(history, row_removed):
+    h = history(profile="projects", row_removed=row_removed)  # a new project shows a stage
+    h.monday_create({})
+    h.run()
+    h.sql_create({})
+    with h.pipe():
+        h.run_killed("both", 5, "before")
+    h.sql_remove("C2", "archive")
+
+    h.quiet()
+
+    assert h.row("C2")["archived"]

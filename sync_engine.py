@@ -453,8 +453,11 @@ class Engine:
         )
 
     def _follow_removal(self, task: Task, rules: Rules, batch: Batch) -> None:
+        if self.mapping.on_row_removed == "ignore":
+            task.plan.base_monday, task.plan.base_postgres = dict(task.base_monday), dict(task.base_postgres)
+            return
         task.removes_item = True
-        if rules.write_monday and self.mapping.on_row_removed != "ignore":
+        if rules.write_monday:
             batch.removals.append(Removal(task.item.id, str(task.link.entity_id if task.link else "")))
 
     def _decide_both(self, task: Task, rules: Rules, batch: Batch) -> None:

@@ -121,6 +121,7 @@ class BoardSync:
             first=self.options.first,
             dry_run=self.options.dry_run,
             run_started=now,
+            server_time=self.monday.server_time,
             write_postgres=writes[0] and self.mapping.direction in TO_POSTGRES,
             write_monday=writes[1] and self.mapping.direction in TO_MONDAY,
             unify=self.options.unify,

@@ -18,10 +18,10 @@ from sync_state import Link, SyncState
 from sync_task import Batch, Task
 
 LEFT_TO_PUSH = "a push may have made this item of a row; the next push finds out"
-SKEW = timedelta(minutes=1)
-"""How far monday.com's clock may lie behind PostgreSQL's."""
 SUSPECTED = "this item may have been made of a row in doubt: name it like the row if it was, archive it if not"
 AMBIGUOUS = "several rows or items have the same value in the match field"
+SKEW = timedelta(minutes=1)
+"""How much an age that is told by one clock may differ by another."""
 
 
 class Identity:
@@ -29,12 +29,13 @@ class Identity:
 
     def __init__(
         self, mapping: Mapping, store: RecordStore, state: SyncState, started: datetime | None,
-        sync_id: Callable[[Task], str | None],
+        server_time: Callable[[], datetime], sync_id: Callable[[Task], str | None],
     ) -> None:  # fmt: skip
         self.mapping = mapping
         self.store = store
         self.state = state
         self.started = started
+        self.server_time = server_time
         self.sync_id = sync_id
 
     def settle(self, tx: Transaction, tasks: list[Task], batch: Batch) -> list[Task]:
@@ -91,9 +92,10 @@ class Identity:
             return tasks
         if all(task.link is not None for task in tasks):
             return tasks
-        names, since = self.state.names_in_doubt(tx)
+        names, begun, age = self.state.names_in_doubt(tx)
         if not names:
             return tasks
+        since = begun and earlier(begun, age, self.server_time())
         kept = []
         for task in tasks:
             suspected = task.skip is not None and task.skip.reason == SUSPECTED
@@ -171,6 +173,11 @@ class Identity:
                 _skip(task, f"{AMBIGUOUS} ({name})", value, batch)
                 tasks = [one for one in tasks if one is not task]
         return tasks
+
+
+def earlier(begun: datetime, age: timedelta, now: datetime) -> datetime:
+    """When something began by PostgreSQL's clock, or by monday.com's: they need not agree, and either may be set."""
+    return min(begun, now - age)
 
 
 def made_since(item: Item, moment: datetime) -> bool:

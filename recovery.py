@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from errors import QueryRejected, RecordRefused
-from identity import SUSPECTED, made_since
+from identity import SUSPECTED, earlier, made_since
 from item_import import ItemImport
 from models import Item
 from sync_state import Intent, LogEntry
@@ -142,9 +142,10 @@ class Recovery:
         self.creation.forget(intent, [root_id for root_id in left if root_id not in doubtful])
 
     def _suspects(self, intent: Intent) -> list[Item]:
+        since = intent.created_at and earlier(intent.created_at, intent.age, self.sync.monday.server_time())
         young: list[Item] = []
         for page in self.sync.monday.pages(self.sync.board.id, self.bound.column_ids, self.bound.selection):
-            young += [item for item in page.items if intent.created_at is None or made_since(item, intent.created_at)]
+            young += [item for item in page.items if since is None or made_since(item, since)]
         with self.db.transaction(read_only=True) as tx:
             linked = self.state.find(tx, [(item.id, "") for item in young]).links
         return self._of_our_own([item for item in young if item.id not in linked])

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timezone
 from functools import cache
 
 import change_queue
@@ -49,6 +49,8 @@ class Options:
     """The rule for what differs when item and row first meet; without one it is held."""
     dry_run: bool = False
     run_started: datetime | None = None
+    server_time: Callable[[], datetime] = lambda: datetime.now(timezone.utc)
+    """Now, by the clock of monday.com."""
     write_postgres: bool = True
     write_monday: bool = False
     unify: bool = False
@@ -102,7 +104,9 @@ class Engine:
         self.options = options
         self.report = EntityReport(self.mapping.entity, state.board_id)
         self.plans: list[str] = []
-        self.identity = Identity(self.mapping, store, state, options.run_started, self._sync_id)
+        self.identity = Identity(
+            self.mapping, store, state, options.run_started, options.server_time, self._sync_id
+        )
         self.dates: dict[str, datetime] = {}
         """When root rows were changed by SQL, as the outbox tells; filled by whoever reads it."""
         self.choices: dict[str, dict[str, Choice]] = {}

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from column_types import dumps, from_json, is_empty
@@ -113,13 +113,14 @@ class Removal:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A document in which items are, or were, about to be created; since when, by the database's clock."""
+    """A document in which items are, or were, about to be created; since when and how long, by the database's clock."""
 
     key: str
     kind: str
     document: dict[str, Any]
     job_id: str | None = None
     created_at: datetime | None = None
+    age: timedelta = timedelta()
 
 
 @dataclass(frozen=True, slots=True)
@@ -378,7 +379,7 @@ class SyncState:
     def intents(self, tx: Transaction) -> list[Intent]:
         """The documents that are in doubt, oldest first."""
         rows = tx.rows(
-            "select key, kind, document, job_id, created_at from sync_intents"
+            "select key, kind, document, job_id, created_at, now() - created_at from sync_intents"
             " where entity_type = %s and monday_board_id = %s order by created_at, key",
             (self.entity_type, self.board_id),
         )
@@ -443,20 +444,22 @@ class SyncState:
         )
         return [row[0] for row in rows]
 
-    def names_in_doubt(self, tx: Transaction) -> tuple[set[str], datetime | None]:
+    def names_in_doubt(self, tx: Transaction) -> tuple[set[str], datetime | None, timedelta]:
         """The names under which a push may just have made items that no link knows yet.
 
-        And since when, as long as no push has looked for them: somebody may have renamed them.
+        And since when and how long, unless a push has looked for them: somebody may have renamed them.
         """
         rows = tx.rows(
-            "select r ->> 'name', case when l.sync_status = 'creating' then i.created_at end"
+            "select r ->> 'name', case when l.sync_status = 'creating' then i.created_at end, now() - i.created_at"
             " from sync_intents as i, jsonb_array_elements(i.document -> 'rows') as r"
             " join sync_mapping as l on l.entity_type = %(type)s and l.entity_id = r ->> 'entity_id'"
             " where i.entity_type = %(type)s and i.monday_board_id = %(board)s and l.intent_key = i.key"
             " and l.monday_id is null",
             {"type": self.entity_type, "board": self.board_id},
         )
-        return {row[0] for row in rows}, min((row[1] for row in rows if row[1] is not None), default=None)
+        ages = {row[1]: row[2] for row in rows if row[1] is not None}
+        since = min(ages, default=None)
+        return {row[0] for row in rows}, since, ages[since] if since else timedelta()
 
     def refuse_creation(self, tx: Transaction, entity_id: str, message: str) -> bool:
         """Note that no item could be made of a row; whether it is set aside now."""

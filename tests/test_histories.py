@@ -297,3 +297,15 @@ def test_a_row_that_was_archived_before_its_item_was_made_is_not_brought_back_by
     h.quiet()
 
     assert h.row("C2")["archived"]
+
+
+def test_a_made_item_is_looked_for_by_mondays_clock_however_far_it_is_off(history):
+    h = history(skew=-100_000, sync_id=False)
+    h.monday_create({})
+    h.run()
+    h.sql_create({})
+    with h.pipe():
+        h.run_killed("push", 2, "after")
+    h.pass_time(2000)  # monday.com has forgotten the key
+
+    h.quiet()

@@ -11,6 +11,7 @@ import logging
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from board_sync import BoardSync
@@ -59,6 +60,14 @@ class Creation:
         self.sync_id: str | None = column if column in self.bound.columns else None
         self._imports = True
         self._full: MondayError | None = None
+
+    @cached_property
+    def maker(self) -> str | None:
+        """The user in whose name items are made; None when the token may not ask."""
+        try:
+            return self.sync.monday.me().id
+        except MondayRefused:
+            return None
 
     def recover(self) -> None:
         """Bring every document in doubt to its end, before anything else is created."""
@@ -154,7 +163,7 @@ class Creation:
              "parent": row.parent, "unsent": [*row.unsent, *(() if sent else row.new_labels)], "hash": _hash(row)}
             for row in rows
         ]  # fmt: skip
-        intent = Intent(str(uuid.uuid4()), kind, {**document, "rows": listed})
+        intent = Intent(str(uuid.uuid4()), kind, {**document, "by": self.maker, "rows": listed})
         with self.db.transaction() as tx:
             if instead_of is not None:
                 self.state.release(tx, instead_of.key, [row.root_id for row in rows])

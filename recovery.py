@@ -56,14 +56,14 @@ class Recovery:
 
     def _recover(self, intent: Intent) -> None:
         wanted = self._open(intent)
-        found = self._look_up(wanted)
+        found = self._look_up(intent, wanted)
         if not found and len(wanted) == len(intent.document["rows"]):
             self._send_again(intent)
             return
         # Some of it was made, so the document must not be sent again: its key may be forgotten by now.
         self.creation.settle(intent, found)
         for _ in self._while_missing(intent, "An item that was just made may not be found yet.", found):
-            more = self._look_up(self._missing(intent, found))
+            more = self._look_up(intent, self._missing(intent, found))
             self.creation.settle(intent, more)
             found |= more
         # What was made and PostgreSQL does not take in stays in doubt: new again, it would be made twice.
@@ -81,7 +81,7 @@ class Recovery:
             self.creation.forget(intent)
             return
         # Refused again, and still nothing of it is there.
-        if spoilt and not (self._look_up(self._open(intent)) if self.sync_id else self._suspects(intent)):
+        if spoilt and not (self._look_up(intent, self._open(intent)) if self.sync_id else self._suspects(intent)):
             self.creation.send_one_by_one(intent)
 
     def _while_missing(self, intent: Intent, reason: str, found: Collection[str] = ()) -> Iterator[None]:
@@ -95,21 +95,22 @@ class Recovery:
 
     # By the sync id
 
-    def _look_up(self, wanted: Sequence[str]) -> dict[str, Item]:
+    def _look_up(self, intent: Intent, wanted: Sequence[str]) -> dict[str, Item]:
         """The items that carry the ids of these rows. What somebody else has made is a copy of one that is gone."""
         if not wanted:
             return {}
         items = self.sync.monday.find_by_text(
             self.sync.board.id, str(self.sync_id), wanted, self.bound.column_ids, self.bound.selection
         )
-        return self._first_made(self._of_our_own(items), set(wanted))
+        return self._first_made(self._made_by_us(intent, items), set(wanted))
 
-    def _of_our_own(self, items: Sequence[Item]) -> list[Item]:
-        """Those that the tool's own user has made."""
-        if not items:
-            return []
-        makers, me = self.sync.monday.makers([item.id for item in items]), self.sync.monday.me().id
-        return [item for item in items if makers.get(item.id, me) == me]
+    def _made_by_us(self, intent: Intent, items: Sequence[Item]) -> list[Item]:
+        """Those that were made in the name of the user who sent the document, whoever that is today."""
+        by = intent.document.get("by")
+        if not items or by is None:
+            return list(items)
+        makers = self.sync.monday.makers([item.id for item in items])
+        return [item for item in items if makers.get(item.id, by) == by]
 
     def _first_made(self, items: Sequence[Item], wanted: Collection[str]) -> dict[str, Item]:
         """By row id; of several items that carry the same one, somebody duplicated the first."""
@@ -148,7 +149,7 @@ class Recovery:
             young += [item for item in page.items if since is None or made_since(item, since)]
         with self.db.transaction(read_only=True) as tx:
             linked = self.state.find(tx, [(item.id, "") for item in young]).links
-        return self._of_our_own([item for item in young if item.id not in linked])
+        return self._made_by_us(intent, [item for item in young if item.id not in linked])
 
     def _was_aside(self, root_ids: Sequence[str]) -> bool:
         """Whether a person was asked about them: what was there has been dealt with, and is not to be answered again."""

@@ -205,13 +205,14 @@ class Doorman(Gateway):
         super().__init__(service)
         self._acts: dict[tuple[int, str], Callable[[], Any]] = {}
         self._count = 0
+        self._holding = b""
         self._guard = threading.Lock()
         self.failed: list[BaseException] = []
 
-    def expect(self, number: int, when: str, act: Callable[[], Any]) -> None:
-        """Do that `before` or `after` the request of that number, counted from now on."""
+    def expect(self, number: int, when: str, act: Callable[[], Any], holding: bytes = b"") -> None:
+        """Do that `before` or `after` the request of that number, of those that hold some text, counted from now on."""
         with self._guard:
-            self._count, self._acts = 0, {(number, when): act}
+            self._count, self._acts, self._holding = 0, {(number, when): act}, holding
 
     def forget(self) -> None:
         with self._guard:
@@ -219,8 +220,9 @@ class Doorman(Gateway):
 
     def answer(self, request: Request) -> Answer:
         with self._guard:
-            self._count += 1
-            number = self._count
+            counts = self._holding in request.body
+            self._count += counts
+            number = self._count if counts else 0
         if self._act(number, "before") is NEVER_ARRIVES:
             return Answer(502, b"", {}, end="close")
         answer = super().answer(request)
@@ -699,14 +701,19 @@ class History:
             return push_board(BoardSync(db, monday, self.mapping, self.board, **given, writes=(False, True)))
         return sync_both_ways(Pull(db, monday, self.mapping, self.board, **given, writes=(True, True)))
 
-    def run_killed(self, kind: str, at: int, unit: str, **options: Any) -> None:
+    def run_killed_making(self, kind: str, unit: str) -> None:
+        """A run that is killed before or after its first document of new items is carried out."""
+        with self.pipe():
+            self.run_killed(kind, 1, unit, holding=b"create_item(")
+
+    def run_killed(self, kind: str, at: int, unit: str, holding: bytes = b"", **options: Any) -> None:
         """A run in a process of its own that is killed at a statement, or before or after a request is carried out."""
-        self._tell(f"run {kind} {options or ''} killed at {unit} {at}")
+        self._tell(f"run {kind} {options or ''} killed at {unit} {at} {holding.decode()}")
         pid = os.fork()
         if pid == 0:
             self._die(kind, at if unit == "statement" else None, options)
         if unit != "statement":
-            self.world.door.expect(at, unit, lambda: _killed(pid))
+            self.world.door.expect(at, unit, lambda: _killed(pid), holding)
         os.write(self._go, b"!")
         os.waitpid(pid, 0)
         self.world.door.forget()

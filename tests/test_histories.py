@@ -147,8 +147,7 @@ def test_an_item_in_doubt_that_somebody_renamed_gets_no_row_of_its_own(history):
     h = history(sync_id=False)
     h.sql_create({"title": 0})
     h.sql_create({})
-    with h.pipe():
-        h.run_killed("push", 4, "after")
+    h.run_killed_making("push", "after")
     h.monday_edit("C1", h.profile.field("title"), 0)
     h.sql_edit("C1", h.profile.field("title"), 0)
 
@@ -184,8 +183,7 @@ def test_a_copy_of_an_item_whose_row_was_removed_is_an_item_of_its_own(history):
 def test_an_item_whose_row_went_while_it_was_made_stays_when_a_pull_has_given_it_another(history):
     h = history()
     h.sql_create({})
-    with h.pipe():
-        h.run_killed("push", 2, "after")
+    h.run_killed_making("push", "after")
     h.sql_remove("C1", "delete")
     h.run("pull")
 
@@ -195,8 +193,7 @@ def test_an_item_whose_row_went_while_it_was_made_stays_when_a_pull_has_given_it
 def test_an_item_made_of_a_row_that_was_archived_meanwhile_gets_no_second_row_where_items_stay(history):
     h = history(sync_id=False, row_removed="ignore")
     h.sql_create({})
-    with h.pipe():
-        h.run_killed("push", 2, "before")
+    h.run_killed_making("push", "before")
     h.sql_remove("C1", "archive")
 
     h.quiet()
@@ -205,8 +202,7 @@ def test_an_item_made_of_a_row_that_was_archived_meanwhile_gets_no_second_row_wh
 def test_an_item_made_of_a_row_that_was_archived_meanwhile_comes_back_as_that_row(history):
     h = history(sync_id=False)
     h.sql_create({})
-    with h.pipe():
-        h.run_killed("push", 2, "before")
+    h.run_killed_making("push", "before")
     h.sql_remove("C1", "archive")
     h.run()
     h.monday_restore("C1")
@@ -222,8 +218,7 @@ def test_an_item_that_goes_is_missed_although_the_run_before_has_made_one(histor
     h.monday_create({})
     h.run()
     h.sql_create({})
-    with h.pipe():
-        h.run_killed("push", 2, "before")
+    h.run_killed_making("push", "before")
     h.run()
     h.monday_remove("C2", "archive")
 
@@ -233,8 +228,7 @@ def test_an_item_that_goes_is_missed_although_the_run_before_has_made_one(histor
 def test_an_item_in_doubt_whose_row_was_archived_is_left_to_a_person(history):
     h = history(sync_id=False)
     h.sql_create({})
-    with h.pipe():
-        h.run_killed("push", 2, "after")
+    h.run_killed_making("push", "after")
     h.sql_remove("C1", "archive")
     h.monday_edit("C1", h.profile.field("title"), 0)
 
@@ -247,8 +241,7 @@ def test_a_kill_while_an_item_goes_whose_row_was_archived_as_it_was_made_leaves_
     for unit, at in KILLS:
         h = history(sync_id=sync_id)
         h.sql_create({})
-        with h.pipe():
-            h.run_killed("push", 2, "after")
+        h.run_killed_making("push", "after")
         h.sql_remove("C1", "archive")
         with h.pipe():
             h.run_killed("both", at, unit)
@@ -260,8 +253,7 @@ def test_a_kill_while_an_item_goes_whose_row_was_archived_as_it_was_made_leaves_
 def test_a_copy_of_an_item_that_went_before_anybody_knew_of_it_is_an_item_of_its_own(history, pulled):
     h = history(at_last="postgres")
     h.sql_create({})
-    with h.pipe():
-        h.run_killed("push", 2, "after")
+    h.run_killed_making("push", "after")
     h.monday_duplicate("C1")
     h.monday_remove("C1", "archive")
     if pulled:
@@ -275,8 +267,7 @@ def test_a_copy_of_an_item_that_went_before_anybody_knew_of_it_is_an_item_of_its
 def test_an_item_that_somebody_renamed_before_anybody_knew_of_it_is_left_to_the_push(history):
     h = history(sync_id=False)
     h.sql_create({})
-    with h.pipe():
-        h.run_killed("push", 2, "after")
+    h.run_killed_making("push", "after")
     h.monday_edit("C1", h.profile.field("title"), 0)
     h.monday_create({})
     h.run("pull")
@@ -290,8 +281,7 @@ def test_a_row_that_was_archived_before_its_item_was_made_is_not_brought_back_by
     h.monday_create({})
     h.run()
     h.sql_create({})
-    with h.pipe():
-        h.run_killed("both", 5, "before")
+    h.run_killed_making("both", "before")
     h.sql_remove("C2", "archive")
 
     h.quiet()
@@ -304,8 +294,7 @@ def test_a_made_item_is_looked_for_by_mondays_clock_however_far_it_is_off(histor
     h.monday_create({})
     h.run()
     h.sql_create({})
-    with h.pipe():
-        h.run_killed("push", 2, "after")
+    h.run_killed_making("push", "after")
     h.pass_time(2000)  # monday.com has forgotten the key
 
     h.quiet()

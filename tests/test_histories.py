@@ -13,6 +13,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from board_sync import BoardSync
+from monday_api import Monday
+from sync_pg_to_monday import push_board
 from tests.histories import Histories, History, Setup, World
 
 HISTORIES = 200
@@ -296,5 +299,18 @@ def test_a_made_item_is_looked_for_by_mondays_clock_however_far_it_is_off(histor
     h.sql_create({})
     h.run_killed_making("push", "after")
     h.pass_time(2000)  # monday.com has forgotten the key
+
+    h.quiet()
+
+
+def test_an_item_is_known_again_with_the_token_of_another_user(history, world):
+    h = history()
+    h.sql_create({})
+    h.run_killed_making("push", "after")
+    h.pass_time(2000)  # monday.com has forgotten the key
+    other = list(world.sandbox.service.world.users)[1]
+    world.sandbox.admin("tokens/add", token="another-token-not-a-real-one", user_id=other)
+    with Monday(token="another-token-not-a-real-one", url=world.sandbox.graphql_url, clock=world.clock) as monday:
+        push_board(BoardSync(world.db, monday, h.mapping, h.board, writes=(False, True)))
 
     h.quiet()

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Iterable
 from collections.abc import Mapping as Map
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -121,12 +122,16 @@ class BoardSync:
             first=self.options.first,
             dry_run=self.options.dry_run,
             run_started=now,
-            server_time=self.monday.server_time,
+            server_time=self._server_time,
             write_postgres=writes[0] and self.mapping.direction in TO_POSTGRES,
             write_monday=writes[1] and self.mapping.direction in TO_MONDAY,
             unify=self.options.unify,
         )
         return Engine(self.db, self.bound, RecordStore(self.bound, types, mappings), self.state, options)
+
+    def _server_time(self) -> datetime:
+        """Now, by the clock of monday.com; with a snapshot there is nobody to ask."""
+        return self.monday.server_time() if self.options.source is None else datetime.now(timezone.utc)
 
     def titles(self) -> dict[str, str]:
         """Under which key of `metadata` each column stands, or could stand."""

@@ -590,7 +590,7 @@ class History:
         self._wrote(code, one, "postgres", value, row["fields"][one.name])
 
     def sql_relate(self, code: str, other: str) -> None:
-        """Point a row at the shared row of another."""
+        """Point a row at the shared row of another. What the item shows otherwise by then is an edit of that row."""
         p, row, target = self.profile, self.row(code), self.row(other)
         if row is None or target is None or target["client"] is None or row["client"] == target["client"]:
             return
@@ -599,6 +599,9 @@ class History:
             if one.shared:
                 self._replace(one, code)
                 self.replaced.add((one.name, row["fields"][one.name]))
+                item = self.item(code, "active")
+                if item is not None and item["fields"][one.name] != row["fields"][one.name]:
+                    self._replace_of_client(one, target["client"], target["fields"][email_of(p)])
         self._do(f"update {p.table} set {p.via} = %s where id = %s::uuid", target["client"], row["id"])
         if code in self.removed:
             self.revived.add(code)

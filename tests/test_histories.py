@@ -314,3 +314,16 @@ def test_an_item_is_known_again_with_the_token_of_another_user(history, world):
         push_board(BoardSync(world.db, monday, h.mapping, h.board, writes=(False, True)))
 
     h.quiet()
+
+
+def test_who_is_given_another_shared_row_takes_what_the_item_shows_along(history):
+    h = history(profile="projects")
+    h.monday_create({"customer.name": 0, "customer.phone": 0, "customer.email": 1})
+    h.monday_create({"customer.name": 0, "customer.phone": 0, "customer.email": 3})
+    h.sql_create({"customer.name": 0, "customer.phone": 0, "customer.email": 3})
+    h.run()
+    h.monday_edit("C1", h.profile.field("customer.name"), 0)
+    h.sql_edit("C1", h.profile.field("customer.name"), 0)
+    h.sql_relate("C1", "C3")
+
+    h.quiet()

@@ -16,6 +16,10 @@ CLOCKS_CANNOT_TELL = timedelta(seconds=2)
 """Two systems' clocks only rank a conflict when the changes lie at least this far apart."""
 
 RULES = ("newest", "monday", "postgres", "manual")
+READ_ONLY = "read-only"
+"""What decides about a column that only monday.com can write."""
+SHARED = "shared"
+"""What decides when a shared row changes under an item that showed it otherwise: the row."""
 
 
 class Move(Enum):
@@ -143,10 +147,13 @@ def reconcile(monday: Side, postgres: Side, fields: Iterable[str], rules: Rules,
             _keep(plan, name, ours, theirs)
         elif move is Move.TO_POSTGRES:
             _to_postgres(plan, name, ours, rules)
-        elif move is Move.TO_MONDAY:
-            _to_monday(plan, name, ours, theirs, rules)
-        else:
+        elif move is Move.CONFLICT:
             _settle(plan, name, monday, postgres, rules)
+        else:
+            _to_monday(plan, name, ours, theirs, rules)
+            if name in plan.to_monday and ours is not None and not same(name, was_ours, was_theirs):
+                # The item was known to show a value of its own, which nobody may have written before the row's new one.
+                plan.conflicts.append(_conflict(name, monday, postgres, SHARED, Winner.POSTGRES))
     return plan
 
 
@@ -224,22 +231,11 @@ def _to_monday(plan: FieldPlan, name: str, ours: Value, theirs: Value, rules: Ru
 def _settle(plan: FieldPlan, name: str, monday: Side, postgres: Side, rules: Rules) -> None:
     ours, theirs = monday.now.get(name), postgres.now.get(name)
     if name in rules.read_only:  # only monday.com can have the last word on what only it can write
-        rule, winner = "read-only", Winner.MONDAY
+        rule, winner = READ_ONLY, Winner.MONDAY
     else:
         rule = rules.rule_for(name)
         winner = winner_of(rule, monday.changed_at.get(name), postgres.changed_at.get(name))
-    plan.conflicts.append(
-        Conflict(
-            field=name,
-            base=monday.base.get(name),
-            monday=ours,
-            postgres=theirs,
-            monday_changed_at=monday.changed_at.get(name),
-            postgres_changed_at=postgres.changed_at.get(name),
-            rule=rule,
-            winner=winner,
-        )
-    )
+    plan.conflicts.append(_conflict(name, monday, postgres, rule, winner))
     if winner is Winner.HELD:
         plan.waiting.add(name)
     elif winner is Winner.MONDAY:
@@ -250,3 +246,16 @@ def _settle(plan: FieldPlan, name: str, monday: Side, postgres: Side, rules: Rul
     else:
         _keep(plan, name, ours, ours)
         _to_monday(plan, name, ours, theirs, rules)
+
+
+def _conflict(name: str, monday: Side, postgres: Side, rule: str, winner: Winner) -> Conflict:
+    return Conflict(
+        field=name,
+        base=monday.base.get(name),
+        monday=monday.now.get(name),
+        postgres=postgres.now.get(name),
+        monday_changed_at=monday.changed_at.get(name),
+        postgres_changed_at=postgres.changed_at.get(name),
+        rule=rule,
+        winner=winner,
+    )

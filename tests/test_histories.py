@@ -327,3 +327,16 @@ def test_who_is_given_another_shared_row_takes_what_the_item_shows_along(history
     h.sql_relate("C1", "C3")
 
     h.quiet()
+
+
+def test_a_cell_that_differs_from_its_shared_row_stands_in_a_conflict_when_the_row_is_written_over_it(history):
+    h = history()
+    h.monday_create({"client.name": 0, "client.phone": 0, "client.email": 1})
+    h.run()
+    h.monday_duplicate("C1")
+    h.monday_edit("C1", h.profile.field("client.name"), 0)
+    h.sql_edit("C1", h.profile.field("client.name"), 0)
+    h.monday_edit("C2", h.profile.field("client.name"), 0)
+    h.run()
+
+    h.quiet()

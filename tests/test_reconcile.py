@@ -82,6 +82,21 @@ def test_what_is_known_to_differ_is_no_news(base_monday, base_postgres, monday, 
     assert decide(base_monday, base_postgres, monday, postgres, alike) is move
 
 
+def test_a_value_of_its_own_that_an_item_loses_to_its_shared_row_stands_in_a_conflict():
+    plan = plan_for("own", "own", "new", base_postgres="shared")
+    assert plan.to_monday == {"f": "new"}
+    [kept] = plan.conflicts
+    assert (kept.base, kept.monday, kept.postgres, kept.rule, kept.winner) == (
+        "own", "own", "new", "shared", Winner.POSTGRES,
+    )  # fmt: skip
+    assert not plan.held
+
+
+def test_an_empty_cell_loses_nothing_to_its_shared_row():
+    plan = plan_for(None, None, "new", base_postgres="shared")
+    assert (plan.to_monday, plan.conflicts) == ({"f": "new"}, [])
+
+
 def test_what_moves_is_written_and_agreed():
     plan = plan_for("Todo", "Done", "Todo")
     assert (plan.to_postgres, plan.to_monday, plan.quiet) == ({"f": "Done"}, {}, False)
@@ -266,7 +281,12 @@ def test_a_conflict_is_never_silent(monday, postgres, rules):
         for name in FIELDS
         if decide(monday.base[name], postgres.base[name], monday.now[name], postgres.now[name], alike) is Move.CONFLICT
     }
-    assert {one.field for one in plan.conflicts} == fought
+    differed = {
+        name
+        for name in plan.to_monday
+        if monday.now[name] is not None and not alike(monday.base[name], postgres.base[name])
+    }
+    assert {one.field for one in plan.conflicts} == fought | differed
 
 
 def test_every_combination_of_images_has_a_move():

@@ -20,6 +20,9 @@ TELL = (
     " nullif(p.value, 'null')), '{{}}'), '{{}}')"
     " from (select uses.root, jsonb_object_agg(p.key, p.value) as patch from {rows} join ({uses}) as uses"
     " on uses.home = new.home and uses.row_id = new.row_id cross join jsonb_each(new.patch) as p"
+    # In a field that is in dispute, it is one more change of the row's side.
+    " where not exists (select from sync_conflicts as c where c.entity_type = %(type)s and c.entity_id = uses.root"
+    " and c.field = p.key and c.status = 'open')"
     " group by uses.root) as told where l.entity_id = told.root and l.entity_type = %(type)s"
 )
 

@@ -19,7 +19,7 @@ RULES = ("newest", "monday", "postgres", "manual")
 READ_ONLY = "read-only"
 """What decides about a column that only monday.com can write."""
 SHARED = "shared"
-"""What decides when a shared row changes under an item that showed it otherwise: the row."""
+"""What decides between an item and a shared row that it showed otherwise: who of the two has changed."""
 
 
 class Move(Enum):
@@ -145,15 +145,15 @@ def reconcile(monday: Side, postgres: Side, fields: Iterable[str], rules: Rules,
             continue
         if move is Move.AGREED:
             _keep(plan, name, ours, theirs)
-        elif move is Move.TO_POSTGRES:
-            _to_postgres(plan, name, ours, rules)
         elif move is Move.CONFLICT:
             _settle(plan, name, monday, postgres, rules)
         else:
-            _to_monday(plan, name, ours, theirs, rules)
-            if name in plan.to_monday and ours is not None and not same(name, was_ours, was_theirs):
-                # The item was known to show a value of its own, which nobody may have written before the row's new one.
-                plan.conflicts.append(_conflict(name, monday, postgres, SHARED, Winner.POSTGRES))
+            if move is Move.TO_POSTGRES:
+                _to_postgres(plan, name, ours, rules)
+            else:
+                _to_monday(plan, name, ours, theirs, rules)
+            if not same(name, was_ours, was_theirs):
+                _keep_lost(plan, name, monday, postgres)
     return plan
 
 
@@ -246,6 +246,14 @@ def _settle(plan: FieldPlan, name: str, monday: Side, postgres: Side, rules: Rul
     else:
         _keep(plan, name, ours, ours)
         _to_monday(plan, name, ours, theirs, rules)
+
+
+def _keep_lost(plan: FieldPlan, name: str, monday: Side, postgres: Side) -> None:
+    """Both sides were known to differ, so that the value which is written over may be the later one."""
+    if name in plan.to_postgres and postgres.now.get(name) is not None:
+        plan.conflicts.append(_conflict(name, monday, postgres, SHARED, Winner.MONDAY))
+    elif name in plan.to_monday and monday.now.get(name) is not None:
+        plan.conflicts.append(_conflict(name, monday, postgres, SHARED, Winner.POSTGRES))
 
 
 def _conflict(name: str, monday: Side, postgres: Side, rule: str, winner: Winner) -> Conflict:

@@ -398,7 +398,7 @@ class RecordStore:
         settlement = Settlement(self, tx, homes, wants, rows)
         settlement.run(effects)
         self._rows.update(rows.by_id)
-        self._news += [(home.name, row, slot) for row, slot in settlement.overwritten for home in homes]
+        self._news += [(home.name, row, slot) for (_, slot), row in settlement.overwritten.items() for home in homes]
         self._save(tx, homes, [want.row for want in wants if want.row is not None])
         for want in wants:
             note_shown(want, effects)

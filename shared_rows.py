@@ -138,8 +138,8 @@ class Settlement:
         self.keys = homes[0].keys
         self.joined: set[str] = set()
         """Rows that records of this page have come to."""
-        self.overwritten: list[tuple[Row, Slot]] = []
-        """What a newcomer filled into rows that others show too."""
+        self.overwritten: dict[tuple[str, Slot], Row] = {}
+        """What a newcomer filled into rows that others show too, and nobody has edited since."""
 
     def run(self, effects: Effects) -> None:
         """Give each want its row, and note what that does to other records."""
@@ -224,7 +224,9 @@ class Settlement:
                     continue
             elif changed is not None and name not in changed:
                 continue
-            edited |= self._set(want, row, slot, value)
+            if self._set(want, row, slot, value):
+                edited = True
+                self.overwritten.pop((row.id, slot), None)
         self.rows.index(self.keys, row)
         return edited
 
@@ -237,7 +239,7 @@ class Settlement:
                 continue
             if is_empty(shown) or (want.upsert.rank > last and not want.home.same(slot, shown, value)):
                 if self._set(want, row, slot, value):
-                    self.overwritten.append((row, slot))
+                    self.overwritten[row.id, slot] = row
         row.rank = max(last, want.upsert.rank)
         self.rows.index(self.keys, row)
 

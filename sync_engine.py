@@ -20,7 +20,7 @@ from errors import RowRejected
 from identity import AMBIGUOUS, Identity, key_from, match_key
 from mapping import BoundMapping
 from models import Item, Record
-from reconcile import Choice, Rules, Side, Winner, objection, overrule, reconcile
+from reconcile import SHARED, Choice, Rules, Side, Winner, objection, overrule, reconcile
 from record_store import RecordStore, Stored, Upsert
 from report import EntityReport
 from sync_state import FAILED, Link, LinkChange, LogEntry, Removal, SyncState, take_turn
@@ -478,6 +478,8 @@ class Engine:
         self._close(task, choices, batch)
         if self.options.unify and rules.write_monday:
             self._unify(task)
+        if task.adopts:  # what the row showed is still shown by whoever made it
+            task.plan.conflicts = [conflict for conflict in task.plan.conflicts if conflict.rule != SHARED]
         batch.conflicts += [(task.item.id, stored.root_id, conflict) for conflict in task.plan.conflicts]
         back = stored.archived and (task.link is None or task.link.archived or bool(task.plan.to_postgres))
         changes = bool(task.plan.to_postgres) or (task.adopts and rules.write_postgres)

@@ -340,3 +340,24 @@ def test_a_cell_that_differs_from_its_shared_row_stands_in_a_conflict_when_the_r
     h.run()
 
     h.quiet()
+
+
+@pytest.mark.parametrize("seconds", [0, 3])
+def test_an_edit_of_a_shared_row_is_news_to_a_dispute_also_where_a_copy_has_filled_the_row_before(history, seconds):
+    h = history()
+    person = {"client.name": 0, "client.phone": 0, "client.email": 1}
+    h.monday_create(person)
+    h.sql_create(person)
+    h.run()
+    h.monday_duplicate("C1")
+    h.monday_edit("C1", h.profile.field("client.name"), 0)
+    h.sql_edit("C1", h.profile.field("client.name"), 0)
+    h.monday_duplicate("C1")
+    h.run()
+    h.pass_time(seconds)
+    h.monday_duplicate("C1")
+    h.pass_time(3)
+    h.monday_edit("C3", h.profile.field("client.name"), 0)
+    h.run()
+
+    h.quiet()

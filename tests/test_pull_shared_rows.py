@@ -345,11 +345,11 @@ def test_a_later_edit_of_any_of_the_cells_reaches_the_row(bench, db, who):
     assert row(db, "customers")["phone"] == "+12025550109"
 
 
-@pytest.mark.parametrize("who", [1, 2])
-def test_a_cell_cleared_later_empties_the_row(bench, db, who):
+@pytest.mark.parametrize(("who", "unseen"), [(1, True), (2, False)])
+def test_a_cell_cleared_later_empties_the_row_and_a_value_that_it_never_showed_is_kept(bench, db, who, unseen):
     bench.take(*phones(bench))
     report = bench.take(bench.item(who, email="a@example.com", at="2026-02-01"))
-    assert (row(db, "customers")["phone"], report.conflicts) == (None, 0)
+    assert (row(db, "customers")["phone"], report.conflicts) == (None, int(unseen))
 
 
 def test_an_edit_of_an_older_cell_wins_over_a_cell_that_was_updated_later_without_it(bench, db):

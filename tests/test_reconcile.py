@@ -92,6 +92,13 @@ def test_a_value_of_its_own_that_an_item_loses_to_its_shared_row_stands_in_a_con
     assert not plan.held
 
 
+def test_a_value_that_a_shared_row_loses_to_an_item_that_showed_it_otherwise_stands_in_a_conflict():
+    plan = plan_for("own", "new", "shared", base_postgres="shared")
+    assert plan.to_postgres == {"f": "new"}
+    [kept] = plan.conflicts
+    assert (kept.monday, kept.postgres, kept.rule, kept.winner) == ("new", "shared", "shared", Winner.MONDAY)
+
+
 def test_an_empty_cell_loses_nothing_to_its_shared_row():
     plan = plan_for(None, None, "new", base_postgres="shared")
     assert (plan.to_monday, plan.conflicts) == ({"f": "new"}, [])
@@ -281,12 +288,11 @@ def test_a_conflict_is_never_silent(monday, postgres, rules):
         for name in FIELDS
         if decide(monday.base[name], postgres.base[name], monday.now[name], postgres.now[name], alike) is Move.CONFLICT
     }
-    differed = {
-        name
-        for name in plan.to_monday
-        if monday.now[name] is not None and not alike(monday.base[name], postgres.base[name])
-    }
-    assert {one.field for one in plan.conflicts} == fought | differed
+    lost = {name for name in plan.to_monday if monday.now[name] is not None}
+    lost |= {name for name in plan.to_postgres if postgres.now[name] is not None}
+    moved = {name for name in FIELDS if not alike(monday.base[name], postgres.base[name])} - set(rules.read_only)
+    assert {one.field for one in plan.conflicts} - set(rules.read_only) == (fought | lost & moved) - set(rules.read_only)
+    assert fought <= {one.field for one in plan.conflicts}
 
 
 def test_every_combination_of_images_has_a_move():

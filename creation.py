@@ -232,14 +232,15 @@ class Creation:
         # An item whose row went while it was made may have got another row by a pull.
         free = {root_id: item for root_id, item in made.items() if item.id not in taken}
         here = {root_id: item for root_id, item in free.items() if root_id in stored}
-        leaving = free.keys() & gone if self.sync.mapping.on_row_removed != "ignore" else set()
+        active = {root_id for root_id, item in free.items() if item.state == "active"}
+        leaving = active & set(gone) if self.sync.mapping.on_row_removed != "ignore" else set()
         answers, outgoing = [], []
         for root_id, item in here.items():
             agreed, owed = self._agreed(intent, rows[root_id], item)
             if root_id in gone:
                 agreed, owed = self.bound.read(item, agreed).record, ()  # what monday.com adds is nobody's edit
             answers.append(Answer(item, root_id, agreed, made_under=intent.key))
-            if owed:
+            if owed and root_id in active:
                 outgoing.append(Outgoing(item, root_id, stored[root_id].record, agreed, owed))
         self.sync.engine.settle(answers, created=True)
         self.sync.report.created += len(here)

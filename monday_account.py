@@ -152,14 +152,15 @@ class AccountReads(Conversation):
         return PlatformBudget(limit.get("base"), limit.get("total"), used if days else None)
 
     def activity_logs(
-        self, board_id: str | int, since: datetime, until: datetime | None = None
+        self, board_id: str | int, since: datetime, until: datetime | None = None, user_id: str | None = None
     ) -> Iterator[dict[str, Any]]:
-        """The log of a board, newest first, each entry once, `data` decoded and `at` as an instant."""
+        """The log of a board (what one user did), newest first, each entry once, `data` decoded, `at` an instant."""
         seen: set[str] = set()
-        bound = until or self._clock.now()
+        bound = until or self.server_time()
+        filters = {"board": [str(board_id)], **({"users": [user_id]} if user_id else {})}
         while True:
             rows = 0
-            for entry in self._logs_of_filter(board_id, since, bound):
+            for entry in self._logs_of_filter(filters, since, bound):
                 rows += 1
                 if entry["id"] not in seen:
                     seen.add(entry["id"])
@@ -168,16 +169,18 @@ class AccountReads(Conversation):
             if rows < LOGS_PER_FILTER:
                 return
 
-    def _logs_of_filter(self, board_id: str | int, since: datetime, until: datetime) -> Iterator[dict[str, Any]]:
+    def _logs_of_filter(
+        self, filters: dict[str, Any], since: datetime, until: datetime
+    ) -> Iterator[dict[str, Any]]:
         """No more than 10,000 rows can be reached with one filter."""
-        variables = {"board": [str(board_id)], "from": iso(since), "to": iso(until + timedelta(seconds=1))}
+        variables = {**filters, "from": iso(since), "to": iso(until + timedelta(seconds=1))}
         for page in range(1, LOGS_PER_FILTER // LOGS_PER_PAGE + 1):
             boards = self.run(ACTIVITY_LOGS, {**variables, "limit": LOGS_PER_PAGE, "page": page}).get("boards")
             if not boards or not boards[0]:
-                raise not_visible([str(board_id)])
+                raise not_visible(filters["board"])
             logs = boards[0]["activity_logs"]
             if logs is None:
-                raise MondayRefused(f"The token may not read activity_logs of board {board_id}.")
+                raise MondayRefused(f"The token may not read activity_logs of board {filters['board'][0]}.")
             yield from ({**row, "data": decoded(row["data"]), "at": ticks(row["created_at"])} for row in logs if row)
             if len(logs) < LOGS_PER_PAGE:
                 return

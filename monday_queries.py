@@ -122,10 +122,14 @@ query PlatformBudget {
 """
 
 ACTIVITY_LOGS = """
-query ActivityLogs($board: [ID!], $from: ISO8601DateTime, $to: ISO8601DateTime, $limit: Int!, $page: Int!) {
+query ActivityLogs(
+  $board: [ID!], $from: ISO8601DateTime, $to: ISO8601DateTime, $users: [ID!], $limit: Int!, $page: Int!
+) {
   boards(ids: $board) {
     id
-    activity_logs(from: $from, to: $to, limit: $limit, page: $page) { id event entity data user_id created_at }
+    activity_logs(from: $from, to: $to, user_ids: $users, limit: $limit, page: $page) {
+      id event entity data user_id created_at
+    }
   }
 }
 """

@@ -8,10 +8,11 @@ under the same key: either that returns what was made, or nothing was made.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
-from errors import QueryRejected, RecordRefused
+from errors import MondayRefused, QueryRejected, RecordRefused
 from identity import SUSPECTED, earlier, made_since
 from item_import import ItemImport
 from models import Item
@@ -24,6 +25,8 @@ log = logging.getLogger("monday_sync")
 
 PAUSES_S = (5.0, 10.0, 20.0, 40.0)
 """Together longer than monday.com works on one call, and than its filtered reads lag behind."""
+UNDER_WAY = timedelta(hours=1)
+"""No document, and no import, is waited for any longer."""
 IN_DOUBT = "an item that is there may be the one made of this row: give it the name of the row if it is, archive it if not"
 
 
@@ -96,13 +99,33 @@ class Recovery:
     # By the sync id
 
     def _look_up(self, intent: Intent, wanted: Sequence[str]) -> dict[str, Item]:
-        """The items that carry the ids of these rows. What somebody else has made is a copy of one that is gone."""
+        """The items that carry the ids of these rows, also archived ones. What somebody else has made is a copy of one."""
+        found = self._look_up_active(intent, wanted)
+        return found | self._look_up_gone(intent, [root_id for root_id in wanted if root_id not in found])
+
+    def _look_up_active(self, intent: Intent, wanted: Sequence[str]) -> dict[str, Item]:
         if not wanted:
             return {}
         items = self.sync.monday.find_by_text(
             self.sync.board.id, str(self.sync_id), wanted, self.bound.column_ids, self.bound.selection
         )
         return self._first_made(self._made_by_us(intent, items), set(wanted))
+
+    def _look_up_gone(self, intent: Intent, wanted: Sequence[str]) -> dict[str, Item]:
+        """Those that somebody has archived or deleted since: no listing shows them, but the board's log does."""
+        if not wanted:
+            return {}
+        monday, board_id = self.sync.monday, self.sync.board.id
+        try:
+            entries = monday.activity_logs(board_id, self._since(intent) - UNDER_WAY, user_id=intent.document.get("by"))
+            made = [item_id for entry in entries for item_id in made_items(entry)]
+        except (MondayRefused, QueryRejected) as error:
+            log.info("The board's activity log cannot be read (%s); items that are gone are not looked for.", error.message)
+            return {}
+        gone: list[Item] = []
+        for items in monday.items(self._unlinked(made), self.bound.column_ids, self.bound.selection):
+            gone += [item for item in items if item.state != "active"]
+        return self._first_made(self._made_by_us(intent, gone), set(wanted))
 
     def _made_by_us(self, intent: Intent, items: Sequence[Item]) -> list[Item]:
         """Those that were made in the name of the user who sent the document, whoever that is today."""
@@ -143,13 +166,23 @@ class Recovery:
         self.creation.forget(intent, [root_id for root_id in left if root_id not in doubtful])
 
     def _suspects(self, intent: Intent) -> list[Item]:
-        since = intent.created_at and earlier(intent.created_at, intent.age, self.sync.monday.server_time())
-        young: list[Item] = []
+        since = self._since(intent)
+        young: dict[str, Item] = {}
         for page in self.sync.monday.pages(self.sync.board.id, self.bound.column_ids, self.bound.selection):
-            young += [item for item in page.items if since is None or made_since(item, since)]
+            young |= {item.id: item for item in page.items if made_since(item, since)}
+        return self._made_by_us(intent, [young[item_id] for item_id in self._unlinked(young)])
+
+    def _since(self, intent: Intent) -> datetime:
+        """When the document was written down, which this process did a moment ago if the database does not say."""
+        now = self.sync.monday.server_time()
+        return earlier(intent.created_at or now, intent.age, now)
+
+    def _unlinked(self, item_ids: Iterable[str]) -> list[str]:
+        """Those of these items that have no row."""
+        asked = list(item_ids)
         with self.db.transaction(read_only=True) as tx:
-            linked = self.state.find(tx, [(item.id, "") for item in young]).links
-        return self._made_by_us(intent, [item for item in young if item.id not in linked])
+            linked = self.state.find(tx, [(item_id, "") for item_id in asked]).links
+        return [item_id for item_id in asked if item_id not in linked]
 
     def _was_aside(self, root_ids: Sequence[str]) -> bool:
         """Whether a person was asked about them: what was there has been dealt with, and is not to be answered again."""
@@ -208,6 +241,7 @@ class Recovery:
             if 0 <= made <= rows - len(self._open(intent)):
                 return
             self._read_board(intent)
+        self.creation.settle(intent, self._look_up_gone(intent, self._open(intent)))
 
     def _read_board(self, intent: Intent) -> None:
         wanted = set(self._open(intent))
@@ -218,6 +252,14 @@ class Recovery:
             wanted -= found.keys()
             if not wanted:
                 return
+
+
+def made_items(entry: dict[str, Any]) -> list[str]:
+    """The ids of the items that an entry of the activity log says were made."""
+    if entry["event"] not in ("create_pulse", "batch_create_pulses"):
+        return []
+    one, other, several = (entry["data"].get(name) for name in ("pulse_id", "item_id", "pulse_ids"))
+    return [str(item_id) for item_id in (one, other, *(several or ())) if str(item_id).isdecimal()]
 
 
 def _made_before(error: RecordRefused) -> int:

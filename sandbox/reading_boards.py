@@ -7,7 +7,7 @@ from typing import Any
 from sandbox.call import number, numbers
 from sandbox.cells import encode
 from sandbox.clock import iso, parse_iso
-from sandbox.errors import bad_argument
+from sandbox.errors import MondayError, bad_argument
 from sandbox.models import ACTIVE, Board, Column, Group, LogEntry
 from sandbox.reading_items import board_page, call_of, paged, updates_where, user_by
 
@@ -49,10 +49,14 @@ def items_count(board: Board, info: Any) -> int:
 
 def activity_logs(board: Board, info: Any, limit: int | None = 25, page: int | None = 1, **wanted: Any) -> list[LogEntry]:
     """Newest first; not more than 10,000 rows of one filter can be reached."""
+    world = call_of(info).world
+    if not world.switches.logs_allowed:
+        raise MondayError("USER_UNAUTHORIZED", "User unauthorized to perform action")
+    shown = world.clock.now() - world.switches.lag_seconds
     limit, page = 25 if limit is None else limit, page or 1
     if limit < 1 or page < 1:
         raise bad_argument("limit and page must be positive")
-    rows = [e for e in reversed(board.log) if entry_fits(e, wanted)][:LOG_ROWS_REACHABLE]
+    rows = [e for e in reversed(board.log) if e.created_at <= shown and entry_fits(e, wanted)][:LOG_ROWS_REACHABLE]
     return rows[(page - 1) * limit:page * limit]
 
 

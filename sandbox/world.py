@@ -40,6 +40,7 @@ class Switches:
     import_counts: bool = True              # does the status of an import count its rows; the schema lets it be null
     import_until_full: bool = False         # does an import that a board cannot hold fill it before it fails
     lag_seconds: float = 0.0                # filtered reads and counts are behind by this much
+    logs_allowed: bool = True               # may tokens read activity logs
     latency_ms: float = 0.0
     moved_item_keeps_id: bool = True
     auto_number_delivered: bool = False

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from db_connector import Database
+from recovery import made_items
 from tests.pushing import Bench, bench_of, text_of, until
 
 BEFORE, AFTER = False, True
@@ -294,12 +295,29 @@ def test_an_item_duplicated_before_the_next_run_is_a_record_of_its_own(bench: Be
     assert bench.shown("sync_id").count("") == 1, "the copy's cell is cleared"
 
 
-def test_an_item_archived_before_the_next_run_leaves_one_item_on_the_board(bench: Bench) -> None:
+@pytest.mark.parametrize("minutes", MINUTES)
+@pytest.mark.parametrize("first", ["push", "pull", "both"])
+def test_an_item_archived_before_the_next_run_is_not_made_again_and_its_row_goes(
+    bench: Bench, minutes: int, first: str
+) -> None:
     bench.insert(5)
     bench.kill_at("CreateItems", 1, AFTER)
     bench.sandbox.admin("items/archive", item_id=bench.items()[1]["id"])
-    bench.push()
+    bench.later(minutes)
+    bench.push(first)
+    bench.push("both")
     bench.must_be_equal()
+    assert (len(bench.items()), len(bench.items("archived"))) == (4, 1)
+
+
+def test_an_imported_item_that_was_archived_before_the_next_run_is_not_made_again(bench: Bench) -> None:
+    bench.insert(220)
+    IMPORTING["when it is through"](bench)
+    bench.sandbox.admin("items/archive", item_id=bench.items()[1]["id"])
+    bench.push()
+    bench.push("both")
+    bench.must_be_equal()
+    assert (len(bench.items()), len(bench.items("archived"))) == (219, 1)
 
 
 # Without a sync id column
@@ -340,3 +358,17 @@ def test_without_a_sync_id_what_cannot_be_told_apart_waits_for_a_person(nameless
         nameless.sandbox.admin("items/archive", item_id=item["id"])
     nameless.push()
     assert nameless.shown("text") == ["note 1", "note 2"]
+
+
+@pytest.mark.parametrize(
+    ("event", "data", "ids"),
+    [
+        ("create_pulse", {"pulse_id": 7, "group_id": "topics"}, ["7"]),
+        ("batch_create_pulses", {"pulse_ids": [7, 8]}, ["7", "8"]),
+        ("create_pulse", {"item_id": "7"}, ["7"]),
+        ("create_pulse", {}, []),
+        ("archive_pulse", {"pulse_id": 7, "item_id": 7}, []),
+    ],
+)
+def test_the_log_names_the_items_that_were_made(event: str, data: dict[str, object], ids: list[str]) -> None:
+    assert made_items({"event": event, "data": data}) == ids

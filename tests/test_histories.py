@@ -361,3 +361,36 @@ def test_an_edit_of_a_shared_row_is_news_to_a_dispute_also_where_a_copy_has_fill
     h.run()
 
     h.quiet()
+
+
+@pytest.mark.parametrize("how", ["archive", "delete"])
+@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize("seconds", [0, 2000])
+def test_an_item_that_was_removed_before_anybody_knew_of_it_is_not_made_again(history, how, rows, seconds):
+    h = history()
+    for _ in range(rows):
+        h.sql_create({})
+    h.run_killed_making("push", "after")
+    h.monday_remove("C1", how)
+    h.pass_time(seconds)  # monday.com forgets the key after a while
+
+    h.quiet()
+
+    assert [item["code"] for item in h.items()].count("C1") == 1
+    assert h.row("C1")["archived"]
+
+
+def test_an_item_that_may_have_gone_is_made_again_where_the_token_may_not_read_the_activity_log(history, world):
+    h = history()
+    h.sql_create({})
+    h.run_killed_making("push", "after")
+    h.monday_remove("C1", "archive")
+    h.pass_time(2000)
+    world.sandbox.admin("switches", logs_allowed=False)
+    try:
+        h.quiet()
+    finally:
+        world.sandbox.admin("switches", logs_allowed=True)
+
+    assert [item["state"] for item in h.items()] == ["archived", "active"]
+    assert not h.row("C1")["archived"]

@@ -344,6 +344,8 @@ class History:
     codes: list[str] = field(default_factory=list)
     removed: set[str] = field(default_factory=set)
     revived: set[str] = field(default_factory=set)
+    lonely: set[str] = field(default_factory=set)
+    """Who showed a shared row that SQL edited by way of another: once the others have left it, the edit is theirs."""
     """Records whose row was edited, or brought back, by SQL although somebody has removed the item."""
     kept: set[str] = field(default_factory=set)
     """Records whose row somebody edited and whose item somebody removed, with no run between: the edit stays."""
@@ -585,8 +587,13 @@ class History:
             self._do(f"update {p.shared} set {one.sql} = %s where id = %s", value, row["client"])
         if code in self.removed:
             self.revived.add(code)
-            if not row["archived"] and not one.shared and one.distinct and value is not None:
+            item = self.item(code)
+            if value is None and item is not None and item["fields"] == (self.row(code) or row)["fields"]:
+                self.kept.discard(code)  # what was written is undone
+            elif not row["archived"] and not one.shared and one.distinct and value is not None:
                 self.kept.add(code)
+        if one.shared and row["client"] is not None:
+            self.lonely |= {other["code"] for other in self.rows() if other["client"] == row["client"]} - {code}
         self._wrote(code, one, "postgres", value, row["fields"][one.name])
 
     def sql_relate(self, code: str, other: str) -> None:
@@ -837,7 +844,12 @@ class History:
                 assert stays, f"{code} is on the board and not in the table"
             elif code in there and code not in here:
                 stays = self.setup.item_removed == "ignore" or code in self.revived or self._is_set_aside(code)
+                stays = stays or (code in self.lonely and self._is_alone(code))
                 assert stays, f"{code} is in the table and not on the board"
+
+    def _is_alone(self, code: str) -> bool:
+        row = self.row(code)
+        return row is not None and [other["client"] for other in self.rows()].count(row["client"]) == 1
 
     def _is_set_aside(self, code: str) -> bool:
         """Whether its item may have been made and cannot be found: without a sync id column nobody can tell."""

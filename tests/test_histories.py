@@ -394,3 +394,33 @@ def test_an_item_that_may_have_gone_is_made_again_where_the_token_may_not_read_t
 
     assert [item["state"] for item in h.items()] == ["archived", "active"]
     assert not h.row("C1")["archived"]
+
+
+def test_an_edit_that_was_undone_keeps_no_row_from_going_with_its_item(history):
+    h = history()
+    h.monday_create({})
+    h.run()
+    h.monday_remove("C1", "archive")
+    h.sql_edit("C1", h.profile.field("due"), 0)
+    h.sql_edit("C1", h.profile.field("due"), 6)
+
+    h.quiet()
+
+    assert h.row("C1")["archived"]
+
+
+def test_a_row_whose_shared_row_was_edited_and_left_to_it_alone_is_held_when_its_item_is_gone(history):
+    h = history()
+    person = {"client.name": 0, "client.phone": 0, "client.email": 1}
+    h.monday_create(person)
+    h.sql_create(person)
+    h.run()
+    h.sql_remove("C1", "archive")
+    h.monday_edit("C1", h.profile.field("title"), 0)
+    h.run()
+    h.monday_remove("C2", "archive")
+    h.sql_remove("C1", "archive")
+    h.monday_edit("C1", h.profile.field("client.email"), 5)
+    h.sql_edit("C1", h.profile.field("client.email"), 0)
+
+    h.quiet()

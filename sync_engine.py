@@ -468,9 +468,8 @@ class Engine:
         stored = task.stored
         assert stored is not None
         fields = self.bound.fields
-        cells = Times(fields, lambda name: self.bound.changed_at(name, task.item))
-        monday = Side(task.record, task.base_monday, cells)
-        postgres = Side(stored.record, task.base_postgres, Times(fields, lambda name: self._changed_at(task, name)))
+        monday = Side(task.record, task.base_monday, Times(fields, lambda name: self._cell_changed_at(task, name)))
+        postgres = Side(stored.record, task.base_postgres, Times(fields, lambda name: self._row_changed_at(task, name)))
         choices = self._choices(task, rules)
         left = [name for name in fields if name not in choices] if choices else fields
         task.plan = reconcile(monday, postgres, left, rules, self.bound.same)
@@ -510,15 +509,25 @@ class Engine:
             if not busy and not is_empty(shown) and not self.bound.same(name, task.record.get(name), shown):
                 task.plan.to_monday[name] = shown
 
-    def _changed_at(self, task: Task, name: str) -> datetime | None:
-        """When the row was last changed by SQL: as the outbox tells, or as it did when the conflict was held."""
-        assert task.stored is not None
-        at = self._outbox().get(task.stored.root_id) or self.dates.get(task.stored.root_id)
+    # A change of another field may move the time of the item, or of the row. What was held is as old as it was then.
+
+    def _cell_changed_at(self, task: Task, name: str) -> datetime | None:
+        """When monday.com's side of a field was last changed."""
         held = task.disputes.get(name)
-        if at is not None or held is None:
-            return at
-        known = from_json(self.bound.kinds[name], held.postgres)
-        return held.postgres_changed_at if self.bound.same(name, known, task.stored.record.get(name)) else None
+        if held is not None and self._still(name, held.monday, task.record):
+            return held.monday_changed_at
+        return self.bound.changed_at(name, task.item)
+
+    def _row_changed_at(self, task: Task, name: str) -> datetime | None:
+        """When the row was last changed by SQL, as the outbox tells."""
+        assert task.stored is not None
+        held = task.disputes.get(name)
+        if held is not None and self._still(name, held.postgres, task.stored.record):
+            return held.postgres_changed_at
+        return self._outbox().get(task.stored.root_id) or self.dates.get(task.stored.root_id)
+
+    def _still(self, name: str, kept: object, record: Record) -> bool:
+        return self.bound.same(name, from_json(self.bound.kinds[name], kept), record.get(name))
 
     def _choices(self, task: Task, rules: Rules) -> dict[str, Choice]:
         """What a person has chosen and can be carried out; the rest is as if nobody had chosen."""

@@ -61,6 +61,7 @@ class OpenConflict:
     field: str
     monday: Any
     postgres: Any
+    monday_changed_at: datetime | None
     postgres_changed_at: datetime | None
     rule: str
 
@@ -658,8 +659,8 @@ class SyncState:
     def open_conflicts(self, tx: Transaction, entity_ids: Sequence[str]) -> dict[str, dict[str, OpenConflict]]:
         """What waits for a person, by row and field."""
         rows = tx.rows(
-            "select entity_id, id::text, field, monday_value, postgres_value, postgres_changed_at, rule from sync_conflicts"
-            " where status = 'open' and entity_type = %s and entity_id = any(%s) order by created_at",
+            "select entity_id, id::text, field, monday_value, postgres_value, monday_changed_at, postgres_changed_at, rule"
+            " from sync_conflicts where status = 'open' and entity_type = %s and entity_id = any(%s) order by created_at",
             (self.entity_type, list(entity_ids)),
         )
         found: dict[str, dict[str, OpenConflict]] = {}

@@ -155,6 +155,34 @@ def test_the_time_of_postgresql_is_remembered_while_a_conflict_is_held(sides, di
     assert sides.on_board(item_id) == "A=Y B=b"
 
 
+@pytest.mark.parametrize("side", ["monday", "postgres"])
+def test_an_edit_of_another_field_decides_nothing_of_what_is_held(sides, sandbox, side):
+    item_id, row_id = sides.pair(A="a", B="b")
+    sides.edit(item_id, A="X")
+    sides.update(row_id, A="Y")
+    sides.changed_in_postgres(item_id, seconds=1)
+    assert sides.code() == 3
+    if side == "monday":
+        sandbox.admin("clock/advance", seconds=60)
+        sides.edit(item_id, B="later")
+    else:
+        sides.update(row_id, B="later")
+        sides.changed_in_postgres(item_id, minutes=1)
+    assert sides.code() == 3
+    assert (sides.on_board(item_id), sides.in_table()) == ("A=X B=later", "A=Y B=later")
+
+
+def test_what_the_tool_itself_writes_decides_nothing_of_what_is_held(sides, sandbox):
+    item_id, row_id = sides.pair(A="a", B="b")
+    sides.edit(item_id, A="X")
+    sides.update(row_id, A="Y", B="later")
+    sides.changed_in_postgres(item_id, seconds=1)
+    sandbox.admin("clock/advance", seconds=60)
+    assert sides.code() == 3
+    assert sides.code() == 3
+    assert (sides.on_board(item_id), sides.in_table()) == ("A=X B=later", "A=Y B=later")
+
+
 def test_the_status_of_the_row_tells_the_application(sides, dispute):
     dispute()
     assert column(sides.db, "contacts", "sync_status", email="ann@example.com") == ["conflict"]

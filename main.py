@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -15,7 +14,8 @@ import commands_boards
 import commands_daemon
 import commands_records
 import logs
-from errors import EXIT_FAILED, EXIT_USAGE, SyncError
+import output
+from errors import EXIT_FAILED, EXIT_IN_STEP, EXIT_USAGE, SyncError
 
 if TYPE_CHECKING:
     from config import Settings
@@ -408,17 +408,22 @@ def _debug() -> bool:
 def script(name: str = "", arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line, or one command of it, to its end."""
     signal.signal(signal.SIGTERM, _terminate)
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # a terminal without Unicode is no reason to stop
+    written = output.set_up()
     logs.to_stderr()
     given = list(sys.argv[1:] if arguments is None else arguments)
-    sys.exit(_ended([name, *given] if name else given))
+    code = _ended([name, *given] if name else given)
+    if problem := output.lost(written):
+        show_error(problem)
+        code = problem.exit_code
+    sys.exit(code)
 
 
 def _ended(arguments: list[str]) -> int:
+    """Do what is asked; the exit code."""
     try:
         return int(cli.main(arguments, prog_name="python main.py", standalone_mode=False) or 0)
+    except SystemExit as exc:
+        return exc.code if isinstance(exc.code, int) else EXIT_IN_STEP
     except SyncError as exc:
         show_error(exc)
         return exc.exit_code
@@ -430,10 +435,6 @@ def _ended(arguments: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         logs.log.warning("Interrupted.")
         return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read the output has gone; Python would complain once more when it flushes at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_FAILED
     except Exception as exc:
         show_error(logs.unexpected(exc))
         return EXIT_FAILED

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import stat
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ import pytest
 
 from db_connector import Database, compose, identifier
 from sandbox import Sandbox
+from tests.conftest import PROJECT
 
 PASSWORD = "pass-word-nobody-may-see"
 KEY = "key-that-nobody-may-see"
@@ -264,3 +268,47 @@ def test_json_logs_are_one_object_a_line_errors_too(run_cli, env):
 def test_debug_shows_the_traceback(run_cli, env):
     done = run_cli("monday-to-pg", "--entity", "nobody", env={**env, "DEBUG": "1"})
     assert done.code == 2 and "Traceback" in done.err
+
+
+# The output
+
+
+@pytest.fixture
+def shell(env, home: Path) -> Callable[[str], subprocess.CompletedProcess[str]]:
+    """Runs a line of the shell in which `main` is the command line."""
+
+    def run(line: str) -> subprocess.CompletedProcess[str]:
+        main = f"{shlex.quote(sys.executable)} {shlex.quote(str(PROJECT / 'main.py'))}"
+        environment = {**os.environ, **env, "MONDAY_SYNC_HOME": str(home)}
+        return subprocess.run(
+            ["bash", "-c", f"set -o pipefail; {line.replace('main', main, 1)}"],
+            env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+
+    return run
+
+
+@pytest.mark.parametrize("command", ["status", "mapping", "mapping --json", "boards list", "runs"])
+def test_a_reader_that_goes_away_ends_a_command_quietly(shell, command):
+    done = shell(f"main {command} | true")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_run_whose_reader_goes_away_comes_to_its_end(shell, db):
+    assert shell("main monday-to-pg | true").returncode == 0
+    assert runs(db) == [{"exit_code": 0, "outcome": "success"}]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+@pytest.mark.parametrize("command", ["status --json", "status", "run --entity users --json", "mapping", "--help"])
+def test_output_that_cannot_be_written_is_told_in_one_line(shell, command):
+    done = shell(f"main {command} >/dev/full")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[0] == "error: The output could not be written: No space left on device."
+    assert len(done.stderr.splitlines()) == 2
+
+
+@pytest.mark.parametrize("command", ["status", "monday-to-pg", "monday-to-pg --json"])
+def test_a_closed_output_is_no_reason_to_stop(shell, command):
+    done = shell(f"main {command} <&- >&-")
+    assert done.returncode == 0 and "error" not in done.stderr

@@ -32,6 +32,14 @@ class MappingError(SettingsError):
     """A mapping file is wrong; the message lists every mistake with its file and line."""
 
 
+class NotWritten(SettingsError):
+    """A file of the user's cannot be written."""
+
+    def __init__(self, path: object, exc: OSError) -> None:
+        hint = "Look at the rights of its folder and the room on its disk; MONDAY_SYNC_HOME can name another."
+        super().__init__(f"{path} cannot be written ({exc.strerror}).", hint=hint)
+
+
 class DatabaseError(SyncError):
     """PostgreSQL could not do what it was asked to."""
 

@@ -5,6 +5,7 @@ A log that cannot be written, on a full disk or in a folder of somebody else, is
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -18,7 +19,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from config import Settings
-from errors import SyncError
+from errors import NotWritten, SyncError
 
 LOG_FILE = "monday_sync.log"
 OLD_LOGS = "logs"
@@ -27,6 +28,8 @@ OLD_FILES = 9
 LOGGERS = ("monday_sync", "local_postgres")
 SHORTEST_SECRET = 4
 LINES_OF_A_KIND = 3
+NOT_OURS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
+"""Reasons for which a file cannot be written that lie outside the tool."""
 FILE_ONLY = {"file_only": True}
 """As `extra`: a line that the person has seen otherwise."""
 
@@ -62,8 +65,10 @@ def set_up(settings: Settings, quiet: bool = False, name: str = LOG_FILE) -> Non
 
 
 def unexpected(exc: Exception) -> SyncError:
-    """A mistake of the tool's own, in a line; the file has its traceback."""
+    """A mistake of the tool's own, in a line; the file has its traceback. What a file's rights forbid is nobody's mistake."""
     log.error("unexpected", exc_info=exc, extra=FILE_ONLY)
+    if isinstance(exc, OSError) and exc.filename is not None and exc.errno in NOT_OURS:
+        return NotWritten(exc.filename, exc)
     return SyncError(
         f"This should not happen ({type(exc).__name__}): {exc}".rstrip(": "),
         hint=f"Run with DEBUG=1 for the traceback; {LOG_FILE} has it too.",

@@ -15,7 +15,7 @@ import commands_daemon
 import commands_records
 import logs
 import output
-from errors import EXIT_FAILED, EXIT_IN_STEP, EXIT_USAGE, SyncError
+from errors import EXIT_FAILED, EXIT_IN_STEP, EXIT_USAGE, SettingsError, SyncError
 
 if TYPE_CHECKING:
     from config import Settings
@@ -198,10 +198,12 @@ def run_entity(entity: str, as_json: bool, quiet: bool) -> None:
     from mapping_loader import choose
     from sync_run import mappings_of
 
-    direction = choose(mappings_of(settings), [entity])[0].direction
-    if direction == "none":
-        raise SyncError(f"{entity} does not flow at all: its mapping says none.")
-    _run_and_leave(settings, direction, [entity], None, as_json, quiet)
+    mapping = choose(mappings_of(settings), [entity])[0]
+    if mapping.direction == "none":
+        raise SettingsError(
+            f"{entity} does not flow at all: its mapping says none.", hint=f"Change `direction` in {mapping.path}."
+        )
+    _run_and_leave(settings, mapping.direction, [entity], None, as_json, quiet)
 
 
 def sync(direction: str, entities: Sequence[str], as_json: bool, quiet: bool, list_cache: bool, **given: Any) -> None:

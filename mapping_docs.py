@@ -11,7 +11,7 @@ from typing import Any
 from config import PROJECT, Settings
 from errors import SettingsError
 from mapping import ROOT, Binding, Mapping, NaturalKey, Place
-from mapping_file import read_source
+from mapping_file import read_source, write_text
 from mapping_grammar import FIELD, MAPPING, Key, json_schema
 from mapping_loader import choose
 from models import Board
@@ -41,9 +41,9 @@ FLOWS = {True: "->", False: "<->"}
 def write_all(settings: Settings) -> list[Path]:
     """Write every page and file that is made from the mappings, the boards and the grammar."""
     page = boards_page(fetched_boards(settings))
-    KEYS_PAGE.write_text(keys_page(KEYS_PAGE.read_text(encoding="utf-8")), encoding="utf-8")
-    PAGE.write_text(page, encoding="utf-8")
-    SCHEMA.write_text(schema_text(), encoding="utf-8")
+    write_text(KEYS_PAGE, keys_page(KEYS_PAGE.read_text(encoding="utf-8")))
+    write_text(PAGE, page)
+    write_text(SCHEMA, schema_text())
     return [PAGE, KEYS_PAGE, SCHEMA]
 
 

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from errors import MappingError
+from errors import MappingError, NotWritten
 from mapping_grammar import MAPPING, Key
 
 HINT = "The keys and what they do: docs/mappings.md."
@@ -95,13 +95,16 @@ def tree_text(tree: CommentedMap) -> str:
 
 def write_text(path: Path, text: str) -> None:
     """Put a file in its place as a whole, or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".new")
-    with open(part, "w", encoding="utf-8") as out:
-        out.write(text)
-        out.flush()
-        os.fsync(out.fileno())
-    part.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(part, "w", encoding="utf-8") as out:
+            out.write(text)
+            out.flush()
+            os.fsync(out.fileno())
+        part.replace(path)
+    except OSError as exc:
+        raise NotWritten(path, exc) from exc
 
 
 def raise_mistakes(sources: Iterable[Source]) -> None:

@@ -146,6 +146,17 @@ def test_a_board_of_300_columns_is_a_table_of_300_columns_both_ways(world: Deplo
     assert {world.cells(item)["c299"]["text"] for item in world.ids()} == {"pushed"}
 
 
+@pytest.mark.parametrize("taken", ["mappings/planning.deploying", "generated/planning.yml"])
+def test_a_file_that_cannot_be_written_is_told_and_the_deploy_can_be_repeated(world: Deployment, taken: str) -> None:
+    board = world.board(*PLAIN)
+    in_the_way = world.home / f"{taken}.new"
+    in_the_way.mkdir(parents=True)
+    told = world.cli("boards", "deploy", "--board-id", board, "--name", "planning", "--yes", code=2).err
+    assert f"error: {world.home / taken} cannot be written (Is a directory)." in told and "hint: " in told
+    in_the_way.rmdir()
+    world.cli("boards", "deploy", "--board-id", board, "--name", "planning", "--yes")
+
+
 def test_the_same_deploy_again_does_nothing(world: Deployment) -> None:
     world.board(*PLAIN)
     world.deploy()

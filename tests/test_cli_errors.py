@@ -19,6 +19,7 @@ from db_connector import Database, compose, identifier
 from sandbox import Sandbox
 from tests.conftest import PROJECT
 
+PROJECTS = "6727219152"
 PASSWORD = "pass-word-nobody-may-see"
 KEY = "key-that-nobody-may-see"
 
@@ -136,6 +137,17 @@ def test_a_mapping_whose_table_is_missing_costs_its_own_entity_only(refused, env
     assert "nowhere" in done.err
     complete = {entity["entity"]: entity["complete"] for entity in json.loads(done.out)["entities"]}
     assert complete == {"mine": False, "users": True, "projects": True}
+
+
+@pytest.mark.parametrize("arguments", [("run",), ("monday-to-pg",)])
+def test_an_entity_that_does_not_flow_is_a_mistake_in_its_mapping(refused, env, home: Path, arguments):
+    (home / "mappings").mkdir()
+    (home / "mappings" / "still.yaml").write_text(
+        f"entity: still\nboard: {{id: {PROJECTS}}}\ntable: projects\ndirection: none\n"
+        "fields:\n  - {column: name, field: title}\n"
+    )
+    done = refused(2, *arguments, "--entity", "still", env=env, hint="`direction`")
+    assert "its mapping says none" in done.err
 
 
 # The database

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import stat
@@ -123,6 +124,13 @@ def test_a_file_that_cannot_be_written_is_told_once(home: Path, capsys: pytest.C
         logs.log.info("a note")
     err = capsys.readouterr().err
     assert err.count("a note") == 3 and err.count("cannot be written") == 1
+
+
+@pytest.mark.parametrize("number, code", [(errno.EACCES, 2), (errno.EROFS, 2), (errno.ENOSPC, 2), (errno.ENOENT, 1)])
+def test_what_the_rights_of_a_file_forbid_is_no_mistake_of_the_tool(number: int, code: int):
+    told = logs.unexpected(OSError(number, "the reason", "/some/file"))
+    assert told.exit_code == code and told.hint
+    assert (told.message == "/some/file cannot be written (the reason).") == (code == 2)
 
 
 def test_a_thousand_warnings_of_a_kind_are_counted_after_a_few(home: Path, capsys: pytest.CaptureFixture[str]):

@@ -87,12 +87,12 @@ def act(
     from entity_worker import Habits
     from errors import EXIT_FAILED, EXIT_IN_STEP, EXIT_LEFTOVERS
     from sync_run import open_parts
-    from webhook_subscriptions import subscriptions
+    from webhook_subscriptions import subscribable, subscriptions
 
     settings = prepared()
-    chosen = choose_kept(settings, tuple(entities), Habits(pushes=False))
+    chosen = subscribable(choose_kept(settings, tuple(entities), Habits(pushes=False)))
     with open_parts(settings) as parts:
-        kept = subscriptions(settings, parts.db, parts.monday, [board for _, board in chosen])
+        kept = subscriptions(settings, parts, [board for _, board in chosen])
         steps = [step for mapping, board in chosen for step in getattr(kept, what)(mapping, board, **how)]
     show(steps, as_json, words)
     missing = missing_is_leftover and any(step.action == "create" for step in steps)
@@ -122,9 +122,10 @@ def probe(entities: Sequence[str], as_json: bool) -> None:
     from sync_run import open_parts
     from webhook_auth import Gate
     from webhook_probe import Probe
+    from webhook_subscriptions import subscribable
 
     settings = prepared()
-    chosen = choose_kept(settings, tuple(entities), Habits(pushes=False))
+    chosen = subscribable(choose_kept(settings, tuple(entities), Habits(pushes=False)))
     gate = Gate(settings.webhook_secret, [board for _, board in chosen])
     told, ok = [], True
     with open_parts(settings) as parts:

@@ -68,6 +68,13 @@ class Daemon:
         """The boards that are kept in step."""
         return frozenset(self.workers)
 
+    @property
+    def subitem_boards(self) -> dict[str, str]:
+        """Of those, the ones that hold the subitems of another: by the id of that."""
+        of_entity = {worker.mapping.entity: board for board, worker in self.workers.items()}
+        below = {board: of_entity.get(worker.mapping.subitems_of or "") for board, worker in self.workers.items()}
+        return {above: board for board, above in below.items() if above}
+
     def start(self) -> None:
         """Begin to work."""
         for thread in self.threads:
@@ -294,7 +301,10 @@ def choose_kept(
         if board_id and mapping.direction in ways:
             chosen.append((mapping, board_id))
         elif entities:
-            raise SettingsError(f"{mapping.entity} has no board, or does not flow this way.")
+            raise SettingsError(
+                f"{mapping.entity} has no board, or does not flow this way.",
+                hint="python main.py mapping shows its direction; its board is set in .env, or in its file as board_id.",
+            )
     if not chosen:
         raise SettingsError("No board is set.", hint="Set MONDAY_BOARD_ID_DATA, for example, in .env.")
     return chosen

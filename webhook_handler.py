@@ -24,7 +24,7 @@ from errors import DatabaseError, SettingsError, SyncError
 from inbox import InboxWriter
 from sync_run import DIRECTIONS
 from webhook_auth import Gate
-from webhook_events import Event, Hint, event_from
+from webhook_events import Event, Hint, event_from, number
 
 log = logging.getLogger("monday_sync")
 
@@ -96,7 +96,13 @@ class Receiver:
                 return self._refused()  # the token is another board's
             if authorization is None:
                 event = replace(event, hints=tuple(Hint(board, None) for board in boards))
-        return self._keep(event, event.on(self.daemon.boards))
+        return self._keep(event, self._hints(event))
+
+    def _hints(self, event: Event) -> tuple[Hint, ...]:
+        """Those about our boards. Of a subitem that was moved, monday.com tells the parents' boards and not its own."""
+        hints, moved = event.on(self.daemon.boards), number(event.body.get("subitem"))
+        below = self.daemon.subitem_boards if moved else {}
+        return (*hints, *{Hint(below[hint.board_id], moved): hint for hint in hints if hint.board_id in below})
 
     def _challenge(self, text: Any) -> Answer:
         """monday.com asks, unsigned and perhaps again, whether this is the right address."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from errors import MondayError, RecordRefused, SettingsError
 from mapping import Mapping
 from monday_api import Monday
 from sync_engine import TO_POSTGRES
+from sync_run import Chosen, Parts
 from sync_state import Memory
 from webhook_auth import Gate
 
@@ -28,6 +29,12 @@ NEEDED = (
     "item_moved_to_any_group", "create_column",
 )  # fmt: skip
 """Whatever can change a record. A move to another board comes as a move to a group; there is no event for the rest."""
+OF_SUBITEMS = (
+    "create_subitem", "change_subitem_column_value", "change_subitem_name", "subitem_archived", "subitem_deleted",
+    "move_subitem",
+)  # fmt: skip
+"""What the board above tells of subitems; monday.com refuses webhooks of their own board."""
+NOT_SHARED = "Share the board with the owner of the token, as somebody who may edit it."
 IN_THE_WAY = "If nobody needs the webhook that is there: python main.py webhooks register --take-over"
 HINT = "Is `python main.py webhook` running, and does the address lead to it? Try: python main.py webhooks test"
 
@@ -64,8 +71,11 @@ class Step:
 class Subscriptions:
     """The webhooks of one account's mapped boards."""
 
-    def __init__(self, db: Database, monday: Monday, gate: Gate, base_url: str | None) -> None:
+    def __init__(
+        self, db: Database, monday: Monday, gate: Gate, base_url: str | None, mappings: Iterable[Mapping] = ()
+    ) -> None:
         self.memory, self.monday, self.gate, self.base_url = Memory(db), monday, gate, base_url
+        self._with_subitems = {one.subitems_of for one in mappings if one.subitems_of and one.direction in TO_POSTGRES}
 
     def url(self, board_id: str) -> str:
         """Where monday.com is to send a board's events. Whoever sees it can send events of that board."""
@@ -87,7 +97,7 @@ class Subscriptions:
     def _plan(self, mapping: Mapping, board_id: str, there: dict[str, str], take_over: bool) -> list[Step]:
         """monday.com allows one webhook for an event of a board, so the old one goes before the new one comes."""
         ours, url = self._remembered(board_id), self.url(board_id)
-        needed = NEEDED if mapping.direction in TO_POSTGRES else ()
+        needed = self._needed(mapping)
         good = {event: one for event, one in ours.items() if one.id in there and one.url == url and event in needed}
         kept, mine = {one.id for one in good.values()}, {one.id for one in ours.values()}
         steps = []
@@ -100,6 +110,10 @@ class Subscriptions:
             action, id = ("keep", good[event].id) if event in good else ("create", None)
             steps.append(Step(mapping.entity, board_id, event, action, id))
         return steps
+
+    def _needed(self, mapping: Mapping) -> tuple[str, ...]:
+        own = NEEDED if mapping.direction in TO_POSTGRES else ()
+        return own + (OF_SUBITEMS if mapping.entity in self._with_subitems else ())
 
     def register(self, mapping: Mapping, board_id: str, take_over: bool = False) -> list[Step]:
         """Make what is missing and remove what is not needed any more; what was done. Doing it again does nothing.
@@ -144,7 +158,8 @@ class Subscriptions:
             made = self.monday.create_webhook(step.board_id, begun.url, step.event, key=begun.key)
         except MondayError as exc:
             self._forget(step)
-            return replace(step, problem=f"{exc.message} {IN_THE_WAY if seen else HINT}")
+            unseen = "board not found" in exc.message.lower()
+            return replace(step, problem=f"{exc.message} {NOT_SHARED if unseen else IN_THE_WAY if seen else HINT}")
         self._keep(step.board_id, replace(begun, id=str(made["id"])))
         return replace(step, id=str(made["id"]))
 
@@ -178,6 +193,16 @@ class Subscriptions:
             self._remember(step.board_id, ours)
 
 
-def subscriptions(settings: Settings, db: Database, monday: Monday, boards: Sequence[str]) -> Subscriptions:
+def subscriptions(settings: Settings, parts: Parts, boards: Sequence[str]) -> Subscriptions:
     """By the settings."""
-    return Subscriptions(db, monday, Gate(settings.webhook_secret, boards), settings.webhook_base_url)
+    gate = Gate(settings.webhook_secret, boards)
+    return Subscriptions(parts.db, parts.monday, gate, settings.webhook_base_url, parts.mappings.values())
+
+
+def subscribable(chosen: Chosen) -> Chosen:
+    """Without the boards of subitems, which monday.com lets nobody subscribe to."""
+    own = [(mapping, board) for mapping, board in chosen if not mapping.subitems_of]
+    if not own:
+        above = " ".join(f"--entity {mapping.subitems_of}" for mapping, _ in chosen)
+        raise SettingsError("Subitems have no webhooks of their own.", hint=f"The board above tells of them: {above}")
+    return own

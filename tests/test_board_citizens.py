@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from deployed import BOARD, Deployment
+from deployed import BOARD, EVERYTHING, Deployment
 from live import SECRET, Live, World, living, until
 
 from config import Settings
@@ -67,6 +67,55 @@ def test_in_real_time_an_edit_on_either_side_reaches_the_other(world: Deployment
     live.settle()
     shown = {int(one["id"]): one["name"] for one in world.sandbox.admin("boards/snapshot", board_id=BOARD)}
     assert {one["Item ID"]: one["Name"] for one in world.rows()} == shown
+
+
+@pytest.fixture
+def below(db: Database, database_url: str, home: Path) -> Iterator[tuple[Deployment, Live]]:
+    """The daemon over a board with its subitems, its webhooks made by the command line."""
+    with Sandbox(boards="everything:9", seed=1, limits="off") as sandbox:
+        made = Deployment(db, database_url, home, sandbox)
+        made.deploy("--subitems", board=str(EVERYTHING))
+        settings = Settings(
+            home=home, api_key=sandbox.token, api_url=sandbox.graphql_url, webhook_secret=SECRET, database_url=database_url,
+        )  # fmt: skip
+        here = World(db, database_url, sandbox, home)
+        with living(here, ["planning", "planning_subitems"], subscribe=False, settings=settings) as live:
+            address = {"WEBHOOK_BASE_URL": live.base, "MONDAY_WEBHOOK_SECRET": SECRET}
+            for what in ("register", "register", "list"):
+                made.cli("webhooks", what, "--entity", "planning", "--entity", "planning_subitems", env=address)
+            yield made, live
+
+
+def test_in_real_time_an_edit_of_a_subitem_reaches_its_row(below: tuple[Deployment, Live]) -> None:
+    world, live = below
+    row = world.rows("planning_subitems")[0]
+    world.sandbox.admin("items/change", item_id=row["Item ID"], values={"text": "anew"})
+    until(lambda: world.rows("planning_subitems")[0]["Text"] == "anew")
+    world.sandbox.admin("items/rename", item_id=row["Item ID"], name="Renamed below")
+    until(lambda: world.rows("planning_subitems")[0]["Name"] == "Renamed below")
+    world.sandbox.admin("items/archive", item_id=row["Item ID"])
+    until(lambda: world.rows("planning_subitems")[0]["Archived at"] is not None)
+
+
+def test_a_subitem_that_was_moved_is_read_by_itself(below: tuple[Deployment, Live]) -> None:
+    world, live = below
+    moved, parents = world.column("Item ID", "planning_subitems")[0], world.column("Item ID")
+    live.settle()
+    live.event(
+        str(EVERYTHING), type="move_subitem", subitem=moved, sourcePulseId=parents[0], destPulseId=parents[1],
+        sourceBoardId=EVERYTHING, destBoardId=EVERYTHING,
+    )  # fmt: skip
+    asked = world.db.execute_query("select monday_id from sync_inbox where monday_board_id <> %s", (str(EVERYTHING),))
+    assert asked == [{"monday_id": str(moved)}]
+
+
+def test_subitems_alone_have_no_webhooks(below: tuple[Deployment, Live]) -> None:
+    world, live = below
+    told = world.cli(
+        "webhooks", "register", "--entity", "planning_subitems", code=2,
+        env={"WEBHOOK_BASE_URL": live.base, "MONDAY_WEBHOOK_SECRET": SECRET},
+    )  # fmt: skip
+    assert "--entity planning" in told.err
 
 
 def test_in_real_time_a_board_that_changes_is_followed_and_no_crash(world: Deployment, live: Live) -> None:

@@ -36,7 +36,7 @@ soak: .venv/.installed-dev  ## random edits, faults and kills for a long time; b
 	@$(VENV) -m benchmarks.soak </dev/null
 
 clean:  ## remove .venv, caches and logs; the embedded database stays
-	@rm -rf .venv cache logs .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	@rm -rf .venv cache logs monday_sync.log* webhook_handler.log* .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 purge:  ## and the embedded database of this folder, with everything in it

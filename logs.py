@@ -65,7 +65,7 @@ def set_up(settings: Settings, quiet: bool = False, name: str = LOG_FILE) -> Non
 
 
 def unexpected(exc: Exception) -> SyncError:
-    """A mistake of the tool's own, in a line; the file has its traceback. What a file's rights forbid is nobody's mistake."""
+    """A mistake of the tool's own, in a line; the file has its traceback. What the rights of a file forbid is none."""
     log.error("unexpected", exc_info=exc, extra=FILE_ONLY)
     if isinstance(exc, OSError) and exc.filename is not None and exc.errno in NOT_OURS:
         return NotWritten(exc.filename, exc)

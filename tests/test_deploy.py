@@ -17,7 +17,7 @@ import pytest
 from ruamel.yaml import YAML
 
 import main
-from config import load_settings
+from config import NAMES, load_settings
 from cron import Cron
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -181,3 +181,16 @@ def test_each_service_of_the_image_runs_a_command_that_exists(name):
 def test_only_loopback_is_opened_to_the_outside():
     ports = [port for service in SERVICES.values() for port in service.get("ports", ())]
     assert ports and all(str(port).startswith("127.0.0.1:") for port in ports)
+
+
+def test_the_example_of_settings_undoes_nothing_that_a_unit_sets():
+    example = (PROJECT / ".env.example").read_text(encoding="utf-8")
+    for unit in UNITS:
+        for line in re.findall(r"^Environment=(.*)$", unit.read_text(), re.M):
+            names = [word.partition("=")[0] for word in shlex.split(line)]
+            assert not [name for name in names if re.search(rf"^{name}=", example, re.M)], unit.name
+
+
+def test_every_setting_is_explained_in_the_example():
+    example = (PROJECT / ".env.example").read_text(encoding="utf-8")
+    assert not [name for name in NAMES if not re.search(rf"^(# )?{name}=", example, re.M)]

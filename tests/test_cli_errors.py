@@ -172,6 +172,19 @@ def test_an_address_of_a_database_that_is_none_is_a_mistake_in_the_settings(refu
     assert "DATABASE_URL" in done.err
 
 
+def test_an_option_that_postgresql_does_not_know_is_named(refused, env):
+    url = f"postgresql://a:{PASSWORD}@b/c?nosuchoption=1"
+    done = refused(2, "status", env={**env, "DATABASE_URL": url}, hint="nosuchoption")
+    assert "does not know: nosuchoption" in done.err
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://a:1/c?secret=d@e/f", "postgresql://b/c?password=d&secret=e", "host=b password=a secret=d"]
+)
+def test_what_may_be_a_piece_of_a_password_is_not_taken_for_an_option(refused, env, url):
+    assert "secret" not in refused(2, "status", env={**env, "DATABASE_URL": url}, hint="postgresql://").err
+
+
 def test_a_database_without_the_tables_is_told_how_to_get_them(refused, env, postgres, run_cli):
     name = "bare_" + re.sub(r"\W", "", env["DATABASE_URL"])[-12:]
     postgres.create(name)

@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 
 import psycopg2
@@ -314,7 +315,9 @@ def _unnested(columns: Mapping[str, str]) -> Composable:
 
 
 class Server(Protocol):
-    """A server that this process keeps alive (`local_postgres`)."""
+    """A server that this process keeps alive (`local_postgres`), with its data in a folder."""
+
+    root: Path
 
     def start(self) -> Mapping[str, Any]: ...
     def stop(self) -> None: ...
@@ -352,7 +355,9 @@ class Database:
 
     @property
     def target(self) -> str:
-        """Where it is, without the password."""
+        """Where it is, without the password; of a server of the tool's own, the folder that outlives its socket."""
+        if self._server is not None:
+            return str(self._server.root)
         host, port = self._options.get("host", "localhost"), self._options.get("port", 5432)
         return f"{host}:{port}/{self._options.get('dbname', '')}"
 

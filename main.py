@@ -15,7 +15,7 @@ import commands_daemon
 import commands_records
 import logs
 import output
-from errors import EXIT_FAILED, EXIT_IN_STEP, EXIT_USAGE, SettingsError, SyncError
+from errors import EXIT_FAILED, EXIT_IN_STEP, EXIT_USAGE, DatabaseError, SettingsError, SyncError
 
 if TYPE_CHECKING:
     from config import Settings
@@ -102,12 +102,15 @@ def init_db() -> None:
     """Make the tables, in an empty database or in one of any earlier version. Nothing is lost."""
     settings = prepared()
     from db_connector import connect
+    from postgres_errors import in_the_way
     from sync_run import init_db
 
     db = connect(settings)
     try:
         init_db(db)
         click.echo(f"The tables are ready in {db.target}.")
+    except DatabaseError as exc:
+        raise in_the_way(exc) from exc.__cause__
     finally:
         db.close()
 

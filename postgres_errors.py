@@ -92,6 +92,18 @@ def _missing(said: str) -> DatabaseError:
     return DatabaseError(f"PostgreSQL: {said}.", hint="Create it, or correct the name in the mapping.")
 
 
+def in_the_way(exc: DatabaseError) -> DatabaseError:
+    """What `init-db` meets when a table that it would make is there already, as somebody else made it."""
+    code = getattr(exc.__cause__, "pgcode", "") or ""
+    if not code.startswith("42") or code == "42501":
+        return exc
+    return DatabaseError(
+        exc.message,
+        hint="A table of that name is there already with other columns, and is not the tool's. Nothing was changed: "
+        "set DATABASE_URL to a database of the tool's own.",
+    )
+
+
 def no_connection(target: str, said: str, password: str | None) -> DatabaseError:
     """Why there is no connection to `target`, without the password."""
     for secret in (password, quote(password or "", safe="")):

@@ -9,6 +9,7 @@ import shlex
 import stat
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -194,6 +195,20 @@ def test_a_database_without_the_tables_is_told_how_to_get_them(refused, env, pos
         assert run_cli("init-db", env=bare).code == 0
         assert run_cli("monday-to-pg", env=bare).code == 0
     finally:
+        postgres.drop(name)
+
+
+@pytest.mark.parametrize("columns", ["id serial primary key, email text", "id uuid primary key, email jsonb"])
+def test_a_table_of_a_stranger_in_the_way_is_told_and_stays(refused, postgres, columns):
+    name = f"strange_{uuid.uuid4().hex[:12]}"
+    postgres.create(name)
+    db = postgres.database(name)
+    try:
+        db.execute_query(f"create table users ({columns})", fetch=False)
+        refused(1, "init-db", env={"DATABASE_URL": postgres.url(name)}, hint="database of the tool's own")
+        assert db.execute_query("select count(*) from pg_tables where schemaname = 'public'") == [{"count": 1}]
+    finally:
+        db.close()
         postgres.drop(name)
 
 

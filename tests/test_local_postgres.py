@@ -159,6 +159,12 @@ def test_ctrl_c_in_the_terminal_does_not_reach_the_server(server: LocalPostgres,
     assert os.getsid(pid_of(server)) != os.getsid(process.pid)
 
 
+def test_a_database_of_its_own_is_named_by_the_folder_that_lasts(server: LocalPostgres) -> None:
+    database = Database(server=server, **server.start())
+    assert database.target == str(server.root)
+    database.close()
+
+
 def test_a_server_that_was_killed_is_started_again_by_who_uses_it(folder: Path) -> None:
     server = LocalPostgres(folder / "postgres")
     database = Database(server=server, **server.start())

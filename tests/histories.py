@@ -482,7 +482,10 @@ class History:
             self.world.sandbox.admin(f"items/{how}", item_id=item["id"])
             self.removed.add(code)
             self.revived.discard(code)
+            self.kept.discard(code)
             row = self.row(code)
+            if self._sql("select 1 from sync_mapping where monday_id = %s and sending is not null", item["id"]):
+                self.revived.add(code)  # a killed run told it something, and nobody knows whether it took it
             if row is not None and row["fields"] != item["fields"]:
                 self.revived.add(code)
                 if self._edited_by_sql(code, item["fields"], row["fields"]) and not row["archived"]:

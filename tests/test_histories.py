@@ -424,3 +424,19 @@ def test_a_row_whose_shared_row_was_edited_and_left_to_it_alone_is_held_when_its
     h.sql_edit("C1", h.profile.field("client.email"), 0)
 
     h.quiet()
+
+
+def test_an_edit_that_reached_the_board_keeps_no_row_from_going_with_its_item(history):
+    h = history()
+    h.monday_create({})
+    h.run()
+    h.sql_remove("C1", "archive")
+    h.monday_edit("C1", h.profile.field("title"), 0)
+    h.run()
+    h.sql_edit("C1", h.profile.field("title"), 0)
+    h.run()
+    h.monday_remove("C1", "archive")
+
+    h.quiet()
+
+    assert h.row("C1")["archived"]

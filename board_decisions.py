@@ -62,15 +62,16 @@ def _asked(column: ProposedColumn, day: str) -> ProposedColumn:
     return column.decide(ACCEPTED if fetched else REJECTED, day)
 
 
-def confirm(made: Sequence[Proposal], yes: bool) -> None:
+def confirm(made: Sequence[Proposal], yes: bool) -> bool:
     """The last question before something is made."""
     if yes:
-        return
+        return True
     tables = ", ".join(one.table_name for one in made)
+    makes = all(one.makes_table for one in made)
     if not _somebody_there():
-        raise SettingsError(f"{tables} would be made. Nothing was done.", hint="Run it in a terminal, or with --yes.")
-    if not click.confirm(f"Make {tables}?", default=True, err=True):
-        raise click.Abort
+        what = f"{tables} would be {'made' if makes else 'mapped'}"
+        raise SettingsError(f"{what}. Nothing was done.", hint="Run it in a terminal, or with --yes.")
+    return click.confirm(f"Make {tables}?" if makes else f"Map the board to {tables}?", default=True, err=True)
 
 
 def _somebody_there() -> bool:

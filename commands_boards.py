@@ -45,7 +45,7 @@ def register(cli: click.Group, example: type[click.Command]) -> None:
     def sub(name: str, shown: str) -> Callable[[Any], Any]:
         return boards.command(name, cls=example, example=f"boards {name} {shown}".rstrip())
 
-    @sub("discover", "--board-id 8709134353")
+    @sub("discover", "--board-id 5764059860")
     @click.option("--board-id", required=True, metavar="ID", help="The number in the board's address.")
     @click.option("--names", type=click.Choice(("exact", "plain")), default="exact", show_default=True, help="Of columns.")
     @json_option
@@ -53,7 +53,7 @@ def register(cli: click.Group, example: type[click.Command]) -> None:
         """Show a board's columns, a mapping and a table for it. Nothing is made."""
         show_discovered(board_id, names, as_json)
 
-    @sub("deploy", "--board-id 8709134353 --name planning --table planning")
+    @sub("deploy", "--board-id 5764059860 --name staff --table staff")
     @click.option("--board-id", required=True, metavar="ID", help="The number in the board's address.")
     @click.option("--name", default="", metavar="NAME", help="The entity's name (default: the board's).")
     @click.option("--table", default="", metavar="TABLE", help="The table to make (default: the name).")
@@ -73,7 +73,7 @@ def register(cli: click.Group, example: type[click.Command]) -> None:
         """Make a board a table: its mapping, its table, its items, and scripts for orchestrators."""
         deploy_board(**given)
 
-    @sub("reload", "planning")
+    @sub("reload", "staff")
     @click.argument("name")
     @batch_option
     @workers_option
@@ -84,7 +84,7 @@ def register(cli: click.Group, example: type[click.Command]) -> None:
         """Read a deployed board anew and make it live in one transaction, under everybody's eyes."""
         reload_board(name, **given)
 
-    @sub("update", "planning")
+    @sub("update", "staff")
     @click.argument("name")
     @yes_option
     @reject_option
@@ -100,7 +100,7 @@ def register(cli: click.Group, example: type[click.Command]) -> None:
         """The deployed boards."""
         look(None, "list", as_json)
 
-    @sub("status", "planning")
+    @sub("status", "staff")
     @click.argument("name")
     @json_option
     def status(name: str, as_json: bool) -> None:
@@ -113,7 +113,7 @@ def register(cli: click.Group, example: type[click.Command]) -> None:
         """All deployed boards in a few figures."""
         look(None, "summary", as_json)
 
-    @sub("remove", "planning")
+    @sub("remove", "staff")
     @click.argument("name")
     @json_option
     def remove(name: str, as_json: bool) -> None:
@@ -214,10 +214,11 @@ def deploy_board(
         made = [auto_decided(one, rejected, yes) for one in made]
         if dry_run:
             return show_proposals(made, as_json)
-        if not as_json:
+        if not as_json and not (quiet and yes):
             show_proposals(made, False)
         made = [ask_about(one, yes) for one in made]
-        confirm(made, yes)
+        if not confirm(made, yes):
+            return click.echo(json.dumps({"deployed": []}) if as_json else "Nothing was made.")
         with progress:
             done, report = board_deploy.deploy(parts, made, wanted)
     _show_run(report, as_json, {"deployed": [_deployed_json(one) for one in done]})

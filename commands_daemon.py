@@ -89,7 +89,7 @@ def register(cli: click.Group, command: Callable[..., Any], example: type[click.
             finished = daemon.stop()
         leave(finished)
 
-    @command("watch", "watch --entity contacts")
+    @command("watch", "watch --entity users")
     @entity_option
     @debounce_option
     @catch_up_option

@@ -32,7 +32,7 @@ CODES = """Exit codes: 0 in step, 1 failed, 2 usage or settings, 3 finished with
 
 
 class Example(click.Command):
-    """A command whose help ends with an example that runs."""
+    """A command whose help ends with an example."""
 
     def __init__(self, *args: Any, example: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -42,7 +42,8 @@ class Example(click.Command):
         super().format_epilog(ctx, formatter)
         if self.example:
             with formatter.section("Example"):
-                formatter.write_text(f"python main.py {self.example}")
+                # As one line, however narrow the terminal: it is there to be copied.
+                formatter.write(f"{'':{formatter.current_indent}}python main.py {self.example}\n")
 
 
 class InOrder(click.Group):
@@ -68,7 +69,7 @@ InOrder.group_class = Several
 @click.group(
     cls=InOrder,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    epilog="Every command has --help, with an example that runs. Settings: .env.example; all else: README.md.",
+    epilog="Every command has --help, with an example. Settings: .env.example; all else: README.md.",
 )
 def cli() -> None:
     """Keeps monday.com boards and PostgreSQL tables equal, in both directions."""
@@ -432,6 +433,9 @@ def _ended(arguments: list[str]) -> int:
     except SyncError as exc:
         show_error(exc)
         return exc.exit_code
+    except click.exceptions.NoArgsIsHelpError as exc:
+        click.echo(exc.format_message(), err=True)
+        return EXIT_USAGE
     except click.ClickException as exc:
         context = getattr(exc, "ctx", None)
         hint = f"{context.command_path} --help" if context else "python main.py --help"

@@ -93,9 +93,20 @@ def test_on_a_terminal_each_hard_column_is_asked_about_with_a_sample_of_its_valu
 
 
 def test_a_no_to_the_last_question_makes_nothing(world: Deployment) -> None:
-    code, _ = on_a_terminal(world, DEPLOY, ["y", "y", "y", "y", "y", "n"])
-    assert code != 0 and not world.mapping_path().exists()
+    code, shown = on_a_terminal(world, DEPLOY, ["y", "y", "y", "y", "y", "n"])
+    assert code == 0 and "Interrupted" not in shown and not world.mapping_path().exists()
     assert world.db.execute_query("select to_regclass('planning') as found") == [{"found": None}]
+
+
+def test_the_last_question_about_a_table_of_ones_own_is_about_the_mapping(world: Deployment) -> None:
+    world.db.execute_query("create table mine (id bigint primary key, notes text)", fetch=False)
+    code, shown = on_a_terminal(world, (*DEPLOY, "--existing-table", "mine"), ["n"])
+    assert code == 0 and "Map the board to mine?" in shown and "Make" not in shown
+
+
+def test_a_quiet_deploy_that_asks_nothing_shows_results_only(world: Deployment) -> None:
+    shown = world.cli(*DEPLOY, "--yes", "--quiet").out
+    assert shown.startswith("Pulled planning: ") and "Wrote " in shown
 
 
 def test_on_a_terminal_update_asks_about_what_is_new(world: Deployment) -> None:
@@ -123,6 +134,7 @@ def test_an_unknown_kind_is_named(world: Deployment) -> None:
 def test_without_a_terminal_and_without_yes_nothing_is_made(world: Deployment) -> None:
     done = world.cli(*DEPLOY, code=2)
     assert "Left (formulas)" in done.err and "--auto-reject" in done.err
+    assert "Nothing was done" in world.cli(*DEPLOY, "--auto-reject", ",".join(KINDS.values()), code=2).err
     assert world.json("boards", "list") == {"boards": []}
 
 

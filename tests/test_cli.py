@@ -16,6 +16,7 @@ from typing import Any
 import click
 import jsonschema
 import pytest
+from click.testing import CliRunner
 
 from db_connector import Database
 from main import cli
@@ -100,6 +101,27 @@ def test_help_of_every_command_ends_with_an_example_that_can_be_given(name: str,
     first, *arguments = example[1].split()
     assert first == name
     command.make_context(name, arguments)
+
+
+def every_command(group: click.Group, *path: str) -> Iterator[tuple[str, ...]]:
+    for name, command in group.commands.items():
+        yield (*path, name)
+        if isinstance(command, click.Group):
+            yield from every_command(command, *path, name)
+
+
+@pytest.mark.parametrize("path", list(every_command(cli)), ids=" ".join)
+def test_an_example_is_one_line_on_a_narrow_terminal_too(path: tuple[str, ...], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", "50")
+    shown = CliRunner().invoke(cli, [*path, "--help"], terminal_width=50).output
+    assert len(re.findall(r"^  python main\.py .+$", shown, re.M)) == 1 and shown.rstrip().splitlines()[-2] == "Example:"
+
+
+@pytest.mark.parametrize("group", [(), ("boards",), ("conflicts",)], ids=" ".join)
+def test_a_group_without_a_command_shows_its_help_and_is_a_mistake(run_cli, group):
+    done = run_cli(*group)
+    assert done.code == 2 and done.out == ""
+    assert done.err.startswith("Usage: python main.py") and "error" not in done.err and "hint" not in done.err
 
 
 def test_help_needs_no_settings(run_cli: Callable[..., Any]):

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    import packages
+
+    packages.watch()
+
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -15,6 +20,7 @@ import commands_daemon
 import commands_records
 import logs
 import output
+import packages
 from errors import EXIT_FAILED, EXIT_IN_STEP, EXIT_USAGE, DatabaseError, SettingsError, SyncError
 
 if TYPE_CHECKING:
@@ -444,6 +450,9 @@ def _ended(arguments: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         logs.log.warning("Interrupted.")
         return INTERRUPTED
+    except ModuleNotFoundError as exc:
+        show_error(packages.missing(exc))
+        return EXIT_USAGE
     except Exception as exc:
         show_error(logs.unexpected(exc))
         return EXIT_FAILED

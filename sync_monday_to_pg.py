@@ -8,6 +8,11 @@ that are gone are found by a sweep of ids: daily, on request, and whenever the b
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    import packages
+
+    packages.watch()
+
 import logging
 import time
 import uuid

@@ -8,6 +8,11 @@ without triggers compare every row with what both sides last agreed on.
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    import packages
+
+    packages.watch()
+
 import logging
 import time
 from collections.abc import Collection, Iterator, Sequence

@@ -6,6 +6,11 @@ acknowledged; the work is done elsewhere. Refusals cost next to nothing and leav
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    import packages
+
+    packages.watch()
+
 import logging
 import threading
 import time
@@ -308,3 +313,9 @@ def serve(daemon: Daemon, host: str, port: int, secret: str | None) -> Door:
     door = Door(make_app(daemon, Gate(secret, daemon.boards), inbox), host, port)
     door.open()
     return door
+
+
+if __name__ == "__main__":
+    from main import script
+
+    script("webhook")

@@ -8,17 +8,28 @@ import signal
 import sys
 import threading
 
-from sandbox.clock import parse_iso
-from sandbox.seeding.estate import ORDER, parse_boards
-from sandbox.server import Server, serve_in_thread
-from sandbox.service import DEFAULT_TOKEN, Service
+try:
+    from sandbox.clock import parse_iso
+    from sandbox.seeding.estate import ORDER, parse_boards
+    from sandbox.server import Server, serve_in_thread
+    from sandbox.service import DEFAULT_TOKEN, Service
+except ModuleNotFoundError as exc:
+    hint = "hint: Run it with .venv/bin/python, which `make install` makes; or first: pip install -r requirements.txt"
+    print(f"error: The package {exc.name} is missing in {sys.executable}.\n{hint}", file=sys.stderr)
+    sys.exit(2)
+
+
+def port(text: str) -> int:
+    if not 0 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError("must be from 0 to 65535")
+    return int(text)
 
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m sandbox", description="A stand-in for monday.com. Its URL is the first line of the output; "
         "GraphQL is at URL/v2.", epilog="Example: python -m sandbox --port 0 --boards users:20,projects:50")
-    parser.add_argument("--port", type=int, default=8765, help="0: any free port")
+    parser.add_argument("--port", type=port, default=8765, help="0: any free port")
     parser.add_argument("--host", default="127.0.0.1", help="loopback unless you widen it")
     parser.add_argument("--token", default=os.environ.get("SANDBOX_TOKEN") or DEFAULT_TOKEN,
                         help="what clients must send; also SANDBOX_TOKEN")

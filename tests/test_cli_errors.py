@@ -352,3 +352,23 @@ def test_output_that_cannot_be_written_is_told_in_one_line(shell, command):
 def test_a_closed_output_is_no_reason_to_stop(shell, command):
     done = shell(f"main {command} <&- >&-")
     assert done.returncode == 0 and "error" not in done.stderr
+
+
+# The installation
+
+
+@pytest.mark.parametrize(
+    "start", ["main.py status", "sync_monday_to_pg.py --help", "sync_pg_to_monday.py --help", "webhook_handler.py",
+              "-m sandbox --help"],
+)  # fmt: skip
+def test_a_python_without_the_packages_is_told_which_one_to_call(start: str):
+    done = subprocess.run([sys.executable, "-S", *start.split()], cwd=PROJECT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    error, hint = done.stderr.splitlines()
+    assert re.match(r"error: The package \w+ is missing in ", error) and "make install" in hint
+
+
+@pytest.mark.parametrize("script", ["sync_monday_to_pg.py", "sync_pg_to_monday.py", "webhook_handler.py"])
+def test_a_script_is_its_command(script: str):
+    done = subprocess.run([sys.executable, script, "--help"], cwd=PROJECT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and done.stdout.startswith("Usage: python main.py ")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from sandbox.__main__ import arguments
 from sandbox.client import Admin
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -124,3 +125,10 @@ def test_introspection_answers_with_the_true_schema(shared):
     found = shared.data('{__type(name:"Item"){fields{name type{kind}}}}')
     kinds = {f["name"]: f["type"]["kind"] for f in found["__type"]["fields"]}
     assert kinds["column_values"] == "NON_NULL"
+
+
+@pytest.mark.parametrize("port", ["99999", "-1", "http"])
+def test_a_port_that_is_none_is_refused(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        arguments(["--port", port])
+    assert ended.value.code == 2 and "argument --port" in capsys.readouterr().err

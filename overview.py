@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+import inbox
 from db_connector import Database, Transaction
-from report import counted
+from report import counted, plural
 from sync_run import Parts, board_of
 from timing import duration
 
 DUPLICATES_SHOWN = 5
 
+COUNTS = {
+    "in step": "in_step", "waiting": "waiting", "errors": "errors", "set aside": "set_aside", "off": "off",
+    "conflicts": "conflicts", "archived": "archived", "skipped": "skipped", "differ": "known_to_differ",
+}  # fmt: skip
+"""The columns of the table, by what they show."""
+
 LINKS = """
 select count(*) filter (where archived_at is null) as active,
        count(*) filter (where archived_at is not null) as archived,
-       count(*) filter (where sync_status = 'error') as errors,
+       count(*) filter (where archived_at is null and sync_status = 'synced') as in_step,
+       count(*) filter (where archived_at is null and sync_status in ('pending', 'creating', 'conflict')) as waiting,
+       count(*) filter (where archived_at is null and sync_status = 'error') as errors,
+       count(*) filter (where archived_at is null and sync_status = 'set_aside') as set_aside,
+       count(*) filter (where archived_at is null and sync_status = 'disabled') as off,
        count(*) filter (where base_postgres is not null and archived_at is null) as known_to_differ
 from sync_mapping
 where entity_type = %s
@@ -26,10 +38,17 @@ where entity_type = %s
 SKIPPED = """
 select reason, count(*), (array_agg(monday_id order by length(monday_id), monday_id) filter (where key is not null))[1:%s]
 from sync_skipped
-where entity_type = %s
+where entity_type = %s and reason not like 'error: %%'
 group by reason
 order by reason
 """
+
+REFUSED = """
+select count(*) filter (where next_try_at is not null) as errors, count(*) filter (where next_try_at is null) as set_aside
+from sync_skipped
+where entity_type = %s and reason like 'error: %%'
+"""
+"""Items that never became rows."""
 
 LAST_RUN = """
 select r.id::text, r.started_at, r.outcome, coalesce(r.api, '{}') as api, one ->> 'message' as message
@@ -57,12 +76,13 @@ def status_of(parts: Parts) -> dict[str, Any]:
             if board_id is not None:
                 known = _entity(tx, mapping.entity, mapping.entity_type)
                 entities.append({"entity": mapping.entity, "board_id": board_id, **known})
-        waiting = {name: tx.value(f"select count(*) from sync_{name}") for name in ("inbox", "outbox")}
+        waiting = {"inbox": inbox.depth(tx)[0], "outbox": tx.value("select count(*) from sync_outbox")}
     return {"entities": entities, **waiting}
 
 
 def _entity(tx: Transaction, entity: str, entity_type: str) -> dict[str, Any]:
     links = tx.dicts(LINKS, (entity_type,))[0]
+    refused = tx.dicts(REFUSED, (entity_type,))[0]
     skipped = tx.rows(SKIPPED, (DUPLICATES_SHOWN, entity_type))
     conflicts = tx.value(
         "select count(*) from sync_conflicts where entity_type = %s and status = 'open'", (entity_type,)
@@ -71,6 +91,7 @@ def _entity(tx: Transaction, entity: str, entity_type: str) -> dict[str, Any]:
     last = next(iter(tx.dicts(LAST_RUN, (entity,))), None)
     return {
         **links,
+        **{name: links[name] + number for name, number in refused.items()},
         "conflicts": conflicts,
         "skipped": [{"reason": reason, "items": items, "first": first or []} for reason, items, first in skipped],
         "watermark": remembered.get("watermark"),
@@ -115,25 +136,33 @@ def show_status(state: dict[str, Any], as_json: bool) -> None:
 
     if as_json:
         return say(json.dumps(state, default=_plain))
-    headings = ("entity", "board", "in step", "archived", "errors", "conflicts", "skipped", "differ", "last run (UTC)")
     rows = [
-        (one["entity"], one["board_id"], one["active"], one["archived"], one["errors"], one["conflicts"],
-         sum(skip["items"] for skip in one["skipped"]), one["known_to_differ"], _last(one["last_run"]))
+        (one["entity"], one["board_id"], *(_number(one[name]) for name in COUNTS.values()), _last(one["last_run"]))
         for one in state["entities"]
-    ]  # fmt: skip
-    show_table("", headings, rows, headings[2:8])
+    ]
+    show_table("", ("entity", "board", *COUNTS, "last run (UTC)"), rows, COUNTS)
     for one in state["entities"]:
-        for skip in one["skipped"]:
-            more = ", ..." if skip["items"] > len(skip["first"]) else ""
-            items = f": items {', '.join(skip['first'])}{more}" if skip["first"] else ""
-            say(f"{one['entity']}: {counted(skip['items'])} left out, {skip['reason']}{items}")
-        if one["known_to_differ"]:
-            say(
-                f"{one['entity']}: {counted(one['known_to_differ'])} items show a shared row differently, which is known."
-            )
-        cost = f"; {_cost_line(one['last_run']['api'])}" if one["last_run"] else ""
-        say(f"{one['entity']}: read up to {one['watermark'] or 'nothing yet'}{cost}.")
+        for line in _notes(one):
+            say(f"{one['entity']}: {line}")
     say(f"Waiting: {counted(state['inbox'])} events from monday.com, {counted(state['outbox'])} changes in PostgreSQL.")
+
+
+def _number(count: Any) -> int:
+    return sum(skip["items"] for skip in count) if isinstance(count, list) else int(count)
+
+
+def _notes(one: dict[str, Any]) -> Iterator[str]:
+    """What the table does not tell."""
+    for skip in one["skipped"]:
+        more = ", ..." if skip["items"] > len(skip["first"]) else ""
+        items = f": items {', '.join(skip['first'])}{more}" if skip["first"] else ""
+        yield f"{counted(skip['items'])} left out, {skip['reason']}{items}"
+    if refused := one["errors"] + one["set_aside"]:
+        yield f"{plural(refused, 'record')} refused: python main.py retry list"
+    if one["known_to_differ"]:
+        yield f"{plural(one['known_to_differ'], 'item')} known to differ from a row (shared with others, or given up)."
+    cost = f"; {_cost_line(one['last_run']['api'])}" if one["last_run"] else ""
+    yield f"read up to {one['watermark'] or 'nothing yet'}{cost}."
 
 
 def _last(run: dict[str, Any] | None) -> str:

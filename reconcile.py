@@ -153,7 +153,7 @@ def reconcile(monday: Side, postgres: Side, fields: Iterable[str], rules: Rules,
             else:
                 _to_monday(plan, name, ours, theirs, rules)
             if not same(name, was_ours, was_theirs):
-                _keep_lost(plan, name, monday, postgres)
+                keep_lost(plan, name, monday, postgres)
     return plan
 
 
@@ -198,6 +198,14 @@ def overrule(plan: FieldPlan, name: str, ours: Value, theirs: Value, choice: Cho
     if not same(name, ours, choice.value):
         plan.to_monday[name] = choice.value
     _keep(plan, name, choice.value, choice.value)
+
+
+def keep_lost(plan: FieldPlan, name: str, monday: Side, postgres: Side) -> None:
+    """Keep a value that is written over: both sides were known to differ, so that it may be the later one."""
+    if name in plan.to_postgres and postgres.now.get(name) is not None:
+        plan.conflicts.append(_conflict(name, monday, postgres, SHARED, Winner.MONDAY))
+    elif name in plan.to_monday and monday.now.get(name) is not None:
+        plan.conflicts.append(_conflict(name, monday, postgres, SHARED, Winner.POSTGRES))
 
 
 def _keep(plan: FieldPlan, name: str, ours: Value, theirs: Value) -> None:
@@ -246,14 +254,6 @@ def _settle(plan: FieldPlan, name: str, monday: Side, postgres: Side, rules: Rul
     else:
         _keep(plan, name, ours, ours)
         _to_monday(plan, name, ours, theirs, rules)
-
-
-def _keep_lost(plan: FieldPlan, name: str, monday: Side, postgres: Side) -> None:
-    """Both sides were known to differ, so that the value which is written over may be the later one."""
-    if name in plan.to_postgres and postgres.now.get(name) is not None:
-        plan.conflicts.append(_conflict(name, monday, postgres, SHARED, Winner.MONDAY))
-    elif name in plan.to_monday and monday.now.get(name) is not None:
-        plan.conflicts.append(_conflict(name, monday, postgres, SHARED, Winner.POSTGRES))
 
 
 def _conflict(name: str, monday: Side, postgres: Side, rule: str, winner: Winner) -> Conflict:

@@ -214,14 +214,15 @@ WAITING = """
 select %(entity)s as entity, 'change' as kind, monday_id, entity_id, attempts, next_try_at, last_error,
        sync_status = 'set_aside' as set_aside
 from sync_mapping
-where entity_type = %(type)s and attempts > 0 and archived_at is null
+where entity_type = %(type)s and archived_at is null
+  and (attempts > 0 or (last_error is not null and next_try_at is not null and monday_id is not null))
 union all
 select %(entity)s, 'creation', null, entity_id, attempts, next_try_at, coalesce(last_error, 'its item may have been made'),
        false
 from sync_mapping
 where entity_type = %(type)s and attempts = 0 and monday_id is null and intent_key is not null
 union all
-select %(entity)s, 'item', monday_id, null, 1, null, reason, true
+select %(entity)s, 'item', monday_id, null, greatest(attempts, 1), next_try_at, reason, next_try_at is null
 from sync_skipped
 where entity_type = %(type)s and reason like 'error: %%'
 union all
@@ -263,8 +264,8 @@ def try_now(tx: Transaction, mappings: Sequence[Mapping], some: Sequence[dict[st
             (mapping.entity_type, rows, items),
         )
         tx.execute(
-            "update sync_skipped set monday_hash = null, updated_at = now() where entity_type = %s and monday_id = any(%s)"
-            " and reason like 'error: %%'",
+            "update sync_skipped set monday_hash = null, attempts = 0, next_try_at = now(), updated_at = now()"
+            " where entity_type = %s and monday_id = any(%s) and reason like 'error: %%'",
             (mapping.entity_type, items),
         )
         tx.execute(
@@ -303,7 +304,7 @@ def _drop(tx: Transaction, sync: BoardSync, rows: list[str], items: list[str]) -
         (sync.mapping.entity_type, rows),
     )
     tx.execute(
-        "update sync_skipped set reason = 'given up: ' || substr(reason, 8), updated_at = now()"
+        "update sync_skipped set reason = 'given up: ' || substr(reason, 8), next_try_at = null, updated_at = now()"
         " where entity_type = %s and monday_id = any(%s) and reason like 'error: %%'",
         (sync.mapping.entity_type, items),
     )

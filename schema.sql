@@ -305,7 +305,9 @@ select pg_temp.columns('sync_skipped',
     'monday_board_id text',
     'reason text not null',
     'key text',
-    'monday_hash text');
+    'monday_hash text',
+    'attempts integer not null default 0',
+    'next_try_at timestamptz');
 create unique index if not exists sync_skipped_key on sync_skipped (monday_id, entity_type);
 
 -- One row for each operation that did something, was refused, or left something out.

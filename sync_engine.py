@@ -20,7 +20,7 @@ from errors import RowRejected
 from identity import AMBIGUOUS, Identity, key_from, match_key
 from mapping import BoundMapping
 from models import Item, Record
-from reconcile import SHARED, Choice, Rules, Side, Winner, objection, overrule, reconcile
+from reconcile import SHARED, Choice, Rules, Side, Winner, keep_lost, objection, overrule, reconcile
 from record_store import RecordStore, Stored, Upsert
 from report import EntityReport
 from sync_state import FAILED, Link, LinkChange, LogEntry, Removal, SyncState, take_turn
@@ -209,7 +209,7 @@ class Engine:
         if not self.options.dry_run:
             with self.db.transaction() as tx:
                 if not self.state.fail(tx, item.id, reason, item.updated_at):
-                    self.state.skip(tx, [(item.id, f"{FAILED}{reason}", None, self.bound.fingerprint(item)[0])])
+                    self.state.refuse_item(tx, item.id, reason, self.bound.fingerprint(item)[0])
                 self.state.log(tx, total.logs[-1:])
 
     # Rows of PostgreSQL
@@ -476,7 +476,7 @@ class Engine:
         self._choose(task, choices, batch)
         self._close(task, choices, batch)
         if self.options.unify and rules.write_monday:
-            self._unify(task)
+            self._unify(task, monday, postgres)
         if task.adopts:  # what the row showed is still shown by whoever made it
             task.plan.conflicts = [conflict for conflict in task.plan.conflicts if conflict.rule != SHARED]
         batch.conflicts += [(task.item.id, stored.root_id, conflict) for conflict in task.plan.conflicts]
@@ -500,14 +500,14 @@ class Engine:
             and self.bound.same(name, task.stored.record.get(name), task.base_postgres.get(name))
         }
 
-    def _unify(self, task: Task) -> None:
+    def _unify(self, task: Task, monday: Side, postgres: Side) -> None:
         """Cells that are known to differ from the row they share are rewritten to show it."""
-        assert task.stored is not None
         for name in self.bound.fields:
-            shown = task.stored.record.get(name)
+            ours, theirs = monday.now.get(name), postgres.now.get(name)
             busy = name in task.plan.to_postgres or name in task.plan.waiting or name in self.bound.read_only
-            if not busy and not is_empty(shown) and not self.bound.same(name, task.record.get(name), shown):
-                task.plan.to_monday[name] = shown
+            if not busy and not is_empty(theirs) and not self.bound.same(name, ours, theirs):
+                task.plan.to_monday[name] = theirs
+                keep_lost(task.plan, name, monday, postgres)
 
     # A change of another field may move the time of the item, or of the row. What was held is as old as it was then.
 

@@ -96,6 +96,7 @@ class Push:
             self._create_gathered(at_least=1)
         self._drain()
         self._retry()
+        self._unify()
         self._finish(full)
         self.sync.count_leftovers()
 
@@ -166,6 +167,14 @@ class Push:
             with self.sync.db.transaction() as tx:
                 self.sync.state.tried(tx, due, began)
                 self.sync.state.wait(tx, waiting)
+
+    def _unify(self) -> None:
+        """Look at each item that is known to differ, whether or not it is news: its cells are to show the shared row."""
+        if not self.sync.options.unify:
+            return
+        with self.sync.db.transaction(read_only=True) as tx:
+            differing = self.sync.state.known_to_differ(tx)
+        self._change(differing[: self.left])
 
     # Doing it
 

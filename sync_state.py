@@ -18,9 +18,10 @@ FAILED = "error: "
 """How the reason of a skip begins when the item could not be dealt with."""
 TRIES = 8
 """How often a change is tried before it is set aside for a person: over two hours, with doubling pauses."""
+NEXT_TRY = "case when attempts + 1 < %(tries)s then now() + interval '1 minute' * power(2, attempts) end"
 PAUSE = (
     "sync_status = case when attempts + 1 >= %(tries)s then 'set_aside' else 'error' end,"
-    " next_try_at = case when attempts + 1 < %(tries)s then now() + interval '1 minute' * power(2, attempts) end"
+    f" next_try_at = {NEXT_TRY}"
 )
 
 
@@ -148,7 +149,7 @@ class SyncState:
             "select new.monday_id, l.id::text, l.entity_id, l.monday_hash = new.hash,"
             " case when l.monday_hash = new.hash and l.archived_at is null then null else l.base end, l.base_postgres,"
             " l.sync_enabled, l.sync_direction, l.sync_status, l.archived_at is not null, l.attempts,"
-            " s.reason, s.key, s.monday_hash = new.hash"
+            " s.reason, s.key, s.monday_hash = new.hash and coalesce(s.next_try_at > now(), true)"
             " from {rows}"
             " left join sync_mapping as l on l.monday_id = new.monday_id and l.entity_type = %(type)s"
             " left join sync_skipped as s on s.monday_id = new.monday_id and s.entity_type = %(type)s"
@@ -224,6 +225,15 @@ class SyncState:
         )
         return [row[0] for row in rows]
 
+    def known_to_differ(self, tx: Transaction) -> list[str]:
+        """The items that are known to show a shared row unlike it."""
+        rows = tx.rows(
+            "select monday_id from sync_mapping where entity_type = %s and monday_board_id = %s and archived_at is null"
+            " and base_postgres is not null and monday_id is not null order by length(monday_id), monday_id",
+            (self.entity_type, self.board_id),
+        )
+        return [row[0] for row in rows]
+
     def agree_on_rows(self, tx: Transaction, records: Map[str, Record], kinds: Map[str, str]) -> None:
         """What these rows (id → record) show is known from now on, also where their items show something else."""
         links = {root_id: link for root_id, link in self.of_rows(tx, list(records)).items() if link.monday_id}
@@ -265,7 +275,7 @@ class SyncState:
             " and sync_direction in ('bidirectional', 'monday_to_pg') and sync_status <> 'set_aside'"
             " and (attempts = 0 or next_try_at <= now())"
             " union select monday_id from sync_skipped where entity_type = %s and monday_board_id = %s"
-            " and monday_hash is null order by monday_id",
+            " and (monday_hash is null or next_try_at <= now()) order by monday_id",
             2 * (self.entity_type, self.board_id),
         )
         return [row[0] for row in rows]
@@ -516,10 +526,13 @@ class SyncState:
             " from {table} as t where t.{key}::text = l.entity_id and not ({archived}))),"
             " count(*) filter (where l.archived_at is null and l.sync_status = 'set_aside'),"
             " count(*) filter (where l.archived_at is null and l.sync_status = 'error' and l.attempts > 0)"
-            " from sync_mapping as l where l.entity_type = %s and l.monday_board_id = %s and l.sync_enabled",
+            " + (select count(*) from sync_skipped where entity_type = %(type)s and monday_board_id = %(board)s"
+            " and reason like %(failed)s and next_try_at is not null)"
+            " from sync_mapping as l where l.entity_type = %(type)s and l.monday_board_id = %(board)s and l.sync_enabled",
             table=table, key=key, archived=archived,
         )  # fmt: skip
-        stranded, aside, pausing = tx.rows(statement, (self.entity_type, self.board_id))[0]
+        params = {"type": self.entity_type, "board": self.board_id, "failed": f"{FAILED}%"}
+        stranded, aside, pausing = tx.rows(statement, params)[0]
         return int(stranded), int(aside), int(pausing)
 
     def archive(self, tx: Transaction, monday_ids: Sequence[str], status: str = "archived") -> None:
@@ -544,10 +557,11 @@ class SyncState:
         )
 
     def count_failed(self, tx: Transaction) -> int:
-        """How many items cannot be read; each waits until somebody edits it."""
+        """How many items cannot be read, or were refused too often; each waits until somebody edits it."""
         return int(
             tx.value(
-                "select count(*) from sync_skipped where entity_type = %s and monday_board_id = %s and reason like %s",
+                "select count(*) from sync_skipped where entity_type = %s and monday_board_id = %s and reason like %s"
+                " and next_try_at is null",
                 (self.entity_type, self.board_id, f"{FAILED}%"),
             )
         )
@@ -558,11 +572,20 @@ class SyncState:
             "insert into sync_skipped as k (entity_type, monday_board_id, monday_id, reason, key, monday_hash)"
             " select %(type)s, %(board)s, monday_id, reason, key, hash from {rows}"
             " on conflict (monday_id, entity_type) do update set reason = excluded.reason, key = excluded.key,"
-            " monday_hash = excluded.monday_hash, updated_at = now()"
+            " monday_hash = excluded.monday_hash, next_try_at = null, updated_at = now()"
             " where (k.reason, k.key, k.monday_hash) is distinct from (excluded.reason, excluded.key, excluded.monday_hash)",
             {"monday_id": "text", "reason": "text", "key": "text", "hash": "text"}, skips,
             {"type": self.entity_type, "board": self.board_id},
         )  # fmt: skip
+
+    def refuse_item(self, tx: Transaction, monday_id: str, reason: str, digest: str) -> None:
+        """PostgreSQL did not take a new item; it is tried again after growing pauses, and when it was edited."""
+        self.skip(tx, [(monday_id, f"{FAILED}{reason}", None, digest)])
+        tx.execute(
+            "update sync_skipped set attempts = attempts + 1, next_try_at ="
+            f" {NEXT_TRY} where entity_type = %(type)s and monday_id = %(id)s",
+            {"tries": TRIES, "type": self.entity_type, "id": monday_id},
+        )
 
     def waiting(self, tx: Transaction) -> list[tuple[str, str]]:
         """The items (id, key) that were left out because another one has their key, lowest id first."""

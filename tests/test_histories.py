@@ -440,3 +440,19 @@ def test_an_edit_that_reached_the_board_keeps_no_row_from_going_with_its_item(hi
     h.quiet()
 
     assert h.row("C1")["archived"]
+
+
+def test_items_that_show_a_shared_row_unlike_it_are_made_to_show_it_on_demand(history):
+    h = history()
+    h.monday_create({"client.name": 0, "client.phone": 0, "client.email": 1})
+    h.monday_create({"client.name": 0, "client.phone": 0, "client.email": 1})
+    h.run()
+    shown = {item["fields"]["client.name"] for item in h.items()}
+    assert len(shown) == 2
+    assert h.run().changes == 0
+    report = h.run(unify=True)
+    assert report.to_monday.updated == 1
+    assert len({item["fields"]["client.name"] for item in h.items()}) == 1
+    assert h._sql("select 1 from sync_mapping where base_postgres is not null") == []
+
+    h.quiet()

@@ -270,6 +270,7 @@ def test_what_waits_is_listed_tried_now_and_taken(sides, refused, cli, sandbox):
     sandbox.admin("faults/clear")
     assert sides.code() == 3 and sides.on_board(item_id) == "A=a B=b"
     assert "1 record will be tried" in cli("retry", "now", item_id).out
+    assert "no such value" in cli("retry", "list").out  # until it was tried
     assert sides.code() == 0
     assert sides.on_board(item_id) == "A=Y B=b"
     assert "Nothing waits" in cli("retry", "list").out
@@ -319,6 +320,60 @@ def test_an_item_that_postgresql_refuses_pauses_and_is_set_aside_too(sides, ann,
     sides.edit(item_id, A="new")
     assert sides.code("monday_to_pg") == 0
     assert sides.in_table() == "A=new B=b"
+
+
+def test_a_new_item_that_postgresql_refuses_is_tried_again_with_growing_pauses(sides, ann, cli):
+    sides.sql("alter table contacts add constraint short check (length(role_title) < 5)")
+    item_id = sides.item("eve", A="much too long")
+    assert sides.sync("monday_to_pg").errors == 1
+    (one,) = json.loads(cli("retry", "list", "--json").out)["waiting"]
+    assert (one["kind"], one["monday_id"], one["attempts"], one["set_aside"]) == ("item", item_id, 1, False)
+    sides.sql("alter table contacts drop constraint short")
+    assert sides.code("monday_to_pg") == 3, "its pause is not over"
+    sides.sql("update sync_skipped set next_try_at = now()")
+    assert sides.code("monday_to_pg") == 0
+    assert sides.in_table("eve") == "A=much too long"
+
+
+def test_a_new_item_that_postgresql_refuses_is_set_aside_after_its_tries(sides, ann, cli):
+    sides.sql("alter table contacts add constraint short check (length(role_title) < 5)")
+    sides.item("eve", A="much too long")
+    for number in range(8):
+        report = sides.sync("monday_to_pg")
+        assert (report.errors, report.set_aside, report.exit_code) == (1, int(number == 7), 3)
+        sides.sql("update sync_skipped set next_try_at = now() where next_try_at is not null")
+    assert sides.sync("monday_to_pg").set_aside == 1
+    sides.sql("alter table contacts drop constraint short")
+    assert sides.code("monday_to_pg") == 3
+    assert cli("retry", "now").code == 0
+    assert sides.code("monday_to_pg") == 0
+    assert sides.in_table("eve") == "A=much too long"
+
+
+def test_the_status_tells_what_is_in_step_from_what_was_refused(sides, refused, cli):
+    sides.sync()
+    sides.sql("alter table contacts add constraint short check (length(role_title) < 5)")
+    sides.item("eve", A="much too long")
+    sides.sync()
+    sides.sql("update sync_mapping set attempts = 8, next_try_at = null, sync_status = 'set_aside' where attempts > 0")
+    sides.sql(
+        "insert into sync_inbox (trigger_id, monday_board_id, monday_id, event, body, done_at)"
+        " values ('t1', %s, '1', 'change_column_value', '{{}}', now())", sides.board_id
+    )  # fmt: skip
+    status = json.loads(cli("status", "--json").out)
+    (contacts,) = [one for one in status["entities"] if one["entity"] == "contacts"]
+    counts = {name: contacts[name] for name in ("active", "in_step", "errors", "set_aside")}
+    assert counts == {"active": 2, "in_step": 1, "errors": 1, "set_aside": 1}
+    assert (contacts["skipped"], status["inbox"]) == ([], 0)
+    assert "contacts: 2 records refused: python main.py retry list" in cli("status").out
+
+
+def test_what_is_to_be_tried_now_can_still_be_given_up(sides, refused, cli):
+    _, row_id = refused
+    sides.sync()
+    assert cli("retry", "now", row_id).code == 0
+    assert "1 record given up" in cli("retry", "drop", row_id).out
+    assert sides.code() == 0
 
 
 def test_an_event_that_was_set_aside_is_listed_tried_and_given_up(sides, ann, cli):

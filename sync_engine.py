@@ -652,6 +652,7 @@ class Engine:
         else:
             self._count_operation(task, batch, root_id)
         if self.options.dry_run and task.plan.to_monday:
+            report.to_monday.updated += 1
             batch.plans.append(f"update item {task.item.id}: {', '.join(sorted(task.plan.to_monday))}")
 
     def _count_operation(self, task: Task, batch: Batch, root_id: str | None) -> None:

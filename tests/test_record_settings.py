@@ -300,6 +300,16 @@ def test_what_is_given_up_stays_as_it_is_on_both_sides_until_somebody_edits_it(s
     assert sides.on_board(item_id) == "A=Z B=b"
 
 
+@pytest.mark.parametrize("direction", ["bidirectional", "pg_to_monday"])
+def test_a_dry_run_counts_what_it_would_tell_monday(sides, ann, direction):
+    item_id, row_id = ann
+    sides.update(row_id, A="Y")
+    planned = sides.sync(direction, dry_run=True)
+    assert (planned.to_monday.updated, sides.on_board(item_id)) == (1, "A=a B=b")
+    done = sides.sync(direction)
+    assert (done.to_monday.updated, planned.changes) == (1, done.changes)
+
+
 def test_giving_up_wants_to_be_told_what(cli):
     assert cli("retry", "drop").code == 2
     assert cli("retry", "now", "4711").code == 2

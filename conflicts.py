@@ -195,6 +195,8 @@ def show_settled(settled: Sequence[Settled]) -> None:
     """A line each."""
     from console import say
 
+    if not settled:
+        say("There was nothing to resolve.")
     for one in settled:
         what = f"{one.conflict['id'][:SHORT]} {one.conflict['entity']} {one.conflict['monday_id']} {one.conflict['field']}"
         say(f"{what}: {f'not resolved: {one.problem}' if one.problem else f'{one.winner} has won'}")

@@ -647,7 +647,7 @@ class Engine:
         for warning in task.warnings:
             batch.log(task.operation or "pull", "warning", warning, task.item.id, root_id)
         if not task.operation:
-            report.unchanged += not task.plan.to_monday
+            report.unchanged += not (task.plan.to_monday or (task.removes_item and self.options.write_monday))
             report.updated += bool(task.plan.to_monday) and self.options.dry_run
         else:
             self._count_operation(task, batch, root_id)

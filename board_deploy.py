@@ -26,7 +26,7 @@ from mapping import Mapping as EntityMapping
 from mapping_file import read_plain, write_text
 from mapping_loader import load_mapping
 from models import Board
-from report import EntityReport, RunReport
+from report import EntityReport, RunReport, plural
 from sync_monday_to_pg import Pull
 from sync_run import Parts, Run, RunOptions
 
@@ -222,7 +222,7 @@ def _finish(parts: Parts, proposal: Proposal, mapping: EntityMapping, report: En
     files = [path, *board_scripts.write(parts.settings.home, mapping, proposal.board.name)]
     with parts.db.transaction() as tx:
         board_registry.note_deployed(tx, mapping.entity)
-    log.info("Deployed %s: %d items in %s.", mapping.entity, report.read, mapping.table)
+    log.info("Deployed %s: %s in %s.", mapping.entity, plural(report.read, "item"), mapping.table)
     return Deployed(proposal, mapping, report, files, links)
 
 

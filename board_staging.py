@@ -23,7 +23,7 @@ from errors import GuardStop, Incomplete, RowRejected, SettingsError
 from mapping import BoundMapping
 from models import Item, Record
 from record_store import RecordStore
-from report import EntityReport
+from report import EntityReport, plural
 from row_table import Row, Table, column_types_of
 from sync_engine import TO_MONDAY
 from sync_monday_to_pg import Pull
@@ -217,7 +217,7 @@ class Staging:
                 self._stage(here)
             if lacking := [one for one in listed if one not in self.seen]:
                 raise ValidationFailed(
-                    f"The board lists {len(listed)} items and {len(lacking)} of them did not come, such as {lacking[0]}.",
+                    f"The board lists {plural(len(listed), 'item')}; {len(lacking)} did not come, such as {lacking[0]}.",
                     hint=AS_IT_WAS,
                 )
         with self.db.transaction(read_only=True) as tx:
@@ -277,7 +277,8 @@ class Staging:
         tx.execute(self._composed(LINK), self._params)
         self.state.skip(tx, [(item_id, FAILED + why, None, "") for item_id, why in self.failed.items()])
         self.state.unskip(tx, self.seen - self.failed.keys())
-        self.state.log(tx, [LogEntry("reload", "success", f"{len(self.seen)} items, {inserted} new, {updated} changed")])
+        did = f"{plural(len(self.seen), 'item')}, {inserted} new, {updated} changed"
+        self.state.log(tx, [LogEntry("reload", "success", did)])
         self.state.log(tx, [LogEntry("pull", "error", why, item_id) for item_id, why in self.failed.items()])
         self._remember(tx)
         self._count(inserted, updated, restored, len(gone))

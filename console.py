@@ -17,6 +17,8 @@ from timing import duration
 log = logging.getLogger("monday_sync")
 
 SECONDS_BETWEEN_LINES = 30.0
+NO_LIMIT = 2_000_000_000
+"""Near GraphQL's largest whole number (2,147,483,647), which an account without a limit answers as what is left."""
 
 
 class Progress:
@@ -81,7 +83,7 @@ def _left(left: Left | None) -> str:
     known = [
         f"{counted(int(number))} {what}"
         for number, what in ((left.calls, "calls"), (left.complexity, "points"))
-        if number is not None
+        if number is not None and number < NO_LIMIT
     ]
     minute = f"{' and '.join(known)} left this minute" if known else ""
     day = f"{counted(int(left.daily))} calls left today" if left.daily is not None else ""

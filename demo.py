@@ -40,6 +40,7 @@ threading.Thread(target=end_with_the_demo, daemon=True).start()
 from sandbox.__main__ import main
 os._exit(main(sys.argv[1:]))
 """
+SHOWN = {"users": 2000, "projects": 5000}
 TABLES = (
     *("users", "sales_teams", "projects", "customers", "properties", "notes", "policies", "insurances"),
     *("insurance_claims", "storms", "pa_law"),
@@ -76,11 +77,17 @@ mutation ($board: ID!, $item: ID!, $column: String!, $text: String!) {
 """
 
 
+def with_both(boards: str) -> str:
+    """The boards asked for, and of those that the demo shows the usual number where none was."""
+    named = {one.partition(":")[0].strip() for one in boards.split(",")}
+    return ",".join([boards, *(f"{name}:{count}" for name, count in SHOWN.items() if name not in named)])
+
+
 def run_demo(boards: str) -> int:
     """Show it; the exit code."""
     logging.getLogger(logs.LOGGERS[0]).setLevel(logging.ERROR)  # what is left out is told below, in one line
     given, begun = load_settings(), time.monotonic()
-    with _folder() as folder, _sandbox(boards) as sandbox, _database(given, folder) as db:
+    with _folder() as folder, _sandbox(with_both(boards)) as sandbox, _database(given, folder) as db:
         url, token = sandbox.ready()
         settings = Settings(home=folder, api_key=token, api_url=f"{url}/v2")
         say(f"A stand-in for monday.com answers at {url}, PostgreSQL {_version(db)} is started; both are thrown away.")
@@ -103,7 +110,8 @@ def _show(parts: Parts, progress: Progress) -> None:
     say("\nOnce more, with nothing changed:\n\n$ python main.py monday-to-pg")
     _run(parts, progress)
     _show_edit(parts, progress)
-    show_live(parts, board_of(parts.settings, parts.mappings["projects"]) or "")
+    if _rows(parts.db, "select id from projects where title is not null limit 1"):
+        show_live(parts, board_of(parts.settings, parts.mappings["projects"]) or "")
 
 
 def _run(parts: Parts, progress: Progress) -> None:
@@ -111,8 +119,7 @@ def _run(parts: Parts, progress: Progress) -> None:
     if "monday" in parts.__dict__:
         parts.monday.close()
         del parts.__dict__["monday"]
-    names = ("users", "projects")
-    chosen = [(parts.mappings[name], board_of(parts.settings, parts.mappings[name]) or "") for name in names]
+    chosen = [(parts.mappings[name], board_of(parts.settings, parts.mappings[name]) or "") for name in SHOWN]
 
     def show(report: EntityReport) -> None:
         progress.done(report.entity)

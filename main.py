@@ -383,7 +383,10 @@ def mapping(entity: str | None, write_docs: bool, as_json: bool) -> None:
 
 
 @command("demo", "demo")
-@click.option("--boards", default="users:2000,projects:5000", show_default=True, metavar="NAME:COUNT,...")
+@click.option(
+    "--boards", default="", show_default="users:2000,projects:5000", metavar="NAME:COUNT,...",
+    help="How many items each board has; one that is not named has as many as usual.",
+)  # fmt: skip
 def demo(boards: str) -> None:
     """A made-up account and a real PostgreSQL, both thrown away afterwards. Needs no key and no database."""
     from demo import run_demo

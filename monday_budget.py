@@ -12,6 +12,7 @@ from datetime import date, datetime, time, timedelta, timezone
 from typing import Any
 
 from errors import DailyLimitReached
+from report import plural
 
 ITEMS_PER_PAGE = 500
 PAGE_SIZES = (500, 250, 100, 50, 25, 10, 5, 1)
@@ -125,7 +126,7 @@ class DailyCalls:
             if self._closed_until and now < self._closed_until:
                 raise daily_limit("monday.com's calls of this day are used up", self._closed_until)
             if self.share is not None and self.used + 1 > self.share:
-                used = f"The daily share of {self.share} calls given to the tool is used up"
+                used = f"The daily share of {plural(self.share, 'call')} given to the tool is used up"
                 raise daily_limit(used, _next_midnight(now))
 
     def charge(self, calls: float, now: datetime) -> None:

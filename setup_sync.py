@@ -13,6 +13,7 @@ from entity_lock import working_on
 from errors import RecordRefused, SettingsError
 from mapping import Mapping
 from models import Board, BoardColumn
+from report import plural
 from row_table import column_types_of
 from sync_engine import TO_MONDAY
 from sync_id import remembered_column, sync_id_state
@@ -136,7 +137,7 @@ def show(setup: Setup) -> None:
     """Lines on stdout."""
     from console import say
 
-    say(f"Triggers are on {len(setup.tables)} tables: {', '.join(setup.tables)}.")
+    say(f"Triggers are on {plural(len(setup.tables), 'table')}: {', '.join(setup.tables)}.")
     for one in setup.entities:
         if one.column is not None:
             state = "was made" if one.made else "is there"

@@ -15,6 +15,8 @@ from typing import Any
 import psutil
 import pytest
 
+from demo import with_both
+
 PROJECT = Path(__file__).resolve().parent.parent
 SMALL = ("demo", "--boards", "users:30,projects:40")
 
@@ -53,6 +55,24 @@ def test_the_demo_shows_a_pull_its_rows_and_that_a_second_one_changes_nothing(en
     assert "\n0 changes in " in out and "\n1 change in " in out
     assert "Completed  completed" in out
     assert os.listdir(environment["TMPDIR"]) == []
+
+
+@pytest.mark.parametrize(
+    "asked, made",
+    [
+        ("", ",users:2000,projects:5000"),
+        ("users:20", "users:20,projects:5000"),
+        ("projects:7 , users:3", "projects:7 , users:3"),
+        ("everything:2", "everything:2,users:2000,projects:5000"),
+    ],
+)
+def test_a_board_that_is_not_named_has_as_many_items_as_usual(asked: str, made: str):
+    assert with_both(asked) == made
+
+
+def test_the_demo_of_a_board_without_items_comes_to_its_end(run_cli: Callable[..., Any]):
+    done = run_cli("demo", "--boards", "users:20,projects:0", timeout=100)
+    assert done.code == 0, done.err
 
 
 @pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

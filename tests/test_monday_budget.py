@@ -157,9 +157,10 @@ def test_a_refused_call_costs_a_tenth_of_the_day():
         daily.check(NOON)
 
 
-def test_what_earlier_runs_used_counts():
-    with pytest.raises(DailyLimitReached):
-        DailyCalls(share=100, used=100).check(NOON)
+@pytest.mark.parametrize("share, said", [(1, "share of 1 call given"), (1000, "share of 1,000 calls given")])
+def test_what_earlier_runs_used_counts(share: int, said: str):
+    with pytest.raises(DailyLimitReached, match=said):
+        DailyCalls(share=share, used=share).check(NOON)
 
 
 def test_once_monday_closes_the_day_nothing_is_sent_until_it_is_over():

@@ -114,6 +114,9 @@ def test_of_a_small_budget_nearly_all_is_used_and_at_most_one_call_a_window_is_r
         (10, 10, 10, 1, Left(900, 4e6, 77),
          "users: 10 of 10 items (100 %), 10 a second, 900 calls and 4,000,000 points left this minute,"
          " 77 calls left today."),
+        (10, 10, 10, 1, Left(900, 2_147_483_617, None),
+         "users: 10 of 10 items (100 %), 10 a second, 900 calls left this minute."),
+        (10, 10, 10, 1, Left(None, 2_147_483_647, None), "users: 10 of 10 items (100 %), 10 a second."),
         (12, 10, 12, 1, Left(), "users: 12 of 10 items (100 %), 12 a second."),
     ],
 )  # fmt: skip

@@ -12,7 +12,7 @@ import pytest
 
 from monday_api import Monday
 from sandbox import Sandbox
-from setup_sync import set_up
+from setup_sync import Setup, set_up, show
 from sync_run import Parts
 from tests.builders import PROJECT, PROJECTS, USERS, change, row
 from tests.two_sides import COLUMNS, TwoSides
@@ -88,6 +88,11 @@ def test_without_a_terminal_it_goes_on_when_the_boards_lack_nothing(cli, db):
     again = cli("setup")
     assert again.code == 0
     assert "the sync id column sync_id is there" in again.out
+
+
+def test_one_table_is_told_as_one(capsys):
+    show(Setup(["contacts"]))
+    assert capsys.readouterr().out.startswith("Triggers are on 1 table: contacts.")
 
 
 @pytest.mark.parametrize("answer, made", [("y", [("sync_id", "text")]), ("n", [])])

@@ -94,9 +94,10 @@ def proposed(parts: Parts, wanted: board_deploy.Wanted, table: str) -> OwnTable:
     made = propose(board, name, table, kinds, monday=parts.monday, day=wanted.day)
     free = {column: column for column in types if column != key}
     title = next((one for known in NAME_COLUMNS for one in free if one.lower() == known), "")
-    free.pop(title, None)
-    columns = tuple(_fitted(one, free, types, kinds, wanted.day) for one in made.columns)
     archived = "archived_at" if types.get("archived_at", "").startswith("timestamp") else ""
+    for taken in (title, archived):
+        free.pop(taken, None)
+    columns = tuple(_fitted(one, free, types, kinds, wanted.day) for one in made.columns)
     return OwnTable(
         name, board, table, columns, day=wanted.day, own_name=table, key=key, item_key=item_key, archived=archived,
         name_column=title,

@@ -101,6 +101,10 @@ class LinkTable(LinkNames):
         )
         met = f"{into} select h.{key}, c.{other} from changed as c join {here} as h on h.{cells} @> array[c.{other}]"
         met_key = f"{into} select h.{key}, new.{other} from {here} as h where h.{cells} @> array[new.{other}]"
+        renamed = (
+            f"update {here} as h set {cells} = array_replace(h.{cells}, old.{other}, new.{other})"
+            f" where old.{other} < 0 and h.{cells} @> array[old.{other}]"
+        )
         skip = "on conflict do nothing"
         cascade = "on update cascade on delete cascade"
         rows = "referencing new table as changed for each statement"
@@ -113,7 +117,7 @@ class LinkTable(LinkNames):
             f"create index if not exists {self.part('ids_idx')} on {here} using gin ({cells})",
             self._function("fill", f"if tg_op = 'UPDATE' then {clear}; end if; {fill.format(rows='changed')} {skip};"),
             self._function("meet", f"{met} {skip};"),
-            self._function("meet_key", f"{met_key} {skip};"),
+            self._function("meet_key", f"{renamed}; {met_key} {skip};"),
             *self._trigger("filled", f"insert on {here} {rows}", here, "fill"),
             *self._trigger("changed", f"update on {here} {rows}", here, "fill"),
             *self._trigger("met", f"insert on {there} {rows}", there, "meet"),

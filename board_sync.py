@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from board_tables import give_item_ids
-from db_connector import Database, compose, identifier, table_name
+from db_connector import Database, Transaction, compose, identifier, table_name
 from item_writer import ItemWriter
-from mapping import BoundMapping, Mapping
+from mapping import ROOT, BoundMapping, Mapping
 from models import Board, Item
 from monday_api import Monday
 from record_settings import note_settings
@@ -153,7 +153,18 @@ class BoardSync:
                 self.memory.put(self.pulled, self.remembered)
             with self.db.transaction() as tx:
                 note_settings(tx, self.mapping)
-                give_item_ids(tx, self.mapping)
+                self.give_item_ids(tx)
+
+    def give_item_ids(self, tx: Transaction) -> int:
+        """New rows whose items exist by now take their ids as keys; how many."""
+        fields = [
+            one.fields[0] for one in self.bound.bindings if one.fields and self._shows(one.columns[0], "dependency")
+        ]
+        places = [self.bound.places[name] for name in fields]
+        return give_item_ids(tx, self.mapping, [place.column for place in places if place.home == ROOT])
+
+    def _shows(self, column: str, kind: str) -> bool:
+        return column in self.bound.columns and self.bound.columns[column].type == kind
 
     def _rename_keys(self) -> None:
         """A column that was renamed on the board takes its key in `metadata` along, before anybody reads a row."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,14 @@ INSTEAD_OF = {
 }  # fmt: skip
 """By the type that the shipped file has for a kind of board column: the types that keep its values so that they are equal
 to what the board shows when they are read again."""
+
+ALSO_CALLED = {"timestamp with time zone": "timestamptz", "time without time zone": "time"}
+UNSUITABLE = frozenset({
+    "uuid", "interval", "time with time zone", "bytea", "money", "inet", "cidr", "macaddr", "macaddr8", "xml", "bit",
+    "bit varying", "point", "line", "lseg", "box", "path", "polygon", "circle", "tsvector", "tsquery", "oid",
+    *(f"{one}{kind}" for one in ("date", "ts", "tstz", "num", "int4", "int8") for kind in ("range", "multirange")),
+})  # fmt: skip
+"""Types of PostgreSQL's own that keep the values of no board column as they are."""
 
 WITH_TIME = "date with time"
 HARD = {
@@ -57,8 +66,12 @@ class TypeMap:
         return self._usual(self.types, kind)
 
     def suits(self, kind: str, sql_type: str) -> bool:
-        """Whether a table column can hold a kind of board column, as far as its type is known here."""
-        return sql_type not in INSTEAD_OF or sql_type in INSTEAD_OF[self._usual(self.shipped, kind)]
+        """Whether a table column can hold a kind of board column. A type that is unknown here, somebody's own, may."""
+        plain = re.sub(r"\(.*?\)", "", sql_type)
+        known = ALSO_CALLED.get(plain, plain)
+        if known in INSTEAD_OF or known in _NUMBERS:
+            return known in INSTEAD_OF[self._usual(self.shipped, kind)]
+        return known not in UNSUITABLE
 
     def _usual(self, types: Mapping[str, str], kind: str) -> str:
         return types.get(kind) or column_type(kind).pg_type

@@ -120,6 +120,10 @@ def changed_at(cell: Cell | None) -> datetime | None:
     return when if when is None or when.tzinfo else when.replace(tzinfo=UTC)
 
 
+NO_ITEM_YET = "has no item yet"
+"""What keeps a cell waiting that points at a record."""
+
+
 def _whole(value: Any) -> int:
     try:
         number = int(value)
@@ -808,12 +812,20 @@ def _ids_of(value: Value) -> list[int]:
     return [_whole(one.get("id") if isinstance(one, Mapping) else one) for one in _several(value)]
 
 
+def _item_ids(value: Value) -> list[int]:
+    """Each once. A row that SQL has inserted has a key below zero until its item is made."""
+    ids = list(dict.fromkeys(_ids_of(value)))
+    if unmade := [one for one in ids if one < 0]:
+        raise CellError(f"the record {unmade[0]} {NO_ITEM_YET}")
+    return ids
+
+
 def _write_relation(value: Value, column: BoardColumn, cell: Cell | None) -> JsonMember:
-    return {"item_ids": _ids_of(value)}
+    return {"item_ids": _item_ids(value)}
 
 
 def _write_dependency(value: Value, column: BoardColumn, cell: Cell | None) -> JsonMember:
-    return {"item_ids": [str(one) for one in _ids_of(value)]}
+    return {"item_ids": [str(one) for one in _item_ids(value)]}
 
 
 # --- Comparing: what is the same in two shapes is no change ---------------------------------------------------------
@@ -867,17 +879,20 @@ def _same_minute(a: Value, b: Value) -> bool:
     return (first.hour, first.minute) == (second.hour, second.minute)
 
 
+# A cell of several holds each of them once, and in an order of its own.
+
+
 def _same_labels(a: Value, b: Value) -> bool:
-    first, second = (sorted(str(one).strip() for one in _several(side)) for side in (a, b))
+    first, second = ({str(one).strip() for one in _several(side)} for side in (a, b))
     return first == second
 
 
 def _same_ids(a: Value, b: Value) -> bool:
-    return sorted(_ids_of(a)) == sorted(_ids_of(b))
+    return set(_ids_of(a)) == set(_ids_of(b))
 
 
 def _same_people(a: Value, b: Value) -> bool:
-    first, second = (sorted((one["id"], one["kind"]) for one in map(_person, _several(side))) for side in (a, b))
+    first, second = ({(one["id"], one["kind"]) for one in map(_person, _several(side))} for side in (a, b))
     return first == second
 
 

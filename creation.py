@@ -15,7 +15,6 @@ from functools import cached_property
 from typing import Any
 
 from board_sync import BoardSync
-from board_tables import give_item_ids
 from column_types import CellError, dumps, from_json, is_empty
 from errors import DocumentRefused, MondayError, MondayRefused, RecordRefused
 from item_import import GUESSED, ItemImport
@@ -250,11 +249,20 @@ class Creation:
         with self.db.transaction() as tx:
             self.state.drop_intents(tx, intent.key, [root_id for root_id in made if root_id not in here])
         with self.db.transaction() as tx:
-            renamed = give_item_ids(tx, self.sync.mapping)
+            renamed = self.sync.give_item_ids(tx)
         if renamed:
-            outgoing = [replace(one, root_id=one.item.id) for one in outgoing]
+            outgoing = self._renamed(outgoing)
         # What a created item does not show was refused, dropped or never sent: said again as a change, it costs a field.
         self.sync.engine.settle(self.sync.writer.send(outgoing), created=True)
+
+    def _renamed(self, outgoing: Sequence[Outgoing]) -> list[Outgoing]:
+        """The same of rows that have taken the ids of their items; what they name may have, too."""
+        with self.db.transaction(read_only=True) as tx:
+            stored = self.sync.engine.store.load(tx, [one.item.id for one in outgoing])
+        return [
+            replace(one, root_id=one.item.id, wanted=stored[one.item.id].record if one.item.id in stored else one.wanted)
+            for one in outgoing
+        ]
 
     def _agreed(self, intent: Intent, row: dict[str, Any], item: Item) -> tuple[Record, tuple[str, ...]]:
         """What both sides agree on, by what was sent and what the item shows; and the fields it is still owed."""

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import orjson
 
 from column_types import (
+    NO_ITEM_YET,
     READINGS,
     CellError,
     cell_selection,
@@ -505,7 +506,7 @@ class BoundMapping:
             return None
         found = self.links.item_of(entity, str(key)) if self.links else None
         if found is None:
-            raise CellError(f"the {entity} record {key} has no item yet")
+            raise CellError(f"the {entity} record {key} {NO_ITEM_YET}")
         return [int(found)]
 
     @cached_property

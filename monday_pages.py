@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from errors import BoardNotVisible, CursorExpired, Incomplete, MondayError, QueryTooHeavy, RecordRefused
@@ -278,7 +279,7 @@ def _read_item(
 ) -> str:
     """Append one item; otherwise say what is wrong with it."""
     try:
-        item_id = row["id"]
+        item_id = str(row["id"]) if type(row["id"]) is int else row["id"]
         if not item_id or not isinstance(item_id, str):
             return "it has no id"
         if item_id in seen:
@@ -298,8 +299,8 @@ def _read_item(
                 item_id,
                 row.get("name") or "",
                 row["state"] or "active",
-                row.get("created_at"),
-                row["updated_at"],
+                _dated(row.get("created_at")),
+                _dated(row["updated_at"]),
                 group["id"] if group else None,
                 home["id"] if home else board_id,
                 parent["id"] if parent else None,
@@ -309,6 +310,15 @@ def _read_item(
     except (KeyError, TypeError, AttributeError) as error:
         return "it is empty" if row is None else f"a part of it is missing ({error})"
     return ""
+
+
+def _dated(text: Any) -> str | None:
+    """A moment that can be read; one that cannot says as much as none."""
+    try:
+        datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except (AttributeError, ValueError):
+        return None
+    return str(text)
 
 
 def _wrong_cells(cells: Mapping[str, Any], came: int, asked: frozenset[str], usual: frozenset[str] | None) -> str:

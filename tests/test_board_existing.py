@@ -83,6 +83,32 @@ def test_a_column_that_cannot_hold_the_values_is_told_and_not_fetched(world: Dep
     assert world.entry("text1")["rejected"] and world.column("budget", "mine") == [5, 5, 5]
 
 
+@pytest.mark.parametrize("kind, sql_type, fits", [
+    ("text", "uuid", False), ("text", "timestamptz", False), ("text", "text", True), ("date", "time", False),
+    ("date", "timestamptz", True), ("date", "timestamp(3) with time zone", True), ("timeline", "daterange", False),
+    ("numbers", "numeric(12,2)", True), ("numbers", "interval", False), ("hour", "time", True), ("text", "inet", False),
+])  # fmt: skip
+def test_only_columns_that_can_hold_the_values_are_taken(world: Deployment, kind: str, sql_type: str, fits: bool) -> None:
+    world.admin("columns/add", id="more1", title="More", type=kind)
+    world.sql(f"create table mine (id serial primary key, name text, more {sql_type})")
+    world.cli(*DEPLOY)
+    assert ("rejected" not in world.entry("more1")) is fits
+
+
+@pytest.mark.parametrize("kind", ["date", "text"])
+def test_the_mark_of_archived_rows_is_no_place_for_a_board_column_of_that_name(world: Deployment, kind: str) -> None:
+    world.admin("columns/add", id="gone1", title="Archived at", type=kind)
+    world.admin("items/change", item_id=world.ids()[0], values={"gone1": {"date": "2026-01-02"} if kind == "date" else "x"})
+    world.sql("create table mine (id serial primary key, name text, notes text, archived_at timestamptz)")
+    world.cli(*DEPLOY)
+    world.set("direction", "bidirectional")
+    world.cli("setup", "--entity", "planning", "--yes")
+    assert world.pull()["errors"] == 0
+    assert world.column("archived_at", "mine") == [None] * 3
+    world.sql("update mine set notes = 'new'")
+    assert world.pull()["to_monday"]["updated"] == 3
+
+
 def test_values_of_a_retyped_column_stay_until_somebody_says_who_wins(world: Deployment) -> None:
     world.sql("create table mine (id serial primary key, name text, notes text, budget numeric)")
     world.cli(*DEPLOY)

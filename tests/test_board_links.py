@@ -10,9 +10,11 @@ from deployed import BOARD, EVERYTHING, Deployment
 
 from db_connector import Database
 from errors import DatabaseError
+from monday_api import Monday
 from sandbox import Sandbox
 
 CREWS = 99_000_002
+RELATIONS = "id value ... on BoardRelationValue { linked_item_ids } ... on DependencyValue { linked_item_ids }"
 RELATION = {"boardIds": [CREWS], "allowMultipleItems": True}
 
 
@@ -35,6 +37,13 @@ def pairs(world: Deployment, table: str = '"planning_Crew"') -> set[tuple[int, i
 
 def shown(world: Deployment, column: str = "Crew") -> set[tuple[int, int]]:
     return {(one["Item ID"], other) for one in world.rows() for other in one[column] or ()}
+
+
+def cells(world: Deployment, column: str) -> set[tuple[int, int]]:
+    """What the items of the plans point at."""
+    with Monday(token=world.sandbox.token, url=world.sandbox.graphql_url) as monday:
+        items = [item for page in monday.items(world.ids(), [column], RELATIONS) for item in page]
+    return {(int(item.id), int(other)) for item in items for other in item.cells[column]["linked_item_ids"]}
 
 
 @pytest.mark.parametrize("crews_first", [True, False])
@@ -102,3 +111,31 @@ def test_a_relation_of_a_board_to_itself_is_a_link_table_too(db: Database, datab
         world.deploy(board=str(EVERYTHING))
         links = pairs(world, '"planning_Connected"')
         assert links and links == shown(world, "Connected")
+
+
+@pytest.mark.parametrize("first", ["crews", "planning"])
+@pytest.mark.parametrize("related", ["planning", "crews"])
+def test_a_row_can_name_another_that_has_no_item_yet(world: Deployment, first: str, related: str) -> None:
+    """Whichever board is synced first, and also where the row that is named stands in the same table."""
+    world.deploy(board=str(CREWS), name="crews")
+    world.admin("columns/add", id="dep1", title="After", type="dependency")
+    world.admin("columns/settings", column_id="dep1", boardIds=[BOARD], allowMultipleItems=True)
+    world.deploy()
+    for name in ("crews", "planning"):
+        world.set("direction", "bidirectional", name=name)
+        world.cli("setup", "--entity", name)
+    for _ in range(2):
+        world.sql(
+            "with made as (insert into {related} ({name}) values ('Named') returning {key})"
+            " insert into planning ({name}, {crew}) select 'Naming', array[{key}] from made",
+            related=related, name="Name", key="Item ID", crew="Crew" if related == "crews" else "After",
+        )  # fmt: skip
+    for entity in (first, "planning", "crews", "planning"):
+        world.cli("run", "--entity", entity, code=None)
+    assert world.json("run", "--entity", "planning")["entities"][0]["errors"] == 0
+    column, board = ("Crew", CREWS) if related == "crews" else ("After", BOARD)
+    named = {one["Item ID"] for one in world.rows(related) if one["Name"] == "Named"}
+    assert named <= set(world.ids(board)) and len(named) == 2
+    assert shown(world, column) == cells(world, "crew1" if related == "crews" else "dep1")
+    assert {other for _, other in shown(world, column)} >= named
+    assert pairs(world) == shown(world)

@@ -919,6 +919,18 @@ def test_archived_items_come_with_their_state_and_need_no_cells(monday):
     assert [item.state for item in next(client.items([1, 2], ["a"]))] == ["active", "deleted"]
 
 
+@pytest.mark.parametrize("told", ["yesterday", "2026-02-30T00:00:00Z", 17, ""])
+def test_a_moment_that_cannot_be_read_is_none(monday, told):
+    client, _ = monday(ok({"items": [row(1, "a", updated_at=told, created_at=told)]}))
+    (item,) = next(client.items([1], ["a"]))
+    assert (item.updated_at, item.created_at) == (None, None)
+
+
+def test_an_id_that_comes_as_a_number_is_one(monday):
+    client, _ = monday(ok({"items": [{**row(1, "a"), "id": 1}]}))
+    assert [item.id for item in next(client.items([1], ["a"]))] == ["1"]
+
+
 def test_an_id_that_is_no_number_is_refused_before_it_is_sent(monday):
     client, script = monday(ME)
     with pytest.raises(ValueError):

@@ -303,7 +303,7 @@ def choose_kept(
         elif entities:
             raise SettingsError(
                 f"{mapping.entity} has no board, or does not flow this way.",
-                hint="python main.py mapping shows its direction; its board is set in .env, or in its file as board_id.",
+                hint="python main.py mapping shows its direction; its board is set in .env, or in its file.",
             )
     if not chosen:
         raise SettingsError("No board is set.", hint="Set MONDAY_BOARD_ID_DATA, for example, in .env.")

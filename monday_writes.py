@@ -164,7 +164,7 @@ class Writer:
                 outcomes[number] = _spoilt(error, len(numbers))
             return []
         for place, number in enumerate(numbers):
-            outcomes[number] = _outcome(answer, f"a{place}", many)
+            outcomes[number] = _outcome(answer, f"a{place}", many, many.rows[number].get("item"))
         return [number for number in numbers if _worth_repeating(outcomes[number], many.repeatable)]
 
 
@@ -264,11 +264,16 @@ def _key(key: str | None) -> str:
     return key or str(uuid.uuid4())
 
 
-def _outcome(answer: MutationAnswer, alias: str, many: Many) -> Outcome:
+def _outcome(answer: MutationAnswer, alias: str, many: Many, item_id: str | None) -> Outcome:
+    """`item_id` is the item that the document named; none for one that is to be made."""
     if alias in answer.errors:
         return answer.errors[alias]
     items, faults = read_items([answer.data[alias]], many.board_id, many.columns)
-    return items[0] if items else OutcomeUnknown(f"monday.com's answer to a change is not whole: {faults[0].reason}.")
+    if not items:
+        return OutcomeUnknown(f"monday.com's answer to a change is not whole: {faults[0].reason}.")
+    if item_id is not None and items[0].id != item_id:
+        return OutcomeUnknown(f"monday.com was told of item {item_id}, and answered about {items[0].id}.")
+    return items[0]
 
 
 def _worth_repeating(outcome: Outcome | None, repeatable: bool) -> bool:

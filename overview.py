@@ -15,6 +15,8 @@ from sync_run import Parts, board_of
 from timing import duration
 
 DUPLICATES_SHOWN = 5
+EPOCH = "1970-01-01T00:00:00Z"
+"""How far an empty board was read."""
 
 COUNTS = {
     "in step": "in_step", "waiting": "waiting", "errors": "errors", "set aside": "set_aside", "off": "off",
@@ -162,7 +164,8 @@ def _notes(one: dict[str, Any]) -> Iterator[str]:
     if one["known_to_differ"]:
         yield f"{plural(one['known_to_differ'], 'item')} known to differ from a row (shared with others, or given up)."
     cost = f"; {_cost_line(one['last_run']['api'])}" if one["last_run"] else ""
-    yield f"read up to {one['watermark'] or 'nothing yet'}{cost}."
+    read = one["watermark"] if (one["watermark"] or EPOCH) > EPOCH else "nothing yet"
+    yield f"read up to {read}{cost}."
 
 
 def _last(run: dict[str, Any] | None) -> str:

@@ -530,6 +530,16 @@ def test_changes_travel_in_documents_of_40_and_answer_row_by_row(monday):
     assert outcomes[0].cells["a"]["text"] == "a of 0"
 
 
+def test_an_answer_about_another_item_says_nothing_of_the_one_that_was_written(monday):
+    def answer(body):
+        return ok({"a0": row(1, "a"), "a1": row(1, "a")})
+
+    client, _ = monday(answer)
+    first, second = client.change_items(7, [("1", {"a": "x"}), ("2", {"a": "x"})])
+    assert isinstance(first, Item) and isinstance(second, OutcomeUnknown)
+    assert "item 2" in second.message
+
+
 def test_large_changes_travel_in_smaller_documents(monday):
     client, script = monday(answering())
     client.change_items(7, [(str(n), {"a": "é" * 100_000}) for n in range(6)])

@@ -114,7 +114,8 @@ def init_db() -> None:
 
     db = connect(settings)
     try:
-        init_db(db)
+        for table, columns in init_db(db).items():
+            click.echo(f"{table} was there already, and got: {', '.join(columns)}.")
         click.echo(f"The tables are ready in {db.target}.")
     except DatabaseError as exc:
         raise in_the_way(exc) from exc.__cause__

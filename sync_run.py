@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from config import PROJECT, Settings, load_settings
 from console import Progress as Seen
-from db_connector import Database, connect
+from db_connector import Database, Transaction, connect
 from entity_lock import working_on
 from errors import (
     EXIT_FAILED,
@@ -40,6 +40,7 @@ from errors import (
 from logs import FILE_ONLY, unexpected
 from mapping import BoundMapping, Mapping
 from mapping_loader import choose, load_mappings
+from postgres_errors import TOOL_TABLES
 from report import EntityReport, RunReport, entity_line
 from sync_monday_to_pg import Progress, Pull, PullOptions
 from sync_state import Memory
@@ -194,10 +195,26 @@ def check_schema(db: Database) -> None:
         )
 
 
-def init_db(db: Database) -> None:
-    """Make the tables that are missing, whatever is there already."""
+def init_db(db: Database) -> dict[str, list[str]]:
+    """Make the tables and columns that are missing. Returns the columns that tables got which were there already."""
     with db.transaction() as tx:
+        before = _columns(tx)
         tx.execute((PROJECT / "schema.sql").read_text(encoding="utf-8"))
+        after = _columns(tx)
+    added = {table: [name for name in after[table] if name not in known] for table, known in before.items()}
+    return {table: names for table, names in added.items() if names}
+
+
+def _columns(tx: Transaction) -> dict[str, list[str]]:
+    """Of the tool's tables that are there."""
+    return dict(
+        tx.rows(
+            "select t.name, array_agg(a.attname::text order by a.attnum) from unnest(%s::text[]) as t (name)"
+            " join pg_attribute as a on a.attrelid = to_regclass(t.name) and a.attnum > 0 and not a.attisdropped"
+            " group by t.name order by t.name",
+            (sorted(TOOL_TABLES),),
+        )
+    )
 
 
 # Directions

@@ -212,6 +212,21 @@ def test_a_table_of_a_stranger_in_the_way_is_told_and_stays(refused, postgres, c
         postgres.drop(name)
 
 
+def test_what_a_table_that_was_there_gets_is_told(run_cli, postgres):
+    name = f"strange_{uuid.uuid4().hex[:12]}"
+    postgres.create(name)
+    db = postgres.database(name)
+    try:
+        db.execute_query("create table users (id uuid primary key, email text)", fetch=False)
+        first, second = (run_cli("init-db", env={"DATABASE_URL": postgres.url(name)}) for _ in range(2))
+        assert (first.code, second.code) == (0, 0)
+        assert "users was there already, and got: monday_id, " in first.out
+        assert "was there already" not in second.out
+    finally:
+        db.close()
+        postgres.drop(name)
+
+
 def test_a_read_only_database_fails_and_leaves_nothing(refused, env, db):
     with db.autocommit() as session:
         name = session.value("select current_database()")

@@ -344,8 +344,8 @@ class History:
     codes: list[str] = field(default_factory=list)
     removed: set[str] = field(default_factory=set)
     revived: set[str] = field(default_factory=set)
-    lonely: set[str] = field(default_factory=set)
-    """Who showed a shared row that SQL edited by way of another: once the others have left it, the edit is theirs."""
+    shared_edits: dict[str, set[str]] = field(default_factory=dict)
+    """Of a shared row that SQL edited by way of one of these others: once they have left it, the edit is one's own."""
     """Records whose row was edited, or brought back, by SQL although somebody has removed the item."""
     kept: set[str] = field(default_factory=set)
     """Records whose row somebody edited and whose item somebody removed, with no run between: the edit stays."""
@@ -596,7 +596,9 @@ class History:
             elif not row["archived"] and not one.shared and one.distinct and value is not None:
                 self.kept.add(code)
         if one.shared and row["client"] is not None:
-            self.lonely |= {other["code"] for other in self.rows() if other["client"] == row["client"]} - {code}
+            together = {other["code"] for other in self.rows() if other["client"] == row["client"]}
+            for other in together - {code}:
+                self.shared_edits.setdefault(other, set()).update(together - {other})
         self._wrote(code, one, "postgres", value, row["fields"][one.name])
 
     def sql_relate(self, code: str, other: str) -> None:
@@ -847,12 +849,14 @@ class History:
                 assert stays, f"{code} is on the board and not in the table"
             elif code in there and code not in here:
                 stays = self.setup.item_removed == "ignore" or code in self.revived or self._is_set_aside(code)
-                stays = stays or (code in self.lonely and self._is_alone(code))
+                stays = stays or self._is_left_alone(code)
                 assert stays, f"{code} is in the table and not on the board"
 
-    def _is_alone(self, code: str) -> bool:
-        row = self.row(code)
-        return row is not None and [other["client"] for other in self.rows()].count(row["client"]) == 1
+    def _is_left_alone(self, code: str) -> bool:
+        """Whether all who showed an edited shared row with it have been removed since, or show another one."""
+        rows = {row["code"]: row["client"] for row in self.rows()}
+        others = self.shared_edits.get(code, set())
+        return bool(others) and all(one in self.removed or rows.get(one) != rows.get(code) for one in others)
 
     def _is_set_aside(self, code: str) -> bool:
         """Whether its item may have been made and cannot be found: without a sync id column nobody can tell."""

@@ -426,23 +426,6 @@ def test_a_row_whose_shared_row_was_edited_and_left_to_it_alone_is_held_when_its
     h.quiet()
 
 
-def test_a_row_whose_shared_row_was_edited_is_held_when_the_other_row_is_deleted(history):
-    h = history()
-    person = {"client.name": 0, "client.phone": 0, "client.email": 1}
-    h.sql_create(person)
-    h.monday_create(person)
-    h.run()
-    h.monday_remove("C1", "archive")
-    h.monday_remove("C2", "archive")
-    h.sql_edit("C2", h.profile.field("client.name"), 0)
-    h.run()
-    h.sql_remove("C2", "delete")
-    h.run()
-    h.monday_restore("C2")
-
-    h.quiet()
-
-
 def test_an_edit_that_reached_the_board_keeps_no_row_from_going_with_its_item(history):
     h = history()
     h.monday_create({})

@@ -119,7 +119,7 @@ class Recovery:
         try:
             entries = monday.activity_logs(board_id, self._since(intent) - UNDER_WAY, user_id=intent.document.get("by"))
             made = [item_id for entry in entries for item_id in made_items(entry)]
-        except (MondayRefused, QueryRejected) as error:
+        except (MondayRefused, QueryRejected, RecordRefused) as error:
             log.info("The board's activity log cannot be read (%s); items that are gone are not looked for.", error.message)
             return {}
         gone: list[Item] = []

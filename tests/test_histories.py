@@ -380,20 +380,26 @@ def test_an_item_that_was_removed_before_anybody_knew_of_it_is_not_made_again(hi
     assert h.row("C1")["archived"]
 
 
-def test_an_item_that_may_have_gone_is_made_again_where_the_token_may_not_read_the_activity_log(history, world):
+@pytest.mark.parametrize("code", [None, "USER_UNAUTHORIZED", "SomethingOfTomorrow", ""])
+def test_an_item_that_may_have_gone_is_made_again_where_the_token_may_not_read_the_activity_log(history, world, code):
     h = history()
     h.sql_create({})
     h.run_killed_making("push", "after")
     h.monday_remove("C1", "archive")
     h.pass_time(2000)
-    world.sandbox.admin("switches", logs_allowed=False)
+    world.sandbox.admin("switches", logs_allowed=code is not None)
+    if code is not None:
+        fault = {"kind": "error", "code": code, "message": "No logs for you", "http": 200, "count": 1000}
+        world.sandbox.admin("faults/add", **fault, match={"field": "boards", "contains": "ActivityLogs"})
     try:
-        h.quiet()
+        h.run()
+        assert [item["state"] for item in h.items()] == ["archived", "active"]
+        assert not h.row("C1")["archived"]
     finally:
+        world.sandbox.admin("faults/clear")
         world.sandbox.admin("switches", logs_allowed=True)
 
-    assert [item["state"] for item in h.items()] == ["archived", "active"]
-    assert not h.row("C1")["archived"]
+    h.quiet()
 
 
 def test_an_edit_that_was_undone_keeps_no_row_from_going_with_its_item(history):

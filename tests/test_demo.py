@@ -44,7 +44,15 @@ def started(environment: dict[str, str]) -> subprocess.Popen[str]:
 
 def gone(processes: list[psutil.Process], seconds: float = 15.0) -> bool:
     _, alive = psutil.wait_procs(processes, timeout=seconds)
-    return not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
+    return not [process for process in alive if told(process.status) not in (None, psutil.STATUS_ZOMBIE)]
+
+
+def told(ask: Callable[[], Any]) -> Any:
+    """What is asked of a process; None when it ends meanwhile."""
+    try:
+        return ask()
+    except psutil.NoSuchProcess:
+        return None
 
 
 def test_the_demo_shows_a_pull_its_rows_and_that_a_second_one_changes_nothing(environment: dict[str, str]):
@@ -94,13 +102,13 @@ def test_the_stand_in_ends_with_a_demo_that_is_killed(environment: dict[str, str
     assert demo.stdout is not None
     demo.stdout.readline()
     children = psutil.Process(demo.pid).children(recursive=True)
-    stand_in = [child for child in children if "sandbox" in " ".join(child.cmdline())]
+    stand_in = [child for child in children if "sandbox" in " ".join(told(child.cmdline) or ())]
     demo.kill()
     demo.communicate()
     assert stand_in and gone(stand_in)
     for child in children:
-        if child.is_running() and child.name().startswith("postgres"):
-            child.terminate()
+        if (told(child.name) or "").startswith("postgres"):
+            told(child.terminate)
     assert gone(children)
 
 

@@ -156,9 +156,7 @@ def give_item_ids(tx: Transaction, mapping: Mapping, dependencies: Iterable[str]
         given, waiting, table=table_name(mapping.table), key=identifier(mapping.primary_key),
     )  # fmt: skip
     for column in dependencies:
-        tx.bulk(
-            RENAME_IN, given, waiting, table=table_name(mapping.table), ids=identifier(column),
-        )  # fmt: skip
+        tx.bulk(RENAME_IN, given, waiting, table=table_name(mapping.table), ids=identifier(column))
     for statement in (
         "update sync_mapping as l set entity_id = new.new from {rows}"
         " where l.entity_type = %(type)s and l.entity_id = new.old",

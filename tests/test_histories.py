@@ -431,6 +431,10 @@ def test_a_row_whose_shared_row_was_edited_and_left_to_it_alone_is_held_when_its
 
     h.quiet()
 
+    assert not h.row("C2")["archived"]
+    (link,) = h._sql("select sync_status from sync_mapping where entity_id = %s", str(h.row("C2")["id"]))
+    assert link["sync_status"] == "conflict"
+
 
 def test_an_edit_that_reached_the_board_keeps_no_row_from_going_with_its_item(history):
     h = history()

@@ -137,8 +137,8 @@ class Staging:
 
     def _pages(self) -> Iterator[list[Item]]:
         pull = self.pull
-        if pull.options.max_workers > 1 and len(pull.board.groups) > 1:
-            yield from pull._in_parallel()
+        if pull.options.max_workers > 1 and pull.board.groups:
+            yield from pull.in_parallel(self._malformed, self.bound.read_ahead)
             return
         pages = pull.monday.pages(
             pull.board.id, self.bound.column_ids, self.bound.selection, limit=pull.options.batch_size,

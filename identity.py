@@ -109,18 +109,20 @@ class Identity:
     # By natural key
 
     def _by_key(self, tx: Transaction, tasks: list[Task], batch: Batch) -> list[Task]:
-        kept = []
+        keyed = []
         for task in tasks:
-            if self.store.root_key(task.record) is None and self.mapping.skip_without_key:
+            key = self.store.root_key(task.record)
+            if key is None and self.mapping.skip_without_key:
                 _skip(task, self.mapping.skip_without_key, None, batch)
             else:
-                kept.append(task)
-        holders = self.store.holders(tx, [key for task in kept if (key := self.store.root_key(task.record))])
-        return [task for task in kept if self._claim(task, holders, batch)]
+                keyed.append((task, key))
+        holders = self.store.holders(tx, [key for _, key in keyed if key])
+        return [task for task, key in keyed if self._claim(task, key, holders, batch)]
 
-    def _claim(self, task: Task, holders: dict[tuple[str, ...], Holder], batch: Batch) -> bool:
+    def _claim(
+        self, task: Task, key: tuple[str, ...] | None, holders: dict[tuple[str, ...], Holder], batch: Batch
+    ) -> bool:
         """Give the item the row of its key, unless another item has it."""
-        key = self.store.root_key(task.record)
         holder = holders.get(key) if key else None
         mine = task.link.entity_id if task.link else None
         if key is None or holder is None or (mine and holder.root_id == mine):

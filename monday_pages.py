@@ -361,10 +361,7 @@ def ahead(pages: Callable[[threading.Event], Iterator[Page]], prepare: Prepare |
             walk = pages(cancelled)
             while wanted.acquire() and not cancelled.is_set():
                 page = next(walk, None)
-                for item in page.items if page and prepare else ():
-                    if waiting.is_set() or prepare is None:
-                        break
-                    prepare(item)
+                prepare_ahead(page.items if page else (), prepare, waiting)
                 box.append(page)
                 del page
                 ready.release()
@@ -394,6 +391,14 @@ def ahead(pages: Callable[[threading.Event], Iterator[Page]], prepare: Prepare |
         cancelled.set()
         wanted.release()
         thread.join(timeout=1.0)
+
+
+def prepare_ahead(items: Iterable[Item], prepare: Prepare | None, waiting: threading.Event) -> None:
+    """Prepare items until somebody waits for them."""
+    for item in items if prepare else ():
+        if waiting.is_set() or prepare is None:
+            return
+        prepare(item)
 
 
 def board_page(data: Mapping[str, Any], board_id: str) -> Any:

@@ -13,12 +13,14 @@ import queue
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any
 
 from errors import QueryRejected, RecordRefused
 from models import Item, Page
+from monday_pages import Prepare, prepare_ahead
 
 FORWARD = {"order_by": [{"column_id": "__last_updated__", "direction": "asc"}]}
 BACKWARD = {"order_by": [{"column_id": "__last_updated__", "direction": "desc"}]}
@@ -27,6 +29,9 @@ WORTH_PARTING = 2_000
 """Items. When fewer are left to be read, the pages that are read twice would cost more than the parting saves."""
 UNEVEN = 0.2
 """A part with less than this share of its group is not worth a cursor of its own."""
+
+_Made = list[Item] | BaseException | None
+"""What a thread hands on: new items, why it ends before its time, or that it ends."""
 
 GroupPages = Callable[[str, dict[str, object]], Iterator[Page]]
 """(group id, query parameters) → its pages"""
@@ -98,12 +103,16 @@ class _End(Exception):
 
 
 class ParallelReading:
-    """Pages of all groups of a board, from several threads into one."""
+    """The items of all groups of a board, from several threads into one; pages that are ready together come as one list."""
 
     def __init__(
-        self, groups: Sequence[str], pages: GroupPages, workers: int, *, total: int = 0, status: Collection[str] = ()
-    ) -> None:
-        """`total` is how many items the board claims to have, `status` the columns by whose labels a group can be parted."""
+        self, groups: Sequence[str], pages: GroupPages, workers: int, *, total: int = 0, status: Collection[str] = (),
+        prepare: Prepare | None = None,
+    ) -> None:  # fmt: skip
+        """`total` is how many items the board claims to have, `status` the columns by whose labels a group can be parted.
+
+        `prepare` is called with items, in the threads, for as long as the caller is at work on other ones.
+        """
         self._groups = [_Group(group) for group in groups]
         self._parts = [_Part(group) for group in self._groups]
         self._pages = pages
@@ -111,7 +120,10 @@ class ParallelReading:
         self._status = status
         self._workers = workers
         self._lock = threading.Condition()
-        self._made: queue.Queue[list[Item] | BaseException | None] = queue.Queue(maxsize=workers)
+        self._made: queue.Queue[_Made] = queue.Queue(maxsize=max(1, workers // 2))
+        self._prepare = prepare
+        self._waiting = threading.Event()
+        self._waiting.set()
         self._stop = threading.Event()
 
     def __iter__(self) -> Iterator[list[Item]]:
@@ -121,16 +133,26 @@ class ParallelReading:
         running = len(threads)
         try:
             while running:
-                made = self._made.get()
-                if made is None:
-                    running -= 1
-                elif isinstance(made, BaseException):
-                    raise made
-                else:
-                    yield made
+                ready = self._ready()
+                if items := [item for made in ready if isinstance(made, list) for item in made]:
+                    yield items
+                for made in ready:
+                    if isinstance(made, BaseException):
+                        raise made
+                    running -= made is None
         finally:
             self._stop.set()
             self._empty(threads)
+
+    def _ready(self) -> list[_Made]:
+        """What stands there, once something does: pages in one transaction cost PostgreSQL less than each in its own."""
+        self._waiting.set()
+        ready = [self._made.get()]
+        self._waiting.clear()
+        with suppress(queue.Empty):
+            for _ in range(self._made.maxsize):
+                ready.append(self._made.get_nowait())
+        return ready
 
     def _empty(self, threads: list[threading.Thread]) -> None:
         """Let workers that wait for room go, so that none outlives the reading."""
@@ -166,20 +188,25 @@ class ParallelReading:
             if part.ends == 0:
                 part.ends = 1
                 return part, True
-        for ends in (1, 2):
-            going = [part for part in self._parts if part.ends == ends and not part.done and part.sampled]
-            for part in sorted(going, key=lambda part: len(part.seen), reverse=True):
-                if ends == 1:
-                    part.ends = 2
-                    return part, False
-                if new := self._parted(part):
-                    new[0].ends = 1
-                    return new[0], True
+        going = sorted((part for part in self._parts if not part.done), key=lambda part: len(part.seen), reverse=True)
+        one_end = [part for part in going if part.ends == 1]
+        for part in (part for part in one_end if part.sampled):
+            part.ends = 2
+            return part, False
+        for part in going if not one_end else ():
+            if new := self._parted(part):
+                new[0].ends = 1
+                return new[0], True
         return None
 
+    @property
+    def _left(self) -> int:
+        """How many items nobody has read yet, by the board's own count."""
+        return self._total - sum(len(group.known) for group in self._groups)
+
     def _parted(self, part: _Part) -> list[_Part]:
-        left = self._total - sum(len(group.known) for group in self._groups)
-        new = part.parted() if left >= WORTH_PARTING else []
+        # Its parts are read from their own ends, so what was read of it is read once more.
+        new = part.parted() if self._left >= max(WORTH_PARTING, 2 * len(part.seen)) else []
         part.done = bool(new)  # those who read it end with the page that they are at
         self._parts += new
         return new
@@ -220,6 +247,7 @@ class ParallelReading:
             self._lock.notify_all()
 
     def _hand_on(self, items: list[Item]) -> None:
+        prepare_ahead(items, self._prepare, self._waiting)
         while not self._stop.is_set():
             try:
                 self._made.put(items, timeout=0.1)

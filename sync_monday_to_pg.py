@@ -26,6 +26,7 @@ from typing import Any
 from board_sync import BoardSync, Progress, PullOptions, too_many
 from errors import CursorExpired, DatabaseError, GuardStop, Incomplete
 from models import Item, Page
+from monday_pages import OnMalformed, Prepare
 from monday_updates import DAYS, SECONDS
 from parallel_reading import ParallelReading
 from report import EntityReport
@@ -101,8 +102,12 @@ class Pull(BoardSync):
         return self.monday.pages(
             self.board.id, self.bound.column_ids, self.bound.selection,
             limit=self.options.batch_size, cursor=cursor, started=watermark(reading["started"]) if cursor else None,
-            on_malformed=self._malformed, prefetch=True, prepare=self.bound.read_ahead if reading["first"] else None,
+            on_malformed=self._malformed, prefetch=True, prepare=self._prepare(reading),
         )  # fmt: skip
+
+    def _prepare(self, reading: Map[str, Any]) -> Prepare | None:
+        """What the threads that read ahead may do with items. One that is known may turn out to be unchanged."""
+        return self.bound.read_ahead if reading["first"] else None
 
     def _malformed(self, item_id: str, reason: str) -> None:
         self.report.read += 1
@@ -185,9 +190,9 @@ class Pull(BoardSync):
         return {"pass": str(uuid.uuid4()), "first": first, "started": started, "fingerprint": self.fingerprint()}
 
     def _read_pages(self, reading: dict[str, Any]) -> None:
-        if self.options.max_workers > 1 and len(self.board.groups) > 0 and not reading.get("cursor"):
+        if self.options.max_workers > 1 and self.board.groups and not reading.get("cursor"):
             self._note_reading(reading | {"cursor": None})
-            for items in self._in_parallel():
+            for items in self.in_parallel(self._malformed, self._prepare(reading)):
                 self._take([items])
                 self._note_read(reading, items, None)
             return
@@ -197,18 +202,21 @@ class Pull(BoardSync):
             self._take([page.items])
             self._note_read(reading, page.items, page.cursor)
 
-    def _in_parallel(self) -> Iterable[list[Item]]:
+    def in_parallel(self, on_malformed: OnMalformed, prepare: Prepare | None) -> Iterable[list[Item]]:
+        """The board's items, read with several cursors."""
+
         def pages(group: str, params: Map[str, object]) -> Iterator[Page]:
             return self.monday.group_pages(
                 self.board.id, group, self.bound.column_ids, self.bound.selection, limit=self.options.batch_size,
-                query_params=params or None, on_malformed=self._malformed,
+                query_params=params or None, on_malformed=on_malformed,
             )  # fmt: skip
 
         groups = [group_id for group_id, _ in self.board.groups]
         status = {column.id for column in self.board.columns if column.type == "status"} & set(self.bound.column_ids)
         return ParallelReading(
-            groups, pages, self.options.max_workers, total=self.board.items_count or 0, status=sorted(status)
-        )
+            groups, pages, self.options.max_workers, total=self.board.items_count or 0, status=sorted(status),
+            prepare=prepare,
+        )  # fmt: skip
 
     def _read_rest(self, reading: dict[str, Any]) -> None:
         """Without a cursor: list all ids again, which is cheap, and read those that have not been read."""

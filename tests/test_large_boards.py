@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import random
+import threading
+import time
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -62,6 +67,79 @@ def test_an_error_in_one_cursor_ends_the_reading() -> None:
 
     with pytest.raises(RuntimeError, match="the end"):
         list(ParallelReading(["a", "b"], pages, 2))
+
+
+def until(true, seconds: float = 5.0) -> bool:
+    end = time.monotonic() + seconds
+    while not true() and time.monotonic() < end:
+        time.sleep(0.002)
+    return bool(true())
+
+
+def test_pages_that_are_ready_together_come_as_one() -> None:
+    taken, looked, handed_on = threading.Event(), threading.Event(), []
+
+    def pages(group: str, params: dict):
+        assert group == "1" or taken.wait(5)
+        yield Page([item(int(group))], None)
+        handed_on.append(group)
+        assert looked.wait(5)
+
+    reading = iter(ParallelReading(["1", "2", "3", "4"], pages, 4))
+    assert [one.id for one in next(reading)] == ["1"]
+    taken.set()
+    assert until(lambda: len(handed_on) == 3)
+    assert len(next(reading)) >= 2
+    looked.set()
+    assert len([one for items in reading for one in items]) <= 1
+
+
+def test_items_are_prepared_while_their_reader_is_at_work_and_handed_on_as_they_are_to_one_who_waits() -> None:
+    prepared: list[str] = []
+    taken = threading.Event()
+
+    def pages(group: str, params: dict):
+        yield Page([item(1), item(2)], None)
+        assert taken.wait(5)
+        yield Page([item(3), item(4)], None)
+
+    reading = iter(ParallelReading(["a"], pages, 2, prepare=lambda one: prepared.append(one.id)))
+    assert [one.id for one in next(reading)] == ["1", "2"]
+    assert prepared == []
+    taken.set()
+    assert until(lambda: prepared == ["3", "4"])
+    assert [[one.id for one in items] for items in reading] == [["3", "4"]]
+
+
+@pytest.mark.parametrize("read, parted", [(1, True), (3, False)])
+def test_a_group_is_parted_as_long_as_more_of_it_is_left_than_would_be_read_again(read: int, parted: bool) -> None:
+    """Of a group of five pages; the third cursor is busy elsewhere until so many of them are read."""
+    asked, lock, begun, done = threading.Event(), threading.Lock(), itertools.count(), []
+
+    def page(numbers) -> Page:
+        cells = [{"status": {"id": "status", "value": json.dumps({"index": one % 2})}} for one in numbers]
+        return Page([replace(item(one), cells=cell) for one, cell in zip(numbers, cells, strict=True)], None)
+
+    def pages(group: str, params: dict):
+        if group == "b":
+            until(lambda: len(done) >= read)
+            yield Page([], None)
+            return
+        if "rules" in params:
+            asked.set()
+        numbers = list(range(1, 5001))
+        numbers = numbers[::-1] if params["order_by"][0]["direction"] == "desc" else numbers
+        for start in range(0, 5000, 1000):
+            with lock:
+                enough = next(begun) >= read
+            if enough:
+                asked.wait(0.5)
+            yield page(numbers[start : start + 1000])
+            done.append(start)
+
+    groups = ParallelReading(["a", "b"], pages, 3, total=5000, status=["status"])
+    assert len({one.id for items in groups for one in items}) == 5000
+    assert asked.is_set() == parted
 
 
 # Over a socket

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from functools import cache
+from functools import cache, cached_property
 
 import change_queue
 from column_types import CellError, from_json, is_empty, to_json
@@ -233,7 +233,7 @@ class Engine:
             if rows is not None and not rows.archived:
                 look.new.append(root_id)
         elif link.monday_id is None:
-            if link.intent_key is None and rows is not None and not rows.archived and not link.paused:
+            if link.intent_key is None and rows is not None and not rows.archived and not self._pauses(link):
                 look.new.append(root_id)  # refused once; one that is being created is its intent's affair
                 look.aside |= {root_id} if link.status == "set_aside" else set()
         elif rows is None or rows.archived:
@@ -245,9 +245,14 @@ class Engine:
             look.lost[root_id] = link.monday_id
             if link.status != "disabled" and self.mapping.on_item_removed != "ignore":
                 look.held.append(root_id)
-        elif not link.paused and self._edited(link, rows):
+        elif not self._pauses(link) and self._edited(link, rows):
             look.changed.append(link.monday_id)
             look.aside |= {link.monday_id} if link.status == "set_aside" else set()
+
+    def _pauses(self, link: Link) -> bool:
+        """Whether it was refused, is not to be tried yet, and nobody has changed the row since then."""
+        changed = self.dates.get(link.entity_id or "")
+        return link.refused_at is not None and (changed is None or changed <= link.refused_at)
 
     def _edited(self, link: Link, stored: Stored) -> bool:
         """Whether the row shows something else than when both sides last agreed."""
@@ -401,21 +406,21 @@ class Engine:
 
     # Deciding
 
+    @cached_property
+    def _declared_rules(self) -> dict[str, str]:
+        """The rules that the mapping gives single fields."""
+        return {name: one.conflict for one in self.bound.bindings if one.conflict for name in one.fields}
+
     def _rules(self, task: Task) -> Rules:
         options = self.options
-        by_field = {
-            name: one.conflict
-            for one in self.bound.bindings
-            if one.conflict and not options.prefer
-            for name in one.fields
-        }
+        by_field = {} if options.prefer else self._declared_rules
         default = options.prefer or self.mapping.conflict or "newest"
         if not options.prefer:
             # Clocks say nothing about two sides that lived apart: a person does, or the mapping by a rule of its own.
             first = options.first or self.mapping.conflict or FIRST_MEETING
             default = first if task.met else default
             met = [name for name, one in task.disputes.items() if one.rule == FIRST_MEETING]
-            by_field = {**dict.fromkeys(met, first), **by_field}
+            by_field = {**dict.fromkeys(met, first), **by_field} if met else by_field
         return Rules(
             default=default,
             by_field=by_field,

@@ -19,6 +19,8 @@ FAILED = "error: "
 TRIES = 8
 """How often a change is tried before it is set aside for a person: over two hours, with doubling pauses."""
 NEXT_TRY = "case when attempts + 1 < %(tries)s then now() + interval '1 minute' * power(2, attempts) end"
+REFUSED_AT = "case when next_try_at > now() then next_try_at - interval '1 minute' * power(2, attempts - 1) end"
+"""When the pause began that `NEXT_TRY` has made."""
 PAUSE = (
     "sync_status = case when attempts + 1 >= %(tries)s then 'set_aside' else 'error' end,"
     f" next_try_at = {NEXT_TRY}"
@@ -41,8 +43,8 @@ class Link:
     archived: bool = False
     attempts: int = 0
     intent_key: str | None = None
-    paused: bool = False
-    """monday.com refused it, and it is not time to try again."""
+    refused_at: datetime | None = None
+    """When it was last refused, as long as it is not time to try again."""
 
     def images(self, kinds: Map[str, str]) -> tuple[Record, Record]:
         """The bases of monday.com and of PostgreSQL as canonical values."""
@@ -199,7 +201,7 @@ class SyncState:
         """The links of root rows, with their bases, by row id."""
         rows = tx.rows(
             "select l.monday_id, l.id::text, l.entity_id, false, l.base, l.base_postgres, l.sync_enabled, l.sync_direction,"
-            " l.sync_status, l.archived_at is not null, l.attempts, l.intent_key, l.next_try_at > now()"
+            f" l.sync_status, l.archived_at is not null, l.attempts, l.intent_key, {REFUSED_AT}"
             " from sync_mapping as l where l.entity_type = %s and l.entity_id = any(%s)",
             (self.entity_type, list(entity_ids)),
         )
@@ -844,7 +846,7 @@ def _link(row: Sequence[Any]) -> Link:
         archived=archived,
         attempts=attempts,
         intent_key=row[11] if len(row) == 13 else None,
-        paused=bool(row[12]) if len(row) == 13 else False,
+        refused_at=row[12] if len(row) == 13 else None,
     )
 
 

@@ -175,6 +175,25 @@ def test_what_was_refused_is_tried_again_after_growing_pauses_and_set_aside_in_t
     assert (bench.links()[0]["attempts"], bench.shown("status")) == (0, ["No such label"])
 
 
+@pytest.mark.parametrize("first", ["an item", "a row"])
+def test_whoever_edits_a_row_does_not_wait_for_the_pause_of_what_was_refused_before(bench: Bench, first: str) -> None:
+    if first == "an item":
+        bench.insert(1)
+        bench.push()
+        bench.sql("update things set state = 'No such label'")
+    else:
+        bench.insert(1, state="'No such label'")
+    assert bench.push().errors == 1
+    bench.sql("update things set note = 'another field'")
+    assert bench.push().errors == 1, "it is refused again"
+    assert bench.shown("text") == ["another field"]
+    assert bench.links()[0]["attempts"] == 2
+    assert bench.push().to_monday.updated == 0, "and pauses again"
+    bench.sql("update things set state = 'Done'")
+    assert bench.push().errors == 0
+    bench.must_be_equal()
+
+
 def test_a_row_with_a_refused_value_becomes_an_item_all_the_same(bench: Bench) -> None:
     bench.insert(2, state="case when i = 1 then 'No such label' end")
     report = bench.push()

@@ -87,7 +87,8 @@ class Daemon:
             worker.stop()
         until = time.monotonic() + patience_s
         for thread in (*self.workers.values(), *self._runs.values()):
-            thread.join(max(0.0, until - time.monotonic()))
+            if thread.is_alive():  # an interrupt may have come before it was started
+                thread.join(max(0.0, until - time.monotonic()))
         if self._keeper.is_alive():
             self._keeper.join(max(1.0, until - time.monotonic()))
         try:

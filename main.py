@@ -7,7 +7,6 @@ if __name__ == "__main__":
 
     packages.watch()
 
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ import click
 import commands_boards
 import commands_daemon
 import commands_records
+import interrupts
 import logs
 import output
 import packages
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from report import EntityReport, RunReport
     from sync_run import RunOptions
 
-INTERRUPTED = 130
-TERMINATED = 143
 TEST_RECORDS = 10
 PLANS_ON_A_SCREEN = 20
 RULES = ("newest", "monday", "postgres", "manual")
@@ -423,7 +421,7 @@ def _debug() -> bool:
 
 def script(name: str = "", arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line, or one command of it, to its end."""
-    signal.signal(signal.SIGTERM, _terminate)
+    interrupts.watch()
     written = output.set_up()
     logs.to_stderr()
     given = list(sys.argv[1:] if arguments is None else arguments)
@@ -453,18 +451,13 @@ def _ended(arguments: list[str]) -> int:
         return EXIT_USAGE
     except (click.Abort, KeyboardInterrupt):
         logs.log.warning("Interrupted.")
-        return INTERRUPTED
+        return interrupts.INTERRUPTED
     except ModuleNotFoundError as exc:
         show_error(packages.missing(exc))
         return EXIT_USAGE
     except Exception as exc:
         show_error(logs.unexpected(exc))
         return EXIT_FAILED
-
-
-def _terminate(number: int, frame: object) -> None:
-    """End as Python ends, so that what was started is stopped."""
-    sys.exit(TERMINATED)
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ from errors import (
     SettingsError,
     SyncError,
 )
+from interrupts import INTERRUPTED
 from logs import FILE_ONLY, unexpected
 from mapping import BoundMapping, Mapping
 from mapping_loader import choose, load_mappings
@@ -54,7 +55,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("monday_sync")
 
 SCHEMA = "1"
-INTERRUPTED = 130
 SECONDS_BETWEEN_ENTRIES = 2.0
 GRAVEST_FIRST = (EXIT_FAILED, EXIT_USAGE, EXIT_GUARD, EXIT_LEFTOVERS)
 OUTCOMES = {EXIT_IN_STEP: "success", EXIT_LEFTOVERS: "partial", EXIT_GUARD: "guarded"}

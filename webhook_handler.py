@@ -290,7 +290,8 @@ class Door:
     def close(self, patience_s: float = 10.0) -> None:
         """Answer what has come, take no more, and close."""
         self._closing.set()
-        self._thread.join(patience_s)
+        if self._thread.is_alive():
+            self._thread.join(patience_s)
 
     def _serve(self) -> None:
         while not self._closing.is_set():

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -273,6 +274,39 @@ def test_the_guard_stops_one_entity_before_it_removes_any_and_lets_the_others_go
 
     through = run_cli("monday-to-pg", "--sweep", "--allow-mass-delete", "--json", env=env)
     assert through.code == 0 and report_of(through)["entities"][0]["archived"] > 20
+
+
+LOST = """
+    import os, time
+    import main
+
+    def struck(*arguments):
+        os.kill(os.getpid(), int(os.environ["NUMBER"]))
+        time.sleep(1)
+
+    class Resource:
+        __del__ = struck
+
+    def work(*arguments, **options):
+        Resource()
+        for _ in range(100):
+            time.sleep(0.1)
+
+    main.cli.main = work
+    main.script("status")
+"""
+
+
+@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupt_that_strikes_while_something_is_thrown_away_is_not_lost(number: int, code: int, home: Path):
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(LOST)],
+        env={**os.environ, "NUMBER": str(int(number)), "MONDAY_SYNC_HOME": str(home)},
+        cwd=PROJECT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_run_that_is_terminated_tells_its_report_and_is_entered_as_interrupted(

@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
+from daemon import open_daemon
 from tests.live import (
     BOARDS,
     CONTACTS,
@@ -18,6 +19,7 @@ from tests.live import (
     subscribe_to,
     until,
 )
+from webhook_handler import serve
 
 # No echo
 
@@ -172,3 +174,10 @@ def test_two_daemons_a_schedule_and_runs_work_at_once_and_nothing_is_done_twice(
     assert here.differences() == []
     kinds = here.sql("select distinct kind from sync_runs")
     assert {run["kind"] for run in kinds} >= {"command", "scheduled", "catch-up"}
+
+
+def test_a_daemon_can_be_stopped_before_it_was_started(here):
+    with open_daemon(here.settings, ("contacts",), QUICK) as daemon:
+        door = serve(daemon, "127.0.0.1", 0, here.settings.webhook_secret)
+        assert daemon.stop()
+        door.close()

@@ -41,8 +41,9 @@ from errors import DatabaseUnreachable, SyncError
 from mapping import Mapping as EntityMapping
 from mapping_file import Source, raise_mistakes, read_source, tree_text, write_text
 from mapping_loader import build_mapping, column_of, load_mapping
+from memory import put
 from models import Board, BoardColumn
-from sync_state import LogEntry, SyncState, put
+from sync_state import LogEntry, SyncState
 
 log = logging.getLogger("monday_sync")
 

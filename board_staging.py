@@ -21,13 +21,14 @@ from column_types import CellError, dumps, is_empty
 from db_connector import Composable, Transaction, compose, identifier, identifiers, joined, table_name
 from errors import GuardStop, Incomplete, RowRejected, SettingsError
 from mapping import BoundMapping
+from memory import put, watermark
 from models import Item, Record
 from record_store import RecordStore
 from report import EntityReport, plural
 from row_table import Row, Table, column_types_of
 from sync_engine import TO_MONDAY
 from sync_monday_to_pg import Pull
-from sync_state import FAILED, LogEntry, put, take_turn, watermark
+from sync_state import FAILED, LogEntry, take_turn
 
 log = logging.getLogger("monday_sync")
 

@@ -17,12 +17,13 @@ from typing import Any
 from board_sync import BoardSync
 from column_types import CellError, dumps, from_json, is_empty
 from errors import DocumentRefused, MondayError, MondayRefused, RecordRefused
+from intents import Intent
 from item_import import GUESSED, ItemImport
 from models import Item, Record
 from monday_writes import batches, json_text, size_of
 from record_store import Stored
 from recovery import Recovery
-from sync_state import Intent, LogEntry, Removal
+from sync_state import LogEntry, Removal
 from sync_task import Answer, Outgoing
 
 log = logging.getLogger("monday_sync")
@@ -165,11 +166,11 @@ class Creation:
         intent = Intent(str(uuid.uuid4()), kind, {**document, "by": self.maker, "rows": listed})
         with self.db.transaction() as tx:
             if instead_of is not None:
-                self.state.release(tx, instead_of.key, [row.root_id for row in rows])
-            ours = set(self.state.intend(tx, intent))
+                self.state.intents.release(tx, instead_of.key, [row.root_id for row in rows])
+            ours = set(self.state.intents.begin(tx, intent))
             intent.document["rows"] = [row for row in listed if row["entity_id"] in ours]
             if ours:
-                self.state.keep_intent(tx, intent)
+                self.state.intents.keep(tx, intent)
         return intent if ours else None
 
     # Sending a document, the first time or again
@@ -247,7 +248,7 @@ class Creation:
         # Linked before it goes: who brings it back brings back its row.
         self.sync.remove_items([Removal(free[root_id].id, root_id) for root_id in sorted(leaving)])
         with self.db.transaction() as tx:
-            self.state.drop_intents(tx, intent.key, [root_id for root_id in made if root_id not in here])
+            self.state.intents.drop(tx, intent.key, [root_id for root_id in made if root_id not in here])
         with self.db.transaction() as tx:
             renamed = self.sync.give_item_ids(tx)
         if renamed:
@@ -323,7 +324,7 @@ class Creation:
     def forget(self, intent: Intent, root_ids: Sequence[str] | None = None) -> None:
         """The document is at its end; the rows (when none are named, all) of which it made nothing are new again."""
         with self.db.transaction() as tx:
-            self.state.release(tx, intent.key, root_ids)
+            self.state.intents.release(tx, intent.key, root_ids)
 
     # Many at once
 
@@ -355,7 +356,7 @@ class Creation:
             log.warning("There is no bulk import here (%s); the rows go in documents.", error.message)
             return root_ids
         with self.db.transaction() as tx:
-            self.state.note_job(tx, intent.key, job.job_id)
+            self.state.intents.note_job(tx, intent.key, job.job_id)
         try:
             carrier.upload(job, [row for row in rows if row.root_id in ours])
         except MondayError as error:

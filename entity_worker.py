@@ -24,10 +24,10 @@ from inbox import Entry
 from live_pull import LatelyRemoved, LivePull, OwnWrites
 from logs import FILE_ONLY, unexpected
 from mapping import Mapping
+from memory import put, watermark
 from metrics import Metrics
 from sync_engine import TO_MONDAY, TO_POSTGRES
 from sync_run import ENDS_THE_RUN, Parts, Run, RunOptions
-from sync_state import put, watermark
 from timing import backoff
 from watcher import DEBOUNCE_S, LivePush, outbox_depth
 from webhook_events import NEW_COLUMN, PROBE

@@ -92,7 +92,7 @@ class Identity:
             return tasks
         if all(task.link is not None for task in tasks):
             return tasks
-        names, begun, age = self.state.names_in_doubt(tx)
+        names, begun, age = self.state.intents.names_in_doubt(tx)
         if not names:
             return tasks
         since = begun and earlier(begun, age, self.server_time())

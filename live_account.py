@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import date, datetime, timezone
 
 from errors import EXIT_IN_STEP
+from memory import Memory
 from sync_run import Parts
-from sync_state import Memory
 
 COUNTED = ("calls", "complexity", "retries", "waited_s")
 

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from errors import MondayRefused, QueryRejected, RecordRefused
 from identity import SUSPECTED, earlier, made_since
+from intents import Intent
 from item_import import ItemImport
 from models import Item
-from sync_state import Intent, LogEntry
+from sync_state import LogEntry
 
 if TYPE_CHECKING:
     from creation import Creation
@@ -42,7 +43,7 @@ class Recovery:
     def run(self) -> None:
         """Bring each document to its end, oldest first."""
         with self.db.transaction(read_only=True) as tx:
-            intents = self.state.intents(tx)
+            intents = self.state.intents.open(tx)
         for intent in intents:
             if intent.kind == "import":
                 self.finish_import(intent, intent.job_id)
@@ -55,7 +56,7 @@ class Recovery:
     def _open(self, intent: Intent) -> list[str]:
         """The rows of a document that have no item yet."""
         with self.db.transaction(read_only=True) as tx:
-            return self.state.intended(tx, intent.key)
+            return self.state.intents.rows_of(tx, intent.key)
 
     def _recover(self, intent: Intent) -> None:
         wanted = self._open(intent)

@@ -12,13 +12,13 @@ from db_connector import Transaction
 from entity_lock import working_on
 from errors import RecordRefused, SettingsError
 from mapping import Mapping
+from memory import put
 from models import Board, BoardColumn
 from report import plural
 from row_table import column_types_of
 from sync_engine import TO_MONDAY
 from sync_id import remembered_column, sync_id_state
 from sync_run import Chosen, Parts
-from sync_state import put
 
 COLUMN_TYPE = "text"
 

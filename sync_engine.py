@@ -310,7 +310,7 @@ class Engine:
             change_queue.note_edited(tx, self.store.owners.values(), table, editors)
         self._save(tx, answers, batch)
         for key in {answer.made_under for answer in made}:
-            self.state.drop_intents(tx, key, [])
+            self.state.intents.drop(tx, key, [])
         return batch
 
     def _tasks(self, tx: Transaction, items: Sequence[Item], force: bool, batch: Batch) -> list[Task]:

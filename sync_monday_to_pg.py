@@ -25,12 +25,13 @@ from typing import Any
 
 from board_sync import BoardSync, Progress, PullOptions, too_many
 from errors import CursorExpired, DatabaseError, GuardStop, Incomplete
+from memory import put, watermark
 from models import Item, Page
 from monday_pages import OnMalformed, Prepare
 from monday_updates import DAYS, SECONDS
 from parallel_reading import ParallelReading
 from report import EntityReport
-from sync_state import LogEntry, put, watermark
+from sync_state import LogEntry
 
 __all__ = ["Progress", "Pull", "PullOptions", "sync_sales_staff"]
 
@@ -180,7 +181,7 @@ class Pull(BoardSync):
         if self.swept is None or self.options.dry_run:
             return
         with self.db.transaction(read_only=True) as tx:
-            left = self.state.unread(tx, self._pass, reading["pass"])
+            left = self.state.listings.unread(tx, self._pass, reading["pass"])
         if left:
             log.warning("%s: pages left out %d items, which are read by id.", self.mapping.entity, len(left))
             self._take_by_id(left)
@@ -224,7 +225,7 @@ class Pull(BoardSync):
         if self.swept is None:
             self._list_ids()
         with self.db.transaction(read_only=True) as tx:
-            left = self.state.unread(tx, self._pass, reading["pass"])
+            left = self.state.listings.unread(tx, self._pass, reading["pass"])
         for start in range(0, len(left), self.options.batch_size):
             part = left[start : start + self.options.batch_size]
             self._take_by_id(part)
@@ -246,16 +247,16 @@ class Pull(BoardSync):
             return
         self.remembered["reading"] = reading | {"cursor": cursor}
         with self.db.transaction() as tx:
-            self.state.note_listed(tx, reading["pass"], items, ids)
+            self.state.listings.note(tx, reading["pass"], items, ids)
             put(tx, self.pulled, self.remembered)
 
     def _count_listed(self, pass_id: str) -> int:
         with self.db.transaction(read_only=True) as tx:
-            return self.state.count_listed(tx, pass_id)
+            return self.state.listings.count(tx, pass_id)
 
     def _forget_listing(self, pass_id: str) -> None:
         with self.db.transaction() as tx:
-            self.state.forget_pass(tx, pass_id)
+            self.state.listings.forget(tx, pass_id)
 
     def _incremental(self) -> None:
         """Read what was updated since the newest update known, and sweep when it is time to or the count is off."""
@@ -289,10 +290,10 @@ class Pull(BoardSync):
         seen = str(uuid.uuid4())
         for page in self.monday.changed_since(self.board.id, since - OVERLAP, (), ""):
             with self.db.transaction() as tx:
-                self.state.note_listed(tx, seen, page.items)
+                self.state.listings.note(tx, seen, page.items)
         with self.db.transaction() as tx:
-            left = self.state.stale(tx, seen)
-            self.state.forget_pass(tx, seen)
+            left = self.state.listings.stale(tx, seen)
+            self.state.listings.forget(tx, seen)
         self._take_by_id(left)
 
     def _must_sweep_first(self) -> bool:
@@ -330,7 +331,7 @@ class Pull(BoardSync):
         """List every id of the board; the linked items that are gone. Raises GuardStop, or Incomplete."""
         self._list_ids()
         with self.db.transaction() as tx:
-            absent = self.state.absent(tx, self._pass)
+            absent = self.state.listings.absent(tx, self._pass)
             active = self.state.count_active(tx)
         self._check_guard(len(absent), active)
         return self._confirmed_gone(absent)
@@ -342,7 +343,7 @@ class Pull(BoardSync):
             try:
                 for page in self.monday.listing(self.board.id, prefetch=True):
                     with self.db.transaction() as tx:
-                        self.state.note_listed(tx, self._pass, page.items)
+                        self.state.listings.note(tx, self._pass, page.items)
                 break
             except CursorExpired:
                 self._forget_listing(self._pass)
@@ -386,7 +387,7 @@ class Pull(BoardSync):
         if self.swept is None:
             return
         with self.db.transaction(read_only=True) as tx:
-            stale = self.state.stale(tx, self._pass)
+            stale = self.state.listings.stale(tx, self._pass)
         self._take_by_id(stale)
 
     def _take_unsettled(self) -> None:
@@ -439,7 +440,7 @@ class Pull(BoardSync):
         """Items that were left out and are not on the board any more are no news."""
         if self.swept is not None:
             with self.db.transaction() as tx:
-                self.state.forget_skips(tx, self._pass)
+                self.state.listings.forget_skips(tx, self._pass)
 
     def _claimed(self) -> int | None:
         count = self.board.items_count

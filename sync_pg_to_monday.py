@@ -24,6 +24,7 @@ from creation import ROWS_PER_IMPORT, Creation
 from db_connector import identifier, table_name
 from errors import GuardStop
 from identity import AMBIGUOUS
+from memory import put
 from models import Page
 from monday_pages import ahead
 from monday_writes import CHANGES_PER_DOCUMENT
@@ -31,7 +32,7 @@ from report import EntityReport
 from row_table import is_archived
 from sync_engine import Look
 from sync_monday_to_pg import Pull
-from sync_state import LogEntry, Removal, put
+from sync_state import LogEntry, Removal
 from sync_task import Batch
 
 log = logging.getLogger("monday_sync")

@@ -41,10 +41,10 @@ from interrupts import INTERRUPTED
 from logs import FILE_ONLY, unexpected
 from mapping import BoundMapping, Mapping
 from mapping_loader import choose, load_mappings
+from memory import Memory
 from postgres_errors import TOOL_TABLES
 from report import EntityReport, RunReport, entity_line
 from sync_monday_to_pg import Progress, Pull, PullOptions
-from sync_state import Memory
 
 if TYPE_CHECKING:
     from data_cache import Snapshot

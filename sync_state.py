@@ -1,16 +1,17 @@
-"""What the tool remembers in PostgreSQL: links and their bases, skipped items, watermarks, conflicts, logs and runs."""
+"""What the tool remembers of an entity in PostgreSQL: links and their bases, skipped items, conflicts and logs."""
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from column_types import dumps, from_json, is_empty
-from db_connector import Composable, Database, Transaction, compose
+from db_connector import Composable, Transaction, compose
+from intents import Intents
+from listings import Listings
 from models import Item, Record
 from reconcile import Conflict, Winner
 
@@ -116,18 +117,6 @@ class Removal:
 
 
 @dataclass(frozen=True, slots=True)
-class Intent:
-    """A document in which items are, or were, about to be created; since when and how long, by the database's clock."""
-
-    key: str
-    kind: str
-    document: dict[str, Any]
-    job_id: str | None = None
-    created_at: datetime | None = None
-    age: timedelta = timedelta()
-
-
-@dataclass(frozen=True, slots=True)
 class Found:
     """What is remembered of some items, by item id."""
 
@@ -142,6 +131,8 @@ class SyncState:
         self.entity_type = entity_type
         self.board_id = board_id
         self.run_id = run_id
+        self.intents = Intents(entity_type, board_id)
+        self.listings = Listings(entity_type, board_id)
 
     # Links
 
@@ -363,54 +354,6 @@ class SyncState:
             )
         )
 
-    # Intents: items about to be created
-
-    def intend(self, tx: Transaction, intent: Intent) -> list[str]:
-        """Write down what is about to be created; the row ids that nobody else is creating or has linked."""
-        tx.bulk(
-            "insert into sync_mapping (entity_id, entity_type, monday_board_id, sync_status, intent, intent_key, intent_at)"
-            " select entity_id, %(type)s, %(board)s, 'creating', hash, %(key)s, now() from {rows}"
-            " on conflict (entity_id, entity_type) do update set intent = excluded.intent, intent_at = now(),"
-            " intent_key = excluded.intent_key, sync_status = 'creating', archived_at = null"
-            " where sync_mapping.monday_id is null and sync_mapping.intent_key is null",
-            {"entity_id": "text", "hash": "text"},
-            [(row["entity_id"], row["hash"]) for row in intent.document["rows"]],
-            {"type": self.entity_type, "board": self.board_id, "key": intent.key},
-        )  # fmt: skip
-        ours = tx.rows(
-            "select entity_id from sync_mapping where entity_type = %s and intent_key = %s", (self.entity_type, intent.key)
-        )
-        return [row[0] for row in ours]
-
-    def keep_intent(self, tx: Transaction, intent: Intent) -> None:
-        """Keep the document of an intent."""
-        tx.execute(
-            "insert into sync_intents (key, entity_type, monday_board_id, kind, document) values (%s, %s, %s, %s, %s)",
-            (intent.key, self.entity_type, self.board_id, intent.kind, dumps(intent.document).decode()),
-        )
-
-    def intents(self, tx: Transaction) -> list[Intent]:
-        """The documents that are in doubt, oldest first."""
-        rows = tx.rows(
-            "select key, kind, document, job_id, created_at, now() - created_at from sync_intents"
-            " where entity_type = %s and monday_board_id = %s order by created_at, key",
-            (self.entity_type, self.board_id),
-        )
-        return [Intent(*row) for row in rows]
-
-    def intended(self, tx: Transaction, key: str) -> list[str]:
-        """The row ids of an intent that have no item yet."""
-        rows = tx.rows(
-            "select entity_id from sync_mapping where entity_type = %s and intent_key = %s and monday_id is null"
-            " order by entity_id",
-            (self.entity_type, key),
-        )
-        return [row[0] for row in rows]
-
-    def note_job(self, tx: Transaction, key: str, job_id: str) -> None:
-        """Remember the import job of an intent."""
-        tx.execute("update sync_intents set job_id = %s where key = %s", (job_id, key))
-
     def adopt(self, tx: Transaction, pairs: Map[str, str]) -> None:
         """Link items (id → root row id) to rows whose links have no item yet."""
         tx.bulk(
@@ -425,29 +368,6 @@ class SyncState:
             {"type": self.entity_type, "board": self.board_id},
         )  # fmt: skip
 
-    def drop_intents(self, tx: Transaction, key: str, entity_ids: Sequence[str] | None = None) -> None:
-        """These rows (when none are named, all) are not being created any more; a finished document is forgotten."""
-        tx.execute(
-            "delete from sync_mapping where entity_type = %s and intent_key = %s and monday_id is null"
-            " and (%s::text[] is null or entity_id = any(%s))",
-            (self.entity_type, key, entity_ids, list(entity_ids or ())),
-        )
-        tx.execute(
-            "delete from sync_intents as i where key = %s and not exists (select from sync_mapping as l"
-            " where l.intent_key = i.key and l.monday_id is null and l.entity_type = i.entity_type)",
-            (key,),
-        )
-
-    def release(self, tx: Transaction, key: str, entity_ids: Sequence[str] | None = None) -> None:
-        """Of these rows (when none are named, all) the document made nothing: they are new again, and due."""
-        tx.execute(
-            "update sync_mapping set intent = null, intent_key = null, intent_at = null, sync_status = 'pending',"
-            " next_try_at = now(), updated_at = now() where entity_type = %s and intent_key = %s and monday_id is null"
-            " and (%s::text[] is null or entity_id = any(%s))",
-            (self.entity_type, key, entity_ids, list(entity_ids or ())),
-        )
-        self.drop_intents(tx, key, [])
-
     def doubt(self, tx: Transaction, entity_ids: Sequence[str], message: str) -> list[str]:
         """Items may have been made of these rows, and a person has to look; the rows of which that is news."""
         rows = tx.rows(
@@ -456,23 +376,6 @@ class SyncState:
             {"message": message, "type": self.entity_type, "ids": list(entity_ids)},
         )
         return [row[0] for row in rows]
-
-    def names_in_doubt(self, tx: Transaction) -> tuple[set[str], datetime | None, timedelta]:
-        """The names under which a push may just have made items that no link knows yet.
-
-        And since when and how long, unless a push has looked for them: somebody may have renamed them.
-        """
-        rows = tx.rows(
-            "select r ->> 'name', case when l.sync_status = 'creating' then i.created_at end, now() - i.created_at"
-            " from sync_intents as i, jsonb_array_elements(i.document -> 'rows') as r"
-            " join sync_mapping as l on l.entity_type = %(type)s and l.entity_id = r ->> 'entity_id'"
-            " where i.entity_type = %(type)s and i.monday_board_id = %(board)s and l.intent_key = i.key"
-            " and l.monday_id is null",
-            {"type": self.entity_type, "board": self.board_id},
-        )
-        ages = {row[1]: row[2] for row in rows if row[1] is not None}
-        since = min(ages, default=None)
-        return {row[0] for row in rows}, since, ages[since] if since else timedelta()
 
     def refuse_creation(self, tx: Transaction, entity_id: str, message: str) -> bool:
         """Note that no item could be made of a row; whether it is set aside now."""
@@ -613,72 +516,6 @@ class SyncState:
             (self.entity_type, list(monday_ids)),
         )
 
-    # Listings: what a sweep has seen
-
-    # A listing has just been written, so PostgreSQL knows nothing of its size, and `not exists` would compare every row
-    # with every other. `except` sorts both sides, whatever is known.
-
-    def note_listed(
-        self, tx: Transaction, pass_id: str, items: Sequence[Item], ids: Sequence[str] | None = None
-    ) -> None:
-        """Remember the ids and update times of a page of a listing (or ids alone)."""
-        rows = [*((item.id, item.updated_at) for item in items), *((one, None) for one in ids or ())]
-        tx.bulk(
-            "insert into sync_listing (pass, monday_id, monday_updated_at) select %(pass)s::uuid, id, at from {rows}"
-            " on conflict do nothing",
-            {"id": "text", "at": "timestamptz"}, rows, {"pass": pass_id},
-        )  # fmt: skip
-
-    def count_listed(self, tx: Transaction, pass_id: str) -> int:
-        """How many items a sweep has seen."""
-        return int(tx.value("select count(*) from sync_listing where pass = %s", (pass_id,)))
-
-    def absent(self, tx: Transaction, pass_id: str) -> list[str]:
-        """The items with a living link that a sweep has not seen."""
-        rows = tx.rows(
-            "select l.monday_id from sync_mapping as l where l.entity_type = %s and l.monday_board_id = %s"
-            " and l.archived_at is null and l.monday_id is not null"
-            " except select s.monday_id from sync_listing as s where s.pass = %s order by 1",
-            (self.entity_type, self.board_id, pass_id),
-        )
-        return [row[0] for row in rows]
-
-    def stale(self, tx: Transaction, pass_id: str) -> list[str]:
-        """The items a sweep has seen that are not known, are known as gone, or have been updated since they were read."""
-        rows = tx.rows(
-            "select s.monday_id from sync_listing as s"
-            " left join sync_mapping as l on l.monday_id = s.monday_id and l.entity_type = %(type)s"
-            " left join sync_skipped as k on k.monday_id = s.monday_id and k.entity_type = %(type)s"
-            " where s.pass = %(pass)s and ((l.id is null and k.id is null) or l.archived_at is not null"
-            " or l.monday_hash is null and k.id is null"
-            " or s.monday_updated_at is distinct from l.monday_updated_at and k.id is null)"
-            " order by s.monday_id",
-            {"type": self.entity_type, "pass": pass_id},
-        )
-        return [row[0] for row in rows]
-
-    def unread(self, tx: Transaction, listed: str, read: str) -> list[str]:
-        """The ids that one listing has and another has not."""
-        rows = tx.rows(
-            "select id from (select l.monday_id from sync_listing as l where l.pass = %s"
-            " except select r.monday_id from sync_listing as r where r.pass = %s) as unread (id) order by length(id), id",
-            (listed, read),
-        )
-        return [row[0] for row in rows]
-
-    def forget_pass(self, tx: Transaction, pass_id: str) -> None:
-        """A listing has served its purpose."""
-        tx.execute("delete from sync_listing where pass = %s", (pass_id,))
-
-    def forget_skips(self, tx: Transaction, pass_id: str) -> None:
-        """Forget that items were left out which a sweep has not seen."""
-        tx.execute(
-            "delete from sync_skipped where entity_type = %(type)s and monday_board_id = %(board)s and monday_id in ("
-            "select k.monday_id from sync_skipped as k where k.entity_type = %(type)s and k.monday_board_id = %(board)s"
-            " except select s.monday_id from sync_listing as s where s.pass = %(pass)s)",
-            {"type": self.entity_type, "board": self.board_id, "pass": pass_id},
-        )
-
     # Conflicts and logs
 
     def open_conflicts(self, tx: Transaction, entity_ids: Sequence[str]) -> dict[str, dict[str, OpenConflict]]:
@@ -751,7 +588,6 @@ class SyncState:
                 ],
             )
 
-
     def log_removed(
         self, tx: Transaction, done: Sequence[Removal], failed: Map[str, str], operation: str
     ) -> None:
@@ -759,59 +595,6 @@ class SyncState:
         entries = [LogEntry(operation, "success", "row is gone", one.item_id, one.root_id) for one in done]
         entries += [LogEntry(operation, "error", reason, item_id) for item_id, reason in failed.items()]
         self.log(tx, entries)
-
-
-class Memory:
-    """Single values under names, and the list of runs."""
-
-    def __init__(self, db: Database) -> None:
-        self._db = db
-
-    def get(self, name: str) -> Any:
-        """The value of that name, or None."""
-        with self._db.transaction(read_only=True) as tx:
-            return tx.value("select value from sync_state where name = %s", (name,))
-
-    def put(self, name: str, value: Any) -> None:
-        """Remember a value."""
-        with self._db.transaction() as tx:
-            put(tx, name, value)
-
-    def start_run(self, kind: str, direction: str) -> str:
-        """Open a run; its id."""
-        run_id = str(uuid.uuid4())
-        with self._db.transaction() as tx:
-            tx.execute(
-                "insert into sync_runs (id, kind, direction, outcome) values (%s, %s, %s, 'running')",
-                (run_id, kind, direction),
-            )
-        return run_id
-
-    def note_costs(self, run_id: str, api: Any) -> None:
-        """What a run that goes on has cost so far."""
-        with self._db.transaction() as tx:
-            tx.execute("update sync_runs set api = %s where id = %s", (dumps(api).decode(), run_id))
-
-    def finish_run(
-        self, run_id: str, exit_code: int, outcome: str, message: str, entities: Any, api: Any
-    ) -> None:
-        """Close a run with what it did and what it cost."""
-        with self._db.transaction() as tx:
-            tx.execute(
-                "update sync_runs set finished_at = now(), updated_at = now(), exit_code = %s, outcome = %s, message = %s,"
-                " entities = %s, api = %s where id = %s",
-                (exit_code, outcome, message, dumps(entities).decode(), dumps(api).decode(), run_id),
-            )
-
-
-def put(tx: Transaction, name: str, value: Any) -> None:
-    """Remember a value under a name, in a transaction that does more."""
-    tx.execute(
-        "insert into sync_state (name, value) values (%s, %s)"
-        " on conflict (name) do update set value = excluded.value, updated_at = now()"
-        " where sync_state.value is distinct from excluded.value",
-        (name, dumps(value).decode()),
-    )
 
 
 def take_turn(tx: Transaction) -> None:
@@ -824,11 +607,6 @@ def take_turn(tx: Transaction) -> None:
     tx.execute(
         "set local random_page_cost = 0.1; set local seq_page_cost = 0.1; lock table sync_turn in exclusive mode"
     )
-
-
-def watermark(value: str | None) -> datetime | None:
-    """A time that was kept as text."""
-    return datetime.fromisoformat(value.replace("Z", "+00:00")) if value else None
 
 
 def _link(row: Sequence[Any]) -> Link:

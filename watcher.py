@@ -218,7 +218,7 @@ class LivePush(Push):
     def retry_due(self) -> None:
         """Try what was refused and finish what was begun, when it is time to."""
         with self.sync.db.transaction(read_only=True) as tx:
-            in_doubt = bool(self.sync.state.intents(tx))
+            in_doubt = bool(self.sync.state.intents.open(tx))
         if in_doubt and time.monotonic() >= self._recover_at:
             self.creation.recover()
             self._recover_pause_s = min(LONGEST_DOUBT_S, 2 * self._recover_pause_s or DOUBT_S)

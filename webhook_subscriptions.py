@@ -16,10 +16,10 @@ from config import Settings
 from db_connector import Database
 from errors import MondayError, RecordRefused, SettingsError
 from mapping import Mapping
+from memory import Memory
 from monday_api import Monday
 from sync_engine import TO_POSTGRES
 from sync_run import Chosen, Parts
-from sync_state import Memory
 from webhook_auth import Gate
 
 log = logging.getLogger("monday_sync")

@@ -6,7 +6,9 @@ updates that change nothing mapped, and they know nothing of monday.com, so no w
 
 from __future__ import annotations
 
+import hashlib
 import re
+import secrets
 from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as Map
 from dataclasses import dataclass
@@ -81,23 +83,31 @@ def installed(tx: Transaction, mapping: Mapping) -> bool:
 
 
 def _install_on(tx: Transaction, table: str, watchers: Sequence[Watched], schema: str) -> None:
-    function = identifier(schema, "monday_sync_note_" + table.replace(".", "_").replace('"', ""))
-    bodies = {operation: _notes(tx, watchers, schema, operation) for operation in ("insert", "update", "delete")}
+    function = identifier(schema, _function_name(table))
+    texts = _compared_as_text(tx, table)
+    bodies = {one: _notes(watchers, schema, one, texts) for one in ("insert", "update", "delete")}
     tx.execute(
         compose(
-            "create or replace function {function}() returns trigger language plpgsql security definer"
-            " set search_path = {schema}, pg_temp as $monday_sync_body$\n"
+            # A column may be called anything, also like the end of the body.
+            f"create or replace function {{function}}() returns trigger language plpgsql security definer"
+            f" set search_path = {{schema}}, pg_temp as $monday_sync_{(tag := secrets.token_hex(4))}$\n"
             "-- {marks}\n"
             "begin\n"
             "    if current_setting('monday_sync.origin', true) = 'tool' then return null; end if;\n"
-            "    if tg_op = 'INSERT' then {insert}\n"
-            "    elsif tg_op = 'UPDATE' then {update}\n"
-            "    else {delete}\n"
-            "    end if;\n"
+            "    begin\n"
+            "        if tg_op = 'INSERT' then {insert}\n"
+            "        elsif tg_op = 'UPDATE' then {update}\n"
+            "        else {delete}\n"
+            "        end if;\n"
+            "    exception when undefined_column then\n"
+            "        -- Somebody has renamed one, who is told so by the next run.\n"
+            "        {anything}\n"
+            "    end;\n"
             "    if found then perform pg_notify('{channel}', tg_table_name); end if;\n"
             "    return null;\n"
-            "end $monday_sync_body$",
+            f"end $monday_sync_{tag}$",
             function=function,
+            anything=_anything(watchers, schema),
             schema=identifier(schema),
             marks=compose(" ".join(_mark(one) for one in watchers)),
             channel=compose(CHANNEL),
@@ -122,9 +132,50 @@ def _install_on(tx: Transaction, table: str, watchers: Sequence[Watched], schema
         )  # fmt: skip
 
 
-def _notes(tx: Transaction, watchers: Sequence[Watched], schema: str, operation: str) -> Composable:
+def _function_name(table: str) -> str:
+    """One for each table: what is not plain in its name, or too long, makes a mark."""
+    name = "monday_sync_note_" + table
+    if re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", name):
+        return name
+    mark = "_" + hashlib.blake2b(table.encode(), digest_size=4).hexdigest()
+    return re.sub(r"[^a-z0-9_]+", "_", name.lower())[: 63 - len(mark)] + mark
+
+
+def _compared_as_text(tx: Transaction, table: str) -> set[str]:
+    """The columns of types of which PostgreSQL cannot say whether two values are equal."""
+    rows = tx.rows(
+        "select a.attname from pg_attribute as a join pg_type as t on t.oid = a.atttypid"
+        " join pg_type as of on of.oid = case when t.typcategory = 'A' then t.typelem"
+        " when t.typtype = 'd' then t.typbasetype else t.oid end"
+        " where a.attrelid = to_regclass(%s) and a.attnum > 0 and not a.attisdropped"
+        " and of.typname in ('json', 'xml', 'point', 'polygon', 'jsonpath')",
+        (table,),
+    )
+    return {row[0] for row in rows}
+
+
+def _notes(watchers: Sequence[Watched], schema: str, operation: str, texts: set[str]) -> Composable:
     """The statement that notes what an operation changed. Rows that only others point at change nothing by appearing."""
-    parts = [_note(one, operation) for one in watchers if operation == "update" or one.root]
+    return _noting([_note(one, operation, texts) for one in watchers if operation == "update" or one.root], schema)
+
+
+def _anything(watchers: Sequence[Watched], schema: str) -> Composable:
+    """The statement that notes every row, whatever was changed, and names no column."""
+    return _noting(
+        [
+            compose(
+                "select {type}, {table}, to_jsonb(n) ->> {key}, lower(tg_op) from changed as n"
+                " where to_jsonb(n) ->> {key} is not null",
+                type=compose(_literal(one.entity_type)), table=compose(_literal(one.points_at)),
+                key=compose(_literal(one.key)),
+            )
+            for one in watchers
+        ],
+        schema,
+    )  # fmt: skip
+
+
+def _noting(parts: Sequence[Composable], schema: str) -> Composable:
     if not parts:
         return compose("null;")
     return compose(
@@ -133,8 +184,8 @@ def _notes(tx: Transaction, watchers: Sequence[Watched], schema: str, operation:
     )  # fmt: skip
 
 
-def _note(one: Watched, operation: str) -> Composable:
-    key, columns = identifier(one.key), [identifier(column) for column in one.columns]
+def _note(one: Watched, operation: str, texts: set[str]) -> Composable:
+    key, columns = identifier(one.key), [(identifier(name), "::text" if name in texts else "") for name in one.columns]
     names = {
         "type": compose(_literal(one.entity_type)), "table": compose(_literal(one.points_at)),
         "key": key, "id": identifier("id" if one.key != "id" and one.root and one.table != one.points_at else one.key),
@@ -144,8 +195,8 @@ def _note(one: Watched, operation: str) -> Composable:
         return compose(text + " where n.{key} is not null", **names)
     return compose(
         text + " join before as o on o.{id} = n.{id} where n.{key} is not null and ({new}) is distinct from ({old})",
-        new=joined(", ", [compose("n.{c}", c=column) for column in columns]),
-        old=joined(", ", [compose("o.{c}", c=column) for column in columns]),
+        new=joined(", ", [compose("n.{c}" + cast, c=column) for column, cast in columns]),
+        old=joined(", ", [compose("o.{c}" + cast, c=column) for column, cast in columns]),
         **names,
     )
 

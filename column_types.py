@@ -6,10 +6,11 @@ This is the only module that knows the shapes of `text` and `value`. All of it i
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from typing import Any
 
 import orjson
@@ -966,6 +967,25 @@ def comparison(kind: str, pg_type: str = "") -> str:
     """The name in COMPARISONS for a field that a column of this kind feeds and a table column of this type keeps."""
     name = COLUMN_TYPES[kind].compare if kind in COLUMN_TYPES else _comparison_named(pg_type or kind)
     return "day" if name == "moment" and pg_type == "date" else name
+
+
+def rounding(pg_type: str) -> Callable[[Value], Value] | None:
+    """What a table column of this type keeps of a number; None for a type that keeps every digit.
+
+    PostgreSQL rounds `numeric` half away from zero, and keeps the nearest binary number in `real` and `double precision`.
+    """
+    name, _, digits = pg_type.partition("(")
+    if name == "real":
+        return lambda value: struct.unpack("f", struct.pack("f", float(_number(value))))[0]
+    if name == "double precision":
+        return lambda value: float(_number(value))
+    if name == "numeric" and digits:
+        step = Decimal(1).scaleb(-int(digits.rstrip(")").rpartition(",")[2]))
+        return lambda value: _number(value).quantize(step, ROUND_HALF_UP, _LONG)
+    return None
+
+
+_LONG = Context(prec=2_000)
 
 
 def _comparison_named(kind: str) -> str:

@@ -300,7 +300,7 @@ class Transaction:
 def _unnested(columns: Mapping[str, str]) -> Composable:
     """`(select a::bigint, ... from unnest(...)) as new`. The cast comes last, because `unnest` flattens arrays of arrays."""
     for kind in columns.values():
-        if not re.fullmatch(r'[\w ."(),\[\]]+', kind):
+        if not re.fullmatch(r'(?:[\w ."(),\[\]]|-\d)+', kind):
             raise DatabaseError(f"{kind!r} is no type.")
     casts = [compose(f"{{name}}::{kind} as {{name}}", name=identifier(name)) for name, kind in columns.items()]
     arrays = ", ".join(f"%(column {index})s::text[]" for index in range(len(columns)))

@@ -27,6 +27,8 @@ from column_types import (
     column_type,
     comparison,
     dumps,
+    is_empty,
+    rounding,
     same,
 )
 from models import Board, BoardColumn, Cell, Item, Record, Value
@@ -246,6 +248,7 @@ class BoundMapping:
         self.owner = {name: one for one in self.bindings for name in one.fields}
         self.read_only = self._read_only()
         self.links: Links | None = None
+        self._rounded: dict[str, Callable[[Value], Value]] = {}
         self.unresolved: set[str] = set()
         """Items that show an item of another board which has no row yet."""
         self._plain, self._made = self._compile()
@@ -270,12 +273,16 @@ class BoundMapping:
         return cell_selection(self.columns[column].type for column in self.column_ids)
 
     def learn_types(self, types: Map[str, Map[str, str]]) -> None:
-        """Compare fields as their table columns keep them: a `date` column has no time of day."""
+        """Compare fields as their table columns keep them: `date` has no time of day, `numeric(12,2)` two decimals."""
         for name, place in self.places.items():
             home = self.mapping.related.get(place.home)
             kind = types.get(home.table if home else self.mapping.table, {}).get(place.column, "")
-            if kind == "date" and place.key is None and self.kinds[name] == "moment":
+            if place.key is not None:
+                continue
+            if kind == "date" and self.kinds[name] == "moment":
                 self.kinds[name] = "day"
+            if comparison(self.kinds[name]) == "number" and (rounded := rounding(kind)):
+                self._rounded[name] = rounded
 
     def learn_tags(self, ids: Map[str, int]) -> None:
         """The account's tags, so that a tag can be written by its name."""
@@ -284,7 +291,13 @@ class BoundMapping:
 
     def same(self, name: str, a: Value, b: Value) -> bool:
         """Whether two values of a field mean the same."""
-        return same(self.kinds[name], a, b)
+        rounded = self._rounded.get(name)
+        if rounded is None or is_empty(a) or is_empty(b):
+            return same(self.kinds[name], a, b)
+        try:
+            return bool(rounded(a) == rounded(b))
+        except (CellError, ArithmeticError, TypeError):
+            return same(self.kinds[name], a, b)  # One of them is no number.
 
     def read(self, item: Item, before: Record | None = None) -> Reading:
         """The item's record; empty fields are left out. `before` spares taking apart what did not change.

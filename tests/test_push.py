@@ -11,7 +11,7 @@ import pytest
 from column_types import COLUMN_TYPES
 from db_connector import Database
 from errors import DailyLimitReached, MondayRefused
-from tests.pushing import THINGS, Bench, bench_of, text_of
+from tests.pushing import TABLE, THINGS, Bench, bench_of, text_of
 
 EVERYTHING = "7810000303"
 
@@ -137,6 +137,37 @@ def test_an_import_carries_the_same_values(everything: Bench) -> None:
     bench.writes()
     report = bench.push("both", full=True)
     assert (bench.writes(), report.errors, report.to_postgres.updated) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "kind, value, other",
+    [("numeric(12,2)", "1.005", "2.75"), ("numeric(5,-1)", "1235", "20"), ("real", "16777217", "2.5"),
+     ("real", "0.1", "2.5"), ("double precision", "0.1234567890123456789", "2.5"), ("numeric", "1.005", "2.5")],
+)  # fmt: skip
+def test_what_a_column_rounds_is_no_edit(
+    db: Database, database_url: str, tmp_path: Path, kind: str, value: str, other: str
+) -> None:
+    fields = {"name": "title", "price": "state", "text": "note"}
+    mapping = things_with("".join(f"  - {{column: {one}, field: {field}}}\n" for one, field in fields.items()))
+    table = TABLE.replace("state text", f"state {kind}")
+    with bench_of(db, database_url, tmp_path, mapping, table) as bench:
+        bench.sandbox.admin("columns/add", board_id=bench.board, id="price", title="Price", type="numbers")
+        item = bench.sandbox.admin("items/create", board_id=bench.board, name="One", values={"price": value})["id"]
+        bench.push("both")
+        bench.writes()
+        for _ in range(2):
+            assert bench.push("both", full=True).conflicts == 0
+        bench.sql("update things set note = 'another field'")
+        bench.push("both")
+        assert (bench.shown("price"), bench.shown("text")) == ([value], ["another field"])
+        bench.sandbox.admin("items/change", item_id=item, values={"text": "from the board"})
+        bench.push("both")
+        bench.sql(f"update things set state = {other}")
+        bench.push("both")
+        assert bench.shown("price") == [other]
+        bench.writes()
+        report = bench.push("both", full=True)
+        assert (bench.writes(), report.to_postgres.updated, report.conflicts) == (0, 0, 0)
 
 
 # What monday.com refuses

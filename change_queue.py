@@ -35,6 +35,8 @@ class Watched:
     points_at: str
     """The table that `key` names a row of: the table itself or, for rows that hang on a root, the root's table."""
     root: bool
+    owner: str
+    """The root's table."""
 
 
 def watched(mapping: Mapping) -> list[Watched]:
@@ -44,7 +46,7 @@ def watched(mapping: Mapping) -> list[Watched]:
     root += [*mapping.pointers(ROOT), *([mapping.rest] if mapping.rest else [])]
     root += [*mapping.only, *(SETTINGS if mapping.record_settings else ())]
     found = [
-        Watched(mapping.entity_type, mapping.table, _unique(root), mapping.primary_key, mapping.table, root=True)
+        Watched(mapping.entity_type, mapping.table, _unique(root), mapping.primary_key, mapping.table, True, mapping.table)
     ]
     columns: dict[tuple[str, str, str], list[str]] = {}
     for related in mapping.related.values():
@@ -53,7 +55,9 @@ def watched(mapping: Mapping) -> list[Watched]:
         own = [place.column for place in mapping.places.values() if place.home == related.name]
         columns.setdefault((related.table, key, points_at), []).extend([*own, *mapping.pointers(related.name)])
     for (table, key, points_at), names in columns.items():
-        found.append(Watched(mapping.entity_type, table, _unique(names), key, points_at, root=points_at != table))
+        hangs = points_at != table
+        counted = _unique([*names, key] if hangs else names)
+        found.append(Watched(mapping.entity_type, table, counted, key, points_at, hangs, mapping.table))
     return found
 
 
@@ -97,7 +101,8 @@ def _install_on(tx: Transaction, table: str, watchers: Sequence[Watched], schema
             "    begin\n"
             "        if tg_op = 'INSERT' then {insert}\n"
             "        elsif tg_op = 'UPDATE' then {update}\n"
-            "        else {delete}\n"
+            "        elsif tg_op = 'DELETE' then {delete}\n"
+            "        else {truncate}\n"
             "        end if;\n"
             "    exception when undefined_column then\n"
             "        -- Somebody has renamed one, who is told so by the next run.\n"
@@ -107,6 +112,7 @@ def _install_on(tx: Transaction, table: str, watchers: Sequence[Watched], schema
             "    return null;\n"
             f"end $monday_sync_{tag}$",
             function=function,
+            truncate=_everybody(watchers, schema),
             anything=_anything(watchers, schema),
             schema=identifier(schema),
             marks=compose(" ".join(_mark(one) for one in watchers)),
@@ -114,11 +120,11 @@ def _install_on(tx: Transaction, table: str, watchers: Sequence[Watched], schema
             **bodies,
         )
     )
-    seen = {"insert": "new table as changed", "update": "old table as before new table as changed",
-            "delete": "old table as changed"}  # fmt: skip
+    seen = {"insert": "referencing new table as changed", "update": "referencing old table as before new table as changed",
+            "delete": "referencing old table as changed", "truncate": ""}  # fmt: skip
     for operation, transition in seen.items():
         statement = (
-            "create or replace trigger monday_sync_{operation} after {operation} on {table} referencing {transition}"
+            "create or replace trigger monday_sync_{operation} after {operation} on {table} {transition}"
             " for each statement execute function {function}()"
         )
         if int(tx.value("show server_version_num")) < 140000:
@@ -175,6 +181,22 @@ def _anything(watchers: Sequence[Watched], schema: str) -> Composable:
     )  # fmt: skip
 
 
+def _everybody(watchers: Sequence[Watched], schema: str) -> Composable:
+    """The statement that notes every record that has an item, because a table was emptied."""
+    return _noting(
+        [
+            compose(
+                "select {type}, {table}, entity_id, 'delete' from {links} where entity_type = {type}"
+                " and monday_id is not null and archived_at is null",
+                type=compose(_literal(entity_type)), table=compose(_literal(owner)),
+                links=identifier(schema, "sync_mapping"),
+            )
+            for entity_type, owner in sorted({(one.entity_type, one.owner) for one in watchers})
+        ],
+        schema,
+    )  # fmt: skip
+
+
 def _noting(parts: Sequence[Composable], schema: str) -> Composable:
     if not parts:
         return compose("null;")
@@ -190,11 +212,23 @@ def _note(one: Watched, operation: str, texts: set[str]) -> Composable:
         "type": compose(_literal(one.entity_type)), "table": compose(_literal(one.points_at)),
         "key": key, "id": identifier("id" if one.key != "id" and one.root and one.table != one.points_at else one.key),
     }  # fmt: skip
-    text = f"select {{type}}, {{table}}, n.{{key}}::text, '{operation}' from changed as n"
     if operation != "update":
-        return compose(text + " where n.{key} is not null", **names)
+        text = f"select {{type}}, {{table}}, n.{{key}}::text, '{operation}' from changed as n where n.{{key}} is not null"
+        return compose(text, **names)
+    # A row with another primary key is another row. One that hangs on another root now is news to both.
+    text = (
+        "select {type}, {table}, coalesce(n.{key}, o.{key})::text, case when o.{id} is null then 'insert'"
+        " when n.{id} is null then 'delete' else 'update' end"
+        " from changed as n full join before as o on o.{id} = n.{id} where coalesce(n.{key}, o.{key}) is not null"
+        " and (o.{id} is null or n.{id} is null or ({new}) is distinct from ({old}))"
+    )
+    if one.table != one.points_at:
+        text += (
+            " union all select {type}, {table}, o.{key}::text, 'update' from changed as n"
+            " join before as o on o.{id} = n.{id} where o.{key} is not null and o.{key} is distinct from n.{key}"
+        )
     return compose(
-        text + " join before as o on o.{id} = n.{id} where n.{key} is not null and ({new}) is distinct from ({old})",
+        text,
         new=joined(", ", [compose("n.{c}" + cast, c=column) for column, cast in columns]),
         old=joined(", ", [compose("o.{c}" + cast, c=column) for column, cast in columns]),
         **names,

@@ -11,6 +11,7 @@ import change_queue
 from db_connector import Database
 from mapping import Mapping
 from mapping_loader import load_mappings
+from tests.conftest import PROJECT
 from tests.pushing import TABLE, THINGS
 
 
@@ -28,6 +29,9 @@ def install(db: Database, *mappings: Mapping) -> None:
 def made(db: Database, table: str, note: str = "text") -> None:
     db.execute_query(TABLE.replace("table things", f"table {table}").replace("note text", f"note {note}"), fetch=False)
     db.execute_query(f"insert into {table} (title) values ('One')", fetch=False)
+
+
+PROJECTS = load_mappings([PROJECT / "mappings"])["projects"]
 
 
 def change(db: Database, statement: str) -> None:
@@ -92,3 +96,40 @@ def test_a_column_may_be_called_like_the_end_of_a_function(db: Database, things:
     install(db, replace(things, places=places))
     change(db, f'update things set "{odd}" = \'new\'')
     assert noted(db) == ["thing"]
+
+
+def entries(db: Database) -> set[tuple[str, str]]:
+    rows = db.execute_query("delete from sync_outbox returning row_id, operation, id")
+    return {(row["operation"], row["row_id"]) for row in rows}
+
+
+def test_a_row_with_another_primary_key_is_another_row(db: Database, things: Mapping) -> None:
+    made(db, "things")
+    install(db, things)
+    old = db.execute_query("select id::text from things")[0]["id"]
+    change(db, "update things set id = 'aaaaaaaa-0000-4000-8000-000000000001'")
+    assert entries(db) == {("delete", old), ("insert", "aaaaaaaa-0000-4000-8000-000000000001")}
+
+
+def project(db: Database, title: str) -> str:
+    return db.execute_query("insert into projects (title) values (%s) returning id::text", (title,))[0]["id"]
+
+
+def test_a_row_that_moves_to_another_record_is_news_to_both(db: Database) -> None:
+    install(db, PROJECTS)
+    one, other = project(db, "One"), project(db, "Other")
+    change(db, f"insert into notes (project_id, content) values ('{one}', 'x')")
+    entries(db)
+    change(db, f"update notes set project_id = '{other}'")
+    assert entries(db) == {("update", one), ("update", other)}
+
+
+def test_a_table_that_is_emptied_is_news_to_every_record_that_has_an_item(db: Database) -> None:
+    install(db, PROJECTS)
+    one = project(db, "One")
+    project(db, "without an item")
+    change(db, f"insert into sync_mapping (entity_type, entity_id, monday_id) values ('project', '{one}', '77')")
+    for table in ("notes", "projects cascade"):
+        entries(db)
+        change(db, f"truncate {table}")
+        assert entries(db) == {("delete", one)}

@@ -112,7 +112,7 @@ class Identity:
         keyed = []
         for task in tasks:
             key = self.store.root_key(task.record)
-            if key is None and self.mapping.skip_without_key:
+            if key is None and self.mapping.skip_without_key and not self._keeps(task, key):
                 _skip(task, self.mapping.skip_without_key, None, batch)
             else:
                 keyed.append((task, key))
@@ -132,12 +132,18 @@ class Identity:
                 # Somebody made the row another's with SQL; it is its item's all the same.
                 task.stored, task.adopts = holder.stored, True
             return True
+        if self._keeps(task, key):
+            return True
         if task.link is None and holder.free_for(task.item.id, self.started):
             self._take_over(task, holder, key, batch)
             holders[key] = Holder(holder.root_id, monday_id=task.item.id)
             return True
         _skip(task, self.mapping.duplicate, key_text(key), batch)
         return False
+
+    def _keeps(self, task: Task, key: tuple[str, ...] | None) -> bool:
+        """Whether an item that has a row shows the key that it last had: it claims nothing, whatever SQL made of its row."""
+        return task.link is not None and not task.link.archived and key == self.store.root_key(task.base_monday)
 
     def _take_over(self, task: Task, holder: Holder, key: tuple[str, ...], batch: Batch) -> None:
         """A row that exists goes on as this item's; the item that had it, if it is still there, is left out."""

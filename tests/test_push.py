@@ -170,6 +170,66 @@ def test_what_a_column_rounds_is_no_edit(
         assert (bench.writes(), report.to_postgres.updated, report.conflicts) == (0, 0, 0)
 
 
+# Rows that an item knows by their natural key
+
+
+@pytest.fixture
+def keyed(db: Database, database_url: str, tmp_path: Path) -> Iterator[Bench]:
+    rules = "key: [lower(note)]\nskip_without_key: no note\nduplicate: duplicate note\n"
+    with bench_of(db, database_url, tmp_path, THINGS.replace("item_name:", rules + "item_name:")) as one:
+        one.install_triggers()
+        one.insert(2)
+        one.push()
+        yield one
+
+
+def at_rest(bench: Bench) -> None:
+    bench.must_be_equal()
+    bench.writes()
+    report = bench.push("both", full=True)
+    assert (bench.writes(), report.errors, report.skipped, report.to_postgres.updated) == (0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("way", ["push", "both"])
+def test_a_key_that_sql_takes_away_and_gives_back_goes_to_the_board(keyed: Bench, way: str) -> None:
+    for change in ("note = null", "state = 'Done'", "note = 'given back'"):
+        keyed.sql(f"update things set {change} where title = 'Thing 1'")
+        assert keyed.push(way).to_monday.updated == 1
+    assert keyed.shown("text") == ["given back", "note 2"]
+    at_rest(keyed)
+
+
+@pytest.mark.parametrize("way", ["push", "both"])
+def test_keys_that_sql_hands_on_or_swaps_go_to_the_board(keyed: Bench, way: str) -> None:
+    keyed.sql("update things set note = 'note 3' where title = 'Thing 1'")
+    keyed.sql("update things set note = 'note 1' where title = 'Thing 2'")
+    keyed.push(way)
+    assert keyed.shown("text") == ["note 1", "note 3"]
+    at_rest(keyed)
+    keyed.sql("update things set note = case note when 'note 1' then 'note 3' else 'note 1' end")
+    assert keyed.push(way).to_monday.updated == 2
+    at_rest(keyed)
+
+
+@pytest.mark.parametrize("way", ["push", "both"])
+def test_a_row_that_another_one_with_its_key_replaces_takes_its_item_along(keyed: Bench, way: str) -> None:
+    with keyed.db.transaction(tool=False) as tx:
+        tx.execute("delete from things where title = 'Thing 1'")
+        tx.execute("insert into things (title, note) values ('Another', 'note 1')")
+    keyed.push(way)
+    assert sorted(keyed.shown("name")) == ["Another", "Thing 2"]
+    at_rest(keyed)
+
+
+def test_a_row_without_a_key_becomes_an_item_that_follows_it(keyed: Bench) -> None:
+    keyed.sql("insert into things (title) values ('Without')")
+    keyed.push()
+    keyed.sql("update things set title = 'Still without' where title = 'Without'")
+    keyed.push()
+    assert "Still without" in keyed.shown("name")
+    assert {link["sync_status"] for link in keyed.links()} == {"synced"}
+
+
 # What monday.com refuses
 
 

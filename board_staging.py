@@ -85,8 +85,7 @@ class Staging:
             with self.db.transaction(read_only=True) as tx:
                 gone = self._gone(tx, allow_mass_delete)
             self._confirm(gone)
-            with self.db.transaction() as tx:
-                self._make_live(tx, gone)
+            self.db.run_in_transaction(lambda tx: self._make_live(tx, gone))
         finally:
             self._drop()
         with self.db.autocommit() as session:
@@ -271,27 +270,32 @@ class Staging:
     def _make_live(self, tx: Transaction, gone: Sequence[str]) -> None:
         """Insert, update and archive what differs, and remember it, in this one transaction."""
         take_turn(tx)
+        # A statement that waited for somebody's edit would not see what the triggers noted of it: writers come to their
+        # end first, before anything is looked at. Readers go on.
+        tx.execute(compose("lock table {table} in share row exclusive mode", table=table_name(self.mapping.table)))
         inserted = tx.execute(self._composed(INSERT), self._params)
         restored = int(tx.value(self._composed(RESTORED), self._params))
         updated = tx.execute(self._composed(UPDATE), self._params)
-        self._remove(tx, gone)
+        removed = self.pull.engine._remove(tx, gone).archived
         tx.execute(self._composed(LINK), self._params)
+        tx.execute(self._composed(LEFT), self._params)
         self.state.skip(tx, [(item_id, FAILED + why, None, "") for item_id, why in self.failed.items()])
         self.state.unskip(tx, self.seen - self.failed.keys())
         did = f"{plural(len(self.seen), 'item')}, {inserted} new, {updated} changed"
         self.state.log(tx, [LogEntry("reload", "success", did)])
         self.state.log(tx, [LogEntry("pull", "error", why, item_id) for item_id, why in self.failed.items()])
         self._remember(tx)
-        self._count(inserted, updated, restored, len(gone))
+        self._count(inserted, updated, restored, removed)
 
     @property
     def _params(self) -> dict[str, Any]:
         return {"type": self.mapping.entity_type, "board": self.pull.board.id}
 
     def _composed(self, statement: str) -> Composable:
-        """A statement over the live table `t` and the staged rows `s`, without those that people changed meanwhile."""
+        """A statement over the live table `t` and the staged rows `s`; `may` leaves out those that are not to be written."""
         cells, archived = self.table.columns, self.mapping.archived_column
         key = identifier(self.mapping.primary_key)
+        both = self.mapping.direction in TO_MONDAY
         back = compose("t.{archived} is not null", archived=identifier(archived)) if archived else compose("false")
         sets = [compose("{c} = s.{c}", c=identifier(column)) for column in cells]
         return compose(
@@ -302,7 +306,7 @@ class Staging:
             ours=joined(", ", [compose("t.{c}", c=identifier(column)) for column in cells]),
             theirs=joined(", ", [compose("s.{c}", c=identifier(column)) for column in cells]),
             sets=joined(", ", sets + ([compose("{a} = null", a=identifier(archived))] if archived else [])),
-            back=back, edited=compose(EDITED if self.mapping.direction in TO_MONDAY else "true", key=key),
+            back=back, may=compose(f"{ON} and {UNEDITED}" if both else ON, key=key),
         )  # fmt: skip
 
     def _gone(self, tx: Transaction, allow_mass_delete: bool) -> list[str]:
@@ -320,21 +324,6 @@ class Staging:
                 hint="If they really are gone, run again with --allow-mass-delete.",
             )
         return gone
-
-    def _remove(self, tx: Transaction, gone: Sequence[str]) -> None:
-        if not gone:
-            return
-        found = tx.rows(
-            "select entity_id from sync_mapping where entity_type = %s and monday_id = any(%s) and entity_id is not null",
-            (self.mapping.entity_type, list(gone)),
-        )
-        rows = [row[0] for row in found]
-        store, policy = self.pull.engine.store, self.mapping.on_item_removed
-        if policy == "delete":
-            store.delete(tx, rows)
-        elif policy == "archive":
-            store.archive(tx, rows)
-        self.state.archive(tx, gone)
 
     def _remember(self, tx: Transaction) -> None:
         """The next run starts where this one began."""
@@ -356,30 +345,35 @@ class Staging:
 AS_IT_WAS = "The live table is as it was."
 NEVER = "1970-01-01T00:00:00Z"
 
-EDITED = """not exists (select from sync_outbox as o where o.entity_type = %(type)s and o.row_id = s.{key}::text)
-    and not exists (select from sync_mapping as l where l.entity_type = %(type)s and l.monday_id = s.{key}::text
-        and l.sync_status in ('pending', 'conflict', 'error', 'set_aside', 'disabled', 'creating'))"""
+ON = """not exists (select from sync_mapping as k where k.entity_type = %(type)s and k.monday_id = s.{key}::text
+    and (not k.sync_enabled or k.sync_direction not in ('bidirectional', 'monday_to_pg')
+        or k.sync_status = 'disabled' and k.archived_at is null))"""
+"""A record's own settings, as the run's beginning has noted them."""
+
+UNEDITED = """not exists (select from sync_outbox as o where o.entity_type = %(type)s and o.row_id = s.{key}::text)
+    and not exists (select from sync_mapping as k where k.entity_type = %(type)s and k.monday_id = s.{key}::text
+        and k.sync_status in ('pending', 'conflict', 'error', 'set_aside', 'creating'))"""
 """In a board that flows both ways, what people changed waits for the next run, which decides it field by field."""
 
 INSERT = """
 insert into {table} ({columns})
 select {cells} from {staging} as s
-where not exists (select from {table} as t where t.{key} = s.{key}) and {edited}
+where not exists (select from {table} as t where t.{key} = s.{key}) and {may}
 """
 
-RESTORED = "select count(*) from {table} as t join {staging} as s on t.{key} = s.{key} where {back} and {edited}"
+RESTORED = "select count(*) from {table} as t join {staging} as s on t.{key} = s.{key} where {back} and {may}"
 
 UPDATE = """
 update {table} as t set {sets} from {staging} as s
-where t.{key} = s.{key} and ({back} or ({ours}) is distinct from ({theirs})) and {edited}
+where t.{key} = s.{key} and ({back} or ({ours}) is distinct from ({theirs})) and {may}
 """
 
 LINK = """
 insert into sync_mapping as l (monday_id, entity_id, entity_type, monday_board_id, base, monday_hash, monday_updated_at,
     sync_status, synced_at)
 select s.monday_id, s.monday_id, %(type)s, %(board)s, s.base, s.monday_hash, s.monday_updated_at, 'synced', now()
-from (select k.*, k.monday_id as {key} from {links} as k) as s
-where {edited}
+from (select n.*, n.monday_id as {key} from {links} as n) as s
+where {may}
 on conflict (monday_id, entity_type) do update set entity_id = excluded.entity_id, base = excluded.base,
     base_postgres = null, monday_hash = excluded.monday_hash, monday_updated_at = excluded.monday_updated_at,
     monday_board_id = excluded.monday_board_id, sync_status = 'synced', archived_at = null, attempts = 0,
@@ -387,6 +381,14 @@ on conflict (monday_id, entity_type) do update set entity_id = excluded.entity_i
 where (l.base, l.base_postgres, l.monday_hash, l.archived_at) is distinct from
     (excluded.base, null::jsonb, excluded.monday_hash, null::timestamptz)
 """
+
+LEFT = """
+update sync_mapping as l set monday_hash = null, updated_at = now()
+from (select n.*, n.monday_id as {key} from {links} as n) as s
+where l.entity_type = %(type)s and l.monday_id = s.monday_id and l.archived_at is null
+    and l.monday_hash is distinct from s.monday_hash and not ({may})
+"""
+"""The next run starts after the updates of what was left out here, and has to be told to look at it."""
 
 
 def base_of(record: Mapping[str, Any]) -> str:

@@ -7,8 +7,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+import psycopg2
 import pytest
 from deployed import BOARD, Deployment
 from live import until
@@ -56,6 +59,33 @@ def load(world: Deployment, count: int, text: str = "old") -> list[int]:
         made = world.sandbox.admin("items/load", board_id=BOARD, items=items)
         ids += [int(one) for one in (made["ids"] if isinstance(made, dict) else made)]
     return ids
+
+
+def two_way(world: Deployment, count: int = 4) -> list[int]:
+    """A loaded board that flows both ways, and whose triggers are there."""
+    ids = load(world, count)
+    world.deploy()
+    world.set("direction", "bidirectional")
+    world.cli("setup", "--entity", "planning")
+    world.pull()
+    return ids
+
+
+def edit(world: Deployment, item_id: int, text: str) -> None:
+    world.sql(f"update planning set {{notes}} = '{text}' where {{key}} = {item_id}", notes="Notes", key="Item ID")
+
+
+def row(world: Deployment, item_id: int) -> dict[str, Any]:
+    (found,) = [one for one in world.rows() if one["Item ID"] == item_id]
+    return found
+
+
+def begun(world: Deployment) -> subprocess.Popen[str]:
+    """A reload in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, str(PROJECT / "main.py"), "boards", "reload", "planning"], env={**os.environ, **world.env},
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
 
 
 def test_a_reader_that_polls_sees_the_old_table_and_then_the_new_one(world: Deployment) -> None:
@@ -138,10 +168,7 @@ def test_a_table_that_is_altered_meanwhile_fails_the_validation(world: Deploymen
     load(world, 1_000)
     world.deploy()
     world.sandbox.admin("latency", ms=100)
-    reload = subprocess.Popen(
-        [sys.executable, str(PROJECT / "main.py"), "boards", "reload", "planning"], env={**os.environ, **world.env},
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    reload = begun(world)
     until(lambda: world.reached("select to_regclass('stg_planning')"))
     world.sql("alter table planning alter {budget} type text", budget="Budget")
     _, told = reload.communicate(timeout=60)
@@ -183,3 +210,61 @@ def test_several_workers_read_several_groups(world: Deployment) -> None:
     world.deploy("--max-workers", "4")
     assert len(world.rows()) == 1_400
     assert set(world.column("Group")) >= {"More"}
+
+
+def test_an_edit_that_is_committed_while_a_reload_waits_for_it_survives(world: Deployment) -> None:
+    ids = two_way(world)
+    world.admin("items/change", item_id=ids[0], values={"num1": "77"})
+    with closing(psycopg2.connect(world.url)) as person:
+        person.cursor().execute(f'update planning set "Notes" = \'mine\' where "Item ID" = {ids[0]}')
+        reload = begun(world)
+        until(lambda: world.reached("select 1 from pg_locks where not granted"))
+        assert world.column("Notes") == ["old"] * 4
+        person.commit()
+    reload.communicate(timeout=60)
+    assert reload.returncode == 0
+    assert row(world, ids[0])["Notes"] == "mine"
+    world.pull()
+    assert world.cells(ids[0])["text1"]["text"] == "mine"
+    assert (row(world, ids[0])["Notes"], row(world, ids[0])["Budget"]) == ("mine", 77)
+
+
+@pytest.mark.parametrize("deletes", ["archive", "delete"])
+def test_a_row_that_somebody_edited_outlives_its_item(world: Deployment, deletes: str) -> None:
+    ids = two_way(world)
+    world.set("contract", f"evolve\ndeletes: {{monday: {deletes}, postgres: archive}}")
+    edit(world, ids[0], "mine")
+    for number in ids[:2]:
+        world.admin("items/archive", item_id=number)
+    assert world.json("boards", "reload", "planning")["entities"][0]["archived"] == 1
+    assert (row(world, ids[0])["Notes"], row(world, ids[0])["Archived at"]) == ("mine", None)
+    assert all(one["Archived at"] for one in world.rows() if one["Item ID"] == ids[1])
+    assert world.json("run", "--entity", "planning", code=3)["entities"][0]["held"] == 1
+
+
+@pytest.mark.parametrize("direction", ["monday_to_pg", "bidirectional"])
+def test_a_record_that_is_off_is_left_as_it_is_until_it_is_on_again(world: Deployment, direction: str) -> None:
+    ids = two_way(world, 5)
+    world.set("direction", direction)
+    settings = ["sync_enabled = false", "sync_direction = 'none'", "sync_direction = 'pg_to_monday'"]
+    for item_id, setting in zip(ids[1:], settings, strict=False):
+        world.sql(f"update sync_mapping set {setting} where monday_id = '{item_id}'")
+    world.cli("record", f"planning/{ids[0]}", "--disable")
+    for number in ids:
+        world.admin("items/change", item_id=number, values={"text1": "new"})
+    world.cli("boards", "reload", "planning")
+    assert world.column("Notes") == ["old"] * 4 + ["new"]
+    statuses = world.db.execute_query("select sync_status from sync_mapping order by monday_id")
+    assert [one["sync_status"] for one in statuses][:3] == ["disabled"] * 3
+    world.sql("update sync_mapping set sync_enabled = true, sync_direction = 'bidirectional'")
+    world.pull()
+    assert world.column("Notes") == ["new"] * 5
+
+
+def test_a_row_whose_record_is_off_outlives_its_item(world: Deployment) -> None:
+    ids = load(world, 4)
+    world.deploy()
+    world.cli("record", f"planning/{ids[0]}", "--disable")
+    world.admin("items/archive", item_id=ids[0])
+    world.cli("boards", "reload", "planning")
+    assert row(world, ids[0])["Archived at"] is None

@@ -18,7 +18,7 @@ import change_queue
 from board_sync import too_many
 from board_tables import parts_of, quoted
 from column_types import CellError, dumps, is_empty
-from db_connector import Composable, Transaction, compose, identifier, identifiers, joined, table_name
+from db_connector import Composable, Transaction, compose, identifier, identifiers, joined, literal, table_name
 from errors import GuardStop, Incomplete, RowRejected, SettingsError
 from mapping import BoundMapping
 from memory import put, watermark
@@ -51,6 +51,29 @@ class _Ready:
     hash: str
 
 
+def staging_names(table: str) -> tuple[str, str]:
+    """What the staging tables of a table are called: of its rows, and of their links."""
+    schema, name = parts_of(table)
+    return quoted(schema, f"stg_{name}"), quoted(schema, f"stg_{name}_links")
+
+
+def check_names(tx: Transaction, entity: str, table: str) -> None:
+    """Raises SettingsError when something has the name of a staging table and is none of this entity."""
+    for name in staging_names(table):
+        found = tx.rows("select c::text, obj_description(c, 'pg_class') from to_regclass(%s) as c", (name,))
+        there, said = found[0]
+        if there is not None and said != _mark(entity):
+            raise SettingsError(
+                f"{there} is not the tool's, and its name is needed while {entity} is loaded.",
+                hint="Give it another name, or drop it when nobody needs it.",
+            )
+
+
+def _mark(entity: str) -> str:
+    """The comment by which the tool knows its own staging tables."""
+    return f"monday-sync staging of {entity}"
+
+
 class Staging:
     """The staging table of one reload."""
 
@@ -58,9 +81,7 @@ class Staging:
         self.pull, self.db, self.mapping = pull, pull.db, pull.mapping
         self.bound, self.state, self.report = pull.bound, pull.state, pull.report
         self.batch_size = batch_size
-        schema, table = parts_of(self.mapping.table)
-        self.name = quoted(schema, f"stg_{table}")
-        self.links = quoted(schema, f"stg_{table}_links")
+        self.name, self.links = staging_names(self.mapping.table)
         self.table = Table([pull.engine.store.root], self.mapping)
         self.seen: set[str] = set()
         self.failed: dict[str, str] = {}
@@ -121,8 +142,12 @@ class Staging:
     def _drop(self) -> None:
         with self.db.transaction() as tx:
             for name in (self.name, self.links):
+                said = {"name": table_name(name), "mark": literal(_mark(self.mapping.entity))}
+                tx.execute(compose("comment on table {name} is {mark}", **said))
+            for name in (self.name, self.links):
                 tx.execute(compose("drop table if exists {name}", name=table_name(name)))
 
+            check_names(tx, self.mapping.entity, self.mapping.table)
     # Reading
 
     def _read(self) -> None:

@@ -268,3 +268,38 @@ def test_a_row_whose_record_is_off_outlives_its_item(world: Deployment) -> None:
     world.admin("items/archive", item_id=ids[0])
     world.cli("boards", "reload", "planning")
     assert row(world, ids[0])["Archived at"] is None
+
+
+@pytest.mark.parametrize("kind", ["table stg_planning (precious text)", "view stg_planning_links as select 1 as precious"])
+def test_a_table_or_view_that_is_not_ours_is_not_dropped(world: Deployment, kind: str) -> None:
+    load(world, 3)
+    world.deploy()
+    world.sql(f"create {kind}")
+    name = kind.split()[1]
+    assert f"{name} is not the tool's" in world.cli("boards", "reload", "planning", code=2).err
+    assert world.columns(name) == ["precious"]
+
+
+def test_a_deploy_drops_no_table_that_is_not_ours(world: Deployment) -> None:
+    load(world, 3)
+    world.sql("create table stg_planning (precious text)")
+    deploy = ("boards", "deploy", "--board-id", str(BOARD), "--name", "planning", "--yes")
+    assert "stg_planning is not the tool's" in world.cli(*deploy, code=2).err
+    assert world.columns("stg_planning") == ["precious"]
+    world.sql("drop table stg_planning")
+    world.deploy()
+    assert len(world.rows()) == 3
+
+
+def test_what_a_killed_reload_has_left_is_cleared_away(world: Deployment) -> None:
+    load(world, 1_000)
+    world.deploy()
+    world.sandbox.admin("latency", ms=100)
+    reload = begun(world)
+    until(lambda: world.reached("select to_regclass('stg_planning')"))
+    reload.kill()
+    reload.communicate(timeout=60)
+    world.sandbox.admin("latency", ms=0)
+    assert world.reached("select to_regclass('stg_planning')")
+    world.cli("boards", "reload", "planning")
+    assert not world.reached("select to_regclass('stg_planning')")

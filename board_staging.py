@@ -34,7 +34,7 @@ log = logging.getLogger("monday_sync")
 
 SAMPLE = 50
 LINK_COLUMNS = {
-    "monday_id": "text", "base": "jsonb", "monday_hash": "text", "monday_updated_at": "timestamptz",
+    "monday_id": "text", "entity_id": "text", "base": "jsonb", "monday_hash": "text", "monday_updated_at": "timestamptz",
 }  # fmt: skip
 
 
@@ -138,15 +138,15 @@ class Staging:
             )  # fmt: skip
             columns = ", ".join(f"{name} {kind}" for name, kind in LINK_COLUMNS.items())
             tx.execute(compose(f"create unlogged table {{links}} ({columns})", links=table_name(self.links)))
-
-    def _drop(self) -> None:
-        with self.db.transaction() as tx:
             for name in (self.name, self.links):
                 said = {"name": table_name(name), "mark": literal(_mark(self.mapping.entity))}
                 tx.execute(compose("comment on table {name} is {mark}", **said))
             for name in (self.name, self.links):
                 tx.execute(compose("drop table if exists {name}", name=table_name(name)))
 
+
+    def _drop(self) -> None:
+        with self.db.transaction() as tx:
             check_names(tx, self.mapping.entity, self.mapping.table)
     # Reading
 
@@ -212,7 +212,7 @@ class Staging:
         rows = [Row(one.item.id, self.pull.engine.store.root.values(one.record, {}), new=True) for one in ready]
         cells: list[list[Any]] = [[row.id for row in rows], *self.table.cells(rows)]
         tx.copy_in(self.name, self.columns, zip(*cells, strict=True))
-        links = [(one.item.id, base_of(one.record), one.hash, one.item.updated_at) for one in ready]
+        links = [(one.item.id, one.item.id, base_of(one.record), one.hash, one.item.updated_at) for one in ready]
         tx.copy_in(self.links, list(LINK_COLUMNS), links)
 
     # Checking
@@ -301,6 +301,7 @@ class Staging:
         inserted = tx.execute(self._composed(INSERT), self._params)
         restored = int(tx.value(self._composed(RESTORED), self._params))
         updated = tx.execute(self._composed(UPDATE), self._params)
+        self._know_keys(tx)
         removed = self.pull.engine._remove(tx, gone).archived
         tx.execute(self._composed(LINK), self._params)
         tx.execute(self._composed(LEFT), self._params)
@@ -315,6 +316,27 @@ class Staging:
     @property
     def _params(self) -> dict[str, Any]:
         return {"type": self.mapping.entity_type, "board": self.pull.board.id}
+    def _know_keys(self, tx: Transaction) -> None:
+        """An item whose row has another key than its id is staged under that key: SQL may have given it one."""
+        key, keys = identifier(self.mapping.primary_key), {"key": "text", "id": "text"}
+        # A link to the table's earlier life names no row that is there, nor one that was deleted lately.
+        statement = compose(
+            "select l.entity_id, l.monday_id from sync_mapping as l where l.entity_type = %(type)s"
+            " and l.monday_id is not null and l.entity_id <> l.monday_id"
+            " and (exists (select from {table} as t where t.{key}::text = l.entity_id)"
+            " or exists (select from sync_outbox as o where o.entity_type = %(type)s and o.row_id = l.entity_id))",
+            table=table_name(self.mapping.table), key=key,
+        )  # fmt: skip
+        rows = tx.rows(statement, self._params)
+        tx.bulk(
+            "update {name} as s set {key} = new.key::bigint from {rows} where s.{key} = new.id::bigint",
+            keys, rows, name=table_name(self.name), key=key,
+        )  # fmt: skip
+        tx.bulk(
+            "update {links} as s set entity_id = new.key from {rows} where s.monday_id = new.id",
+            keys, rows, links=table_name(self.links),
+        )  # fmt: skip
+
 
     def _composed(self, statement: str) -> Composable:
         """A statement over the live table `t` and the staged rows `s`; `may` leaves out those that are not to be written."""
@@ -370,13 +392,13 @@ class Staging:
 AS_IT_WAS = "The live table is as it was."
 NEVER = "1970-01-01T00:00:00Z"
 
-ON = """not exists (select from sync_mapping as k where k.entity_type = %(type)s and k.monday_id = s.{key}::text
+ON = """not exists (select from sync_mapping as k where k.entity_type = %(type)s and k.entity_id = s.{key}::text
     and (not k.sync_enabled or k.sync_direction not in ('bidirectional', 'monday_to_pg')
         or k.sync_status = 'disabled' and k.archived_at is null))"""
 """A record's own settings, as the run's beginning has noted them."""
 
 UNEDITED = """not exists (select from sync_outbox as o where o.entity_type = %(type)s and o.row_id = s.{key}::text)
-    and not exists (select from sync_mapping as k where k.entity_type = %(type)s and k.monday_id = s.{key}::text
+    and not exists (select from sync_mapping as k where k.entity_type = %(type)s and k.entity_id = s.{key}::text
         and k.sync_status in ('pending', 'conflict', 'error', 'set_aside', 'creating'))"""
 """In a board that flows both ways, what people changed waits for the next run, which decides it field by field."""
 
@@ -396,8 +418,8 @@ where t.{key} = s.{key} and ({back} or ({ours}) is distinct from ({theirs})) and
 LINK = """
 insert into sync_mapping as l (monday_id, entity_id, entity_type, monday_board_id, base, monday_hash, monday_updated_at,
     sync_status, synced_at)
-select s.monday_id, s.monday_id, %(type)s, %(board)s, s.base, s.monday_hash, s.monday_updated_at, 'synced', now()
-from (select n.*, n.monday_id as {key} from {links} as n) as s
+select s.monday_id, s.entity_id, %(type)s, %(board)s, s.base, s.monday_hash, s.monday_updated_at, 'synced', now()
+from (select n.*, n.entity_id as {key} from {links} as n) as s
 where {may}
 on conflict (monday_id, entity_type) do update set entity_id = excluded.entity_id, base = excluded.base,
     base_postgres = null, monday_hash = excluded.monday_hash, monday_updated_at = excluded.monday_updated_at,
@@ -409,7 +431,7 @@ where (l.base, l.base_postgres, l.monday_hash, l.archived_at) is distinct from
 
 LEFT = """
 update sync_mapping as l set monday_hash = null, updated_at = now()
-from (select n.*, n.monday_id as {key} from {links} as n) as s
+from (select n.*, n.entity_id as {key} from {links} as n) as s
 where l.entity_type = %(type)s and l.monday_id = s.monday_id and l.archived_at is null
     and l.monday_hash is distinct from s.monday_hash and not ({may})
 """

@@ -303,3 +303,27 @@ def test_what_a_killed_reload_has_left_is_cleared_away(world: Deployment) -> Non
     assert world.reached("select to_regclass('stg_planning')")
     world.cli("boards", "reload", "planning")
     assert not world.reached("select to_regclass('stg_planning')")
+
+
+def with_a_key_of_its_own(world: Deployment) -> int:
+    """The item of a row that SQL inserted together with a key."""
+    two_way(world)
+    world.sql("insert into planning ({key}, {name}) values (5, 'five')", key="Item ID", name="Name")
+    world.pull()
+    return max(world.ids())
+
+
+def test_a_row_that_sql_gave_a_key_is_not_doubled(world: Deployment) -> None:
+    made = with_a_key_of_its_own(world)
+    world.admin("items/change", item_id=made, values={"text1": "new"})
+    world.cli("boards", "reload", "planning")
+    assert [one["Notes"] for one in world.rows() if one["Name"] == "five"] == ["new"]
+    links = world.db.execute_query(f"select entity_id from sync_mapping where monday_id = '{made}'")
+    assert links == [{"entity_id": str(one["Item ID"])} for one in world.rows() if one["Name"] == "five"]
+
+
+def test_a_row_that_sql_gave_a_key_and_deleted_does_not_come_back(world: Deployment) -> None:
+    with_a_key_of_its_own(world)
+    world.sql("delete from planning where {name} = 'five'", name="Name")
+    world.cli("boards", "reload", "planning")
+    assert "five" not in world.column("Name")

@@ -106,7 +106,10 @@ class Staging:
             with self.db.transaction(read_only=True) as tx:
                 gone = self._gone(tx, allow_mass_delete)
             self._confirm(gone)
-            self.db.run_in_transaction(lambda tx: self._make_live(tx, gone))
+            try:
+                self.db.run_in_transaction(lambda tx: self._make_live(tx, gone))
+            except RowRejected as exc:
+                raise ValidationFailed(exc.message, hint=AS_IT_WAS) from exc
         finally:
             self._drop()
         with self.db.autocommit() as session:
@@ -141,13 +144,13 @@ class Staging:
             for name in (self.name, self.links):
                 said = {"name": table_name(name), "mark": literal(_mark(self.mapping.entity))}
                 tx.execute(compose("comment on table {name} is {mark}", **said))
-            for name in (self.name, self.links):
-                tx.execute(compose("drop table if exists {name}", name=table_name(name)))
-
 
     def _drop(self) -> None:
         with self.db.transaction() as tx:
             check_names(tx, self.mapping.entity, self.mapping.table)
+            for name in (self.name, self.links):
+                tx.execute(compose("drop table if exists {name}", name=table_name(name)))
+
     # Reading
 
     def _read(self) -> None:
@@ -298,10 +301,10 @@ class Staging:
         # A statement that waited for somebody's edit would not see what the triggers noted of it: writers come to their
         # end first, before anything is looked at. Readers go on.
         tx.execute(compose("lock table {table} in share row exclusive mode", table=table_name(self.mapping.table)))
+        self._know_keys(tx)
         inserted = tx.execute(self._composed(INSERT), self._params)
         restored = int(tx.value(self._composed(RESTORED), self._params))
         updated = tx.execute(self._composed(UPDATE), self._params)
-        self._know_keys(tx)
         removed = self.pull.engine._remove(tx, gone).archived
         tx.execute(self._composed(LINK), self._params)
         tx.execute(self._composed(LEFT), self._params)
@@ -313,9 +316,6 @@ class Staging:
         self._remember(tx)
         self._count(inserted, updated, restored, removed)
 
-    @property
-    def _params(self) -> dict[str, Any]:
-        return {"type": self.mapping.entity_type, "board": self.pull.board.id}
     def _know_keys(self, tx: Transaction) -> None:
         """An item whose row has another key than its id is staged under that key: SQL may have given it one."""
         key, keys = identifier(self.mapping.primary_key), {"key": "text", "id": "text"}
@@ -337,6 +337,9 @@ class Staging:
             keys, rows, links=table_name(self.links),
         )  # fmt: skip
 
+    @property
+    def _params(self) -> dict[str, Any]:
+        return {"type": self.mapping.entity_type, "board": self.pull.board.id}
 
     def _composed(self, statement: str) -> Composable:
         """A statement over the live table `t` and the staged rows `s`; `may` leaves out those that are not to be written."""

@@ -327,3 +327,24 @@ def test_a_row_that_sql_gave_a_key_and_deleted_does_not_come_back(world: Deploym
     world.sql("delete from planning where {name} = 'five'", name="Name")
     world.cli("boards", "reload", "planning")
     assert "five" not in world.column("Name")
+
+
+REFUSALS = {
+    "null": "alter table planning alter {notes} set not null",
+    "twice": "create unique index on planning ({name})",
+    "trigger": "create function refuse() returns trigger language plpgsql as $$ begin raise exception 'no'; end $$;"
+    " create trigger refuses before update on planning for each row execute function refuse()",
+}
+
+
+@pytest.mark.parametrize("refuses", ["null", "twice", "trigger"])
+def test_a_row_that_the_live_table_refuses_fails_the_validation(world: Deployment, refuses: str) -> None:
+    ids = load(world, 3)
+    world.deploy()
+    world.sql(REFUSALS[refuses], name="Name", notes="Notes")
+    world.admin("items/change", item_id=ids[0], values={"text1": "new"})
+    world.admin("items/change", item_id=ids[1], values={"text1": ""})
+    world.sandbox.admin("items/create", board_id=BOARD, name="Item 2", values={"text1": "x"})
+    done = world.cli("boards", "reload", "planning", code=3)
+    assert "PostgreSQL refused a row" in done.err and "The live table is as it was" in done.err
+    assert world.column("Notes") == ["old"] * 3

@@ -85,6 +85,7 @@ class Staging:
         self.table = Table([pull.engine.store.root], self.mapping)
         self.seen: set[str] = set()
         self.failed: dict[str, str] = {}
+        self.refused: dict[str, str] = {}
         self.sample: dict[str, Record] = {}
         self.newest = ""
         self.began = pull.monday.server_time().isoformat()
@@ -301,18 +302,18 @@ class Staging:
         # A statement that waited for somebody's edit would not see what the triggers noted of it: writers come to their
         # end first, before anything is looked at. Readers go on.
         tx.execute(compose("lock table {table} in share row exclusive mode", table=table_name(self.mapping.table)))
+        self.refused.clear()
         self._know_keys(tx)
-        inserted = tx.execute(self._composed(INSERT), self._params)
-        restored = int(tx.value(self._composed(RESTORED), self._params))
-        updated = tx.execute(self._composed(UPDATE), self._params)
+        inserted, restored, updated = self._write(tx)
         removed = self.pull.engine._remove(tx, gone).archived
         tx.execute(self._composed(LINK), self._params)
         tx.execute(self._composed(LEFT), self._params)
         self.state.skip(tx, [(item_id, FAILED + why, None, "") for item_id, why in self.failed.items()])
-        self.state.unskip(tx, self.seen - self.failed.keys())
+        self.state.unskip(tx, self.seen - self.failed.keys() - self.refused.keys())
         did = f"{plural(len(self.seen), 'item')}, {inserted} new, {updated} changed"
         self.state.log(tx, [LogEntry("reload", "success", did)])
-        self.state.log(tx, [LogEntry("pull", "error", why, item_id) for item_id, why in self.failed.items()])
+        wrong = self.failed | self.refused
+        self.state.log(tx, [LogEntry("pull", "error", why, item_id) for item_id, why in wrong.items()])
         self._remember(tx)
         self._count(inserted, updated, restored, removed)
 
@@ -336,6 +337,39 @@ class Staging:
             "update {links} as s set entity_id = new.key from {rows} where s.monday_id = new.id",
             keys, rows, links=table_name(self.links),
         )  # fmt: skip
+
+    def _write(self, tx: Transaction, keys: Sequence[int] | None = None) -> tuple[int, int, int]:
+        """Insert and update, all or those of some keys: how many were inserted, restored, and updated in all.
+
+        A row that the live table refuses, by a constraint or a trigger of somebody's, costs its own item only.
+        """
+        params = {**self._params, "keys": keys}
+        try:
+            with tx.savepoint():
+                inserted = tx.execute(self._composed(INSERT), params)
+                restored = int(tx.value(self._composed(RESTORED), params))
+                return inserted, restored, tx.execute(self._composed(UPDATE), params)
+        except RowRejected as exc:
+            reason = str(exc)
+        if keys is None:
+            names = {"name": table_name(self.name), "key": identifier(self.mapping.primary_key)}
+            keys = [row[0] for row in tx.rows(compose("select {key} from {name} order by {key}", **names))]
+        if len(keys) == 1:
+            self._refuse(tx, keys[0], reason)
+            return 0, 0, 0
+        middle = len(keys) // 2
+        first, second = self._write(tx, keys[:middle]), self._write(tx, keys[middle:])
+        return first[0] + second[0], first[1] + second[1], first[2] + second[2]
+
+    def _refuse(self, tx: Transaction, key: int, reason: str) -> None:
+        """An item whose row cannot be written is tried again by the next runs."""
+        statement = "delete from {links} where entity_id = %s returning monday_id, monday_hash, monday_updated_at"
+        found = tx.rows(compose(statement, links=table_name(self.links)), (str(key),))
+        item_id, digest, at = found[0]
+        if not self.state.fail(tx, item_id, reason, at):
+            self.state.refuse_item(tx, item_id, reason, digest)
+        self.refused[item_id] = reason
+        log.error("%s %s: %s", self.mapping.entity_type, item_id, reason)
 
     @property
     def _params(self) -> dict[str, Any]:
@@ -386,8 +420,8 @@ class Staging:
     def _count(self, inserted: int, updated: int, restored: int, archived: int) -> None:
         report = self.report
         report.read, report.created, report.updated = len(self.seen), inserted, updated - restored
-        report.restored, report.archived, report.errors = restored, archived, len(self.failed)
-        report.unchanged = len(self.seen) - inserted - updated - len(self.failed)
+        report.restored, report.archived, report.errors = restored, archived, len(self.failed) + len(self.refused)
+        report.unchanged = len(self.seen) - inserted - updated - report.errors
         report.to_postgres.created, report.to_postgres.updated = inserted, updated
         report.to_postgres.archived = archived
 
@@ -405,17 +439,22 @@ UNEDITED = """not exists (select from sync_outbox as o where o.entity_type = %(t
         and k.sync_status in ('pending', 'conflict', 'error', 'set_aside', 'creating'))"""
 """In a board that flows both ways, what people changed waits for the next run, which decides it field by field."""
 
-INSERT = """
-insert into {table} ({columns})
-select {cells} from {staging} as s
-where not exists (select from {table} as t where t.{key} = s.{key}) and {may}
+SOME = "(%(keys)s::bigint[] is null or s.{key} = any(%(keys)s::bigint[]))"
+"""All rows, or those of some keys."""
+
+INSERT = f"""
+insert into {{table}} ({{columns}})
+select {{cells}} from {{staging}} as s
+where not exists (select from {{table}} as t where t.{{key}} = s.{{key}}) and {{may}} and {SOME}
 """
 
-RESTORED = "select count(*) from {table} as t join {staging} as s on t.{key} = s.{key} where {back} and {may}"
+RESTORED = f"""
+select count(*) from {{table}} as t join {{staging}} as s on t.{{key}} = s.{{key}} where {{back}} and {{may}} and {SOME}
+"""
 
-UPDATE = """
-update {table} as t set {sets} from {staging} as s
-where t.{key} = s.{key} and ({back} or ({ours}) is distinct from ({theirs})) and {may}
+UPDATE = f"""
+update {{table}} as t set {{sets}} from {{staging}} as s
+where t.{{key}} = s.{{key}} and ({{back}} or ({{ours}}) is distinct from ({{theirs}})) and {{may}} and {SOME}
 """
 
 LINK = """

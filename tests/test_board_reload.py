@@ -218,7 +218,8 @@ def test_an_edit_that_is_committed_while_a_reload_waits_for_it_survives(world: D
     with closing(psycopg2.connect(world.url)) as person:
         person.cursor().execute(f'update planning set "Notes" = \'mine\' where "Item ID" = {ids[0]}')
         reload = begun(world)
-        until(lambda: world.reached("select 1 from pg_locks where not granted"))
+        waits = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+        until(lambda: world.reached(waits))
         assert world.column("Notes") == ["old"] * 4
         person.commit()
     reload.communicate(timeout=60)
@@ -330,21 +331,42 @@ def test_a_row_that_sql_gave_a_key_and_deleted_does_not_come_back(world: Deploym
 
 
 REFUSALS = {
-    "null": "alter table planning alter {notes} set not null",
-    "twice": "create unique index on planning ({name})",
-    "trigger": "create function refuse() returns trigger language plpgsql as $$ begin raise exception 'no'; end $$;"
-    " create trigger refuses before update on planning for each row execute function refuse()",
+    "null": ("alter table planning alter {notes} set not null", "alter table planning alter {notes} drop not null"),
+    "twice": ("create unique index only_one on planning ({budget})", "drop index only_one"),
+    "trigger": (
+        "create function refuse() returns trigger language plpgsql as $$ begin"
+        " if new.{notes} is null then raise exception 'no'; end if; return new; end $$;"
+        " create trigger refuses before insert or update on planning for each row execute function refuse()",
+        "drop function refuse cascade",
+    ),
 }
 
 
-@pytest.mark.parametrize("refuses", ["null", "twice", "trigger"])
-def test_a_row_that_the_live_table_refuses_fails_the_validation(world: Deployment, refuses: str) -> None:
+@pytest.mark.parametrize("refuses", REFUSALS)
+def test_a_row_that_the_live_table_refuses_costs_its_own_item_only(world: Deployment, refuses: str) -> None:
+    ids = load(world, 9)
+    world.deploy()
+    constrain, lift = REFUSALS[refuses]
+    world.sql(constrain, notes="Notes", budget="Budget")
+    world.admin("items/change", item_id=ids[0], values={"text1": "new"})
+    world.admin("items/change", item_id=ids[5], values={"text1": "", "num1": "8"})
+    added = world.sandbox.admin("items/create", board_id=BOARD, name="Another", values={"num1": "8"})["id"]
+    done = world.cli("boards", "reload", "planning", "--json", code=3)
+    report = json.loads(done.out)["entities"][0]
+    assert (report["created"], report["updated"], report["errors"]) == (0, 1, 2)
+    assert f"planning {added}: PostgreSQL refused a row" in done.err
+    assert world.column("Notes") == ["new"] + ["old"] * 8
+    world.sql(lift, notes="Notes")
+    report = world.json("boards", "reload", "planning")["entities"][0]
+    assert (report["created"], report["updated"], report["errors"]) == (1, 1, 0)
+    assert world.pull()["to_postgres"] == {"created": 0, "updated": 0, "archived": 0}
+
+
+def test_a_table_that_refuses_at_the_end_fails_the_validation(world: Deployment) -> None:
     ids = load(world, 3)
     world.deploy()
-    world.sql(REFUSALS[refuses], name="Name", notes="Notes")
-    world.admin("items/change", item_id=ids[0], values={"text1": "new"})
-    world.admin("items/change", item_id=ids[1], values={"text1": ""})
-    world.sandbox.admin("items/create", board_id=BOARD, name="Item 2", values={"text1": "x"})
+    world.sql("alter table planning add unique ({budget}) deferrable initially deferred", budget="Budget")
+    world.admin("items/change", item_id=ids[0], values={"num1": "2"})
     done = world.cli("boards", "reload", "planning", code=3)
     assert "PostgreSQL refused a row" in done.err and "The live table is as it was" in done.err
-    assert world.column("Notes") == ["old"] * 3
+    assert world.column("Budget") == [0, 1, 2]

@@ -129,10 +129,11 @@ def register(cli: click.Group, command: Callable[..., Any], example: type[click.
     ) -> None:  # fmt: skip
         """Run again and again, until SIGTERM: a run that has begun is finished first."""
         from cron import Cron
-        from scheduler import Schedule, Scheduler
+        from scheduler import Schedule, Scheduler, use_utc
 
         if interval is not None and cron is not None:
             raise click.UsageError("--interval and --cron are two ways to say the same; use one of them.")
+        use_utc()
         times = Cron.parse(cron) if cron is not None else None
         settings = prepared()
         asked = until_signalled()

@@ -7,7 +7,9 @@ Whoever finds a run of the same kind going on, in this process or another, leave
 from __future__ import annotations
 
 import logging
+import os
 import random
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -28,6 +30,13 @@ log = logging.getLogger("monday_sync")
 PAUSES_S = (60.0, 120.0, 240.0, 480.0)
 """Between the tries of a run that failed; after the last it waits for its regular time."""
 LOOK_EVERY_S = 1.0
+
+
+def use_utc() -> None:
+    """For a process that schedules: `schedule` compares naive local times, of which an hour comes twice in autumn."""
+    os.environ["TZ"] = "UTC"
+    if sys.platform != "win32":
+        time.tzset()
 
 
 @dataclass(frozen=True)

@@ -218,6 +218,33 @@ def test_of_two_processes_with_runs_of_a_kind_the_second_leaves_its_run_out(here
             assert process.end() == 0
 
 
+def summer_ends_in(seconds: float) -> str:
+    """A time zone whose clocks are set back by an hour so soon."""
+    end = datetime.now(timezone.utc) + timedelta(seconds=seconds) + timedelta(hours=1)
+    return f"WINTER0SUMMER,0/0,{end.timetuple().tm_yday - 1}/{end:%H:%M:%S}"
+
+
+def test_the_interval_goes_on_when_summer_time_ends(here):
+    runs = "select count(*) from sync_runs where outcome = 'success'"
+    words = ("--interval", "0.02", "--run-immediately", "--jitter", "0")
+    with running(here, "scheduled", *words, first_line=False, TZ=summer_ends_in(6)) as process:
+        until(lambda: here.value(runs) >= 1, 30)
+        time.sleep(6)
+        before = here.value(runs)
+        until(lambda: here.value(runs) > before + 1, 15)
+        assert process.end() == 0
+
+
+def test_a_cron_time_after_the_end_of_summer_time_does_not_come_early(here):
+    due = datetime.now(timezone.utc) + timedelta(minutes=40)
+    words = ("--cron", f"{due.minute} {due.hour} * * *", "--jitter", "0")
+    with running(here, "scheduled", *words, first_line=False, TZ=summer_ends_in(20 * 60)) as process:
+        until(lambda: "SIGTERM ends it" in (here.home / "stderr.txt").read_text(), 30)
+        time.sleep(2)
+        assert here.value("select count(*) from sync_runs") == 0
+        assert process.end() == 0
+
+
 def test_it_goes_the_way_and_over_the_entities_that_it_is_told(here):
     words = ("--cron", "0 0 1 1 *", "--run-immediately", "--direction", "monday-to-pg")
     with running(here, "scheduled", *words, first_line=False) as process:

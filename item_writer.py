@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -70,7 +70,7 @@ class ItemWriter:
                 continue
             members.update(cells)
             if not cells:
-                refused.update(dict.fromkeys(fields, CANNOT_SHOW))
+                refused.update({name: CANNOT_SHOW for name in fields if not self._shown_already(name, one)})
         if one.clear_sync_id and self.bound.mapping.sync_id:
             members[self.bound.mapping.sync_id[0]] = None
         return members, refused
@@ -84,6 +84,15 @@ class ItemWriter:
         self.bound.learn_tags({str(tag["name"]): int(tag["id"]) for tag in self.monday.tags()})
         self._knows_tags = True
         return self.bound.cells(fields, one.wanted, one.agreed, one.item)
+
+    def _shown_already(self, name: str, one: Outgoing) -> bool:
+        """Whether the cells show all that can be seen of a value; members of an object may be for its row alone."""
+        if self.bound.owner[name].transform is None:
+            return False
+        shown, wanted = self.bound.read(one.item, one.wanted).record.get(name), one.wanted.get(name)
+        if isinstance(shown, Mapping) and isinstance(wanted, Mapping):
+            return all(self.bound.same(name, shown.get(part), value) for part, value in wanted.items())
+        return self.bound.same(name, shown, wanted)
 
     def _by_binding(self, fields: Sequence[str]) -> list[list[str]]:
         groups: dict[int, list[str]] = {}
@@ -106,7 +115,7 @@ class ItemWriter:
 
     def _send(self, outgoing: Sequence[Outgoing], labels: bool) -> list[Answer]:
         prepared = [(one, *self.members(one)) for one in outgoing]
-        quiet = [_nothing_sent(one, refused) for one, members, refused in prepared if not members]
+        quiet = [_agreed(one, refused) for one, members, refused in prepared if not members]
         sent = [(one, members, refused) for one, members, refused in prepared if members]
         return quiet + (self._change(sent, labels) if sent else [])
 
@@ -199,6 +208,12 @@ class ItemWriter:
 
 def _nothing_sent(one: Outgoing, refused: dict[str, str]) -> Answer:
     return Answer(one.item, one.root_id, {}, refused, counted=one.counted)
+
+
+def _agreed(one: Outgoing, refused: dict[str, str]) -> Answer:
+    """No cell had to be written: what was not refused, the item shows."""
+    sent = {name: one.wanted.get(name) for name in one.fields if name not in refused}
+    return Answer(one.item, one.root_id, sent, refused, counted=one.counted)
 
 
 def _one_for_each(answers: Sequence[Answer]) -> list[Answer]:

@@ -305,24 +305,39 @@ OBJECT_PARTS = ("street", "city", "state", "postal_code", "country")
 OWN_COLUMNS = ("city", "state", "postal_code")
 
 
+def _code_name(written: Mapping[str, Any]) -> str:
+    """Where somebody's object keeps the postal code: many say `zip`."""
+    return "zip" if "zip" in written and not _trimmed(written.get("postal_code")) else "postal_code"
+
+
 @dataclass(frozen=True, slots=True)
 class AddressObject:
-    """The columns address, city, state and zip (all but the first may be left out) are one object."""
+    """The columns address, city, state and zip (all but the first may be left out) are one object.
+
+    What else somebody wrote into the object stays there: no cell shows it, so no cell can take it away.
+    """
 
     kinds: tuple[str | None, ...] = ("json",)
 
     def read(self, cells: Values, before: Values | None = None) -> Made:
+        was = before[0] if before is not None and isinstance(before[0], Mapping) else {}
+        code = _code_name(was)
+        found = {code if name == "postal_code" else name: part for name, part in self._shown(cells, was).items()}
+        others = {name: value for name, value in was.items() if name not in ("raw", *OBJECT_PARTS, code)}
+        return ({**found, **others} or None,)
+
+    def _shown(self, cells: Values, before: Mapping[str, Any]) -> dict[str, Any]:
+        """What the cells say of the address."""
+        own, was = self._own(cells), self._object(before)
         if not any(map(_trimmed, cells)):
-            return (None,)
-        own = self._own(cells)
-        was = before[0] if before is not None else None
-        if isinstance(was, Mapping) and len(was) > 1 and self._still(cells[0], own, was):
+            return {}
+        if len(was) > 1 and self._still(cells[0], own, was):
             made = {"raw": cells[0], **{part: was.get(part) for part in OBJECT_PARTS}}
         else:
             found = PARSER.parse(_trimmed(cells[0]))
             parts = (found.street, found.city, found.state, found.zip, found.country)
             made = {"raw": cells[0], **dict(zip(OBJECT_PARTS, parts, strict=True)), **own}
-        return ({name: part for name, part in made.items() if _trimmed(part)},)
+        return {name: part for name, part in made.items() if _trimmed(part)}
 
     def _own(self, cells: Values) -> dict[str, str]:
         """What the columns of the parts say."""
@@ -336,13 +351,14 @@ class AddressObject:
 
     def _unchanged(self, raw: Value, own: Mapping[str, str], was: Mapping[str, Any]) -> bool:
         """With every part in a column of its own, only the street and the country came out of the line."""
-        parts_same = all(_alike(own.get(part), was.get(part)) for part in OWN_COLUMNS)
+        parts_same = all(_alike(own.get(part), _trimmed(was.get(part))) for part in OWN_COLUMNS)
         return len(own) == len(OWN_COLUMNS) and parts_same and _alike(raw, was.get("raw"))
 
     def _made_of(self, raw: Value, own: Mapping[str, str], was: Mapping[str, Any]) -> bool:
         """The line was put together from these parts, whether or not it can be taken apart again."""
         line = format_address(Address(*(_trimmed(was.get(part)) or None for part in OBJECT_PARTS)))
-        return bool(line) and _alike(line, raw) and all(_alike(told, was.get(part)) for part, told in own.items())
+        parts_same = all(_alike(told, _trimmed(was.get(part))) for part, told in own.items())
+        return bool(line) and _alike(line, raw) and parts_same
 
     def write(self, fields: Values, agreed: Values | None, cells: Values) -> Made:
         names = ("raw", *OBJECT_PARTS)
@@ -361,12 +377,15 @@ class AddressObject:
         return tuple(made)
 
     def _object(self, value: Value) -> Mapping[str, Any]:
-        if isinstance(value, Mapping):
-            return value
-        return {"raw": value} if _trimmed(value) else {}
+        if not isinstance(value, Mapping):
+            return {"raw": value} if _trimmed(value) else {}
+        code = _code_name(value)
+        return {**value, "postal_code": value[code]} if code in value else value
 
     def _first(self, wanted: Mapping[str, Any], present: Mapping[str, Any], changed: set[str], cell: Value) -> Value:
-        if "raw" in changed and (_trimmed(wanted.get("raw")) or changed == {"raw"}):
+        """The line that was asked for; without one, the line of the parts: only there can a street be shown."""
+        emptied = changed == {"raw"} and not _trimmed(wanted.get("street"))
+        if "raw" in changed and (_trimmed(wanted.get("raw")) or emptied):
             return wanted.get("raw")
         if not changed:
             return cell

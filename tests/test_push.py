@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -387,6 +388,53 @@ def test_parts_whose_line_cannot_be_taken_apart_again_stay_as_they_are(
     assert (places.writes(), again.changes, again.errors) == (0, 0, 0)
     rows = places.sql("select street, city, zip, country from things")
     assert [tuple(row.values()) for row in rows] == [parts, parts]
+
+
+@pytest.fixture
+def objects(db: Database, database_url: str, tmp_path: Path) -> Iterator[Bench]:
+    mapping = things_with("""
+  - {column: name, field: title}
+  - {columns: [text, city, state, zip], field: about.address, transform: address_object}
+""")
+    table = (
+        "create table things (id uuid primary key default gen_random_uuid(), monday_id text, title text, about jsonb,"
+        " archived_at timestamptz, created_at timestamptz not null default now(), updated_at timestamptz default now())"
+    )
+    with bench_of(db, database_url, tmp_path, mapping, table) as one:
+        for column in ("city", "state", "zip"):
+            one.sandbox.admin("columns/add", board_id=one.board, id=column, title=column.upper(), type="text")
+        one.install_triggers()
+        yield one
+
+
+AUSTIN = {"street": "1 A St", "city": "Austin", "state": "TX", "zip": "78701", "county": "Travis", "gate": {"code": 7}}
+
+
+def test_an_object_keeps_what_no_cell_shows(objects: Bench) -> None:
+    bench, line = objects, "1 A St, Austin, TX 78701"
+
+    def quiet(expected: dict[str, Any]) -> None:
+        report = bench.push("both")
+        assert (report.errors, report.conflicts) == (0, 0)
+        bench.writes()
+        again = bench.push("both", full=True)
+        assert (bench.writes(), again.changes, again.errors) == (0, 0, 0)
+        assert bench.sql("select about -> 'address' as found from things")[0]["found"] == expected
+
+    bench.sql("insert into things (title, about) values ('Made', %s)", json.dumps({"address": AUSTIN}))
+    quiet({"raw": line, **AUSTIN})
+    assert [bench.shown(column) for column in ("text", "city", "state", "zip")] == [[line], ["Austin"], ["TX"], ["78701"]]
+    bench.sandbox.admin("items/change", item_id=bench.items()[0]["id"], values={"city": "Waco"})
+    quiet({"raw": line, **AUSTIN, "city": "Waco"})
+    bench.sql("update things set about = jsonb_set(about, '{address,floor}', '3')")
+    quiet({"raw": line, **AUSTIN, "city": "Waco", "floor": 3})
+    bench.sql("update things set about = about #- '{address,raw}'")
+    quiet({"raw": "1 A St, Waco, TX 78701", **AUSTIN, "city": "Waco", "floor": 3})
+    bench.sql("update things set about = about #- '{address,raw}'")
+    quiet({"raw": "1 A St, Waco, TX 78701", **AUSTIN, "city": "Waco", "floor": 3})
+    bench.sql("update things set about = jsonb_set(about #- '{address,raw}', '{address,zip}', '\"78702\"')")
+    quiet({"raw": "1 A St, Waco, TX 78702", **AUSTIN, "city": "Waco", "zip": "78702", "floor": 3})
+    assert (bench.shown("text"), bench.shown("zip")) == (["1 A St, Waco, TX 78702"], ["78702"])
 
 
 # Read-only fields

@@ -310,7 +310,16 @@ CELLS = (LINE, "Springfield", "IL ", "62701")
         ({**OBJECT, "city": "Peoria"}, (LINE,), ("123 Main St, Peoria, IL 62701",)),
         ({key: part for key, part in OBJECT.items() if key != "city"}, CELLS, (LINE, None, "IL ", "62701")),
         (None, CELLS, (None, None, None, None)),
-        ({**OBJECT, "raw": None}, CELLS, (None, *CELLS[1:])),
+        ({"city": "Springfield", "state": "IL", "postal_code": "62701"}, ("see notes", *CELLS[1:]), (None, *CELLS[1:])),
+        ({**OBJECT, "raw": None}, CELLS, CELLS),
+        ({"street": "1 A St", "city": "Springfield", "state": "IL", "postal_code": "62702"}, CELLS,
+         ("1 A St, Springfield, IL 62702", "Springfield", "IL ", "62702")),
+        ({"street": "123 Main St", "city": "Springfield", "state": "IL", "postal_code": "62702"}, CELLS,
+         ("123 Main St, Springfield, IL 62702", "Springfield", "IL ", "62702")),
+        ({"street": "123 Main St", "city": "Springfield", "state": "IL", "zip": "62702"}, CELLS,
+         ("123 Main St, Springfield, IL 62702", "Springfield", "IL ", "62702")),
+        ({**OBJECT, "zip": "1"}, CELLS, CELLS),
+        ({**OBJECT, "county": "Sangamon"}, CELLS, CELLS),
         ({**OBJECT, "raw": None, "street": "9 Elm St"}, CELLS, ("9 Elm St, Springfield, IL 62701", *CELLS[1:])),
     ],
 )  # fmt: skip
@@ -329,6 +338,36 @@ def test_an_object_without_a_line_gets_one():
     written = make_transform("address_object", columns=4).write((parts,), None, (None,) * 4)
     assert written == (LINE, "Springfield", "IL", "62701")
     assert make_transform("address_object").write((parts,), None, (None,)) == (LINE,)
+
+
+@pytest.mark.parametrize("cells, before, found", [
+    (CELLS, {**OBJECT, "county": "Sangamon"}, {**OBJECT, "county": "Sangamon", "state": "IL"}),
+    ((LINE, "Peoria", "IL", "62701"), {**OBJECT, "county": None, "gate": {"code": 7}},
+     {**OBJECT, "city": "Peoria", "county": None, "gate": {"code": 7}}),
+    ((None,) * 4, {**OBJECT, "county": "Sangamon"}, {"county": "Sangamon"}),
+    ((None,) * 4, OBJECT, None),
+])  # fmt: skip
+def test_what_else_an_object_holds_stays_in_it(cells, before, found):
+    assert make_transform("address_object", columns=4).read(cells, (before,)) == (found,)
+
+
+def test_a_zip_is_the_postal_code_and_keeps_its_name():
+    transform = make_transform("address_object", columns=4)
+    parts = {"street": "1 A St", "city": "Austin", "state": "TX", "zip": "78701"}
+    cells = transform.write((parts,), None, (None,) * 4)
+    assert cells == ("1 A St, Austin, TX 78701", "Austin", "TX", "78701")
+    before = transform.read(cells, (parts,))
+    assert before == ({"raw": cells[0], **parts},)
+    (now,) = transform.read((*cells[:3], "78702"), before)
+    assert (now["zip"], "postal_code" in now) == ("78702", False)
+    assert transform.read(cells)[0]["postal_code"] == "78701"
+
+
+def test_a_zip_that_is_a_number_stays_one():
+    transform = make_transform("address_object", columns=4)
+    parts = {"street": "1 A St", "city": "Austin", "state": "TX", "zip": 78701}
+    cells = ("1 A St, Austin, TX 78701", "Austin", "TX", "78701")
+    assert transform.read(cells, (parts,)) == ({"raw": cells[0], **parts},)
 
 
 def test_an_unchanged_address_object_is_not_parsed_again():

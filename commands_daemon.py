@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sys
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 DAEMON_LOG = "webhook_handler.log"
 SECOND_SIGNAL = 130
+YEAR_MIN = 366 * 24 * 60
 
 log = logs.log
 
@@ -47,13 +49,24 @@ def until_signalled() -> threading.Event:
     return asked
 
 
+class Span(click.FloatRange):
+    """A length of time within bounds."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number. A nan is below no bound and above none, so the range alone would take it."""
+        found = super().convert(value, param, ctx)
+        if math.isnan(found):
+            self.fail(f"{value!r} is not a valid {self.name}.", param, ctx)
+        return found
+
+
 entity_option = click.option("--entity", "entities", multiple=True, metavar="NAME", help="Only this entity.")
 debounce_option = click.option(
-    "--debounce", type=click.FloatRange(0, 60), default=0.1, show_default=True, metavar="SECONDS",
+    "--debounce", type=Span(0, 60), default=0.1, show_default=True, metavar="SECONDS",
     help="How long a row has to rest before its change is sent.",
 )  # fmt: skip
 catch_up_option = click.option(
-    "--catch-up-every", type=click.FloatRange(0.1), default=60.0, show_default=True, metavar="MINUTES",
+    "--catch-up-every", type=Span(0.1, YEAR_MIN), default=60.0, show_default=True, metavar="MINUTES",
     help="How often both sides are compared, should an event have been lost.",
 )  # fmt: skip
 
@@ -111,7 +124,7 @@ def register(cli: click.Group, command: Callable[..., Any], example: type[click.
         leave(finished)
 
     @command("scheduled", "scheduled --interval 30 --run-immediately")
-    @click.option("--interval", type=click.FloatRange(0.01), metavar="MINUTES", help="Run this often. [default: 60]")
+    @click.option("--interval", type=Span(0.01, YEAR_MIN), metavar="MINUTES", help="Run this often. [default: 60]")
     @click.option("--cron", metavar="EXPRESSION", help='Run at these times (UTC): "*/5 * * * *" is every 5 minutes.')
     @click.option("--run-immediately", is_flag=True, help="Run once at the start, too.")
     @click.option(
@@ -120,7 +133,7 @@ def register(cli: click.Group, command: Callable[..., Any], example: type[click.
     )  # fmt: skip
     @entity_option
     @click.option(
-        "--jitter", type=click.FloatRange(0, 3600), default=5.0, show_default=True, metavar="SECONDS",
+        "--jitter", type=Span(0, 3600), default=5.0, show_default=True, metavar="SECONDS",
         help="Start up to so much later, so that many tools do not come at once.",
     )  # fmt: skip
     def scheduled(

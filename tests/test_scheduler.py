@@ -303,6 +303,19 @@ def test_usage_is_checked_before_the_loop_begins(here, run_cli, arguments, word)
     assert done.code == 2 and word in done.err
 
 
+@pytest.mark.parametrize(
+    ("command", "option", "value"),
+    [*(("scheduled", "--interval", value) for value in ("nan", "inf", "1e15", "5e9", "-1")),
+     *(("scheduled", "--jitter", value) for value in ("nan", "inf")),
+     *((command, "--debounce", "nan") for command in ("watch", "webhook")),
+     *((command, "--catch-up-every", value) for command in ("watch", "webhook") for value in ("nan", "inf", "1e300"))],
+)  # fmt: skip
+def test_what_is_no_length_of_time_is_refused(run_cli, command, option, value):
+    done = run_cli(command, option, value)
+    assert done.code == 2
+    assert f"Invalid value for '{option}'" in done.err
+
+
 def test_cron_needs_no_database_and_no_network():
     done = subprocess.run(
         [sys.executable, "-c", "import cron, sys; sys.exit('psycopg2' in sys.modules or 'requests' in sys.modules)"],

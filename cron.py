@@ -24,7 +24,8 @@ NAMED = {
 HINT = (
     'Five fields: minute hour day month weekday; "*/5 * * * *" is every 5 minutes, "30 2 * * mon-fri" 2:30 on workdays.'
 )
-FARTHEST = timedelta(days=4 * 366 + 1)
+FARTHEST = timedelta(days=40 * 366)
+"""A weekday has its 29th of February every 28 years, and once in 40 where a century has no leap day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +54,12 @@ class Cron:
         return found
 
     def next(self, after: datetime) -> datetime | None:
-        """The first minute after `after` at which it is due; None when there is none in four years."""
+        """The first minute after `after` at which it is due; None when there is none in forty years."""
         at = after.replace(second=0, microsecond=0) + timedelta(minutes=1)
         while at - after < FARTHEST:
-            if at.month not in self.months or not self._day(at):
+            if at.month not in self.months:
+                at = (at.replace(day=1, hour=0, minute=0) + timedelta(days=31)).replace(day=1)
+            elif not self._day(at):
                 at = at.replace(hour=0, minute=0) + timedelta(days=1)
             elif at.hour not in self.hours:
                 at = at.replace(minute=0) + timedelta(hours=1)
@@ -82,6 +85,8 @@ def _field(text: str, name: str, low: int, high: int, names: tuple[str, ...]) ->
         last = high if match[1] == "*" else _number(match[3], name, low, high, names) if match[3] else first
         if match[4] and match[1] != "*" and not match[3]:
             last = high
+        if last < first and match[3] == "sun":
+            last = high  # a week may end with it
         if last < first:
             raise SettingsError(f"{part!r} goes backwards ({name} of a cron expression).", hint=HINT)
         found.update(range(first, last + 1, int(match[4] or 1)))

@@ -36,9 +36,17 @@ NOW = datetime(2026, 3, 14, 10, 7, 30)  # a Saturday
         ("0 6 * * 1-5", "2026-03-16 06:00"),
         ("0 6 * * 7", "2026-03-15 06:00"),
         ("0 6 * * 0", "2026-03-15 06:00"),
+        ("0 6 * * mon-sun", "2026-03-15 06:00"),
+        ("0 6 * * sat-sun", "2026-03-15 06:00"),
+        ("0 6 * * sun-mon", "2026-03-15 06:00"),
+        ("0 6 * * sun-sun", "2026-03-15 06:00"),
+        ("0 6 * * tue-sun/5", "2026-03-15 06:00"),
         ("0 0 1 * *", "2026-04-01 00:00"),
         ("0 0 1 jan *", "2027-01-01 00:00"),
         ("0 0 29 2 *", "2028-02-29 00:00"),
+        ("0 0 29 2 */7", "2032-02-29 00:00"),  # a Sunday
+        ("0 0 31 * *", "2026-03-31 00:00"),
+        ("0 0 31 4,6-7 *", "2026-07-31 00:00"),
         ("0 0 20 * mon", "2026-03-16 00:00"),  # one or the other
         ("0 0 */2 * mon", "2026-03-23 00:00"),  # both
         ("20/15 * * * *", "2026-03-14 10:20"),
@@ -53,12 +61,17 @@ def test_a_cron_expression_is_due_when_cron_would_be(text, due):
 
 @pytest.mark.parametrize(
     "text", ["", "* * * *", "* * * * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 8",
-             "*/0 * * * *", "5-1 * * * *", "a * * * *", "* * * * mo", "0 0 30 2 *", "-1 * * * *", "1..2 * * * *"],
+             "*/0 * * * *", "5-1 * * * *", "* * * * sat-mon", "* * * * 6-0", "a * * * *", "* * * * mo", "0 0 30 2 *", "-1 * * * *", "1..2 * * * *"],
 )  # fmt: skip
 def test_what_is_no_cron_expression_is_refused_with_a_hint(text):
     with pytest.raises(SettingsError) as refused:
         Cron.parse(text)
     assert "minute hour day month weekday" in refused.value.hint
+
+
+def test_a_leap_day_of_a_weekday_is_found_beyond_a_century_without_one():
+    found = Cron.parse("0 0 29 2 */7").next(datetime(2088, 3, 1))
+    assert (found.month, found.day, found.isoweekday()) == (2, 29, 7)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from typing import Any
 
 from board_sync import BoardSync
 from column_types import CellError, dumps, from_json, is_empty
-from errors import DocumentRefused, MondayError, MondayRefused, RecordRefused
+from errors import DocumentRefused, MondayError, MondayRefused, RecordRefused, RowRejected
 from intents import Intent
 from item_import import GUESSED, ItemImport
 from models import Item, Record
@@ -242,6 +242,8 @@ class Creation:
             answers.append(Answer(item, root_id, agreed, made_under=intent.key))
             if owed and root_id in active:
                 outgoing.append(Outgoing(item, root_id, stored[root_id].record, agreed, owed))
+        # Before the links, so that a row with a link says whose it is; whoever is killed in between finds the items again.
+        self._mark({root_id: item.id for root_id, item in here.items()})
         self.sync.engine.settle(answers, created=True)
         self.sync.report.created += len(here)
         self.sync.report.to_monday.created += len(here)
@@ -255,6 +257,14 @@ class Creation:
             outgoing = self._renamed(outgoing)
         # What a created item does not show was refused, dropped or never sent: said again as a change, it costs a field.
         self.sync.engine.settle(self.sync.writer.send(outgoing), created=True)
+
+    def _mark(self, items: dict[str, str]) -> None:
+        """Rows (id → item id) say which items they have. One that PostgreSQL will not have changed costs only itself."""
+        try:
+            self.db.run_in_transaction(lambda tx: self.sync.engine.store.mark(tx, items))
+        except RowRejected:
+            for root_id in items if len(items) > 1 else ():
+                self._mark({root_id: items[root_id]})
 
     def _renamed(self, outgoing: Sequence[Outgoing]) -> list[Outgoing]:
         """The same of rows that have taken the ids of their items; what they name may have, too."""

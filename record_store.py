@@ -311,6 +311,17 @@ class RecordStore:
             table=table_name(self.mapping.table), key=identifier(self.mapping.primary_key),
         )  # fmt: skip
 
+    def mark(self, tx: Transaction, items: Map[str, str]) -> None:
+        """Tell the application, on its own rows (id → item id), which items they have."""
+        if not self._marked:
+            return
+        tx.bulk(
+            "update {table} as t set monday_id = new.item from {rows}"
+            " where t.{key} = new.id and t.monday_id is distinct from new.item",
+            {"id": self._key_type, "item": self.root.types["monday_id"]}, list(items.items()),
+            table=table_name(self.mapping.table), key=identifier(self.mapping.primary_key),
+        )  # fmt: skip
+
     def write(self, tx: Transaction, upserts: Sequence[Upsert]) -> Effects:
         """Write them all: related rows first, then roots, then the rows that point at roots."""
         effects = Effects()

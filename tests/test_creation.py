@@ -66,6 +66,53 @@ def test_items_carry_the_row_key_only_where_the_tool_made_them(bench: Bench) -> 
     assert made == {"By hand": "", "Thing 1": row["id"]}
 
 
+def must_be_marked(bench: Bench) -> None:
+    """Each row says which item it has, and saying so was nobody's edit."""
+    unlike = (
+        "select title from things as t join sync_mapping as l on l.entity_id = t.id::text"
+        " where t.monday_id is distinct from l.monday_id or t.updated_at <> t.created_at"
+    )
+    assert bench.sql(unlike) == []
+    assert bench.sql("select 1 from things where monday_id is null") == []
+    assert bench.sql("select 1 from sync_outbox") == []
+
+
+@pytest.mark.parametrize("count", [3, 220])
+def test_a_row_of_which_an_item_was_made_says_so_at_once(bench: Bench, count: int) -> None:
+    bench.insert(count)
+    assert bench.push().to_monday.created == count
+    must_be_marked(bench)
+    bench.must_be_equal()
+
+
+@pytest.mark.parametrize("columns", [True, False])
+def test_a_row_whose_item_was_found_after_a_kill_says_so_too(bench: Bench, columns: bool) -> None:
+    if not columns:
+        bench.use("".join(line for line in THINGS.splitlines(True) if "sync_id" not in line))
+    bench.insert(3)
+    bench.kill_at("CreateItems", 1, after=True)
+    bench.later(31)
+    bench.push()
+    must_be_marked(bench)
+
+
+def test_a_row_is_not_linked_before_it_says_which_item_it_has(bench: Bench) -> None:
+    bench.insert(3)
+    hold = bench.gate.hold("CreateItems", 1, after=True)
+    bench.kill_at_lock("sync_turn", "exclusive", hold)
+    assert bench.sql("select 1 from sync_mapping where monday_id is not null") == []
+    bench.push()
+    must_be_marked(bench)
+
+
+def test_a_row_that_cannot_say_which_item_it_has_keeps_no_other_from_it(bench: Bench) -> None:
+    bench.sql("alter table things add check (title <> 'Thing 2' or monday_id is null)")
+    bench.insert(3)
+    assert bench.push().to_monday.created == 3
+    assert bench.sql("select title from things where monday_id is null") == [{"title": "Thing 2"}]
+    bench.must_be_equal()
+
+
 def test_a_copied_sync_id_is_cleared_and_the_copy_is_a_record_of_its_own(bench: Bench) -> None:
     bench.insert(1)
     bench.push("both")

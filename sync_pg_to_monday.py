@@ -15,13 +15,13 @@ if __name__ == "__main__":
 
 import logging
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import change_queue
 from board_sync import BoardSync, too_many
 from creation import ROWS_PER_IMPORT, Creation
-from db_connector import identifier, table_name
+from db_connector import Transaction, identifier, table_name
 from errors import GuardStop
 from identity import AMBIGUOUS
 from memory import put
@@ -168,6 +168,8 @@ class Push:
             with self.sync.db.transaction() as tx:
                 self.sync.state.tried(tx, due, began)
                 self.sync.state.wait(tx, waiting)
+                links = self.sync.state.of_rows(tx, due)
+                self._tell_rows(tx, [root_id for root_id, link in links.items() if link.status == "synced"], "synced")
 
     def _unify(self) -> None:
         """Look at each item that is known to differ, whether or not it is news: its cells are to show the shared row."""
@@ -274,6 +276,7 @@ class Push:
             roots = {str(link.entity_id): item_id for item_id, link in links.items() if not link.archived}
             for root_id in roots:
                 self.sync.report.set_aside += self.sync.state.refused(tx, root_id, NOT_HERE)
+            self._tell_rows(tx, roots, "error")
             entries = [LogEntry("push", "error", NOT_HERE, item_id, root_id) for root_id, item_id in roots.items()]
             self.sync.state.log(tx, entries)
         self.sync.report.errors += len(roots)
@@ -323,6 +326,12 @@ class Push:
         if look.held and not self.sync.options.dry_run:
             with self.sync.db.transaction() as tx:
                 self.sync.state.strand(tx, look.held)
+                self._tell_rows(tx, look.held, "conflict")
+
+    def _tell_rows(self, tx: Transaction, root_ids: Iterable[str], status: str) -> None:
+        """The application reads on its own rows what their links say, where they have a column for it."""
+        if self.sync.mapping.record_settings:
+            self.sync.engine.store.set_status(tx, dict.fromkeys(root_ids, status))
 
     def _finish(self, full: bool) -> None:
         if self.sync.options.dry_run or self.left is not None:

@@ -149,6 +149,46 @@ def test_the_settings_of_an_entity_without_columns_for_them_stand_on_its_links(d
         journey.monday.close()
 
 
+def test_the_row_says_that_its_edit_found_no_item_until_it_is_taken_back(sides, ann):
+    item_id, row_id = ann
+    sides.act("archive", item_id)
+    sides.update(row_id, A="Y")
+    assert sides.code("pg_to_monday") == 3
+    assert sides.link(item_id)["sync_status"] == "error"
+    assert column(sides.db, "contacts", "sync_status", email="ann@example.com") == ["error"]
+    sides.update(row_id, A="a")
+    sides.sql("update sync_mapping set next_try_at = now() where next_try_at is not null")
+    assert sides.code("pg_to_monday") == 0
+    assert sides.link(item_id)["sync_status"] == "synced"
+    assert column(sides.db, "contacts", "sync_status", email="ann@example.com") == ["synced"]
+
+
+def test_the_row_says_that_its_edit_is_on_the_board_once_the_item_is_there_again(sides, ann):
+    item_id, row_id = ann
+    sides.act("archive", item_id)
+    sides.update(row_id, A="Y")
+    sides.sync("pg_to_monday")
+    sides.act("restore", item_id)
+    sides.sql("update sync_mapping set next_try_at = now() where next_try_at is not null")
+    assert sides.code("pg_to_monday") == 0
+    assert sides.on_board(item_id) == "A=Y B=b"
+    assert column(sides.db, "contacts", "sync_status", email="ann@example.com") == ["synced"]
+
+
+@pytest.mark.parametrize("direction", ["bidirectional", "pg_to_monday"])
+def test_a_row_that_is_there_again_without_its_item_says_so_itself(sides, ann, direction):
+    item_id, row_id = ann
+    sides.act("archive", item_id)
+    sides.sync()
+    sides.sql("update contacts set archived_at = null where id::text = %s", row_id)
+    assert sides.code(direction) == 3
+    assert sides.link(item_id)["sync_status"] == "conflict"
+    assert column(sides.db, "contacts", "sync_status", email="ann@example.com") == ["conflict"]
+    sides.act("restore", item_id)
+    assert sides.code() == 0
+    assert column(sides.db, "contacts", "sync_status", email="ann@example.com") == ["synced"]
+
+
 # From the command line
 
 
@@ -198,6 +238,7 @@ def test_a_row_whose_item_is_gone_for_good_gets_a_new_one(sides, ann, cli):
     assert done.code == 0, done.err
     new = json.loads(done.out)["monday_id"]
     assert new not in (None, item_id)
+    assert row(sides.db, "contacts", name="ann")["monday_id"] == new
     assert sides.on_board(new) == "A=a B=b"
     assert sides.code() == 0
     assert sides.board() == ["ann A=a B=b", "bob empty"]

@@ -42,7 +42,7 @@ class Drift:
     def as_json(self) -> dict[str, Any]:
         """The documented shape."""
         shape = {name: value for name, value in asdict(self).items() if name != "move"}
-        return {**shape, "waits": self.move == WAIT}
+        return {**shape, "waits": self.move == WAIT, "passed": self.move == PASS}
 
 
 @dataclass(frozen=True, slots=True)

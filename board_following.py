@@ -1,16 +1,18 @@
 """A deployed board is followed: what its contract lets is done to the table and to the mapping, the rest is noted.
 
-The table comes first, in one transaction, then the mapping file; a run that dies in between finds the same drift again, and
-doing it twice is harmless. Nothing is ever dropped: a column that is retyped keeps its old values under another name, one
-that is deleted on the board stays in the table.
+The table comes first, in one transaction, then the mapping file; when a run dies in between, the next puts the file in its
+place. Nothing is ever dropped: a column that is retyped keeps its old values under another name, one that is deleted on the
+board stays in the table, and what else stands in the table is nobody's but its owner's.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +40,13 @@ from board_types import TypeMap, labels_of, load_types
 from column_types import clean_text
 from db_connector import Database, Transaction
 from errors import DatabaseUnreachable, SyncError
+from mapping import ROOT
 from mapping import Mapping as EntityMapping
 from mapping_file import Source, raise_mistakes, read_source, tree_text, write_text
 from mapping_loader import build_mapping, column_of, load_mapping
 from memory import put
 from models import Board, BoardColumn
+from postgres_errors import TransactionConflict
 from sync_state import LogEntry, SyncState
 
 log = logging.getLogger("monday_sync")
@@ -69,7 +73,8 @@ def settle(
     `everything` also applies what waits for a person, who has rejected some columns. What is not applied is not read: no
     value of another type ever comes into a column.
     """
-    source = read_source(Path(mapping.path))
+    path, finished = _file_of(db, mapping, dry_run)
+    source = read_source(path)
     raise_mistakes([source])
     known = known_columns(source.tree["fields"])
     mapping = _as_written(mapping, source)
@@ -77,57 +82,114 @@ def settle(
     found = [replace(one, at=f"{now:%Y-%m-%dT%H:%M:%SZ}") for one in compare(known, board, mapping)]
     if everything:
         found = [replace(one, move=APPLY) for one in found]
-    to_do = [one for one in found if one.move == APPLY]
+    lacking = _lacking(db, mapping, board)
     if dry_run:
-        return Settled(without(mapping, [replace(one, move=WAIT) for one in found]), found)
-    if to_do:
+        return Settled(without(mapping, [replace(one, move=WAIT) for one in found], lacking), found)
+    filled = bool(lacking)
+    if lacking or any(one.move == APPLY for one in found):
         change = Change(mapping, board, source.tree, load_types(home), day or f"{now:%Y-%m-%d}", rejected)
         try:
-            mapping = change.run(db, to_do)
+            mapping, found, lacking = change.run(db, found, lacking)
         except DatabaseUnreachable:
             raise
         except (SyncError, OSError) as exc:
             reason = exc.message if isinstance(exc, SyncError) else exc.strerror or str(exc)
             log.warning("%s: what has changed on the board could not be followed: %s", mapping.entity, reason)
-            found = [replace(one, move=WAIT) if one in to_do else one for one in found]
-    _note(db, mapping, board, found)
+            found = [replace(one, move=WAIT) if one.move == APPLY else one for one in found]
+            _note(db, mapping, board, found)
+    else:
+        _note(db, mapping, board, found)
     changed = any(one.kind in (LABELS, RETYPED, RETURNED) and one.move == APPLY for one in found)
-    return Settled(without(mapping, found), found, changed)
+    filled = filled and not lacking
+    return Settled(without(mapping, found, lacking), found, changed or filled or finished)
+
+
+def _file_of(db: Database, mapping: EntityMapping, dry_run: bool) -> tuple[Path, bool]:
+    """Where the mapping is read, and whether that is the file of a run that was killed before it could put it there."""
+    path = Path(mapping.path)
+    part = path.with_suffix(".drifting")
+    if not part.exists():
+        return path, False
+    with db.transaction(read_only=True) as tx:
+        done = tx.value("select value ->> 'file' from sync_state where name = %s", (f"drift:{mapping.entity}",))
+    if done != _mark(path, part):
+        return path, False
+    return (part if dry_run else part.replace(path)), True
+
+
+def _mark(path: Path, part: Path) -> str:
+    """What tells that the table is as the second file says, and that nobody has touched the first since."""
+    return hashlib.blake2b(path.read_bytes() + b"\0" + part.read_bytes(), digest_size=16).hexdigest()
+
+
+def _lacking(db: Database, mapping: EntityMapping, board: Board) -> list[str]:
+    """The fields that are filled from the board and have no column in the table, one of the tool's own."""
+    if not mapping.own_table:
+        return []
+    with db.transaction(read_only=True) as tx:
+        there = board_tables.columns_of(tx, mapping.table)
+    plain = [one for one in mapping.bindings if one.transform is None and board.column(one.columns[0]) is not None]
+    places = {name: mapping.places[name] for one in plain for name in one.fields}
+    return [
+        name for name, place in places.items()
+        if there and (place.home, place.key) == (ROOT, None) and place.column not in there
+    ]  # fmt: skip
 
 
 def _as_written(mapping: EntityMapping, source: Source) -> EntityMapping:
     """The mapping as its file has it now: who has held it for long may have missed a change."""
     fresh = build_mapping(source)
     raise_mistakes([source])
-    return mapping if fresh.fingerprint == mapping.fingerprint else replace(fresh, sync_id=mapping.sync_id)
-
-
-def without(mapping: EntityMapping, found: Sequence[Drift]) -> EntityMapping:
-    """The mapping without the columns whose new type or old life nobody has agreed to."""
-    out = {one.column for one in found if one.move != APPLY and one.kind in (RETYPED, RETURNED)}
-    if not out:
+    if fresh.fingerprint == mapping.fingerprint:
         return mapping
-    return replace(mapping, bindings=tuple(one for one in mapping.bindings if out.isdisjoint(one.columns)))
+    return replace(fresh, sync_id=mapping.sync_id, path=mapping.path)
+
+
+def without(mapping: EntityMapping, found: Sequence[Drift], lacking: Collection[str]) -> EntityMapping:
+    """The mapping without the columns whose new type or old life nobody has agreed to, and the fields the table lacks."""
+    out = {one.column for one in found if one.move != APPLY and one.kind in (RETYPED, RETURNED)}
+    if not out and not lacking:
+        return mapping
+    kept = [one for one in mapping.bindings if out.isdisjoint(one.columns) and not set(lacking) & set(one.fields)]
+    return replace(mapping, bindings=tuple(kept))
 
 
 def _note(db: Database, mapping: EntityMapping, board: Board, found: Sequence[Drift]) -> None:
     """Keep what was found for `boards status`; log what is new."""
-    name = f"drift:{mapping.entity}"
     with db.transaction() as tx:
-        before: list[Any] = (tx.value("select value from sync_state where name = %s", (name,)) or {}).get("drift", [])
-        if not found and not any(one["waits"] for one in before):
-            return
-        seen = {_what(one): one for one in before}
-        waiting = [seen.get(_what(one), one) for one in (drift.as_json() for drift in found if drift.move != APPLY)]
-        passed = {_what(one) for one in waiting}
-        done = [drift.as_json() for drift in found if drift.move == APPLY]
-        done += [one for one in before if not one["waits"] and _what(one) not in passed]
-        put(tx, name, {"drift": [*waiting, *done[:KEPT]]})
-        new = [drift for drift in found if _what(drift.as_json()) not in seen]
-        state = SyncState(mapping.entity_type, board.id)
-        state.log(tx, [LogEntry("drift", "success" if one.move == APPLY else "warning", sentence(one)) for one in new])
+        new = _keep(tx, mapping, board, found)
+    _tell(mapping, new)
+
+
+def _keep(
+    tx: Transaction, mapping: EntityMapping, board: Board, found: Sequence[Drift], file: str | None = None
+) -> list[Drift]:
+    """Keep what was found, and the mark of the file that goes with what was done; what of it is new."""
+    name = f"drift:{mapping.entity}"
+    before: list[Any] = (tx.value("select value from sync_state where name = %s", (name,)) or {}).get("drift", [])
+    seen = {_what(one): one for one in before if _is_open(one)}
+    if not found and not seen:
+        return []
+    still = [drift.as_json() for drift in found if drift.move != APPLY]
+    still = [{**one, "at": seen.get(_what(one), one)["at"]} for one in still]
+    done = [drift.as_json() for drift in found if drift.move == APPLY]
+    open_still = {_what(one) for one in still}
+    done += [one for one in before if not _is_open(one) and _what(one) not in open_still]
+    put(tx, name, {"drift": [*still, *done[:KEPT]], "file": file})
+    new = [drift for drift in found if drift.move == APPLY or _what(drift.as_json()) not in seen]
+    state = SyncState(mapping.entity_type, board.id)
+    state.log(tx, [LogEntry("drift", "success" if one.move == APPLY else "warning", sentence(one)) for one in new])
+    return new
+
+
+def _tell(mapping: EntityMapping, new: Sequence[Drift]) -> None:
     for one in new:
         (log.info if one.move == APPLY else log.warning)("%s: %s", mapping.entity, sentence(one))
+
+
+def _is_open(shape: dict[str, Any]) -> bool:
+    """Whether it waits or is passed over, not done."""
+    return bool(shape["waits"] or shape.get("passed"))
 
 
 def _what(shape: dict[str, Any]) -> tuple[str, str, str]:
@@ -146,30 +208,70 @@ class Change:
         self.style = "plain" if tree.get("names") == "plain" else "exact"
         self.entries: dict[str, Any] = {str(one["column"]): one for one in tree["fields"] if "column" in one}
 
-    def run(self, db: Database, found: Sequence[Drift]) -> EntityMapping:
-        """Apply these; the mapping afterwards."""
+    def run(
+        self, db: Database, found: Sequence[Drift], lacking: Sequence[str]
+    ) -> tuple[EntityMapping, list[Drift], list[str]]:
+        """Fill up what the table lacks and apply these; the mapping afterwards, and both as they are then."""
         path = Path(self.mapping.path)
         part = path.with_suffix(".drifting")
         with db.transaction() as tx:
             tx.execute("set local lock_timeout = '2s'")  # whoever reads the table goes first; the next run tries again
             watched = change_queue.installed(tx, self.mapping)
-            for kind in (DELETED, RETURNED, RETYPED, RENAMED, LABELS, ADDED):
-                for one in found:
-                    if one.kind == kind:
-                        getattr(self, f"_{kind}")(tx, one)
+            left = [one for one in lacking if not self._fill_up(tx, one)]
+            found = self._apply_all(tx, found)
+            mapping, mark = self.mapping, None
             board_registry.note_columns(tx, self.mapping.entity, self.tree["fields"])
-            write_text(part, tree_text(self.tree))
-            mapping = replace(load_mapping(part), path=str(path))
-            if watched:
-                # Triggers name columns: with a name of yesterday they would fail whoever writes the table.
-                change_queue.install(tx, [mapping])
-        part.replace(path)
-        return mapping
+            if any(one.move == APPLY for one in found):
+                write_text(part, tree_text(self.tree))
+                mapping, mark = replace(load_mapping(part), path=str(path)), _mark(path, part)
+                if watched:
+                    # Triggers name columns: with a name of yesterday they would fail whoever writes the table.
+                    change_queue.install(tx, [mapping])
+            new = _keep(tx, mapping, self.board, found, mark)
+        if mark:
+            part.replace(path)
+        _tell(mapping, new)
+        return mapping, found, left
 
-    def _names(self) -> set[str]:
-        """The table columns that are taken."""
+    def _apply_all(self, tx: Transaction, found: Sequence[Drift]) -> list[Drift]:
+        """Apply what is to be applied; what fails waits."""
+        moves = {one: one.move for one in found}
+        for kind in (DELETED, RETURNED, RETYPED, RENAMED, LABELS, ADDED):
+            for one in found:
+                if one.kind == kind and one.move == APPLY:
+                    work = partial(getattr(self, f"_{kind}"), tx, one)
+                    moves[one] = APPLY if self._tried(tx, sentence(one), work) else WAIT
+        return [replace(one, move=moves[one]) for one in found]
+
+    def _tried(self, tx: Transaction, what: str, work: Callable[[], None]) -> bool:
+        """Whether it could be done. What cannot is undone, and stops nothing else."""
+        try:
+            with tx.savepoint():
+                work()
+        except DatabaseUnreachable:
+            raise
+        except SyncError as exc:
+            log.warning("%s: %s; that could not be followed: %s", self.mapping.entity, what, exc.message)
+            if isinstance(exc, TransactionConflict):
+                tx.execute("set local lock_timeout = '10ms'")  # readers queue up behind each wait; one was enough
+            return False
+        return True
+
+    def _fill_up(self, tx: Transaction, name: str) -> bool:
+        """Make the table column that the mapping names, and have it filled from the board."""
+        about = self._about(next(one.columns[0] for one in self.mapping.bindings if name in one.fields))
+
+        def add() -> None:
+            sql_type = self.types.of(self.board.id, about, with_time_of_day(about))
+            board_tables.add_column(tx, self.mapping.table, self.mapping.places[name].column, sql_type)
+            board_tables.forget_field(tx, self.mapping, name)
+
+        return self._tried(tx, f"the table has no column for {about.title!r}", add)
+
+    def _names(self, tx: Transaction) -> set[str]:
+        """The table columns that are taken, by the mapping or by whatever else stands in the table."""
         used = {place.column for place in self.mapping.places.values()} | {self.mapping.primary_key}
-        return used | set(facts(self.style).values()) | self._made
+        return used | set(facts(self.style).values()) | self._made | board_tables.columns_of(tx, self.mapping.table)
 
     @property
     def _made(self) -> set[str]:
@@ -182,7 +284,7 @@ class Change:
 
     def _added(self, tx: Transaction, one: Drift) -> None:
         about = self._about(one.column)
-        name = free_name(about.title, about.id, self.style, self._names())
+        name = free_name(about.title, about.id, self.style, self._names(tx))
         made = ProposedColumn(about, name, self.types.of(self.board.id, about, with_time_of_day(about)))
         if made.hard or not self.mapping.own_table:
             refused = made.hard in self.rejected or about.id in self.rejected or not self.mapping.own_table
@@ -197,19 +299,15 @@ class Change:
         entry, about = self.entries.get(one.column), self._about(one.column)
         if entry is None:
             return
+        if self.mapping.own_table and "field" in entry:
+            old = column_of(str(entry["field"]))
+            new = free_name(about.title, about.id, self.style, self._names(tx) - {old})
+            # The triggers of a link table know its column by the name that it has.
+            if new != old and not (about.type == RELATION and board_links.is_linked(tx, self.mapping, old)):
+                board_tables.rename_column(tx, self.mapping.table, old, new)
+                board_tables.rename_field(tx, self.mapping, str(entry["field"]), field_name(new))
+                entry["field"] = field_name(new)
         entry["title"] = clean_text(about.title)
-        if not self.mapping.own_table or "field" not in entry:
-            return
-        old = column_of(str(entry["field"]))
-        if about.type == RELATION and board_links.is_linked(tx, self.mapping, old):
-            return  # the triggers of its link table know it by this name
-        new = free_name(about.title, about.id, self.style, self._names() - {old})
-        if new == old:
-            return
-        if _has(tx, self.mapping.table, old):
-            board_tables.rename_column(tx, self.mapping.table, old, new)
-        board_tables.rename_field(tx, self.mapping, str(entry["field"]), field_name(new))
-        entry["field"] = field_name(new)
 
     def _retyped(self, tx: Transaction, one: Drift) -> None:
         """The old values stay in a column of their own; a new one takes their name."""
@@ -220,8 +318,8 @@ class Change:
         if self.mapping.own_table:
             board_links.unlink(tx, self.mapping, column)
             kept = self._kept_name(tx, column, str(entry.get("type")))
-            if not _has(tx, self.mapping.table, kept):
-                board_tables.rename_column(tx, self.mapping.table, column, kept)
+            board_tables.rename_column(tx, self.mapping.table, column, kept)
+            board_tables.allow_empty(tx, self.mapping.table, kept)
             board_tables.add_column(tx, self.mapping.table, column, self.types.of(self.board.id, about))
             board_tables.forget_field(tx, self.mapping, str(entry["field"]))
         fresh = entry_of(ProposedColumn(about, column, ""))
@@ -237,12 +335,14 @@ class Change:
             tail = old_type if number == 1 else f"{old_type} {number}"
             made = f"{column}_{tail.replace(' ', '_')}" if self.style == "plain" else f"{column} ({tail})"
             name = shortened(made, f"{column} {tail}")
-            if name not in self._names() and not _has(tx, self.mapping.table, name):
+            if name not in self._names(tx):
                 return name
             number += 1
 
     def _deleted(self, tx: Transaction, one: Drift) -> None:
         if (entry := self.entries.get(one.column)) is not None:
+            if self.mapping.own_table and "field" in entry:
+                board_tables.allow_empty(tx, self.mapping.table, column_of(str(entry["field"])))
             entry["gone"] = self.day
 
     def _returned(self, tx: Transaction, one: Drift) -> None:
@@ -253,13 +353,3 @@ class Change:
         if (entry := self.entries.get(one.column)) is not None:
             now = labels_of(self._about(one.column))
             entry["labels"].update({**entry["labels"], **now})
-
-
-def _has(tx: Transaction, table: str, column: str) -> bool:
-    return (
-        tx.value(
-            "select 1 from pg_attribute where attrelid = to_regclass(%s) and attname = %s and not attisdropped",
-            (table, column),
-        )
-        is not None
-    )

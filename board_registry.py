@@ -179,8 +179,7 @@ def show_status(one: dict[str, Any], as_json: bool) -> None:
     say(f"Columns: {one['columns']}, {one['rejected']} of them rejected. Mapping: {one['mapping_path']}")
     if one["drift"]:
         rows = [
-            (drift["kind"], drift["title"], drift["what"], "waits" if drift.get("waits") else "done",
-             drift["at"][:16].replace("T", " "))
+            (drift["kind"], drift["title"], drift["what"], _state(drift), drift["at"][:16].replace("T", " "))
             for drift in one["drift"]
         ]
         show_table("What has changed on the board:", ("what", "column", "became", "state", "seen (UTC)"), rows)
@@ -196,6 +195,10 @@ def show_summary(summary: dict[str, Any], as_json: bool) -> None:
         return say(json.dumps(summary))
     for name, value in summary.items():
         say(f"{name.replace('_', ' ')}: {', '.join(value) or 'none' if isinstance(value, list) else value}")
+
+
+def _state(drift: dict[str, Any]) -> str:
+    return "waits" if drift.get("waits") else "passed over" if drift.get("passed") else "done"
 
 
 def _last(one: dict[str, Any]) -> str:

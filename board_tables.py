@@ -96,6 +96,14 @@ def exists(tx: Transaction, name: str) -> bool:
     return tx.value("select to_regclass(%s)", (name,)) is not None
 
 
+def columns_of(tx: Transaction, name: str) -> set[str]:
+    """The columns that a table has, whoever made them; none when there is no such table."""
+    found = tx.rows(
+        "select attname from pg_attribute where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped", (name,)
+    )
+    return {row[0] for row in found}
+
+
 def add_column(tx: Transaction, table: str, column: str, sql_type: str) -> None:
     """A new column; nothing happens when it is there."""
     statement = f"alter table {{table}} add column if not exists {{column}} {sql_type}"
@@ -106,6 +114,14 @@ def rename_column(tx: Transaction, table: str, old: str, new: str) -> None:
     """Another name for a column. Views and indexes on it go on as they are."""
     statement = "alter table {table} rename column {old} to {new}"
     tx.execute(compose(statement, table=table_name(table), old=identifier(old), new=identifier(new)))
+
+
+def allow_empty(tx: Transaction, table: str, column: str) -> None:
+    """A column that nothing fills any more may be empty in new rows."""
+    filled = "select attnotnull from pg_attribute where attrelid = to_regclass(%s) and attname = %s and not attisdropped"
+    if tx.value(filled, (table, column)):
+        statement = "alter table {table} alter column {column} drop not null"
+        tx.execute(compose(statement, table=table_name(table), column=identifier(column)))
 
 
 def rename_field(tx: Transaction, mapping: Mapping, old: str, new: str) -> None:

@@ -14,11 +14,11 @@ import board_following
 import board_scripts
 from board_decisions import ask_about, auto_decided, today
 from board_discovery import propose
-from board_drift import ADDED, Drift, sentence
+from board_drift import ADDED, APPLY, WAIT, Drift, sentence
 from board_types import HARD, load_types
 from config import Settings
 from entity_lock import working_on
-from errors import EXIT_IN_STEP
+from errors import EXIT_IN_STEP, EXIT_LEFTOVERS
 from mapping import Mapping
 from mapping_loader import load_mapping
 from models import Board
@@ -36,10 +36,11 @@ def run(settings: Settings, name: str, yes: bool, rejected: set[str], as_json: b
         parts.mappings[name] = load_mapping(Path(mapping.path))
         links = board_deploy.link_up(parts, parts.mappings[name], board) if mapping.own_table else []
     if as_json:
-        click.echo(json.dumps({"entity": name, "applied": [one.as_json() for one in found], "links": links}))
+        applied, waits = ([one.as_json() for one in found if one.move == move] for move in (APPLY, WAIT))
+        click.echo(json.dumps({"entity": name, "applied": applied, "waits": waits, "links": links}))
     else:
         show(name, found, files)
-    return EXIT_IN_STEP
+    return EXIT_LEFTOVERS if any(one.move == WAIT for one in found) else EXIT_IN_STEP
 
 
 def _update(parts: Parts, mapping: Mapping, board: Board, yes: bool, rejected: set[str]) -> list[Drift]:
@@ -65,5 +66,5 @@ def show(name: str, found: Sequence[Drift], files: Sequence[Path]) -> None:
         click.echo(f"{name}: the mapping is as the board is; nothing was done.")
     for one in found:
         click.echo(f"{name}: {sentence(one)}")
-    if found:
+    if any(one.move == APPLY for one in found):
         click.echo(f"The next run compares everything: python main.py run --entity {name}")

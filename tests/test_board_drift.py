@@ -192,3 +192,150 @@ def test_a_reader_of_the_table_is_not_pushed_aside_by_a_new_column(world: Deploy
     assert "New" not in world.columns()
     world.pull()
     assert "New" in world.columns()
+
+
+def two_way(world: Deployment) -> None:
+    world.set("direction", "bidirectional")
+    world.cli("setup", "--entity", "planning")
+    world.pull()
+
+
+def test_a_table_column_that_is_there_is_taken_over_by_no_column_of_the_board(world: Deployment) -> None:
+    two_way(world)
+    world.sql("alter table planning add column {own} int", own="Salary")
+    world.sql("update planning set {own} = 100000", own="Salary")
+    world.admin("columns/retype", column_id="num1", type="text")
+    world.pull()
+    world.admin("columns/add", id="new1", title="Salary", type="text")
+    world.admin("columns/add", id="new2", title="Budget (numbers)", type="numbers")
+    world.admin("items/change", item_id=world.ids()[0], values={"new2": "77"})
+    world.pull()
+    world.cli("boards", "reload", "planning")
+    row = world.rows()[0]
+    assert (row["Salary"], row["Budget (numbers)"]) == (100000, 5)
+    assert (row["Salary (new1)"], row["Budget (numbers) (new2)"]) == (None, 77)
+    assert {world.cells(item)["new1"]["text"] for item in world.ids()} <= {"", None}
+
+
+def test_what_a_killed_run_did_to_the_table_is_not_done_again(world: Deployment) -> None:
+    """The table is committed, and the file that says so has not come into its place."""
+    path = world.mapping_path()
+    before = path.read_bytes()
+    all_at_once(world)
+    world.pull()
+    columns, after = world.columns(), path.read_bytes()
+    path.rename(path.with_suffix(".drifting"))
+    path.write_bytes(before)
+    for _ in range(2):
+        world.pull()
+        assert (world.columns(), path.read_bytes()) == (columns, after)
+    assert world.rows()[0]["New"] == "hello" and not path.with_suffix(".drifting").exists()
+
+
+def test_a_file_of_a_change_that_never_reached_the_table_counts_for_nothing(world: Deployment) -> None:
+    all_at_once(world)
+    text = world.mapping_path().read_text(encoding="utf-8")
+    world.mapping_path().with_suffix(".drifting").write_text(text.replace("Notes", "Never"), encoding="utf-8")
+    world.pull()
+    row = world.rows()[0]
+    assert (row["New"], row["Remarks"], row["Budget"], row["Budget (numbers)"]) == ("hello", "words", "five", 5)
+    assert not world.mapping_path().with_suffix(".drifting").exists()
+
+
+def test_a_column_renamed_to_what_the_table_has_stops_no_other_change(world: Deployment) -> None:
+    world.sql("alter table planning add column {own} text", own="Remarks")
+    all_at_once(world)
+    world.pull()
+    row = world.rows()[0]
+    assert (row["Remarks"], row["Remarks (text1)"], row["New"], row["Budget"]) == (None, "words", "hello", "five")
+    assert "nothing was done" in world.cli("boards", "update", "planning", "--yes").out
+
+
+def test_a_change_that_fails_stops_no_other_and_boards_update_says_that_it_waits(world: Deployment) -> None:
+    world.sql(
+        "create function refuse() returns event_trigger language plpgsql as $$ begin"
+        " if current_query() like '%%rename column%%' then raise exception 'not this'; end if; end $$;"
+        " create event trigger refusing on ddl_command_start when tag in ('ALTER TABLE') execute function refuse()"
+    )
+    all_at_once(world)
+    told = world.cli("boards", "update", "planning", "--yes", code=3)
+    assert "not this" in told.err and "it waits" in told.out
+    row = world.rows()[0]
+    assert "New" in row and (row["Notes"], row["Budget"]) == ("words", 5)
+    drift = world.json("boards", "status", "planning")["drift"]
+    assert {one["kind"]: one["waits"] for one in drift} == {
+        "added": False, "labels": False, "renamed": True, "retyped": True,
+    }  # fmt: skip
+    world.sql("drop event trigger refusing")
+    world.pull()
+    assert world.rows()[0]["Remarks"] == "words" and world.column("Budget")[0] == "five"
+
+
+@pytest.mark.parametrize("direction", ["monday_to_pg", "bidirectional"])
+def test_a_rejected_column_that_is_wanted_after_all_is_fetched(world: Deployment, direction: str) -> None:
+    world.admin("columns/add", id="rel1", title="Team", type="dependency")
+    world.admin("columns/settings", column_id="rel1", boardIds=[BOARD], allowMultipleItems=True)
+    world.cli("boards", "update", "planning", "--auto-reject", "dependencies", "--yes")
+    first, second, _ = world.ids()
+    world.admin("items/change", item_id=first, values={"rel1": {"item_ids": [second]}})
+    shown = world.cells(first)["rel1"]
+    world.pull()
+    text = world.mapping_path().read_text(encoding="utf-8")
+    text = re.sub(r"( +)rejected: .*\n", r"\1field: Team\n", text)
+    world.mapping_path().write_text(text.replace("monday_to_pg", direction), encoding="utf-8")
+    if direction == "bidirectional":
+        world.cli("setup", "--entity", "planning")
+    world.cli("monday-to-pg", "--entity", "planning", "--dry-run")
+    assert "Team" not in world.columns()
+    world.pull()
+    assert world.column("Team") == [[second], None, None]
+    assert world.cells(first)["rel1"] == shown
+    world.cli("boards", "reload", "planning")
+
+
+def test_a_column_that_somebody_dropped_from_the_table_comes_back_and_empties_nothing(world: Deployment) -> None:
+    two_way(world)
+    world.sql("alter table planning drop column {notes}", notes="Notes")
+    world.pull()
+    assert world.column("Notes") == ["words"] * 3
+    assert {world.cells(item)["text1"]["text"] for item in world.ids()} == {"words"}
+
+
+def test_a_deploy_is_repeated_after_the_board_got_a_column(world: Deployment) -> None:
+    other = world.board(("text1", "Notes", "text"), id=99_000_002, name="Others", items=2, text1="words")
+    item = world.ids(99_000_002)[0]
+    world.sandbox.admin("faults/add", kind="drop_item", item_id=str(item), count=50, match={"contains": "column_values"})
+    arguments = ("boards", "deploy", "--board-id", other, "--name", "others", "--yes", "--quiet")
+    world.cli(*arguments, code=3)
+    world.sandbox.admin("faults/clear")
+    assert world.rows("others") == []
+    world.sandbox.admin("columns/add", board_id=99_000_002, id="new1", title="New", type="numbers")
+    world.sandbox.admin("items/change", item_id=item, values={"new1": "7"})
+    world.cli(*arguments)
+    assert world.column("New", "others") == [7, None]
+    assert world.json("boards", "status", "others")["status"] == "deployed"
+
+
+@pytest.mark.parametrize("change", ["columns/retype", "columns/delete"])
+def test_a_column_that_is_kept_for_its_old_values_may_be_empty_in_new_rows(world: Deployment, change: str) -> None:
+    world.sql("alter table planning alter {budget} set not null", budget="Budget")
+    world.admin(change, column_id="num1", **({"type": "text"} if change == "columns/retype" else {}))
+    world.sandbox.admin("items/create", board_id=BOARD, name="New")
+    report = world.pull()
+    assert (report["created"], report["errors"]) == (1, 0) and len(world.rows()) == 4
+
+
+def test_what_is_passed_over_is_told_as_that_and_once(world: Deployment) -> None:
+    world.set("contract", "discard_value")
+    all_at_once(world)
+    for _ in range(2):
+        world.pull()
+    drift = world.json("boards", "status", "planning")["drift"]
+    assert {one["kind"]: (one["waits"], one["passed"]) for one in drift} == {
+        "labels": (False, False), "added": (False, True), "renamed": (False, True), "retyped": (False, True),
+    }  # fmt: skip
+    assert world.cli("boards", "status", "planning").out.count("passed over") == 3
+    world.cli("boards", "update", "planning", "--yes")
+    after = world.json("boards", "status", "planning")["drift"]
+    assert sorted(one["kind"] for one in after) == ["added", "labels", "renamed", "retyped"]
+    assert not any(one["passed"] or one["waits"] for one in after)

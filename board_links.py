@@ -11,10 +11,17 @@ from dataclasses import dataclass
 
 from board_discovery import related_boards
 from board_names import FACTS, shortened
-from board_tables import place_of, quoted, run_all
+from board_tables import exists, place_of, quoted, run_all
 from db_connector import Transaction
 from mapping import ROOT, Mapping
 from models import Board
+
+OWN_LINKS = """
+select count(distinct a.attname) = 2
+from pg_constraint as c join pg_attribute as a on a.attrelid = c.conrelid and array[a.attnum] = c.conkey
+where c.contype = 'f' and c.conrelid = to_regclass(%(link)s)
+    and (a.attname, c.confrelid) in ((%(own)s, to_regclass(%(here)s)::oid), (%(linked)s, to_regclass(%(there)s)::oid))
+"""
 
 
 def make_links(tx: Transaction, mapping: Mapping, board: Board, others: Map[str, Mapping], since: Mapping) -> list[str]:
@@ -26,9 +33,22 @@ def make_links(tx: Transaction, mapping: Mapping, board: Board, others: Map[str,
                 here=place_of(tx, mapping.table), here_key=mapping.primary_key, column=column,
                 there=place_of(tx, target.table), there_key=target.primary_key,
             )  # fmt: skip
-            run_all(tx, link.statements())
-            made.append(link.name)
+            name = free_table(tx, link)
+            run_all(tx, link.statements(name))
+            made.append(name)
     return made
+
+
+def free_table(tx: Transaction, link: LinkTable) -> str:
+    """The name of a link table: its own, unless that is a table of something else. One of before is taken up again."""
+    own, linked = link.columns()
+    names = {"own": own, "linked": linked, "here": quoted(*link.here), "there": quoted(*link.there)}
+    number, name = 1, link.name
+    while exists(tx, place := quoted(link.here[0], name)) and not tx.value(OWN_LINKS, {**names, "link": place}):
+        number += 1
+        numbered = f"{link.name} ({number})" if link.here_key == FACTS["item_id"] else f"{link.name}_{number}"
+        name = shortened(numbered, f"{link.name} {number}")
+    return name
 
 
 def relations(mapping: Mapping, board: Board, others: Map[str, Mapping]) -> Iterator[tuple[str, Mapping]]:
@@ -68,7 +88,7 @@ class LinkNames:
 
     @property
     def name(self) -> str:
-        """Of the link table, without its schema."""
+        """Of the link table, without its schema, while nothing else is called so."""
         return shortened(f"{self.here[1]}_{self.column}", f"{self.here[1]} {self.column}")
 
     def part(self, what: str) -> str:
@@ -88,10 +108,10 @@ class LinkTable(LinkNames):
     there: tuple[str, str]
     there_key: str
 
-    def statements(self) -> list[str]:
-        """All of it. Run again, it changes nothing."""
-        link, here, there = quoted(self.here[0], self.name), quoted(*self.here), quoted(*self.there)
-        own, linked = (quoted(name) for name in self._columns())
+    def statements(self, name: str) -> list[str]:
+        """All of it, for a link table of that name. Run again, it changes nothing."""
+        link, here, there = quoted(self.here[0], name), quoted(*self.here), quoted(*self.there)
+        own, linked = (quoted(column) for column in self.columns())
         key, other, cells = quoted(self.here_key), quoted(self.there_key), quoted(self.column)
         into = f"insert into {link} ({own}, {linked})"
         fill = f"{into} select h.{key}, t.{other} from {{rows}} as h join {there} as t on t.{other} = any(h.{cells})"
@@ -126,7 +146,8 @@ class LinkTable(LinkNames):
             f"{fill.format(rows=here)} {skip}",
         ]
 
-    def _columns(self) -> tuple[str, str]:
+    def columns(self) -> tuple[str, str]:
+        """Of the link table."""
         return ("Item ID", "Linked item ID") if self.here_key == FACTS["item_id"] else ("item_id", "linked_item_id")
 
     def _function(self, what: str, body: str) -> str:

@@ -139,3 +139,33 @@ def test_a_row_can_name_another_that_has_no_item_yet(world: Deployment, first: s
     assert shown(world, column) == cells(world, "crew1" if related == "crews" else "dep1")
     assert {other for _, other in shown(world, column)} >= named
     assert pairs(world) == shown(world)
+
+
+@pytest.mark.parametrize("names, free", [("exact", "planning_Crew (2)"), ("plain", "planning_crew_2")])
+def test_a_table_that_has_the_name_of_a_link_table_is_left_alone(world: Deployment, names: str, free: str) -> None:
+    taken = free[:13]
+    if names == "plain":
+        world.deploy("--names", names, board=str(CREWS), name=taken)
+    else:
+        world.deploy(board=str(CREWS), name="crews")
+        world.sql("create table {taken} (note text)", taken=taken)
+    before = world.columns(f'"{taken}"')
+    arguments = ("boards", "deploy", "--board-id", str(BOARD), "--name", "planning", "--names", names, "--yes", "--quiet")
+    assert world.json(*arguments)["deployed"][0]["links"] == [free]
+    assert world.columns(f'"{taken}"') == before
+    column = "Crew" if names == "exact" else "crew"
+    linked = {tuple(one.values()) for one in world.rows(f'"{free}"')}
+    assert linked == {(row, other) for row, ids in zip(world.ids(), world.column(column), strict=True) for other in ids}
+    world.admin("items/change", item_id=world.ids()[0], values={"crew1": {"item_ids": []}})
+    assert world.pull()["errors"] == 0 and len(world.rows(f'"{free}"')) == 1
+
+
+def test_a_relation_that_was_something_else_for_a_while_has_its_link_table_again(world: Deployment) -> None:
+    world.deploy(board=str(CREWS), name="crews")
+    world.deploy()
+    world.admin("columns/retype", column_id="crew1", type="text")
+    world.pull()
+    world.admin("columns/retype", column_id="crew1", type="board_relation")
+    world.admin("columns/settings", column_id="crew1", **RELATION)
+    world.pull()
+    assert world.json("boards", "update", "planning", "--yes")["links"] == ["planning_Crew"]

@@ -16,6 +16,8 @@ from db_connector import Transaction
 from mapping import ROOT, Mapping
 from models import Board
 
+BY_TOOL = "current_setting('monday_sync.origin', true) = 'tool'"
+"""A key that the tool changes becomes its item's id; one that a person changes is another item."""
 OWN_LINKS = """
 select count(distinct a.attname) = 2
 from pg_constraint as c join pg_attribute as a on a.attrelid = c.conrelid and array[a.attnum] = c.conkey
@@ -123,7 +125,7 @@ class LinkTable(LinkNames):
         met_key = f"{into} select h.{key}, new.{other} from {here} as h where h.{cells} @> array[new.{other}]"
         renamed = (
             f"update {here} as h set {cells} = array_replace(h.{cells}, old.{other}, new.{other})"
-            f" where old.{other} < 0 and h.{cells} @> array[old.{other}]"
+            f" where (old.{other} < 0 or {BY_TOOL}) and old.{other} <> new.{other} and h.{cells} @> array[old.{other}]"
         )
         skip = "on conflict do nothing"
         cascade = "on update cascade on delete cascade"

@@ -169,3 +169,37 @@ def test_a_relation_that_was_something_else_for_a_while_has_its_link_table_again
     world.admin("columns/settings", column_id="crew1", **RELATION)
     world.pull()
     assert world.json("boards", "update", "planning", "--yes")["links"] == ["planning_Crew"]
+
+
+def test_a_row_that_sql_gave_a_key_of_its_own_takes_its_items_id_too(world: Deployment) -> None:
+    world.deploy(board=str(CREWS), name="crews")
+    world.deploy()
+    for name in ("crews", "planning"):
+        world.set("direction", "bidirectional", name=name)
+        world.cli("setup", "--entity", name)
+        world.pull(name)
+    plan = world.ids()[0]
+    world.sql("insert into crews ({key}, {name}) values (4711, 'From SQL'), (-5, 'And this')", key="Item ID", name="Name")
+    world.sql(f"update planning set {{crew}} = '{{{{4711}}}}' where {{key}} = {plan}", crew="Crew", key="Item ID")
+    world.pull("crews")
+    world.pull()
+    made = {one["Name"]: one["Item ID"] for one in world.rows("crews")}
+    assert sorted(made.values()) == sorted(world.ids(CREWS))
+    assert (plan, made["From SQL"]) in cells(world, "crew1") and shown(world) == cells(world, "crew1") == pairs(world)
+    assert world.pull("crews")["to_monday"] == world.pull()["to_monday"] == {"created": 0, "updated": 0, "archived": 0}
+
+
+def test_a_key_that_is_the_id_of_another_rows_item_stays_until_that_one_has_moved(world: Deployment) -> None:
+    world.deploy(board=str(CREWS), name="crews")
+    world.set("direction", "bidirectional", name="crews")
+    world.cli("setup", "--entity", "crews")
+    world.pull("crews")
+    taken = int(world.sandbox.admin("items/create", board_id=CREWS, name="Next")["id"])
+    world.pull("crews")
+    guess = max(taken, *world.ids(CREWS))
+    rows = ", ".join(f"({guess + number}, 'Row {number}')" for number in range(1, 12))
+    world.sql(f"insert into crews ({{key}}, {{name}}) values {rows}", key="Item ID", name="Name")
+    for _ in range(12):
+        world.pull("crews")
+    shown = {int(one["id"]): one["name"] for one in world.sandbox.admin("boards/snapshot", board_id=CREWS)}
+    assert {one["Item ID"]: one["Name"] for one in world.rows("crews")} == shown and len(shown) == 14

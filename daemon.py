@@ -69,8 +69,15 @@ class Daemon:
         return frozenset(self.workers)
 
     @property
+    def heard(self) -> frozenset[str]:
+        """Of those, the ones whose events are worked off: what flows to monday.com alone has no use for any."""
+        return frozenset(
+            board for board, one in self.workers.items() if self.habits.pulls and one.mapping.direction in TO_POSTGRES
+        )
+
+    @property
     def subitem_boards(self) -> dict[str, str]:
-        """Of those, the ones that hold the subitems of another: by the id of that."""
+        """Of all, the ones that hold the subitems of another: by the id of that."""
         of_entity = {worker.mapping.entity: board for board, worker in self.workers.items()}
         below = {board: of_entity.get(worker.mapping.subitems_of or "") for board, worker in self.workers.items()}
         return {above: board for board, above in below.items() if above}
@@ -158,8 +165,7 @@ class Daemon:
         """Once a minute: say that the daemon lives, tidy up, and look after what was refused."""
         while not self.stopping.wait(1.0 if self._outage else ALIVE_EVERY_S):
             try:
-                with self.parts.db.transaction() as tx:
-                    inbox.tidy(tx)
+                self.tidy()
                 self.account.note()
                 for worker in self.workers.values():
                     worker.beat()
@@ -170,6 +176,13 @@ class Daemon:
                 log.debug("Nothing could be tidied: %s", exc)
             except Exception as exc:
                 unexpected(exc)
+
+    def tidy(self) -> None:
+        """Forget the events that were dealt with, and those that wait for a board which no mapping has any more."""
+        mappings = [one for one in self.parts.mappings.values() if one.direction in TO_POSTGRES]
+        mapped = [board for one in mappings if (board := board_of(self.parts.settings, one))]
+        with self.parts.db.transaction() as tx:
+            inbox.tidy(tx, mapped)
 
     # Runs that somebody asks for
 
@@ -197,7 +210,7 @@ class Daemon:
         """Database, inbox, listener, and each entity: what works, what waits, when it last went well."""
         try:
             with self.parts.db.transaction(read_only=True) as tx:
-                waits, age, aside = inbox.depth(tx)
+                waits, age, aside = inbox.depth(tx, self.heard)
                 outbox = {
                     one.mapping.entity: outbox_depth(tx, one.mapping.entity_type) for one in self.workers.values()
                 }
@@ -235,7 +248,7 @@ class Daemon:
 
     def _gauges(self) -> None:
         with self.parts.db.transaction(read_only=True) as tx:
-            waits, age, aside = inbox.depth(tx)
+            waits, age, aside = inbox.depth(tx, self.heard)
             for one in self.workers.values():
                 entries, oldest = outbox_depth(tx, one.mapping.entity_type)
                 self.metrics.outbox.set(entries, one.mapping.entity)

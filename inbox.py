@@ -7,7 +7,7 @@ that comes again is then known, and nothing happens twice.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from db_connector import Database, Transaction, json_text
@@ -19,6 +19,8 @@ AT_ONCE = 5_000
 TRIES = 8
 KEPT_FOR = "6 hours"
 """Longer than monday.com repeats a delivery (30 minutes), with room to spare."""
+UNCLAIMED_FOR = "1 day"
+"""For so long an entry waits for its board to come back into a mapping, or for a daemon that has one."""
 
 WRITE = "insert into sync_inbox (trigger_id, monday_board_id, monday_id, event, body) values "
 KNOWN = " on conflict (trigger_id) do nothing returning id"
@@ -109,17 +111,23 @@ def next_try_in(tx: Transaction, board_id: str) -> float | None:
     return None if found is None else max(0.0, float(found))
 
 
-def tidy(tx: Transaction) -> int:
-    """Forget what was dealt with hours ago; how many entries."""
-    return tx.execute(f"delete from sync_inbox where done_at < now() - interval '{KEPT_FOR}'")
+def tidy(tx: Transaction, mapped: Iterable[str]) -> int:
+    """Forget what was dealt with hours ago, and what came a day ago for a board that is not mapped; how many entries."""
+    return tx.execute(
+        f"delete from sync_inbox where done_at < now() - interval '{KEPT_FOR}'"
+        f" or (done_at is null and received_at < now() - interval '{UNCLAIMED_FOR}' and monday_board_id <> all(%s))",
+        (list(mapped),),
+    )
 
 
-def depth(tx: Transaction) -> tuple[int, float, int]:
-    """How many entries wait, how old the oldest of them is in seconds, and how many are set aside."""
+def depth(tx: Transaction, boards: Iterable[str]) -> tuple[int, float, int]:
+    """Of some boards: how many entries wait, how old the oldest is in seconds, and how many are set aside."""
     row = tx.rows(
         "select count(*) filter (where next_try_at is distinct from 'infinity'),"
         " coalesce(extract(epoch from clock_timestamp() - min(received_at)"
         " filter (where next_try_at is distinct from 'infinity')), 0)::float8,"
-        " count(*) filter (where next_try_at = 'infinity') from sync_inbox where done_at is null"
+        " count(*) filter (where next_try_at = 'infinity') from sync_inbox"
+        " where done_at is null and monday_board_id = any(%s)",
+        (list(boards),),
     )[0]
     return int(row[0]), float(row[1]), int(row[2])

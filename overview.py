@@ -78,7 +78,8 @@ def status_of(parts: Parts) -> dict[str, Any]:
             if board_id is not None:
                 known = _entity(tx, mapping.entity, mapping.entity_type)
                 entities.append({"entity": mapping.entity, "board_id": board_id, **known})
-        waiting = {"inbox": inbox.depth(tx)[0], "outbox": tx.value("select count(*) from sync_outbox")}
+        events = inbox.depth(tx, [one["board_id"] for one in entities])[0]
+        waiting = {"inbox": events, "outbox": tx.value("select count(*) from sync_outbox")}
     return {"entities": entities, **waiting}
 
 

@@ -104,10 +104,11 @@ class Receiver:
         return self._keep(event, self._hints(event))
 
     def _hints(self, event: Event) -> tuple[Hint, ...]:
-        """Those about our boards. Of a subitem that was moved, monday.com tells the parents' boards and not its own."""
-        hints, moved = event.on(self.daemon.boards), number(event.body.get("subitem"))
+        """Those about boards that are heard. Of a subitem that was moved, monday.com tells the parents' boards alone."""
+        hints, moved, heard = event.on(self.daemon.boards), number(event.body.get("subitem")), self.daemon.heard
         below = self.daemon.subitem_boards if moved else {}
-        return (*hints, *{Hint(below[hint.board_id], moved): hint for hint in hints if hint.board_id in below})
+        hints += tuple({Hint(below[hint.board_id], moved): hint for hint in hints if hint.board_id in below})
+        return tuple(hint for hint in hints if hint.board_id in heard)
 
     def _challenge(self, text: Any) -> Answer:
         """monday.com asks, unsigned and perhaps again, whether this is the right address."""

@@ -17,6 +17,8 @@ from tests.live import (
     QUICK,
     SECOND_PROFILE,
     SECRET,
+    Live,
+    World,
     away,
     first_item,
     living,
@@ -39,6 +41,52 @@ def test_the_endpoints_say_how_it_is(live):
         assert requests.get(f"{live.base}/metrics", timeout=5).status_code == 200
         bearer = {"Authorization": f"Bearer {SECRET}"}
         assert requests.post(f"{live.base}/sync/contacts", headers=bearer, timeout=20).status_code == 503
+
+
+def put_in(live: Live, board: str, minutes: float) -> None:
+    """An event that came so long ago, and that nobody has looked at."""
+    live.world.change(
+        "insert into sync_inbox (trigger_id, monday_board_id, monday_id, event, body, received_at)"
+        " values (%s, %s, '5', 'update_name', '{}', now() - make_interval(secs => %s))",
+        f"{board} {minutes}", board, minutes * 60,
+    )  # fmt: skip
+
+
+def test_what_waits_for_a_board_that_is_not_kept_makes_nobody_unready(live):
+    live.settle()
+    put_in(live, "4242", 10)
+    assert requests.get(f"{live.base}/readyz", timeout=5).status_code == 200
+    assert live.daemon.health()["inbox"] == {"entries": 0, "oldest_seconds": 0.0, "set_aside": 0}
+    assert "monday_sync_inbox_oldest_seconds 0" in requests.get(f"{live.base}/metrics", timeout=5).text
+    with live.world.db.transaction() as tx:
+        tx.lock("entity:contact")
+        put_in(live, CONTACTS, 10)
+        assert requests.get(f"{live.base}/readyz", timeout=5).status_code == 503
+
+
+def test_what_waits_for_a_board_without_a_mapping_is_dropped_after_a_day(here):
+    with living(here, ["organizations"], subscribe=False) as live:
+        for board in ("4242", CONTACTS):
+            put_in(live, board, 10)
+            put_in(live, board, 25 * 60)
+        live.daemon.tidy()
+        kept = here.sql("select trigger_id from sync_inbox where done_at is null order by id")
+        assert [one["trigger_id"] for one in kept] == ["4242 10", f"{CONTACTS} 10", f"{CONTACTS} 1500"]
+
+
+def test_events_of_a_board_that_flows_to_monday_alone_do_not_wait_for_ever(here):
+    flows(here, "pg_to_monday")
+    with living(here, subscribe=False) as live:
+        answer = live.event(type="update_name", pulseId=5, triggerUuid="unasked")
+        assert answer.status_code == 200 and "ignored" in answer.json()
+        assert here.waiting()[0] == 0
+
+
+def flows(here: World, direction: str) -> None:
+    """The contacts by a mapping of one's own, which flows that way."""
+    shipped = (Path(__file__).parent.parent / "mappings" / "contacts.yaml").read_text()
+    (here.home / "mappings").mkdir()
+    (here.home / "mappings" / "contacts.yaml").write_text(f"{shipped}\ndirection: {direction}\n")
 
 
 def test_the_metrics_are_prometheus_text_and_each_is_documented(live):

@@ -305,7 +305,7 @@ class Staging:
         self.refused.clear()
         self._know_keys(tx)
         inserted, restored, updated = self._write(tx)
-        removed = self.pull.engine._remove(tx, gone).archived
+        removed = self.pull.engine.remove_within(tx, gone).archived
         tx.execute(self._composed(LINK), self._params)
         tx.execute(self._composed(LEFT), self._params)
         self.state.skip(tx, [(item_id, FAILED + why, None, "") for item_id, why in self.failed.items()])

@@ -708,7 +708,7 @@ class Engine:
 
         def work(tx: Transaction) -> EntityReport:
             take_turn(tx)
-            return self._remove(tx, monday_ids)
+            return self.remove_within(tx, monday_ids)
 
         if self.options.dry_run:
             self.plans += [f"archive {self.mapping.entity_type} {monday_id}" for monday_id in monday_ids]
@@ -717,7 +717,8 @@ class Engine:
             report = self.db.run_in_transaction(work, snapshot=True)
         self.report.add(report)
 
-    def _remove(self, tx: Transaction, monday_ids: Sequence[str]) -> EntityReport:
+    def remove_within(self, tx: Transaction, monday_ids: Sequence[str]) -> EntityReport:
+        """The same in a transaction that does more."""
         report = EntityReport(self.mapping.entity, self.state.board_id)
         links = self.state.find(tx, [(monday_id, "") for monday_id in monday_ids]).links
         stored = self.store.load(tx, [link.entity_id for link in links.values() if link.entity_id])

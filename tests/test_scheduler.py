@@ -62,7 +62,7 @@ def test_a_cron_expression_is_due_when_cron_would_be(text, due):
 @pytest.mark.parametrize(
     "text", ["", "* * * *", "* * * * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 8",
              "*/0 * * * *", "5-1 * * * *", "* * * * sat-mon", "* * * * 6-0", "a * * * *",
-     "* * * * mo", "0 0 30 2 *", "-1 * * * *", "1..2 * * * *"],
+             "* * * * mo", "0 0 30 2 *", "-1 * * * *", "1..2 * * * *"],
 )  # fmt: skip
 def test_what_is_no_cron_expression_is_refused_with_a_hint(text):
     with pytest.raises(SettingsError) as refused:

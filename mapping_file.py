@@ -12,6 +12,8 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import ScalarNode
+from ruamel.yaml.representer import RoundTripRepresenter
 
 from errors import MappingError, NotWritten
 from mapping_grammar import MAPPING, Key
@@ -83,9 +85,22 @@ def read_plain(path: Path) -> Any:
         raise MappingError(f"{path}: {exc}", hint="This is not a YAML file that can be read.") from exc
 
 
+class _Representer(RoundTripRepresenter):
+    """Writes texts so that they are read as they were."""
+
+    def text(self, text: str) -> ScalarNode:
+        """A text; U+0085 is a line break to YAML, unless it is written as an escape."""
+        style = '"' if "\x85" in text else None
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Representer.add_representer(str, _Representer.text)
+
+
 def tree_text(tree: CommentedMap) -> str:
     """A mapping file's text, with the comments that it came with."""
     yaml = YAML(typ="rt")
+    yaml.Representer = _Representer
     yaml.width = 120
     yaml.indent(mapping=2, sequence=4, offset=2)
     text = io.StringIO()

@@ -174,6 +174,14 @@ def test_names_and_tables_that_are_taken_are_refused(world: Deployment) -> None:
     assert world.columns() == ["id"]
 
 
+def test_titles_of_any_letters_are_read_back_from_the_mapping_as_they_are(world: Deployment) -> None:
+    titles = [f"No{odd}tes" for odd in "\x85\u2028\u2029\t\n\x7f\ufeff"]
+    world.board(*((f"c{number}", title, "text") for number, title in enumerate(titles)), c0="a", c6="z")
+    world.deploy()
+    assert [entry["title"] for entry in world.mapping()["fields"][4:]] == titles
+    assert [(one[titles[0]], one[titles[6]]) for one in world.rows()] == [("a", "z")] * 3
+
+
 STAGES = {
     "the table is made": "select to_regclass('planning')",
     "items are read": "select to_regclass('stg_planning')",

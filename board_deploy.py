@@ -8,8 +8,10 @@ follow, and at the end the registry says that the board is deployed.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import board_links
@@ -17,10 +19,11 @@ import board_registry
 import board_scripts
 import board_tables
 from board_discovery import RELATION, Proposal, propose, subitem_boards
-from board_names import LONGEST_TABLE, checked_entity, checked_table, snake_case
+from board_names import LONGEST_TABLE, checked_entity, checked_table, entity_of, shortened
 from board_staging import Staging
 from board_sync import PullOptions
 from board_types import TypeMap, load_types
+from db_connector import Transaction
 from errors import SettingsError
 from mapping import Mapping as EntityMapping
 from mapping_file import read_plain, write_text
@@ -28,11 +31,19 @@ from mapping_loader import load_mapping
 from models import Board
 from report import EntityReport, RunReport, plural
 from sync_monday_to_pg import Pull
-from sync_run import Parts, Run, RunOptions
+from sync_run import Parts, Run, RunOptions, board_of, mappings_of
 
 log = logging.getLogger("monday_sync")
 
 ITEMS_PER_PAGE = 500
+
+SAME_TABLE = "select to_regclass(%s) = to_regclass(%s)"
+OTHERS_ON = """
+select one.name
+from unnest(%s::text[], %s::text[]) as one (name, used)
+where to_regclass(one.used) = to_regclass(%s)
+order by one.name
+"""
 
 
 @dataclass(frozen=True)
@@ -45,6 +56,7 @@ class Wanted:
     schema: str = ""
     names: str = "exact"
     subitems: bool = False
+    match: str = ""
     batch_size: int = 1000
     max_workers: int = 1
     day: str = ""
@@ -86,16 +98,15 @@ def proposals(parts: Parts, wanted: Wanted, samples: bool = True) -> list[Propos
         raise SettingsError(
             f"Board {board.name} ({board.id}) has no subitems yet.", hint="Leave out --subitems, or make one on the board."
         )
-    child = replace(
-        wanted, board_id=below[0], name=f"{first.entity}_subitems", table=f"{first.table}_subitems"[:LONGEST_TABLE]
-    )
+    name, table = (shortened(f"{one}_subitems", one, LONGEST_TABLE) for one in (first.entity, first.table))
+    child = replace(wanted, board_id=below[0], name=name, table=table)
     return [first, _proposal(parts, parts.monday.board(below[0]), child, types, samples, parent=first)]
 
 
 def _proposal(
     parts: Parts, board: Board, wanted: Wanted, types: TypeMap, samples: bool, parent: Proposal | None = None
 ) -> Proposal:
-    name = checked_entity(wanted.name or snake_case(board.name)[:40].strip("_") or f"board_{board.id}")
+    name = checked_entity(wanted.name or entity_of(board.name, board.id))
     table = checked_table(wanted.table or name)
     made = propose(
         board, name, table, types, monday=parts.monday if samples else None, day=wanted.day, names=wanted.names,
@@ -140,7 +151,10 @@ def check(parts: Parts, proposal: Proposal) -> str:
     with parts.db.transaction(read_only=True) as tx:
         entry = next(iter(board_registry.known(tx, proposal.entity)), None)
         there = board_tables.exists(tx, proposal.table_name)
-    if entry is not None and (entry["board_id"], entry["table_name"]) != (proposal.board.id, proposal.table_name):
+        moved = entry is not None and not _same_table(tx, entry["table_name"], proposal.table_name)
+        kept = taken is not None and there and _same_table(tx, taken.table, proposal.table_name)
+        others = _others_on(tx, parts, proposal)
+    if entry is not None and (entry["board_id"] != proposal.board.id or moved):
         raise SettingsError(
             f"{proposal.entity} is board {entry['board_id']} in table {entry['table_name']}.", hint="Choose another --name."
         )
@@ -148,7 +162,17 @@ def check(parts: Parts, proposal: Proposal) -> str:
         raise SettingsError(
             f"There is an entity {proposal.entity} already: {taken.path}.", hint="Choose another --name."
         )
-    if taken is not None and there and entry is not None and entry["status"] == board_registry.DEPLOYED:
+    if others:
+        raise SettingsError(
+            f"{proposal.table_name} is the table of {', '.join(others)}.",
+            hint="A table belongs to one board. Choose another table, or take away the other mapping first.",
+        )
+    if not kept and _is_edited(path_of(parts, proposal.entity), proposal):
+        raise SettingsError(
+            f"{path_of(parts, proposal.entity)} is there already, and is not what this deploy would write.",
+            hint="Move it away to have a new one made, or choose another --name.",
+        )
+    if kept and entry is not None and entry["status"] == board_registry.DEPLOYED:
         return board_registry.DEPLOYED
     if there and entry is None and taken is None and proposal.makes_table:
         raise SettingsError(
@@ -156,6 +180,42 @@ def check(parts: Parts, proposal: Proposal) -> str:
             hint="Choose another --table, or map it as it is: --existing-table",
         )
     return ""
+
+
+def _same_table(tx: Transaction, one: str, other: str) -> bool:
+    """Whether two names are one table, or one name of a table that is not there."""
+    return one == other or bool(tx.value(SAME_TABLE, (one, other)))
+
+
+def _others_on(tx: Transaction, parts: Parts, proposal: Proposal) -> list[str]:
+    """The other entities whose table this is, by their mappings or by the registry."""
+    tables = {one["name"]: one["table_name"] for one in board_registry.known(tx)}
+    tables |= {name: one.table for name, one in parts.mappings.items() if board_of(parts.settings, one)}
+    tables.pop(proposal.entity, None)
+    return [row[0] for row in tx.rows(OTHERS_ON, (list(tables), list(tables.values()), proposal.table_name))]
+
+
+def _is_edited(path: Path, proposal: Proposal) -> bool:
+    """Whether there is a mapping file that says anything else than the one that would be written, but for its date."""
+    if not path.exists():
+        return False
+    tree = read_plain(path)
+    day = str(tree.get("deployed", "")) if isinstance(tree, dict) else ""
+    return path.read_text(encoding="utf-8") != replace(proposal, day=day).text()
+
+
+@contextmanager
+def alone(parts: Parts, made: Sequence[Proposal]) -> Iterator[None]:
+    """Wait until nobody else deploys under these names, and take note of what was deployed meanwhile."""
+    with ExitStack() as locks:
+        for name in sorted(one.entity for one in made):
+            locks.enter_context(parts.db.held_lock(f"deploy:{name}", on_wait=partial(_tell, name)))
+        parts.mappings.update(mappings_of(parts.settings))
+        yield
+
+
+def _tell(name: str) -> None:
+    log.info("Waiting: another process is deploying %s.", name)
 
 
 def deploy(parts: Parts, made: Sequence[Proposal], wanted: Wanted) -> tuple[list[Deployed], RunReport]:
@@ -189,7 +249,6 @@ def _prepare(parts: Parts, proposal: Proposal) -> EntityMapping:
         write_text(part, proposal.text())
     mapping = load_mapping(path if keep else part)
     with parts.db.transaction() as tx:
-        tx.lock(f"deploy:{proposal.entity}")
         board_registry.enter(tx, proposal, path, board_registry.LOADING)
         board_tables.run_all(tx, board_tables.create_statements(proposal))
     return mapping

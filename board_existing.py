@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 import board_deploy
 from board_discovery import ACCEPTED, HEADER, REJECTED, Proposal, ProposedColumn, entry_of, propose
-from board_names import checked_entity, field_name, snake_case
+from board_names import checked_entity, entity_of, field_name, snake_case, sql_name
+from board_tables import parts_of, place_of
 from board_types import TypeMap, load_types
 from column_types import clean_text
-from db_connector import Transaction
+from db_connector import Composable, Transaction, compose, identifier, table_name
 from errors import SettingsError
 from mapping import ITEM_NAME
 from mapping_file import tree_text
 from models import BoardColumn
-from row_table import column_types_of
+from row_table import LIMITED, column_types_of
 from sync_run import Parts
 
 log = logging.getLogger("monday_sync")
@@ -33,6 +34,24 @@ limit 1
 HAS_DEFAULT = """
 select a.atthasdef or a.attidentity <> '' from pg_attribute as a where a.attrelid = to_regclass(%s) and a.attname = %s
 """
+COLUMNS = """
+select a.attname, format_type(a.atttypid, a.atttypmod), a.attgenerated <> '' or a.attidentity = 'a'
+from pg_attribute as a
+where a.attrelid = to_regclass(%s) and a.attnum > 0 and not a.attisdropped
+order by a.attnum
+"""
+UNMET = """
+from {table} as t
+where {here} and not exists (select from sync_mapping as l where l.entity_type = %(entity)s and l.entity_id = t.{key}::text)
+"""
+KEYS = (
+    "select t.{key}::text" + UNMET + "and t.{key}::text ~ '^[1-9][0-9]{{3,17}}$'"
+    " order by length(t.{key}::text) desc, 1 desc limit 100"
+)
+"""Some that may be ids of items: these are long numbers."""
+TELLS_APART = "select count(*) = count(distinct nullif(lower(trim(t.{column}::text)), ''))" + UNMET
+MATCHED_AS = ("text", "citext", "smallint", "integer", "bigint")
+"""Types whose values are the same text as those of the board column."""
 NAME_COLUMNS = ("name", "title", "item_name", "item")
 
 
@@ -45,6 +64,7 @@ class OwnTable(Proposal):
     item_key: bool = False
     archived: str = ""
     name_column: str = ""
+    match: str = ""
 
     @property
     def makes_table(self) -> bool:
@@ -53,7 +73,7 @@ class OwnTable(Proposal):
 
     @property
     def table_name(self) -> str:
-        """The table as the person named it."""
+        """The table as PostgreSQL names it, with its schema when the person named that."""
         return self.own_name
 
     def tree(self) -> CommentedMap:
@@ -73,6 +93,8 @@ class OwnTable(Proposal):
         if self.name_column:
             tree["item_name"] = [field_name(self.name_column)]
             fields.insert(0, CommentedMap(column=ITEM_NAME, field=field_name(self.name_column)))
+        if self.match:
+            tree["match"] = field_name(self.match)
         tree["contract"] = "freeze"
         tree["fields"] = CommentedSeq(fields)
         tree.yaml_set_start_comment(HEADER.format(name=self.entity))
@@ -83,25 +105,105 @@ class OwnTable(Proposal):
         return tree_text(self.tree())
 
 
-def proposed(parts: Parts, wanted: board_deploy.Wanted, table: str) -> OwnTable:
+@dataclass(frozen=True)
+class OwnColumn:
+    """A column of the table: its type as PostgreSQL writes it, and whether PostgreSQL alone makes its values."""
+
+    sql_type: str
+    computed: bool
+
+
+def proposed(parts: Parts, wanted: board_deploy.Wanted, given: str) -> OwnTable:
     """A mapping of the board to a table as it is. Board columns that it has no column for are not fetched."""
+    given = _with_schema(wanted, given)
     board = parts.monday.board(wanted.board_id)
-    name = checked_entity(wanted.name or snake_case(board.name)[:40].strip("_"))
+    name = checked_entity(wanted.name or entity_of(board.name, board.id))
     with parts.db.transaction(read_only=True) as tx:
-        types = column_types_of(tx, [table])[table]
+        types = column_types_of(tx, [given])[given]
+        schema, plain = place_of(tx, given)
+        table = sql_name(schema if parts_of(given)[0] else "", plain)
         key, item_key = _key_of(tx, table, types)
+        own = {column: OwnColumn(*about) for column, *about in tx.rows(COLUMNS, (table,))}
     kinds = load_types(parts.settings.home)
     made = propose(board, name, table, kinds, monday=parts.monday, day=wanted.day)
-    free = {column: column for column in types if column != key}
-    title = next((one for known in NAME_COLUMNS for one in free if one.lower() == known), "")
-    archived = "archived_at" if types.get("archived_at", "").startswith("timestamp") else ""
+    free = {column: about for column, about in own.items() if column != key}
+    writable = [column for column, about in free.items() if not about.computed]
+    texts = [column for column in writable if kinds.suits("text", own[column].sql_type)]
+    title = next((one for known in NAME_COLUMNS for one in texts if one.lower() == known), "")
+    marks = "archived_at" in writable and types["archived_at"].startswith("timestamp")
+    archived = "archived_at" if marks else ""
     for taken in (title, archived):
         free.pop(taken, None)
-    columns = tuple(_fitted(one, free, types, kinds, wanted.day) for one in made.columns)
-    return OwnTable(
+    columns = tuple(_fitted(one, free, kinds, wanted.day) for one in made.columns)
+    found = OwnTable(
         name, board, table, columns, day=wanted.day, own_name=table, key=key, item_key=item_key, archived=archived,
         name_column=title,
     )  # fmt: skip
+    # A mapping that is there already says itself how rows and items are linked.
+    return found if name in parts.mappings else _linked(parts, found, own, wanted.match)
+
+
+def _with_schema(wanted: board_deploy.Wanted, table: str) -> str:
+    """The table as it was named, in the schema that was named. Raises SettingsError for options of a table to be made."""
+    makes = {"--table": wanted.table, "--subitems": wanted.subitems, "--names": wanted.names != "exact"}
+    if odd := [option for option, given in makes.items() if given]:
+        raise SettingsError(
+            f"{', '.join(odd)} and --existing-table do not go together.", hint="Leave one out: the table stays as it is."
+        )
+    if wanted.schema and parts_of(table)[0]:
+        raise SettingsError(f"{table} names its schema already.", hint="Leave out --schema.")
+    return f"{sql_name(wanted.schema)}.{table}" if wanted.schema else table
+
+
+# Which row is which item
+
+
+def _linked(parts: Parts, made: OwnTable, own: Mapping[str, OwnColumn], match: str) -> OwnTable:
+    """The proposal with what tells which of the rows that are there is which item, so that nothing is made twice."""
+    places = [made.name_column, *(one.column for one in made.fetched)]
+    fit = [one for one in places if one and LIMITED.sub("text", own[one].sql_type) in MATCHED_AS]
+    if match and match not in fit:
+        raise SettingsError(
+            f"--match {match}: rows and items cannot be linked by that column of {made.own_name}.",
+            hint=f"One of these can tell: {', '.join(fit) or 'none'}.",
+        )
+    with parts.db.transaction(read_only=True) as tx:
+        rows = tx.value(_about("select exists (select" + UNMET + ")", made), {"entity": made.entity})
+        keys = [row[0] for row in tx.rows(_about(KEYS, made), {"entity": made.entity})]
+        natural = [] if match else [one for one in _natural(made, fit) if _tells_apart(tx, made, one)]
+    if rows and not own[made.key].computed and _are_items(parts, made.board.id, keys):
+        return replace(made, item_key=True, match=match)
+    if rows and not match and not natural and made.board.items_count != 0:
+        raise SettingsError(
+            f"{made.own_name} has rows, and nothing tells which of them are items of the board. Nothing was made.",
+            hint=f"Name the column that tells, one of {', '.join(fit)}: --match {fit[0]}" if fit
+            else "It needs a column with the items' names or with a text of the board, and then: --match COLUMN",
+        )
+    return replace(made, match=match or next(iter(natural if rows else ()), ""))
+
+
+def _natural(made: OwnTable, fit: Sequence[str]) -> list[str]:
+    """The columns that usually tell: e-mail addresses, then the items' names."""
+    mails = [one.column for one in made.fetched if one.about.type == "email" and one.column in fit]
+    return [*mails, *(one for one in fit if one == made.name_column)]
+
+
+def _tells_apart(tx: Transaction, made: OwnTable, column: str) -> bool:
+    """Whether no two rows have the same value there, and none has nothing."""
+    return bool(tx.value(_about(TELLS_APART, made, column=column), {"entity": made.entity}))
+
+
+def _are_items(parts: Parts, board_id: str, keys: Sequence[str]) -> bool:
+    """Whether some of these keys are ids of items of the board."""
+    pages = parts.monday.items(keys, (), "") if keys else ()
+    return any(item.board_id in (None, board_id) for items in pages for item in items)
+
+
+def _about(statement: str, made: OwnTable, **names: str) -> Composable:
+    here = compose("t.{archived} is null", archived=identifier(made.archived)) if made.archived else compose("true")
+    names["key"] = made.key
+    columns = {name: identifier(column) for name, column in names.items()}
+    return compose(statement, table=table_name(made.own_name), here=here, **columns)
 
 
 def _key_of(tx: Transaction, table: str, types: Mapping[str, str]) -> tuple[str, bool]:
@@ -121,21 +223,23 @@ def _key_of(tx: Transaction, table: str, types: Mapping[str, str]) -> tuple[str,
     return key, not made_there and kind != "uuid"
 
 
-def _fitted(
-    one: ProposedColumn, free: dict[str, str], types: Mapping[str, str], kinds: TypeMap, day: str
-) -> ProposedColumn:
+def _fitted(one: ProposedColumn, free: dict[str, OwnColumn], kinds: TypeMap, day: str) -> ProposedColumn:
     """The table column of that name that can hold the values; without one, the board column is not fetched."""
     found = _column_for(one.about, free)
     if found is None:
         return one.decide(REJECTED, day)
-    if not kinds.suits(one.about.type, types[found]):
-        log.warning("%s: a column of type %s cannot hold %s; it is not fetched.", found, types[found], one.about.type)
+    sql_type = free[found].sql_type
+    if free[found].computed:
+        log.warning("%s: PostgreSQL itself makes the values of this column; it is not fetched.", found)
+        return one.decide(REJECTED, day)
+    if not kinds.suits(one.about.type, sql_type):
+        log.warning("%s: a column of type %s cannot hold %s; it is not fetched.", found, sql_type, one.about.type)
         return one.decide(REJECTED, day)
     del free[found]
-    return replace(one, column=found, sql_type=types[found], decision=ACCEPTED if one.hard else "", decided=day)
+    return replace(one, column=found, sql_type=sql_type, decision=ACCEPTED if one.hard else "", decided=day)
 
 
-def _column_for(about: BoardColumn, free: Mapping[str, str]) -> str | None:
+def _column_for(about: BoardColumn, free: Mapping[str, OwnColumn]) -> str | None:
     exact = [column for column in free if column in (about.title, about.id)]
     alike = [column for column in free if snake_case(column) in (snake_case(about.title), snake_case(about.id))]
     return next(iter([*exact, *alike]), None)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Set
 
 from column_types import clean_text
 from errors import SettingsError
+from mapping_loader import TYPES
 
 LONGEST = 63
 """Bytes that PostgreSQL keeps of a name."""
@@ -81,12 +82,12 @@ def written(title: str) -> str:
     return text if text.strip() else ""
 
 
-def shortened(name: str, source: str) -> str:
-    """The name, or as much of it as PostgreSQL keeps, ending in a mark made of what it stands for."""
-    if len(name.encode()) <= LONGEST:
+def shortened(name: str, source: str, longest: int = LONGEST) -> str:
+    """The name, or as much of it as has room in so many bytes, ending in a mark made of what it stands for."""
+    if len(name.encode()) <= longest:
         return name
     mark = "_" + hashlib.blake2b(source.encode(), digest_size=3).hexdigest()
-    return name.encode()[: LONGEST - len(mark)].decode(errors="ignore").rstrip() + mark
+    return name.encode()[: longest - len(mark)].decode(errors="ignore").rstrip() + mark
 
 
 def snake_case(title: str) -> str:
@@ -114,9 +115,20 @@ def _needs_no_quotes(name: str) -> bool:
 
 def checked_entity(name: str) -> str:
     """A name for the command line and for files."""
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name):
+    if not _can_be_entity(name):
         raise SettingsError(f"{name!r} is no name for an entity.", hint="Small letters, digits and _, 40 at most: planning")
     return name
+
+
+def entity_of(title: str, board_id: str) -> str:
+    """What a board is called on the command line when nobody says: its title, or its id when the title cannot be that."""
+    name = snake_case(title)[:40].strip("_")
+    return name if _can_be_entity(name) else f"board_{board_id}"
+
+
+def _can_be_entity(name: str) -> bool:
+    # The file of that name would be the one that says which column becomes which type.
+    return re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name) is not None and f"{name}.yaml" != TYPES
 
 
 def checked_table(name: str) -> str:

@@ -15,7 +15,7 @@ from mapping_file import read_plain
 from mapping_loader import TYPES
 from models import BoardColumn
 
-_NUMBERS = ("numeric", "integer", "bigint", "smallint", "double precision", "text")
+_NUMBERS = ("numeric", "integer", "bigint", "smallint", "text")
 _MOMENTS = ("date", "timestamptz", "text")
 INSTEAD_OF = {
     "text": ("text",), "numeric": _NUMBERS, "integer": _NUMBERS, "bigint": _NUMBERS, "boolean": ("boolean", "text"),
@@ -25,10 +25,14 @@ INSTEAD_OF = {
 """By the type that the shipped file has for a kind of board column: the types that keep its values so that they are equal
 to what the board shows when they are read again."""
 
-ALSO_CALLED = {"timestamp with time zone": "timestamptz", "time without time zone": "time"}
+ALSO_CALLED = {
+    "timestamp with time zone": "timestamptz", "time without time zone": "time", "character varying": "text",
+    "character varying[]": "text[]",
+}  # fmt: skip
 UNSUITABLE = frozenset({
-    "uuid", "interval", "time with time zone", "bytea", "money", "inet", "cidr", "macaddr", "macaddr8", "xml", "bit",
-    "bit varying", "point", "line", "lseg", "box", "path", "polygon", "circle", "tsvector", "tsquery", "oid",
+    "uuid", "interval", "time with time zone", "timestamp without time zone", "real", "double precision", "character",
+    "bpchar", '"char"', "name", "json", "bytea", "money", "inet", "cidr", "macaddr", "macaddr8", "xml", "bit", "bit varying",
+    "point", "line", "lseg", "box", "path", "polygon", "circle", "tsvector", "tsquery", "oid",
     *(f"{one}{kind}" for one in ("date", "ts", "tstz", "num", "int4", "int8") for kind in ("range", "multirange")),
 })  # fmt: skip
 """Types of PostgreSQL's own that keep the values of no board column as they are."""
@@ -66,12 +70,16 @@ class TypeMap:
         return self._usual(self.types, kind)
 
     def suits(self, kind: str, sql_type: str) -> bool:
-        """Whether a table column can hold a kind of board column. A type that is unknown here, somebody's own, may."""
-        plain = re.sub(r"\(.*?\)", "", sql_type)
+        """Whether a table column can hold a kind of board column. A type unknown here, somebody's own, may hold texts.
+
+        No setting of a board limits the decimals of its numbers, so a numeric with a scale would round some of them.
+        """
+        plain, usual = re.sub(r"\(.*?\)", "", sql_type), self._usual(self.shipped, kind)
         known = ALSO_CALLED.get(plain, plain)
         if known in INSTEAD_OF or known in _NUMBERS:
-            return known in INSTEAD_OF[self._usual(self.shipped, kind)]
-        return known not in UNSUITABLE
+            rounds = (usual, known) == ("numeric", "numeric") and sql_type != "numeric"
+            return known in INSTEAD_OF[usual] and not rounds
+        return usual == "text" and known not in UNSUITABLE and not known.endswith("[]")
 
     def _usual(self, types: Mapping[str, str], kind: str) -> str:
         return types.get(kind) or column_type(kind).pg_type

@@ -62,6 +62,8 @@ def register(cli: click.Group, example: type[click.Command]) -> None:
                   help="Table columns as on the board, or in snake_case.")  # fmt: skip
     @click.option("--subitems", is_flag=True, help="Its subitems too, as a table of their own.")
     @click.option("--existing-table", default="", metavar="TABLE", help="Map this table of yours instead of making one.")
+    @click.option("--match", default="", metavar="COLUMN",
+                  help="The column of --existing-table by which its rows and the items are linked.")  # fmt: skip
     @batch_option
     @workers_option
     @click.option("--dry-run", is_flag=True, help="Show what would be made, and make nothing.")
@@ -138,7 +140,7 @@ def show_discovered(board_id: str, names: str, as_json: bool) -> None:
     """The proposal, without a database."""
     from board_decisions import today
     from board_discovery import propose
-    from board_names import snake_case
+    from board_names import entity_of
     from board_types import load_types
     from monday_api import Monday
 
@@ -149,7 +151,7 @@ def show_discovered(board_id: str, names: str, as_json: bool) -> None:
         give_up_after=settings.give_up_after,
     ) as monday:  # fmt: skip
         board = monday.board(board_id)
-        name = snake_case(board.name)[:40].strip("_") or f"board_{board.id}"
+        name = entity_of(board.name, board.id)
         made = propose(board, name, name, load_types(settings.home), monday=monday, day=today(), names=names)
     show_proposals([made], as_json)
 
@@ -203,6 +205,8 @@ def deploy_board(
     settings = prepared(quiet)
     rejected = kinds_of(auto_reject)
     _checked_id(board_id)
+    if given["match"] and not existing_table:
+        raise SettingsError("--match is for rows that are there already.", hint="Name their table: --existing-table")
     settings.require_key()
     wanted = Wanted(board_id, day=today(), **given)
     progress = Progress(quiet or as_json)  # not begun yet: a bar would wipe out the questions
@@ -219,8 +223,12 @@ def deploy_board(
         made = [ask_about(one, yes) for one in made]
         if not confirm(made, yes):
             return click.echo(json.dumps({"deployed": []}) if as_json else "Nothing was made.")
-        with progress:
-            done, report = board_deploy.deploy(parts, made, wanted)
+        with board_deploy.alone(parts, made):
+            states = [board_deploy.check(parts, one) for one in made]
+            if all(states):
+                return _already(made[0], as_json)
+            with progress:
+                done, report = board_deploy.deploy(parts, made, wanted)
     _show_run(report, as_json, {"deployed": [_deployed_json(one) for one in done]})
     for one in () if as_json else done:
         for path in one.files:

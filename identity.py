@@ -1,7 +1,7 @@
 """Who is who: which row an item without a link is about, before a new one is made of it.
 
-In this order: the sync id that the tool wrote into an item it made, the row of the item's natural key, and the row that
-the mapping's match field names. What cannot be told is reported, never guessed.
+In this order: the sync id that the tool wrote into an item it made, the row that has the item's id for its key, the row of
+the item's natural key, and the row that the mapping's match field names. What cannot be told is reported, never guessed.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ class Identity:
         """The tasks that go on, with the rows they are about."""
         tasks = self._by_sync_id(tx, tasks, batch)
         tasks = self._leave_to_push(tx, tasks, batch)
+        if self.mapping.item_key:
+            self._by_item_id(tx, tasks)
         if self.mapping.key:
             tasks = self._by_key(tx, tasks, batch)
         elif self.mapping.match:
@@ -105,6 +107,15 @@ class Identity:
             else:
                 kept.append(task)
         return kept
+
+    # By the item's own id
+
+    def _by_item_id(self, tx: Transaction, tasks: list[Task]) -> None:
+        """Where items' ids are keys, a row that was there before its item was met is known by it."""
+        new = {task.item.id: task for task in tasks if task.link is None and task.stored is None}
+        there = self.store.load(tx, sorted(new)) if new else {}
+        for item_id in self.state.unlinked(tx, sorted(there)) if there else ():
+            new[item_id].stored = there[item_id]
 
     # By natural key
 

@@ -107,7 +107,7 @@ MAPPING: dict[str, Key] = {
     "key": Key("key", "The root row's natural key."),
     "skip_without_key": Key("text", "The log line for an item without it. Without this line such an item is an error."),
     "duplicate": Key("text", "The log line for a second item with the same key."),
-    "match": Key("name", "The field by which items and rows that both exist already are linked."),
+    "match": Key("field", "The field by which items and rows that both exist already are linked."),
     "owns": Key("texts", "Columns that other mappings leave alone on rows that an item of this one holds."),
     "record_settings": Key("flag", "sync_enabled, sync_direction and sync_status stand on the rows of the table."),
     "item_name": Key("texts", "The fields that name an item made from a row; the first that is filled."),

@@ -174,12 +174,71 @@ def test_names_and_tables_that_are_taken_are_refused(world: Deployment) -> None:
     assert world.columns() == ["id"]
 
 
+def test_a_board_called_like_the_file_of_types_leaves_that_file_alone(world: Deployment) -> None:
+    board = world.board(*PLAIN, name="Types")
+    types = world.mapping_path("types")
+    types.parent.mkdir()
+    types.write_text("types: {rating: smallint}\n")
+    world.cli("boards", "deploy", "--board-id", board, "--name", "types", "--yes", code=2)
+    world.cli("boards", "deploy", "--board-id", board, "--yes")
+    assert types.read_text() == "types: {rating: smallint}\n" and world.columns(f"board_{BOARD}")
+
+
+def test_a_mapping_that_somebody_edited_is_not_written_anew(world: Deployment) -> None:
+    board = world.board(*PLAIN)
+    world.deploy()
+    world.set("contract", "freeze  # it is ours")
+    before = world.mapping_path().read_bytes()
+    world.cli("boards", "remove", "planning")
+    deploy = ("boards", "deploy", "--board-id", board, "--name", "planning", "--yes")
+    assert str(world.mapping_path()) in world.cli(*deploy, "--table", "other", code=2).err
+    assert "Deployed planning" in world.cli(*deploy).err and world.mapping_path().read_bytes() == before
+    world.sql("drop table planning")
+    world.cli("boards", "remove", "planning")
+    assert "Move it away" in world.cli(*deploy, code=2).err
+    assert world.mapping_path().read_bytes() == before and world.json("boards", "list") == {"boards": []}
+    world.mapping_path().unlink()
+    world.deploy()
+    assert len(world.rows()) == 3
+
+
+def test_a_mapping_that_nobody_edited_does_not_hinder_a_new_table(world: Deployment) -> None:
+    world.board(*PLAIN)
+    world.deploy()
+    world.cli("boards", "remove", "planning")
+    world.sql("drop table planning")
+    world.deploy()
+    assert len(world.rows()) == 3
+
+
+def test_the_subitems_of_a_table_with_a_long_name_have_a_table_of_their_own(everything: Deployment) -> None:
+    everything.deploy("--subitems", "--table", "a" * 40, board=str(EVERYTHING))
+    tables = {one["name"]: one["table_name"] for one in everything.json("boards", "list")["boards"]}
+    assert tables["planning"] == "a" * 40 and len(tables["planning_subitems"]) == 40
+    assert everything.rows(tables["planning_subitems"])
+
+
 def test_titles_of_any_letters_are_read_back_from_the_mapping_as_they_are(world: Deployment) -> None:
     titles = [f"No{odd}tes" for odd in "\x85\u2028\u2029\t\n\x7f\ufeff"]
     world.board(*((f"c{number}", title, "text") for number, title in enumerate(titles)), c0="a", c6="z")
     world.deploy()
     assert [entry["title"] for entry in world.mapping()["fields"][4:]] == titles
     assert [(one[titles[0]], one[titles[6]]) for one in world.rows()] == [("a", "z")] * 3
+
+
+def test_a_second_deploy_waits_for_the_first_and_finds_it_done(world: Deployment) -> None:
+    world.board(*PLAIN, items=300)
+    arguments = ["boards", "deploy", "--board-id", str(BOARD), "--name", "planning", "--yes", "--quiet"]
+    started = [
+        subprocess.Popen([sys.executable, str(PROJECT / "main.py"), *arguments], stdout=subprocess.PIPE, text=True,
+                         env={**os.environ, **world.env})
+        for _ in range(2)
+    ]  # fmt: skip
+    told = [process.communicate(timeout=60)[0] for process in started]
+    assert [process.returncode for process in started] == [0, 0]
+    assert sum("deployed already" in one for one in told) == 1
+    assert len(world.rows()) == 300 and world.json("boards", "list")["boards"][0]["status"] == "deployed"
+    assert world.json("boards", "summary")["failed"] == []
 
 
 STAGES = {
@@ -252,7 +311,7 @@ def test_inside_kestra_log_lines_take_its_form(world: Deployment) -> None:
 def test_types_of_a_users_choice_hold_the_values_and_stay_quiet(everything: Deployment, place: int) -> None:
     shipped = load_types(everything.home).types
     chosen = {kind: INSTEAD_OF[name][place % len(INSTEAD_OF[name])] for kind, name in shipped.items()}
-    chosen["numbers"] = "text" if place < 0 else "double precision"  # its values have decimals
+    chosen["numbers"] = "text" if place < 0 else "numeric"  # its values have decimals
     (everything.home / "mappings").mkdir()
     YAML().dump({"types": chosen}, everything.home / "mappings" / "types.yaml")
     everything.deploy(board=str(EVERYTHING))

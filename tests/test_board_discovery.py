@@ -67,6 +67,7 @@ def test_a_user_overrides_the_type_of_a_kind_and_of_one_column(tmp_path: Path) -
 @pytest.mark.parametrize("text, named", [
     ("types: {rating: money}", "rating"), ("types: {rating: 'text; drop table users'}", "rating"),
     ("types: {people: text}", "people"), ("types: {board_relation: jsonb}", "board_relation"),
+    ("types: {numbers: double precision}", "numbers"),
     ("typos: {rating: text}", "nothing else"), ("- rating", "nothing else"), ("columns: {42: text}", "42"),
 ])  # fmt: skip
 def test_a_type_that_cannot_hold_the_values_is_refused_by_name(tmp_path: Path, text: str, named: str) -> None:

@@ -86,10 +86,16 @@ def test_a_column_that_cannot_hold_the_values_is_told_and_not_fetched(world: Dep
 @pytest.mark.parametrize("kind, sql_type, fits", [
     ("text", "uuid", False), ("text", "timestamptz", False), ("text", "text", True), ("date", "time", False),
     ("date", "timestamptz", True), ("date", "timestamp(3) with time zone", True), ("timeline", "daterange", False),
-    ("numbers", "numeric(12,2)", True), ("numbers", "interval", False), ("hour", "time", True), ("text", "inet", False),
+    ("numbers", "numeric(12,2)", False), ("numbers", "interval", False), ("hour", "time", True), ("text", "inet", False),
+    ("numbers", "numeric", True), ("rating", "numeric(5,0)", True), ("numbers", "double precision", False),
+    ("numbers", "real", False), ("numbers", "money", False), ("text", "varchar(50)", True), ("text", "char(50)", False),
+    ("text", "timestamp", False), ("date", "timestamp", False), ("timeline", "jsonb", True), ("timeline", "json", False),
+    ("dropdown", "varchar(20)[]", True), ("text", "integer[]", False), ("status", "mood", True), ("timeline", "mood", False),
+    ("dropdown", "mood", False), ("checkbox", "mood", False), ("text", "short", True), ("timeline", "short", False),
 ])  # fmt: skip
 def test_only_columns_that_can_hold_the_values_are_taken(world: Deployment, kind: str, sql_type: str, fits: bool) -> None:
     world.admin("columns/add", id="more1", title="More", type=kind)
+    world.sql("create type mood as enum ('good'); create domain short as text check (length(value) < 9)")
     world.sql(f"create table mine (id serial primary key, name text, more {sql_type})")
     world.cli(*DEPLOY)
     assert ("rejected" not in world.entry("more1")) is fits
@@ -130,3 +136,117 @@ def test_a_reload_reads_the_board_anew_and_keeps_the_table(world: Deployment) ->
     world.admin("items/change", item_id=world.ids()[1], values={"text1": "other"})
     assert world.json("boards", "reload", "planning")["entities"][0]["updated"] == 1
     assert sorted(world.column("notes", "mine")) == ["note", "note", "other"]
+
+
+@pytest.mark.parametrize("how", ["generated always as (1) stored", "generated always as identity"])
+def test_a_column_that_postgresql_itself_fills_is_told_and_not_fetched(world: Deployment, how: str) -> None:
+    world.sql(f"create table mine (id serial primary key, name text, notes text, budget int {how})")
+    assert "budget: PostgreSQL itself makes the values" in world.cli(*DEPLOY).err
+    assert world.entry("numbers1")["rejected"] and world.column("notes", "mine") == ["note"] * 3
+
+
+# Rows that are there already
+
+
+def fill(world: Deployment, names: str = "'Item ' || n", notes: str = "'note'") -> None:
+    world.sql(f"insert into mine (name, notes) select {names}, {notes} from generate_series(1, 3) as n")
+
+
+def test_rows_that_are_there_are_linked_by_the_items_names_and_nothing_is_doubled(world: Deployment) -> None:
+    world.sql("create table mine (id serial primary key, name text, notes text)")
+    fill(world)
+    world.cli(*DEPLOY)
+    assert [one["id"] for one in world.rows("mine")] == [1, 2, 3] and world.mapping()["match"] == "name"
+    world.set("direction", "bidirectional")
+    world.cli("setup", "--entity", "planning", "--yes")
+    assert world.pull()["created"] == 0 and len(world.ids()) == len(world.rows("mine")) == 3
+
+
+def test_rows_are_linked_by_an_address_before_they_are_by_a_name(world: Deployment) -> None:
+    world.admin("columns/add", id="mail1", title="E-mail", type="email")
+    for number, item in enumerate(world.ids(), 1):
+        world.admin("items/change", item_id=item, values={"mail1": {"email": f"p{number}@example.com", "text": ""}})
+    world.sql('create table mine (id serial primary key, name text, "E-mail" text)')
+    rows = "select 'Item ' || n, 'P' || n || '@example.com' from generate_series(1, 3) as n"
+    world.sql(f"insert into mine (name, {{mail}}) {rows}", mail="E-mail")
+    world.cli(*DEPLOY)
+    assert len(world.rows("mine")) == 3 and world.mapping()["match"] == "E-mail"
+
+
+def test_unequal_values_of_a_first_meeting_are_held(world: Deployment) -> None:
+    world.sql("create table mine (id serial primary key, name text, notes text)")
+    fill(world, notes="'of the table'")
+    world.cli(*DEPLOY, code=3)
+    assert world.column("notes", "mine") == ["of the table"] * 3
+    world.cli("monday-to-pg", "--entity", "planning", "--full", "--prefer", "monday")
+    assert world.column("notes", "mine") == ["note"] * 3
+
+
+def test_nothing_is_made_while_nothing_tells_which_row_is_which_item(world: Deployment) -> None:
+    world.sql("create table mine (id serial primary key, name text, notes text)")
+    fill(world, names="'twin'", notes="'note ' || n")
+    told = world.cli(*DEPLOY, code=2).err
+    assert "mine has rows" in told and "--match" in told
+    assert world.json("boards", "list") == {"boards": []} and not world.mapping_path().exists()
+    for number, item in enumerate(world.ids(), 1):
+        world.admin("items/change", item_id=item, values={"text1": f"Note {number}"})
+    assert "One of these can tell: name, notes" in world.cli(*DEPLOY, "--match", "id", code=2).err
+    world.cli(*DEPLOY, "--match", "notes", code=3)
+    assert len(world.rows("mine")) == 3 and world.mapping()["match"] == "notes"
+
+
+@pytest.mark.parametrize("key", [
+    "bigint primary key", "text primary key", "bigint generated by default as identity primary key",
+])  # fmt: skip
+def test_rows_whose_keys_are_the_ids_of_items_are_those_items(world: Deployment, key: str) -> None:
+    first, second, third = world.ids()
+    world.sql(f"create table mine (id {key}, name text, notes text)")
+    world.sql(f"insert into mine values ('{first}', 'Item 1', 'note'), ('{second}', 'Item 2', 'mine')")
+    world.cli(*DEPLOY, code=3)
+    assert [int(one["id"]) for one in world.rows("mine")] == [first, second, third]
+    assert world.column("notes", "mine") == ["note", "mine", "note"]
+    assert world.json("boards", "status", "planning")["items"] == 3
+    assert "match" not in world.mapping() and world.mapping()["item_key"] is True
+
+
+def test_the_table_of_an_earlier_deploy_is_mapped_without_doubling_it(world: Deployment) -> None:
+    world.deploy("--table", "mine", name="earlier")
+    world.cli("boards", "remove", "earlier")
+    world.mapping_path("earlier").unlink()
+    world.cli(*DEPLOY)
+    assert [one["Item ID"] for one in world.rows("mine")] == sorted(world.ids())
+
+
+def test_a_table_belongs_to_one_entity(world: Deployment) -> None:
+    other = world.board(*PLAIN, id=BOARD + 1, name="Other")
+    world.sql("create table mine (id serial primary key, name text, notes text)")
+    world.cli(*DEPLOY)
+    deploy = ("boards", "deploy", "--board-id", other, "--name", "other", "--yes", "--existing-table")
+    for table in ("mine", "public.mine", "Mine"):
+        done = world.cli(*deploy, table, code=2)
+        assert "is the table of planning" in done.err and "hint: " in done.err
+    assert "deployed already" in world.cli(*DEPLOY[:-1], "public.mine").out
+    assert len(world.rows("mine")) == 3 and len(world.json("boards", "list")["boards"]) == 1
+
+
+def test_the_table_has_the_name_that_postgresql_gives_it(world: Deployment) -> None:
+    world.sql("create table mine (id serial primary key, name text, notes text)")
+    world.cli(*DEPLOY[:-1], "MINE")
+    assert world.mapping()["table"] == "mine" and world.column("notes", "mine") == ["note"] * 3
+
+
+def test_a_schema_says_which_table_is_meant(world: Deployment) -> None:
+    world.sql("create schema sales; create table mine (id serial primary key, name text, notes text)")
+    world.sql("create table sales.mine (id serial primary key, name text, notes text)")
+    world.cli(*DEPLOY, "--schema", "sales")
+    assert world.mapping()["table"] == "sales.mine" and world.rows("mine") == []
+    assert world.column("notes", "sales.mine") == ["note"] * 3
+
+
+@pytest.mark.parametrize("odd", [
+    ("--table", "other"), ("--subitems",), ("--names", "plain"), ("--schema", "public", "--existing-table", "public.mine"),
+])  # fmt: skip
+def test_options_that_mean_nothing_for_a_table_of_ones_own_are_refused(world: Deployment, odd: tuple[str, ...]) -> None:
+    world.sql("create table mine (id serial primary key, name text, notes text)")
+    assert "hint: " in world.cli(*DEPLOY, *odd, code=2).err
+    assert world.json("boards", "list") == {"boards": []}

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from board_names import RESERVED, column_names, field_name, snake_case, sql_name
+from board_names import RESERVED, checked_entity, column_names, entity_of, field_name, shortened, snake_case, sql_name
+from errors import SettingsError
 from mapping_loader import column_of
 
 TITLES = [
@@ -85,3 +86,21 @@ def test_a_column_of_any_name_is_found_again_from_its_field(name: str) -> None:
 
 def test_snake_case_joins_words() -> None:
     assert snake_case("  Due  Date / (Final) ") == "due_date_final"
+
+
+@pytest.mark.parametrize("title, name", [
+    ("Planning", "planning"), ("2026 Plan", "board_7"), ("План", "board_7"), ("日本", "board_7"), ("Straße", "board_7"),
+    ("Types", "board_7"), ("", "board_7"), ("Q1: Plan", "q1_plan"),
+])  # fmt: skip
+def test_a_board_has_a_name_for_the_command_line_whatever_its_title(title: str, name: str) -> None:
+    assert entity_of(title, "7") == name == checked_entity(name)
+
+
+def test_no_entity_takes_the_file_that_says_which_column_becomes_which_type() -> None:
+    with pytest.raises(SettingsError):
+        checked_entity("types")
+
+
+def test_a_name_is_cut_by_bytes_to_what_has_room() -> None:
+    cut = shortened("é" * 30 + "_subitems", "é" * 30, 40)
+    assert len(cut.encode()) <= 40 and cut != shortened("é" * 31 + "_subitems", "é" * 31, 40)

@@ -150,7 +150,8 @@ def _with_schema(wanted: board_deploy.Wanted, table: str) -> str:
         raise SettingsError(
             f"{', '.join(odd)} and --existing-table do not go together.", hint="Leave one out: the table stays as it is."
         )
-    if wanted.schema and parts_of(table)[0]:
+    schema = parts_of(table)[0]
+    if schema and wanted.schema:
         raise SettingsError(f"{table} names its schema already.", hint="Leave out --schema.")
     return f"{sql_name(wanted.schema)}.{table}" if wanted.schema else table
 

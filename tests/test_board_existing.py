@@ -243,6 +243,11 @@ def test_a_schema_says_which_table_is_meant(world: Deployment) -> None:
     assert world.column("notes", "sales.mine") == ["note"] * 3
 
 
+@pytest.mark.parametrize("table", ["nowhere", "other.sales.mine", "My Table", '"'])
+def test_a_table_that_cannot_be_found_is_said_so(world: Deployment, table: str) -> None:
+    assert "hint: " in world.cli(*DEPLOY[:-1], table, code=2).err
+
+
 @pytest.mark.parametrize("odd", [
     ("--table", "other"), ("--subitems",), ("--names", "plain"), ("--schema", "public", "--existing-table", "public.mine"),
 ])  # fmt: skip

@@ -29,9 +29,11 @@ ALSO_CALLED = {
     "timestamp with time zone": "timestamptz", "time without time zone": "time", "character varying": "text",
     "character varying[]": "text[]",
 }  # fmt: skip
+ROUNDING = ("real", "double precision")
+"""What these make of a number is compared as what it is, and is no edit of the row."""
 UNSUITABLE = frozenset({
-    "uuid", "interval", "time with time zone", "timestamp without time zone", "real", "double precision", "character",
-    "bpchar", '"char"', "name", "json", "bytea", "money", "inet", "cidr", "macaddr", "macaddr8", "xml", "bit", "bit varying",
+    "uuid", "interval", "time with time zone", "timestamp without time zone", "character", "bpchar",
+    '"char"', "name", "json", "bytea", "money", "inet", "cidr", "macaddr", "macaddr8", "xml", "bit", "bit varying",
     "point", "line", "lseg", "box", "path", "polygon", "circle", "tsvector", "tsquery", "oid",
     *(f"{one}{kind}" for one in ("date", "ts", "tstz", "num", "int4", "int8") for kind in ("range", "multirange")),
 })  # fmt: skip
@@ -70,15 +72,13 @@ class TypeMap:
         return self._usual(self.types, kind)
 
     def suits(self, kind: str, sql_type: str) -> bool:
-        """Whether a table column can hold a kind of board column. A type unknown here, somebody's own, may hold texts.
-
-        No setting of a board limits the decimals of its numbers, so a numeric with a scale would round some of them.
-        """
+        """Whether a table column can hold a kind of board column. A type unknown here, somebody's own, may hold texts."""
         plain, usual = re.sub(r"\(.*?\)", "", sql_type), self._usual(self.shipped, kind)
         known = ALSO_CALLED.get(plain, plain)
         if known in INSTEAD_OF or known in _NUMBERS:
-            rounds = (usual, known) == ("numeric", "numeric") and sql_type != "numeric"
-            return known in INSTEAD_OF[usual] and not rounds
+            return known in INSTEAD_OF[usual]
+        if known in ROUNDING:
+            return usual == "numeric"
         return usual == "text" and known not in UNSUITABLE and not known.endswith("[]")
 
     def _usual(self, types: Mapping[str, str], kind: str) -> str:

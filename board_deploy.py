@@ -20,7 +20,7 @@ import board_scripts
 import board_tables
 from board_discovery import RELATION, Proposal, propose, subitem_boards
 from board_names import LONGEST_TABLE, checked_entity, checked_table, entity_of, shortened
-from board_staging import Staging
+from board_staging import Staging, check_names
 from board_sync import PullOptions
 from board_types import TypeMap, load_types
 from db_connector import Transaction
@@ -154,6 +154,8 @@ def check(parts: Parts, proposal: Proposal) -> str:
         moved = entry is not None and not _same_table(tx, entry["table_name"], proposal.table_name)
         kept = taken is not None and there and _same_table(tx, taken.table, proposal.table_name)
         others = _others_on(tx, parts, proposal)
+        if proposal.makes_table:
+            check_names(tx, proposal.entity, proposal.table_name)
     if entry is not None and (entry["board_id"] != proposal.board.id or moved):
         raise SettingsError(
             f"{proposal.entity} is board {entry['board_id']} in table {entry['table_name']}.", hint="Choose another --name."
@@ -251,6 +253,8 @@ def _prepare(parts: Parts, proposal: Proposal) -> EntityMapping:
     with parts.db.transaction() as tx:
         board_registry.enter(tx, proposal, path, board_registry.LOADING)
         board_tables.run_all(tx, board_tables.create_statements(proposal))
+        for name, kind in proposal.table_columns() if proposal.makes_table else ():
+            board_tables.add_column(tx, proposal.table_name, name, kind)  # the board's since a try that was killed
     return mapping
 
 

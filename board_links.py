@@ -5,6 +5,7 @@ Triggers fill a link table from the relation's column of ids, in the transaction
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from collections.abc import Mapping as Map
 from dataclasses import dataclass
@@ -154,10 +155,11 @@ class LinkTable(LinkNames):
 
     def _function(self, what: str, body: str) -> str:
         """Whoever may write the table need not be allowed to write the link table."""
+        tag = f"$monday_sync_{secrets.token_hex(4)}$"  # a column may be called anything, also like the end of the body
         return (
             f"create or replace function {self.function(what)}() returns trigger language plpgsql security definer"
-            " set search_path = pg_catalog, pg_temp as $monday_sync_links$\n"
-            f"begin\n    {body}\n    return null;\nend $monday_sync_links$"
+            f" set search_path = pg_catalog, pg_temp as {tag}\n"
+            f"begin\n    {body}\n    return null;\nend {tag}"
         )
 
     def _trigger(self, name: str, when: str, table: str, function: str) -> list[str]:

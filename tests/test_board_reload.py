@@ -287,6 +287,7 @@ def test_a_deploy_drops_no_table_that_is_not_ours(world: Deployment) -> None:
     deploy = ("boards", "deploy", "--board-id", str(BOARD), "--name", "planning", "--yes")
     assert "stg_planning is not the tool's" in world.cli(*deploy, code=2).err
     assert world.columns("stg_planning") == ["precious"]
+    assert not world.reached("select to_regclass('planning')")
     world.sql("drop table stg_planning")
     world.deploy()
     assert len(world.rows()) == 3

@@ -55,12 +55,16 @@ class Event:
 
 
 def event_from(raw: Any) -> Event | None:
-    """The event in a delivery's JSON; None when there is none in it."""
+    """The event in a delivery's JSON; None when there is none in it, or one that cannot be told from others."""
     event = raw.get("event") if isinstance(raw, dict) else None
     if not isinstance(event, dict):
         return None
+    try:
+        trigger_id = _trigger_id(event)
+    except orjson.JSONEncodeError:  # what can be read a thousand levels deep is written down to 254
+        return None
     kept = {name: _plain(value) for name, value in event.items() if name in KEPT}
-    return Event(_trigger_id(event), _text(event.get("type")) or "unknown", _hints(event), kept)
+    return Event(trigger_id, _text(event.get("type")) or "unknown", _hints(event), kept)
 
 
 def _hints(event: Mapping[str, Any]) -> tuple[Hint, ...]:
@@ -117,4 +121,6 @@ def _plain(value: Any) -> Any:
     """What can be kept of a member that should be a number, a short text or null."""
     if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, (list, dict)):
+        return None
     return value if isinstance(value, int) and abs(value) < TOO_LARGE else _text(str(value))

@@ -57,6 +57,25 @@ def test_what_is_no_event_is_none(raw):
     assert event_from(raw) is None
 
 
+def deep(levels: int) -> list[object]:
+    """A list in a list in a list."""
+    found: list[object] = []
+    for _ in range(levels - 1):
+        found = [found]
+    return found
+
+
+def test_an_event_that_is_too_deep_to_be_told_from_others_is_none():
+    assert event_from({"event": {"boardId": 7, "x": deep(500)}}) is None
+
+
+def test_of_a_member_that_should_be_plain_and_is_not_nothing_is_kept():
+    for given in (deep(1000), {"id": deep(1000)}):
+        found = event_from({"event": {"boardId": 7, "triggerUuid": "d", "userId": given}})
+        assert found is not None and found.hints == (Hint("7", None),)
+        assert found.body == {"boardId": 7, "triggerUuid": "d", "userId": None}
+
+
 def test_a_repeated_delivery_has_the_same_trigger_and_another_item_of_the_trigger_has_not():
     first = {"boardId": 7, "pulseId": 8, "triggerUuid": "abc", "subscriptionId": 5, "isRetry": False}
     same, other = {**first, "isRetry": True}, {**first, "pulseId": 9}

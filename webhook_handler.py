@@ -96,11 +96,10 @@ class Receiver:
         event = event_from(raw)
         if event is None:
             return self._counted("malformed", 400, {"error": "this is no event"})
-        if not event.on(boards):
-            if authorization is None and event.hints:
-                return self._refused()  # the token is another board's
-            if authorization is None:
-                event = replace(event, hints=tuple(Hint(board, None) for board in boards))
+        if authorization is None and event.hints and not event.on(boards):
+            return self._refused()  # the token is another board's
+        if not event.hints and (board := self.gate.board_of(token or "")):
+            event = replace(event, hints=(Hint(board, None),))
         return self._keep(event, self._hints(event))
 
     def _hints(self, event: Event) -> tuple[Hint, ...]:

@@ -157,6 +157,18 @@ def test_an_unknown_event_about_a_board_sweeps_the_board(live):
     assert here.differences() == []
 
 
+@pytest.mark.parametrize("signed", [True, False])
+def test_an_event_that_names_no_board_sweeps_the_board_whose_address_it_came_to(live, signed):
+    here = live.world
+    here.sandbox.admin("webhooks/disorder", lose_percent=100)
+    made = here.sandbox.admin("items/create", board_id=CONTACTS, name="Ann Lee")
+    headers = {"Authorization": live.gate.sign(time.time(), "")} if signed else {}
+    body = {"event": {"type": "new_kind", "itemId": 77, "triggerUuid": "n"}}
+    answer = live.post(body, f"/webhook/{live.gate.token(CONTACTS)}", **headers)
+    assert (answer.status_code, answer.json()) == (200, {"ok": True, "new": True})
+    until(lambda: str(made["id"]) in here.pairs(), what="the sweep")
+
+
 def test_events_of_other_boards_are_acknowledged_and_forgotten(live):
     signed = {"Authorization": live.gate.sign(time.time(), "")}
     answer = live.post({"event": {"boardId": 4711, "pulseId": 1, "type": "create_pulse"}}, **signed)

@@ -258,18 +258,20 @@ class Door:
     def __init__(
         self, app: Any, host: str, port: int, threads: int = THREADS, patience_s: float = WHOLE_REQUEST_S
     ) -> None:
+        # A host name may stand for several addresses, each with a server of its own in one map.
+        self._sockets: dict[int, Any] = {}
         try:
             self._server = create_server(
-                app, host=host, port=port, threads=threads, connection_limit=CONNECTIONS,
+                app, map=self._sockets, host=host, port=port, threads=threads, connection_limit=CONNECTIONS,
                 channel_timeout=IDLE_CONNECTION_S, cleanup_interval=2, max_request_body_size=LARGEST_BODY,
                 max_request_header_size=32 * 1024, ident="", backlog=1024,
             )  # fmt: skip
-        except OSError as exc:
+        except (OSError, ValueError) as exc:  # a ValueError when the host has no address
+            wasyncore.close_all(self._sockets, ignore_all=True)
+            why = getattr(exc, "strerror", None) or str(exc).rstrip(".")
             raise SettingsError(
-                f"{host}:{port} cannot be listened at ({exc.strerror}).", hint="Choose another with --port."
+                f"{host}:{port} cannot be listened at ({why}).", hint="Choose another with --host or --port."
             ) from exc
-        # A host name may stand for several addresses, each with a server of its own in one map.
-        self._sockets: dict[int, Any] = getattr(self._server, "map", None) or self._server._map
         self._listening = [one for one in self._sockets.values() if hasattr(one, "channel_class")]
         for one in self._listening:
             one.channel_class = type("Impatient", (Impatient,), {"patience_s": patience_s})

@@ -223,6 +223,13 @@ def test_a_request_that_drips_is_dropped():
     door.close()
 
 
+@pytest.mark.parametrize("host", ["no.such.invalid", "300.1.1.1", "192.0.2.1"])
+def test_an_address_that_is_not_this_machines_cannot_be_listened_at(host):
+    with pytest.raises(SettingsError, match=f"^{host}:8080 cannot be listened at \\([^()]*[^.]\\)\\.$") as refused:
+        Door(lambda environ, start: [], host, 8080)
+    assert "--host" in refused.value.hint
+
+
 @pytest.mark.parametrize(
     "noise", [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"GET / HTTP/9.9\r\n\r\n", b"\r\n" * 50,
               b"POST /webhook HTTP/1.1\r\nContent-Length: -5\r\n\r\n",

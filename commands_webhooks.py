@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -86,18 +87,19 @@ def act(
     from daemon import choose_kept
     from entity_worker import Habits
     from errors import EXIT_FAILED, EXIT_IN_STEP, EXIT_LEFTOVERS
-    from sync_run import open_parts
-    from webhook_subscriptions import subscribable, subscriptions
+    from sync_run import GRAVEST_FIRST, open_parts
+    from webhook_subscriptions import on_each, subscribable, subscriptions
 
     settings = prepared()
     chosen = subscribable(choose_kept(settings, tuple(entities), Habits(pushes=False)))
     with open_parts(settings) as parts:
         kept = subscriptions(settings, parts, [board for _, board in chosen])
-        steps = [step for mapping, board in chosen for step in getattr(kept, what)(mapping, board, **how)]
+        steps, problems = on_each(chosen, partial(getattr(kept, what), **how))
     show(steps, as_json, words)
-    missing = missing_is_leftover and any(step.action == "create" for step in steps)
-    failed = any(step.problem for step in steps)
-    sys.exit(EXIT_FAILED if failed else EXIT_LEFTOVERS if missing else EXIT_IN_STEP)
+    codes = {exc.exit_code for exc in problems}
+    codes |= {EXIT_FAILED for step in steps if step.problem and step.action != "none"}
+    codes |= {EXIT_LEFTOVERS for step in steps if missing_is_leftover and step.action == "create"}
+    sys.exit(next((code for code in GRAVEST_FIRST if code in codes), EXIT_IN_STEP))
 
 
 def show(steps: Sequence[Step], as_json: bool, words: dict[str, str]) -> None:

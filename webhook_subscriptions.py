@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from config import Settings
 from db_connector import Database
-from errors import MondayError, RecordRefused, SettingsError
+from errors import DailyLimitReached, MondayError, MondayUnavailable, RecordRefused, SettingsError
 from mapping import Mapping
 from memory import Memory
 from monday_api import Monday
@@ -36,6 +36,8 @@ OF_SUBITEMS = (
 """What the board above tells of subitems; monday.com refuses webhooks of their own board."""
 NOT_SHARED = "Share the board with the owner of the token, as somebody who may edit it."
 IN_THE_WAY = "If nobody needs the webhook that is there: python main.py webhooks register --take-over"
+NO_USE = (MondayUnavailable, DailyLimitReached)
+"""After one of these no other board could do better."""
 HINT = "Is `python main.py webhook` running, and does the address lead to it? Try: python main.py webhooks test"
 
 
@@ -59,7 +61,7 @@ class Step:
     board_id: str
     event: str
     action: str
-    """`keep`, `create`, `delete`, or for a webhook of somebody else `foreign`."""
+    """`keep`, `create`, `delete`, for a webhook of somebody else `foreign`, or for a board that was refused `none`."""
     id: str | None = None
     problem: str | None = None
 
@@ -191,6 +193,23 @@ class Subscriptions:
         if step.event in ours and ours[step.event].id in (None, step.id):
             del ours[step.event]
             self._remember(step.board_id, ours)
+
+
+def on_each(chosen: Chosen, work: Callable[[Mapping, str], list[Step]]) -> tuple[list[Step], list[MondayError]]:
+    """Do one thing on every board. One that is refused is a step by itself, and the others go on."""
+    steps: list[Step] = []
+    problems: list[MondayError] = []
+    for mapping, board_id in chosen:
+        refused = Step(mapping.entity, board_id, "", "none")
+        if problems and isinstance(problems[-1], NO_USE):
+            steps.append(replace(refused, problem="not done"))
+            continue
+        try:
+            steps += work(mapping, board_id)
+        except MondayError as exc:
+            problems.append(exc)
+            steps.append(replace(refused, problem=f"{exc.message} {exc.hint}".strip()))
+    return steps, problems
 
 
 def subscriptions(settings: Settings, parts: Parts, boards: Sequence[str]) -> Subscriptions:

@@ -15,7 +15,17 @@ import requests
 
 from db_connector import Database
 from monday_api import Monday
-from tests.live import BOARDS, CONTACTS, MAPPINGS, SECRET, World, living, world
+from tests.live import (
+    BOARDS,
+    CONTACTS,
+    MAPPINGS,
+    SECOND_PROFILE,
+    SECRET,
+    World,
+    living,
+    subscribe_to,
+    world,
+)
 from webhook_auth import Gate, token_of
 from webhook_probe import Probe
 from webhook_subscriptions import NEEDED, Step, Subscriptions
@@ -190,6 +200,36 @@ def test_the_commands_show_what_there_is_and_what_they_did(run_cli, here, addres
     assert listed.code == 0 and {step["action"] for step in json.loads(listed.out)["webhooks"]} == {"keep"}
     assert run(run_cli, here, address, "repair").code == 0
     assert SECRET not in done.out + done.err and token_of(SECRET, CONTACTS) not in done.out + done.err
+
+
+@pytest.mark.parametrize("command", ["register", "repair", "list", "delete"])
+def test_a_board_that_is_refused_keeps_no_other_from_its_webhooks(run_cli, here, address, command):
+    subscribe_to(here, address, frozenset(BOARDS.values()))
+    if command != "delete":
+        for hook in here.sandbox.admin("webhooks"):
+            here.sandbox.admin("webhooks/remove", id=hook["id"])
+    here.sandbox.admin(
+        "faults/add", kind="error", match={"field": "webhooks"}, count=1, code="USER_UNAUTHORIZED",
+        message="User unauthorized to perform action", status=403,
+    )  # fmt: skip
+    entities = [word for name in SECOND_PROFILE for word in ("--entity", name)]
+    done = run_cli("webhooks", command, "--json", *entities, env={**here.environment, "WEBHOOK_BASE_URL": address})
+    steps = json.loads(done.out)["webhooks"]
+    (refused,) = [step for step in steps if step["problem"]]
+    assert done.code == 2 and (refused["action"], refused["event"]) == ("none", "")
+    assert refused["board_id"] in BOARDS.values() and "unauthorized" in refused["problem"]
+    others = [step for step in steps if step["board_id"] != refused["board_id"]]
+    assert [step["action"] for step in others] == ["delete" if command == "delete" else "create"] * len(NEEDED)
+    assert len(here.sandbox.admin("webhooks")) == (0 if command == "list" else len(NEEDED))
+
+
+def test_when_monday_is_away_the_boards_are_not_tried_one_after_another(run_cli, here, address):
+    here.sandbox.admin("faults/add", kind="html_503", count=1000)
+    entities = [word for name in SECOND_PROFILE for word in ("--entity", name)]
+    env = {**here.environment, "WEBHOOK_BASE_URL": address, "MONDAY_GIVE_UP_AFTER": "1"}
+    done = run_cli("webhooks", "register", "--json", *entities, env=env)
+    problems = [step["problem"] for step in json.loads(done.out)["webhooks"]]
+    assert done.code == 1 and len(problems) == 2 and problems[1] == "not done"
 
 
 def test_an_address_that_answers_no_challenge_is_said(run_cli, here):

@@ -75,19 +75,18 @@ class Probe:
         return send(url, orjson.dumps(body), {"Content-Type": "application/json", **headers}, NO_WAY)
 
     def _reach(self) -> str:
-        answer = send(f"{self.base_url}/livez", None, {}, f"Is `python main.py webhook` running? {NO_WAY}")
-        if answer.status not in (200, 503) or "status" not in answer.text:
-            raise Stuck(
-                f"/livez answered {answer.status}, and not as this tool does",
-                "Something else listens there, or the proxy leads elsewhere.",
-            )
+        """Any answer will do: a proxy need not let a GET through, nor anything but /webhook."""
+        send(f"{self.base_url}/webhook", None, {}, f"Is `python main.py webhook` running? {NO_WAY}")
         return ""
 
     def _challenge(self) -> str:
         text = uuid.uuid4().hex
         answer = self._post(self.url, {"challenge": text})
         if answer.status != 200 or text not in answer.text:
-            raise Stuck(f"the answer was {answer.status}", "A proxy may be asking for a login or changing the body.")
+            raise Stuck(
+                f"the answer was {answer.status}",
+                "A proxy may be asking for a login, changing the body or leading elsewhere; or something else is there.",
+            )
         return ""
 
     def _refuse(self) -> str:

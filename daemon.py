@@ -26,7 +26,7 @@ from mapping import Mapping as EntityMapping
 from mapping_loader import choose
 from metrics import Metrics
 from sync_engine import TO_MONDAY, TO_POSTGRES
-from sync_run import Chosen, Parts, Run, RunOptions, board_of, check_schema, mappings_of
+from sync_run import Chosen, Parts, Run, RunOptions, board_of, check_schema, mappings_of, why_not
 from timing import backoff
 from watcher import outbox_depth
 
@@ -186,16 +186,20 @@ class Daemon:
 
     # Runs that somebody asks for
 
-    def start_run(self, entity: str, direction: str | None = None) -> tuple[str, bool]:
+    def worker_of(self, entity: str) -> EntityWorker | None:
+        """The worker of an entity; None when this daemon does not keep it in step."""
+        return next((one for one in self.workers.values() if one.mapping.entity == entity), None)
+
+    def start_run(self, worker: EntityWorker, direction: str) -> tuple[str, bool]:
         """Run one entity in the background: the run's id, and whether it was started now or is still going on."""
-        worker = next((one for one in self.workers.values() if one.mapping.entity == entity), None)
-        if worker is None:
-            raise SettingsError(f"{entity} is not kept in step by this daemon.")
+        entity = worker.mapping.entity
+        if problem := why_not(worker.mapping, worker.board_id, direction):
+            raise problem
         with self._starting:
             going = self._runs.get(entity)
             if going is not None and going.is_alive():
                 return going.run_id, False
-            self._runs[entity] = asked = AskedRun(self, worker, direction or worker.direction)
+            self._runs[entity] = asked = AskedRun(self, worker, direction)
             asked.start()
             until = time.monotonic() + 10.0
             while not asked.run_id and asked.is_alive() and time.monotonic() < until:

@@ -358,7 +358,7 @@ def choose_boards(settings: Settings, mappings: dict[str, Mapping], direction: s
     chosen = []
     for mapping in choose(mappings, entities):
         board_id = board_of(settings, mapping)
-        problem = _why_not(mapping, board_id, direction)
+        problem = why_not(mapping, board_id, direction)
         if problem is None and board_id:
             chosen.append((mapping, board_id))
         elif problem and entities:
@@ -370,7 +370,8 @@ def choose_boards(settings: Settings, mappings: dict[str, Mapping], direction: s
     return chosen
 
 
-def _why_not(mapping: Mapping, board_id: str | None, direction: str) -> SettingsError | None:
+def why_not(mapping: Mapping, board_id: str | None, direction: str) -> SettingsError | None:
+    """What speaks against running a mapping that way."""
     if board_id is None:
         return SettingsError(
             f"{mapping.entity} has no board: {mapping.board_setting} is not set.",

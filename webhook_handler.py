@@ -176,10 +176,13 @@ def make_app(daemon: Daemon, gate: Gate, inbox: Writes) -> Flask:
         direction = request.args.get("direction")
         if direction is not None and direction not in DIRECTIONS:
             return shown(400, {"error": f"direction is one of {', '.join(DIRECTIONS)}"})
+        worker = daemon.worker_of(entity)
+        if worker is None:
+            return shown(404, {"error": f"{entity} is not kept in step by this daemon."})
         try:
-            run_id, started = daemon.start_run(entity, direction)
+            run_id, started = daemon.start_run(worker, direction or worker.direction)
         except SettingsError as exc:
-            return shown(404, {"error": exc.message})
+            return shown(400, {"error": exc.message})
         except SyncError as exc:
             return shown(503, {"error": exc.message})
         return shown(202 if started else 409, {"run_id": run_id, "started": started})

@@ -178,6 +178,16 @@ def test_a_run_is_started_over_http_by_who_has_the_secret(live):
     assert unknown.status_code == 404
 
 
+def test_a_run_against_the_direction_of_its_mapping_is_refused_and_not_begun(here):
+    flows(here, "monday_to_pg")
+    with living(here, subscribe=False) as live:
+        bearer = {"Authorization": f"Bearer {SECRET}"}
+        answer = requests.post(f"{live.base}/sync/contacts?direction=pg_to_monday", headers=bearer, timeout=5)
+        assert answer.status_code == 400
+        assert answer.json() == {"error": "contacts does not flow pg_to_monday: its mapping says monday_to_pg."}
+        assert here.value("select count(*) from sync_runs where kind = 'http'") == 0
+
+
 def test_a_thread_that_died_shows_in_livez(here):
     with open_daemon(here.settings, SECOND_PROFILE, QUICK) as daemon:
         door = serve(daemon, "127.0.0.1", 0, SECRET)

@@ -10,6 +10,19 @@
 -- Two programs that make the tables at once would trip over each other; the lock goes with the transaction.
 select pg_advisory_xact_lock(hashtextextended('monday-sync:schema', 0));
 
+-- To alter a table, or to make an index, waits for all who write to it and keeps new writers waiting, also with `if not
+-- exists`. So each function here looks first, and where nothing is missing nobody waits.
+create or replace function pg_temp.column(target text, declaration text) returns void
+language plpgsql as $$
+begin
+    if not exists (
+        select from pg_attribute
+        where attrelid = target::regclass and attname = split_part(declaration, ' ', 1) and not attisdropped
+    ) then
+        execute format('alter table %I add column %s', target, declaration);
+    end if;
+end $$;
+
 -- Each table is declared with its key alone, and its columns are added one by one: that is the same on a database that
 -- has the table, half of it, or nothing.
 create or replace function pg_temp.columns(target text, variadic declarations text[]) returns void
@@ -22,7 +35,7 @@ begin
         'created_at timestamptz not null default now()',
         'updated_at timestamptz not null default now()'
     ] loop
-        execute format('alter table %I add column if not exists %s', target, declaration);
+        perform pg_temp.column(target, declaration);
     end loop;
 end $$;
 
@@ -36,6 +49,53 @@ begin
     ) then
         execute format('alter table %I alter column %I type text using %I::text', target, name, name);
     end if;
+end $$;
+
+create or replace function pg_temp.nullable(target text, name text) returns void
+language plpgsql as $$
+begin
+    if exists (
+        select from pg_attribute
+        where attrelid = target::regclass and attname = name and attnotnull and not attisdropped
+    ) then
+        execute format('alter table %I alter column %I drop not null', target, name);
+    end if;
+end $$;
+
+create or replace function pg_temp.has_index(target text, name text) returns boolean
+language sql as $$
+    select exists (
+        select from pg_class as i join pg_class as t on t.relnamespace = i.relnamespace
+        where i.relname = name and t.oid = target::regclass)
+$$;
+
+-- `place` is the table and what of it is indexed.
+create or replace function pg_temp.index(name text, place text, kind text default '') returns void
+language plpgsql as $$
+begin
+    if not pg_temp.has_index(split_part(place, ' ', 1), name) then
+        execute format('create %s index %I on %s', kind, name, place);
+    end if;
+end $$;
+
+-- Where rows are alike already, the index is a plain one, until a later run finds that somebody has removed them.
+-- Returned is whether it is unique.
+create or replace function pg_temp.unique_index(stem text, target text, what text) returns boolean
+language plpgsql as $$
+declare
+    alike boolean := false;
+begin
+    if not pg_temp.has_index(target, stem || '_key') then
+        execute format(
+            'select exists (select from %I where (%s) is not null group by %s having count(*) > 1)', target, what, what
+        ) into alike;
+    end if;
+    if alike then
+        perform pg_temp.index(stem || '_idx', format('%I (%s)', target, what));
+    else
+        perform pg_temp.index(stem || '_key', format('%I (%s)', target, what), 'unique');
+    end if;
+    return not alike;
 end $$;
 
 -- A notice for each thing that is there already would drown the ones that matter.
@@ -188,50 +248,53 @@ select pg_temp.columns('contacts',
 -- Earlier states kept the items' ids as numbers.
 select pg_temp.as_text(name, 'monday_id') from unnest(array['users', 'projects', 'organizations', 'contacts']) as t (name);
 
-create or replace view teams as
-    select id, name, region, goals, created_at, updated_at from sales_teams;
+do $$
+begin
+    if not exists (
+        select from pg_attribute where attrelid = to_regclass('teams') and attnum > 0 and not attisdropped
+        having array_agg(attname::text order by attnum) = '{id,name,region,goals,created_at,updated_at}'
+    ) then
+        create or replace view teams as
+            select id, name, region, goals, created_at, updated_at from sales_teams;
+    end if;
+end $$;
 
 -- One row for an e-mail address, however it is written. A database that already holds two such rows keeps them, and gets
 -- a plain index: the tool then uses the older of the two.
-do $$
-begin
-    create unique index if not exists users_email_key on users (lower(email));
-exception when unique_violation then
-    create index if not exists users_email_idx on users (lower(email));
-end $$;
+select pg_temp.unique_index('users_email', 'users', 'lower(email)');
 
 -- How rows that several items share are found. Texts are stored as written, so their outer blanks are left out here.
-create index if not exists sales_teams_key_idx on sales_teams (lower(btrim(name, E' \t\n\r\f\x0b')));
-create index if not exists customers_email_idx on customers (lower(email));
-create index if not exists customers_key_idx on customers (lower(btrim(name, E' \t\n\r\f\x0b')), phone);
-create index if not exists properties_customer_idx on properties (customer_id);
-create index if not exists pa_law_key_idx on pa_law (lower(btrim(name, E' \t\n\r\f\x0b')));
-create index if not exists insurances_key_idx on insurances (lower(btrim(company_name, E' \t\n\r\f\x0b')));
-create index if not exists policies_number_idx on policies (policy_number);
-create index if not exists insurance_claims_number_idx on insurance_claims (claim_number);
-create index if not exists storms_date_idx on storms (date);
+select pg_temp.index('sales_teams_key_idx', $$sales_teams (lower(btrim(name, E' \t\n\r\f\x0b')))$$);
+select pg_temp.index('customers_email_idx', 'customers (lower(email))');
+select pg_temp.index('customers_key_idx', $$customers (lower(btrim(name, E' \t\n\r\f\x0b')), phone)$$);
+select pg_temp.index('properties_customer_idx', 'properties (customer_id)');
+select pg_temp.index('pa_law_key_idx', $$pa_law (lower(btrim(name, E' \t\n\r\f\x0b')))$$);
+select pg_temp.index('insurances_key_idx', $$insurances (lower(btrim(company_name, E' \t\n\r\f\x0b')))$$);
+select pg_temp.index('policies_number_idx', 'policies (policy_number)');
+select pg_temp.index('insurance_claims_number_idx', 'insurance_claims (claim_number)');
+select pg_temp.index('storms_date_idx', 'storms (date)');
 
 -- Who uses a shared row.
-create index if not exists users_team_idx on users (team_id);
-create index if not exists policies_customer_idx on policies (customer_id);
-create index if not exists policies_insurance_idx on policies (insurance_id);
-create index if not exists insurance_claims_policy_idx on insurance_claims (policy_id);
-create index if not exists projects_customer_idx on projects (customer_id);
-create index if not exists projects_property_idx on projects (property_id);
-create index if not exists projects_team_idx on projects (team_id);
-create index if not exists projects_policy_idx on projects (policy_id);
-create index if not exists projects_claim_idx on projects (claim_id);
-create index if not exists projects_storm_idx on projects (storm_id);
-create index if not exists projects_pa_law_idx on projects (pa_law_id);
-create index if not exists projects_partner_idx on projects (partner_id);
-create index if not exists projects_project_manager_idx on projects (project_manager_id);
-create index if not exists projects_estimator_idx on projects (estimator_id);
-create index if not exists projects_superintendent_idx on projects (superintendent_id);
-create index if not exists projects_sales_rep_idx on projects (sales_rep_id);
-create index if not exists notes_project_idx on notes (project_id);
-create index if not exists notes_customer_idx on notes (customer_id);
-create index if not exists notes_property_idx on notes (property_id);
-create index if not exists contacts_organization_idx on contacts (organization_id);
+select pg_temp.index('users_team_idx', 'users (team_id)');
+select pg_temp.index('policies_customer_idx', 'policies (customer_id)');
+select pg_temp.index('policies_insurance_idx', 'policies (insurance_id)');
+select pg_temp.index('insurance_claims_policy_idx', 'insurance_claims (policy_id)');
+select pg_temp.index('projects_customer_idx', 'projects (customer_id)');
+select pg_temp.index('projects_property_idx', 'projects (property_id)');
+select pg_temp.index('projects_team_idx', 'projects (team_id)');
+select pg_temp.index('projects_policy_idx', 'projects (policy_id)');
+select pg_temp.index('projects_claim_idx', 'projects (claim_id)');
+select pg_temp.index('projects_storm_idx', 'projects (storm_id)');
+select pg_temp.index('projects_pa_law_idx', 'projects (pa_law_id)');
+select pg_temp.index('projects_partner_idx', 'projects (partner_id)');
+select pg_temp.index('projects_project_manager_idx', 'projects (project_manager_id)');
+select pg_temp.index('projects_estimator_idx', 'projects (estimator_id)');
+select pg_temp.index('projects_superintendent_idx', 'projects (superintendent_id)');
+select pg_temp.index('projects_sales_rep_idx', 'projects (sales_rep_id)');
+select pg_temp.index('notes_project_idx', 'notes (project_id)');
+select pg_temp.index('notes_customer_idx', 'notes (customer_id)');
+select pg_temp.index('notes_property_idx', 'notes (property_id)');
+select pg_temp.index('contacts_organization_idx', 'contacts (organization_id)');
 
 
 -- ---------------------------------------------------------------------------------------------------------------------
@@ -266,25 +329,23 @@ select pg_temp.columns('sync_mapping',
 -- Earlier states kept the keys as uuid or integer.
 select pg_temp.as_text('sync_mapping', 'entity_id'), pg_temp.as_text('sync_mapping', 'monday_id'),
        pg_temp.as_text('sync_mapping', 'monday_board_id');
-alter table sync_mapping alter column monday_id drop not null;
-alter table sync_mapping alter column entity_id drop not null;
+select pg_temp.nullable('sync_mapping', 'monday_id'), pg_temp.nullable('sync_mapping', 'entity_id');
 
 do $$
 begin
-    create unique index if not exists sync_mapping_item_key on sync_mapping (monday_id, entity_type);
-    create unique index if not exists sync_mapping_row_key on sync_mapping (entity_id, entity_type);
-exception when unique_violation then
-    raise warning 'sync_mapping holds two links for one item or one row; see docs/troubleshooting.md';
-    create index if not exists sync_mapping_item_idx on sync_mapping (monday_id, entity_type);
-    create index if not exists sync_mapping_row_idx on sync_mapping (entity_id, entity_type);
+    if not pg_temp.unique_index('sync_mapping_item', 'sync_mapping', 'monday_id, entity_type')
+        or not pg_temp.unique_index('sync_mapping_row', 'sync_mapping', 'entity_id, entity_type')
+    then
+        raise warning 'sync_mapping holds two links for one item or one row; see docs/troubleshooting.md';
+    end if;
 end $$;
-create index if not exists sync_mapping_retry_idx on sync_mapping (next_try_at) where next_try_at is not null;
+select pg_temp.index('sync_mapping_retry_idx', 'sync_mapping (next_try_at) where next_try_at is not null');
 
 -- What monday.com is being told, until its answer is written down. Whoever finds it there after a kill, and the item showing
 -- it, knows its own words.
-alter table sync_mapping add column if not exists sending jsonb;
-create index if not exists sync_mapping_sending_idx on sync_mapping (entity_type) where sending is not null;
-create index if not exists sync_mapping_intent_idx on sync_mapping (intent_at) where intent_at is not null;
+select pg_temp.column('sync_mapping', 'sending jsonb');
+select pg_temp.index('sync_mapping_sending_idx', 'sync_mapping (entity_type) where sending is not null');
+select pg_temp.index('sync_mapping_intent_idx', 'sync_mapping (intent_at) where intent_at is not null');
 
 -- The documents in which items are about to be created: the same document under the same key makes nothing twice. A row
 -- here is in doubt; the links it is about carry its key in `intent_key`, and no item yet.
@@ -308,7 +369,7 @@ select pg_temp.columns('sync_skipped',
     'monday_hash text',
     'attempts integer not null default 0',
     'next_try_at timestamptz');
-create unique index if not exists sync_skipped_key on sync_skipped (monday_id, entity_type);
+select pg_temp.index('sync_skipped_key', 'sync_skipped (monday_id, entity_type)', 'unique');
 
 -- One row for each operation that did something, was refused, or left something out.
 select pg_temp.columns('sync_logs',
@@ -320,10 +381,9 @@ select pg_temp.columns('sync_logs',
     'status text',
     'message text');
 select pg_temp.as_text('sync_logs', 'entity_id'), pg_temp.as_text('sync_logs', 'monday_id');
-alter table sync_logs alter column entity_id drop not null;
-alter table sync_logs alter column monday_id drop not null;
-create index if not exists sync_logs_run_idx on sync_logs (run_id);
-create index if not exists sync_logs_created_idx on sync_logs (created_at);
+select pg_temp.nullable('sync_logs', 'entity_id'), pg_temp.nullable('sync_logs', 'monday_id');
+select pg_temp.index('sync_logs_run_idx', 'sync_logs (run_id)');
+select pg_temp.index('sync_logs_created_idx', 'sync_logs (created_at)');
 
 -- One row a run: what it did (`entities`), what it cost (`api`), how it ended.
 select pg_temp.columns('sync_runs',
@@ -336,7 +396,7 @@ select pg_temp.columns('sync_runs',
     'message text',
     'entities jsonb',
     'api jsonb');
-create index if not exists sync_runs_started_idx on sync_runs (started_at);
+select pg_temp.index('sync_runs_started_idx', 'sync_runs (started_at)');
 
 -- Watermarks, and whatever else is one value under one name.
 create table if not exists sync_state (
@@ -357,8 +417,8 @@ create table if not exists sync_inbox (
     next_try_at timestamptz,
     last_error text);
 -- What has been dealt with is kept for some hours, so that a delivery that comes again is known.
-alter table sync_inbox add column if not exists done_at timestamptz;
-create index if not exists sync_inbox_waiting_idx on sync_inbox (monday_board_id, id) where done_at is null;
+select pg_temp.column('sync_inbox', 'done_at timestamptz');
+select pg_temp.index('sync_inbox_waiting_idx', 'sync_inbox (monday_board_id, id) where done_at is null');
 
 -- Rows that somebody changed with SQL and that have not been looked at yet. Written by triggers in the writer's own
 -- transaction, removed when the change has been dealt with, so nothing depends on the order in which transactions end.
@@ -372,8 +432,8 @@ create table if not exists sync_outbox (
     attempts integer not null default 0,
     next_try_at timestamptz,
     last_error text);
-alter table sync_outbox add column if not exists entity_type text not null default '';
-create index if not exists sync_outbox_entity_idx on sync_outbox (entity_type, id);
+select pg_temp.column('sync_outbox', $$entity_type text not null default ''$$);
+select pg_temp.index('sync_outbox_entity_idx', 'sync_outbox (entity_type, id)');
 
 -- Fields that both sides changed to different values, and who won; `held` waits for a person.
 select pg_temp.columns('sync_conflicts',
@@ -391,7 +451,7 @@ select pg_temp.columns('sync_conflicts',
     'winner text not null',
     'status text not null default ''open''',
     'resolved_at timestamptz');
-create index if not exists sync_conflicts_open_idx on sync_conflicts (entity_type, entity_id) where status = 'open';
+select pg_temp.index('sync_conflicts_open_idx', $$sync_conflicts (entity_type, entity_id) where status = 'open'$$);
 
 -- The ids that a listing has seen, page by page, so that what is missing at its end can be found in the database.
 create unlogged table if not exists sync_listing (

@@ -182,6 +182,23 @@ def test_it_can_be_run_twice_on_an_empty_database(empty):
     assert shape(empty) == before
 
 
+def must_not_wait(db: Database) -> None:
+    """Run it while somebody writes to every table, and reads the view."""
+    with db.transaction(tool=False) as writer:
+        for table in (*TABLES, *OWN, "sync_intents"):
+            mode = "access share" if table == "teams" else "row exclusive"
+            writer.execute(compose(f"lock table {{table}} in {mode} mode", table=identifier(table)))
+        with db.transaction() as tx:
+            tx.execute("set local lock_timeout = '1s'")
+            tx.execute(SCHEMA)
+
+
+def test_where_nothing_is_missing_it_waits_for_nobody_who_writes(db):
+    before = shape(db)
+    must_not_wait(db)
+    assert shape(db) == before
+
+
 EARLIER = """
 create table users (
     id uuid primary key default gen_random_uuid(), email varchar(255), name varchar(100), monday_id bigint,
@@ -247,6 +264,13 @@ def test_two_links_or_two_rows_of_one_email_do_not_stop_it(earlier):
     apply(earlier)
     assert [one["n"] for one in earlier.execute_query("select count(*) as n from users")] == [3]
     assert [one["n"] for one in earlier.execute_query("select count(*) as n from sync_mapping")] == [3]
+    must_not_wait(earlier)
+    indexes = "select count(*) as n from pg_indexes where indexname in ('users_email_key', 'sync_mapping_item_key')"
+    assert [one["n"] for one in earlier.execute_query(indexes)] == [0]
+    with earlier.transaction() as tx:
+        tx.execute("delete from users where name = 'Second'; delete from sync_mapping where monday_id = '11'")
+    apply(earlier)
+    assert [one["n"] for one in earlier.execute_query(indexes)] == [2]
 
 
 def test_a_database_with_views_of_its_own_on_the_tables_keeps_them(earlier):

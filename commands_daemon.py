@@ -140,7 +140,7 @@ def register(cli: click.Group, command: Callable[..., Any], example: type[click.
         interval: float | None, cron: str | None, run_immediately: bool, direction: str, entities: tuple[str, ...],
         jitter: float,
     ) -> None:  # fmt: skip
-        """Run again and again, until SIGTERM: a run that has begun is finished first."""
+        """Run again and again, until SIGTERM: the entity that is worked on is finished first."""
         from cron import Cron
         from scheduler import Schedule, Scheduler, use_utc
 

@@ -61,6 +61,7 @@ class Monday(AccountReads, AccountWrites, ItemReads, ItemWrites):
         max_attempts: int = 8,
         timeout: tuple[float, float] = (10, 75),
         random: Callable[[], float] = _random.random,
+        stop: threading.Event | None = None,
     ) -> None:
         self.version = version
         self.update_filter = UpdateFilter()
@@ -76,6 +77,7 @@ class Monday(AccountReads, AccountWrites, ItemReads, ItemWrites):
             read_timeout=timeout[1],
             random=random,
             notify=on_event,
+            stop=stop,
         )
         self._speak_through(self._caller)
         self._sizes: dict[tuple[Any, ...], PageSize] = {}

@@ -82,6 +82,7 @@ class Caller:
         read_timeout: float = 75.0,
         random: Callable[[], float] = _random.random,
         notify: Callable[[str, Mapping[str, Any]], None] | None = None,
+        stop: threading.Event | None = None,
     ) -> None:
         self._wire = wire
         self._clock = clock
@@ -90,6 +91,7 @@ class Caller:
         self._read_timeout = read_timeout
         self._random = random
         self._notify = notify
+        self._stop = stop or threading.Event()
         self._lock = threading.Lock()
         self._trouble_since: float | None = None
         self._asked_s = 0.0
@@ -258,6 +260,7 @@ class Caller:
         bounded = request.writes or self._give_up_after is None
         due = (
             self.exhausted()
+            or (self._stop.is_set() and not _is_asked_for(failure))
             or (tries.answered >= self._max_attempts and bounded)
             or (tries.limited_s >= PATIENCE_WITH_LIMITS and self._give_up_after is not None)
             or (tries.may_have_run and age >= REPLAY_SECONDS)
@@ -273,9 +276,7 @@ class Caller:
         raise unavailable(failure, silent)
 
     def _wait_after(self, request: Request, failure: Failure, tries: _Tries) -> None:
-        asked = failure.retry_in_seconds is not None or (
-            failure.remedy is not Remedy.AGAIN and failure.cause != "network"
-        )
+        asked = _is_asked_for(failure)
         seconds = self._seconds_to_wait(failure, tries)
         if asked:
             tries.limited_s += seconds
@@ -296,7 +297,10 @@ class Caller:
     # -- waiting ----------------------------------------------------------------------------------------------------
 
     def wait(self, seconds: float, cause: str, cancelled: threading.Event | None = None, asked: bool = False) -> None:
-        """Pause, saying why; a wait that monday.com `asked` for does not count as its silence."""
+        """Pause, saying why; a wait that monday.com `asked` for does not count as its silence.
+
+        Whoever is told to stop does not wait until monday.com is back.
+        """
         if seconds <= 0:
             return
         reason = REASONS.get(cause, cause)
@@ -304,12 +308,11 @@ class Caller:
         self.notify("wait", {"seconds": seconds, "cause": cause, "reason": reason})
         self.tally.waited(cause, seconds)
         until = self._clock.monotonic() + seconds
-        if cancelled is None:
-            self._clock.sleep(seconds)
-        while cancelled is not None and (left := until - self._clock.monotonic()) > 0:
-            if cancelled.is_set():
+        away = self._trouble_since is not None and not asked
+        while (left := until - self._clock.monotonic()) > 0 and not (away and self._stop.is_set()):
+            if cancelled is not None and cancelled.is_set():
                 raise Cancelled
-            self._clock.sleep(min(left, SLICE))
+            self._clock.sleep(min(left, SLICE) if away or cancelled is not None else left)
         if asked:
             with self._lock:
                 self._asked_s += seconds
@@ -362,6 +365,11 @@ class Conversation:
         if answer.failures:
             raise gravest(answer.failures).exception()
         return dict(answer.data or {})
+
+
+def _is_asked_for(failure: Failure) -> bool:
+    """Whether monday.com wants a pause; else it is away, or not itself."""
+    return failure.retry_in_seconds is not None or (failure.remedy is not Remedy.AGAIN and failure.cause != "network")
 
 
 def failure_as_too_heavy(failure: Failure) -> QueryTooHeavy:

@@ -75,7 +75,7 @@ class Scheduler:
         return f"scheduled:{self.direction}:{','.join(sorted(self.entities))}"
 
     def run(self) -> None:
-        """Until `stop` is set. A run that has begun is finished."""
+        """Until `stop` is set. Of a run that has begun the entity in hand is finished, and no other is begun."""
         self._check()
         log.info("Running %s %s; SIGTERM ends it.", self.direction.replace("_", "-"), self.plan.describe())
         self._plan_next()
@@ -130,10 +130,10 @@ class Scheduler:
             unexpected(exc)
             outcome = "failed"
         self.outcomes = [*self.outcomes[-99:], outcome]
-        if outcome == "failed":
-            self._retry_later()
-        else:
+        if outcome != "failed":
             self._failures = 0
+        elif not self.stop.is_set():
+            self._retry_later()
 
     def _locked(self) -> str:
         from db_connector import connect
@@ -155,7 +155,7 @@ class Scheduler:
     def _run_once(self) -> RunReport:
         from sync_run import RunOptions, run
 
-        return run(self.settings, self.direction, self.entities, RunOptions(kind="scheduled"))
+        return run(self.settings, self.direction, self.entities, RunOptions(kind="scheduled"), stop=self.stop)
 
     def _retry_later(self) -> None:
         if self._failures >= len(self.pauses_s):

@@ -92,6 +92,8 @@ class Parts:
     progress: Progress | None = None
     begun: dict[str, EntityReport] = field(default_factory=dict)
     """What the entities being worked on have done so far, should they not come to their end."""
+    stop: threading.Event = field(default_factory=threading.Event)
+    """Once it is set no other entity is begun, and nobody waits for monday.com to come back."""
 
     @cached_property
     def monday(self) -> Monday:
@@ -106,6 +108,7 @@ class Parts:
             give_up_after=settings.give_up_after,
             daily_share=settings.daily_calls,
             daily_used=self._calls_today() if settings.daily_calls else 0,
+            stop=self.stop,
         )
 
     def _calls_today(self) -> float:
@@ -163,11 +166,14 @@ class Parts:
 
 @contextmanager
 def open_parts(
-    settings: Settings, mappings: dict[str, Mapping] | None = None, progress: Progress | None = None
+    settings: Settings,
+    mappings: dict[str, Mapping] | None = None,
+    progress: Progress | None = None,
+    stop: threading.Event | None = None,
 ) -> Iterator[Parts]:
     """The parts by the settings, closed at the end. Raises SchemaMissing and what else is wrong with them."""
     mappings = mappings_of(settings) if mappings is None else mappings
-    parts = Parts(settings, connect(settings), mappings, progress)
+    parts = Parts(settings, connect(settings), mappings, progress, stop=stop or threading.Event())
     try:
         check_schema(parts.db)
         yield parts
@@ -339,6 +345,7 @@ def run(
     options: RunOptions | None = None,
     progress: Progress | None = None,
     on_entity: Callable[[EntityReport], None] | None = None,
+    stop: threading.Event | None = None,
 ) -> RunReport:
     """Run the named entities, or all. What is wrong before the run begins is raised, the rest is in the report."""
     # A page is tens of thousands of small objects and no cycles; looking for some takes a tenth of the time of a run.
@@ -349,7 +356,7 @@ def run(
     _check_options(options, direction, chosen)
     if not options.from_snapshot:
         settings.require_key()
-    with open_parts(settings, mappings, progress) as parts:
+    with open_parts(settings, mappings, progress, stop) as parts:
         return Run(parts, direction, options, on_entity).of(chosen)
 
 
@@ -449,7 +456,7 @@ class Run:
         self.parts.progress = progress
 
     def _wave(self, wave: Chosen) -> None:
-        if self.report.ended:
+        if self.report.ended or self.parts.stop.is_set():
             for mapping, board_id in wave:
                 self._done(EntityReport(mapping.entity, board_id, complete=False, message="not run"))
         elif len(wave) == 1:

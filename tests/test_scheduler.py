@@ -200,13 +200,28 @@ def test_the_command_runs_for_real_and_ends_with_0_on_sigterm(here):
     assert here.differences() == []
 
 
-def test_sigterm_in_a_run_lets_the_run_finish(here):
+def test_sigterm_in_a_run_lets_the_entity_finish_and_begins_no_other(here):
     here.sandbox.admin("latency", ms=300)
     with running(here, "scheduled", "--interval", "60", "--run-immediately", first_line=False) as process:
         until(lambda: here.value("select count(*) from sync_runs") == 1, 30)
         assert process.end() == 0
     here.sandbox.admin("latency", ms=0)
-    assert here.value("select outcome from sync_runs") == "success"
+    (run,) = here.sql("select outcome, entities from sync_runs")
+    assert run["outcome"] == "partial"
+    assert [(one["entity"], one["complete"], one.get("message", "")) for one in run["entities"]] == [
+        ("organizations", True, ""), ("contacts", False, "not run"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", ["html_503", "reset"])
+def test_sigterm_waits_for_no_monday_that_is_away(here, fault):
+    here.sandbox.admin("faults/add", kind=fault, count=1000)
+    errors, words = here.home / "stderr.txt", ("--interval", "60", "--run-immediately")
+    with running(here, "scheduled", *words, first_line=False, MONDAY_GIVE_UP_AFTER="60") as process:
+        until(lambda: errors.read_text().count("Waiting") >= 2, 60)
+        assert process.end(8) == 0
+    assert "tried again in" not in errors.read_text()
+    assert [one["message"] for one in here.value("select entities from sync_runs")][1:] == ["not run"]
 
 
 @pytest.mark.parametrize("command", ["scheduled", "webhook"])

@@ -14,12 +14,12 @@ import click
 
 import commands_webhooks
 import logs
+from interrupts import INTERRUPTED, TERMINATED
 
 if TYPE_CHECKING:
     from config import Settings
 
 DAEMON_LOG = "webhook_handler.log"
-SECOND_SIGNAL = 130
 YEAR_MIN = 366 * 24 * 60
 
 log = logs.log
@@ -41,7 +41,7 @@ def until_signalled() -> threading.Event:
 
     def signalled(number: int, frame: object) -> None:
         if asked.is_set():
-            os._exit(SECOND_SIGNAL)
+            os._exit(TERMINATED if number == signal.SIGTERM else INTERRUPTED)
         asked.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -225,15 +225,16 @@ def test_sigterm_waits_for_no_monday_that_is_away(here, fault):
 
 
 @pytest.mark.parametrize("command", ["scheduled", "webhook"])
-def test_a_second_signal_ends_it_at_once(here, command):
+@pytest.mark.parametrize(("second", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_second_signal_ends_it_at_once(here, command, second, code):
     arguments = ["--interval", "60", "--run-immediately"] if command == "scheduled" else ["--port", "0"]
     here.sandbox.admin("latency", ms=2000)
     with running(here, command, *arguments, first_line=command == "webhook") as process:
         until(lambda: here.value("select count(*) from sync_runs") >= 1, 30)
         process.child.send_signal(signal.SIGTERM)
         time.sleep(0.2)
-        process.child.send_signal(signal.SIGTERM)
-        assert process.child.wait(30) == 130
+        process.child.send_signal(second)
+        assert process.child.wait(30) == code
     assert here.value("select count(*) from sync_runs where outcome = 'running'") >= 1
 
 

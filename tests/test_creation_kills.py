@@ -156,10 +156,10 @@ def test_both_ways_after_the_crash_double_nothing_on_either_side(bench: Bench, m
 def test_a_call_that_still_runs_when_the_tool_starts_again_is_waited_for(bench: Bench) -> None:
     bench.insert(5)
     hold = bench.kill_at("CreateItems", 1, BEFORE)
-    bench.sandbox.admin("latency", ms=1000)
+    bench.sandbox.admin("latency", ms=4000)
     hold.goes_on = True
     hold.go.set()
-    time.sleep(0.2)
+    time.sleep(0.5)
     bench.sandbox.admin("latency", ms=0)
     until(lambda: bench.push().errors == 0)
     assert 409 in [request["status"] for request in bench.sandbox.admin("requests")]

@@ -156,12 +156,14 @@ def test_both_ways_after_the_crash_double_nothing_on_either_side(bench: Bench, m
 def test_a_call_that_still_runs_when_the_tool_starts_again_is_waited_for(bench: Bench) -> None:
     bench.insert(5)
     hold = bench.kill_at("CreateItems", 1, BEFORE)
-    bench.sandbox.admin("latency", ms=4000)
+    bench.sandbox.admin("latency", ms=1500)
     hold.goes_on = True
     hold.go.set()
-    time.sleep(0.5)
-    bench.sandbox.admin("latency", ms=0)
+    time.sleep(0.3)
+    # The pauses between the tries are none of real time: the tries have to take some, or half an hour is over too soon.
+    bench.sandbox.admin("latency", ms=150)
     until(lambda: bench.push().errors == 0)
+    bench.sandbox.admin("latency", ms=0)
     assert 409 in [request["status"] for request in bench.sandbox.admin("requests")]
     bench.must_be_equal()
 

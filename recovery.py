@@ -167,10 +167,16 @@ class Recovery:
         self.creation.forget(intent, [root_id for root_id in left if root_id not in doubtful])
 
     def _suspects(self, intent: Intent) -> list[Item]:
-        since = self._since(intent)
+        monday, board_id, since = self.sync.monday, self.sync.board.id, self._since(intent)
         young: dict[str, Item] = {}
-        for page in self.sync.monday.pages(self.sync.board.id, self.bound.column_ids, self.bound.selection):
+        for page in monday.pages(board_id, self.bound.column_ids, self.bound.selection):
             young |= {item.id: item for item in page.items if made_since(item, since)}
+        # One that was suspected before and that a listing leaves out need not be gone.
+        with self.db.transaction(read_only=True) as tx:
+            left_out = self.state.skipped_keys(tx, SUSPECTED) - young.keys()
+        for items in monday.items(sorted(left_out), self.bound.column_ids, self.bound.selection):
+            here = [item for item in items if item.state == "active" and item.board_id in (None, board_id)]
+            young |= {item.id: item for item in here if made_since(item, since)}
         return self._made_by_us(intent, [young[item_id] for item_id in self._unlinked(young)])
 
     def _since(self, intent: Intent) -> datetime:

@@ -362,6 +362,17 @@ def test_without_a_sync_id_what_cannot_be_told_apart_waits_for_a_person(nameless
     assert nameless.shown("text") == ["note 1", "note 2"]
 
 
+def test_without_a_sync_id_an_item_in_doubt_that_a_listing_leaves_out_is_not_made_again(nameless: Bench) -> None:
+    nameless.insert(1)
+    nameless.kill_at("CreateItems", 1, AFTER)
+    nameless.sandbox.admin("items/rename", item_id=nameless.items()[0]["id"], name="Renamed by a person")
+    assert nameless.push().set_aside == 1
+    nameless.sandbox.admin("faults/add", kind="drop_item", count=1000, match={"contains": "items_page"})
+    assert nameless.push().set_aside == 1
+    nameless.sandbox.admin("faults/clear")
+    assert nameless.shown("name") == ["Renamed by a person"]
+
+
 @pytest.mark.parametrize(
     ("event", "data", "ids"),
     [

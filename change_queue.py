@@ -6,7 +6,6 @@ updates that change nothing mapped, and they know nothing of monday.com, so no w
 
 from __future__ import annotations
 
-import hashlib
 import re
 import secrets
 from collections.abc import Iterable, Sequence
@@ -14,6 +13,7 @@ from collections.abc import Mapping as Map
 from dataclasses import dataclass
 from datetime import datetime
 
+from board_names import shortened
 from db_connector import Composable, Transaction, compose, identifier, joined, table_name
 from known_differences import pointing
 from mapping import ROOT, Mapping
@@ -87,7 +87,7 @@ def installed(tx: Transaction, mapping: Mapping) -> bool:
 
 
 def _install_on(tx: Transaction, table: str, watchers: Sequence[Watched], schema: str) -> None:
-    function = identifier(schema, _function_name(table))
+    function = identifier(schema, shortened(f"monday_sync_note_{table}", table))
     texts = _compared_as_text(tx, table)
     bodies = {one: _notes(watchers, schema, one, texts) for one in ("insert", "update", "delete")}
     tx.execute(
@@ -136,15 +136,6 @@ def _install_on(tx: Transaction, table: str, watchers: Sequence[Watched], schema
                 function=function,
             )
         )  # fmt: skip
-
-
-def _function_name(table: str) -> str:
-    """One for each table: what is not plain in its name, or too long, makes a mark."""
-    name = "monday_sync_note_" + table
-    if re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", name):
-        return name
-    mark = "_" + hashlib.blake2b(table.encode(), digest_size=4).hexdigest()
-    return re.sub(r"[^a-z0-9_]+", "_", name.lower())[: 63 - len(mark)] + mark
 
 
 def _compared_as_text(tx: Transaction, table: str) -> set[str]:

@@ -190,10 +190,6 @@ class Mapping:
         own = {one.via: one.name for one in self.related.values() if one.via and one.parent == name and not one.child}
         return {**own, **(self.related[name].refs if name else {})}
 
-    def fields_of(self, home: str, places: Map[str, Place] | None = None) -> tuple[str, ...]:
-        """The names of the fields that live in a home."""
-        return tuple(name for name, place in (places or self.places).items() if place.home == home)
-
 
 class Links(Protocol):
     """Knows which items and rows of other boards are the same thing (`relations`)."""

@@ -941,14 +941,25 @@ COMPARISONS: dict[str, Callable[[Value, Value], bool]] = {
 }  # fmt: skip
 
 
-def same(kind: str, a: Value, b: Value) -> bool:
-    """Whether two values are one for a comparison, a kind of column or a type of PostgreSQL; None is every emptiness.
+_COMPARED_BY: dict[str, str] = {
+    # A field declared as a date may have a time of day, until its table column is known to have none.
+    "date": "moment",
+    **dict.fromkeys(("varchar", "character varying", "char", "citext", "uuid"), "text"),
+    **dict.fromkeys(("numeric", "decimal", "double precision", "real"), "number"),
+    **dict.fromkeys(("integer", "int", "bigint", "smallint"), "whole"),
+    **dict.fromkeys(("timestamptz", "timestamp with time zone", "timestamp"), "moment"),
+    **dict.fromkeys(("time", "time without time zone"), "minute"),
+    **{"boolean": "flag", "bool": "flag", "text[]": "labels", "bigint[]": "ids"},
+    **{name: name for name in COMPARISONS},
+}
+"""The comparison of a type of PostgreSQL, or one named outright."""
 
-    `date` is the kind of column, whose time of day counts; a table column of type `date` compares by `day`.
-    """
+
+def same(kind: str, a: Value, b: Value) -> bool:
+    """Whether two values are the same by a comparison or for a type of PostgreSQL; None is every emptiness."""
     if a is b:
         return True
-    name = _comparison_named(kind)
+    name = comparison(kind)
     if name != "flag" and (is_empty(a) or is_empty(b)):
         return _is_blank(a) and _is_blank(b)
     if type(a) is type(b) and a == b:
@@ -963,10 +974,9 @@ def _is_blank(value: Value) -> bool:
     return is_empty(value) or (isinstance(value, str) and not value.strip())
 
 
-def comparison(kind: str, pg_type: str = "") -> str:
-    """The name in COMPARISONS for a field that a column of this kind feeds and a table column of this type keeps."""
-    name = COLUMN_TYPES[kind].compare if kind in COLUMN_TYPES else _comparison_named(pg_type or kind)
-    return "day" if name == "moment" and pg_type == "date" else name
+def comparison(kind: str) -> str:
+    """The name in COMPARISONS for a type of PostgreSQL; a comparison stands for itself."""
+    return _COMPARED_BY.get(kind) or _COMPARED_BY.get(kind.partition("(")[0].strip().lower(), "json")
 
 
 def rounding(pg_type: str) -> Callable[[Value], Value] | None:
@@ -986,10 +996,6 @@ def rounding(pg_type: str) -> Callable[[Value], Value] | None:
 
 
 _LONG = Context(prec=2_000)
-
-
-def _comparison_named(kind: str) -> str:
-    return _COMPARED_BY.get(kind) or _COMPARED_BY.get(kind.partition("(")[0].strip().lower(), "json")
 
 
 # --- JSON: canonical values in bases and in `metadata` --------------------------------------------------------------
@@ -1033,7 +1039,7 @@ def from_json(kind: str, value: Any) -> Value:
     """The canonical value again. What is no value of the kind, because somebody wrote it by hand, stays as it is."""
     if value is None or value == "":
         return None
-    convert = _FROM_JSON.get(_comparison_named(kind))
+    convert = _FROM_JSON.get(comparison(kind))
     if convert is None:
         return value
     try:
@@ -1161,18 +1167,11 @@ def _read_named_people(cell: Cell, column: BoardColumn) -> Value:
 READINGS: dict[str, Reader] = {NAMED_PEOPLE: _read_named_people}
 """Other ways to read a cell than its column's own, by what `as` calls them."""
 
-_COMPARED_BY: dict[str, str] = {
-    NAMED_PEOPLE: "people",
-    **dict.fromkeys(("varchar", "character varying", "char", "citext", "uuid"), "text"),
-    **dict.fromkeys(("numeric", "decimal", "double precision", "real"), "number"),
-    **dict.fromkeys(("integer", "int", "bigint", "smallint"), "whole"),
-    **dict.fromkeys(("timestamptz", "timestamp with time zone", "timestamp"), "moment"),
-    **dict.fromkeys(("time", "time without time zone"), "minute"),
-    **{"boolean": "flag", "bool": "flag", "text[]": "labels", "bigint[]": "ids"},
-    **{name: name for name in COMPARISONS},
-    **{kind.name: kind.compare for kind in _KINDS},
-}
-"""Comparisons, types of PostgreSQL and kinds of column, each by name."""
+def comparison_of(kind: str) -> str:
+    """The name in COMPARISONS for what a column of this kind holds, or a way to read it, or a type of PostgreSQL."""
+    if kind in COLUMN_TYPES:
+        return COLUMN_TYPES[kind].compare
+    return "people" if kind == NAMED_PEOPLE else comparison(kind)
 
 
 def column_type(name: str) -> ColumnType:

@@ -26,6 +26,7 @@ from column_types import (
     clean_text,
     column_type,
     comparison,
+    comparison_of,
     dumps,
     is_empty,
     rounding,
@@ -368,7 +369,7 @@ class BoundMapping:
             if binding.link_to:
                 after = [self._item_shown(binding.link_to, key) for key in after]
             for column, old, new in zip(binding.columns, present, after, strict=True):
-                if column in self.columns and not same(self.columns[column].type, old, new):
+                if column in self.columns and not same(column_type(self.columns[column].type).compare, old, new):
                     members[column] = self._member(column, new, item)
         return members
 
@@ -428,13 +429,13 @@ class BoundMapping:
         if binding.link_to:
             return "text"
         if binding.kind:
-            return comparison(binding.kind)
+            return comparison_of(binding.kind)
         if binding.transform is not None:
             made = binding.transform.kinds[binding.fields.index(name)]
             if made:
-                return comparison(made)
+                return comparison_of(made)
         first = next(column for column in binding.columns if column in self.columns)
-        return comparison(self.columns[first].type)
+        return comparison_of(self.columns[first].type)
 
     def _read_only(self) -> dict[str, str]:
         found: dict[str, str] = {}

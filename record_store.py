@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from column_types import from_json, is_empty
+from column_types import comparison_of, from_json, is_empty
 from db_connector import Composable, Transaction, compose, identifier, joined, table_name
 from known_differences import pointing, tell
 from mapping import ROOT, BoundMapping, Mapping, Related
@@ -162,7 +162,7 @@ class RecordStore:
             return
         for binding in self._bindings[home.name]:
             cells = tuple(
-                from_json(self.bound.columns[column].type, metadata.get(self.bound.title(column)))
+                from_json(comparison_of(self.bound.columns[column].type), metadata.get(self.bound.title(column)))
                 if column in self.bound.columns else None
                 for column in binding.columns
             )  # fmt: skip

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from addresses import PARSER
-from column_types import CellError, comparison
+from column_types import CellError, comparison_of
 from transforms import TRANSFORMS, make_transform
 
 STAGES = {
@@ -469,7 +469,7 @@ def test_a_transform_says_what_kind_each_field_is(name):
     transform = make_transform(name, options)
     known = TRANSFORMS[name]
     assert len(transform.kinds) == known.fields[0]
-    assert all(kind is None or comparison(kind) for kind in transform.kinds)
+    assert all(kind is None or comparison_of(kind) for kind in transform.kinds)
     assert len(transform.read((None,) * max(known.columns[0], 1))) == known.fields[0]
 
 

@@ -7,6 +7,7 @@
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10 python; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null </dev/null && echo "$$p" && break; done)
 TESTS ?= tests
+ROOMS := $(patsubst %/__init__.py,%,$(wildcard */__init__.py))
 VENV := .venv/bin/python
 PIP := $(VENV) -m pip --disable-pip-version-check install --quiet --no-input
 
@@ -27,7 +28,7 @@ test: .venv/.installed-dev  ## the whole suite; TESTS=tests/test_config.py for a
 
 lint: .venv/.installed-dev  ## ruff and mypy
 	$(VENV) -m ruff check .
-	$(VENV) -m mypy $(wildcard *.py sandbox benchmarks)
+	$(VENV) -m mypy $(wildcard *.py) $(ROOMS)
 
 bench: .venv/.installed-dev  ## how fast it is, on this machine
 	@$(VENV) -m benchmarks </dev/null

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from config import PROJECT
 from mapping import Mapping
 from mapping_file import write_text
+from settings import PROJECT
 
 FOLDER = "generated"
 

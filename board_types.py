@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from column_types import NAMED_PEOPLE, column_type
-from config import PROJECT
 from errors import MappingError
 from mapping_file import read_plain
 from mapping_loader import TYPES
 from models import BoardColumn
+from settings import PROJECT
 
 _NUMBERS = ("numeric", "integer", "bigint", "smallint", "text")
 _MOMENTS = ("date", "timestamptz", "text")

@@ -14,7 +14,7 @@ from errors import SettingsError
 
 if TYPE_CHECKING:
     from board_discovery import Proposal, ProposedColumn
-    from config import Settings
+    from settings import Settings
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else on stdout.")
@@ -125,7 +125,7 @@ def register(cli: click.Group, example: type[click.Command]) -> None:
 
 def prepared(quiet: bool = False) -> Settings:
     """The settings, with logging set up as they say."""
-    from config import load_settings
+    from settings import load_settings
 
     logs.to_stderr(quiet)
     settings = load_settings()

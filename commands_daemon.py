@@ -17,7 +17,7 @@ import logs
 from interrupts import INTERRUPTED, TERMINATED
 
 if TYPE_CHECKING:
-    from config import Settings
+    from settings import Settings
 
 DAEMON_LOG = "webhook_handler.log"
 YEAR_MIN = 366 * 24 * 60
@@ -27,7 +27,7 @@ log = logs.log
 
 def prepared(name: str = logs.LOG_FILE) -> Settings:
     """The settings, with logging set up as they say."""
-    from config import load_settings
+    from settings import load_settings
 
     logs.to_stderr()
     settings = load_settings()

@@ -14,8 +14,8 @@ import logs
 from errors import EXIT_LEFTOVERS, SettingsError
 
 if TYPE_CHECKING:
-    from config import Settings
     from report import EntityReport, RunReport
+    from settings import Settings
     from setup_sync import EntitySetup
     from sync_run import RunOptions
 
@@ -115,7 +115,7 @@ def _retrying(name: str) -> Callable[..., None]:
 
 def prepared() -> Any:
     """The settings, with logging set up as they say."""
-    from config import load_settings
+    from settings import load_settings
 
     logs.to_stderr()
     settings = load_settings()

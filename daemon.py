@@ -16,7 +16,6 @@ from typing import Any
 
 import change_queue
 import inbox
-from config import Settings
 from db_connector import Database, connect
 from entity_worker import EntityWorker, Habits
 from errors import DatabaseError, SettingsError, SyncError
@@ -25,6 +24,7 @@ from logs import unexpected
 from mapping import Mapping as EntityMapping
 from mapping_loader import choose
 from metrics import Metrics
+from settings import Settings
 from sync_engine import TO_MONDAY, TO_POSTGRES
 from sync_run import Chosen, Parts, Run, RunOptions, board_of, check_schema, mappings_of, why_not
 from timing import backoff

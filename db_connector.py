@@ -26,10 +26,10 @@ from psycopg2 import extensions, extras, sql
 from psycopg2.sql import Composable
 
 import postgres_errors
-from config import Settings, load_settings
 from errors import DatabaseError, DatabaseUnreachable, RowRejected, SettingsError
 from postgres_errors import TransactionConflict
 from postgres_text import CopyText, array_text, json_text, json_value
+from settings import Settings, load_settings
 
 __all__ = [
     *("Composable", "Database", "Transaction", "TransactionConflict"),
@@ -315,7 +315,7 @@ def _unnested(columns: Mapping[str, str]) -> Composable:
 
 
 class Server(Protocol):
-    """A server that this process keeps alive (`local_postgres`), with its data in a folder."""
+    """A server that this process keeps alive (`databases.postgres.embedded`), with its data in a folder."""
 
     root: Path
 

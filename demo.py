@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import Any
 
 import logs
-from config import PROJECT, Settings, load_settings
 from console import Progress, say, show_table
 from db_connector import Database, compose, identifier, table_name
 from demo_live import show_live
 from errors import EXIT_USAGE, SettingsError, SyncError
 from report import EntityReport, RunReport, entity_line, run_line
+from settings import PROJECT, Settings, load_settings
 from sync_run import Parts, Run, board_of, init_db, mappings_of
 from timing import duration
 

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from config import Settings
 from errors import NotWritten, SyncError
+from settings import Settings
 
 LOG_FILE = "monday_sync.log"
 OLD_LOGS = "logs"

@@ -24,8 +24,8 @@ import packages
 from errors import EXIT_FAILED, EXIT_IN_STEP, EXIT_USAGE, DatabaseError, SettingsError, SyncError
 
 if TYPE_CHECKING:
-    from config import Settings
     from report import EntityReport, RunReport
+    from settings import Settings
     from sync_run import RunOptions
 
 TEST_RECORDS = 10
@@ -86,7 +86,7 @@ def command(name: str, example: str, **how: Any) -> Callable[[Any], Any]:
 
 def prepared(quiet: bool = False) -> Settings:
     """The settings, with logging set up as they say."""
-    from config import load_settings
+    from settings import load_settings
 
     logs.to_stderr(quiet)
     settings = load_settings()

@@ -8,13 +8,13 @@ from collections.abc import Mapping as Map
 from pathlib import Path
 from typing import Any
 
-from config import PROJECT, Settings
 from errors import SettingsError
 from mapping import ROOT, Binding, Mapping, NaturalKey, Place
 from mapping_file import read_source, write_text
 from mapping_grammar import FIELD, MAPPING, Key, json_schema
 from mapping_loader import choose
 from models import Board
+from settings import PROJECT, Settings
 from sync_run import board_of, mappings_of
 
 PAGE = PROJECT / "docs" / "monday_to_database_mapping.md"

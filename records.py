@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 from board_sync import BoardSync
-from config import Settings
 from creation import Creation
 from db_connector import Transaction, compose, identifier, joined, table_name
 from entity_lock import working_on
@@ -16,6 +15,7 @@ from errors import EXIT_LEFTOVERS, SettingsError, SyncError
 from mapping import Mapping
 from record_settings import DIRECTIONS, note_settings
 from row_table import is_archived
+from settings import Settings
 from sync_run import Chosen, Parts, board_of
 from sync_state import LogEntry
 

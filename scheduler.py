@@ -19,11 +19,11 @@ from typing import Any
 
 import schedule
 
-from config import Settings
 from cron import Cron
 from errors import EXIT_FAILED, SyncError
 from logs import unexpected
 from report import RunReport, run_line
+from settings import Settings
 
 log = logging.getLogger("monday_sync")
 

@@ -19,7 +19,6 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from config import PROJECT, Settings, load_settings
 from console import Progress as Seen
 from db_connector import Database, Transaction, connect
 from entity_lock import working_on
@@ -44,6 +43,7 @@ from mapping_loader import choose, load_mappings
 from memory import Memory
 from postgres_errors import TOOL_TABLES
 from report import EntityReport, RunReport, entity_line
+from settings import PROJECT, Settings, load_settings
 from sync_monday_to_pg import Progress, Pull, PullOptions
 
 if TYPE_CHECKING:

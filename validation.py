@@ -8,12 +8,12 @@ from collections.abc import Mapping as Map
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from config import Settings
 from db_connector import Database, connect
 from errors import EXIT_IN_STEP, EXIT_USAGE, BoardNotVisible, SchemaMissing
 from mapping import ROOT, BoundMapping, Mapping
 from mapping_loader import choose
 from row_table import column_types_of
+from settings import Settings
 from sync_run import board_of, mappings_of
 
 if TYPE_CHECKING:

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from config import Settings
 from db_connector import Database
 from errors import DailyLimitReached, MondayError, MondayUnavailable, RecordRefused, SettingsError
 from mapping import Mapping
 from memory import Memory
 from monday_api import Monday
+from settings import Settings
 from sync_engine import TO_POSTGRES
 from sync_run import Chosen, Parts
 from webhook_auth import Gate

@@ -18,13 +18,13 @@ import requests
 from psycopg2.extensions import parse_dsn
 
 import change_queue
-from config import Settings
 from daemon import Daemon, open_daemon
 from db_connector import Database
 from entity_worker import Habits
 from mapping_loader import load_mappings
 from monday_api import Monday
 from sandbox import Sandbox
+from settings import Settings
 from webhook_auth import Gate
 from webhook_handler import serve
 from webhook_subscriptions import Subscriptions

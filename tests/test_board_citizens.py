@@ -13,11 +13,11 @@ import pytest
 from deployed import BOARD, EVERYTHING, Deployment
 from live import SECRET, Live, World, living, until
 
-from config import Settings
 from db_connector import Database
 from mapping_loader import load_mappings
 from monday_api import Monday
 from sandbox import Sandbox
+from settings import Settings
 from tests.conftest import PROJECT
 from webhook_auth import Gate
 from webhook_subscriptions import Subscriptions

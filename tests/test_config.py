@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from config import PROJECT, load_settings
 from errors import SettingsError
+from settings import PROJECT, load_settings
 
 SECRETS = {
     "MONDAY_API_KEY": "made-up-key",

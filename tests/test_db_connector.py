@@ -12,7 +12,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from config import load_settings
 from db_connector import (
     Database,
     Transaction,
@@ -26,6 +25,7 @@ from db_connector import (
     table_name,
 )
 from errors import DatabaseError, DatabaseUnreachable, RowRejected, SchemaMissing, SettingsError, SyncError
+from settings import load_settings
 from tests.conftest import Postgres
 
 NOON = datetime(2026, 7, 1, 12, 30, 15, 123456, tzinfo=timezone.utc)

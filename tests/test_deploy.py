@@ -17,8 +17,8 @@ import pytest
 from ruamel.yaml import YAML
 
 import main
-from config import NAMES, load_settings
 from cron import Cron
+from settings import NAMES, load_settings
 
 PROJECT = Path(__file__).resolve().parent.parent
 DEPLOY = PROJECT / "deploy"

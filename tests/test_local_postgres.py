@@ -17,10 +17,10 @@ import psutil
 import pytest
 
 import local_postgres
-from config import Settings
 from db_connector import Database, connect
 from errors import DatabaseError
 from local_postgres import LocalPostgres
+from settings import Settings
 from tests.conftest import PROJECT, memory_folder
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")

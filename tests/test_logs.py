@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import logs
-from config import Settings
+from settings import Settings
 
 SECRETS = Settings(
     api_key="key-nobody-may-see",

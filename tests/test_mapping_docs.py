@@ -12,10 +12,10 @@ import pytest
 from ruamel.yaml import YAML
 
 import mapping_docs
-from config import Settings
 from errors import SettingsError
 from mapping_docs import KEYS_PAGE, PAGE, SCHEMA, boards_page, fetched_boards, keys_page, schema_text
 from sandbox import Sandbox
+from settings import Settings
 
 PROJECT = Path(__file__).resolve().parent.parent
 STALE = "run: python main.py mapping --write-docs"

@@ -45,9 +45,9 @@ from mapping import Mapping as EntityMapping
 from mapping_file import Source, raise_mistakes, read_source, tree_text, write_text
 from mapping_loader import build_mapping, column_of, load_mapping
 from memory import put
-from models import Board, BoardColumn
+from models import Board, BoardColumn, LogEntry
 from postgres_errors import TransactionConflict
-from sync_state import LogEntry, SyncState
+from sync_state import SyncState
 
 log = logging.getLogger("monday_sync")
 

@@ -22,13 +22,13 @@ from db_connector import Composable, Transaction, compose, identifier, identifie
 from errors import GuardStop, Incomplete, RowRejected, SettingsError
 from mapping import BoundMapping
 from memory import put, watermark
-from models import Item, Record
+from models import Item, LogEntry, Record
 from record_store import RecordStore
 from report import EntityReport, plural
 from row_table import Row, Table, column_types_of
 from sync_engine import TO_MONDAY
 from sync_monday_to_pg import Pull
-from sync_state import FAILED, LogEntry, take_turn
+from sync_state import FAILED, take_turn
 
 log = logging.getLogger("monday_sync")
 

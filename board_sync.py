@@ -16,7 +16,7 @@ from db_connector import Database, Transaction, compose, identifier, table_name
 from item_writer import ItemWriter
 from mapping import ROOT, BoundMapping, Mapping
 from memory import Memory, put
-from models import Board, Item
+from models import Board, Item, LogEntry, Removal
 from monday_api import Monday
 from record_settings import note_settings
 from record_store import RecordStore
@@ -25,7 +25,7 @@ from report import EntityReport
 from row_table import column_types_of, is_archived
 from sync_engine import TO_MONDAY, TO_POSTGRES, Engine, Options
 from sync_id import with_own_sync_id
-from sync_state import LogEntry, Removal, SyncState, take_turn
+from sync_state import SyncState, take_turn
 from sync_task import Batch
 
 log = logging.getLogger("monday_sync")

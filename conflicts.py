@@ -17,8 +17,8 @@ from db_connector import Transaction
 from entity_lock import working_on
 from errors import SettingsError
 from mapping import Mapping
-from models import Item
-from reconcile import Choice, Winner
+from models import Item, Winner
+from reconcile import Choice
 from sync_run import Parts, board_of
 
 SHORT = 8

@@ -19,11 +19,10 @@ from column_types import CellError, dumps, from_json, is_empty
 from errors import DocumentRefused, MondayError, MondayRefused, RecordRefused, RowRejected
 from intents import Intent
 from item_import import GUESSED, ItemImport
-from models import Item, Record
+from models import Item, LogEntry, Record, Removal
 from monday_writes import batches, json_text, size_of
 from record_store import Stored
 from recovery import Recovery
-from sync_state import LogEntry, Removal
 from sync_task import Answer, Outgoing
 
 log = logging.getLogger("monday_sync")

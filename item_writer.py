@@ -10,9 +10,8 @@ from typing import Any
 from column_types import CellError, UnknownTag
 from errors import DailyLimitReached, ItemGone, MondayError, MondayRefused, MondayUnavailable, RecordRefused
 from mapping import BoundMapping
-from models import Item, Record
+from models import Item, Record, Removal
 from monday_api import Monday
-from sync_state import Removal
 from sync_task import Answer, Outgoing
 
 log = logging.getLogger("monday_sync")

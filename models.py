@@ -1,12 +1,11 @@
-"""The values that travel: boards, columns and items of monday.com as frozen dataclasses.
-
-An item's cells stay the dictionaries that monday.com sent. `column_types` alone knows how to read them.
-"""
+"""Holds the frozen values that travel between the rooms."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
 from typing import Any
 
 Cell = Mapping[str, Any]
@@ -70,3 +69,44 @@ class Page:
 
     items: list[Item]
     cursor: str | None
+
+
+class Winner(Enum):
+    """Who decides a conflict."""
+
+    MONDAY = "monday"
+    POSTGRES = "postgres"
+    HELD = "held"
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A field changed on both sides to different values, and what was decided."""
+
+    field: str
+    base: Value
+    monday: Value
+    postgres: Value
+    monday_changed_at: datetime | None
+    postgres_changed_at: datetime | None
+    rule: str
+    winner: Winner
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One row of sync_logs."""
+
+    operation: str
+    status: str
+    message: str
+    monday_id: str | None = None
+    entity_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """An item whose row is gone."""
+
+    item_id: str
+    root_id: str

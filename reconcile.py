@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 
-from models import Record, Value
+from models import Conflict, Record, Value, Winner
 
 CLOCKS_CANNOT_TELL = timedelta(seconds=2)
 """Two systems' clocks only rank a conflict when the changes lie at least this far apart."""
@@ -30,14 +30,6 @@ class Move(Enum):
     TO_POSTGRES = "to_postgres"
     TO_MONDAY = "to_monday"
     CONFLICT = "conflict"
-
-
-class Winner(Enum):
-    """Who decides a conflict."""
-
-    MONDAY = "monday"
-    POSTGRES = "postgres"
-    HELD = "held"
 
 
 Same = Callable[[str, Value, Value], bool]
@@ -66,20 +58,6 @@ class Rules:
     def rule_for(self, name: str) -> str:
         """The rule of a field, or the mapping's own."""
         return self.by_field.get(name, self.default)
-
-
-@dataclass(frozen=True, slots=True)
-class Conflict:
-    """A field changed on both sides to different values, and what was decided."""
-
-    field: str
-    base: Value
-    monday: Value
-    postgres: Value
-    monday_changed_at: datetime | None
-    postgres_changed_at: datetime | None
-    rule: str
-    winner: Winner
 
 
 @dataclass(slots=True)

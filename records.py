@@ -13,11 +13,11 @@ from db_connector import Transaction, compose, identifier, joined, table_name
 from entity_lock import working_on
 from errors import EXIT_LEFTOVERS, SettingsError, SyncError
 from mapping import Mapping
+from models import LogEntry
 from record_settings import DIRECTIONS, note_settings
 from row_table import is_archived
 from settings import Settings
 from sync_run import Chosen, Parts, board_of
-from sync_state import LogEntry
 
 LINK = """
 select id::text, monday_id, entity_id, monday_board_id, sync_enabled, sync_direction, sync_status, archived_at, attempts,

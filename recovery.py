@@ -16,8 +16,7 @@ from errors import MondayRefused, QueryRejected, RecordRefused
 from identity import SUSPECTED, earlier, made_since
 from intents import Intent
 from item_import import ItemImport
-from models import Item
-from sync_state import LogEntry
+from models import Item, LogEntry
 
 if TYPE_CHECKING:
     from creation import Creation

@@ -19,11 +19,11 @@ from db_connector import Database, Transaction
 from errors import RowRejected
 from identity import AMBIGUOUS, Identity, key_from, match_key
 from mapping import BoundMapping
-from models import Item, Record
-from reconcile import SHARED, Choice, Rules, Side, Winner, keep_lost, objection, overrule, reconcile
+from models import Item, LogEntry, Record, Removal, Winner
+from reconcile import SHARED, Choice, Rules, Side, keep_lost, objection, overrule, reconcile
 from record_store import RecordStore, Stored, Upsert
 from report import EntityReport
-from sync_state import FAILED, Link, LinkChange, LogEntry, Removal, SyncState, take_turn
+from sync_state import FAILED, Link, LinkChange, SyncState, take_turn
 from sync_task import Answer, Batch, Outgoing, Task
 
 log = logging.getLogger("monday_sync")

@@ -26,12 +26,11 @@ from typing import Any
 from board_sync import BoardSync, Progress, PullOptions, too_many
 from errors import CursorExpired, DatabaseError, GuardStop, Incomplete
 from memory import put, watermark
-from models import Item, Page
+from models import Item, LogEntry, Page
 from monday_pages import OnMalformed, Prepare
 from monday_updates import DAYS, SECONDS
 from parallel_reading import ParallelReading
 from report import EntityReport
-from sync_state import LogEntry
 
 __all__ = ["Progress", "Pull", "PullOptions", "sync_sales_staff"]
 

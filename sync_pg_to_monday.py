@@ -25,14 +25,13 @@ from db_connector import Transaction, identifier, table_name
 from errors import GuardStop
 from identity import AMBIGUOUS
 from memory import put
-from models import Page
+from models import LogEntry, Page, Removal
 from monday_pages import ahead
 from monday_writes import CHANGES_PER_DOCUMENT
 from report import EntityReport
 from row_table import is_archived
 from sync_engine import Look
 from sync_monday_to_pg import Pull
-from sync_state import LogEntry, Removal
 from sync_task import Batch
 
 log = logging.getLogger("monday_sync")

@@ -12,8 +12,7 @@ from column_types import dumps, from_json, is_empty
 from db_connector import Composable, Transaction, compose
 from intents import Intents
 from listings import Listings
-from models import Item, Record
-from reconcile import Conflict, Winner
+from models import Conflict, Item, LogEntry, Record, Removal, Winner
 
 FAILED = "error: "
 """How the reason of a skip begins when the item could not be dealt with."""
@@ -95,25 +94,6 @@ class LinkChange:
     archived: bool = False
     due: bool = False
     """The next push looks at it again: the row shows something that monday.com does not have yet."""
-
-
-@dataclass(frozen=True, slots=True)
-class LogEntry:
-    """One row of sync_logs."""
-
-    operation: str
-    status: str
-    message: str
-    monday_id: str | None = None
-    entity_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Removal:
-    """An item whose row is gone."""
-
-    item_id: str
-    root_id: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 
-from models import Item, Record
-from reconcile import Conflict, FieldPlan
+from models import Conflict, Item, LogEntry, Record, Removal
+from reconcile import FieldPlan
 from record_store import Stored, Upsert
 from report import EntityReport
-from sync_state import Link, LogEntry, OpenConflict, Removal, Skip
+from sync_state import Link, OpenConflict, Skip
 
 
 @dataclass(slots=True)

@@ -13,7 +13,8 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from reconcile import Conflict, Rules, Side, Winner, reconcile
+from models import Conflict, Winner
+from reconcile import Rules, Side, reconcile
 
 HISTORIES = 100_000
 WORKERS = 4

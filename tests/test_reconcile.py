@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconcile import Move, Rules, Side, Winner, decide, reconcile, winner_of
+from models import Winner
+from reconcile import Move, Rules, Side, decide, reconcile, winner_of
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
 

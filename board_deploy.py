@@ -29,9 +29,10 @@ from mapping import Mapping as EntityMapping
 from mapping_file import read_plain, write_text
 from mapping_loader import load_mapping
 from models import Board
-from report import EntityReport, RunReport, plural
+from report import EntityReport, RunReport
 from sync_monday_to_pg import Pull
 from sync_run import Parts, Run, RunOptions, board_of, mappings_of
+from values.wording import plural
 
 log = logging.getLogger("monday_sync")
 

@@ -8,10 +8,10 @@ from dataclasses import field as member
 from typing import Any
 
 from board_types import HARD, labels_of
-from column_types import clean_text
 from mapping import FACTS, ITEM_NAME
 from mapping import Mapping as EntityMapping
 from models import Board, BoardColumn
+from values.parsing import clean_text
 
 ADDED, RENAMED, RETYPED, DELETED, RETURNED, LABELS = "added", "renamed", "retyped", "deleted", "returned", "labels"
 EVOLVE, FREEZE, DISCARD = "evolve", "freeze", "discard_value"

@@ -13,7 +13,6 @@ from board_discovery import ACCEPTED, HEADER, REJECTED, Proposal, ProposedColumn
 from board_names import checked_entity, entity_of, field_name, snake_case, sql_name
 from board_tables import parts_of, place_of
 from board_types import TypeMap, load_types
-from column_types import clean_text
 from db_connector import Composable, Transaction, compose, identifier, table_name
 from errors import SettingsError
 from mapping import ITEM_NAME
@@ -21,6 +20,7 @@ from mapping_file import tree_text
 from models import BoardColumn
 from row_table import LIMITED, column_types_of
 from sync_run import Parts
+from values.parsing import clean_text
 
 log = logging.getLogger("monday_sync")
 

@@ -37,7 +37,6 @@ from board_drift import (
 )
 from board_names import facts, field_name, free_name, shortened
 from board_types import TypeMap, labels_of, load_types
-from column_types import clean_text
 from db_connector import Database, Transaction
 from errors import DatabaseUnreachable, SyncError
 from mapping import ROOT
@@ -48,6 +47,7 @@ from memory import put
 from models import Board, BoardColumn, LogEntry
 from postgres_errors import TransactionConflict
 from sync_state import SyncState
+from values.parsing import clean_text
 
 log = logging.getLogger("monday_sync")
 

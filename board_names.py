@@ -10,9 +10,9 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Set
 
-from column_types import clean_text
 from errors import SettingsError
 from mapping_loader import TYPES
+from values.parsing import clean_text
 
 LONGEST = 63
 """Bytes that PostgreSQL keeps of a name."""

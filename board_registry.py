@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from board_discovery import Proposal
-from column_types import clean_text, dumps
 from db_connector import Database, Transaction
 from errors import SettingsError
+from values.canonical import dumps
+from values.parsing import clean_text
 
 LOADING, DEPLOYED = "loading", "deployed"
 

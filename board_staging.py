@@ -17,18 +17,20 @@ from typing import Any
 import change_queue
 from board_sync import too_many
 from board_tables import parts_of, quoted
-from column_types import CellError, dumps, is_empty
 from db_connector import Composable, Transaction, compose, identifier, identifiers, joined, literal, table_name
 from errors import GuardStop, Incomplete, RowRejected, SettingsError
 from mapping import BoundMapping
 from memory import put, watermark
 from models import Item, LogEntry, Record
 from record_store import RecordStore
-from report import EntityReport, plural
+from report import EntityReport
 from row_table import Row, Table, column_types_of
 from sync_engine import TO_MONDAY
 from sync_monday_to_pg import Pull
 from sync_state import FAILED, take_turn
+from values.canonical import dumps, is_empty
+from values.parsing import CellError
+from values.wording import plural
 
 log = logging.getLogger("monday_sync")
 

@@ -264,8 +264,8 @@ def deal_with_retries(what: str, ids: Sequence[str], entity: str | None, everyth
     """Try again, or give up."""
     import records
     from mapping_loader import choose
-    from report import plural
     from sync_run import board_of, open_parts
+    from values.wording import plural
 
     if what == "drop" and not (ids or entity or everything):
         raise SettingsError("Say what to give up.", hint="An id, --entity NAME, or --all.")
@@ -310,7 +310,7 @@ def settle_first_meeting(
 
 def ask_who_wins(report: EntityReport) -> str | None:
     """The side to win; None: nobody says, and all stays held."""
-    from report import plural
+    from values.wording import plural
 
     records = plural(report.first_held, "record")
     found = f"{report.entity}: unequal fields in {records} that both sides had before they met."

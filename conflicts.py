@@ -12,7 +12,6 @@ from datetime import datetime
 from typing import Any
 
 from board_sync import BoardSync
-from column_types import from_json
 from db_connector import Transaction
 from entity_lock import working_on
 from errors import SettingsError
@@ -20,6 +19,7 @@ from mapping import Mapping
 from models import Item, Winner
 from reconcile import Choice
 from sync_run import Parts, board_of
+from values.comparing import from_json
 
 SHORT = 8
 """So many characters of an id are shown, and are enough to name it."""

@@ -11,8 +11,8 @@ from types import TracebackType
 from typing import Any
 
 from monday_budget import Left
-from report import counted
 from timing import duration
+from values.wording import counted
 
 log = logging.getLogger("monday_sync")
 

@@ -15,7 +15,6 @@ from functools import cached_property
 from typing import Any
 
 from board_sync import BoardSync
-from column_types import CellError, dumps, from_json, is_empty
 from errors import DocumentRefused, MondayError, MondayRefused, RecordRefused, RowRejected
 from intents import Intent
 from item_import import GUESSED, ItemImport
@@ -24,6 +23,9 @@ from monday_writes import batches, json_text, size_of
 from record_store import Stored
 from recovery import Recovery
 from sync_task import Answer, Outgoing
+from values.canonical import dumps, is_empty
+from values.comparing import from_json
+from values.parsing import CellError
 
 log = logging.getLogger("monday_sync")
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from column_types import dumps, loads_exact
 from db_connector import Transaction
 from mapping import Mapping
 from models import Item, Value
 from record_store import Holder, RecordStore
 from sync_state import Link, SyncState
 from sync_task import Batch, Task
+from values.canonical import dumps, loads_exact
 
 LEFT_TO_PUSH = "a push may have made this item of a row; the next push finds out"
 SUSPECTED = "this item may have been made of a row in doubt: name it like the row if it was, archive it if not"

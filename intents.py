@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from column_types import dumps
 from db_connector import Transaction
+from values.canonical import dumps
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from column_types import is_empty, to_json
 from mapping import BoundMapping
 from models import Record, Value
 from monday_api import ImportJob, Monday
+from values.canonical import is_empty, to_json
 
 if TYPE_CHECKING:
     from creation import NewItem

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from column_types import CellError, UnknownTag
+from column_types import UnknownTag
 from errors import DailyLimitReached, ItemGone, MondayError, MondayRefused, MondayUnavailable, RecordRefused
 from mapping import BoundMapping
 from models import Item, Record, Removal
 from monday_api import Monday
 from sync_task import Answer, Outgoing
+from values.parsing import CellError
 
 log = logging.getLogger("monday_sync")
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from collections.abc import Mapping as Map
 
-from column_types import dumps
 from db_connector import Composable, Transaction, compose, identifier, joined, table_name
 from mapping import ROOT, Mapping
 from models import Record
+from values.canonical import dumps
 
 TELL = (
     "update sync_mapping as l set updated_at = now(), base_postgres = nullif((coalesce(l.base_postgres, '{{}}')"

@@ -17,23 +17,12 @@ from typing import Any, Protocol
 
 import orjson
 
-from column_types import (
-    NO_ITEM_YET,
-    READINGS,
-    CellError,
-    cell_selection,
-    changed_at,
-    clean_text,
-    column_type,
-    comparison,
-    comparison_of,
-    dumps,
-    is_empty,
-    rounding,
-    same,
-)
+from column_types import NO_ITEM_YET, READINGS, cell_selection, changed_at, column_type, comparison_of
 from models import Board, BoardColumn, Cell, Item, Record, Value
 from transforms import FirstFilled, Transform
+from values.canonical import dumps, is_empty
+from values.comparing import comparison, rounding, same
+from values.parsing import CellError, clean_text
 
 ITEM_NAME = "name"
 """The pseudo column of a mapping that stands for the item's name."""

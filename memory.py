@@ -6,8 +6,8 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from column_types import dumps
 from db_connector import Database, Transaction
+from values.canonical import dumps
 
 
 class Memory:

@@ -12,7 +12,7 @@ from datetime import date, datetime, time, timedelta, timezone
 from typing import Any
 
 from errors import DailyLimitReached
-from report import plural
+from values.wording import plural
 
 ITEMS_PER_PAGE = 500
 PAGE_SIZES = (500, 250, 100, 50, 25, 10, 5, 1)

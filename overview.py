@@ -10,9 +10,9 @@ from typing import Any
 
 import inbox
 from db_connector import Database, Transaction
-from report import counted, plural
 from sync_run import Parts, board_of
 from timing import duration
+from values.wording import counted, plural
 
 DUPLICATES_SHOWN = 5
 EPOCH = "1970-01-01T00:00:00Z"

@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from column_types import comparison_of, from_json, is_empty
+from column_types import comparison_of
 from db_connector import Composable, Transaction, compose, identifier, joined, table_name
 from known_differences import pointing, tell
 from mapping import ROOT, BoundMapping, Mapping, Related
@@ -34,6 +34,8 @@ from row_table import (
     spellings,
 )
 from shared_rows import Effects, Rows, Settlement, Shape, Want, note_shown, once
+from values.canonical import is_empty
+from values.comparing import from_json
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from errors import EXIT_IN_STEP, EXIT_LEFTOVERS, SyncError
 from timing import duration
+from values.wording import counted, plural
 
 
 @dataclass(slots=True)
@@ -159,16 +160,6 @@ def run_line(report: RunReport) -> str:
     asked += f", {duration(report.api['waited_s'])} waited" if report.api["waited_s"] >= 1 else ""
     end = " Nothing was written." if report.dry_run else ""
     return f"{begin} in {duration(report.duration_s)}, {asked}.{end}"
-
-
-def plural(number: int, noun: str) -> str:
-    """`1 item`, `2,000 items`."""
-    return f"{counted(number)} {noun}{'' if number == 1 else 's'}"
-
-
-def counted(number: int) -> str:
-    """A number with a comma for every three digits."""
-    return f"{number:,}"
 
 
 def _add(mine: Any, other: Any) -> None:

@@ -9,12 +9,13 @@ from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from column_types import dumps, from_json, is_empty, same, to_json
 from db_connector import Composable, Transaction, compose, identifier, identifiers, joined, table_name
 from errors import SchemaMissing
 from mapping import BoundMapping, Mapping, Related
 from models import Value
 from postgres_errors import TOOL_TABLES
+from values.canonical import dumps, is_empty, to_json
+from values.comparing import from_json, same
 
 Slot = tuple[str, str | None]
 """A column, and for JSONB the key in it."""

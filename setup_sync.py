@@ -14,11 +14,11 @@ from errors import RecordRefused, SettingsError
 from mapping import Mapping
 from memory import put
 from models import Board, BoardColumn
-from report import plural
 from row_table import column_types_of
 from sync_engine import TO_MONDAY
 from sync_id import remembered_column, sync_id_state
 from sync_run import Chosen, Parts
+from values.wording import plural
 
 COLUMN_TYPE = "text"
 

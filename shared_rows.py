@@ -12,11 +12,12 @@ from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from column_types import dumps, from_json, is_empty
 from db_connector import Transaction, compose
 from known_differences import pointing
 from models import Record, Value
 from row_table import NEVER, Home, Key, NaturalKeys, Row, Slot, Table
+from values.canonical import dumps, is_empty
+from values.comparing import from_json
 
 if TYPE_CHECKING:
     from record_store import RecordStore, Upsert

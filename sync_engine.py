@@ -14,7 +14,6 @@ from datetime import datetime, timezone
 from functools import cache, cached_property
 
 import change_queue
-from column_types import CellError, from_json, is_empty, to_json
 from db_connector import Database, Transaction
 from errors import RowRejected
 from identity import AMBIGUOUS, Identity, key_from, match_key
@@ -25,6 +24,9 @@ from record_store import RecordStore, Stored, Upsert
 from report import EntityReport
 from sync_state import FAILED, Link, LinkChange, SyncState, take_turn
 from sync_task import Answer, Batch, Outgoing, Task
+from values.canonical import is_empty, to_json
+from values.comparing import from_json
+from values.parsing import CellError
 
 log = logging.getLogger("monday_sync")
 

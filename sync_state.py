@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from column_types import dumps, from_json, is_empty
 from db_connector import Composable, Transaction, compose
 from intents import Intents
 from listings import Listings
 from models import Conflict, Item, LogEntry, Record, Removal, Winner
+from values.canonical import dumps, is_empty
+from values.comparing import from_json
 
 FAILED = "error: "
 """How the reason of a skip begins when the item could not be dealt with."""

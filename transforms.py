@@ -12,9 +12,11 @@ from decimal import Decimal, InvalidOperation
 from importlib import import_module
 from typing import Any, ClassVar, Protocol
 
-from addresses import PARSER, Address, format_address, state_code
-from column_types import CellError, is_empty, same
 from models import Value
+from values.addresses import PARSER, Address, format_address, state_code
+from values.canonical import is_empty
+from values.comparing import same
+from values.parsing import CellError
 
 Values = Sequence[Value]
 Made = tuple[Value, ...]

@@ -30,7 +30,7 @@ def closing(database: Database) -> None:
 
 def note() -> None:
     """Write down seconds in the address library and statements sent."""
-    from addresses import PARSER
+    from values.addresses import PARSER
 
     facts = {"statements": statements, "address_seconds": PARSER.seconds, "addresses": PARSER.parsed}
     Path(os.environ["BENCHMARK_NOTES"]).write_bytes(orjson.dumps(facts))

@@ -7,7 +7,6 @@ from typing import Any
 
 import orjson
 
-from addresses import Address, AddressParser
 from benchmarks.bench import Bench, Pulled, scratch
 from benchmarks.boards import PAGE, PROJECT, mappings
 from benchmarks.database import digest, filled_tables
@@ -15,6 +14,7 @@ from benchmarks.measure import Failed, Serving, Spent, spent
 from benchmarks.table import Table
 from db_connector import compose, identifier
 from monday_queries import ITEMS_PAGE, NEXT_ITEMS_PAGE, with_item
+from values.addresses import Address, AddressParser
 
 ABOUT = "a first pull, an unchanged second one, and the floor"
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from addresses import LONGEST, STATES, UNKNOWN, Address, AddressParser, format_address, state_code
+from values.addresses import LONGEST, STATES, UNKNOWN, Address, AddressParser, format_address, state_code
 
 PARSER = AddressParser()
 
@@ -147,10 +147,12 @@ def test_states_have_two_letters(text, code):
 
 def test_the_library_is_loaded_when_the_first_address_needs_it():
     script = """
-import sys, transforms, addresses
-addresses.PARSER.parse("123 Main St, Springfield, IL 62701")
+import sys
+from values.addresses import PARSER
+import transforms
+PARSER.parse("123 Main St, Springfield, IL 62701")
 assert "usaddress" not in sys.modules
-addresses.PARSER.parse("123 Main St Springfield IL 62701")
+PARSER.parse("123 Main St Springfield IL 62701")
 assert "usaddress" in sys.modules
 """
     subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parent.parent, check=True)

@@ -12,22 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from column_types import (
-    COLUMN_TYPES,
-    COMPARISONS,
-    CellError,
-    cell_selection,
-    clean_text,
-    column_type,
-    comparison_of,
-    dumps,
-    from_json,
-    loads_exact,
-    phone_region,
-    same,
-    to_json,
-)
+from column_types import COLUMN_TYPES, cell_selection, column_type, comparison_of, phone_region
 from models import BoardColumn, Cell, Value
+from values.canonical import dumps, loads_exact, to_json
+from values.comparing import COMPARISONS, from_json, same
+from values.parsing import CellError, clean_text
 
 UTC = timezone.utc
 NOON = datetime(2026, 6, 15, 9, 0, tzinfo=UTC)

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from addresses import PARSER
-from column_types import CellError, comparison_of
+from column_types import comparison_of
 from transforms import TRANSFORMS, make_transform
+from values.addresses import PARSER
+from values.parsing import CellError
 
 STAGES = {
     "map": {

@@ -1,0 +1,96 @@
+"""Reads numbers, days, times and texts exactly as they were written."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timezone
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+UTC = timezone.utc
+
+
+class CellError(ValueError):
+    """A cell, or a value meant for one, that cannot be understood. The text is the reason, for a log line."""
+
+
+# --- Texts and JSON as monday.com sends them ------------------------------------------------------------------------
+
+
+def clean_text(text: str) -> str:
+    """The text without what PostgreSQL cannot store: NUL is dropped, a lone surrogate becomes U+FFFD."""
+    if "\0" in text:
+        text = text.replace("\0", "")
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        # Through UTF-16 the two halves of a split pair find each other again; what stays alone is replaced.
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
+def text_of(value: Any) -> str:
+    """Whatever stands in a text's place as a clean text; "" for nothing."""
+    if value is None:
+        return ""
+    return clean_text(value if type(value) is str else str(value))
+
+
+def excerpt(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def whole_number(value: Any) -> int:
+    try:
+        number = int(value)
+    except (TypeError, ValueError, OverflowError):
+        raise CellError(f"not a whole number: {excerpt(value)}") from None
+    if not -(2**63) <= number < 2**63 or (type(value) is not str and number != value):
+        raise CellError(f"not a whole number: {excerpt(value)}")
+    return number
+
+
+_NUMERIC = frozenset((str, int, float, Decimal))  # no bool, and no list, of which Decimal would make something
+
+
+def exact_number(value: Any) -> Decimal:
+    """An exact number that PostgreSQL can hold (131,072 digits before the point, 16,383 behind it)."""
+    kind = type(value)
+    try:
+        number = Decimal(repr(value) if kind is float else value) if kind in _NUMERIC else None
+    except InvalidOperation:
+        number = None
+    if number is None or not number.is_finite() or (kind is str and "_" in value):
+        raise CellError(f"not a number: {excerpt(value)}")
+    if not -16_383 <= number.adjusted() < 131_072 or (kind is str and len(value) > 16_383):
+        raise CellError(f"number out of range: {excerpt(value)}")
+    return number
+
+
+def day_of(text: Any) -> date:
+    try:
+        return date.fromisoformat(text)
+    except (TypeError, ValueError):
+        raise CellError(f"not a date: {excerpt(text)}") from None
+
+
+def clock_time(text: Any) -> time:
+    try:
+        return time.fromisoformat(text)
+    except (TypeError, ValueError):
+        raise CellError(f"not a time: {excerpt(text)}") from None
+
+
+def moment_of(text: Any) -> datetime:
+    """`2026-02-27T12:11:30Z` and `2026-02-27 12:11:30 UTC`."""
+    try:
+        moment = datetime.fromisoformat(text.removesuffix(" UTC").replace("Z", "+00:00"))
+        return in_utc(moment)
+    except (AttributeError, ValueError, OverflowError):
+        raise CellError(f"not a time: {excerpt(text)}") from None
+
+
+def in_utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

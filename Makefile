@@ -41,7 +41,7 @@ clean:  ## remove .venv, caches and logs; the embedded database stays
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 purge:  ## and the embedded database of this folder, with everything in it
-	@if [ -d data/postgres ] && ! $(VENV) -c 'import local_postgres; local_postgres.remove()' </dev/null; then \
+	@if [ -d data/postgres ] && ! $(VENV) -c 'from databases.postgres.embedded import remove; remove()' </dev/null; then \
 		echo "The embedded database in data/postgres may be running, so it is kept. Run: make install purge" >&2; exit 1; fi
 	@rm -rf data
 	@$(MAKE) clean

@@ -19,10 +19,11 @@ import board_registry
 import board_scripts
 import board_tables
 from board_discovery import RELATION, Proposal, propose, subitem_boards
-from board_names import LONGEST_TABLE, checked_entity, checked_table, entity_of, shortened
+from board_names import LONGEST_TABLE, checked_entity, checked_table, entity_of
 from board_staging import Staging, check_names
 from board_sync import PullOptions
 from board_types import TypeMap, load_types
+from databases.postgres.names import shortened
 from db_connector import Transaction
 from errors import SettingsError
 from mapping import Mapping as EntityMapping

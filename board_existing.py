@@ -11,9 +11,10 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 import board_deploy
 from board_discovery import ACCEPTED, HEADER, REJECTED, Proposal, ProposedColumn, entry_of, propose
 from board_names import checked_entity, entity_of, field_name, snake_case, sql_name
-from board_tables import parts_of, place_of
+from board_tables import place_of
 from board_types import TypeMap, load_types
-from db_connector import Composable, Transaction, compose, identifier, table_name
+from databases.postgres.names import compose, identifier, parts_of, table_name
+from db_connector import Composable, Transaction
 from errors import SettingsError
 from mapping import ITEM_NAME
 from mapping_file import tree_text

@@ -35,8 +35,10 @@ from board_drift import (
     known_columns,
     sentence,
 )
-from board_names import facts, field_name, free_name, shortened
+from board_names import facts, field_name, free_name
 from board_types import TypeMap, labels_of, load_types
+from databases.postgres.failures import TransactionConflict
+from databases.postgres.names import shortened
 from db_connector import Database, Transaction
 from errors import DatabaseUnreachable, SyncError
 from mapping import ROOT
@@ -45,7 +47,6 @@ from mapping_file import Source, raise_mistakes, read_source, tree_text, write_t
 from mapping_loader import build_mapping, column_of, load_mapping
 from memory import put
 from models import Board, BoardColumn, LogEntry
-from postgres_errors import TransactionConflict
 from sync_state import SyncState
 from values.parsing import clean_text
 

@@ -11,8 +11,9 @@ from collections.abc import Mapping as Map
 from dataclasses import dataclass
 
 from board_discovery import related_boards
-from board_names import FACTS, shortened
-from board_tables import exists, place_of, quoted, run_all
+from board_names import FACTS
+from board_tables import exists, place_of, run_all
+from databases.postgres.names import quoted, shortened
 from db_connector import Transaction
 from mapping import ROOT, Mapping
 from models import Board

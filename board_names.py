@@ -5,17 +5,15 @@ A name is given once and then stands in the mapping, so nothing here is asked ag
 
 from __future__ import annotations
 
-import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Set
 
+from databases.postgres.names import shortened
 from errors import SettingsError
 from mapping_loader import TYPES
 from values.parsing import clean_text
 
-LONGEST = 63
-"""Bytes that PostgreSQL keeps of a name."""
 LONGEST_TABLE = 40
 """Names of staging tables, triggers and link tables are made of a table's."""
 
@@ -80,14 +78,6 @@ def written(title: str) -> str:
     """A title as it is, without what no name can hold; nothing when it is blank."""
     text = clean_text(title)
     return text if text.strip() else ""
-
-
-def shortened(name: str, source: str, longest: int = LONGEST) -> str:
-    """The name, or as much of it as has room in so many bytes, ending in a mark made of what it stands for."""
-    if len(name.encode()) <= longest:
-        return name
-    mark = "_" + hashlib.blake2b(source.encode(), digest_size=3).hexdigest()
-    return name.encode()[: longest - len(mark)].decode(errors="ignore").rstrip() + mark
 
 
 def snake_case(title: str) -> str:

@@ -16,8 +16,8 @@ from typing import Any
 
 import change_queue
 from board_sync import too_many
-from board_tables import parts_of, quoted
-from db_connector import Composable, Transaction, compose, identifier, identifiers, joined, literal, table_name
+from databases.postgres.names import compose, identifier, identifiers, joined, literal, parts_of, quoted, table_name
+from db_connector import Composable, Transaction
 from errors import GuardStop, Incomplete, RowRejected, SettingsError
 from mapping import BoundMapping
 from memory import put, watermark

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from board_tables import give_item_ids
-from db_connector import Database, Transaction, compose, identifier, table_name
+from databases.postgres.names import compose, identifier, table_name
+from db_connector import Database, Transaction
 from item_writer import ItemWriter
 from mapping import ROOT, BoundMapping, Mapping
 from memory import Memory, put

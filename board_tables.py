@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 
-import board_names
 from board_discovery import Proposal
 from column_types import NO_ITEM_YET
-from db_connector import Transaction, compose, identifier, table_name
+from databases.postgres import names as postgres_names
+from databases.postgres.names import compose, identifier, quoted, quoted_text, table_name
+from db_connector import Transaction
 from errors import SettingsError
 from mapping import Mapping
 
@@ -28,20 +28,6 @@ RENAME_IN = (
 """Of a column of ids, those of rows that get others now."""
 
 
-def quoted(*names: str) -> str:
-    """Names in SQL, always in quotes."""
-    return ".".join('"' + name.replace('"', '""') + '"' for name in names if name)
-
-
-def parts_of(name: str) -> tuple[str, str]:
-    """Schema and table of a name as mappings have it."""
-    found = re.fullmatch(r'(?:(?:"((?:[^"]|"")+)"|([^".]+))\.)?(?:"((?:[^"]|"")+)"|([^".]+))', name)
-    if not found:
-        raise SettingsError(f"{name!r} is no table name.", hint='Write table, schema.table or schema."Table name".')
-    quoted_schema, schema, quoted_table, table = (part or "" for part in found.groups())
-    return quoted_schema.replace('""', '"') or schema, quoted_table.replace('""', '"') or table
-
-
 def place_of(tx: Transaction, name: str) -> tuple[str, str]:
     """Schema and table that a name as mappings have it stands for. Raises SettingsError when there is none."""
     found = tx.rows(
@@ -53,11 +39,6 @@ def place_of(tx: Transaction, name: str) -> tuple[str, str]:
         raise SettingsError(f"There is no table {name}.", hint="Put it back, or deploy the board again.")
     schema, table = found[0]
     return schema, table
-
-
-def literal(text: str) -> str:
-    """A text in SQL."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def create_statements(proposal: Proposal) -> list[str]:
@@ -78,9 +59,9 @@ def create_statements(proposal: Proposal) -> list[str]:
     body = ",\n    ".join(lines)
     statements.append(f"create table if not exists {table} (\n    {body}\n)")
     about = f"monday.com board {proposal.board.id}, {proposal.board.name}".replace("\0", "")
-    statements.append(f"comment on table {table} is {literal(about)}")
+    statements.append(f"comment on table {table} is {quoted_text(about)}")
     if proposal.parent:
-        name = quoted(board_names.shortened(f"{proposal.table}_parent_idx", proposal.table))
+        name = quoted(postgres_names.shortened(f"{proposal.table}_parent_idx", proposal.table))
         statements.append(f"create index if not exists {name} on {table} ({quoted(proposal.facts['parent'])})")
     return statements
 

@@ -13,8 +13,8 @@ from collections.abc import Mapping as Map
 from dataclasses import dataclass
 from datetime import datetime
 
-from board_names import shortened
-from db_connector import Composable, Transaction, compose, identifier, joined, table_name
+from databases.postgres.names import compose, identifier, joined, shortened, table_name
+from db_connector import Composable, Transaction
 from known_differences import pointing
 from mapping import ROOT, Mapping
 

@@ -25,10 +25,12 @@ import psycopg2
 from psycopg2 import extensions, extras, sql
 from psycopg2.sql import Composable
 
-import postgres_errors
+from databases.postgres import failures as postgres_failures
+from databases.postgres.casters import CASTERS
+from databases.postgres.failures import TransactionConflict
+from databases.postgres.names import compose, identifier, identifiers, table_name
+from databases.postgres.text import CopyText, array_text, json_text, json_value
 from errors import DatabaseError, DatabaseUnreachable, RowRejected, SettingsError
-from postgres_errors import TransactionConflict
-from postgres_text import CopyText, array_text, json_text, json_value
 from settings import Settings, load_settings
 
 __all__ = [
@@ -56,92 +58,6 @@ SESSION_SETTINGS = {
 }
 
 
-# Names
-
-
-class _Name(sql.Identifier):
-    """A quoted name that survives a statement with parameters, where psycopg2 takes a single % for a placeholder."""
-
-    def as_string(self, context: Any) -> str:
-        return super().as_string(context).replace("%", "%%")
-
-
-def identifier(*names: str) -> Composable:
-    """One name, or a qualified one: `identifier("public", "Done (100%)")`."""
-    return _Name(*names)
-
-
-def identifiers(names: Iterable[str]) -> Composable:
-    """Names with commas between them, for a list of columns."""
-    return sql.SQL(", ").join([_Name(name) for name in names])
-
-
-def joined(separator: str, parts: Iterable[Composable]) -> Composable:
-    """Pieces of a statement with a separator between them."""
-    return sql.SQL(separator).join(list(parts))
-
-
-def literal(value: Any) -> Composable:
-    """A value inside a statement, where a parameter would make it hard to read."""
-    return sql.Literal(value)
-
-
-def table_name(name: str) -> Composable:
-    """`users`, `public.users` or `boards."Q1.2 plan"`; the letters' case is kept. A dot parts, unless it is in quotes."""
-    part = r'(?:"((?:[^"]|"")+)"|([^".]+))'
-    found = re.fullmatch(rf"(?:{part}\.)?{part}", name)
-    if not found:
-        raise SettingsError(f"{name!r} is no table name.", hint='Write table, schema.table or schema."Table name".')
-    quoted_schema, schema, quoted, plain = found.groups("")
-    names = (quoted_schema.replace('""', '"') or schema, quoted.replace('""', '"') or plain)
-    return _Name(*[name for name in names if name])
-
-
-def compose(text: str, **names: Composable) -> Composable:
-    """A statement with names in the place of `{braces}`. Literal braces are doubled."""
-    return sql.SQL(text).format(**names)
-
-
-# PostgreSQL's values as Python
-
-
-def _or_text(read: Callable[[str, Any], Any]) -> Callable[[str | None, Any], Any]:
-    """Python's calendar has no infinity, no years before Christ and none beyond 9999: those stay text."""
-
-    def reader(text: str | None, cursor: Any) -> Any:
-        if text is None or text.endswith(("infinity", "BC")):
-            return text
-        try:
-            return read(text, cursor)
-        except (ValueError, OverflowError, psycopg2.Error):
-            return text
-
-    return reader
-
-
-def _time(text: str, cursor: Any) -> Any:
-    # The end of the day is not its beginning.
-    return text if text.startswith("24") else extensions.PYTIME(text, cursor)
-
-
-def _casters() -> list[Any]:
-    kinds = (
-        ("DATE", extensions.PYDATE, (1082,), (1182,)),
-        ("TIME", _time, (1083, 1266), (1183, 1270)),
-        ("TIMESTAMP", extensions.PYDATETIME, (1114,), (1115,)),
-        ("TIMESTAMPTZ", extensions.PYDATETIMETZ, (1184,), (1185,)),
-        ("INTERVAL", extensions.PYINTERVAL, (1186,), (1187,)),
-    )
-    casters = [extensions.new_array_type((2951,), "UUIDARRAY", extensions.UNICODE)]
-    for name, read, oids, array_oids in kinds:
-        single = extensions.new_type(oids, name, _or_text(read))
-        casters += [single, extensions.new_array_type(array_oids, name + "ARRAY", single)]
-    return casters
-
-
-CASTERS = _casters()
-
-
 # Errors
 
 
@@ -151,7 +67,7 @@ def _translated() -> Iterator[None]:
         yield
     except psycopg2.Error as exc:
         lost = not exc.pgcode and isinstance(exc, (psycopg2.OperationalError, psycopg2.InterfaceError))
-        raise postgres_errors.meaning(exc.pgcode or "", _said(exc), lost) from exc
+        raise postgres_failures.meaning(exc.pgcode or "", _said(exc), lost) from exc
     except ValueError as exc:
         if not isinstance(exc, UnicodeEncodeError) and "NUL" not in str(exc):
             raise
@@ -554,7 +470,7 @@ class Database:
             return psycopg2.connect(**self._options)
         except psycopg2.Error as exc:
             # Without its cause: libpq may have put the connection string into it.
-            raise postgres_errors.no_connection(self.target, _said(exc), self._options.get("password")) from None
+            raise postgres_failures.no_connection(self.target, _said(exc), self._options.get("password")) from None
 
     def _count(self) -> None:
         with self._guard:
@@ -601,7 +517,7 @@ def connect(settings: Settings, **options: Any) -> Database:
         return Database(settings.database_url, **options)
     if os.name == "nt":
         raise SettingsError("The embedded PostgreSQL runs on Linux and macOS.", hint="Set DATABASE_URL, or use WSL.")
-    from local_postgres import server_of  # with its own imports; not needed where there is a server
+    from databases.postgres.embedded import server_of  # with its own imports; not needed where there is a server
 
     server = server_of(settings.home)
     return Database(server=server, **server.start(), **options)

@@ -22,7 +22,8 @@ from typing import Any
 
 import logs
 from console import Progress, say, show_table
-from db_connector import Database, compose, identifier, table_name
+from databases.postgres.names import compose, identifier, table_name
+from db_connector import Database
 from demo_live import show_live
 from errors import EXIT_USAGE, SettingsError, SyncError
 from report import EntityReport, RunReport, entity_line, run_line
@@ -262,7 +263,7 @@ def _database(given: Settings, folder: Path) -> Iterator[Database]:
         with _on_server(given.database_url) as db:
             yield db
         return
-    from local_postgres import LocalPostgres
+    from databases.postgres.embedded import LocalPostgres
 
     server = LocalPostgres(folder / "postgres", throwaway=True)
     try:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from collections.abc import Mapping as Map
 
-from db_connector import Composable, Transaction, compose, identifier, joined, table_name
+from databases.postgres.names import compose, identifier, joined, table_name
+from db_connector import Composable, Transaction
 from mapping import ROOT, Mapping
 from models import Record
 from values.canonical import dumps

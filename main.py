@@ -106,8 +106,8 @@ as_json_option = click.option(
 def init_db() -> None:
     """Make the tables, in an empty database or in one of any earlier version. Nothing is lost."""
     settings = prepared()
+    from databases.postgres.failures import in_the_way
     from db_connector import connect
-    from postgres_errors import in_the_way
     from sync_run import init_db
 
     db = connect(settings)

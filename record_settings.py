@@ -6,7 +6,8 @@ with plain SQL or `main.py record`; a run takes notice at its beginning and show
 
 from __future__ import annotations
 
-from db_connector import Composable, Transaction, compose, identifier, table_name
+from databases.postgres.names import compose, identifier, table_name
+from db_connector import Composable, Transaction
 from mapping import Mapping
 
 DIRECTIONS = ("bidirectional", "monday_to_pg", "pg_to_monday", "none")

@@ -14,7 +14,8 @@ from functools import cached_property
 from typing import Any
 
 from column_types import comparison_of
-from db_connector import Composable, Transaction, compose, identifier, joined, table_name
+from databases.postgres.names import compose, identifier, joined, table_name
+from db_connector import Composable, Transaction
 from known_differences import pointing, tell
 from mapping import ROOT, BoundMapping, Mapping, Related
 from models import Record, Value

@@ -9,7 +9,8 @@ from typing import Any
 
 from board_sync import BoardSync
 from creation import Creation
-from db_connector import Transaction, compose, identifier, joined, table_name
+from databases.postgres.names import compose, identifier, joined, table_name
+from db_connector import Transaction
 from entity_lock import working_on
 from errors import EXIT_LEFTOVERS, SettingsError, SyncError
 from mapping import Mapping

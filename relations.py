@@ -12,7 +12,8 @@ from collections.abc import Mapping as Map
 from collections.abc import Sequence
 from typing import Any
 
-from db_connector import Database, compose, identifier, table_name
+from databases.postgres.names import compose, identifier, table_name
+from db_connector import Database
 from mapping import Mapping
 
 FRESH_FOR_S = 5.0

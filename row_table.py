@@ -9,11 +9,12 @@ from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from db_connector import Composable, Transaction, compose, identifier, identifiers, joined, table_name
+from databases.postgres.failures import TOOL_TABLES
+from databases.postgres.names import compose, identifier, identifiers, joined, table_name
+from db_connector import Composable, Transaction
 from errors import SchemaMissing
 from mapping import BoundMapping, Mapping, Related
 from models import Value
-from postgres_errors import TOOL_TABLES
 from values.canonical import dumps, is_empty, to_json
 from values.comparing import from_json, same
 

@@ -12,7 +12,8 @@ from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from db_connector import Transaction, compose
+from databases.postgres.names import compose
+from db_connector import Transaction
 from known_differences import pointing
 from models import Record, Value
 from row_table import NEVER, Home, Key, NaturalKeys, Row, Slot, Table

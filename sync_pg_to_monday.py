@@ -21,7 +21,8 @@ from typing import Any
 import change_queue
 from board_sync import BoardSync, too_many
 from creation import ROWS_PER_IMPORT, Creation
-from db_connector import Transaction, identifier, table_name
+from databases.postgres.names import identifier, table_name
+from db_connector import Transaction
 from errors import GuardStop
 from identity import AMBIGUOUS
 from memory import put

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from console import Progress as Seen
+from databases.postgres.failures import TOOL_TABLES
 from db_connector import Database, Transaction, connect
 from entity_lock import working_on
 from errors import (
@@ -41,7 +42,6 @@ from logs import FILE_ONLY, unexpected
 from mapping import BoundMapping, Mapping
 from mapping_loader import choose, load_mappings
 from memory import Memory
-from postgres_errors import TOOL_TABLES
 from report import EntityReport, RunReport, entity_line
 from settings import PROJECT, Settings, load_settings
 from sync_monday_to_pg import Progress, Pull, PullOptions

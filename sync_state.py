@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from db_connector import Composable, Transaction, compose
+from databases.postgres.names import compose
+from db_connector import Composable, Transaction
 from intents import Intents
 from listings import Listings
 from models import Conflict, Item, LogEntry, Record, Removal, Winner

@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 
 import change_queue
 from board_sync import BoardSync
-from db_connector import Transaction, compose, identifier, table_name
+from databases.postgres.names import compose, identifier, table_name
+from db_connector import Transaction
 from errors import (
     BoardNotVisible,
     DailyLimitReached,

@@ -15,8 +15,9 @@ from urllib.parse import quote
 import psutil
 
 from benchmarks.boards import PROJECT
-from db_connector import Database, Transaction, compose, identifier
-from local_postgres import LocalPostgres
+from databases.postgres.embedded import LocalPostgres
+from databases.postgres.names import compose, identifier
+from db_connector import Database, Transaction
 
 FOREIGN_KEYS = """
 select conrelid::regclass::text, confrelid::regclass::text from pg_constraint

@@ -12,7 +12,7 @@ from benchmarks.boards import PAGE, PROJECT, mappings
 from benchmarks.database import digest, filled_tables
 from benchmarks.measure import Failed, Serving, Spent, spent
 from benchmarks.table import Table
-from db_connector import compose, identifier
+from databases.postgres.names import compose, identifier
 from monday_queries import ITEMS_PAGE, NEXT_ITEMS_PAGE, with_item
 from values.addresses import Address, AddressParser
 

@@ -26,8 +26,9 @@ from typing import Any
 
 from benchmarks.boards import PROJECT
 from benchmarks.soak_board import large_board
-from db_connector import Database, compose, identifier
-from local_postgres import LocalPostgres
+from databases.postgres.embedded import LocalPostgres
+from databases.postgres.names import compose, identifier
+from db_connector import Database
 
 PER_BATCH = 50
 STEPS = 20

@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from db_connector import Database, compose, identifier
+from databases.postgres.names import compose, identifier
+from db_connector import Database
 from mapping import BoundMapping
 from mapping import Mapping as EntityMapping
 from mapping_loader import load_mappings

@@ -22,8 +22,9 @@ from urllib.parse import quote, urlencode
 import pytest
 from psycopg2.extensions import parse_dsn
 
-from db_connector import Database, compose, identifier
-from local_postgres import LocalPostgres
+from databases.postgres.embedded import LocalPostgres
+from databases.postgres.names import compose, identifier
+from db_connector import Database
 
 PROJECT = Path(__file__).resolve().parent.parent
 RUN_FOLDER = "MONDAY_SYNC_TEST_RUN"  # the workers of a run find in it what they share

@@ -17,7 +17,8 @@ from ruamel.yaml import YAML
 
 import logs
 import main
-from db_connector import Database, compose, identifier, table_name
+from databases.postgres.names import compose, identifier, table_name
+from db_connector import Database
 from sandbox import Sandbox
 from tests.conftest import SETTINGS, Done
 

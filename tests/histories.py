@@ -27,7 +27,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 import change_queue
 from board_sync import BoardSync
-from db_connector import Database, compose, identifier
+from databases.postgres.names import compose, identifier
+from db_connector import Database
 from errors import SyncError
 from mapping import Mapping
 from mapping_loader import load_mappings

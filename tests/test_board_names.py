@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from board_names import RESERVED, checked_entity, column_names, entity_of, field_name, shortened, snake_case, sql_name
+from board_names import RESERVED, checked_entity, column_names, entity_of, field_name, snake_case, sql_name
+from databases.postgres.names import shortened
 from errors import SettingsError
 from mapping_loader import column_of
 

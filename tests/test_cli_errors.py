@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from db_connector import Database, compose, identifier
+from databases.postgres.names import compose, identifier
+from db_connector import Database
 from sandbox import Sandbox
 from tests.conftest import PROJECT
 

@@ -12,18 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from db_connector import (
-    Database,
-    Transaction,
-    TransactionConflict,
-    compose,
-    connect,
-    identifier,
-    identifiers,
-    joined,
-    json_text,
-    table_name,
-)
+from databases.postgres.names import compose, identifier, identifiers, joined, table_name
+from db_connector import Database, Transaction, TransactionConflict, connect, json_text
 from errors import DatabaseError, DatabaseUnreachable, RowRejected, SchemaMissing, SettingsError, SyncError
 from settings import load_settings
 from tests.conftest import Postgres

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from databases.postgres.embedded import LocalPostgres
 from db_connector import Database
 from errors import DatabaseError
-from local_postgres import LocalPostgres
 from monday_api import Monday
 from report import EntityReport
 from tests.conftest import PROJECT, memory_folder

@@ -16,10 +16,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-import local_postgres
+from databases.postgres import embedded
+from databases.postgres.embedded import LocalPostgres
 from db_connector import Database, connect
 from errors import DatabaseError
-from local_postgres import LocalPostgres
 from settings import Settings
 from tests.conftest import PROJECT, memory_folder
 
@@ -29,7 +29,7 @@ USER = """
     from pathlib import Path
     sys.path.insert(0, sys.argv[1])
     from db_connector import Database
-    from local_postgres import LocalPostgres
+    from databases.postgres.embedded import LocalPostgres
 
     server = LocalPostgres(Path(sys.argv[2]), throwaway=True)
     database = Database(**server.start())
@@ -251,9 +251,9 @@ def test_a_folder_that_cannot_be_made_is_explained(folder: Path) -> None:
 
 
 def test_without_the_wheel_the_hint_names_both_ways_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local_postgres, "WHEELS", (("no_such_package", "bin"),))
+    monkeypatch.setattr(embedded, "WHEELS", (("no_such_package", "bin"),))
     with pytest.raises(DatabaseError, match="not installed") as caught:
-        local_postgres.find_programs()
+        embedded.find_programs()
     assert "pip install" in caught.value.hint
     assert "DATABASE_URL" in caught.value.hint
 
@@ -294,8 +294,8 @@ def test_as_root_a_home_that_others_cannot_enter_keeps_its_data_elsewhere(
 ) -> None:
     closed = folder / "closed"
     closed.mkdir(mode=0o700)
-    monkeypatch.setattr(local_postgres, "ROOTS_DATA", folder / "var")
-    server = local_postgres.server_of(closed)
+    monkeypatch.setattr(embedded, "ROOTS_DATA", folder / "var")
+    server = embedded.server_of(closed)
     assert server.root.parent == folder / "var"
     assert ask(server, "select 1") == 1
     server.stop()
@@ -308,19 +308,19 @@ def test_as_root_a_database_that_cannot_be_entered_any_more_is_not_replaced_by_a
     (folder / "data" / "postgres" / "data" / "PG_VERSION").write_text("18\n")
     (folder / "data").chmod(0o700)
     with pytest.raises(DatabaseError, match="cannot be entered"):
-        local_postgres.server_of(folder)
+        embedded.server_of(folder)
 
 
 @as_root
 def test_as_root_programs_out_of_reach_are_copied_and_their_home_stays_closed(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    package = local_postgres.find_programs().parent.parent
+    package = embedded.find_programs().parent.parent
     closed = folder / "closed"
     shutil.copytree(package, closed / package.name, symlinks=True)
     shutil.copytree(package.with_name(package.name + ".libs"), closed / (package.name + ".libs"), symlinks=True)
     closed.chmod(0o700)
-    monkeypatch.setattr(local_postgres, "find_programs", lambda: closed / package.name / "pginstall" / "bin")
+    monkeypatch.setattr(embedded, "find_programs", lambda: closed / package.name / "pginstall" / "bin")
     server = LocalPostgres(folder / "postgres", throwaway=True)
     assert ask(server, "select 1") == 1
     assert str(server._programs).startswith(str(server.root))

@@ -6,7 +6,8 @@ import uuid
 
 import pytest
 
-from db_connector import Database, compose, identifier
+from databases.postgres.names import compose, identifier
+from db_connector import Database
 from tests.builders import PROJECT
 
 SCHEMA = (PROJECT / "schema.sql").read_text(encoding="utf-8")

@@ -10,7 +10,8 @@ from typing import Any
 
 import change_queue
 from board_sync import BoardSync, PullOptions
-from db_connector import Database, compose
+from databases.postgres.names import compose
+from db_connector import Database
 from errors import SyncError
 from mapping import Mapping
 from mapping_loader import load_mappings

@@ -15,11 +15,11 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from board_names import column_names, facts, field_name, sql_name
 from board_types import HARD, READ_AS, TypeMap, labels_of
-from column_types import cell_selection, column_type
 from mapping import CREATED_AT, GROUP, ITEM_NAME, PARENT, UPDATED_AT
 from mapping_file import tree_text
 from models import Board, BoardColumn, Item
 from monday_api import Monday
+from services.monday.cells.kinds import cell_selection, column_type
 from values.canonical import is_empty, to_json
 from values.parsing import CellError, clean_text
 

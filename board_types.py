@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from column_types import NAMED_PEOPLE, column_type
 from errors import MappingError
 from mapping_file import read_plain
 from mapping_loader import TYPES
 from models import BoardColumn
+from services.monday.cells.kinds import column_type
+from services.monday.cells.people_and_places import NAMED_PEOPLE
 from settings import PROJECT
 
 _NUMBERS = ("numeric", "integer", "bigint", "smallint", "text")
@@ -117,9 +118,9 @@ def _suitable(what: str, sql_type: str, shipped: str) -> str:
 
 def labels_of(column: BoardColumn) -> dict[int, str]:
     """The labels of a status or dropdown column by their ids, also those that are out of use."""
-    from column_types import _labels
+    from services.monday.cells.choices import labels_in
 
     if column.type not in LABELLED:
         return {}
-    names = _labels(column).names
+    names = labels_in(column).names
     return {number: name for number, name in names.items() if isinstance(number, int) and name.strip()}

@@ -121,8 +121,8 @@ def probe(entities: Sequence[str], as_json: bool) -> None:
     from daemon import choose_kept
     from entity_worker import Habits
     from errors import EXIT_FAILED, EXIT_IN_STEP
+    from services.monday.webhook_signatures import Gate
     from sync_run import open_parts
-    from webhook_auth import Gate
     from webhook_probe import Probe
     from webhook_subscriptions import subscribable
 

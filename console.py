@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Any
 
-from monday_budget import Left
+from services.monday.pacing import Left
 from timing import duration
 from values.wording import counted
 

@@ -19,9 +19,9 @@ from errors import DocumentRefused, MondayError, MondayRefused, RecordRefused, R
 from intents import Intent
 from item_import import GUESSED, ItemImport
 from models import Item, LogEntry, Record, Removal
-from monday_writes import batches, json_text, size_of
 from record_store import Stored
 from recovery import Recovery
+from services.monday.writes import batches, json_text, size_of
 from sync_task import Answer, Outgoing
 from values.canonical import dumps, is_empty
 from values.comparing import from_json

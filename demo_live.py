@@ -14,8 +14,8 @@ from daemon import Daemon
 from entity_worker import Habits
 from errors import SyncError
 from models import Item
+from services.monday.webhook_signatures import Gate
 from sync_run import Parts
-from webhook_auth import Gate
 from webhook_handler import serve
 from webhook_subscriptions import Subscriptions
 

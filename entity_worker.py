@@ -26,11 +26,11 @@ from logs import FILE_ONLY, unexpected
 from mapping import Mapping
 from memory import put, watermark
 from metrics import Metrics
+from services.monday.webhook_events import NEW_COLUMN, PROBE
 from sync_engine import TO_MONDAY, TO_POSTGRES
 from sync_run import ENDS_THE_RUN, Parts, Run, RunOptions
 from timing import backoff
 from watcher import DEBOUNCE_S, LivePush, outbox_depth
-from webhook_events import NEW_COLUMN, PROBE
 
 log = logging.getLogger("monday_sync")
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from db_connector import Database, Transaction, json_text
+from services.monday.webhook_events import UNDATED, Event, Hint
 from timing import backoff
-from webhook_events import UNDATED, Event, Hint
 
 AT_ONCE = 5_000
 """Entries that are claimed together: many are about the same items."""

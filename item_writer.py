@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from column_types import UnknownTag
 from errors import DailyLimitReached, ItemGone, MondayError, MondayRefused, MondayUnavailable, RecordRefused
 from mapping import BoundMapping
 from models import Item, Record, Removal
 from monday_api import Monday
+from services.monday.cells.choices import UnknownTag
 from sync_task import Answer, Outgoing
 from values.parsing import CellError
 

@@ -17,8 +17,10 @@ from typing import Any, Protocol
 
 import orjson
 
-from column_types import NO_ITEM_YET, READINGS, cell_selection, changed_at, column_type, comparison_of
 from models import Board, BoardColumn, Cell, Item, Record, Value
+from services.monday.cells.kinds import READINGS, cell_selection, column_type, comparison_of
+from services.monday.cells.relations import NO_ITEM_YET
+from services.monday.cells.shape import changed_at
 from transforms import FirstFilled, Transform
 from values.canonical import dumps, is_empty
 from values.comparing import comparison, rounding, same

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from errors import SettingsError
-from monday_account import AccountReads, AccountWrites, ImportJob, Me, PlatformBudget
-from monday_budget import ApiStats, DailyCalls, Left, PageSize
-from monday_calls import Caller, Reply
-from monday_errors import Failure
-from monday_items import ItemReads
-from monday_pages import Pager
-from monday_queries import Request, plain
-from monday_updates import UpdateFilter
-from monday_writes import ItemWrites, MutationAnswer, Outcome, Writer, answer_by_alias
+from services.monday.account import AccountReads, AccountWrites, ImportJob, Me, PlatformBudget
+from services.monday.calls import Caller, Reply
+from services.monday.failures import Failure
+from services.monday.items import ItemReads
+from services.monday.pacing import ApiStats, DailyCalls, Left, PageSize
+from services.monday.pages import Pager
+from services.monday.queries import Request, plain
+from services.monday.updates import UpdateFilter
+from services.monday.writes import ItemWrites, MutationAnswer, Outcome, Writer, answer_by_alias
 from timing import Clock
 
 if TYPE_CHECKING:

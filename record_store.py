@@ -13,7 +13,6 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from column_types import comparison_of
 from databases.postgres.names import compose, identifier, joined, table_name
 from db_connector import Composable, Transaction
 from known_differences import pointing, tell
@@ -34,6 +33,7 @@ from row_table import (
     slot_value,
     spellings,
 )
+from services.monday.cells.kinds import comparison_of
 from shared_rows import Effects, Rows, Settlement, Shape, Want, note_shown, once
 from values.canonical import is_empty
 from values.comparing import from_json

@@ -27,10 +27,10 @@ from board_sync import BoardSync, Progress, PullOptions, too_many
 from errors import CursorExpired, DatabaseError, GuardStop, Incomplete
 from memory import put, watermark
 from models import Item, LogEntry, Page
-from monday_pages import OnMalformed, Prepare
-from monday_updates import DAYS, SECONDS
-from parallel_reading import ParallelReading
 from report import EntityReport
+from services.monday.pages import OnMalformed, Prepare
+from services.monday.parallel_reading import ParallelReading
+from services.monday.updates import DAYS, SECONDS
 
 __all__ = ["Progress", "Pull", "PullOptions", "sync_sales_staff"]
 

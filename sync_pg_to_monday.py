@@ -27,10 +27,10 @@ from errors import GuardStop
 from identity import AMBIGUOUS
 from memory import put
 from models import LogEntry, Page, Removal
-from monday_pages import ahead
-from monday_writes import CHANGES_PER_DOCUMENT
 from report import EntityReport
 from row_table import is_archived
+from services.monday.pages import ahead
+from services.monday.writes import CHANGES_PER_DOCUMENT
 from sync_engine import Look
 from sync_monday_to_pg import Pull
 from sync_task import Batch

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from data_cache import Snapshot
     from models import Item
     from monday_api import Monday
-    from monday_budget import Left
+    from services.monday.pacing import Left
 
 log = logging.getLogger("monday_sync")
 

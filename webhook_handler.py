@@ -27,9 +27,9 @@ from waitress.channel import HTTPChannel
 from daemon import Daemon
 from errors import DatabaseError, SettingsError, SyncError
 from inbox import InboxWriter
+from services.monday.webhook_events import Event, Hint, event_from, number
+from services.monday.webhook_signatures import Gate
 from sync_run import DIRECTIONS
-from webhook_auth import Gate
-from webhook_events import Event, Hint, event_from, number
 
 log = logging.getLogger("monday_sync")
 

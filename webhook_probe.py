@@ -14,8 +14,8 @@ import orjson
 
 from db_connector import Database
 from errors import DatabaseError, SettingsError
-from webhook_auth import Gate
-from webhook_events import PROBE
+from services.monday.webhook_events import PROBE
+from services.monday.webhook_signatures import Gate
 
 TIMEOUT_S = 10.0
 NO_WAY = "Check the name, the port, the firewall and the proxy in front."

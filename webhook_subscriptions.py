@@ -17,10 +17,10 @@ from errors import DailyLimitReached, MondayError, MondayUnavailable, RecordRefu
 from mapping import Mapping
 from memory import Memory
 from monday_api import Monday
+from services.monday.webhook_signatures import Gate
 from settings import Settings
 from sync_engine import TO_POSTGRES
 from sync_run import Chosen, Parts
-from webhook_auth import Gate
 
 log = logging.getLogger("monday_sync")
 

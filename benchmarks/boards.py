@@ -25,9 +25,9 @@ import requests
 from mapping import BoundMapping, Mapping
 from mapping_loader import load_mappings
 from models import Board
-from monday_account import board_from
 from monday_api import Monday
-from monday_queries import BOARDS, ITEMS_PAGE, NEXT_ITEMS_PAGE, plain, with_item
+from services.monday.account import board_from
+from services.monday.queries import BOARDS, ITEMS_PAGE, NEXT_ITEMS_PAGE, plain, with_item
 
 PROJECT = Path(__file__).resolve().parent.parent
 ENTITIES = ("users", "projects")

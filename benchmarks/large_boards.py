@@ -74,7 +74,7 @@ def bare_loop(url: str, board: str, columns: list[str]) -> None:
     """Page after page."""
     import requests
 
-    from monday_queries import ITEMS_PAGE, NEXT_ITEMS_PAGE, with_item
+    from services.monday.queries import ITEMS_PAGE, NEXT_ITEMS_PAGE, with_item
 
     first, following = (with_item(text, "id text value", True) for text in (ITEMS_PAGE, NEXT_ITEMS_PAGE))
     ask: dict[str, Any] = {"query": first, "variables": {"board": [board], "limit": PAGE, "columns": columns}}

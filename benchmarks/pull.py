@@ -13,7 +13,7 @@ from benchmarks.database import digest, filled_tables
 from benchmarks.measure import Failed, Serving, Spent, spent
 from benchmarks.table import Table
 from databases.postgres.names import compose, identifier
-from monday_queries import ITEMS_PAGE, NEXT_ITEMS_PAGE, with_item
+from services.monday.queries import ITEMS_PAGE, NEXT_ITEMS_PAGE, with_item
 from values.addresses import Address, AddressParser
 
 ABOUT = "a first pull, an unchanged second one, and the floor"

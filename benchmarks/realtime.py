@@ -30,7 +30,7 @@ from mapping import Mapping
 from mapping_loader import load_mappings
 from monday_api import Monday
 from sandbox.client import Admin
-from webhook_auth import Gate
+from services.monday.webhook_signatures import Gate
 from webhook_subscriptions import Subscriptions
 
 ABOUT = "webhooks into rows, commits onto the board, acknowledgements"

@@ -24,8 +24,8 @@ from entity_worker import Habits
 from mapping_loader import load_mappings
 from monday_api import Monday
 from sandbox import Sandbox
+from services.monday.webhook_signatures import Gate
 from settings import Settings
-from webhook_auth import Gate
 from webhook_handler import serve
 from webhook_subscriptions import Subscriptions
 

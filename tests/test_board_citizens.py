@@ -17,9 +17,9 @@ from db_connector import Database
 from mapping_loader import load_mappings
 from monday_api import Monday
 from sandbox import Sandbox
+from services.monday.webhook_signatures import Gate
 from settings import Settings
 from tests.conftest import PROJECT
-from webhook_auth import Gate
 from webhook_subscriptions import Subscriptions
 
 

@@ -12,11 +12,11 @@ from deployed import EVERYTHING
 from board_discovery import propose, subitem_boards
 from board_tables import create_statements, ddl_text
 from board_types import INSTEAD_OF, TypeMap, load_types
-from column_types import COLUMN_TYPES
 from errors import MappingError
 from models import Board, BoardColumn
 from monday_api import Monday
 from sandbox import Sandbox
+from services.monday.cells.kinds import COLUMN_TYPES
 from tests.conftest import Done
 
 GOLDEN = Path(__file__).resolve().parent / "golden"

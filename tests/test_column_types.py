@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from column_types import COLUMN_TYPES, cell_selection, column_type, comparison_of, phone_region
 from models import BoardColumn, Cell, Value
+from services.monday.cells.kinds import COLUMN_TYPES, cell_selection, column_type, comparison_of
+from services.monday.cells.texts import phone_region
 from values.canonical import dumps, loads_exact, to_json
 from values.comparing import COMPARISONS, from_json, same
 from values.parsing import CellError, clean_text

@@ -13,8 +13,8 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from models import Item, Page
-from parallel_reading import ParallelReading
 from sandbox import Sandbox
+from services.monday.parallel_reading import ParallelReading
 from tests.builders import USERS, Journey, column, rows
 
 

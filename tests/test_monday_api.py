@@ -17,7 +17,6 @@ import pytest
 import requests
 import responses
 
-import monday_queries
 from errors import (
     BoardNotVisible,
     CursorExpired,
@@ -35,6 +34,7 @@ from errors import (
 )
 from models import Item
 from monday_api import Monday
+from services.monday import queries
 from timing import Clock
 
 URL = "http://monday.test/v2"
@@ -222,12 +222,12 @@ def test_every_query_text_is_valid_in_the_official_schema():
     schema = build_schema(SCHEMA.read_text())
     selection = "id type text value ... on StatusValue { index label } ... on MirrorValue { display_value }"
     texts = []
-    for name, value in vars(monday_queries).items():
-        if isinstance(value, monday_queries.ManyMutation):
+    for name, value in vars(queries).items():
+        if isinstance(value, queries.ManyMutation):
             texts += [value.text(1), value.text(25, selection, True)]
         elif name.isupper() and isinstance(value, str) and value.lstrip().startswith(("query", "mutation")):
             cells = [(selection, True), ("", False), (selection, False)] if "ITEM }" in value else [("", False)]
-            texts += [monday_queries.with_item(value, *cell) for cell in cells]
+            texts += [queries.with_item(value, *cell) for cell in cells]
     assert len(texts) > 25
     for text in texts:
         assert validate(schema, parse(text)) == [], text

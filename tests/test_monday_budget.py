@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from errors import DailyLimitReached
-from monday_budget import Budget, DailyCalls, PageSize, Tally, parse_limits
+from services.monday.pacing import Budget, DailyCalls, PageSize, Tally, parse_limits
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)
 HEADERS = {

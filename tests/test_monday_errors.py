@@ -15,7 +15,7 @@ from errors import (
     QueryTooHeavy,
     RecordRefused,
 )
-from monday_errors import Remedy, failures_in, gravest, sentence
+from services.monday.failures import Remedy, failures_in, gravest, sentence
 
 
 def modern(code, message="Something", status=200, http=200, path=None, **extensions):

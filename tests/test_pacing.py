@@ -13,8 +13,8 @@ import pytest
 
 from console import progress_line
 from monday_api import Monday
-from monday_budget import Left
 from sandbox import Sandbox
+from services.monday.pacing import Left
 from tests.builders import PROJECTS, USERS, Journey
 from tests.conftest import PROJECT, SETTINGS
 from tests.pushing import HastyClock

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from column_types import COLUMN_TYPES
 from db_connector import Database
 from errors import DailyLimitReached, MondayRefused
+from services.monday.cells.kinds import COLUMN_TYPES
 from tests.pushing import TABLE, THINGS, Bench, bench_of, text_of
 
 EVERYTHING = "7810000303"

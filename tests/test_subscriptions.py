@@ -15,6 +15,7 @@ import requests
 
 from db_connector import Database
 from monday_api import Monday
+from services.monday.webhook_signatures import Gate, token_of
 from tests.live import (
     BOARDS,
     CONTACTS,
@@ -26,7 +27,6 @@ from tests.live import (
     subscribe_to,
     world,
 )
-from webhook_auth import Gate, token_of
 from webhook_probe import Probe
 from webhook_subscriptions import NEEDED, Step, Subscriptions
 

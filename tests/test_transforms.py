@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from column_types import comparison_of
+from services.monday.cells.kinds import comparison_of
 from transforms import TRANSFORMS, make_transform
 from values.addresses import PARSER
 from values.parsing import CellError

@@ -6,10 +6,10 @@ import time
 
 import pytest
 
+from services.monday.webhook_events import Hint, event_from
 from tests.live import (
     CONTACTS,
 )
-from webhook_events import Hint, event_from
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ import requests
 
 from db_connector import Database
 from errors import SettingsError
+from services.monday.webhook_signatures import Gate, token_of
 from tests.live import CONTACTS, ORGANIZATIONS, SECRET, Live, living, until, world
-from webhook_auth import Gate, token_of
 from webhook_handler import CONNECTIONS, LARGEST_BODY, Bucket, Door
 
 EVENT = {"event": {"type": "update_column_value", "boardId": int(CONTACTS), "pulseId": 1, "triggerUuid": "t"}}

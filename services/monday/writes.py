@@ -19,10 +19,10 @@ from errors import (
     RecordRefused,
 )
 from models import Item
-from monday_calls import Conversation
-from monday_errors import Answer, Failure, Remedy, gravest, unknown
-from monday_pages import Call, read_items
-from monday_queries import (
+from services.monday.calls import Conversation
+from services.monday.failures import Answer, Failure, Remedy, gravest, unknown
+from services.monday.pages import Call, read_items
+from services.monday.queries import (
     ARCHIVE_ITEMS,
     CELL,
     CHANGE_ITEMS,

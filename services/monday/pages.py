@@ -10,9 +10,9 @@ from typing import Any
 
 from errors import BoardNotVisible, CursorExpired, Incomplete, MondayError, QueryTooHeavy, RecordRefused
 from models import Item, Page
-from monday_budget import PageSize
-from monday_errors import Answer, Failure, Remedy, gravest, sentence
-from monday_queries import NEXT_ITEMS_PAGE, Request, with_item
+from services.monday.failures import Answer, Failure, Remedy, gravest, sentence
+from services.monday.pacing import PageSize
+from services.monday.queries import NEXT_ITEMS_PAGE, Request, with_item
 
 SMALLEST_PAGE_IN_TROUBLE = 25
 """A server in trouble is not asked for less than this; a query that is too heavy is cut down to single items."""

@@ -9,11 +9,11 @@ from typing import Any
 
 from errors import CursorExpired
 from models import Item, Page
-from monday_budget import ITEMS_PER_PAGE, PageSize
-from monday_calls import Conversation
-from monday_pages import Listing, OnMalformed, Pager, Prepare, ahead, board_page, group_page
-from monday_queries import CELL, GROUP_PAGE, ITEM_MAKERS, ITEMS, ITEMS_BY_COLUMN_VALUES, ITEMS_PAGE
-from monday_updates import Sources, UpdateFilter, updated_since
+from services.monday.calls import Conversation
+from services.monday.pacing import ITEMS_PER_PAGE, PageSize
+from services.monday.pages import Listing, OnMalformed, Pager, Prepare, ahead, board_page, group_page
+from services.monday.queries import CELL, GROUP_PAGE, ITEM_MAKERS, ITEMS, ITEMS_BY_COLUMN_VALUES, ITEMS_PAGE
+from services.monday.updates import Sources, UpdateFilter, updated_since
 
 ITEMS_PER_CALL = 100
 VALUES_PER_SEARCH = 50
@@ -177,7 +177,7 @@ class ItemReads(Conversation):
         on_malformed: OnMalformed | None = None,
         prefetch: bool = False,
     ) -> Iterator[Page]:
-        """The active items last updated at `when` or later; see `monday_updates` for how they are found.
+        """The active items last updated at `when` or later; see `updates` for how they are found.
 
         The cursors of these pages only say whether more follow: this listing cannot be resumed.
         """

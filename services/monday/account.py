@@ -12,10 +12,10 @@ from typing import Any
 
 from errors import MondayError, MondayRefused, MondayUnavailable, RecordRefused
 from models import Board, BoardColumn
-from monday_calls import Conversation
-from monday_errors import gravest
-from monday_pages import not_visible
-from monday_queries import (
+from services.monday.calls import Conversation
+from services.monday.failures import gravest
+from services.monday.pages import not_visible
+from services.monday.queries import (
     ACTIVITY_LOGS,
     BOARD_LIST,
     BOARD_MARKS,
@@ -36,7 +36,7 @@ from monday_queries import (
     WEBHOOKS,
     Request,
 )
-from monday_writes import json_text
+from services.monday.writes import json_text
 
 BOARDS_PER_CALL = 100
 USERS_PER_PAGE = 1000

@@ -14,9 +14,9 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
 from errors import MondayUnavailable, QueryTooHeavy
-from monday_budget import REASONS, REFUSED_CALL, Budget, DailyCalls, Tally
-from monday_errors import Answer, Failure, Remedy, failures_in, gravest, sentence, unknown
-from monday_queries import Request, dump, is_mutation, plain
+from services.monday.failures import Answer, Failure, Remedy, failures_in, gravest, sentence, unknown
+from services.monday.pacing import REASONS, REFUSED_CALL, Budget, DailyCalls, Tally
+from services.monday.queries import Request, dump, is_mutation, plain
 from timing import Clock, backoff, duration
 
 LONGEST_ASKED_WAIT = 90.0

@@ -154,7 +154,7 @@ def utc(moment: datetime | None) -> str | None:
 
 def show_list(boards: list[dict[str, Any]], as_json: bool) -> None:
     """As JSON, or a table."""
-    from console import say, show_table
+    from terminal.console import say, show_table
 
     if as_json:
         return say(json.dumps({"boards": boards}, default=str))
@@ -171,7 +171,7 @@ def show_list(boards: list[dict[str, Any]], as_json: bool) -> None:
 
 def show_status(one: dict[str, Any], as_json: bool) -> None:
     """As JSON, or lines."""
-    from console import say, show_table
+    from terminal.console import say, show_table
 
     if as_json:
         return say(json.dumps(one, default=str))
@@ -190,7 +190,7 @@ def show_status(one: dict[str, Any], as_json: bool) -> None:
 
 def show_summary(summary: dict[str, Any], as_json: bool) -> None:
     """As JSON, or lines."""
-    from console import say
+    from terminal.console import say
 
     if as_json:
         return say(json.dumps(summary))

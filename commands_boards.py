@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-import logs
 from errors import SettingsError
+from terminal import logs
 
 if TYPE_CHECKING:
     from board_discovery import Proposal, ProposedColumn
@@ -160,7 +160,7 @@ def show_proposals(made: Sequence[Proposal], as_json: bool) -> None:
     """Columns, mapping and DDL; or one JSON object."""
     from board_discovery import related_boards, subitem_boards
     from board_tables import create_statements, ddl_text
-    from console import say, show_table
+    from terminal.console import say, show_table
 
     if as_json:
         shapes = [
@@ -199,8 +199,8 @@ def deploy_board(
     import board_deploy
     from board_decisions import ask_about, auto_decided, confirm, kinds_of, today
     from board_deploy import Wanted
-    from console import Progress
     from sync_run import mappings_of, open_parts
+    from terminal.console import Progress
 
     settings = prepared(quiet)
     rejected = kinds_of(auto_reject)
@@ -273,8 +273,8 @@ def reload_board(
     """Read a deployed board anew."""
     import board_deploy
     from board_sync import PullOptions
-    from console import Progress
     from sync_run import RunOptions, open_parts
+    from terminal.console import Progress
 
     settings = prepared(quiet)
     settings.require_key()

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 import commands_webhooks
-import logs
-from interrupts import INTERRUPTED, TERMINATED
+from terminal import logs
+from terminal.signals import INTERRUPTED, TERMINATED
 
 if TYPE_CHECKING:
     from settings import Settings

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-import logs
 from errors import EXIT_LEFTOVERS, SettingsError
+from terminal import logs
 
 if TYPE_CHECKING:
     from report import EntityReport, RunReport

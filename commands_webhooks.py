@@ -107,7 +107,7 @@ def show(steps: Sequence[Step], as_json: bool, words: dict[str, str]) -> None:
     if as_json:
         click.echo(json.dumps({"webhooks": [step.as_json() for step in steps]}))
         return
-    from console import show_table
+    from terminal.console import show_table
 
     rows = [
         (step.entity, step.board_id, step.event, step.id or "", step.problem or words[step.action]) for step in steps

@@ -169,7 +169,7 @@ def _refused(sync: BoardSync, entity_ids: list[str]) -> set[str]:
 
 def show_list(found: Sequence[dict[str, Any]]) -> None:
     """A table on stdout."""
-    from console import say, show_table
+    from terminal.console import say, show_table
 
     if not found:
         return say("There are no conflicts.")
@@ -184,7 +184,7 @@ def show_list(found: Sequence[dict[str, Any]]) -> None:
 
 def show_one(one: dict[str, Any]) -> None:
     """Everything that is known of one, a line each."""
-    from console import say
+    from terminal.console import say
 
     for name, value in one.items():
         if name != "entity_type":
@@ -193,7 +193,7 @@ def show_one(one: dict[str, Any]) -> None:
 
 def show_settled(settled: Sequence[Settled]) -> None:
     """A line each."""
-    from console import say
+    from terminal.console import say
 
     if not settled:
         say("There was nothing to resolve.")

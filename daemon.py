@@ -20,13 +20,13 @@ from db_connector import Database, connect
 from entity_worker import EntityWorker, Habits
 from errors import DatabaseError, SettingsError, SyncError
 from live_account import LiveAccount
-from logs import unexpected
 from mapping import Mapping as EntityMapping
 from mapping_loader import choose
 from metrics import Metrics
 from settings import Settings
 from sync_engine import TO_MONDAY, TO_POSTGRES
 from sync_run import Chosen, Parts, Run, RunOptions, board_of, check_schema, mappings_of, why_not
+from terminal.logs import unexpected
 from timing import backoff
 from watcher import outbox_depth
 

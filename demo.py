@@ -20,8 +20,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import logs
-from console import Progress, say, show_table
 from databases.postgres.names import compose, identifier, table_name
 from db_connector import Database
 from demo_live import show_live
@@ -29,6 +27,8 @@ from errors import EXIT_USAGE, SettingsError, SyncError
 from report import EntityReport, RunReport, entity_line, run_line
 from settings import PROJECT, Settings, load_settings
 from sync_run import Parts, Run, board_of, init_db, mappings_of
+from terminal import logs
+from terminal.console import Progress, say, show_table
 from timing import duration
 
 SANDBOX = """

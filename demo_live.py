@@ -9,13 +9,13 @@ from dataclasses import replace
 from typing import Any
 
 import change_queue
-from console import say
 from daemon import Daemon
 from entity_worker import Habits
 from errors import SyncError
 from models import Item
 from services.monday.webhook_signatures import Gate
 from sync_run import Parts
+from terminal.console import say
 from webhook_handler import serve
 from webhook_subscriptions import Subscriptions
 

@@ -22,13 +22,13 @@ from entity_lock import try_turn
 from errors import DatabaseError, GuardStop, RecordRefused, SyncError
 from inbox import Entry
 from live_pull import LatelyRemoved, LivePull, OwnWrites
-from logs import FILE_ONLY, unexpected
 from mapping import Mapping
 from memory import put, watermark
 from metrics import Metrics
 from services.monday.webhook_events import NEW_COLUMN, PROBE
 from sync_engine import TO_MONDAY, TO_POSTGRES
 from sync_run import ENDS_THE_RUN, Parts, Run, RunOptions
+from terminal.logs import FILE_ONLY, unexpected
 from timing import backoff
 from watcher import DEBOUNCE_S, LivePush, outbox_depth
 

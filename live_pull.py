@@ -10,9 +10,9 @@ from board_sync import BoardSync, too_many
 from db_connector import Transaction
 from errors import GuardStop
 from inbox import Entry
-from logs import FILE_ONLY
 from metrics import Metrics
 from models import Item
+from terminal.logs import FILE_ONLY
 
 log = logging.getLogger("monday_sync")
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 if __name__ == "__main__":
-    import packages
+    from terminal import missing_package
 
-    packages.watch()
+    missing_package.watch()
 
 import sys
 from collections.abc import Callable, Sequence
@@ -17,57 +17,20 @@ import click
 import commands_boards
 import commands_daemon
 import commands_records
-import interrupts
-import logs
-import output
-import packages
 from errors import EXIT_FAILED, EXIT_IN_STEP, EXIT_USAGE, DatabaseError, SettingsError, SyncError
+from terminal import logs, missing_package, signals, stdout
 
 if TYPE_CHECKING:
     from report import EntityReport, RunReport
     from settings import Settings
     from sync_run import RunOptions
+from terminal.commands import Example, InOrder, as_json_option, prepared, show_error
 
 TEST_RECORDS = 10
 PLANS_ON_A_SCREEN = 20
 RULES = ("newest", "monday", "postgres", "manual")
 CODES = """Exit codes: 0 in step, 1 failed, 2 usage or settings, 3 finished with held, set-aside or incomplete records,
 4 stopped by a safety guard."""
-
-
-class Example(click.Command):
-    """A command whose help ends with an example."""
-
-    def __init__(self, *args: Any, example: str = "", **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.example = example
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        super().format_epilog(ctx, formatter)
-        if self.example:
-            with formatter.section("Example"):
-                # As one line, however narrow the terminal: it is there to be copied.
-                formatter.write(f"{'':{formatter.current_indent}}python main.py {self.example}\n")
-
-
-class InOrder(click.Group):
-    """Lists its commands in the order in which they are declared."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)
-
-
-class Several(InOrder):
-    """A command made of several. Its help ends with the example of the first."""
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        super().format_epilog(ctx, formatter)
-        first = next(iter(self.commands.values()), None)
-        if isinstance(first, Example):
-            first.format_epilog(ctx, formatter)
-
-
-InOrder.group_class = Several
 
 
 @click.group(
@@ -82,21 +45,6 @@ def cli() -> None:
 def command(name: str, example: str, **how: Any) -> Callable[[Any], Any]:
     """Declare a command of the group."""
     return cli.command(name, cls=Example, example=example, **how)
-
-
-def prepared(quiet: bool = False) -> Settings:
-    """The settings, with logging set up as they say."""
-    from settings import load_settings
-
-    logs.to_stderr(quiet)
-    settings = load_settings()
-    logs.set_up(settings, quiet)
-    return settings
-
-
-as_json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object and nothing else on stdout."
-)
 
 
 # The database
@@ -246,8 +194,8 @@ def run_options(
 def _run_and_leave(
     settings: Settings, direction: str, entities: Sequence[str], options: RunOptions | None, as_json: bool, quiet: bool
 ) -> NoReturn:
-    from console import Progress
     from sync_run import run
+    from terminal.console import Progress
 
     def show(report: EntityReport) -> None:
         from report import entity_line
@@ -308,7 +256,7 @@ def show_cache(settings: Settings, as_json: bool) -> None:
         ]  # fmt: skip
         click.echo(json.dumps({"snapshots": shapes}))
     elif whole:
-        from console import show_table
+        from terminal.console import show_table
 
         rows = [
             (f"{one.board.name} ({one.board.id})", f"{one.taken_at:%Y-%m-%d %H:%M:%S}", one.items,
@@ -407,26 +355,14 @@ commands_records.register(cli, command, Example)
 commands_boards.register(cli, Example)
 
 
-# Errors and the way out
-
-
-def show_error(exc: SyncError) -> None:
-    """`error: ...` and `hint: ...` on stderr, and in the log."""
-    logs.log.error("%s", exc.message, extra={"hint": exc.hint}, exc_info=exc if _debug() else None)
-
-
-def _debug() -> bool:
-    return logs.log.isEnabledFor(10)
-
-
 def script(name: str = "", arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line, or one command of it, to its end."""
-    interrupts.watch()
-    written = output.set_up()
+    signals.watch()
+    written = stdout.set_up()
     logs.to_stderr()
     given = list(sys.argv[1:] if arguments is None else arguments)
     code = _ended([name, *given] if name else given)
-    if problem := output.lost(written):
+    if problem := stdout.lost(written):
         show_error(problem)
         code = problem.exit_code
     sys.exit(code)
@@ -451,9 +387,9 @@ def _ended(arguments: list[str]) -> int:
         return EXIT_USAGE
     except (click.Abort, KeyboardInterrupt):
         logs.log.warning("Interrupted.")
-        return interrupts.INTERRUPTED
+        return signals.INTERRUPTED
     except ModuleNotFoundError as exc:
-        show_error(packages.missing(exc))
+        show_error(missing_package.missing(exc))
         return EXIT_USAGE
     except Exception as exc:
         show_error(logs.unexpected(exc))

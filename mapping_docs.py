@@ -199,7 +199,7 @@ def markdown(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 def show(settings: Settings, entity: str | None, as_json: bool) -> None:
     """The mappings there are, or one of them column by column."""
-    from console import say, show_table
+    from terminal.console import say, show_table
 
     mappings = mappings_of(settings)
     headings: tuple[str, ...]

@@ -135,7 +135,7 @@ def _plain(value: Any) -> Any:
 
 def show_status(state: dict[str, Any], as_json: bool) -> None:
     """As JSON, or a table and what needs a second look."""
-    from console import say, show_table
+    from terminal.console import say, show_table
 
     if as_json:
         return say(json.dumps(state, default=_plain))
@@ -181,7 +181,7 @@ def _cost_line(api: dict[str, Any]) -> str:
 
 def show_runs(runs: list[dict[str, Any]], as_json: bool) -> None:
     """As JSON, or a table."""
-    from console import say, show_table
+    from terminal.console import say, show_table
 
     if as_json:
         return say(json.dumps({"runs": runs}, default=_plain))

@@ -331,7 +331,7 @@ def _utc(moment: datetime | None) -> str | None:
 
 def show_record(record: dict[str, Any]) -> None:
     """A line for each thing that is known."""
-    from console import say
+    from terminal.console import say
 
     for name, value in record.items():
         if name == "conflicts":
@@ -342,7 +342,7 @@ def show_record(record: dict[str, Any]) -> None:
 
 def show_waiting(found: Sequence[dict[str, Any]]) -> None:
     """A table on stdout."""
-    from console import say, show_table
+    from terminal.console import say, show_table
 
     if not found:
         return say("Nothing waits to be tried again.")

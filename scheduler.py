@@ -21,9 +21,9 @@ import schedule
 
 from cron import Cron
 from errors import EXIT_FAILED, SyncError
-from logs import unexpected
 from report import RunReport, run_line
 from settings import Settings
+from terminal.logs import unexpected
 
 log = logging.getLogger("monday_sync")
 

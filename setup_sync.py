@@ -135,7 +135,7 @@ def question(lacking: Sequence[EntitySetup]) -> str:
 
 def show(setup: Setup) -> None:
     """Lines on stdout."""
-    from console import say
+    from terminal.console import say
 
     say(f"Triggers are on {plural(len(setup.tables), 'table')}: {', '.join(setup.tables)}.")
     for one in setup.entities:

@@ -9,9 +9,9 @@ that are gone are found by a sweep of ids: daily, on request, and whenever the b
 from __future__ import annotations
 
 if __name__ == "__main__":
-    import packages
+    from terminal import missing_package
 
-    packages.watch()
+    missing_package.watch()
 
 import logging
 import time

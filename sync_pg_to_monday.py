@@ -9,9 +9,9 @@ without triggers compare every row with what both sides last agreed on.
 from __future__ import annotations
 
 if __name__ == "__main__":
-    import packages
+    from terminal import missing_package
 
-    packages.watch()
+    missing_package.watch()
 
 import logging
 import time

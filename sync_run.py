@@ -19,7 +19,6 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from console import Progress as Seen
 from databases.postgres.failures import TOOL_TABLES
 from db_connector import Database, Transaction, connect
 from entity_lock import working_on
@@ -37,14 +36,15 @@ from errors import (
     SettingsError,
     SyncError,
 )
-from interrupts import INTERRUPTED
-from logs import FILE_ONLY, unexpected
 from mapping import BoundMapping, Mapping
 from mapping_loader import choose, load_mappings
 from memory import Memory
 from report import EntityReport, RunReport, entity_line
 from settings import PROJECT, Settings, load_settings
 from sync_monday_to_pg import Progress, Pull, PullOptions
+from terminal.console import Progress as Seen
+from terminal.logs import FILE_ONLY, unexpected
+from terminal.signals import INTERRUPTED
 
 if TYPE_CHECKING:
     from data_cache import Snapshot

@@ -153,7 +153,7 @@ def _table(mapping: Mapping, home: str) -> str:
 
 def show_findings(result: Validated, as_json: bool) -> int:
     """Print what was found; the exit code."""
-    from console import say
+    from terminal.console import say
 
     if as_json:
         say(json.dumps({**asdict(result), "exit_code": result.exit_code}))

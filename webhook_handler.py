@@ -7,9 +7,9 @@ acknowledged; the work is done elsewhere. Refusals cost next to nothing and leav
 from __future__ import annotations
 
 if __name__ == "__main__":
-    import packages
+    from terminal import missing_package
 
-    packages.watch()
+    missing_package.watch()
 
 import logging
 import threading

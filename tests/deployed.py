@@ -15,11 +15,11 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-import logs
 import main
 from databases.postgres.names import compose, identifier, table_name
 from db_connector import Database
 from sandbox import Sandbox
+from terminal import logs
 from tests.conftest import SETTINGS, Done
 
 EVERYTHING = 7_810_000_303

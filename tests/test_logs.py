@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-import logs
 from settings import Settings
+from terminal import logs
 
 SECRETS = Settings(
     api_key="key-nobody-may-see",

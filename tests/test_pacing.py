@@ -11,10 +11,10 @@ import time
 
 import pytest
 
-from console import progress_line
 from monday_api import Monday
 from sandbox import Sandbox
 from services.monday.pacing import Left
+from terminal.console import progress_line
 from tests.builders import PROJECTS, USERS, Journey
 from tests.conftest import PROJECT, SETTINGS
 from tests.pushing import HastyClock

@@ -26,9 +26,9 @@ from board_types import TypeMap, load_types
 from databases.postgres.names import shortened
 from db_connector import Transaction
 from errors import SettingsError
-from mapping import Mapping as EntityMapping
-from mapping_file import read_plain, write_text
-from mapping_loader import load_mapping
+from mappings.declaration import Mapping as EntityMapping
+from mappings.files import read_plain, write_text
+from mappings.loader import load_mapping
 from models import Board
 from report import EntityReport, RunReport
 from sync_monday_to_pg import Pull

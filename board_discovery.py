@@ -15,8 +15,8 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from board_names import column_names, facts, field_name, sql_name
 from board_types import HARD, READ_AS, TypeMap, labels_of
-from mapping import CREATED_AT, GROUP, ITEM_NAME, PARENT, UPDATED_AT
-from mapping_file import tree_text
+from mappings.declaration import CREATED_AT, GROUP, ITEM_NAME, PARENT, UPDATED_AT
+from mappings.files import tree_text
 from models import Board, BoardColumn, Item
 from monday_api import Monday
 from services.monday.cells.kinds import cell_selection, column_type

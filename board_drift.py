@@ -8,8 +8,8 @@ from dataclasses import field as member
 from typing import Any
 
 from board_types import HARD, labels_of
-from mapping import FACTS, ITEM_NAME
-from mapping import Mapping as EntityMapping
+from mappings.declaration import FACTS, ITEM_NAME
+from mappings.declaration import Mapping as EntityMapping
 from models import Board, BoardColumn
 from values.parsing import clean_text
 

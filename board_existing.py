@@ -16,8 +16,8 @@ from board_types import TypeMap, load_types
 from databases.postgres.names import compose, identifier, parts_of, table_name
 from db_connector import Composable, Transaction
 from errors import SettingsError
-from mapping import ITEM_NAME
-from mapping_file import tree_text
+from mappings.declaration import ITEM_NAME
+from mappings.files import tree_text
 from models import BoardColumn
 from row_table import LIMITED, column_types_of
 from sync_run import Parts

@@ -41,10 +41,10 @@ from databases.postgres.failures import TransactionConflict
 from databases.postgres.names import shortened
 from db_connector import Database, Transaction
 from errors import DatabaseUnreachable, SyncError
-from mapping import ROOT
-from mapping import Mapping as EntityMapping
-from mapping_file import Source, raise_mistakes, read_source, tree_text, write_text
-from mapping_loader import build_mapping, column_of, load_mapping
+from mappings.declaration import ROOT
+from mappings.declaration import Mapping as EntityMapping
+from mappings.files import Source, raise_mistakes, read_source, tree_text, write_text
+from mappings.loader import build_mapping, column_of, load_mapping
 from memory import put
 from models import Board, BoardColumn, LogEntry
 from sync_state import SyncState

@@ -15,7 +15,7 @@ from board_names import FACTS
 from board_tables import exists, place_of, run_all
 from databases.postgres.names import quoted, shortened
 from db_connector import Transaction
-from mapping import ROOT, Mapping
+from mappings.declaration import ROOT, Mapping
 from models import Board
 
 BY_TOOL = "current_setting('monday_sync.origin', true) = 'tool'"

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Set
 
 from databases.postgres.names import shortened
 from errors import SettingsError
-from mapping_loader import TYPES
+from mappings.loader import TYPES
 from values.parsing import clean_text
 
 LONGEST_TABLE = 40

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from mapping import Mapping
-from mapping_file import write_text
+from mappings.declaration import Mapping
+from mappings.files import write_text
 from settings import PROJECT
 
 FOLDER = "generated"

@@ -19,7 +19,7 @@ from board_sync import too_many
 from databases.postgres.names import compose, identifier, identifiers, joined, literal, parts_of, quoted, table_name
 from db_connector import Composable, Transaction
 from errors import GuardStop, Incomplete, RowRejected, SettingsError
-from mapping import BoundMapping
+from mappings.bound import BoundMapping
 from memory import put, watermark
 from models import Item, LogEntry, Record
 from record_store import RecordStore

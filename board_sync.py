@@ -15,7 +15,8 @@ from board_tables import give_item_ids
 from databases.postgres.names import compose, identifier, table_name
 from db_connector import Database, Transaction
 from item_writer import ItemWriter
-from mapping import ROOT, BoundMapping, Mapping
+from mappings.bound import BoundMapping
+from mappings.declaration import ROOT, Mapping
 from memory import Memory, put
 from models import Board, Item, LogEntry, Removal
 from monday_api import Monday

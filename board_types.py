@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from errors import MappingError
-from mapping_file import read_plain
-from mapping_loader import TYPES
+from mappings.files import read_plain
+from mappings.loader import TYPES
 from models import BoardColumn
 from services.monday.cells.kinds import column_type
 from services.monday.cells.people_and_places import NAMED_PEOPLE

@@ -18,8 +18,8 @@ from board_drift import ADDED, APPLY, WAIT, Drift, sentence
 from board_types import HARD, load_types
 from entity_lock import working_on
 from errors import EXIT_IN_STEP, EXIT_LEFTOVERS
-from mapping import Mapping
-from mapping_loader import load_mapping
+from mappings.declaration import Mapping
+from mappings.loader import load_mapping
 from models import Board
 from settings import Settings
 from sync_run import Parts, open_parts

@@ -15,8 +15,8 @@ from datetime import datetime
 
 from databases.postgres.names import compose, identifier, joined, shortened, table_name
 from db_connector import Composable, Transaction
-from known_differences import pointing
-from mapping import ROOT, Mapping
+from mappings.declaration import ROOT, Mapping
+from mappings.pointers import pointing
 
 CHANNEL = "monday_sync"
 SETTINGS = ("sync_enabled", "sync_direction")

@@ -211,7 +211,7 @@ def resolve_conflicts(
 
 
 def _check_entity(mappings: Any, entity: str | None) -> None:
-    from mapping_loader import choose
+    from mappings.loader import choose
 
     choose(mappings, [entity] if entity else [])
 
@@ -249,7 +249,7 @@ def deal_with_record(given: str, enabled: bool | None, direction: str | None, re
 def show_retries(entity: str | None, as_json: bool) -> None:
     """What waits."""
     import records
-    from mapping_loader import choose
+    from mappings.loader import choose
     from sync_run import open_parts
 
     with open_parts(prepared()) as parts, parts.db.transaction(read_only=True) as tx:
@@ -263,7 +263,7 @@ def show_retries(entity: str | None, as_json: bool) -> None:
 def deal_with_retries(what: str, ids: Sequence[str], entity: str | None, everything: bool) -> None:
     """Try again, or give up."""
     import records
-    from mapping_loader import choose
+    from mappings.loader import choose
     from sync_run import board_of, open_parts
     from values.wording import plural
 

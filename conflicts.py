@@ -15,7 +15,7 @@ from board_sync import BoardSync
 from db_connector import Transaction
 from entity_lock import working_on
 from errors import SettingsError
-from mapping import Mapping
+from mappings.declaration import Mapping
 from models import Item, Winner
 from reconcile import Choice
 from sync_run import Parts, board_of

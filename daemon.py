@@ -20,8 +20,8 @@ from db_connector import Database, connect
 from entity_worker import EntityWorker, Habits
 from errors import DatabaseError, SettingsError, SyncError
 from live_account import LiveAccount
-from mapping import Mapping as EntityMapping
-from mapping_loader import choose
+from mappings.declaration import Mapping as EntityMapping
+from mappings.loader import choose
 from metrics import Metrics
 from settings import Settings
 from sync_engine import TO_MONDAY, TO_POSTGRES

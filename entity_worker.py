@@ -22,7 +22,7 @@ from entity_lock import try_turn
 from errors import DatabaseError, GuardStop, RecordRefused, SyncError
 from inbox import Entry
 from live_pull import LatelyRemoved, LivePull, OwnWrites
-from mapping import Mapping
+from mappings.declaration import Mapping
 from memory import put, watermark
 from metrics import Metrics
 from services.monday.webhook_events import NEW_COLUMN, PROBE

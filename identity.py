@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from db_connector import Transaction
-from mapping import Mapping
+from mappings.declaration import Mapping
 from models import Item, Value
 from record_store import Holder, RecordStore
 from sync_state import Link, SyncState

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from mapping import BoundMapping
+from mappings.bound import BoundMapping
 from models import Record, Value
 from monday_api import ImportJob, Monday
 from values.canonical import is_empty, to_json

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from errors import DailyLimitReached, ItemGone, MondayError, MondayRefused, MondayUnavailable, RecordRefused
-from mapping import BoundMapping
+from mappings.bound import BoundMapping
 from models import Item, Record, Removal
 from monday_api import Monday
 from services.monday.cells.choices import UnknownTag

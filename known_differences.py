@@ -5,12 +5,11 @@ Without this, a newcomer's value would look like a change made in PostgreSQL, an
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from collections.abc import Mapping as Map
 
-from databases.postgres.names import compose, identifier, joined, table_name
-from db_connector import Composable, Transaction
-from mapping import ROOT, Mapping
+from db_connector import Transaction
+from mappings.declaration import Mapping
+from mappings.pointers import pointing
 from models import Record
 from values.canonical import dumps
 
@@ -40,25 +39,3 @@ def tell(tx: Transaction, mapping: Mapping, news: Map[tuple[str, str], Record]) 
         {"type": mapping.entity_type, "ids": sorted({row_id for _, row_id in news})},
         uses=pointing(mapping, {home for home, _ in news}),
     )
-
-
-def pointing(mapping: Mapping, names: Iterable[str]) -> Composable:
-    """Which root rows use which of the rows `ids`, by these relations: row_id, root, and the relation's number."""
-    return joined(" union all ", [_pointing(mapping, name) for name in sorted(names)])
-
-
-def _pointing(mapping: Mapping, name: str) -> Composable:
-    related, number = mapping.related[name], list(mapping.related).index(name)
-    via, key, table = identifier(str(related.via)), identifier(mapping.primary_key), table_name(mapping.table)
-    if related.parent == ROOT:
-        return compose(
-            f"select {{via}}::text as row_id, {{key}}::text as root, {number} as home from {{table}}"
-            " where {via} = any(%(ids)s::uuid[])",
-            via=via, key=key, table=table,
-        )  # fmt: skip
-    parent = mapping.related[related.parent]
-    return compose(
-        f"select p.{{via}}::text as row_id, r.{{key}}::text as root, {number} as home from {{parent}} as p"
-        " join {table} as r on r.{link} = p.id where p.{via} = any(%(ids)s::uuid[])",
-        via=via, key=key, table=table, parent=table_name(parent.table), link=identifier(str(parent.via)),
-    )  # fmt: skip

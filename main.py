@@ -152,7 +152,7 @@ sync_command(
 def run_entity(entity: str, as_json: bool, quiet: bool) -> None:
     """Sync one entity the way its mapping says; for orchestrators."""
     settings = prepared(quiet)
-    from mapping_loader import choose
+    from mappings.loader import choose
     from sync_run import mappings_of
 
     mapping = choose(mappings_of(settings), [entity])[0]

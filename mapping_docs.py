@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from errors import SettingsError
-from mapping import ROOT, Binding, Mapping, NaturalKey, Place
-from mapping_file import read_source, write_text
-from mapping_grammar import FIELD, MAPPING, Key, json_schema
-from mapping_loader import choose
+from mappings.declaration import ROOT, Binding, Mapping, NaturalKey, Place
+from mappings.files import read_source, write_text
+from mappings.grammar import FIELD, MAPPING, Key, json_schema
+from mappings.loader import choose
 from models import Board
 from settings import PROJECT, Settings
 from sync_run import board_of, mappings_of

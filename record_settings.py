@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from databases.postgres.names import compose, identifier, table_name
 from db_connector import Composable, Transaction
-from mapping import Mapping
+from mappings.declaration import Mapping
 
 DIRECTIONS = ("bidirectional", "monday_to_pg", "pg_to_monday", "none")
 

@@ -15,8 +15,10 @@ from typing import Any
 
 from databases.postgres.names import compose, identifier, joined, table_name
 from db_connector import Composable, Transaction
-from known_differences import pointing, tell
-from mapping import ROOT, BoundMapping, Mapping, Related
+from known_differences import tell
+from mappings.bound import BoundMapping
+from mappings.declaration import ROOT, Mapping, Related
+from mappings.pointers import pointing
 from models import Record, Value
 from row_table import (
     Home,

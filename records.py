@@ -13,7 +13,7 @@ from databases.postgres.names import compose, identifier, joined, table_name
 from db_connector import Transaction
 from entity_lock import working_on
 from errors import EXIT_LEFTOVERS, SettingsError, SyncError
-from mapping import Mapping
+from mappings.declaration import Mapping
 from models import LogEntry
 from record_settings import DIRECTIONS, note_settings
 from row_table import is_archived

@@ -14,7 +14,7 @@ from typing import Any
 
 from databases.postgres.names import compose, identifier, table_name
 from db_connector import Database
-from mapping import Mapping
+from mappings.declaration import Mapping
 
 FRESH_FOR_S = 5.0
 """What a link was found to be is asked again after this time: rows are deleted, links replaced."""

@@ -13,7 +13,8 @@ from databases.postgres.failures import TOOL_TABLES
 from databases.postgres.names import compose, identifier, identifiers, joined, table_name
 from db_connector import Composable, Transaction
 from errors import SchemaMissing
-from mapping import BoundMapping, Mapping, Related
+from mappings.bound import BoundMapping
+from mappings.declaration import Mapping, Related
 from models import Value
 from values.canonical import dumps, is_empty, to_json
 from values.comparing import from_json, same

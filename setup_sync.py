@@ -11,7 +11,7 @@ import change_queue
 from db_connector import Transaction
 from entity_lock import working_on
 from errors import RecordRefused, SettingsError
-from mapping import Mapping
+from mappings.declaration import Mapping
 from memory import put
 from models import Board, BoardColumn
 from row_table import column_types_of

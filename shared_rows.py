@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from databases.postgres.names import compose
 from db_connector import Transaction
-from known_differences import pointing
+from mappings.pointers import pointing
 from models import Record, Value
 from row_table import NEVER, Home, Key, NaturalKeys, Row, Slot, Table
 from values.canonical import dumps, is_empty

@@ -17,7 +17,7 @@ import change_queue
 from db_connector import Database, Transaction
 from errors import RowRejected
 from identity import AMBIGUOUS, Identity, key_from, match_key
-from mapping import BoundMapping
+from mappings.bound import BoundMapping
 from models import Item, LogEntry, Record, Removal, Winner
 from reconcile import SHARED, Choice, Rules, Side, keep_lost, objection, overrule, reconcile
 from record_store import RecordStore, Stored, Upsert

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from db_connector import Transaction
-from mapping import Mapping
+from mappings.declaration import Mapping
 from models import Board
 
 

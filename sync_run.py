@@ -36,8 +36,9 @@ from errors import (
     SettingsError,
     SyncError,
 )
-from mapping import BoundMapping, Mapping
-from mapping_loader import choose, load_mappings
+from mappings.bound import BoundMapping
+from mappings.declaration import Mapping
+from mappings.loader import choose, load_mappings
 from memory import Memory
 from report import EntityReport, RunReport, entity_line
 from settings import PROJECT, Settings, load_settings

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from db_connector import Database, connect
 from errors import EXIT_IN_STEP, EXIT_USAGE, BoardNotVisible, SchemaMissing
-from mapping import ROOT, BoundMapping, Mapping
-from mapping_loader import choose
+from mappings.bound import BoundMapping
+from mappings.declaration import ROOT, Mapping
+from mappings.loader import choose
 from row_table import column_types_of
 from settings import Settings
 from sync_run import board_of, mappings_of

@@ -25,7 +25,7 @@ from errors import (
     MondayUnavailable,
     SyncError,
 )
-from mapping import ROOT
+from mappings.declaration import ROOT
 from record_settings import note_settings
 from row_table import is_archived
 from sync_pg_to_monday import RECORDS_AT_ONCE, Push

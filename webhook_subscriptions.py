@@ -14,7 +14,7 @@ from typing import Any
 
 from db_connector import Database
 from errors import DailyLimitReached, MondayError, MondayUnavailable, RecordRefused, SettingsError
-from mapping import Mapping
+from mappings.declaration import Mapping
 from memory import Memory
 from monday_api import Monday
 from services.monday.webhook_signatures import Gate

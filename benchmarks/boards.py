@@ -22,8 +22,9 @@ from typing import Any
 import orjson
 import requests
 
-from mapping import BoundMapping, Mapping
-from mapping_loader import load_mappings
+from mappings.bound import BoundMapping
+from mappings.declaration import Mapping
+from mappings.loader import load_mappings
 from models import Board
 from monday_api import Monday
 from services.monday.account import board_from

@@ -29,7 +29,7 @@ def run(bench: Bench) -> None:
 def main(url: str | None) -> None:
     """The child: walk both boards; without an address, only import."""
     from benchmarks.boards import ENTITIES, TOKEN, mappings
-    from mapping import BoundMapping
+    from mappings.bound import BoundMapping
     from monday_api import Monday
 
     known = mappings()

@@ -22,8 +22,8 @@ from benchmarks.bench import Bench, scratch
 from benchmarks.boards import PROJECT, TOKEN, mappings, rendered, sandbox
 from benchmarks.measure import Serving, Spent, serving, spent
 from benchmarks.table import Table
-from mapping import Mapping
-from mapping_loader import load_mapping
+from mappings.declaration import Mapping
+from mappings.loader import load_mapping
 
 ABOUT = "the first load of a deployed board, and how long readers wait in a reload"
 

@@ -26,8 +26,8 @@ from benchmarks.boards import PROJECT
 from benchmarks.measure import Failed
 from benchmarks.table import Table
 from db_connector import Database
-from mapping import Mapping
-from mapping_loader import load_mappings
+from mappings.declaration import Mapping
+from mappings.loader import load_mappings
 from monday_api import Monday
 from sandbox.client import Admin
 from services.monday.webhook_signatures import Gate

@@ -10,9 +10,9 @@ from typing import Any
 
 from databases.postgres.names import compose, identifier
 from db_connector import Database
-from mapping import BoundMapping
-from mapping import Mapping as EntityMapping
-from mapping_loader import load_mappings
+from mappings.bound import BoundMapping
+from mappings.declaration import Mapping as EntityMapping
+from mappings.loader import load_mappings
 from models import Board, BoardColumn, Cell, Item
 from monday_api import Monday
 from record_store import RecordStore

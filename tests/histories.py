@@ -30,8 +30,8 @@ from board_sync import BoardSync
 from databases.postgres.names import compose, identifier
 from db_connector import Database
 from errors import SyncError
-from mapping import Mapping
-from mapping_loader import load_mappings
+from mappings.declaration import Mapping
+from mappings.loader import load_mappings
 from monday_api import Monday
 from sandbox import Sandbox
 from sandbox.gateway import Answer, Gateway, Request

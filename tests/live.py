@@ -21,7 +21,7 @@ import change_queue
 from daemon import Daemon, open_daemon
 from db_connector import Database
 from entity_worker import Habits
-from mapping_loader import load_mappings
+from mappings.loader import load_mappings
 from monday_api import Monday
 from sandbox import Sandbox
 from services.monday.webhook_signatures import Gate

@@ -27,8 +27,8 @@ import change_queue
 from board_sync import BoardSync, PullOptions
 from db_connector import Database
 from entity_lock import working_on
-from mapping import Mapping
-from mapping_loader import load_mappings
+from mappings.declaration import Mapping
+from mappings.loader import load_mappings
 from monday_api import Monday
 from report import EntityReport
 from sandbox import Sandbox

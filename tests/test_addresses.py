@@ -149,7 +149,7 @@ def test_the_library_is_loaded_when_the_first_address_needs_it():
     script = """
 import sys
 from values.addresses import PARSER
-import transforms
+import mappings.named_transforms
 PARSER.parse("123 Main St, Springfield, IL 62701")
 assert "usaddress" not in sys.modules
 PARSER.parse("123 Main St Springfield IL 62701")

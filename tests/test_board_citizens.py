@@ -14,7 +14,7 @@ from deployed import BOARD, EVERYTHING, Deployment
 from live import SECRET, Live, World, living, until
 
 from db_connector import Database
-from mapping_loader import load_mappings
+from mappings.loader import load_mappings
 from monday_api import Monday
 from sandbox import Sandbox
 from services.monday.webhook_signatures import Gate

@@ -12,7 +12,7 @@ from deployed import BOARD, Deployment
 
 from board_drift import APPLY, PASS, TABLE_OF_CONTRACTS, WAIT, Known, compare
 from db_connector import Database
-from mapping import Mapping
+from mappings.declaration import Mapping
 from models import Board, BoardColumn
 from sandbox import Sandbox
 from tests.conftest import PROJECT

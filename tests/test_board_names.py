@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from board_names import RESERVED, checked_entity, column_names, entity_of, field_name, snake_case, sql_name
 from databases.postgres.names import shortened
 from errors import SettingsError
-from mapping_loader import column_of
+from mappings.loader import column_of
 
 TITLES = [
     ("Done (100%)", "Done (100%)", "done_100"),

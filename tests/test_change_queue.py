@@ -9,8 +9,8 @@ import pytest
 
 import change_queue
 from db_connector import Database
-from mapping import Mapping
-from mapping_loader import load_mappings
+from mappings.declaration import Mapping
+from mappings.loader import load_mappings
 from tests.conftest import PROJECT
 from tests.pushing import TABLE, THINGS
 

@@ -11,9 +11,9 @@ import pytest
 from ruamel.yaml import YAML
 
 from errors import MappingError, SettingsError
-from mapping import BoundMapping
-from mapping_grammar import json_schema
-from mapping_loader import choose, load_mappings
+from mappings.bound import BoundMapping
+from mappings.grammar import json_schema
+from mappings.loader import choose, load_mappings
 from models import Board, BoardColumn
 from tests.builders import FULL, MAPPINGS, PROJECT, PROJECTS, USERS, board_for, item_of
 

@@ -53,7 +53,7 @@ def test_a_page_that_lost_its_marks_is_told():
 
 
 def test_every_transform_is_on_the_page():
-    from transforms import TRANSFORMS
+    from mappings.named_transforms import TRANSFORMS
 
     page = KEYS_PAGE.read_text(encoding="utf-8")
     assert [name for name in TRANSFORMS if f"`{name}`" not in page] == []

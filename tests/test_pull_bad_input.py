@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mapping_loader import load_mappings
+from mappings.loader import load_mappings
 from models import Board, BoardColumn
 from tests.builders import Bench, cell_of, change, column, dump, link, logs, project, row, rows
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mappings.named_transforms import TRANSFORMS, make_transform
 from services.monday.cells.kinds import comparison_of
-from transforms import TRANSFORMS, make_transform
 from values.addresses import PARSER
 from values.parsing import CellError
 

@@ -13,8 +13,8 @@ from board_sync import BoardSync, PullOptions
 from databases.postgres.names import compose
 from db_connector import Database
 from errors import SyncError
-from mapping import Mapping
-from mapping_loader import load_mappings
+from mappings.declaration import Mapping
+from mappings.loader import load_mappings
 from monday_api import Monday
 from report import EntityReport
 from sandbox import Sandbox

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from errors import SettingsError
-from mapping import ROOT, Binding, KeyPart, Mapping, NaturalKey, Place, Related
-from mapping_file import Source, raise_mistakes, read_source
-from transforms import Transform, make_transform
+from mappings.declaration import ROOT, Binding, KeyPart, Mapping, NaturalKey, Place, Related
+from mappings.files import Source, raise_mistakes, read_source
+from mappings.named_transforms import make_transform
+from mappings.transforms import Transform
 
 KEY_PART = re.compile(r"(?:lower\((\w+)\)|(\w+))")
 QUOTED_PART = re.compile(r'(?:^|(?<=\.))(?:"((?:[^"]|"")+)"|([^."]*))(?=\.|$)')

@@ -16,7 +16,7 @@ from ruamel.yaml.nodes import ScalarNode
 from ruamel.yaml.representer import RoundTripRepresenter
 
 from errors import MappingError, NotWritten
-from mapping_grammar import MAPPING, Key
+from mappings.grammar import MAPPING, Key
 
 HINT = "The keys and what they do: docs/mappings.md."
 

@@ -1,0 +1,247 @@
+"""Named transforms: how the values of some board columns make the values of some fields, and back.
+
+Going back, a column whose own part did not change keeps exactly the value it has, so that it is not written again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timezone
+from decimal import Decimal, InvalidOperation
+from typing import Protocol
+
+from models import Value
+from values.canonical import is_empty
+from values.comparing import same
+from values.parsing import CellError
+
+Values = Sequence[Value]
+Made = tuple[Value, ...]
+
+
+class Transform(Protocol):
+    """A transform and its inverse, over canonical values."""
+
+    @property
+    def kinds(self) -> tuple[str | None, ...]:
+        """For each field what `comparison_of` is asked for; None: the kind of its column."""
+
+    def read(self, cells: Values, before: Values | None = None) -> Made:
+        """The fields, one value each. `before` holds what they last showed, to spare work on what did not change."""
+
+    def write(self, fields: Values, agreed: Values | None, cells: Values) -> Made:
+        """The columns, one value each, that make the fields show `fields`; `cells` are their present values."""
+
+
+def alike(a: Value, b: Value) -> bool:
+    return same("json", a, b)
+
+
+def trimmed(value: Value) -> str:
+    return value.strip() if isinstance(value, str) else "" if value is None else str(value)
+
+
+def changed_fields(fields: Values, agreed: Values | None, present: Values) -> list[bool]:
+    """Which fields ask for something new: neither what they last showed nor what the board shows by now."""
+    from_present = [not alike(new, now) for new, now in zip(fields, present, strict=True)]
+    if agreed is None:
+        return from_present
+    both = [new and not alike(field, was) for new, field, was in zip(from_present, fields, agreed, strict=True)]
+    return both if any(both) else from_present
+
+
+def kept_cells(parts: Values, cells: Values) -> Made:
+    """The parts, but each column's present value where it says the same."""
+    return tuple(cell if alike(part, cell) else part for part, cell in zip(parts, cells, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """Each column is a field."""
+
+    kinds: tuple[str | None, ...] = (None,)
+
+    def read(self, cells: Values, before: Values | None = None) -> Made:
+        return tuple(cells)
+
+    def write(self, fields: Values, agreed: Values | None, cells: Values) -> Made:
+        return kept_cells(fields, cells)
+
+
+@dataclass(frozen=True, slots=True)
+class Adapted:
+    """One column, one field, through a function and its inverse (`back` also sees the present cell)."""
+
+    there: Callable[[Value], Value]
+    kinds: tuple[str | None, ...] = (None,)
+    back: Callable[[Value, Value], Value] = lambda field, cell: field
+
+    def read(self, cells: Values, before: Values | None = None) -> Made:
+        return (None if is_empty(cells[0]) else self.there(cells[0]),)
+
+    def write(self, fields: Values, agreed: Values | None, cells: Values) -> Made:
+        if self._shows(fields[0], cells[0]):
+            return (cells[0],)
+        return (None if is_empty(fields[0]) else self.back(fields[0], cells[0]),)
+
+    def _shows(self, field: Value, cell: Value) -> bool:
+        try:
+            return same(self.kinds[0] or "json", field, self.read((cell,))[0])
+        except CellError:
+            return False  # The cell holds something this transform cannot read, and may be overwritten.
+
+
+def exact_or_none(value: Value) -> Value:
+    if not isinstance(value, str):
+        return value
+    text = value.strip().lstrip("$€£").replace(",", "").strip()
+    try:
+        number = Decimal(text) if text else None
+    except InvalidOperation:
+        raise CellError(f"not a number: {value[:40]!r}") from None
+    if number is not None and not number.is_finite():
+        raise CellError(f"not a number: {value[:40]!r}")
+    return number
+
+
+def date_of(value: Value) -> Value:
+    if isinstance(value, datetime):
+        return (value if value.tzinfo else value.replace(tzinfo=timezone.utc)).astimezone(timezone.utc).date()
+    if isinstance(value, date) or not isinstance(value, str):
+        return value
+    try:
+        return date.fromisoformat(value.strip()[:10])
+    except ValueError:
+        raise CellError(f"not a date: {value[:40]!r}") from None
+
+
+def url_of(value: Value) -> Value:
+    return (value.get("url") or None) if isinstance(value, Mapping) else trimmed(value) or None
+
+
+def link_to(url: Value, cell: Value) -> Value:
+    text = cell.get("text") if isinstance(cell, Mapping) else None
+    return {"url": trimmed(url), "text": text if text and text != url_of(cell) else ""}
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """The field always shows the same; nothing is ever written."""
+
+    value: Value
+    kinds: tuple[str | None, ...] = ("json",)
+
+    def read(self, cells: Values, before: Values | None = None) -> Made:
+        return (self.value,)
+
+    def write(self, fields: Values, agreed: Values | None, cells: Values) -> Made:
+        return tuple(cells)
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Several columns are one text. Going back it is split at the last separator."""
+
+    separator: str
+    columns: int
+    kinds: tuple[str | None, ...] = ("text",)
+
+    def read(self, cells: Values, before: Values | None = None) -> Made:
+        return (self.separator.join(filter(None, map(trimmed, cells))) or None,)
+
+    def write(self, fields: Values, agreed: Values | None, cells: Values) -> Made:
+        if alike(fields[0], self.read(cells)[0]):
+            return tuple(cells)
+        return kept_cells(self.parts(trimmed(fields[0]), trimmed(cells[-1])), cells)
+
+    def parts(self, text: str, last: str = "") -> list[str | None]:
+        """The text in as many parts as there are columns; `last` stays whole if the text still ends with it."""
+        ending = self.separator + last
+        if last and text.endswith(ending):
+            return [*self._split(text[: -len(ending)], self.columns - 1), last]
+        return self._split(text, self.columns)
+
+    def _split(self, text: str, most: int) -> list[str | None]:
+        blank = not self.separator.strip()
+        pieces = text.rsplit(None if blank else self.separator, most - 1)
+        found: list[str | None] = [piece.strip() or None for piece in pieces]
+        return [*found, *[None] * (most - len(found))]
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """One column is several texts, split at the last separator. Going back they are joined."""
+
+    joined: Join
+
+    @property
+    def kinds(self) -> tuple[str | None, ...]:
+        """All of them are texts."""
+        return ("text",) * self.joined.columns
+
+    def read(self, cells: Values, before: Values | None = None) -> Made:
+        if before is not None and before[0] and alike(self.joined.read(before)[0], cells[0]):
+            return tuple(before)
+        return tuple(self.joined.parts(trimmed(cells[0])))
+
+    def write(self, fields: Values, agreed: Values | None, cells: Values) -> Made:
+        if alike(fields, self.read(cells, agreed)):
+            return tuple(cells)
+        return kept_cells(self.joined.read(fields), cells)
+
+
+@dataclass(frozen=True, slots=True)
+class FirstFilled:
+    """The first column that holds something. Going back, only the first column is ever written."""
+
+    kinds: tuple[str | None, ...] = (None,)
+
+    def read(self, cells: Values, before: Values | None = None) -> Made:
+        return (next((cell for cell in cells if trimmed(cell)), None),)
+
+    def write(self, fields: Values, agreed: Values | None, cells: Values) -> Made:
+        if alike(fields[0], self.read(cells)[0]):
+            return tuple(cells)
+        return (fields[0], *cells[1:])
+
+
+def word_of(value: Value) -> str:
+    return trimmed(value).casefold()
+
+
+@dataclass(frozen=True, slots=True)
+class ValueMap:
+    """A text and what it means: the fields are the text as shown and its meaning, or the meaning alone."""
+
+    meanings: Mapping[str, Value]
+    words: Mapping[str, str]
+    default: Value
+    kinds: tuple[str | None, ...]
+
+    def read(self, cells: Values, before: Values | None = None) -> Made:
+        meaning = self._meaning(cells[0])
+        return (cells[0], meaning) if len(self.kinds) == 2 else (meaning,)
+
+    def write(self, fields: Values, agreed: Values | None, cells: Values) -> Made:
+        cell, meaning = cells[0], fields[-1]
+        if len(self.kinds) == 2 and is_news(fields[0], None if agreed is None else agreed[0], cell):
+            return (fields[0],)
+        was = None if agreed is None else agreed[-1]
+        if word_of(meaning) == word_of(was) or (not is_empty(cell) and word_of(self._meaning(cell)) == word_of(meaning)):
+            return (cell,)
+        return (self._word_for(meaning),)
+
+    def _meaning(self, text: Value) -> Value:
+        return self.meanings.get(word_of(text), self.default)
+
+    def _word_for(self, meaning: Value) -> Value:
+        if is_empty(meaning):
+            return None
+        if word_of(meaning) not in self.words:
+            raise CellError(f"no word of the value map means {trimmed(meaning)[:40]!r}")
+        return self.words[word_of(meaning)]
+
+
+def is_news(field: Value, was: Value, present: Value) -> bool:
+    return not alike(field, was) and not alike(field, present)

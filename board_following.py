@@ -19,7 +19,6 @@ from typing import Any
 import board_links
 import board_registry
 import board_tables
-import change_queue
 from board_discovery import ACCEPTED, REJECTED, RELATION, ProposedColumn, entry_of, with_time_of_day
 from board_drift import (
     ADDED,
@@ -45,9 +44,10 @@ from mappings.declaration import ROOT
 from mappings.declaration import Mapping as EntityMapping
 from mappings.files import Source, raise_mistakes, read_source, tree_text, write_text
 from mappings.loader import build_mapping, column_of, load_mapping
-from memory import put
 from models import Board, BoardColumn, LogEntry
-from sync_state import SyncState
+from state import triggers
+from state.links import SyncState
+from state.values import put
 from values.parsing import clean_text
 
 log = logging.getLogger("monday_sync")
@@ -217,7 +217,7 @@ class Change:
         part = path.with_suffix(".drifting")
         with db.transaction() as tx:
             tx.execute("set local lock_timeout = '2s'")  # whoever reads the table goes first; the next run tries again
-            watched = change_queue.installed(tx, self.mapping)
+            watched = triggers.installed(tx, self.mapping)
             left = [one for one in lacking if not self._fill_up(tx, one)]
             found = self._apply_all(tx, found)
             mapping, mark = self.mapping, None
@@ -227,7 +227,7 @@ class Change:
                 mapping, mark = replace(load_mapping(part), path=str(path)), _mark(path, part)
                 if watched:
                     # Triggers name columns: with a name of yesterday they would fail whoever writes the table.
-                    change_queue.install(tx, [mapping])
+                    triggers.install(tx, [mapping])
             new = _keep(tx, mapping, self.board, found, mark)
         if mark:
             part.replace(path)

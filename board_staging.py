@@ -14,20 +14,21 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-import change_queue
 from board_sync import too_many
 from databases.postgres.names import compose, identifier, identifiers, joined, literal, parts_of, quoted, table_name
 from db_connector import Composable, Transaction
 from errors import GuardStop, Incomplete, RowRejected, SettingsError
 from mappings.bound import BoundMapping
-from memory import put, watermark
 from models import Item, LogEntry, Record
 from record_store import RecordStore
 from report import EntityReport
 from row_table import Row, Table, column_types_of
+from state import triggers
+from state.links import FAILED
+from state.turns import take_turn
+from state.values import put, watermark
 from sync_engine import TO_MONDAY
 from sync_monday_to_pg import Pull
-from sync_state import FAILED, take_turn
 from values.canonical import dumps, is_empty
 from values.parsing import CellError
 from values.wording import plural
@@ -125,7 +126,7 @@ class Staging:
         if self.mapping.direction not in TO_MONDAY:
             return
         with self.db.transaction(read_only=True) as tx:
-            known = change_queue.installed(tx, self.mapping) or not self.state.count_active(tx)
+            known = triggers.installed(tx, self.mapping) or not self.state.count_active(tx)
         if not known:
             raise SettingsError(
                 f"{self.mapping.entity} flows both ways and has no triggers, so a reload could undo what people changed.",

@@ -17,17 +17,19 @@ from db_connector import Database, Transaction
 from item_writer import ItemWriter
 from mappings.bound import BoundMapping
 from mappings.declaration import ROOT, Mapping
-from memory import Memory, put
 from models import Board, Item, LogEntry, Removal
 from monday_api import Monday
-from record_settings import note_settings
 from record_store import RecordStore
 from relations import Relations
 from report import EntityReport
 from row_table import column_types_of, is_archived
+from state.links import SyncState
+from state.record_settings import note_settings
+from state.runs import Memory
+from state.sync_id import with_own_sync_id
+from state.turns import take_turn
+from state.values import put
 from sync_engine import TO_MONDAY, TO_POSTGRES, Engine, Options
-from sync_id import with_own_sync_id
-from sync_state import SyncState, take_turn
 from sync_task import Batch
 
 log = logging.getLogger("monday_sync")

@@ -16,12 +16,12 @@ from board_decisions import ask_about, auto_decided, today
 from board_discovery import propose
 from board_drift import ADDED, APPLY, WAIT, Drift, sentence
 from board_types import HARD, load_types
-from entity_lock import working_on
 from errors import EXIT_IN_STEP, EXIT_LEFTOVERS
 from mappings.declaration import Mapping
 from mappings.loader import load_mapping
 from models import Board
 from settings import Settings
+from state.turns import working_on
 from sync_run import Parts, open_parts
 
 

@@ -13,11 +13,11 @@ from typing import Any
 
 from board_sync import BoardSync
 from db_connector import Transaction
-from entity_lock import working_on
 from errors import SettingsError
 from mappings.declaration import Mapping
 from models import Item, Winner
 from reconcile import Choice
+from state.turns import working_on
 from sync_run import Parts, board_of
 from values.comparing import from_json
 

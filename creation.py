@@ -16,12 +16,12 @@ from typing import Any
 
 from board_sync import BoardSync
 from errors import DocumentRefused, MondayError, MondayRefused, RecordRefused, RowRejected
-from intents import Intent
 from item_import import GUESSED, ItemImport
 from models import Item, LogEntry, Record, Removal
 from record_store import Stored
 from recovery import Recovery
 from services.monday.writes import batches, json_text, size_of
+from state.intents import Intent
 from sync_task import Answer, Outgoing
 from values.canonical import dumps, is_empty
 from values.comparing import from_json

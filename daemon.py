@@ -14,8 +14,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-import change_queue
-import inbox
 from db_connector import Database, connect
 from entity_worker import EntityWorker, Habits
 from errors import DatabaseError, SettingsError, SyncError
@@ -24,8 +22,10 @@ from mappings.declaration import Mapping as EntityMapping
 from mappings.loader import choose
 from metrics import Metrics
 from settings import Settings
+from state import inbox, triggers
+from state.schema import check_schema
 from sync_engine import TO_MONDAY, TO_POSTGRES
-from sync_run import Chosen, Parts, Run, RunOptions, board_of, check_schema, mappings_of, why_not
+from sync_run import Chosen, Parts, Run, RunOptions, board_of, mappings_of, why_not
 from terminal.logs import unexpected
 from timing import backoff
 from watcher import outbox_depth
@@ -132,7 +132,7 @@ class Daemon:
         failures, lost = 0, False
         while not self.stopping.is_set():
             try:
-                for payload in self.parts.db.listen(change_queue.CHANNEL, LISTEN_S):
+                for payload in self.parts.db.listen(triggers.CHANNEL, LISTEN_S):
                     if self.stopping.is_set():
                         return
                     if lost:
@@ -334,7 +334,7 @@ def _check_triggers(db: Database, chosen: Chosen, habits: Habits) -> None:
         return
     with db.transaction(read_only=True) as tx:
         lacking = [
-            one.entity for one, _ in chosen if one.direction in TO_MONDAY and not change_queue.installed(tx, one)
+            one.entity for one, _ in chosen if one.direction in TO_MONDAY and not triggers.installed(tx, one)
         ]
     if not lacking:
         return

@@ -26,7 +26,8 @@ from demo_live import show_live
 from errors import EXIT_USAGE, SettingsError, SyncError
 from report import EntityReport, RunReport, entity_line, run_line
 from settings import PROJECT, Settings, load_settings
-from sync_run import Parts, Run, board_of, init_db, mappings_of
+from state.schema import init_db
+from sync_run import Parts, Run, board_of, mappings_of
 from terminal import logs
 from terminal.console import Progress, say, show_table
 from timing import duration

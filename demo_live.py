@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import change_queue
 from daemon import Daemon
 from entity_worker import Habits
 from errors import SyncError
 from models import Item
 from services.monday.webhook_signatures import Gate
+from state import triggers
 from sync_run import Parts
 from terminal.console import say
 from webhook_handler import serve
@@ -33,7 +33,7 @@ def show_live(parts: Parts, board_id: str) -> None:
     settings = replace(parts.settings, webhook_secret=secrets.token_hex(32))
     mapping = parts.mappings["projects"]
     with parts.db.transaction() as tx:
-        change_queue.install(tx, [mapping])
+        triggers.install(tx, [mapping])
     live = Parts(settings, parts.db, parts.mappings)
     daemon = Daemon(live, [(mapping, board_id)], Habits())
     door = serve(daemon, "127.0.0.1", 0, settings.webhook_secret)

@@ -15,17 +15,17 @@ from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import Any
 
-import inbox
 from board_sync import BoardSync, PullOptions
 from db_connector import Transaction, TransactionConflict
-from entity_lock import try_turn
 from errors import DatabaseError, GuardStop, RecordRefused, SyncError
-from inbox import Entry
 from live_pull import LatelyRemoved, LivePull, OwnWrites
 from mappings.declaration import Mapping
-from memory import put, watermark
 from metrics import Metrics
 from services.monday.webhook_events import NEW_COLUMN, PROBE
+from state import inbox
+from state.inbox import Entry
+from state.turns import try_turn
+from state.values import put, watermark
 from sync_engine import TO_MONDAY, TO_POSTGRES
 from sync_run import ENDS_THE_RUN, Parts, Run, RunOptions
 from terminal.logs import FILE_ONLY, unexpected

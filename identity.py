@@ -13,7 +13,7 @@ from db_connector import Transaction
 from mappings.declaration import Mapping
 from models import Item, Value
 from record_store import Holder, RecordStore
-from sync_state import Link, SyncState
+from state.links import Link, SyncState
 from sync_task import Batch, Task
 from values.canonical import dumps, loads_exact
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, timezone
 
 from errors import EXIT_IN_STEP
-from memory import Memory
+from state.runs import Memory
 from sync_run import Parts
 
 COUNTED = ("calls", "complexity", "retries", "waited_s")

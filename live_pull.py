@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from board_sync import BoardSync, too_many
 from db_connector import Transaction
 from errors import GuardStop
-from inbox import Entry
 from metrics import Metrics
 from models import Item
+from state.inbox import Entry
 from terminal.logs import FILE_ONLY
 
 log = logging.getLogger("monday_sync")

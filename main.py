@@ -56,7 +56,7 @@ def init_db() -> None:
     settings = prepared()
     from databases.postgres.failures import in_the_way
     from db_connector import connect
-    from sync_run import init_db
+    from state.schema import init_db
 
     db = connect(settings)
     try:
@@ -279,7 +279,7 @@ def show_cache(settings: Settings, as_json: bool) -> None:
 def status(as_json: bool) -> None:
     """What is known of each entity: links, items left out, differences, the last run, what waits."""
     settings = prepared()
-    from overview import show_status, status_of
+    from state.overview import show_status, status_of
     from sync_run import open_parts
 
     with open_parts(settings) as parts:
@@ -292,7 +292,7 @@ def status(as_json: bool) -> None:
 def runs(limit: int, as_json: bool) -> None:
     """The last runs: when, how long, what they did, how they ended."""
     settings = prepared()
-    from overview import runs_of, show_runs
+    from state.overview import runs_of, show_runs
     from sync_run import open_parts
 
     with open_parts(settings) as parts:

@@ -11,13 +11,13 @@ from board_sync import BoardSync
 from creation import Creation
 from databases.postgres.names import compose, identifier, joined, table_name
 from db_connector import Transaction
-from entity_lock import working_on
 from errors import EXIT_LEFTOVERS, SettingsError, SyncError
 from mappings.declaration import Mapping
 from models import LogEntry
-from record_settings import DIRECTIONS, note_settings
 from row_table import is_archived
 from settings import Settings
+from state.record_settings import DIRECTIONS, note_settings
+from state.turns import working_on
 from sync_run import Chosen, Parts, board_of
 
 LINK = """

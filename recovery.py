@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from errors import MondayRefused, QueryRejected, RecordRefused
 from identity import SUSPECTED, earlier, made_since
-from intents import Intent
 from item_import import ItemImport
 from models import Item, LogEntry
+from state.intents import Intent
 
 if TYPE_CHECKING:
     from creation import Creation

@@ -7,16 +7,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import change_queue
 from db_connector import Transaction
-from entity_lock import working_on
 from errors import RecordRefused, SettingsError
 from mappings.declaration import Mapping
-from memory import put
 from models import Board, BoardColumn
 from row_table import column_types_of
+from state import triggers
+from state.sync_id import remembered_column, sync_id_state
+from state.turns import working_on
+from state.values import put
 from sync_engine import TO_MONDAY
-from sync_id import remembered_column, sync_id_state
 from sync_run import Chosen, Parts
 from values.wording import plural
 
@@ -64,8 +64,8 @@ def set_up(parts: Parts, chosen: Chosen, may_touch: Callable[[Sequence[EntitySet
     lacking = [one for one in entities if one.lacks_column]
     allowed = bool(lacking) and may_touch(lacking)
     with parts.db.transaction() as tx:
-        column_types_of(tx, {one.table for mapping, _ in flowing for one in change_queue.watched(mapping)})
-        tables = change_queue.install(tx, _all_watching(parts, [mapping for mapping, _ in flowing]))
+        column_types_of(tx, {one.table for mapping, _ in flowing for one in triggers.watched(mapping)})
+        tables = triggers.install(tx, _all_watching(parts, [mapping for mapping, _ in flowing]))
     for one in lacking if allowed else ():
         _make_column(parts, one)
     for one in entities:

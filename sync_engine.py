@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import cache, cached_property
 
-import change_queue
 from db_connector import Database, Transaction
 from errors import RowRejected
 from identity import AMBIGUOUS, Identity, key_from, match_key
@@ -22,7 +21,9 @@ from models import Item, LogEntry, Record, Removal, Winner
 from reconcile import SHARED, Choice, Rules, Side, keep_lost, objection, overrule, reconcile
 from record_store import RecordStore, Stored, Upsert
 from report import EntityReport
-from sync_state import FAILED, Link, LinkChange, SyncState, take_turn
+from state import outbox
+from state.links import FAILED, Link, LinkChange, SyncState
+from state.turns import take_turn
 from sync_task import Answer, Batch, Outgoing, Task
 from values.canonical import is_empty, to_json
 from values.comparing import from_json
@@ -292,7 +293,7 @@ class Engine:
 
     def _apply(self, tx: Transaction, items: Sequence[Item], answers: Map[str, Answer], force: bool) -> Batch:
         batch = Batch(EntityReport(self.mapping.entity, self.state.board_id, read=len(items)))
-        self._outbox = cache(lambda: change_queue.dates(tx, self.mapping))
+        self._outbox = cache(lambda: outbox.dates(tx, self.mapping))
         answers = {item.id: answers[item.id] for item in items if item.id in answers}
         made = [answer for answer in answers.values() if answer.made_under]
         self.state.adopt(tx, {answer.item.id: answer.root_id for answer in made})
@@ -309,7 +310,7 @@ class Engine:
         self._note_sending(tx, tasks, sending, batch)
         self.store.tell_others(tx)
         for table, editors in effects.edited.items():
-            change_queue.note_edited(tx, self.store.owners.values(), table, editors)
+            outbox.note_edited(tx, self.store.owners.values(), table, editors)
         self._save(tx, answers, batch)
         for key in {answer.made_under for answer in made}:
             self.state.intents.drop(tx, key, [])

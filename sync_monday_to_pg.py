@@ -25,12 +25,12 @@ from typing import Any
 
 from board_sync import BoardSync, Progress, PullOptions, too_many
 from errors import CursorExpired, DatabaseError, GuardStop, Incomplete
-from memory import put, watermark
 from models import Item, LogEntry, Page
 from report import EntityReport
 from services.monday.pages import OnMalformed, Prepare
 from services.monday.parallel_reading import ParallelReading
 from services.monday.updates import DAYS, SECONDS
+from state.values import put, watermark
 
 __all__ = ["Progress", "Pull", "PullOptions", "sync_sales_staff"]
 

@@ -18,19 +18,19 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
-import change_queue
 from board_sync import BoardSync, too_many
 from creation import ROWS_PER_IMPORT, Creation
 from databases.postgres.names import identifier, table_name
 from db_connector import Transaction
 from errors import GuardStop
 from identity import AMBIGUOUS
-from memory import put
 from models import LogEntry, Page, Removal
 from report import EntityReport
 from row_table import is_archived
 from services.monday.pages import ahead
 from services.monday.writes import CHANGES_PER_DOCUMENT
+from state import outbox, triggers
+from state.values import put
 from sync_engine import Look
 from sync_monday_to_pg import Pull
 from sync_task import Batch
@@ -125,7 +125,7 @@ class Push:
         if self.sync.options.full or self.remembered.get("fingerprint") != self._fingerprint:
             return True
         with self.sync.db.transaction(read_only=True) as tx:
-            return not change_queue.installed(tx, self.sync.mapping)
+            return not triggers.installed(tx, self.sync.mapping)
 
     def _all_rows(self) -> Iterator[list[str]]:
         after: str | None = None
@@ -140,8 +140,8 @@ class Push:
     def _drain(self) -> None:
         """Deal with the outbox, and forget what has been dealt with."""
         with self.sync.db.transaction() as tx:
-            noted = change_queue.noted(tx, self.sync.mapping)
-            self.sync.engine.dates.update(change_queue.dates(tx, self.sync.mapping))
+            noted = outbox.noted(tx, self.sync.mapping)
+            self.sync.engine.dates.update(outbox.dates(tx, self.sync.mapping))
         roots = sorted(noted.roots)
         dealt: set[str] = set()
         for start in range(0, len(roots), 2 * RECORDS_AT_ONCE):
@@ -153,7 +153,7 @@ class Push:
             return
         kept = {entry for root, entries in noted.roots.items() if root not in dealt for entry in entries}
         with self.sync.db.transaction() as tx:
-            change_queue.done(tx, [entry for entry in noted.ids if entry not in kept])
+            outbox.done(tx, [entry for entry in noted.ids if entry not in kept])
 
     def _retry(self) -> None:
         """Try again what was refused, when its pause is over."""

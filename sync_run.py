@@ -19,9 +19,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from databases.postgres.failures import TOOL_TABLES
-from db_connector import Database, Transaction, connect
-from entity_lock import working_on
+from db_connector import Database, connect
 from errors import (
     EXIT_FAILED,
     EXIT_GUARD,
@@ -39,9 +37,10 @@ from errors import (
 from mappings.bound import BoundMapping
 from mappings.declaration import Mapping
 from mappings.loader import choose, load_mappings
-from memory import Memory
 from report import EntityReport, RunReport, entity_line
 from settings import PROJECT, Settings, load_settings
+from state.runs import Memory
+from state.turns import working_on
 from sync_monday_to_pg import Progress, Pull, PullOptions
 from terminal.console import Progress as Seen
 from terminal.logs import FILE_ONLY, unexpected
@@ -52,10 +51,11 @@ if TYPE_CHECKING:
     from models import Item
     from monday_api import Monday
     from services.monday.pacing import Left
+from state.schema import check_schema
 
 log = logging.getLogger("monday_sync")
 
-SCHEMA = "1"
+
 SECONDS_BETWEEN_ENTRIES = 2.0
 GRAVEST_FIRST = (EXIT_FAILED, EXIT_USAGE, EXIT_GUARD, EXIT_LEFTOVERS)
 OUTCOMES = {EXIT_IN_STEP: "success", EXIT_LEFTOVERS: "partial", EXIT_GUARD: "guarded"}
@@ -191,37 +191,6 @@ def board_of(settings: Settings, mapping: Mapping) -> str | None:
     """The board of a mapping; None while it is not set."""
     by_setting = settings.board_id(mapping.board_setting) if mapping.board_setting else None
     return by_setting or mapping.board_id
-
-
-def check_schema(db: Database) -> None:
-    """Raise SchemaMissing when the tool's tables are not there, or are those of another version."""
-    found = Memory(db).get("schema")
-    if str(found) != SCHEMA:
-        raise SchemaMissing(
-            f"The tool's tables are of version {found}; this is version {SCHEMA}.", hint="run: python main.py init-db"
-        )
-
-
-def init_db(db: Database) -> dict[str, list[str]]:
-    """Make the tables and columns that are missing. Returns the columns that tables got which were there already."""
-    with db.transaction() as tx:
-        before = _columns(tx)
-        tx.execute((PROJECT / "schema.sql").read_text(encoding="utf-8"))
-        after = _columns(tx)
-    added = {table: [name for name in after[table] if name not in known] for table, known in before.items()}
-    return {table: names for table, names in added.items() if names}
-
-
-def _columns(tx: Transaction) -> dict[str, list[str]]:
-    """Of the tool's tables that are there."""
-    return dict(
-        tx.rows(
-            "select t.name, array_agg(a.attname::text order by a.attnum) from unnest(%s::text[]) as t (name)"
-            " join pg_attribute as a on a.attrelid = to_regclass(t.name) and a.attnum > 0 and not a.attisdropped"
-            " group by t.name order by t.name",
-            (sorted(TOOL_TABLES),),
-        )
-    )
 
 
 # Directions

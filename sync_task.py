@@ -9,7 +9,7 @@ from models import Conflict, Item, LogEntry, Record, Removal
 from reconcile import FieldPlan
 from record_store import Stored, Upsert
 from report import EntityReport
-from sync_state import Link, OpenConflict, Skip
+from state.links import Link, OpenConflict, Skip
 
 
 @dataclass(slots=True)

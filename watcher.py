@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-import change_queue
 from board_sync import BoardSync
 from databases.postgres.names import compose, identifier, table_name
 from db_connector import Transaction
@@ -26,8 +25,9 @@ from errors import (
     SyncError,
 )
 from mappings.declaration import ROOT
-from record_settings import note_settings
 from row_table import is_archived
+from state import outbox
+from state.record_settings import note_settings
 from sync_pg_to_monday import RECORDS_AT_ONCE, Push
 
 log = logging.getLogger("monday_sync")
@@ -84,7 +84,7 @@ class LivePush(Push):
 
     def ripe(self, tx: Transaction) -> Ripe:
         """What the outbox holds, without the records that are still being changed."""
-        noted = change_queue.noted(tx, self.sync.mapping, ENTRIES_AT_ONCE)
+        noted = outbox.noted(tx, self.sync.mapping, ENTRIES_AT_ONCE)
         at: dict[int, datetime] = dict(
             tx.rows("select id, changed_at from sync_outbox where id = any(%s)", (noted.ids,))
         )
@@ -205,7 +205,7 @@ class LivePush(Push):
     def _forget(self, entries: Sequence[int]) -> None:
         if entries:
             with self.sync.db.transaction() as tx:
-                change_queue.done(tx, entries)
+                outbox.done(tx, entries)
 
     def _put_off(self, entries: Sequence[int]) -> None:
         """It takes somebody to put them right; until then it is enough to look now and then."""

@@ -26,9 +26,9 @@ from waitress.channel import HTTPChannel
 
 from daemon import Daemon
 from errors import DatabaseError, SettingsError, SyncError
-from inbox import InboxWriter
 from services.monday.webhook_events import Event, Hint, event_from, number
 from services.monday.webhook_signatures import Gate
+from state.inbox import InboxWriter
 from sync_run import DIRECTIONS
 
 log = logging.getLogger("monday_sync")

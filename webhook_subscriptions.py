@@ -15,10 +15,10 @@ from typing import Any
 from db_connector import Database
 from errors import DailyLimitReached, MondayError, MondayUnavailable, RecordRefused, SettingsError
 from mappings.declaration import Mapping
-from memory import Memory
 from monday_api import Monday
 from services.monday.webhook_signatures import Gate
 from settings import Settings
+from state.runs import Memory
 from sync_engine import TO_POSTGRES
 from sync_run import Chosen, Parts
 

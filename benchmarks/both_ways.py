@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import time
 
-import change_queue
 from benchmarks.bench import Bench
 from benchmarks.boards import TOKEN, mappings, sandbox
 from benchmarks.measure import Serving, spent
 from benchmarks.table import Table
 from sandbox.client import Admin
+from state import triggers
 
 ABOUT = "bidirectional without changes, a push of many, and the triggers under a bulk update"
 
@@ -41,7 +41,7 @@ def _unchanged_and_triggers(bench: Bench, table: Table) -> None:
     with bench.serving() as server, bench.database() as name:
         bench.pull(server, name)
         with bench.postgres.open(name) as db, db.transaction() as tx:
-            change_queue.install(tx, list(mappings().values()))
+            triggers.install(tx, list(mappings().values()))
         _run(bench, server, name, "bidirectional")
         seconds, calls = [], 0
         for _ in range(bench.repeat):

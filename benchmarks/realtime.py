@@ -20,7 +20,6 @@ from typing import Any
 
 import orjson
 
-import change_queue
 from benchmarks.bench import Bench, scratch
 from benchmarks.boards import PROJECT
 from benchmarks.measure import Failed
@@ -31,6 +30,7 @@ from mappings.loader import load_mappings
 from monday_api import Monday
 from sandbox.client import Admin
 from services.monday.webhook_signatures import Gate
+from state import triggers
 from webhook_subscriptions import Subscriptions
 
 ABOUT = "webhooks into rows, commits onto the board, acknowledgements"
@@ -53,7 +53,7 @@ def run(bench: Bench) -> None:
         stage, mapping = Stage(bench, name, sandbox.split()[-1]), load_mappings([PROJECT / "mappings"])["contacts"]
         with bench.postgres.open(name) as db:
             with db.transaction() as tx:
-                change_queue.install(tx, [mapping])
+                triggers.install(tx, [mapping])
             with stage.daemon() as base:
                 table = Table(f"Real time: {EDITS} edits each way, one at a time")
                 latency(table, stage, db, base, mapping)

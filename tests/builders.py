@@ -19,9 +19,9 @@ from record_store import RecordStore
 from report import EntityReport
 from row_table import column_types_of
 from sandbox import Sandbox
+from state.links import SyncState
 from sync_engine import Engine, Options
 from sync_monday_to_pg import Progress, Pull, PullOptions
-from sync_state import SyncState
 
 PROJECT = Path(__file__).resolve().parent.parent
 MAPPINGS = load_mappings([PROJECT / "mappings"])

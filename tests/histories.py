@@ -25,7 +25,6 @@ from typing import Any, ClassVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-import change_queue
 from board_sync import BoardSync
 from databases.postgres.names import compose, identifier
 from db_connector import Database
@@ -35,6 +34,7 @@ from mappings.loader import load_mappings
 from monday_api import Monday
 from sandbox import Sandbox
 from sandbox.gateway import Answer, Gateway, Request
+from state import triggers as state_triggers
 from sync_monday_to_pg import Pull, PullOptions
 from sync_pg_to_monday import push_board, sync_both_ways
 from timing import Clock
@@ -269,7 +269,7 @@ class World:
         self.profiles = {"jobs": jobs_profile(), "projects": projects_profile()}
         self.shipped = load_mappings([PROJECT / "mappings"])
         with self.db.transaction() as tx:
-            change_queue.install(tx, [self.profiles["jobs"].mapping, *self.shipped.values()])
+            state_triggers.install(tx, [self.profiles["jobs"].mapping, *self.shipped.values()])
 
     def client(self, clock: Clock) -> Monday:
         return Monday(

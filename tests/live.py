@@ -17,7 +17,6 @@ from typing import Any
 import requests
 from psycopg2.extensions import parse_dsn
 
-import change_queue
 from daemon import Daemon, open_daemon
 from db_connector import Database
 from entity_worker import Habits
@@ -26,6 +25,7 @@ from monday_api import Monday
 from sandbox import Sandbox
 from services.monday.webhook_signatures import Gate
 from settings import Settings
+from state import triggers
 from webhook_handler import serve
 from webhook_subscriptions import Subscriptions
 
@@ -142,7 +142,7 @@ def world(
 ) -> Iterator[World]:
     """A sandbox with the second profile's boards, and the triggers in the database."""
     with db.transaction() as tx:
-        change_queue.install(tx, [MAPPINGS[name] for name in SECOND_PROFILE])
+        triggers.install(tx, [MAPPINGS[name] for name in SECOND_PROFILE])
     with Sandbox(boards=boards, seed=1, **how) as sandbox:
         yield World(db, url, sandbox, home)
 

@@ -23,16 +23,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import change_queue
 from board_sync import BoardSync, PullOptions
 from db_connector import Database
-from entity_lock import working_on
 from mappings.declaration import Mapping
 from mappings.loader import load_mappings
 from monday_api import Monday
 from report import EntityReport
 from sandbox import Sandbox
 from sandbox.client import Admin
+from state import triggers
+from state.turns import working_on
 from sync_monday_to_pg import Pull
 from sync_pg_to_monday import push_board, sync_both_ways
 from timing import Clock
@@ -317,7 +317,7 @@ class Bench:
 
     def install_triggers(self) -> None:
         with self.db.transaction() as tx:
-            change_queue.install(tx, self.mappings.values())
+            triggers.install(tx, self.mappings.values())
 
     def order(self, direction: str = "push") -> Order:
         return Order(self.database, self.gate.url, self.sandbox.url, self.sandbox.token, str(self.folder), direction)

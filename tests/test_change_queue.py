@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-import change_queue
 from db_connector import Database
 from mappings.declaration import Mapping
 from mappings.loader import load_mappings
+from state import triggers
 from tests.conftest import PROJECT
 from tests.pushing import TABLE, THINGS
 
@@ -23,7 +23,7 @@ def things(tmp_path: Path) -> Mapping:
 
 def install(db: Database, *mappings: Mapping) -> None:
     with db.transaction() as tx:
-        change_queue.install(tx, mappings)
+        triggers.install(tx, mappings)
 
 
 def made(db: Database, table: str, note: str = "text") -> None:

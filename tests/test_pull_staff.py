@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-import change_queue
 from models import BoardColumn
+from state import outbox, triggers
 from tests.builders import Bench, change, column, dump, link, logs, project, row, rows
 
 LABELS = {"labels": [{"id": 1, "label": "Done"}, {"id": 2, "label": "Stuck"}]}
@@ -418,11 +418,11 @@ def test_a_later_change_of_the_staff_item_is_news_to_the_projects_that_show_it(d
     staff.take(staff.item(1, first="Bob", email="bob@example.com"))
     projects.take(projects.item(7, pm="Bob", pm_email="bob@example.com"))
     with db.transaction() as tx:
-        change_queue.install(tx, [staff.mapping, projects.mapping])
+        triggers.install(tx, [staff.mapping, projects.mapping])
     staff.take(staff.item(1, first="Robert", email="bob@example.com", at="2026-02-01"))
     with db.transaction() as tx:
-        assert list(change_queue.noted(tx, projects.mapping).roots) == [project(db, 7)["id"]]
-        assert change_queue.noted(tx, staff.mapping).roots == {}
+        assert list(outbox.noted(tx, projects.mapping).roots) == [project(db, 7)["id"]]
+        assert outbox.noted(tx, staff.mapping).roots == {}
     assert link(db, 7)["base_postgres"] is None
 
 

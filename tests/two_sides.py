@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import change_queue
 from board_sync import BoardSync, PullOptions
 from databases.postgres.names import compose
 from db_connector import Database
@@ -18,6 +17,7 @@ from mappings.loader import load_mappings
 from monday_api import Monday
 from report import EntityReport
 from sandbox import Sandbox
+from state import triggers as state_triggers
 from sync_monday_to_pg import Pull
 from sync_pg_to_monday import push_board, sync_both_ways
 from tests.builders import change, row, rows
@@ -75,7 +75,7 @@ class TwoSides:
         self.monday = Monday(token=sandbox.token, url=sandbox.graphql_url)
         if triggers:
             with db.transaction() as tx:
-                change_queue.install(tx, [self.mapping])
+                state_triggers.install(tx, [self.mapping])
 
     def close(self) -> None:
         self.monday.close()

@@ -36,3 +36,15 @@ def try_turn(tx: Transaction, entity_type: str) -> bool:
 
 def _tell(entity_type: str) -> None:
     log.info("Waiting: another process is working on %s records.", entity_type)
+
+
+def take_turn(tx: Transaction) -> None:
+    """Wait until no other process of the tool writes, before this transaction looks at anything.
+
+    What follows looks up the keys of a page. In a database that is being filled, whose statistics are old or missing,
+    the planner would rather read whole tables, again for every page; it is told that a page through an index costs
+    little, as it does where most of them are in memory.
+    """
+    tx.execute(
+        "set local random_page_cost = 0.1; set local seq_page_cost = 0.1; lock table sync_turn in exclusive mode"
+    )

@@ -8,8 +8,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-import inbox
 from db_connector import Database, Transaction
+from state import inbox
 from sync_run import Parts, board_of
 from timing import duration
 from values.wording import counted, plural

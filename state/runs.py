@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
 from typing import Any
 
-from db_connector import Database, Transaction
+from db_connector import Database
+from state.values import put
 from values.canonical import dumps
 
 
@@ -51,18 +51,3 @@ class Memory:
                 " entities = %s, api = %s where id = %s",
                 (exit_code, outcome, message, dumps(entities).decode(), dumps(api).decode(), run_id),
             )
-
-
-def put(tx: Transaction, name: str, value: Any) -> None:
-    """Remember a value under a name, in a transaction that does more."""
-    tx.execute(
-        "insert into sync_state (name, value) values (%s, %s)"
-        " on conflict (name) do update set value = excluded.value, updated_at = now()"
-        " where sync_state.value is distinct from excluded.value",
-        (name, dumps(value).decode()),
-    )
-
-
-def watermark(value: str | None) -> datetime | None:
-    """A time that was kept as text."""
-    return datetime.fromisoformat(value.replace("Z", "+00:00")) if value else None

@@ -10,9 +10,9 @@ from typing import Any
 
 from databases.postgres.names import compose
 from db_connector import Composable, Transaction
-from intents import Intents
-from listings import Listings
 from models import Conflict, Item, LogEntry, Record, Removal, Winner
+from state.intents import Intents
+from state.listings import Listings
 from values.canonical import dumps, is_empty
 from values.comparing import from_json
 
@@ -577,18 +577,6 @@ class SyncState:
         entries = [LogEntry(operation, "success", "row is gone", one.item_id, one.root_id) for one in done]
         entries += [LogEntry(operation, "error", reason, item_id) for item_id, reason in failed.items()]
         self.log(tx, entries)
-
-
-def take_turn(tx: Transaction) -> None:
-    """Wait until no other process of the tool writes, before this transaction looks at anything.
-
-    What follows looks up the keys of a page. In a database that is being filled, whose statistics are old or missing,
-    the planner would rather read whole tables, again for every page; it is told that a page through an index costs
-    little, as it does where most of them are in memory.
-    """
-    tx.execute(
-        "set local random_page_cost = 0.1; set local seq_page_cost = 0.1; lock table sync_turn in exclusive mode"
-    )
 
 
 def _link(row: Sequence[Any]) -> Link:

@@ -9,14 +9,11 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterable, Sequence
-from collections.abc import Mapping as Map
 from dataclasses import dataclass
-from datetime import datetime
 
 from databases.postgres.names import compose, identifier, joined, shortened, table_name
 from db_connector import Composable, Transaction
 from mappings.declaration import ROOT, Mapping
-from mappings.pointers import pointing
 
 CHANNEL = "monday_sync"
 SETTINGS = ("sync_enabled", "sync_direction")
@@ -237,78 +234,3 @@ def _literal(text: str) -> str:
 
 def _unique(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
-
-
-# Reading the outbox
-
-
-@dataclass(frozen=True, slots=True)
-class Noted:
-    """Entries of the outbox, up to the last one seen, and the root rows they are about."""
-
-    ids: list[int]
-    roots: dict[str, list[int]]
-
-
-def noted(tx: Transaction, mapping: Mapping, limit: int | None = None) -> Noted:
-    """What the outbox holds for an entity. A change of a shared row stands for every root row that shows it."""
-    entries = tx.rows(
-        "select id, table_name, row_id from sync_outbox where entity_type = %s"
-        " and (next_try_at is null or next_try_at <= now()) order by id limit %s",
-        (mapping.entity_type, limit),
-    )
-    roots: dict[str, list[int]] = {}
-    shared: dict[str, dict[str, list[int]]] = {}
-    for entry_id, table, row_id in entries:
-        if table == mapping.table and not _is_shared(mapping, table):
-            roots.setdefault(row_id, []).append(entry_id)
-        else:
-            shared.setdefault(table, {}).setdefault(row_id, []).append(entry_id)
-    for table, rows in shared.items():
-        for row_id, root in showing(tx, mapping, table, rows):
-            roots.setdefault(root, []).extend(rows[row_id])
-    return Noted([row[0] for row in entries], roots)
-
-
-def _is_shared(mapping: Mapping, table: str) -> bool:
-    return any(one.table == table and one.child is None for one in mapping.related.values())
-
-
-def showing(tx: Transaction, mapping: Mapping, table: str, ids: Iterable[str]) -> list[tuple[str, str]]:
-    """Which root rows show these rows of a table."""
-    names = [one.name for one in mapping.related.values() if one.table == table and one.child is None]
-    if not names:
-        return []
-    statement = compose("select distinct row_id, root from ({uses}) as uses", uses=pointing(mapping, names))
-    return [(row[0], row[1]) for row in tx.rows(statement, {"ids": sorted(ids)})]
-
-
-def dates(tx: Transaction, mapping: Mapping) -> dict[str, datetime]:
-    """When root rows were last changed, of those that the outbox holds."""
-    found = noted(tx, mapping)
-    at: dict[int, datetime] = dict(tx.rows("select id, changed_at from sync_outbox where id = any(%s)", (found.ids,)))
-    return {root: max(at[entry] for entry in entries if entry in at) for root, entries in found.roots.items()}
-
-
-def done(tx: Transaction, ids: Sequence[int]) -> None:
-    """These changes have been dealt with."""
-    tx.execute("delete from sync_outbox where id = any(%s)", (list(ids),))
-
-
-def note_edited(tx: Transaction, mappings: Iterable[Mapping], table: str, editors: Map[str, set[str]]) -> None:
-    """Items were edited, and with them shared rows: note every other record that shows those.
-
-    `editors` has the root rows of the edited items by the id of the row that they changed. Where there are several, each
-    may not know what another one's item brought.
-    """
-    rows = [
-        (mapping.entity_type, mapping.table, root)
-        for mapping in mappings
-        if _is_shared(mapping, table) and installed(tx, mapping)
-        for row_id, root in showing(tx, mapping, table, editors)
-        if editors[row_id] != {root}
-    ]
-    tx.bulk(
-        "insert into sync_outbox (entity_type, table_name, row_id, operation) select type, at, row_id, 'update' from {rows}",
-        {"type": "text", "at": "text", "row_id": "text"}, rows,
-    )  # fmt: skip

@@ -19,7 +19,7 @@ from errors import SettingsError
 from mappings.declaration import ITEM_NAME
 from mappings.files import tree_text
 from models import BoardColumn
-from row_table import LIMITED, column_types_of
+from rows.tables import LIMITED, column_types_of
 from sync_run import Parts
 from values.parsing import clean_text
 

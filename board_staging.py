@@ -20,9 +20,9 @@ from db_connector import Composable, Transaction
 from errors import GuardStop, Incomplete, RowRejected, SettingsError
 from mappings.bound import BoundMapping
 from models import Item, LogEntry, Record
-from record_store import RecordStore
 from report import EntityReport
-from row_table import Row, Table, column_types_of
+from rows.store import RecordStore
+from rows.tables import Row, Table, column_types_of
 from state import triggers
 from state.links import FAILED
 from state.turns import take_turn

@@ -11,7 +11,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from board_tables import give_item_ids
 from databases.postgres.names import compose, identifier, table_name
 from db_connector import Database, Transaction
 from item_writer import ItemWriter
@@ -19,10 +18,11 @@ from mappings.bound import BoundMapping
 from mappings.declaration import ROOT, Mapping
 from models import Board, Item, LogEntry, Removal
 from monday_api import Monday
-from record_store import RecordStore
-from relations import Relations
 from report import EntityReport
-from row_table import column_types_of, is_archived
+from rows.item_keys import give_item_ids
+from rows.relations import Relations
+from rows.store import RecordStore
+from rows.tables import column_types_of, is_archived
 from state.links import SyncState
 from state.record_settings import note_settings
 from state.runs import Memory

@@ -18,8 +18,8 @@ from board_sync import BoardSync
 from errors import DocumentRefused, MondayError, MondayRefused, RecordRefused, RowRejected
 from item_import import GUESSED, ItemImport
 from models import Item, LogEntry, Record, Removal
-from record_store import Stored
 from recovery import Recovery
+from rows.store import Stored
 from services.monday.writes import batches, json_text, size_of
 from state.intents import Intent
 from sync_task import Answer, Outgoing

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from db_connector import Transaction
 from mappings.declaration import Mapping
 from models import Item, Value
-from record_store import Holder, RecordStore
+from rows.store import Holder, RecordStore
 from state.links import Link, SyncState
 from sync_task import Batch, Task
 from values.canonical import dumps, loads_exact

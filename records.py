@@ -14,7 +14,7 @@ from db_connector import Transaction
 from errors import EXIT_LEFTOVERS, SettingsError, SyncError
 from mappings.declaration import Mapping
 from models import LogEntry
-from row_table import is_archived
+from rows.tables import is_archived
 from settings import Settings
 from state.record_settings import DIRECTIONS, note_settings
 from state.turns import working_on

@@ -11,7 +11,7 @@ from db_connector import Transaction
 from errors import RecordRefused, SettingsError
 from mappings.declaration import Mapping
 from models import Board, BoardColumn
-from row_table import column_types_of
+from rows.tables import column_types_of
 from state import triggers
 from state.sync_id import remembered_column, sync_id_state
 from state.turns import working_on

@@ -19,8 +19,8 @@ from identity import AMBIGUOUS, Identity, key_from, match_key
 from mappings.bound import BoundMapping
 from models import Item, LogEntry, Record, Removal, Winner
 from reconcile import SHARED, Choice, Rules, Side, keep_lost, objection, overrule, reconcile
-from record_store import RecordStore, Stored, Upsert
 from report import EntityReport
+from rows.store import RecordStore, Stored, Upsert
 from state import outbox
 from state.links import FAILED, Link, LinkChange, SyncState
 from state.turns import take_turn

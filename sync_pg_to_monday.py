@@ -26,7 +26,7 @@ from errors import GuardStop
 from identity import AMBIGUOUS
 from models import LogEntry, Page, Removal
 from report import EntityReport
-from row_table import is_archived
+from rows.tables import is_archived
 from services.monday.pages import ahead
 from services.monday.writes import CHANGES_PER_DOCUMENT
 from state import outbox, triggers

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from models import Conflict, Item, LogEntry, Record, Removal
 from reconcile import FieldPlan
-from record_store import Stored, Upsert
 from report import EntityReport
+from rows.store import Stored, Upsert
 from state.links import Link, OpenConflict, Skip
 
 

@@ -13,7 +13,7 @@ from errors import EXIT_IN_STEP, EXIT_USAGE, BoardNotVisible, SchemaMissing
 from mappings.bound import BoundMapping
 from mappings.declaration import ROOT, Mapping
 from mappings.loader import choose
-from row_table import column_types_of
+from rows.tables import column_types_of
 from settings import Settings
 from sync_run import board_of, mappings_of
 

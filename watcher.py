@@ -25,7 +25,7 @@ from errors import (
     SyncError,
 )
 from mappings.declaration import ROOT
-from row_table import is_archived
+from rows.tables import is_archived
 from state import outbox
 from state.record_settings import note_settings
 from sync_pg_to_monday import RECORDS_AT_ONCE, Push

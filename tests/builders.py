@@ -15,9 +15,9 @@ from mappings.declaration import Mapping as EntityMapping
 from mappings.loader import load_mappings
 from models import Board, BoardColumn, Cell, Item
 from monday_api import Monday
-from record_store import RecordStore
 from report import EntityReport
-from row_table import column_types_of
+from rows.store import RecordStore
+from rows.tables import column_types_of
 from sandbox import Sandbox
 from state.links import SyncState
 from sync_engine import Engine, Options

@@ -16,12 +16,12 @@ from databases.postgres.names import compose
 from db_connector import Transaction
 from mappings.pointers import pointing
 from models import Record, Value
-from row_table import NEVER, Home, Key, NaturalKeys, Row, Slot, Table
+from rows.tables import NEVER, Home, Key, NaturalKeys, Row, Slot, Table
 from values.canonical import dumps, is_empty
 from values.comparing import from_json
 
 if TYPE_CHECKING:
-    from record_store import RecordStore, Upsert
+    from rows.store import RecordStore, Upsert
 
 
 @dataclass(slots=True)

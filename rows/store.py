@@ -15,12 +15,12 @@ from typing import Any
 
 from databases.postgres.names import compose, identifier, joined, table_name
 from db_connector import Composable, Transaction
-from known_differences import tell
 from mappings.bound import BoundMapping
 from mappings.declaration import ROOT, Mapping, Related
 from mappings.pointers import pointing
 from models import Record, Value
-from row_table import (
+from rows.shared_rows import Effects, Rows, Settlement, Shape, Want, note_shown, once
+from rows.tables import (
     Home,
     Rank,
     Row,
@@ -35,8 +35,8 @@ from row_table import (
     slot_value,
     spellings,
 )
+from rows.users_of_rows import tell
 from services.monday.cells.kinds import comparison_of
-from shared_rows import Effects, Rows, Settlement, Shape, Want, note_shown, once
 from values.canonical import is_empty
 from values.comparing import from_json
 

@@ -21,7 +21,6 @@ import board_tables
 from board_discovery import RELATION, Proposal, propose, subitem_boards
 from board_names import LONGEST_TABLE, checked_entity, checked_table, entity_of
 from board_staging import Staging, check_names
-from board_sync import PullOptions
 from board_types import TypeMap, load_types
 from databases.postgres.names import shortened
 from db_connector import Transaction
@@ -30,9 +29,11 @@ from mappings.declaration import Mapping as EntityMapping
 from mappings.files import read_plain, write_text
 from mappings.loader import load_mapping
 from models import Board
-from report import EntityReport, RunReport
+from sync.board import PullOptions
+from sync.parts import Parts, board_of, mappings_of
+from sync.report import EntityReport, RunReport
+from sync.run import Run, RunOptions
 from sync_monday_to_pg import Pull
-from sync_run import Parts, Run, RunOptions, board_of, mappings_of
 from values.wording import plural
 
 log = logging.getLogger("monday_sync")

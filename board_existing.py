@@ -20,7 +20,7 @@ from mappings.declaration import ITEM_NAME
 from mappings.files import tree_text
 from models import BoardColumn
 from rows.tables import LIMITED, column_types_of
-from sync_run import Parts
+from sync.parts import Parts
 from values.parsing import clean_text
 
 log = logging.getLogger("monday_sync")

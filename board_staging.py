@@ -14,20 +14,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from board_sync import too_many
 from databases.postgres.names import compose, identifier, identifiers, joined, literal, parts_of, quoted, table_name
 from db_connector import Composable, Transaction
 from errors import GuardStop, Incomplete, RowRejected, SettingsError
 from mappings.bound import BoundMapping
 from models import Item, LogEntry, Record
-from report import EntityReport
 from rows.store import RecordStore
 from rows.tables import Row, Table, column_types_of
 from state import triggers
 from state.links import FAILED
 from state.turns import take_turn
 from state.values import put, watermark
-from sync_engine import TO_MONDAY
+from sync.board import too_many
+from sync.engine import TO_MONDAY
+from sync.report import EntityReport
 from sync_monday_to_pg import Pull
 from values.canonical import dumps, is_empty
 from values.parsing import CellError

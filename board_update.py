@@ -22,7 +22,7 @@ from mappings.loader import load_mapping
 from models import Board
 from settings import Settings
 from state.turns import working_on
-from sync_run import Parts, open_parts
+from sync.parts import Parts, open_parts
 
 
 def run(settings: Settings, name: str, yes: bool, rejected: set[str], as_json: bool, quiet: bool) -> int:

@@ -199,7 +199,7 @@ def deploy_board(
     import board_deploy
     from board_decisions import ask_about, auto_decided, confirm, kinds_of, today
     from board_deploy import Wanted
-    from sync_run import mappings_of, open_parts
+    from sync.parts import mappings_of, open_parts
     from terminal.console import Progress
 
     settings = prepared(quiet)
@@ -272,8 +272,9 @@ def reload_board(
 ) -> None:
     """Read a deployed board anew."""
     import board_deploy
-    from board_sync import PullOptions
-    from sync_run import RunOptions, open_parts
+    from sync.board import PullOptions
+    from sync.parts import open_parts
+    from sync.run import RunOptions
     from terminal.console import Progress
 
     settings = prepared(quiet)
@@ -290,7 +291,7 @@ def reload_board(
 
 
 def _show_run(report: Any, as_json: bool, more: dict[str, Any] | None = None) -> None:
-    from report import entity_line, run_line
+    from sync.report import entity_line, run_line
 
     for problem in report.problems:
         logs.log.error("%s", problem.message, extra={"hint": problem.hint})
@@ -314,7 +315,7 @@ def update_board(name: str, yes: bool, auto_reject: str, as_json: bool, quiet: b
 def look(name: str | None, what: str, as_json: bool) -> None:
     """The registry."""
     import board_registry
-    from sync_run import open_parts
+    from sync.parts import open_parts
 
     with open_parts(prepared()) as parts:
         found = board_registry.status_of(parts.db, name)
@@ -329,7 +330,7 @@ def look(name: str | None, what: str, as_json: bool) -> None:
 def remove_board(name: str, as_json: bool) -> None:
     """Take a board out of the registry, and say what stays."""
     import board_registry
-    from sync_run import open_parts
+    from sync.parts import open_parts
 
     with open_parts(prepared()) as parts, parts.db.transaction() as tx:
         entry = board_registry.one_of(tx, name)

@@ -14,10 +14,10 @@ from errors import EXIT_LEFTOVERS, SettingsError
 from terminal import logs
 
 if TYPE_CHECKING:
-    from report import EntityReport, RunReport
     from settings import Settings
-    from setup_sync import EntitySetup
-    from sync_run import RunOptions
+    from sync.report import EntityReport, RunReport
+    from sync.run import RunOptions
+    from sync.setup import EntitySetup
 
 SIDES = ("monday", "postgres")
 
@@ -128,8 +128,9 @@ def prepared() -> Any:
 
 def set_up(entities: Sequence[str], yes: bool, as_json: bool) -> None:
     """Make what is missing, asking before a board is touched."""
-    import setup_sync
-    from sync_run import choose_boards, mappings_of, open_parts
+    from sync import setup as sync_setup
+    from sync.parts import mappings_of, open_parts
+    from sync.run import choose_boards
 
     settings = prepared()
     mappings = mappings_of(settings)
@@ -137,7 +138,7 @@ def set_up(entities: Sequence[str], yes: bool, as_json: bool) -> None:
     settings.require_key()
 
     def may_touch(lacking: Sequence[EntitySetup]) -> bool:
-        asked = setup_sync.question(lacking)
+        asked = sync_setup.question(lacking)
         if yes:
             return True
         if not sys.stdin.isatty():
@@ -145,11 +146,11 @@ def set_up(entities: Sequence[str], yes: bool, as_json: bool) -> None:
         return click.confirm(f"{asked}. Make it?", err=True)
 
     with open_parts(settings, mappings) as parts:
-        done = setup_sync.set_up(parts, chosen, may_touch)
+        done = sync_setup.set_up(parts, chosen, may_touch)
     if as_json:
         click.echo(json.dumps(done.as_json()))
     else:
-        setup_sync.show(done)
+        sync_setup.show(done)
 
 
 # conflicts
@@ -157,38 +158,38 @@ def set_up(entities: Sequence[str], yes: bool, as_json: bool) -> None:
 
 def list_conflicts(entity: str | None, everything: bool, limit: int | None, as_json: bool) -> None:
     """A table, or an object."""
-    import conflicts
-    from sync_run import open_parts
+    from sync import resolve as sync_resolve
+    from sync.parts import open_parts
 
     with open_parts(prepared()) as parts:
         _check_entity(parts.mappings, entity)
         with parts.db.transaction(read_only=True) as tx:
-            found = conflicts.conflicts_of(tx, parts.mappings.values(), entity, everything, limit)
+            found = sync_resolve.conflicts_of(tx, parts.mappings.values(), entity, everything, limit)
     if as_json:
         click.echo(json.dumps({"conflicts": found}))
     else:
-        conflicts.show_list(found)
+        sync_resolve.show_list(found)
 
 
 def show_conflict(given: str, as_json: bool) -> None:
     """One conflict."""
-    import conflicts
-    from sync_run import open_parts
+    from sync import resolve as sync_resolve
+    from sync.parts import open_parts
 
     with open_parts(prepared()) as parts, parts.db.transaction(read_only=True) as tx:
-        (found,) = conflicts.find(tx, parts.mappings.values(), [given])
+        (found,) = sync_resolve.find(tx, parts.mappings.values(), [given])
     if as_json:
         click.echo(json.dumps(found))
     else:
-        conflicts.show_one(found)
+        sync_resolve.show_one(found)
 
 
 def resolve_conflicts(
     ids: Sequence[str], winner: str, entity: str | None, everything: bool, force: bool, as_json: bool
 ) -> None:
     """Decide some."""
-    import conflicts
-    from sync_run import open_parts
+    from sync import resolve as sync_resolve
+    from sync.parts import open_parts
 
     if bool(ids) == bool(entity):
         raise SettingsError("Name conflicts by their ids, or an entity.", hint="python main.py conflicts list")
@@ -199,14 +200,14 @@ def resolve_conflicts(
         with parts.db.transaction(read_only=True) as tx:
             mappings = parts.mappings.values()
             if ids:
-                found = conflicts.find(tx, mappings, ids)
+                found = sync_resolve.find(tx, mappings, ids)
             else:
-                found = conflicts.conflicts_of(tx, mappings, entity, everything)
-        settled = conflicts.resolve(parts, found, winner, force)
+                found = sync_resolve.conflicts_of(tx, mappings, entity, everything)
+        settled = sync_resolve.resolve(parts, found, winner, force)
     if as_json:
         click.echo(json.dumps({"conflicts": [one.as_json() for one in settled]}))
     else:
-        conflicts.show_settled(settled)
+        sync_resolve.show_settled(settled)
     sys.exit(EXIT_LEFTOVERS if any(one.problem for one in settled) else 0)
 
 
@@ -221,26 +222,26 @@ def _check_entity(mappings: Any, entity: str | None) -> None:
 
 def deal_with_record(given: str, enabled: bool | None, direction: str | None, recreate: bool, as_json: bool) -> None:
     """Change one record, and show it."""
-    import records
-    from sync_run import open_parts
+    from sync import records as sync_records
+    from sync.parts import open_parts
 
     settings = prepared()
     with open_parts(settings) as parts:
         mappings = list(parts.mappings.values())
         with parts.db.transaction() as tx:
-            record = records.find(tx, mappings, given)
+            record = sync_records.find(tx, mappings, given)
             if enabled is not None or direction is not None:
-                records.change(tx, record, enabled, direction)
-                record = records.find(tx, [record.mapping], record.row_id)
+                sync_records.change(tx, record, enabled, direction)
+                record = sync_records.find(tx, [record.mapping], record.row_id)
         if recreate:
             settings.require_key()
-            logs.log.info("Made item %s.", records.recreate(parts, record))
+            logs.log.info("Made item %s.", sync_records.recreate(parts, record))
         with parts.db.transaction(read_only=True) as tx:
-            known = records.shown(tx, records.find(tx, [record.mapping], record.row_id))
+            known = sync_records.shown(tx, sync_records.find(tx, [record.mapping], record.row_id))
     if as_json:
         click.echo(json.dumps(known))
     else:
-        records.show_record(known)
+        sync_records.show_record(known)
 
 
 # retry
@@ -248,23 +249,23 @@ def deal_with_record(given: str, enabled: bool | None, direction: str | None, re
 
 def show_retries(entity: str | None, as_json: bool) -> None:
     """What waits."""
-    import records
     from mappings.loader import choose
-    from sync_run import open_parts
+    from sync import records as sync_records
+    from sync.parts import open_parts
 
     with open_parts(prepared()) as parts, parts.db.transaction(read_only=True) as tx:
-        found = records.waiting(tx, choose(parts.mappings, [entity] if entity else []), parts.settings)
+        found = sync_records.waiting(tx, choose(parts.mappings, [entity] if entity else []), parts.settings)
     if as_json:
         click.echo(json.dumps({"waiting": found}))
     else:
-        records.show_waiting(found)
+        sync_records.show_waiting(found)
 
 
 def deal_with_retries(what: str, ids: Sequence[str], entity: str | None, everything: bool) -> None:
     """Try again, or give up."""
-    import records
     from mappings.loader import choose
-    from sync_run import board_of, open_parts
+    from sync import records as sync_records
+    from sync.parts import board_of, open_parts
     from values.wording import plural
 
     if what == "drop" and not (ids or entity or everything):
@@ -273,14 +274,14 @@ def deal_with_retries(what: str, ids: Sequence[str], entity: str | None, everyth
     with open_parts(settings) as parts:
         mappings = choose(parts.mappings, [entity] if entity else [])
         with parts.db.transaction(read_only=True) as tx:
-            found = records.waiting(tx, mappings, settings)
-        some = [one for given in ids for one in records.chosen_of(found, given)] if ids else found
+            found = sync_records.waiting(tx, mappings, settings)
+        some = [one for given in ids for one in sync_records.chosen_of(found, given)] if ids else found
         if what == "now":
             with parts.db.transaction() as tx:
-                records.try_now(tx, mappings, some, settings)
+                sync_records.try_now(tx, mappings, some, settings)
         elif some:
             boards = [(one, board_id) for one in mappings if (board_id := board_of(settings, one))]
-            records.drop(parts, boards, some)
+            sync_records.drop(parts, boards, some)
     click.echo(f"{plural(len(some), 'record')} {'will be tried by the next run' if what == 'now' else 'given up'}.")
 
 
@@ -291,7 +292,7 @@ def settle_first_meeting(
     settings: Settings, report: RunReport, options: RunOptions | None, show: Callable[[RunReport, bool], None]
 ) -> RunReport:
     """Ask, once per entity, which side wins where both had data before they met; nobody answers outside a terminal."""
-    from sync_run import RunOptions, run
+    from sync.run import RunOptions, run
 
     options = options or RunOptions()
     left, last = 0, report
@@ -312,8 +313,8 @@ def ask_who_wins(report: EntityReport) -> str | None:
     """The side to win; None: nobody says, and all stays held."""
     from values.wording import plural
 
-    records = plural(report.first_held, "record")
-    found = f"{report.entity}: unequal fields in {records} that both sides had before they met."
+    sync_records = plural(report.first_held, "record")
+    found = f"{report.entity}: unequal fields in {sync_records} that both sides had before they met."
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         logs.log.warning(
             "%s Nothing was overwritten. Let one side win with --prefer monday or --prefer postgres, or decide one by one:"

@@ -87,7 +87,8 @@ def act(
     from daemon import choose_kept
     from entity_worker import Habits
     from errors import EXIT_FAILED, EXIT_IN_STEP, EXIT_LEFTOVERS
-    from sync_run import GRAVEST_FIRST, open_parts
+    from sync.parts import open_parts
+    from sync.run import GRAVEST_FIRST
     from webhook_subscriptions import on_each, subscribable, subscriptions
 
     settings = prepared()
@@ -122,7 +123,7 @@ def probe(entities: Sequence[str], as_json: bool) -> None:
     from entity_worker import Habits
     from errors import EXIT_FAILED, EXIT_IN_STEP
     from services.monday.webhook_signatures import Gate
-    from sync_run import open_parts
+    from sync.parts import open_parts
     from webhook_probe import Probe
     from webhook_subscriptions import subscribable
 

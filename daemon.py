@@ -24,8 +24,9 @@ from metrics import Metrics
 from settings import Settings
 from state import inbox, triggers
 from state.schema import check_schema
-from sync_engine import TO_MONDAY, TO_POSTGRES
-from sync_run import Chosen, Parts, Run, RunOptions, board_of, mappings_of, why_not
+from sync.engine import TO_MONDAY, TO_POSTGRES
+from sync.parts import Chosen, Parts, board_of, mappings_of
+from sync.run import Run, RunOptions, why_not
 from terminal.logs import unexpected
 from timing import backoff
 from watcher import outbox_depth

@@ -24,10 +24,11 @@ from databases.postgres.names import compose, identifier, table_name
 from db_connector import Database
 from demo_live import show_live
 from errors import EXIT_USAGE, SettingsError, SyncError
-from report import EntityReport, RunReport, entity_line, run_line
 from settings import PROJECT, Settings, load_settings
 from state.schema import init_db
-from sync_run import Parts, Run, board_of, mappings_of
+from sync.parts import Parts, board_of, mappings_of
+from sync.report import EntityReport, RunReport, entity_line, run_line
+from sync.run import Run
 from terminal import logs
 from terminal.console import Progress, say, show_table
 from timing import duration

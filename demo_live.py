@@ -14,7 +14,7 @@ from errors import SyncError
 from models import Item
 from services.monday.webhook_signatures import Gate
 from state import triggers
-from sync_run import Parts
+from sync.parts import Parts
 from terminal.console import say
 from webhook_handler import serve
 from webhook_subscriptions import Subscriptions

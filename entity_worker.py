@@ -15,7 +15,6 @@ from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import Any
 
-from board_sync import BoardSync, PullOptions
 from db_connector import Transaction, TransactionConflict
 from errors import DatabaseError, GuardStop, RecordRefused, SyncError
 from live_pull import LatelyRemoved, LivePull, OwnWrites
@@ -26,8 +25,10 @@ from state import inbox
 from state.inbox import Entry
 from state.turns import try_turn
 from state.values import put, watermark
-from sync_engine import TO_MONDAY, TO_POSTGRES
-from sync_run import ENDS_THE_RUN, Parts, Run, RunOptions
+from sync.board import BoardSync, PullOptions
+from sync.engine import TO_MONDAY, TO_POSTGRES
+from sync.parts import Parts
+from sync.run import ENDS_THE_RUN, Run, RunOptions
 from terminal.logs import FILE_ONLY, unexpected
 from timing import backoff
 from watcher import DEBOUNCE_S, LivePush, outbox_depth

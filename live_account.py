@@ -6,7 +6,7 @@ from datetime import date, datetime, timezone
 
 from errors import EXIT_IN_STEP
 from state.runs import Memory
-from sync_run import Parts
+from sync.parts import Parts
 
 COUNTED = ("calls", "complexity", "retries", "waited_s")
 

@@ -6,12 +6,12 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from board_sync import BoardSync, too_many
 from db_connector import Transaction
 from errors import GuardStop
 from metrics import Metrics
 from models import Item
 from state.inbox import Entry
+from sync.board import BoardSync, too_many
 from terminal.logs import FILE_ONLY
 
 log = logging.getLogger("monday_sync")

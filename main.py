@@ -21,9 +21,9 @@ from errors import EXIT_FAILED, EXIT_IN_STEP, EXIT_USAGE, DatabaseError, Setting
 from terminal import logs, missing_package, signals, stdout
 
 if TYPE_CHECKING:
-    from report import EntityReport, RunReport
     from settings import Settings
-    from sync_run import RunOptions
+    from sync.report import EntityReport, RunReport
+    from sync.run import RunOptions
 from terminal.commands import Example, InOrder, as_json_option, prepared, show_error
 
 TEST_RECORDS = 10
@@ -153,7 +153,7 @@ def run_entity(entity: str, as_json: bool, quiet: bool) -> None:
     """Sync one entity the way its mapping says; for orchestrators."""
     settings = prepared(quiet)
     from mappings.loader import choose
-    from sync_run import mappings_of
+    from sync.parts import mappings_of
 
     mapping = choose(mappings_of(settings), [entity])[0]
     if mapping.direction == "none":
@@ -182,8 +182,8 @@ def run_options(
     **given: Any,
 ) -> RunOptions:
     """The options of a run from those of the command line; the rest of them go to the pull as they are."""
+    from sync.run import RunOptions
     from sync_monday_to_pg import PullOptions
-    from sync_run import RunOptions
 
     if test:
         limit = min(limit or TEST_RECORDS, TEST_RECORDS)
@@ -194,11 +194,11 @@ def run_options(
 def _run_and_leave(
     settings: Settings, direction: str, entities: Sequence[str], options: RunOptions | None, as_json: bool, quiet: bool
 ) -> NoReturn:
-    from sync_run import run
+    from sync.run import run
     from terminal.console import Progress
 
     def show(report: EntityReport) -> None:
-        from report import entity_line
+        from sync.report import entity_line
 
         progress.done(report.entity)
         if not as_json and (report.read or not report.failed) and report.message != "not run":
@@ -225,7 +225,7 @@ def show_run(report: RunReport, as_json: bool) -> None:
 
         click.echo(json.dumps(report.as_json()))
         return
-    from report import run_line
+    from sync.report import run_line
 
     show_plans([plan for entity in report.entities for plan in entity.plans])
     click.echo(run_line(report))
@@ -280,7 +280,7 @@ def status(as_json: bool) -> None:
     """What is known of each entity: links, items left out, differences, the last run, what waits."""
     settings = prepared()
     from state.overview import show_status, status_of
-    from sync_run import open_parts
+    from sync.parts import open_parts
 
     with open_parts(settings) as parts:
         show_status(status_of(parts), as_json)
@@ -293,7 +293,7 @@ def runs(limit: int, as_json: bool) -> None:
     """The last runs: when, how long, what they did, how they ended."""
     settings = prepared()
     from state.overview import runs_of, show_runs
-    from sync_run import open_parts
+    from sync.parts import open_parts
 
     with open_parts(settings) as parts:
         show_runs(runs_of(parts.db, limit), as_json)
@@ -306,7 +306,7 @@ def runs(limit: int, as_json: bool) -> None:
 def validate(entities: Sequence[str], offline: bool, as_json: bool) -> None:
     """Check the mappings: the files, then each against its board and its tables. Exit 2 when something is wrong."""
     settings = prepared()
-    from validation import show_findings, validated
+    from sync.validation import show_findings, validated
 
     sys.exit(show_findings(validated(settings, entities, offline), as_json))
 

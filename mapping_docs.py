@@ -15,7 +15,7 @@ from mappings.grammar import FIELD, MAPPING, Key, json_schema
 from mappings.loader import choose
 from models import Board
 from settings import PROJECT, Settings
-from sync_run import board_of, mappings_of
+from sync.parts import board_of, mappings_of
 
 PAGE = PROJECT / "docs" / "monday_to_database_mapping.md"
 KEYS_PAGE = PROJECT / "docs" / "mappings.md"

@@ -21,8 +21,8 @@ import schedule
 
 from cron import Cron
 from errors import EXIT_FAILED, SyncError
-from report import RunReport, run_line
 from settings import Settings
+from sync.report import RunReport, run_line
 from terminal.logs import unexpected
 
 log = logging.getLogger("monday_sync")
@@ -88,7 +88,8 @@ class Scheduler:
 
     def _check(self) -> None:
         """What is wrong with the settings ends the command here, not once an hour."""
-        from sync_run import choose_boards, mappings_of
+        from sync.parts import mappings_of
+        from sync.run import choose_boards
 
         choose_boards(self.settings, mappings_of(self.settings), self.direction, self.entities)
         self.settings.require_key()
@@ -153,7 +154,7 @@ class Scheduler:
         return "failed" if report.exit_code == EXIT_FAILED else "done"
 
     def _run_once(self) -> RunReport:
-        from sync_run import RunOptions, run
+        from sync.run import RunOptions, run
 
         return run(self.settings, self.direction, self.entities, RunOptions(kind="scheduled"), stop=self.stop)
 

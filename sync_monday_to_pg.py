@@ -23,14 +23,14 @@ from datetime import datetime, timedelta, timezone
 from itertools import chain, islice
 from typing import Any
 
-from board_sync import BoardSync, Progress, PullOptions, too_many
 from errors import CursorExpired, DatabaseError, GuardStop, Incomplete
 from models import Item, LogEntry, Page
-from report import EntityReport
 from services.monday.pages import OnMalformed, Prepare
 from services.monday.parallel_reading import ParallelReading
 from services.monday.updates import DAYS, SECONDS
 from state.values import put, watermark
+from sync.board import BoardSync, Progress, PullOptions, too_many
+from sync.report import EntityReport
 
 __all__ = ["Progress", "Pull", "PullOptions", "sync_sales_staff"]
 
@@ -479,7 +479,7 @@ def _instant(value: str) -> datetime:
 
 def sync_sales_staff(limit: int | None = None) -> EntityReport:
     """Pull the staff board, by the settings of the environment: for use from a shell."""
-    from sync_run import run_once
+    from sync.run import run_once
 
     return run_once("monday_to_pg", ["users"], PullOptions(limit=limit)).entities[0]
 

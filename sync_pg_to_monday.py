@@ -18,22 +18,22 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
-from board_sync import BoardSync, too_many
-from creation import ROWS_PER_IMPORT, Creation
 from databases.postgres.names import identifier, table_name
 from db_connector import Transaction
 from errors import GuardStop
-from identity import AMBIGUOUS
 from models import LogEntry, Page, Removal
-from report import EntityReport
 from rows.tables import is_archived
 from services.monday.pages import ahead
 from services.monday.writes import CHANGES_PER_DOCUMENT
 from state import outbox, triggers
 from state.values import put
-from sync_engine import Look
+from sync.board import BoardSync, too_many
+from sync.create_items import ROWS_PER_IMPORT, Creation
+from sync.engine import Look
+from sync.identity import AMBIGUOUS
+from sync.report import EntityReport
+from sync.task import Batch
 from sync_monday_to_pg import Pull
-from sync_task import Batch
 
 log = logging.getLogger("monday_sync")
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from board_sync import BoardSync
 from databases.postgres.names import compose, identifier, table_name
 from db_connector import Transaction
 from errors import (
@@ -28,6 +27,7 @@ from mappings.declaration import ROOT
 from rows.tables import is_archived
 from state import outbox
 from state.record_settings import note_settings
+from sync.board import BoardSync
 from sync_pg_to_monday import RECORDS_AT_ONCE, Push
 
 log = logging.getLogger("monday_sync")

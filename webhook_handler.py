@@ -29,7 +29,7 @@ from errors import DatabaseError, SettingsError, SyncError
 from services.monday.webhook_events import Event, Hint, event_from, number
 from services.monday.webhook_signatures import Gate
 from state.inbox import InboxWriter
-from sync_run import DIRECTIONS
+from sync.run import DIRECTIONS
 
 log = logging.getLogger("monday_sync")
 

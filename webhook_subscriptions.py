@@ -19,8 +19,8 @@ from monday_api import Monday
 from services.monday.webhook_signatures import Gate
 from settings import Settings
 from state.runs import Memory
-from sync_engine import TO_POSTGRES
-from sync_run import Chosen, Parts
+from sync.engine import TO_POSTGRES
+from sync.parts import Chosen, Parts
 
 log = logging.getLogger("monday_sync")
 

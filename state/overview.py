@@ -10,7 +10,7 @@ from typing import Any
 
 from db_connector import Database, Transaction
 from state import inbox
-from sync_run import Parts, board_of
+from sync.parts import Parts, board_of
 from timing import duration
 from values.wording import counted, plural
 

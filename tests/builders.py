@@ -15,12 +15,12 @@ from mappings.declaration import Mapping as EntityMapping
 from mappings.loader import load_mappings
 from models import Board, BoardColumn, Cell, Item
 from monday_api import Monday
-from report import EntityReport
 from rows.store import RecordStore
 from rows.tables import column_types_of
 from sandbox import Sandbox
 from state.links import SyncState
-from sync_engine import Engine, Options
+from sync.engine import Engine, Options
+from sync.report import EntityReport
 from sync_monday_to_pg import Progress, Pull, PullOptions
 
 PROJECT = Path(__file__).resolve().parent.parent

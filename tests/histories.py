@@ -25,7 +25,6 @@ from typing import Any, ClassVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from board_sync import BoardSync
 from databases.postgres.names import compose, identifier
 from db_connector import Database
 from errors import SyncError
@@ -35,6 +34,7 @@ from monday_api import Monday
 from sandbox import Sandbox
 from sandbox.gateway import Answer, Gateway, Request
 from state import triggers as state_triggers
+from sync.board import BoardSync
 from sync_monday_to_pg import Pull, PullOptions
 from sync_pg_to_monday import push_board, sync_both_ways
 from timing import Clock

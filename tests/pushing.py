@@ -23,16 +23,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from board_sync import BoardSync, PullOptions
 from db_connector import Database
 from mappings.declaration import Mapping
 from mappings.loader import load_mappings
 from monday_api import Monday
-from report import EntityReport
 from sandbox import Sandbox
 from sandbox.client import Admin
 from state import triggers
 from state.turns import working_on
+from sync.board import BoardSync, PullOptions
+from sync.report import EntityReport
 from sync_monday_to_pg import Pull
 from sync_pg_to_monday import push_board, sync_both_ways
 from timing import Clock

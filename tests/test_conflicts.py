@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from conflicts import REFUSED, SUPERSEDED, conflicts_of, find, resolve
 from errors import SettingsError
 from sandbox import Sandbox
-from sync_run import Parts
+from sync.parts import Parts
+from sync.resolve import REFUSED, SUPERSEDED, conflicts_of, find, resolve
 from tests.builders import column
 from tests.two_sides import SHIPPED, TwoSides
 

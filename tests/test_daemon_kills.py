@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from board_sync import BoardSync
 from db_connector import Database
 from monday_api import Monday
+from sync.board import BoardSync
 from tests.live import (
     BOARDS,
     CONTACTS,

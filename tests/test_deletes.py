@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from board_sync import BoardSync, PullOptions
 from errors import BoardNotVisible, GuardStop, Incomplete, SyncError
 from sandbox import Sandbox
+from sync.board import BoardSync, PullOptions
 from sync_monday_to_pg import Pull
 from sync_pg_to_monday import push_board, sync_both_ways
 from tests.builders import MAPPINGS, PROJECTS, Journey, change, column, logs, project, row, rows

@@ -17,7 +17,7 @@ from databases.postgres.embedded import LocalPostgres
 from db_connector import Database
 from errors import DatabaseError
 from monday_api import Monday
-from report import EntityReport
+from sync.report import EntityReport
 from tests.conftest import PROJECT, memory_folder
 from tests.pushing import Bench, HastyClock, bench_of, run, until
 

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from board_sync import BoardSync
 from monday_api import Monday
+from sync.board import BoardSync
 from sync_pg_to_monday import push_board
 from tests.histories import Histories, History, Setup, World
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from db_connector import Database
-from item_import import csv_cell
+from sync.import_items import csv_cell
 from tests.pushing import Bench, bench_of
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from item_writer import _one_for_each
 from models import Item
-from sync_task import Answer
+from sync.task import Answer
+from sync.write_items import _one_for_each
 
 
 def item(item_id: str, name: str) -> Item:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from models import Conflict, Winner
-from reconcile import Rules, Side, reconcile
+from sync.reconcile import Rules, Side, reconcile
 
 HISTORIES = 100_000
 WORKERS = 4

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models import Winner
-from reconcile import Move, Rules, Side, decide, reconcile, winner_of
+from sync.reconcile import Move, Rules, Side, decide, reconcile, winner_of
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
 

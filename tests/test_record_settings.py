@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from records import find
 from sandbox import Sandbox
+from sync.records import find
 from tests.builders import USERS, Journey, change, column, row, rows
 from tests.two_sides import WAYS
 

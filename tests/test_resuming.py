@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from board_sync import PullOptions
 from db_connector import Database
 from errors import DailyLimitReached, MondayUnavailable
 from monday_api import Monday
-from report import EntityReport
+from sync.board import PullOptions
+from sync.report import EntityReport
 from sync_monday_to_pg import Pull
 from tests.pushing import Bench, HastyClock, bench_of
 

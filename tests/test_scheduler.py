@@ -16,8 +16,8 @@ import pytest
 from cron import Cron
 from db_connector import Database
 from errors import DatabaseError, SettingsError
-from report import EntityReport, RunReport
 from scheduler import Schedule, Scheduler
+from sync.report import EntityReport, RunReport
 from tests.live import World, running, until, world
 
 NOW = datetime(2026, 3, 14, 10, 7, 30)  # a Saturday

@@ -12,8 +12,8 @@ import pytest
 
 from monday_api import Monday
 from sandbox import Sandbox
-from setup_sync import Setup, set_up, show
-from sync_run import Parts
+from sync.parts import Parts
+from sync.setup import Setup, set_up, show
 from tests.builders import PROJECT, PROJECTS, USERS, change, row
 from tests.two_sides import COLUMNS, TwoSides
 
@@ -194,7 +194,7 @@ def test_rows_changed_before_there_were_triggers_are_found_by_the_next_run(bare)
 
 
 def test_a_push_that_was_running_meanwhile_does_not_take_the_mark_away(bare):
-    from board_sync import BoardSync
+    from sync.board import BoardSync
     from sync_pg_to_monday import Push
 
     item_id = bare.item(A="a")

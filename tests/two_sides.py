@@ -8,16 +8,16 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from board_sync import BoardSync, PullOptions
 from databases.postgres.names import compose
 from db_connector import Database
 from errors import SyncError
 from mappings.declaration import Mapping
 from mappings.loader import load_mappings
 from monday_api import Monday
-from report import EntityReport
 from sandbox import Sandbox
 from state import triggers as state_triggers
+from sync.board import BoardSync, PullOptions
+from sync.report import EntityReport
 from sync_monday_to_pg import Pull
 from sync_pg_to_monday import push_board, sync_both_ways
 from tests.builders import change, row, rows

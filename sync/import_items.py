@@ -13,7 +13,7 @@ from monday_api import ImportJob, Monday
 from values.canonical import is_empty, to_json
 
 if TYPE_CHECKING:
-    from creation import NewItem
+    from sync.create_items import NewItem
 
 log = logging.getLogger("monday_sync")
 

@@ -14,7 +14,7 @@ from mappings.declaration import Mapping
 from models import Item, Value
 from rows.store import Holder, RecordStore
 from state.links import Link, SyncState
-from sync_task import Batch, Task
+from sync.task import Batch, Task
 from values.canonical import dumps, loads_exact
 
 LEFT_TO_PUSH = "a push may have made this item of a row; the next push finds out"

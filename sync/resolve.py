@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from board_sync import BoardSync
 from db_connector import Transaction
 from errors import SettingsError
 from mappings.declaration import Mapping
 from models import Item, Winner
-from reconcile import Choice
 from state.turns import working_on
-from sync_run import Parts, board_of
+from sync.board import BoardSync
+from sync.parts import Parts, board_of
+from sync.reconcile import Choice
 from values.comparing import from_json
 
 SHORT = 8

@@ -13,12 +13,10 @@ from typing import Any
 
 from databases.postgres.names import compose, identifier, table_name
 from db_connector import Database, Transaction
-from item_writer import ItemWriter
 from mappings.bound import BoundMapping
 from mappings.declaration import ROOT, Mapping
 from models import Board, Item, LogEntry, Removal
 from monday_api import Monday
-from report import EntityReport
 from rows.item_keys import give_item_ids
 from rows.relations import Relations
 from rows.store import RecordStore
@@ -29,8 +27,10 @@ from state.runs import Memory
 from state.sync_id import with_own_sync_id
 from state.turns import take_turn
 from state.values import put
-from sync_engine import TO_MONDAY, TO_POSTGRES, Engine, Options
-from sync_task import Batch
+from sync.engine import TO_MONDAY, TO_POSTGRES, Engine, Options
+from sync.report import EntityReport
+from sync.task import Batch
+from sync.write_items import ItemWriter
 
 log = logging.getLogger("monday_sync")
 

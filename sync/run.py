@@ -11,15 +11,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
-from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from db_connector import Database, connect
 from errors import (
     EXIT_FAILED,
     EXIT_GUARD,
@@ -36,11 +34,11 @@ from errors import (
 )
 from mappings.bound import BoundMapping
 from mappings.declaration import Mapping
-from mappings.loader import choose, load_mappings
-from report import EntityReport, RunReport, entity_line
-from settings import PROJECT, Settings, load_settings
+from mappings.loader import choose
+from settings import Settings, load_settings
 from state.runs import Memory
 from state.turns import working_on
+from sync.report import EntityReport, RunReport, entity_line
 from sync_monday_to_pg import Progress, Pull, PullOptions
 from terminal.console import Progress as Seen
 from terminal.logs import FILE_ONLY, unexpected
@@ -50,8 +48,7 @@ if TYPE_CHECKING:
     from data_cache import Snapshot
     from models import Item
     from monday_api import Monday
-    from services.monday.pacing import Left
-from state.schema import check_schema
+from sync.parts import Chosen, Parts, board_of, mappings_of, open_parts
 
 log = logging.getLogger("monday_sync")
 
@@ -61,9 +58,6 @@ GRAVEST_FIRST = (EXIT_FAILED, EXIT_USAGE, EXIT_GUARD, EXIT_LEFTOVERS)
 OUTCOMES = {EXIT_IN_STEP: "success", EXIT_LEFTOVERS: "partial", EXIT_GUARD: "guarded"}
 ENDS_THE_RUN = (DatabaseError, MondayUnavailable, MondayRefused, DailyLimitReached)
 """After one of these no other entity could do better."""
-
-Chosen = Sequence[tuple[Mapping, str]]
-"""Mappings, each with the id of its board."""
 
 
 @dataclass(frozen=True)
@@ -81,116 +75,6 @@ class RunOptions:
     def from_snapshot(self) -> bool:
         """Whether the boards are taken from snapshots."""
         return self.use_cache or self.cache_file is not None
-
-
-@dataclass
-class Parts:
-    """What a run is made of."""
-
-    settings: Settings
-    db: Database
-    mappings: dict[str, Mapping]
-    progress: Progress | None = None
-    begun: dict[str, EntityReport] = field(default_factory=dict)
-    """What the entities being worked on have done so far, should they not come to their end."""
-    stop: threading.Event = field(default_factory=threading.Event)
-    """Once it is set no other entity is begun, and nobody waits for monday.com to come back."""
-
-    @cached_property
-    def monday(self) -> Monday:
-        """The client, made when it is first asked something."""
-        from monday_api import Monday
-
-        settings = self.settings
-        return Monday(
-            token=settings.require_key(),
-            url=settings.api_url,
-            version=settings.api_version,
-            give_up_after=settings.give_up_after,
-            daily_share=settings.daily_calls,
-            daily_used=self._calls_today() if settings.daily_calls else 0,
-            stop=self.stop,
-        )
-
-    def _calls_today(self) -> float:
-        with self.db.transaction(read_only=True) as tx:
-            used = tx.value(
-                "select coalesce(sum((api ->> 'calls')::numeric), 0) from sync_runs"
-                " where started_at >= date_trunc('day', now(), 'UTC')"
-            )
-        return float(used)
-
-    def costs(self) -> dict[str, float]:
-        """What the conversation with monday.com has cost so far."""
-        if "monday" not in self.__dict__:
-            return {"calls": 0, "complexity": 0, "retries": 0, "waited_s": 0.0}
-        stats = self.monday.stats
-        return {
-            "calls": stats.calls,
-            "complexity": stats.complexity,
-            "retries": stats.retries_total,
-            "waited_s": round(stats.waited_total_s, 3),
-        }
-
-    def account(self) -> dict[str, Any]:
-        """The same for sync_runs, with causes and sizes."""
-        if "monday" not in self.__dict__:
-            return self.costs()
-        stats = self.monday.stats
-        return {
-            **self.costs(),
-            "retries_by_cause": dict(stats.retries),
-            "waited_by_cause": dict(stats.waited_s),
-            "pages": stats.pages,
-            "items": stats.items,
-            "mutations": stats.mutations,
-            "bytes_received": stats.bytes_received,
-            "bytes_sent": stats.bytes_sent,
-        }
-
-    def left(self) -> Left | None:
-        """What is left of monday.com's budgets."""
-        return self.monday.left if "monday" in self.__dict__ else None
-
-    def for_one_run(self) -> Parts:
-        """For a process that makes many runs: an account and a progress for one of them alone."""
-        parts = replace(self, progress=None, begun={})
-        parts.__dict__["monday"] = self.monday.counted_apart()
-        return parts
-
-    def close(self) -> None:
-        """Let go of the connections."""
-        if "monday" in self.__dict__:
-            self.monday.close()
-        self.db.close()
-
-
-@contextmanager
-def open_parts(
-    settings: Settings,
-    mappings: dict[str, Mapping] | None = None,
-    progress: Progress | None = None,
-    stop: threading.Event | None = None,
-) -> Iterator[Parts]:
-    """The parts by the settings, closed at the end. Raises SchemaMissing and what else is wrong with them."""
-    mappings = mappings_of(settings) if mappings is None else mappings
-    parts = Parts(settings, connect(settings), mappings, progress, stop=stop or threading.Event())
-    try:
-        check_schema(parts.db)
-        yield parts
-    finally:
-        parts.close()
-
-
-def mappings_of(settings: Settings) -> dict[str, Mapping]:
-    """The shipped mappings, and over them those of the user's own."""
-    return load_mappings([PROJECT / "mappings", settings.home / "mappings"])
-
-
-def board_of(settings: Settings, mapping: Mapping) -> str | None:
-    """The board of a mapping; None while it is not set."""
-    by_setting = settings.board_id(mapping.board_setting) if mapping.board_setting else None
-    return by_setting or mapping.board_id
 
 
 # Directions
@@ -263,7 +147,7 @@ Direction = Callable[[Parts, Mapping, str, RunOptions, "str | None"], EntityRepo
 
 
 def _push(parts: Parts, mapping: Mapping, board_id: str, options: RunOptions, run_id: str | None) -> EntityReport:
-    from board_sync import BoardSync
+    from sync.board import BoardSync
     from sync_pg_to_monday import push_board
 
     sync = BoardSync(

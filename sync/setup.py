@@ -16,8 +16,8 @@ from state import triggers
 from state.sync_id import remembered_column, sync_id_state
 from state.turns import working_on
 from state.values import put
-from sync_engine import TO_MONDAY
-from sync_run import Chosen, Parts
+from sync.engine import TO_MONDAY
+from sync.parts import Chosen, Parts
 from values.wording import plural
 
 COLUMN_TYPE = "text"

@@ -15,16 +15,16 @@ from functools import cache, cached_property
 
 from db_connector import Database, Transaction
 from errors import RowRejected
-from identity import AMBIGUOUS, Identity, key_from, match_key
 from mappings.bound import BoundMapping
 from models import Item, LogEntry, Record, Removal, Winner
-from reconcile import SHARED, Choice, Rules, Side, keep_lost, objection, overrule, reconcile
-from report import EntityReport
 from rows.store import RecordStore, Stored, Upsert
 from state import outbox
 from state.links import FAILED, Link, LinkChange, SyncState
 from state.turns import take_turn
-from sync_task import Answer, Batch, Outgoing, Task
+from sync.identity import AMBIGUOUS, Identity, key_from, match_key
+from sync.reconcile import SHARED, Choice, Rules, Side, keep_lost, objection, overrule, reconcile
+from sync.report import EntityReport
+from sync.task import Answer, Batch, Outgoing, Task
 from values.canonical import is_empty, to_json
 from values.comparing import from_json
 from values.parsing import CellError

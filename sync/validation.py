@@ -15,7 +15,7 @@ from mappings.declaration import ROOT, Mapping
 from mappings.loader import choose
 from rows.tables import column_types_of
 from settings import Settings
-from sync_run import board_of, mappings_of
+from sync.parts import board_of, mappings_of
 
 if TYPE_CHECKING:
     from models import Board

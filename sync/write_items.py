@@ -12,7 +12,7 @@ from mappings.bound import BoundMapping
 from models import Item, Record, Removal
 from monday_api import Monday
 from services.monday.cells.choices import UnknownTag
-from sync_task import Answer, Outgoing
+from sync.task import Answer, Outgoing
 from values.parsing import CellError
 
 log = logging.getLogger("monday_sync")

@@ -1,7 +1,7 @@
 """Making items out of rows, each exactly once, through a kill at any instruction and answers that never come.
 
 Before a document is sent it is written down with its key and committed, and what came of it is committed in one
-transaction with the links that say so. What a process left in doubt is cleared up by `recovery` before anything else.
+transaction with the links that say so. What a process left in doubt is cleared up by `recover_items` before anything else.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from board_sync import BoardSync
 from errors import DocumentRefused, MondayError, MondayRefused, RecordRefused, RowRejected
-from item_import import GUESSED, ItemImport
 from models import Item, LogEntry, Record, Removal
-from recovery import Recovery
 from rows.store import Stored
 from services.monday.writes import batches, json_text, size_of
 from state.intents import Intent
-from sync_task import Answer, Outgoing
+from sync.board import BoardSync
+from sync.import_items import GUESSED, ItemImport
+from sync.recover_items import Recovery
+from sync.task import Answer, Outgoing
 from values.canonical import dumps, is_empty
 from values.comparing import from_json
 from values.parsing import CellError

@@ -6,10 +6,10 @@ from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 
 from models import Conflict, Item, LogEntry, Record, Removal
-from reconcile import FieldPlan
-from report import EntityReport
 from rows.store import Stored, Upsert
 from state.links import Link, OpenConflict, Skip
+from sync.reconcile import FieldPlan
+from sync.report import EntityReport
 
 
 @dataclass(slots=True)

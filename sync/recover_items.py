@@ -13,13 +13,13 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from errors import MondayRefused, QueryRejected, RecordRefused
-from identity import SUSPECTED, earlier, made_since
-from item_import import ItemImport
 from models import Item, LogEntry
 from state.intents import Intent
+from sync.identity import SUSPECTED, earlier, made_since
+from sync.import_items import ItemImport
 
 if TYPE_CHECKING:
-    from creation import Creation
+    from sync.create_items import Creation
 
 log = logging.getLogger("monday_sync")
 

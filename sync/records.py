@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from board_sync import BoardSync
-from creation import Creation
 from databases.postgres.names import compose, identifier, joined, table_name
 from db_connector import Transaction
 from errors import EXIT_LEFTOVERS, SettingsError, SyncError
@@ -18,7 +16,9 @@ from rows.tables import is_archived
 from settings import Settings
 from state.record_settings import DIRECTIONS, note_settings
 from state.turns import working_on
-from sync_run import Chosen, Parts, board_of
+from sync.board import BoardSync
+from sync.create_items import Creation
+from sync.parts import Chosen, Parts, board_of
 
 LINK = """
 select id::text, monday_id, entity_id, monday_board_id, sync_enabled, sync_direction, sync_status, archived_at, attempts,

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-import commands_boards
 import commands_daemon
 import commands_records
+from boards import commands as boards_commands
 from errors import EXIT_FAILED, EXIT_IN_STEP, EXIT_USAGE, DatabaseError, SettingsError, SyncError
 from terminal import logs, missing_package, signals, stdout
 
@@ -352,7 +352,7 @@ commands_records.register(cli, command, Example)
 
 # Boards as tables
 
-commands_boards.register(cli, Example)
+boards_commands.register(cli, Example)
 
 
 def script(name: str = "", arguments: Sequence[str] | None = None) -> NoReturn:

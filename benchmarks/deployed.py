@@ -68,8 +68,8 @@ def run(bench: Bench) -> None:
 
 def _mapping(folder: Path, board_id: str) -> Mapping:
     """What a deploy would make of the board, with every column."""
-    from board_discovery import propose
-    from board_types import load_types
+    from boards.proposal import propose
+    from boards.types_of_tables import load_types
     from monday_api import Monday
 
     with sandbox(f"{BOARD}:1") as url, Monday(token=TOKEN, url=url) as monday:

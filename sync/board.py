@@ -100,7 +100,7 @@ class BoardSync:
 
     def _followed(self, mapping: Mapping) -> Mapping:
         """The mapping of a deployed board, after what has changed on the board."""
-        from board_following import settle
+        from boards.following import settle
 
         settled = settle(self.db, mapping, self.board, Path(mapping.path).parent.parent, dry_run=self.options.dry_run)
         self.compare_all = settled.compare_all

@@ -15,7 +15,7 @@ from deployed import BOARD, EVERYTHING, Deployment
 from live import until
 from ruamel.yaml import YAML
 
-from board_types import INSTEAD_OF, load_types
+from boards.types_of_tables import INSTEAD_OF, load_types
 from db_connector import Database
 from sandbox import Sandbox
 from tests.conftest import PROJECT

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from deployed import EVERYTHING
 
-from board_discovery import propose, subitem_boards
-from board_tables import create_statements, ddl_text
-from board_types import INSTEAD_OF, TypeMap, load_types
+from boards.proposal import propose, subitem_boards
+from boards.tables import create_statements, ddl_text
+from boards.types_of_tables import INSTEAD_OF, TypeMap, load_types
 from errors import MappingError
 from models import Board, BoardColumn
 from monday_api import Monday

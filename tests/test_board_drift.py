@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from deployed import BOARD, Deployment
 
-from board_drift import APPLY, PASS, TABLE_OF_CONTRACTS, WAIT, Known, compare
+from boards.drift import APPLY, PASS, TABLE_OF_CONTRACTS, WAIT, Known, compare
 from db_connector import Database
 from mappings.declaration import Mapping
 from models import Board, BoardColumn

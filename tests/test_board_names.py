@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from board_names import RESERVED, checked_entity, column_names, entity_of, field_name, snake_case, sql_name
+from boards.names import RESERVED, checked_entity, column_names, entity_of, field_name, snake_case, sql_name
 from databases.postgres.names import shortened
 from errors import SettingsError
 from mappings.loader import column_of

@@ -13,7 +13,7 @@ from errors import SettingsError
 from terminal import logs
 
 if TYPE_CHECKING:
-    from board_discovery import Proposal, ProposedColumn
+    from boards.proposal import Proposal, ProposedColumn
     from settings import Settings
 
 
@@ -138,10 +138,10 @@ def prepared(quiet: bool = False) -> Settings:
 
 def show_discovered(board_id: str, names: str, as_json: bool) -> None:
     """The proposal, without a database."""
-    from board_decisions import today
-    from board_discovery import propose
-    from board_names import entity_of
-    from board_types import load_types
+    from boards.names import entity_of
+    from boards.proposal import propose
+    from boards.questions import today
+    from boards.types_of_tables import load_types
     from monday_api import Monday
 
     settings = prepared()
@@ -158,8 +158,8 @@ def show_discovered(board_id: str, names: str, as_json: bool) -> None:
 
 def show_proposals(made: Sequence[Proposal], as_json: bool) -> None:
     """Columns, mapping and DDL; or one JSON object."""
-    from board_discovery import related_boards, subitem_boards
-    from board_tables import create_statements, ddl_text
+    from boards.proposal import related_boards, subitem_boards
+    from boards.tables import create_statements, ddl_text
     from terminal.console import say, show_table
 
     if as_json:
@@ -196,9 +196,9 @@ def deploy_board(
     board_id: str, existing_table: str, dry_run: bool, yes: bool, auto_reject: str, as_json: bool, quiet: bool, **given: Any
 ) -> None:
     """Propose, ask, make."""
-    import board_deploy
-    from board_decisions import ask_about, auto_decided, confirm, kinds_of, today
-    from board_deploy import Wanted
+    from boards import deploy as boards_deploy
+    from boards.deploy import Wanted
+    from boards.questions import ask_about, auto_decided, confirm, kinds_of, today
     from sync.parts import mappings_of, open_parts
     from terminal.console import Progress
 
@@ -211,8 +211,8 @@ def deploy_board(
     wanted = Wanted(board_id, day=today(), **given)
     progress = Progress(quiet or as_json)  # not begun yet: a bar would wipe out the questions
     with open_parts(settings, mappings_of(settings), progress) as parts:
-        made = board_deploy.proposals(parts, wanted) if not existing_table else existing(parts, wanted, existing_table)
-        states = [board_deploy.check(parts, one) for one in made]
+        made = boards_deploy.proposals(parts, wanted) if not existing_table else existing(parts, wanted, existing_table)
+        states = [boards_deploy.check(parts, one) for one in made]
         if all(states) and not dry_run:
             return _already(made[0], as_json)
         made = [auto_decided(one, rejected, yes) for one in made]
@@ -223,12 +223,12 @@ def deploy_board(
         made = [ask_about(one, yes) for one in made]
         if not confirm(made, yes):
             return click.echo(json.dumps({"deployed": []}) if as_json else "Nothing was made.")
-        with board_deploy.alone(parts, made):
-            states = [board_deploy.check(parts, one) for one in made]
+        with boards_deploy.alone(parts, made):
+            states = [boards_deploy.check(parts, one) for one in made]
             if all(states):
                 return _already(made[0], as_json)
             with progress:
-                done, report = board_deploy.deploy(parts, made, wanted)
+                done, report = boards_deploy.deploy(parts, made, wanted)
     _show_run(report, as_json, {"deployed": [_deployed_json(one) for one in done]})
     for one in () if as_json else done:
         for path in one.files:
@@ -240,9 +240,9 @@ def deploy_board(
 
 def existing(parts: Any, wanted: Any, table: str) -> list[Proposal]:
     """A mapping to a table that is there already."""
-    import board_existing
+    from boards import existing_tables
 
-    return [board_existing.proposed(parts, wanted, table)]
+    return [existing_tables.proposed(parts, wanted, table)]
 
 
 def _already(proposal: Proposal, as_json: bool) -> None:
@@ -271,7 +271,7 @@ def reload_board(
     name: str, batch_size: int, max_workers: int, allow_mass_delete: bool, as_json: bool, quiet: bool
 ) -> None:
     """Read a deployed board anew."""
-    import board_deploy
+    from boards import deploy as boards_deploy
     from sync.board import PullOptions
     from sync.parts import open_parts
     from sync.run import RunOptions
@@ -280,12 +280,12 @@ def reload_board(
     settings = prepared(quiet)
     settings.require_key()
     with Progress(quiet or as_json) as progress, open_parts(settings, progress=progress) as parts:
-        mapping = board_deploy.deployed_mapping(parts, name)
+        mapping = boards_deploy.deployed_mapping(parts, name)
         pull = PullOptions(
-            batch_size=min(batch_size, board_deploy.ITEMS_PER_PAGE), max_workers=max_workers, full=True,
+            batch_size=min(batch_size, boards_deploy.ITEMS_PER_PAGE), max_workers=max_workers, full=True,
             allow_mass_delete=allow_mass_delete,
         )  # fmt: skip
-        report = board_deploy.reload(parts, mapping, RunOptions(pull), batch_size)
+        report = boards_deploy.reload(parts, mapping, RunOptions(pull), batch_size)
     _show_run(report, as_json)
     sys.exit(report.exit_code)
 
@@ -304,37 +304,37 @@ def _show_run(report: Any, as_json: bool, more: dict[str, Any] | None = None) ->
 
 def update_board(name: str, yes: bool, auto_reject: str, as_json: bool, quiet: bool) -> None:
     """Apply what waits."""
-    import board_update
-    from board_decisions import kinds_of
+    from boards import update as boards_update
+    from boards.questions import kinds_of
 
     settings = prepared(quiet)
     settings.require_key()
-    sys.exit(board_update.run(settings, name, yes, kinds_of(auto_reject), as_json, quiet))
+    sys.exit(boards_update.run(settings, name, yes, kinds_of(auto_reject), as_json, quiet))
 
 
 def look(name: str | None, what: str, as_json: bool) -> None:
     """The registry."""
-    import board_registry
+    from boards import registry
     from sync.parts import open_parts
 
     with open_parts(prepared()) as parts:
-        found = board_registry.status_of(parts.db, name)
+        found = registry.status_of(parts.db, name)
     if what == "list":
-        board_registry.show_list(found, as_json)
+        registry.show_list(found, as_json)
     elif what == "summary":
-        board_registry.show_summary(board_registry.summary_of(found), as_json)
+        registry.show_summary(registry.summary_of(found), as_json)
     else:
-        board_registry.show_status(found[0], as_json)
+        registry.show_status(found[0], as_json)
 
 
 def remove_board(name: str, as_json: bool) -> None:
     """Take a board out of the registry, and say what stays."""
-    import board_registry
+    from boards import registry
     from sync.parts import open_parts
 
     with open_parts(prepared()) as parts, parts.db.transaction() as tx:
-        entry = board_registry.one_of(tx, name)
-        board_registry.remove(tx, name)
+        entry = registry.one_of(tx, name)
+        registry.remove(tx, name)
     path, table = entry["mapping_path"], entry["table_name"]
     if as_json:
         return click.echo(json.dumps({"removed": name, "stays": {"table": table, "mapping": path}}))

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-import board_deploy
-from board_discovery import ACCEPTED, HEADER, REJECTED, Proposal, ProposedColumn, entry_of, propose
-from board_names import checked_entity, entity_of, field_name, snake_case, sql_name
-from board_tables import place_of
-from board_types import TypeMap, load_types
+from boards import deploy
+from boards.names import checked_entity, entity_of, field_name, snake_case, sql_name
+from boards.proposal import ACCEPTED, HEADER, REJECTED, Proposal, ProposedColumn, entry_of, propose
+from boards.tables import place_of
+from boards.types_of_tables import TypeMap, load_types
 from databases.postgres.names import compose, identifier, parts_of, table_name
 from db_connector import Composable, Transaction
 from errors import SettingsError
@@ -114,7 +114,7 @@ class OwnColumn:
     computed: bool
 
 
-def proposed(parts: Parts, wanted: board_deploy.Wanted, given: str) -> OwnTable:
+def proposed(parts: Parts, wanted: deploy.Wanted, given: str) -> OwnTable:
     """A mapping of the board to a table as it is. Board columns that it has no column for are not fetched."""
     given = _with_schema(wanted, given)
     board = parts.monday.board(wanted.board_id)
@@ -144,7 +144,7 @@ def proposed(parts: Parts, wanted: board_deploy.Wanted, given: str) -> OwnTable:
     return found if name in parts.mappings else _linked(parts, found, own, wanted.match)
 
 
-def _with_schema(wanted: board_deploy.Wanted, table: str) -> str:
+def _with_schema(wanted: deploy.Wanted, table: str) -> str:
     """The table as it was named, in the schema that was named. Raises SettingsError for options of a table to be made."""
     makes = {"--table": wanted.table, "--subitems": wanted.subitems, "--names": wanted.names != "exact"}
     if odd := [option for option, given in makes.items() if given]:

@@ -9,8 +9,8 @@ from datetime import datetime, timezone
 
 import click
 
-from board_discovery import ACCEPTED, REJECTED, Proposal, ProposedColumn
-from board_types import HARD
+from boards.proposal import ACCEPTED, REJECTED, Proposal, ProposedColumn
+from boards.types_of_tables import HARD
 from errors import SettingsError
 
 KINDS = tuple(dict.fromkeys(HARD.values()))

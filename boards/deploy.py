@@ -14,14 +14,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import board_links
-import board_registry
-import board_scripts
-import board_tables
-from board_discovery import RELATION, Proposal, propose, subitem_boards
-from board_names import LONGEST_TABLE, checked_entity, checked_table, entity_of
-from board_staging import Staging, check_names
-from board_types import TypeMap, load_types
+from boards import link_tables, registry, scripts
+from boards import tables as boards_tables
+from boards.names import LONGEST_TABLE, checked_entity, checked_table, entity_of
+from boards.proposal import RELATION, Proposal, propose, subitem_boards
+from boards.staging import Staging, check_names
+from boards.types_of_tables import TypeMap, load_types
 from databases.postgres.names import shortened
 from db_connector import Transaction
 from errors import SettingsError
@@ -152,8 +150,8 @@ def check(parts: Parts, proposal: Proposal) -> str:
     """"" when it can be deployed, "deployed" when it is already. Raises SettingsError when something is in the way."""
     taken = parts.mappings.get(proposal.entity)
     with parts.db.transaction(read_only=True) as tx:
-        entry = next(iter(board_registry.known(tx, proposal.entity)), None)
-        there = board_tables.exists(tx, proposal.table_name)
+        entry = next(iter(registry.known(tx, proposal.entity)), None)
+        there = boards_tables.exists(tx, proposal.table_name)
         moved = entry is not None and not _same_table(tx, entry["table_name"], proposal.table_name)
         kept = taken is not None and there and _same_table(tx, taken.table, proposal.table_name)
         others = _others_on(tx, parts, proposal)
@@ -177,8 +175,8 @@ def check(parts: Parts, proposal: Proposal) -> str:
             f"{path_of(parts, proposal.entity)} is there already, and is not what this deploy would write.",
             hint="Move it away to have a new one made, or choose another --name.",
         )
-    if kept and entry is not None and entry["status"] == board_registry.DEPLOYED:
-        return board_registry.DEPLOYED
+    if kept and entry is not None and entry["status"] == registry.DEPLOYED:
+        return registry.DEPLOYED
     if there and entry is None and taken is None and proposal.makes_table:
         raise SettingsError(
             f"There is a table {proposal.table_name} already, and it was not made for this board.",
@@ -194,7 +192,7 @@ def _same_table(tx: Transaction, one: str, other: str) -> bool:
 
 def _others_on(tx: Transaction, parts: Parts, proposal: Proposal) -> list[str]:
     """The other entities whose table this is, by their mappings or by the registry."""
-    tables = {one["name"]: one["table_name"] for one in board_registry.known(tx)}
+    tables = {one["name"]: one["table_name"] for one in registry.known(tx)}
     tables |= {name: one.table for name, one in parts.mappings.items() if board_of(parts.settings, one)}
     tables.pop(proposal.entity, None)
     return [row[0] for row in tx.rows(OTHERS_ON, (list(tables), list(tables.values()), proposal.table_name))]
@@ -249,15 +247,15 @@ def _prepare(parts: Parts, proposal: Proposal) -> EntityMapping:
     """The table, its row in the registry, and the mapping beside its place. One that is there, with its table, is kept."""
     part, path = part_of(parts, proposal.entity), path_of(parts, proposal.entity)
     with parts.db.transaction(read_only=True) as tx:
-        keep = path.exists() and board_tables.exists(tx, proposal.table_name)
+        keep = path.exists() and boards_tables.exists(tx, proposal.table_name)
     if not keep:
         write_text(part, proposal.text())
     mapping = load_mapping(path if keep else part)
     with parts.db.transaction() as tx:
-        board_registry.enter(tx, proposal, path, board_registry.LOADING)
-        board_tables.run_all(tx, board_tables.create_statements(proposal))
+        registry.enter(tx, proposal, path, registry.LOADING)
+        boards_tables.run_all(tx, boards_tables.create_statements(proposal))
         for name, kind in proposal.table_columns() if proposal.makes_table else ():
-            board_tables.add_column(tx, proposal.table_name, name, kind)  # the board's since a try that was killed
+            boards_tables.add_column(tx, proposal.table_name, name, kind)  # the board's since a try that was killed
     return mapping
 
 
@@ -274,7 +272,7 @@ def load_board(
     own = Staging(pull, batch_size).run if mapping.own_table else lambda allowed: pull.run()
     report = own(options.pull.allow_mass_delete)
     with parts.db.transaction() as tx:
-        board_registry.note_loaded(tx, mapping.entity, report.read - report.errors)
+        registry.note_loaded(tx, mapping.entity, report.read - report.errors)
     return report
 
 
@@ -285,9 +283,9 @@ def _finish(parts: Parts, proposal: Proposal, mapping: EntityMapping, report: En
     mapping = load_mapping(path)
     parts.mappings[mapping.entity] = mapping
     links = link_up(parts, mapping, proposal.board) if mapping.own_table else []
-    files = [path, *board_scripts.write(parts.settings.home, mapping, proposal.board.name)]
+    files = [path, *scripts.write(parts.settings.home, mapping, proposal.board.name)]
     with parts.db.transaction() as tx:
-        board_registry.note_deployed(tx, mapping.entity)
+        registry.note_deployed(tx, mapping.entity)
     log.info("Deployed %s: %s in %s.", mapping.entity, plural(report.read, "item"), mapping.table)
     return Deployed(proposal, mapping, report, files, links)
 
@@ -302,8 +300,8 @@ def link_up(parts: Parts, mapping: EntityMapping, board: Board) -> list[str]:
             continue
         with parts.db.transaction() as tx:
             # The table of a mapping may be gone, when somebody has dropped it and left the mapping.
-            if board_tables.exists(tx, other.table):
-                made += board_links.make_links(tx, other, its_board, deployed, since=mapping)
+            if boards_tables.exists(tx, other.table):
+                made += link_tables.make_links(tx, other, its_board, deployed, since=mapping)
     return sorted(made)
 
 
@@ -331,7 +329,7 @@ def reload(parts: Parts, mapping: EntityMapping, options: RunOptions, batch_size
 def deployed_mapping(parts: Parts, name: str) -> EntityMapping:
     """The mapping of a deployed board. Raises SettingsError for a name that is none."""
     with parts.db.transaction(read_only=True) as tx:
-        entry = board_registry.one_of(tx, name)
+        entry = registry.one_of(tx, name)
     mapping = parts.mappings.get(name)
     if mapping is None:
         raise SettingsError(

@@ -16,11 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import board_links
-import board_registry
-import board_tables
-from board_discovery import ACCEPTED, REJECTED, RELATION, ProposedColumn, entry_of, with_time_of_day
-from board_drift import (
+from boards import link_tables, registry, tables
+from boards.drift import (
     ADDED,
     APPLY,
     DELETED,
@@ -34,8 +31,9 @@ from board_drift import (
     known_columns,
     sentence,
 )
-from board_names import facts, field_name, free_name
-from board_types import TypeMap, labels_of, load_types
+from boards.names import facts, field_name, free_name
+from boards.proposal import ACCEPTED, REJECTED, RELATION, ProposedColumn, entry_of, with_time_of_day
+from boards.types_of_tables import TypeMap, labels_of, load_types
 from databases.postgres.failures import TransactionConflict
 from databases.postgres.names import shortened
 from db_connector import Database, Transaction
@@ -128,7 +126,7 @@ def _lacking(db: Database, mapping: EntityMapping, board: Board) -> list[str]:
     if not mapping.own_table:
         return []
     with db.transaction(read_only=True) as tx:
-        there = board_tables.columns_of(tx, mapping.table)
+        there = tables.columns_of(tx, mapping.table)
     plain = [one for one in mapping.bindings if one.transform is None and board.column(one.columns[0]) is not None]
     places = {name: mapping.places[name] for one in plain for name in one.fields}
     return [
@@ -221,7 +219,7 @@ class Change:
             left = [one for one in lacking if not self._fill_up(tx, one)]
             found = self._apply_all(tx, found)
             mapping, mark = self.mapping, None
-            board_registry.note_columns(tx, self.mapping.entity, self.tree["fields"])
+            registry.note_columns(tx, self.mapping.entity, self.tree["fields"])
             if any(one.move == APPLY for one in found):
                 write_text(part, tree_text(self.tree))
                 mapping, mark = replace(load_mapping(part), path=str(path)), _mark(path, part)
@@ -264,15 +262,15 @@ class Change:
 
         def add() -> None:
             sql_type = self.types.of(self.board.id, about, with_time_of_day(about))
-            board_tables.add_column(tx, self.mapping.table, self.mapping.places[name].column, sql_type)
-            board_tables.forget_field(tx, self.mapping, name)
+            tables.add_column(tx, self.mapping.table, self.mapping.places[name].column, sql_type)
+            tables.forget_field(tx, self.mapping, name)
 
         return self._tried(tx, f"the table has no column for {about.title!r}", add)
 
     def _names(self, tx: Transaction) -> set[str]:
         """The table columns that are taken, by the mapping or by whatever else stands in the table."""
         used = {place.column for place in self.mapping.places.values()} | {self.mapping.primary_key}
-        return used | set(facts(self.style).values()) | self._made | board_tables.columns_of(tx, self.mapping.table)
+        return used | set(facts(self.style).values()) | self._made | tables.columns_of(tx, self.mapping.table)
 
     @property
     def _made(self) -> set[str]:
@@ -291,7 +289,7 @@ class Change:
             refused = made.hard in self.rejected or about.id in self.rejected or not self.mapping.own_table
             made = made.decide(REJECTED if refused else ACCEPTED, self.day)
         if not made.rejected:
-            board_tables.add_column(tx, self.mapping.table, name, made.sql_type)
+            tables.add_column(tx, self.mapping.table, name, made.sql_type)
         entry = entry_of(made)
         self.tree["fields"].append(entry)
         self.entries[about.id] = entry
@@ -304,9 +302,9 @@ class Change:
             old = column_of(str(entry["field"]))
             new = free_name(about.title, about.id, self.style, self._names(tx) - {old})
             # The triggers of a link table know its column by the name that it has.
-            if new != old and not (about.type == RELATION and board_links.is_linked(tx, self.mapping, old)):
-                board_tables.rename_column(tx, self.mapping.table, old, new)
-                board_tables.rename_field(tx, self.mapping, str(entry["field"]), field_name(new))
+            if new != old and not (about.type == RELATION and link_tables.is_linked(tx, self.mapping, old)):
+                tables.rename_column(tx, self.mapping.table, old, new)
+                tables.rename_field(tx, self.mapping, str(entry["field"]), field_name(new))
                 entry["field"] = field_name(new)
         entry["title"] = clean_text(about.title)
 
@@ -317,12 +315,12 @@ class Change:
             return
         column = column_of(str(entry["field"]))
         if self.mapping.own_table:
-            board_links.unlink(tx, self.mapping, column)
+            link_tables.unlink(tx, self.mapping, column)
             kept = self._kept_name(tx, column, str(entry.get("type")))
-            board_tables.rename_column(tx, self.mapping.table, column, kept)
-            board_tables.allow_empty(tx, self.mapping.table, kept)
-            board_tables.add_column(tx, self.mapping.table, column, self.types.of(self.board.id, about))
-            board_tables.forget_field(tx, self.mapping, str(entry["field"]))
+            tables.rename_column(tx, self.mapping.table, column, kept)
+            tables.allow_empty(tx, self.mapping.table, kept)
+            tables.add_column(tx, self.mapping.table, column, self.types.of(self.board.id, about))
+            tables.forget_field(tx, self.mapping, str(entry["field"]))
         fresh = entry_of(ProposedColumn(about, column, ""))
         for key in ("type", "as", "labels"):
             if key in fresh:
@@ -343,7 +341,7 @@ class Change:
     def _deleted(self, tx: Transaction, one: Drift) -> None:
         if (entry := self.entries.get(one.column)) is not None:
             if self.mapping.own_table and "field" in entry:
-                board_tables.allow_empty(tx, self.mapping.table, column_of(str(entry["field"])))
+                tables.allow_empty(tx, self.mapping.table, column_of(str(entry["field"])))
             entry["gone"] = self.day
 
     def _returned(self, tx: Transaction, one: Drift) -> None:

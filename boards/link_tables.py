@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from collections.abc import Mapping as Map
 from dataclasses import dataclass
 
-from board_discovery import related_boards
-from board_names import FACTS
-from board_tables import exists, place_of, run_all
+from boards.names import FACTS
+from boards.proposal import related_boards
+from boards.tables import exists, place_of, run_all
 from databases.postgres.names import quoted, shortened
 from db_connector import Transaction
 from mappings.declaration import ROOT, Mapping

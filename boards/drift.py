@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from dataclasses import field as member
 from typing import Any
 
-from board_types import HARD, labels_of
+from boards.types_of_tables import HARD, labels_of
 from mappings.declaration import FACTS, ITEM_NAME
 from mappings.declaration import Mapping as EntityMapping
 from models import Board, BoardColumn

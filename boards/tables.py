@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from board_discovery import Proposal
+from boards.proposal import Proposal
 from databases.postgres import names as postgres_names
 from databases.postgres.names import compose, identifier, quoted, quoted_text, table_name
 from db_connector import Transaction

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from board_discovery import Proposal
+from boards.proposal import Proposal
 from db_connector import Database, Transaction
 from errors import SettingsError
 from values.canonical import dumps

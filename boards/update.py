@@ -9,13 +9,11 @@ from pathlib import Path
 
 import click
 
-import board_deploy
-import board_following
-import board_scripts
-from board_decisions import ask_about, auto_decided, today
-from board_discovery import propose
-from board_drift import ADDED, APPLY, WAIT, Drift, sentence
-from board_types import HARD, load_types
+from boards import deploy, following, scripts
+from boards.drift import ADDED, APPLY, WAIT, Drift, sentence
+from boards.proposal import propose
+from boards.questions import ask_about, auto_decided, today
+from boards.types_of_tables import HARD, load_types
 from errors import EXIT_IN_STEP, EXIT_LEFTOVERS
 from mappings.declaration import Mapping
 from mappings.loader import load_mapping
@@ -28,13 +26,13 @@ from sync.parts import Parts, open_parts
 def run(settings: Settings, name: str, yes: bool, rejected: set[str], as_json: bool, quiet: bool) -> int:
     """Do it; the exit code."""
     with open_parts(settings) as parts:
-        mapping = board_deploy.deployed_mapping(parts, name)
+        mapping = deploy.deployed_mapping(parts, name)
         board = parts.monday.board(str(mapping.board_id))
         with working_on(parts.db, mapping.entity_type):
             found = _update(parts, mapping, board, yes, rejected)
-        files = board_scripts.write(settings.home, mapping, board.name)
+        files = scripts.write(settings.home, mapping, board.name)
         parts.mappings[name] = load_mapping(Path(mapping.path))
-        links = board_deploy.link_up(parts, parts.mappings[name], board) if mapping.own_table else []
+        links = deploy.link_up(parts, parts.mappings[name], board) if mapping.own_table else []
     if as_json:
         applied, waits = ([one.as_json() for one in found if one.move == move] for move in (APPLY, WAIT))
         click.echo(json.dumps({"entity": name, "applied": applied, "waits": waits, "links": links}))
@@ -50,12 +48,12 @@ def _update(parts: Parts, mapping: Mapping, board: Board, yes: bool, rejected: s
     made = replace(made, columns=tuple(one for one in made.columns if one.about.id in new))
     decided = ask_about(auto_decided(made, rejected, yes), yes)
     out = frozenset(one.about.id for one in decided.columns if one.rejected)
-    return board_following.settle(parts.db, mapping, board, home, everything=True, rejected=out, day=today()).drift
+    return following.settle(parts.db, mapping, board, home, everything=True, rejected=out, day=today()).drift
 
 
 def _new_hard(parts: Parts, mapping: Mapping, board: Board) -> set[str]:
     """The new columns that a person decides about."""
-    found = board_following.settle(parts.db, mapping, board, parts.settings.home, dry_run=True).drift
+    found = following.settle(parts.db, mapping, board, parts.settings.home, dry_run=True).drift
     new = {one.column for one in found if one.kind == ADDED}
     return {one.id for one in board.columns if one.id in new and one.type in HARD}
 

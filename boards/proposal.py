@@ -13,8 +13,8 @@ from typing import Any
 
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-from board_names import column_names, facts, field_name, sql_name
-from board_types import HARD, READ_AS, TypeMap, labels_of
+from boards.names import column_names, facts, field_name, sql_name
+from boards.types_of_tables import HARD, READ_AS, TypeMap, labels_of
 from mappings.declaration import CREATED_AT, GROUP, ITEM_NAME, PARENT, UPDATED_AT
 from mappings.files import tree_text
 from models import Board, BoardColumn, Item

@@ -56,5 +56,5 @@ def in_comment(text: str) -> str:
 
 
 def _environment() -> Environment:
-    loader = FileSystemLoader(PROJECT / "templates")
+    loader = FileSystemLoader(PROJECT / "boards" / "templates")
     return Environment(loader=loader, undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)

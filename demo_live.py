@@ -8,16 +8,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from daemon import Daemon
-from entity_worker import Habits
 from errors import SyncError
 from models import Item
+from realtime.daemon import Daemon
+from realtime.subscriptions import Subscriptions
+from realtime.worker import Habits
 from services.monday.webhook_signatures import Gate
 from state import triggers
 from sync.parts import Parts
 from terminal.console import say
 from webhook_handler import serve
-from webhook_subscriptions import Subscriptions
 
 EDIT = """
 mutation ($board: ID!, $item: ID!, $column: String!, $text: String!) {

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-import commands_daemon
 import commands_records
 from boards import commands as boards_commands
 from errors import EXIT_FAILED, EXIT_IN_STEP, EXIT_USAGE, DatabaseError, SettingsError, SyncError
+from realtime import commands as realtime_commands
 from terminal import logs, missing_package, signals, stdout
 
 if TYPE_CHECKING:
@@ -344,7 +344,7 @@ def demo(boards: str) -> None:
 
 # Going on and on
 
-commands_daemon.register(cli, command, Example)
+realtime_commands.register(cli, command, Example)
 
 # What is a person's to say
 

@@ -24,8 +24,8 @@ from flask import Flask, Response, request
 from waitress import create_server, wasyncore
 from waitress.channel import HTTPChannel
 
-from daemon import Daemon
 from errors import DatabaseError, SettingsError, SyncError
+from realtime.daemon import Daemon
 from services.monday.webhook_events import Event, Hint, event_from, number
 from services.monday.webhook_signatures import Gate
 from state.inbox import InboxWriter

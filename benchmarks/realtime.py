@@ -28,10 +28,10 @@ from db_connector import Database
 from mappings.declaration import Mapping
 from mappings.loader import load_mappings
 from monday_api import Monday
+from realtime.subscriptions import Subscriptions
 from sandbox.client import Admin
 from services.monday.webhook_signatures import Gate
 from state import triggers
-from webhook_subscriptions import Subscriptions
 
 ABOUT = "webhooks into rows, commits onto the board, acknowledgements"
 

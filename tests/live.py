@@ -17,17 +17,17 @@ from typing import Any
 import requests
 from psycopg2.extensions import parse_dsn
 
-from daemon import Daemon, open_daemon
 from db_connector import Database
-from entity_worker import Habits
 from mappings.loader import load_mappings
 from monday_api import Monday
+from realtime.daemon import Daemon, open_daemon
+from realtime.subscriptions import Subscriptions
+from realtime.worker import Habits
 from sandbox import Sandbox
 from services.monday.webhook_signatures import Gate
 from settings import Settings
 from state import triggers
 from webhook_handler import serve
-from webhook_subscriptions import Subscriptions
 
 PROJECT = Path(__file__).resolve().parent.parent
 MAPPINGS = load_mappings([PROJECT / "mappings"])

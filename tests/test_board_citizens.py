@@ -16,11 +16,11 @@ from live import SECRET, Live, World, living, until
 from db_connector import Database
 from mappings.loader import load_mappings
 from monday_api import Monday
+from realtime.subscriptions import Subscriptions
 from sandbox import Sandbox
 from services.monday.webhook_signatures import Gate
 from settings import Settings
 from tests.conftest import PROJECT
-from webhook_subscriptions import Subscriptions
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
-from daemon import open_daemon
+from realtime.daemon import open_daemon
 from tests.live import (
     BOARDS,
     CONTACTS,

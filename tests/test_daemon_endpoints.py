@@ -10,7 +10,7 @@ from pathlib import Path
 
 import requests
 
-from daemon import open_daemon
+from realtime.daemon import open_daemon
 from tests.live import (
     BOARDS,
     CONTACTS,

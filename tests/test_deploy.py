@@ -17,7 +17,7 @@ import pytest
 from ruamel.yaml import YAML
 
 import main
-from cron import Cron
+from realtime.cron import Cron
 from settings import NAMES, load_settings
 
 PROJECT = Path(__file__).resolve().parent.parent

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from cron import Cron
 from db_connector import Database
 from errors import DatabaseError, SettingsError
-from scheduler import Schedule, Scheduler
+from realtime.cron import Cron
+from realtime.scheduler import Schedule, Scheduler
 from sync.report import EntityReport, RunReport
 from tests.live import World, running, until, world
 
@@ -348,7 +348,7 @@ def test_what_is_no_length_of_time_is_refused(run_cli, command, option, value):
 
 def test_cron_needs_no_database_and_no_network():
     done = subprocess.run(
-        [sys.executable, "-c", "import cron, sys; sys.exit('psycopg2' in sys.modules or 'requests' in sys.modules)"],
+        [sys.executable, "-c", "import sys, realtime.cron; sys.exit(bool({'psycopg2', 'requests'} & sys.modules.keys()))"],
         cwd=Path(__file__).parent.parent, check=False,
     )  # fmt: skip
     assert done.returncode == 0

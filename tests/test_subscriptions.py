@@ -15,6 +15,8 @@ import requests
 
 from db_connector import Database
 from monday_api import Monday
+from realtime.probe import Probe
+from realtime.subscriptions import NEEDED, Step, Subscriptions
 from services.monday.webhook_signatures import Gate, token_of
 from tests.live import (
     BOARDS,
@@ -27,8 +29,6 @@ from tests.live import (
     subscribe_to,
     world,
 )
-from webhook_probe import Probe
-from webhook_subscriptions import NEEDED, Step, Subscriptions
 
 CREATE = "mutation($b:ID!,$u:String!,$e:WebhookEventType!){create_webhook(board_id:$b,url:$u,event:$e){id}}"
 SUBSCRIBABLE = re.compile(r"enum WebhookEventType \{(.*?)\}", re.S)

@@ -10,10 +10,10 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from daemon import open_daemon
 from db_connector import Database
-from entity_worker import Habits
 from errors import SettingsError
+from realtime.daemon import open_daemon
+from realtime.worker import Habits
 from tests.live import CONTACTS, ORGANIZATIONS, QUICK, SECOND_PROFILE, Live, World, living, running, until, world
 
 
@@ -300,7 +300,7 @@ def test_watch_without_triggers_says_what_to_do(db, database_url, home, run_cli)
 
 
 def test_an_entity_without_a_board_is_named(here):
-    from daemon import choose_kept
+    from realtime.daemon import choose_kept
 
     with pytest.raises(SettingsError):
         choose_kept(replace(here.settings, environment={}), ("contacts",), Habits())

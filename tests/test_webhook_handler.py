@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from errors import GuardStop
-from live_pull import LatelyRemoved
+from realtime.live_pull import LatelyRemoved
 from tests.live import (
     CONTACTS,
     ORGANIZATIONS,

@@ -17,9 +17,10 @@ from typing import Any
 
 from db_connector import Transaction, TransactionConflict
 from errors import DatabaseError, GuardStop, RecordRefused, SyncError
-from live_pull import LatelyRemoved, LivePull, OwnWrites
 from mappings.declaration import Mapping
-from metrics import Metrics
+from realtime.live_pull import LatelyRemoved, LivePull, OwnWrites
+from realtime.live_push import DEBOUNCE_S, LivePush, outbox_depth
+from realtime.metrics import Metrics
 from services.monday.webhook_events import NEW_COLUMN, PROBE
 from state import inbox
 from state.inbox import Entry
@@ -31,7 +32,6 @@ from sync.parts import Parts
 from sync.run import ENDS_THE_RUN, Run, RunOptions
 from terminal.logs import FILE_ONLY, unexpected
 from timing import backoff
-from watcher import DEBOUNCE_S, LivePush, outbox_depth
 
 log = logging.getLogger("monday_sync")
 

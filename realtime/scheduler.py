@@ -19,8 +19,8 @@ from typing import Any
 
 import schedule
 
-from cron import Cron
 from errors import EXIT_FAILED, SyncError
+from realtime.cron import Cron
 from settings import Settings
 from sync.report import RunReport, run_line
 from terminal.logs import unexpected

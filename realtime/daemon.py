@@ -15,12 +15,13 @@ from dataclasses import replace
 from typing import Any
 
 from db_connector import Database, connect
-from entity_worker import EntityWorker, Habits
 from errors import DatabaseError, SettingsError, SyncError
-from live_account import LiveAccount
 from mappings.declaration import Mapping as EntityMapping
 from mappings.loader import choose
-from metrics import Metrics
+from realtime.day_account import LiveAccount
+from realtime.live_push import outbox_depth
+from realtime.metrics import Metrics
+from realtime.worker import EntityWorker, Habits
 from settings import Settings
 from state import inbox, triggers
 from state.schema import check_schema
@@ -29,7 +30,6 @@ from sync.parts import Chosen, Parts, board_of, mappings_of
 from sync.run import Run, RunOptions, why_not
 from terminal.logs import unexpected
 from timing import backoff
-from watcher import outbox_depth
 
 log = logging.getLogger("monday_sync")
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from webhook_subscriptions import Step
+    from realtime.subscriptions import Step
 
 DONE = {"keep": "is there", "create": "made", "delete": "removed", "foreign": "somebody else's, left alone"}
 TO_DO = {"keep": "is there", "create": "would be made", "delete": "would be removed", "foreign": "somebody else's"}
@@ -83,13 +83,13 @@ def act(
     **how: bool,
 ) -> None:  # fmt: skip
     """Do one thing on every board, show it, and leave."""
-    from commands_daemon import prepared
-    from daemon import choose_kept
-    from entity_worker import Habits
     from errors import EXIT_FAILED, EXIT_IN_STEP, EXIT_LEFTOVERS
+    from realtime.commands import prepared
+    from realtime.daemon import choose_kept
+    from realtime.subscriptions import on_each, subscribable, subscriptions
+    from realtime.worker import Habits
     from sync.parts import open_parts
     from sync.run import GRAVEST_FIRST
-    from webhook_subscriptions import on_each, subscribable, subscriptions
 
     settings = prepared()
     chosen = subscribable(choose_kept(settings, tuple(entities), Habits(pushes=False)))
@@ -118,14 +118,14 @@ def show(steps: Sequence[Step], as_json: bool, words: dict[str, str]) -> None:
 
 def probe(entities: Sequence[str], as_json: bool) -> None:
     """Follow one event for each board."""
-    from commands_daemon import prepared
-    from daemon import choose_kept
-    from entity_worker import Habits
     from errors import EXIT_FAILED, EXIT_IN_STEP
+    from realtime.commands import prepared
+    from realtime.daemon import choose_kept
+    from realtime.probe import Probe
+    from realtime.subscriptions import subscribable
+    from realtime.worker import Habits
     from services.monday.webhook_signatures import Gate
     from sync.parts import open_parts
-    from webhook_probe import Probe
-    from webhook_subscriptions import subscribable
 
     settings = prepared()
     chosen = subscribable(choose_kept(settings, tuple(entities), Habits(pushes=False)))

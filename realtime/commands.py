@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-import commands_webhooks
+from realtime import webhook_commands
 from terminal import logs
 from terminal.signals import INTERRUPTED, TERMINATED
 
@@ -73,7 +73,7 @@ catch_up_option = click.option(
 
 def register(cli: click.Group, command: Callable[..., Any], example: type[click.Command]) -> None:
     """Declare the commands."""
-    commands_webhooks.register(cli, example)
+    webhook_commands.register(cli, example)
 
     @command("webhook", "webhook --host 127.0.0.1 --port 8080")
     @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
@@ -84,8 +84,8 @@ def register(cli: click.Group, command: Callable[..., Any], example: type[click.
     def webhook(host: str, port: int | None, entities: tuple[str, ...], debounce: float, catch_up_every: float) -> None:
         """Keep both sides equal in real time: take monday.com's webhooks, and push what SQL changes."""
         settings = prepared(DAEMON_LOG)
-        from daemon import open_daemon
-        from entity_worker import Habits
+        from realtime.daemon import open_daemon
+        from realtime.worker import Habits
         from webhook_handler import serve
 
         asked = until_signalled()
@@ -109,8 +109,8 @@ def register(cli: click.Group, command: Callable[..., Any], example: type[click.
     def watch(entities: tuple[str, ...], debounce: float, catch_up_every: float) -> None:
         """Push what SQL changes, within a second of its commit; without the webhooks."""
         settings = prepared(DAEMON_LOG)
-        from daemon import open_daemon
-        from entity_worker import Habits
+        from realtime.daemon import open_daemon
+        from realtime.worker import Habits
 
         asked = until_signalled()
         habits = Habits(pulls=False, debounce_s=debounce, catch_up_every_s=catch_up_every * 60)
@@ -141,8 +141,8 @@ def register(cli: click.Group, command: Callable[..., Any], example: type[click.
         jitter: float,
     ) -> None:  # fmt: skip
         """Run again and again, until SIGTERM: the entity that is worked on is finished first."""
-        from cron import Cron
-        from scheduler import Schedule, Scheduler, use_utc
+        from realtime.cron import Cron
+        from realtime.scheduler import Schedule, Scheduler, use_utc
 
         if interval is not None and cron is not None:
             raise click.UsageError("--interval and --cron are two ways to say the same; use one of them.")

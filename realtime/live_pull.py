@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from db_connector import Transaction
 from errors import GuardStop
-from metrics import Metrics
 from models import Item
+from realtime.metrics import Metrics
 from state.inbox import Entry
 from sync.board import BoardSync, too_many
 from terminal.logs import FILE_ONLY

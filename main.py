@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-import commands_records
 from boards import commands as boards_commands
+from commands import records
 from errors import EXIT_FAILED, EXIT_IN_STEP, EXIT_USAGE, DatabaseError, SettingsError, SyncError
 from realtime import commands as realtime_commands
 from terminal import logs, missing_package, signals, stdout
@@ -208,7 +208,7 @@ def _run_and_leave(
         report = run(settings, direction, entities, options, progress, show)
     show_run(report, as_json)
     if not as_json and not report.dry_run and any(entity.first_held for entity in report.entities):
-        report = commands_records.settle_first_meeting(settings, report, options, show_run)
+        report = records.settle_first_meeting(settings, report, options, show_run)
     sys.exit(report.exit_code)
 
 
@@ -320,13 +320,13 @@ def validate(entities: Sequence[str], offline: bool, as_json: bool) -> None:
 def mapping(entity: str | None, write_docs: bool, as_json: bool) -> None:
     """Show the mappings, or one of them column by column."""
     settings = prepared()
-    import mapping_docs
+    from commands import mapping_pages
 
     if write_docs:
-        for path in mapping_docs.write_all(settings):
+        for path in mapping_pages.write_all(settings):
             click.echo(f"Wrote {path}.")
     else:
-        mapping_docs.show(settings, entity, as_json)
+        mapping_pages.show(settings, entity, as_json)
 
 
 @command("demo", "demo")
@@ -336,7 +336,7 @@ def mapping(entity: str | None, write_docs: bool, as_json: bool) -> None:
 )  # fmt: skip
 def demo(boards: str) -> None:
     """A made-up account and a real PostgreSQL, both thrown away afterwards. Needs no key and no database."""
-    from demo import run_demo
+    from commands.demo import run_demo
 
     logs.to_stderr()
     sys.exit(run_demo(boards))
@@ -348,7 +348,7 @@ realtime_commands.register(cli, command, Example)
 
 # What is a person's to say
 
-commands_records.register(cli, command, Example)
+records.register(cli, command, Example)
 
 # Boards as tables
 

@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
-from demo import with_both
+from commands.demo import with_both
 
 PROJECT = Path(__file__).resolve().parent.parent
 SMALL = ("demo", "--boards", "users:30,projects:40")

@@ -11,9 +11,9 @@ import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
-import mapping_docs
+from commands import mapping_pages
+from commands.mapping_pages import KEYS_PAGE, PAGE, SCHEMA, boards_page, fetched_boards, keys_page, schema_text
 from errors import SettingsError
-from mapping_docs import KEYS_PAGE, PAGE, SCHEMA, boards_page, fetched_boards, keys_page, schema_text
 from sandbox import Sandbox
 from settings import Settings
 
@@ -72,4 +72,4 @@ def test_the_first_mapping_of_the_page_loads_and_so_does_its_own_transform(tmp_p
 
 
 def test_markdown_tables_survive_a_bar():
-    assert mapping_docs.markdown(["a"], [["x|y"]]).splitlines()[-1] == "| x\\|y |"
+    assert mapping_pages.markdown(["a"], [["x|y"]]).splitlines()[-1] == "| x\\|y |"

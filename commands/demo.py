@@ -20,9 +20,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from commands.demo_live import show_live
 from databases.postgres.names import compose, identifier, table_name
 from db_connector import Database
-from demo_live import show_live
 from errors import EXIT_USAGE, SettingsError, SyncError
 from settings import PROJECT, Settings, load_settings
 from state.schema import init_db

@@ -36,7 +36,7 @@ def test_the_tools_own_writes_come_back_as_nothing(live):
     live.settle()
     assert here.sandbox.admin("requests", operation="mutation") == []
     assert here.value("select max(xmin::text::bigint) from contacts") == before
-    assert live.daemon.metrics.echoes.value("contacts") >= 1
+    assert live.daemon.metrics.value("monday_sync_echoes_total", entity="contacts") >= 1
 
 
 def test_an_automation_that_rewrites_the_value_a_millisecond_later_is_news(live):
@@ -49,7 +49,7 @@ def test_an_automation_that_rewrites_the_value_a_millisecond_later_is_news(live)
     until(lambda: here.row_of(item)["notes"] == "by the book", what="the automation's value")
     live.settle()
     assert here.differences() == []
-    assert live.daemon.metrics.near_misses.value("contacts") >= 1
+    assert live.daemon.metrics.value("monday_sync_near_misses_total", entity="contacts") >= 1
 
 
 def test_after_a_storm_on_both_sides_they_are_equal_and_the_writes_stop(live):
@@ -111,7 +111,7 @@ def test_a_daemon_that_slept_for_longer_than_monday_repeats_itself_looks_everyth
 
 
 def test_a_daemon_that_only_pushes_does_not_count_as_one_that_listens(here):
-    with living(here, habits=replace(QUICK, pulls=False), subscribe=False) as live:
+    with living(here, workers=replace(QUICK, pulls=False), subscribe=False) as live:
         for worker in live.daemon.workers.values():
             worker.beat()
         assert here.value("select count(*) from sync_state where name like 'daemon:%%'") == 0

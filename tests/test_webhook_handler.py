@@ -184,7 +184,7 @@ def test_malformed_deliveries_are_refused_and_leave_nothing(live, body):
     before = live.world.value("select count(*) from sync_inbox")
     url = f"{live.base}/webhook/{live.gate.token(CONTACTS)}"
     assert requests.post(url, data=body, timeout=5).status_code == 400
-    assert live.daemon.metrics.events.value("malformed") == 1
+    assert live.daemon.metrics.value("monday_sync_events_total", outcome="malformed") == 1
     assert live.world.value("select count(*) from sync_inbox") == before
     assert live.event(type="monday_sync_test", triggerUuid="after").status_code == 200
 

@@ -129,10 +129,10 @@ class Receiver:
     def answer(self, body: bytes, authorization: str | None, token: str | None) -> HttpAnswer:
         """Deals with a delivery and returns what it is answered."""
         raw = _json(body)
-        if isinstance(raw, dict) and "challenge" in raw and "event" not in raw:
+        if isinstance(raw, dict) and "challenge" in raw and "event" not in raw:  # a webhook is being made
             return self._challenge(raw["challenge"])
         boards = self._boards(authorization, token)
-        if boards is None:
+        if boards is None:  # neither signature nor token
             return self.refused()
         event = event_from(raw)
         if event is None:
@@ -177,7 +177,7 @@ class Receiver:
         return None if board is None else frozenset({board})
 
     def _keep(self, event: Event, hints: tuple[Hint, ...]) -> HttpAnswer:
-        if not hints:
+        if not hints:  # about boards that are not kept
             return self._counted("ignored", 200, {"ok": True, "ignored": "no board of ours"})
         if not self.events.take():
             return self._counted("too_many", 429, {"error": "too many events; come again"})

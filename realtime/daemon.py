@@ -139,11 +139,11 @@ class Daemon:
                 for payload in self.parts.db.listen(triggers.CHANNEL, LISTEN_S):
                     if self.stopping.is_set():
                         return
-                    if failures:
+                    if failures:  # what was notified meanwhile is lost
                         self._look_over("PostgreSQL was away")
                     failures = 0
                     self._show_listening(True)
-                    if payload is not None:
+                    if payload is not None:  # None: nothing came
                         self._wake_all()
             except SyncError as exc:
                 if self.stopping.is_set():
@@ -158,7 +158,10 @@ class Daemon:
                 self.stopping.wait(5.0)
 
     def _show_listening(self, listens: bool) -> None:
-        (self.listening.set if listens else self.listening.clear)()
+        if listens:
+            self.listening.set()
+        else:
+            self.listening.clear()
         self.metrics.listening.set(int(listens))
 
     def _wake_all(self) -> None:
@@ -248,7 +251,7 @@ def choose_kept(
         board_id = board_of(settings, mapping)
         if board_id and mapping.direction in ways:
             chosen.append((mapping, board_id))
-        elif entities:
+        elif entities:  # named, and cannot be kept
             raise SettingsError(
                 f"{mapping.entity} has no board, or does not flow this way.",
                 hint="python main.py mapping shows its direction; its board is set in .env, or in its file.",
@@ -271,6 +274,6 @@ def _check_triggers(db: Database, chosen: Chosen, workers: WorkerSettings) -> No
     if not lacking:
         return
     message, hint = f"The tables of {', '.join(lacking)} have no triggers.", "run: python main.py setup"
-    if not workers.pulls and len(lacking) == len(chosen):
+    if not workers.pulls and len(lacking) == len(chosen):  # there is nothing to do at all
         raise SettingsError(message, hint=hint)
     log.warning("%s Their changes in PostgreSQL are found once an hour only.", message, extra={"hint": hint})

@@ -74,9 +74,7 @@ def _entity(worker: EntityWorker, changes: int, oldest_s: float) -> dict[str, An
     }
 
 
-def measure_queues(
-    db: Database, workers: Collection[EntityWorker], boards: Collection[str], metrics: Metrics
-) -> None:
+def measure_queues(db: Database, workers: Collection[EntityWorker], boards: Collection[str], metrics: Metrics) -> None:
     """Sets the gauges of what waits and of what was given up. Raises DatabaseError."""
     with db.transaction(read_only=True) as tx:
         waiting, oldest_s, set_aside = inbox.depth(tx, boards)

@@ -150,7 +150,7 @@ class ScheduledRun:
         db = connect(self.settings, max_connections=1)
         try:
             with db.try_lock(self.kind) as ours:
-                if not ours:
+                if not ours:  # held by another run
                     log.info("A run of the same kind is going on elsewhere; this one is skipped.")
                     return SKIPPED
                 report = self._run()

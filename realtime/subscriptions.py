@@ -71,7 +71,7 @@ class Step:
     board_id: str
     event: str
     action: str
-    """`keep`, `create`, `delete`; `foreign` for a webhook that the tool did not make, `none` for a board that was refused."""
+    """`keep`, `create`, `delete`; `foreign`: a webhook that the tool did not make; `none`: a board that was refused."""
     id: str | None = None
     problem: str | None = None
 
@@ -113,9 +113,7 @@ class Subscriptions:
         ours, url = self._remembered(board_id), self.url(board_id)
         needed = self._needed(mapping)
         good = {
-            event: known
-            for event, known in ours.items()
-            if known.id in there and known.url == url and event in needed
+            event: known for event, known in ours.items() if known.id in there and known.url == url and event in needed
         }
         kept, made = {known.id for known in good.values()}, {known.id for known in ours.values()}
         steps = []
@@ -159,7 +157,7 @@ class Subscriptions:
     def _do(self, step: Step, there: dict[str, str]) -> Step:
         if step.action == "create":
             return self._create(step, there)
-        if step.action == "delete" and step.id:
+        if step.action == "delete" and step.id:  # without an id it was never made
             try:
                 self.monday.delete_webhook(step.id)
             except RecordRefused as exc:
@@ -218,7 +216,7 @@ def on_each(chosen: Chosen, work: Callable[[Mapping, str], list[Step]]) -> tuple
     problems: list[MondayError] = []
     for mapping, board_id in chosen:
         refused = Step(mapping.entity, board_id, "", "none")
-        if problems and isinstance(problems[-1], NO_USE):
+        if problems and isinstance(problems[-1], NO_USE):  # monday.com is away
             steps.append(replace(refused, problem="not done"))
             continue
         try:

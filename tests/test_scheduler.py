@@ -51,6 +51,9 @@ NOW = datetime(2026, 3, 14, 10, 7, 30)  # a Saturday
         ("0 0 20 * mon", "2026-03-16 00:00"),  # one or the other
         ("0 0 */2 * mon", "2026-03-23 00:00"),  # both
         ("20/15 * * * *", "2026-03-14 10:20"),
+        ("5-5/10 * * * *", "2026-03-14 11:05"),
+        ("0 0 L * *", "2026-03-31 00:00"),
+        ("0 6 * * fri#2", "2026-04-10 06:00"),
         ("@hourly", "2026-03-14 11:00"),
         ("@daily", "2026-03-15 00:00"),
         ("@weekly", "2026-03-15 00:00"),
@@ -69,6 +72,24 @@ def test_what_is_no_cron_expression_is_refused_with_a_hint(text):
     with pytest.raises(SettingsError) as refused:
         Cron.parse(text)
     assert "minute hour day month weekday" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("* * * *", "'* * * *' is no cron expression: it has 4 fields."),
+        ("1,60 * * * *", "'60' is no minute of a cron expression (0 to 59)."),
+        ("* 24 * * *", "'24' is no hour of a cron expression (0 to 23)."),
+        ("* * 0 * *", "'0' is no day of a cron expression (1 to 31)."),
+        ("* * * foo *", "'foo' is no month of a cron expression (1 to 12)."),
+        ("* * * * sat-mon", "'sat-mon' is no weekday of a cron expression (0 to 7)."),
+        ("0 0 30 2 *", "'0 0 30 2 *' is never due."),
+    ],
+)
+def test_the_field_that_is_wrong_is_named(text, message):
+    with pytest.raises(SettingsError) as refused:
+        Cron.parse(text)
+    assert refused.value.message == message
 
 
 def test_a_leap_day_of_a_weekday_is_found_beyond_a_century_without_one():
@@ -242,7 +263,8 @@ def test_two_of_a_kind_never_run_at_once(here):
     assert [scheduled(here).attempt() for _ in range(3)] == [SKIPPED] * 3
     end.set()
     first.join(30)
-    assert outcomes == [DONE] and scheduled(here).attempt() == DONE
+    assert outcomes == [DONE]
+    until(lambda: scheduled(here).attempt() == DONE)  # the lock goes with its connection
 
 
 def test_runs_of_another_kind_do_not_wait_for_it(here):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random as _random
+import threading
 import time
 from collections.abc import Callable
 from datetime import datetime, timezone
@@ -23,6 +24,10 @@ class Clock:
         """Pause; nothing happens for zero or less."""
         if seconds > 0:
             time.sleep(seconds)
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        """Pauses until the event is set, so long at most. Returns whether it is set."""
+        return event.wait(max(0.0, seconds))
 
 
 class Stopwatch:

@@ -1,6 +1,6 @@
-"""The door that monday.com knocks at: a Flask app under waitress, and what it answers.
+"""Receives monday.com's webhooks (Flask under waitress), and tells how the daemon is.
 
-Nobody is let in without a good signature or a board's token. An event is written down and committed before it is
+No event is taken without a good signature or a board's token. An event is written down and committed before it is
 acknowledged; the work is done elsewhere. Refusals cost next to nothing and leave nothing behind.
 """
 
@@ -25,11 +25,8 @@ from waitress import create_server, wasyncore
 from waitress.channel import HTTPChannel
 
 from errors import DatabaseError, SettingsError, SyncError
-from realtime.daemon import Daemon
 from services.monday.webhook_events import Event, Hint, event_from, number
 from services.monday.webhook_signatures import Gate
-from state.inbox import InboxWriter
-from sync.run import DIRECTIONS
 
 log = logging.getLogger("monday_sync")
 
@@ -46,9 +43,59 @@ IDLE_CONNECTION_S = 10
 WHOLE_REQUEST_S = 15.0
 """A request that has not come whole by then is dropped, however busily it drips."""
 
-Answer = tuple[int, dict[str, Any]]
+HttpAnswer = tuple[int, dict[str, Any]]
+"""Status and JSON."""
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
-STATUS = {one.value: f"{one.value} {one.phrase}" for one in HTTPStatus}
+STATUS = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+
+
+# What the app needs of the daemon behind it
+
+
+class Inbox(Protocol):
+    """Where events go."""
+
+    def write(self, event: Event, hints: tuple[Hint, ...]) -> bool:
+        """Returns once the event is committed: False when it was known. Raises DatabaseError."""
+
+
+class Deliveries(Protocol):
+    """Where deliveries are counted."""
+
+    def delivered(self, outcome: str) -> None: ...
+    def acknowledged(self, seconds: float) -> None: ...
+
+
+class Listener(Protocol):
+    """Keeps boards in step, and works off their events."""
+
+    @property
+    def inbox(self) -> Inbox: ...
+    @property
+    def metrics(self) -> Deliveries: ...
+    @property
+    def boards(self) -> frozenset[str]: ...
+    @property
+    def heard(self) -> frozenset[str]:
+        """Returns the boards whose events are worked off."""
+
+    @property
+    def subitem_boards(self) -> dict[str, str]:
+        """Returns the boards that hold subitems, by the board above."""
+
+    @property
+    def threads(self) -> list[threading.Thread]:
+        """Returns all that have to live."""
+
+    def refused_an_event(self) -> None: ...
+    def start_run(self, entity: str, direction: str | None) -> tuple[str, bool] | None:
+        """Returns the id of a run, and whether it is new; None for an entity that is not kept in step."""
+
+    def health(self) -> dict[str, Any]: ...
+    def measure(self) -> str: ...
+
+
+# One delivery
 
 
 class Bucket:
@@ -60,7 +107,7 @@ class Bucket:
         self._lock = threading.Lock()
 
     def take(self) -> bool:
-        """Whether one more may pass."""
+        """Says whether another may pass."""
         with self._lock:
             now = self._clock()
             self._left = min(self._most, self._left + (now - self._at) * self._rate)
@@ -71,80 +118,79 @@ class Bucket:
             return True
 
 
-class Writes(Protocol):
-    """Where events go."""
-
-    def write(self, event: Event, hints: tuple[Hint, ...]) -> bool: ...
-
-
 class Receiver:
-    """Decides about one delivery: challenge, event, or neither."""
+    """Decides about a delivery: challenge, event, or neither."""
 
-    def __init__(self, gate: Gate, inbox: Writes, daemon: Daemon) -> None:
-        self.gate, self.inbox, self.daemon = gate, inbox, daemon
+    def __init__(self, gate: Gate, listener: Listener) -> None:
+        self.gate, self.listener = gate, listener
         self.events = Bucket(EVENTS_A_SECOND, EVENTS_AT_ONCE)
         self.refusals = Bucket(REFUSALS_A_SECOND, REFUSALS_AT_ONCE)
 
-    def answer(self, body: bytes, authorization: str | None, token: str | None) -> Answer:
-        """HTTP status and JSON."""
+    def answer(self, body: bytes, authorization: str | None, token: str | None) -> HttpAnswer:
+        """Deals with a delivery and returns what it is answered."""
         raw = _json(body)
-        if isinstance(raw, dict) and "challenge" in raw and "event" not in raw:
+        if isinstance(raw, dict) and "challenge" in raw and "event" not in raw:  # a webhook is being made
             return self._challenge(raw["challenge"])
         boards = self._boards(authorization, token)
-        if boards is None:
-            return self._refused()
+        if boards is None:  # neither signature nor token
+            return self.refused()
         event = event_from(raw)
         if event is None:
             return self._counted("malformed", 400, {"error": "this is no event"})
         if authorization is None and event.hints and not event.on(boards):
-            return self._refused()  # the token is another board's
+            return self.refused()  # the token is another board's
         if not event.hints and (board := self.gate.board_of(token or "")):
-            event = replace(event, hints=(Hint(board, None),))
+            event = replace(event, hints=(Hint(board, None),))  # names no board itself
         return self._keep(event, self._hints(event))
 
+    def refused(self) -> HttpAnswer:
+        """Returns the answer to a caller who may not ask: 401, and 429 when there are many."""
+        if not self.refusals.take():
+            return self._counted("refused", 429, {"error": "too many refused requests"})
+        return self._counted("refused", 401, {"error": "not signed by monday.com, or not with this secret"})
+
     def _hints(self, event: Event) -> tuple[Hint, ...]:
-        """Those about boards that are heard. Of a subitem that was moved, monday.com tells the parents' boards alone."""
-        hints, moved, heard = event.on(self.daemon.boards), number(event.body.get("subitem")), self.daemon.heard
-        below = self.daemon.subitem_boards if moved else {}
+        """Returns the hints about boards that are heard.
+
+        Of a subitem that was moved, monday.com names the parents' boards alone.
+        """
+        listener, moved = self.listener, number(event.body.get("subitem"))
+        hints, heard = event.on(listener.boards), listener.heard
+        below = listener.subitem_boards if moved else {}
         hints += tuple({Hint(below[hint.board_id], moved): hint for hint in hints if hint.board_id in below})
         return tuple(hint for hint in hints if hint.board_id in heard)
 
-    def _challenge(self, text: Any) -> Answer:
-        """monday.com asks, unsigned and perhaps again, whether this is the right address."""
+    def _challenge(self, text: Any) -> HttpAnswer:
+        """Answers monday.com's question, unsigned and perhaps repeated, whether this is the right address."""
         if not isinstance(text, str) or len(text) > LONGEST_CHALLENGE:
             return self._counted("malformed", 400, {"error": "this is no challenge"})
         return self._counted("challenge", 200, {"challenge": text})
 
     def _boards(self, authorization: str | None, token: str | None) -> frozenset[str] | None:
-        """The boards that the sender may speak of; None when it may not speak at all.
+        """Returns the boards that the sender may speak of; None when it may not speak at all.
 
-        Who shows a signature is judged by it: a bad one is refused at a true address too.
+        A sender that shows a signature is judged by it: a bad one is refused at a true address too.
         """
         if authorization is not None:
-            return self.daemon.boards if self.gate.signed(authorization) else None
+            return self.listener.boards if self.gate.signed(authorization) else None
         board = self.gate.board_of(token) if token is not None else None
         return None if board is None else frozenset({board})
 
-    def _refused(self) -> Answer:
-        if not self.refusals.take():
-            return self._counted("refused", 429, {"error": "too many refused requests"})
-        return self._counted("refused", 401, {"error": "not signed by monday.com, or not with this secret"})
-
-    def _keep(self, event: Event, hints: tuple[Hint, ...]) -> Answer:
-        if not hints:
+    def _keep(self, event: Event, hints: tuple[Hint, ...]) -> HttpAnswer:
+        if not hints:  # about boards that are not kept
             return self._counted("ignored", 200, {"ok": True, "ignored": "no board of ours"})
         if not self.events.take():
             return self._counted("too_many", 429, {"error": "too many events; come again"})
         try:
-            new = self.inbox.write(event, hints)
+            new = self.listener.inbox.write(event, hints)
         except DatabaseError as exc:
-            self.daemon.refused_an_event()
+            self.listener.refused_an_event()
             log.error("Event %s could not be written down: %s", event.trigger_id, exc.message)
             return self._counted("not_stored", 503, {"error": "not written down; come again"})
         return self._counted("stored" if new else "known", 200, {"ok": True, "new": new})
 
-    def _counted(self, outcome: str, status: int, body: dict[str, Any]) -> Answer:
-        self.daemon.metrics.events.add(outcome)
+    def _counted(self, outcome: str, status: int, body: dict[str, Any]) -> HttpAnswer:
+        self.listener.metrics.delivered(outcome)
         return status, body
 
 
@@ -155,58 +201,68 @@ def _json(body: bytes) -> Any:
         return None
 
 
-def make_app(daemon: Daemon, gate: Gate, inbox: Writes) -> Flask:
-    """The app over a daemon."""
+# The app
+
+
+def make_app(listener: Listener, gate: Gate) -> Flask:
+    """Returns the app over a daemon."""
     app = Flask("webhook_handler", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
-    receiver = Receiver(gate, inbox, daemon)
+    receiver = Receiver(gate, listener)
+    _take_requests(app, receiver)
+    _show_state(app, listener)
+    app.wsgi_app = Shortcut(app.wsgi_app, receiver)  # type: ignore[method-assign, assignment]
+    return app
 
-    def shown(status: int, body: Any) -> Response:
-        return Response(orjson.dumps(body), status, mimetype="application/json")
+
+def _take_requests(app: Flask, receiver: Receiver) -> None:
+    """Adds what changes something: events, and requests for a run."""
 
     @app.post("/webhook")
     @app.post("/webhook/<token>")
     def webhook(token: str | None = None) -> Response:
-        return shown(*receiver.answer(request.get_data(cache=False), request.headers.get("Authorization"), token))
+        return _shown(*receiver.answer(request.get_data(cache=False), request.headers.get("Authorization"), token))
 
     @app.post("/sync/<entity>")
     def sync(entity: str) -> Response:
-        if not gate.knows(request.headers.get("Authorization", "")):
-            return shown(*receiver._refused())
-        direction = request.args.get("direction")
-        if direction is not None and direction not in DIRECTIONS:
-            return shown(400, {"error": f"direction is one of {', '.join(DIRECTIONS)}"})
-        worker = daemon.worker_of(entity)
-        if worker is None:
-            return shown(404, {"error": f"{entity} is not kept in step by this daemon."})
+        if not receiver.gate.knows(request.headers.get("Authorization", "")):
+            return _shown(*receiver.refused())
         try:
-            run_id, started = daemon.start_run(worker, direction or worker.direction)
+            run = receiver.listener.start_run(entity, request.args.get("direction"))
         except SettingsError as exc:
-            return shown(400, {"error": exc.message})
+            return _shown(400, {"error": exc.message})
         except SyncError as exc:
-            return shown(503, {"error": exc.message})
-        return shown(202 if started else 409, {"run_id": run_id, "started": started})
+            return _shown(503, {"error": exc.message})
+        if run is None:
+            return _shown(404, {"error": f"{entity} is not kept in step by this daemon."})
+        run_id, started = run
+        return _shown(202 if started else 409, {"run_id": run_id, "started": started})
+
+
+def _show_state(app: Flask, listener: Listener) -> None:
+    """Adds what can be looked at."""
 
     @app.get("/livez")
     def livez() -> Response:
-        dead = [thread.name for thread in daemon.threads if not thread.is_alive()]
-        return shown(503 if dead else 200, {"status": "dead" if dead else "ok"})
+        dead = [thread.name for thread in listener.threads if not thread.is_alive()]
+        return _shown(503 if dead else 200, {"status": "dead" if dead else "ok"})
 
     @app.get("/readyz")
     def readyz() -> Response:
-        health = daemon.health()
-        return shown(200 if health["ready"] else 503, health)
+        health = listener.health()
+        return _shown(200 if health["ready"] else 503, health)
 
     @app.get("/health")
     def health() -> Response:
-        return shown(200, daemon.health())
+        return _shown(200, listener.health())
 
     @app.get("/metrics")
     def metrics() -> Response:
-        return Response(daemon.measure(), mimetype="text/plain; version=0.0.4")
+        return Response(listener.measure(), mimetype="text/plain; version=0.0.4")
 
-    app.wsgi_app = Shortcut(app.wsgi_app, receiver)  # type: ignore[method-assign, assignment]
-    return app
+
+def _shown(status: int, body: Any) -> Response:
+    return Response(orjson.dumps(body), status, mimetype="application/json")
 
 
 class Shortcut:
@@ -223,11 +279,11 @@ class Shortcut:
             return self.app(environ, start)
         began = time.perf_counter()
         body = environ["wsgi.input"].read(int(length))
-        status, told = self.receiver.answer(body, environ.get("HTTP_AUTHORIZATION"), token or None)
-        answer = orjson.dumps(told)
-        start(STATUS[status], [("Content-Type", "application/json"), ("Content-Length", str(len(answer)))])
-        self.receiver.daemon.metrics.acknowledge.observe(time.perf_counter() - began)
-        return [answer]
+        status, answer = self.receiver.answer(body, environ.get("HTTP_AUTHORIZATION"), token or None)
+        sent = orjson.dumps(answer)
+        start(STATUS[status], [("Content-Type", "application/json"), ("Content-Length", str(len(sent)))])
+        self.receiver.listener.metrics.acknowledged(time.perf_counter() - began)
+        return [sent]
 
 
 # The server
@@ -313,10 +369,9 @@ class Door:
         wasyncore.close_all(self._sockets, ignore_all=True)
 
 
-def serve(daemon: Daemon, host: str, port: int, secret: str | None) -> Door:
-    """Open the door of a daemon."""
-    inbox = InboxWriter(daemon.parts.db, daemon.arrived)
-    door = Door(make_app(daemon, Gate(secret, daemon.boards), inbox), host, port)
+def serve(listener: Listener, host: str, port: int, secret: str | None) -> Door:
+    """Opens the app of a daemon on a socket, and returns its server."""
+    door = Door(make_app(listener, Gate(secret, listener.boards)), host, port)
     door.open()
     return door
 

@@ -12,7 +12,7 @@ from errors import SyncError
 from models import Item
 from realtime.daemon import Daemon
 from realtime.subscriptions import Subscriptions
-from realtime.worker import Habits
+from realtime.worker import WorkerSettings
 from services.monday.webhook_signatures import Gate
 from state import triggers
 from sync.parts import Parts
@@ -35,7 +35,7 @@ def show_live(parts: Parts, board_id: str) -> None:
     with parts.db.transaction() as tx:
         triggers.install(tx, [mapping])
     live = Parts(settings, parts.db, parts.mappings)
-    daemon = Daemon(live, [(mapping, board_id)], Habits())
+    daemon = Daemon(live, [(mapping, board_id)], WorkerSettings())
     door = serve(daemon, "127.0.0.1", 0, settings.webhook_secret)
     try:
         gate = Gate(settings.webhook_secret, [board_id])

@@ -85,12 +85,12 @@ def register(cli: click.Group, command: Callable[..., Any], example: type[click.
         """Keep both sides equal in real time: take monday.com's webhooks, and push what SQL changes."""
         settings = prepared(DAEMON_LOG)
         from realtime.daemon import open_daemon
-        from realtime.worker import Habits
+        from realtime.worker import WorkerSettings
         from webhook_handler import serve
 
         asked = until_signalled()
         with open_daemon(
-            settings, entities, Habits(debounce_s=debounce, catch_up_every_s=catch_up_every * 60)
+            settings, entities, WorkerSettings(debounce_s=debounce, catch_up_every_s=catch_up_every * 60)
         ) as daemon:
             door = serve(daemon, host, settings.port if port is None else port, settings.webhook_secret)
             click.echo(f"listening on {door.url}")
@@ -110,10 +110,10 @@ def register(cli: click.Group, command: Callable[..., Any], example: type[click.
         """Push what SQL changes, within a second of its commit; without the webhooks."""
         settings = prepared(DAEMON_LOG)
         from realtime.daemon import open_daemon
-        from realtime.worker import Habits
+        from realtime.worker import WorkerSettings
 
         asked = until_signalled()
-        habits = Habits(pulls=False, debounce_s=debounce, catch_up_every_s=catch_up_every * 60)
+        habits = WorkerSettings(pulls=False, debounce_s=debounce, catch_up_every_s=catch_up_every * 60)
         with open_daemon(settings, entities, habits) as daemon:
             daemon.start()
             click.echo(f"watching {', '.join(one.mapping.entity for one in daemon.workers.values())}")
@@ -142,16 +142,15 @@ def register(cli: click.Group, command: Callable[..., Any], example: type[click.
     ) -> None:  # fmt: skip
         """Run again and again, until SIGTERM: the entity that is worked on is finished first."""
         from realtime.cron import Cron
-        from realtime.scheduler import Schedule, Scheduler, use_utc
+        from realtime.scheduler import Schedule, run_scheduled
 
         if interval is not None and cron is not None:
             raise click.UsageError("--interval and --cron are two ways to say the same; use one of them.")
-        use_utc()
         times = Cron.parse(cron) if cron is not None else None
         settings = prepared()
         asked = until_signalled()
         plan = Schedule(interval or 60.0, times, run_immediately, jitter)
-        Scheduler(settings, plan, direction.replace("-", "_"), entities, asked).run()
+        run_scheduled(settings, plan, direction.replace("-", "_"), entities, asked)
         sys.exit(0)
 
 

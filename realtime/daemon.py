@@ -1,7 +1,7 @@
-"""The daemon put together: a worker for each entity, a listener for PostgreSQL's notifications, and how it all is.
+"""Puts the daemon together: a worker for each entity, and a listener for PostgreSQL's notifications.
 
-`main.py webhook` adds the door that monday.com knocks at; `main.py watch` has none. Any number of daemons can share a
-database: each entity is worked on by one of them at a time.
+`main.py webhook` adds the HTTP server that monday.com calls; `main.py watch` has none. Any number of daemons can share
+a database: each entity is worked on by one of them at a time.
 """
 
 from __future__ import annotations
@@ -9,25 +9,26 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 from db_connector import Database, connect
 from errors import DatabaseError, SettingsError, SyncError
-from mappings.declaration import Mapping as EntityMapping
+from mappings.declaration import Mapping
 from mappings.loader import choose
-from realtime.day_account import LiveAccount
-from realtime.live_push import outbox_depth
+from realtime.day_account import DayAccount
+from realtime.health import health_of, measure_queues
 from realtime.metrics import Metrics
-from realtime.worker import EntityWorker, Habits
+from realtime.requested_runs import RequestedRuns
+from realtime.worker import EntityWorker, WorkerSettings
 from settings import Settings
 from state import inbox, triggers
 from state.schema import check_schema
 from sync.engine import TO_MONDAY, TO_POSTGRES
 from sync.parts import Chosen, Parts, board_of, mappings_of
-from sync.run import Run, RunOptions, why_not
+from sync.run import DIRECTIONS
 from terminal.logs import unexpected
 from timing import backoff
 
@@ -36,65 +37,67 @@ log = logging.getLogger("monday_sync")
 GIVE_UP_AFTER_S = 30.0
 """A call to monday.com fails after so long without an answer. The daemon itself never gives up: the round comes again."""
 CONNECTIONS = 24
-"""For the door and for what goes on beside the workers; they are opened as they are needed."""
+"""For the HTTP server and for what goes on beside the workers; they are opened as they are needed."""
 LISTEN_S = 20.0
 ALIVE_EVERY_S = 60.0
-READY_INBOX_AGE_S = 300.0
+OUTAGE_EVERY_S = 1.0
+PATIENCE_S = 60.0
 
 
 class Daemon:
-    """Workers and listener over one set of parts."""
+    """Runs workers and a listener over one set of parts."""
 
-    def __init__(self, parts: Parts, chosen: Chosen, habits: Habits) -> None:
-        self.parts = parts
+    def __init__(self, parts: Parts, chosen: Chosen, settings: WorkerSettings) -> None:
+        self.parts, self.settings = parts, settings
         self.metrics = Metrics()
         self.metrics.started.set(time.time())
         self.workers = {
-            board_id: EntityWorker(parts, mapping, board_id, habits, self.metrics, self.linked)
+            board_id: EntityWorker(parts, mapping, board_id, settings, self.metrics, self.linked)
             for mapping, board_id in chosen
         }
         for worker in self.workers.values():
-            worker.after = [one for one in self.workers.values() if one.mapping.entity in worker.mapping.after]
-        self.stopping = threading.Event()
-        self.habits = habits
-        self.account = LiveAccount(parts, "bidirectional" if habits.pulls else "pg_to_monday")
+            worker.after = [other for other in self.workers.values() if other.mapping.entity in worker.mapping.after]
+        self.inbox = inbox.InboxWriter(parts.db, self.arrived)
+        self.runs = RequestedRuns(parts, self.metrics)
+        self.account = DayAccount(parts, "bidirectional" if settings.pulls else "pg_to_monday")
+        self.stopping, self.listening = threading.Event(), threading.Event()
         self._outage = False
         self._listener = threading.Thread(target=self._listen, name="listen", daemon=True)
         self._keeper = threading.Thread(target=self._keep, name="keep", daemon=True)
-        self._runs: dict[str, AskedRun] = {}
-        self._starting = threading.Lock()
 
     @property
     def boards(self) -> frozenset[str]:
-        """The boards that are kept in step."""
+        """Returns the boards that are kept in step."""
         return frozenset(self.workers)
 
     @property
     def heard(self) -> frozenset[str]:
-        """Of those, the ones whose events are worked off: what flows to monday.com alone has no use for any."""
+        """Returns the boards whose events are worked off: not those that flow to monday.com alone."""
         return frozenset(
-            board for board, one in self.workers.items() if self.habits.pulls and one.mapping.direction in TO_POSTGRES
+            board_id
+            for board_id, worker in self.workers.items()
+            if self.settings.pulls and worker.mapping.direction in TO_POSTGRES
         )
 
     @property
     def subitem_boards(self) -> dict[str, str]:
-        """Of all, the ones that hold the subitems of another: by the id of that."""
-        of_entity = {worker.mapping.entity: board for board, worker in self.workers.items()}
-        below = {board: of_entity.get(worker.mapping.subitems_of or "") for board, worker in self.workers.items()}
-        return {above: board for board, above in below.items() if above}
+        """Returns the boards that hold subitems, by the board above."""
+        board_of_entity = {worker.mapping.entity: board_id for board_id, worker in self.workers.items()}
+        above = {board: board_of_entity.get(worker.mapping.subitems_of or "") for board, worker in self.workers.items()}
+        return {board_above: board for board, board_above in above.items() if board_above}
 
     def start(self) -> None:
-        """Begin to work."""
+        """Begins to work."""
         for thread in self.threads:
             thread.start()
 
-    def stop(self, patience_s: float = 60.0) -> bool:
-        """Finish what is in flight and take no more; whether it came to its end in time."""
+    def stop(self, patience_s: float = PATIENCE_S) -> bool:
+        """Finishes what is in flight and takes no more. Returns whether the workers ended in time."""
         self.stopping.set()
         for worker in self.workers.values():
             worker.stop()
         until = time.monotonic() + patience_s
-        for thread in (*self.workers.values(), *self._runs.values()):
+        for thread in (*self.workers.values(), *self.runs.threads):
             if thread.is_alive():  # an interrupt may have come before it was started
                 thread.join(max(0.0, until - time.monotonic()))
         if self._keeper.is_alive():
@@ -108,51 +111,58 @@ class Daemon:
 
     @property
     def threads(self) -> list[threading.Thread]:
-        """All that have to live."""
+        """Returns all that have to live."""
         return [*self.workers.values(), self._listener, self._keeper]
 
     # News
 
     def arrived(self, boards: set[str]) -> None:
-        """Events of these boards are in the inbox."""
+        """Wakes the workers of boards whose events are in the inbox."""
         for board_id in boards & self.workers.keys():
             self.workers[board_id].wake.set()
 
     def refused_an_event(self) -> None:
-        """An event could not be written down: monday.com may give it up before PostgreSQL is back."""
+        """Notes that an event could not be written down: monday.com may give it up before PostgreSQL is back."""
         self._outage = True
 
     def linked(self, entity: str) -> None:
-        """Records of an entity got their items or rows: those that point at them may go on."""
+        """Tells the workers whose records point at an entity that records of it got their items or rows."""
         for worker in self.workers.values():
             if any(binding.link_to == entity for binding in worker.mapping.bindings):
                 worker.links_changed()
 
     def _listen(self) -> None:
-        """Wake the workers when something was committed; after a cut connection look everything over."""
-        failures, lost = 0, False
+        """Wakes the workers when something was committed; after a cut connection looks everything over."""
+        failures = 0
         while not self.stopping.is_set():
             try:
                 for payload in self.parts.db.listen(triggers.CHANNEL, LISTEN_S):
                     if self.stopping.is_set():
                         return
-                    if lost:
+                    if failures:  # what was notified meanwhile is lost
                         self._look_over("PostgreSQL was away")
-                    failures, lost = 0, False
-                    self.metrics.listening.set(1)
-                    if payload is not None:
+                    failures = 0
+                    self._show_listening(True)
+                    if payload is not None:  # None: nothing came
                         self._wake_all()
             except SyncError as exc:
                 if self.stopping.is_set():
                     return
                 if not failures:
                     log.error("The connection that hears of changes is gone: %s", exc.message)
-                failures, lost = failures + 1, True
-                self.metrics.listening.set(0)
+                failures += 1
+                self._show_listening(False)
                 self.stopping.wait(max(0.2, backoff(failures, 0.2, 15.0)))
             except Exception as exc:
                 unexpected(exc)
                 self.stopping.wait(5.0)
+
+    def _show_listening(self, listens: bool) -> None:
+        if listens:
+            self.listening.set()
+        else:
+            self.listening.clear()
+        self.metrics.listening.set(int(listens))
 
     def _wake_all(self) -> None:
         for worker in self.workers.values():
@@ -163,8 +173,8 @@ class Daemon:
             worker.look_over(why, sweep=True)
 
     def _keep(self) -> None:
-        """Once a minute: say that the daemon lives, tidy up, and look after what was refused."""
-        while not self.stopping.wait(1.0 if self._outage else ALIVE_EVERY_S):
+        """Notes once a minute that the daemon lives, tidies up, and looks after what was refused."""
+        while not self.stopping.wait(OUTAGE_EVERY_S if self._outage else ALIVE_EVERY_S):
             try:
                 self.tidy()
                 self.account.note()
@@ -179,147 +189,69 @@ class Daemon:
                 unexpected(exc)
 
     def tidy(self) -> None:
-        """Forget the events that were dealt with, and those that wait for a board which no mapping has any more."""
-        mappings = [one for one in self.parts.mappings.values() if one.direction in TO_POSTGRES]
-        mapped = [board for one in mappings if (board := board_of(self.parts.settings, one))]
+        """Deletes events that were dealt with, and those that wait for a board which no mapping has any more."""
+        mappings = [mapping for mapping in self.parts.mappings.values() if mapping.direction in TO_POSTGRES]
+        mapped = [board_id for mapping in mappings if (board_id := board_of(self.parts.settings, mapping))]
         with self.parts.db.transaction() as tx:
             inbox.tidy(tx, mapped)
 
-    # Runs that somebody asks for
+    # What is asked over HTTP
 
-    def worker_of(self, entity: str) -> EntityWorker | None:
-        """The worker of an entity; None when this daemon does not keep it in step."""
-        return next((one for one in self.workers.values() if one.mapping.entity == entity), None)
+    def start_run(self, entity: str, direction: str | None) -> tuple[str, bool] | None:
+        """Runs one entity in the background, its own way unless told otherwise.
 
-    def start_run(self, worker: EntityWorker, direction: str) -> tuple[str, bool]:
-        """Run one entity in the background: the run's id, and whether it was started now or is still going on."""
-        entity = worker.mapping.entity
-        if problem := why_not(worker.mapping, worker.board_id, direction):
-            raise problem
-        with self._starting:
-            going = self._runs.get(entity)
-            if going is not None and going.is_alive():
-                return going.run_id, False
-            self._runs[entity] = asked = AskedRun(self, worker, direction)
-            asked.start()
-            until = time.monotonic() + 10.0
-            while not asked.run_id and asked.is_alive() and time.monotonic() < until:
-                time.sleep(0.01)
-        if not asked.run_id:
-            raise DatabaseError("The run could not be started.")
-        return asked.run_id, True
-
-    # How it is
+        Returns the run's id, and whether it was started now or is still going on; None for an entity that this daemon
+        does not keep in step.
+        """
+        if direction is not None and direction not in DIRECTIONS:
+            raise SettingsError(f"direction is one of {', '.join(DIRECTIONS)}")
+        for worker in self.workers.values():
+            if worker.mapping.entity == entity:
+                return self.runs.start(worker.mapping, worker.board_id, direction or worker.direction)
+        return None
 
     def health(self) -> dict[str, Any]:
-        """Database, inbox, listener, and each entity: what works, what waits, when it last went well."""
-        try:
-            with self.parts.db.transaction(read_only=True) as tx:
-                waits, age, aside = inbox.depth(tx, self.heard)
-                outbox = {
-                    one.mapping.entity: outbox_depth(tx, one.mapping.entity_type) for one in self.workers.values()
-                }
-            database: dict[str, Any] = {"ok": True}
-            shown = {"entries": waits, "oldest_seconds": round(age, 3), "set_aside": aside}
-        except DatabaseError as exc:
-            database, shown, outbox = {"ok": False, "problem": exc.message}, {}, {}
-        listening = bool(self.metrics.listening.value())
-        entities = {one.mapping.entity: self._entity(one, outbox) for one in self.workers.values()}
-        ready = database["ok"] and listening and shown.get("oldest_seconds", 0) < READY_INBOX_AGE_S
-        ready = ready and all(one["alive"] and one["last_success_age_seconds"] is not None for one in entities.values())
-        return {
-            "status": "ok" if ready and not any(one["problem"] for one in entities.values()) else "degraded",
-            "ready": bool(ready), "database": database, "listener": {"ok": listening}, "inbox": shown,
-            "entities": entities,
-        }  # fmt: skip
-
-    def _entity(self, worker: EntityWorker, outbox: Mapping[str, tuple[int, float]]) -> dict[str, Any]:
-        waits, age = outbox.get(worker.mapping.entity, (0, 0.0))
-        return {
-            "board_id": worker.board_id, "direction": worker.direction, "alive": worker.is_alive(),
-            "caught_up": worker.caught_up, "outbox": {"entries": waits, "oldest_seconds": round(age, 3)},
-            "last_success_age_seconds": None if worker.last_success is None
-            else round(time.time() - worker.last_success, 3), "problem": worker.trouble,
-        }  # fmt: skip
+        """Returns what works, what waits, and when each entity last went well."""
+        return health_of(self.parts.db, self.workers.values(), self.heard, self.listening.is_set())
 
     def measure(self) -> str:
-        """What `/metrics` answers, with the gauges read now."""
+        """Returns what `/metrics` answers, with the gauges read now."""
         try:
-            self._gauges()
+            measure_queues(self.parts.db, self.workers.values(), self.heard, self.metrics)
         except DatabaseError as exc:
             log.debug("The queues could not be counted: %s", exc)
         self.metrics.note_live_calls(self.parts.costs()["calls"])
         return self.metrics.text()
 
-    def _gauges(self) -> None:
-        with self.parts.db.transaction(read_only=True) as tx:
-            waits, age, aside = inbox.depth(tx, self.heard)
-            for one in self.workers.values():
-                entries, oldest = outbox_depth(tx, one.mapping.entity_type)
-                self.metrics.outbox.set(entries, one.mapping.entity)
-                self.metrics.outbox_age.set(round(oldest, 3), one.mapping.entity)
-                given_up = tx.value(
-                    "select count(*) from sync_mapping where entity_type = %s and sync_status = 'set_aside'",
-                    (one.mapping.entity_type,),
-                )
-                self.metrics.set_aside.set(int(given_up), one.mapping.entity)
-        self.metrics.inbox.set(waits, "waiting")
-        self.metrics.inbox.set(aside, "set_aside")
-        self.metrics.inbox_age.set(round(age, 3))
-
-
-class AskedRun(threading.Thread):
-    """A run that somebody asked for over HTTP, beside the workers: it takes its turn with them."""
-
-    def __init__(self, daemon: Daemon, worker: EntityWorker, direction: str) -> None:
-        super().__init__(name=f"run-{worker.mapping.entity}", daemon=True)
-        self._parts, self._metrics, self._worker, self._direction = daemon.parts, daemon.metrics, worker, direction
-        self._run: Run | None = None
-
-    @property
-    def run_id(self) -> str:
-        """Empty until it has begun."""
-        return self._run.report.run_id if self._run else ""
-
-    def run(self) -> None:
-        """The whole run; what goes wrong is in its report and in the log."""
-        entity = self._worker.mapping.entity
-        try:
-            self._run = Run(self._parts.for_one_run(), self._direction, RunOptions(kind="http"))
-            self._metrics.note_run(entity, "http", self._run.of([(self._worker.mapping, self._worker.board_id)]))
-        except SyncError as exc:
-            log.error("%s", exc.message)
-            self._metrics.runs.add(entity, "http", "failed")
-
 
 @contextmanager
-def open_daemon(settings: Settings, entities: tuple[str, ...], habits: Habits) -> Iterator[Daemon]:
-    """A daemon by the settings, not yet started. Raises what is wrong with them."""
+def open_daemon(settings: Settings, entities: tuple[str, ...], workers: WorkerSettings) -> Iterator[Daemon]:
+    """Yields a daemon by the settings, not yet started. Raises what is wrong with them."""
     mappings = mappings_of(settings)
-    chosen = choose_kept(settings, entities, habits, mappings)
+    chosen = choose_kept(settings, entities, workers, mappings)
     settings.require_key()
     patient = replace(settings, give_up_after=min(settings.give_up_after, GIVE_UP_AFTER_S))
     parts = Parts(patient, connect(settings, max_connections=3 * len(chosen) + CONNECTIONS), mappings)
     try:
         check_schema(parts.db)
         parts.monday  # noqa: B018 - made here, so that the threads share it
-        _check_triggers(parts.db, chosen, habits)
-        yield Daemon(parts, chosen, habits)
+        _check_triggers(parts.db, chosen, workers)
+        yield Daemon(parts, chosen, workers)
     finally:
         parts.close()
 
 
 def choose_kept(
-    settings: Settings, entities: tuple[str, ...], habits: Habits, mappings: dict[str, EntityMapping] | None = None
+    settings: Settings, entities: tuple[str, ...], workers: WorkerSettings, mappings: dict[str, Mapping] | None = None
 ) -> Chosen:
-    """The mappings that a daemon keeps in step, with their boards: all that have a board, or those named."""
-    ways = (TO_POSTGRES if habits.pulls else ()) + (TO_MONDAY if habits.pushes else ())
+    """Returns the mappings that a daemon keeps in step, with their boards: all that have a board, or those named."""
+    ways = (TO_POSTGRES if workers.pulls else ()) + (TO_MONDAY if workers.pushes else ())
     chosen = []
     for mapping in choose(mappings or mappings_of(settings), list(entities)):
         board_id = board_of(settings, mapping)
         if board_id and mapping.direction in ways:
             chosen.append((mapping, board_id))
-        elif entities:
+        elif entities:  # named, and cannot be kept
             raise SettingsError(
                 f"{mapping.entity} has no board, or does not flow this way.",
                 hint="python main.py mapping shows its direction; its board is set in .env, or in its file.",
@@ -329,17 +261,19 @@ def choose_kept(
     return chosen
 
 
-def _check_triggers(db: Database, chosen: Chosen, habits: Habits) -> None:
-    """Without triggers nobody notes what changes in PostgreSQL."""
-    if not habits.pushes:
+def _check_triggers(db: Database, chosen: Chosen, workers: WorkerSettings) -> None:
+    """Warns of tables without triggers, which note no change. Raises SettingsError when nothing else is to be done."""
+    if not workers.pushes:
         return
     with db.transaction(read_only=True) as tx:
         lacking = [
-            one.entity for one, _ in chosen if one.direction in TO_MONDAY and not triggers.installed(tx, one)
+            mapping.entity
+            for mapping, _ in chosen
+            if mapping.direction in TO_MONDAY and not triggers.installed(tx, mapping)
         ]
     if not lacking:
         return
     message, hint = f"The tables of {', '.join(lacking)} have no triggers.", "run: python main.py setup"
-    if not habits.pulls and len(lacking) == len(chosen):
+    if not workers.pulls and len(lacking) == len(chosen):  # there is nothing to do at all
         raise SettingsError(message, hint=hint)
     log.warning("%s Their changes in PostgreSQL are found once an hour only.", message, extra={"hint": hint})

@@ -1,4 +1,4 @@
-"""What the work between the runs costs, entered in `sync_runs` a row a day: there every process counts the day's calls."""
+"""Enters what the work between the runs costs, a row a day in `sync_runs`: there every process counts the day's calls."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from sync.parts import Parts
 COUNTED = ("calls", "complexity", "retries", "waited_s")
 
 
-class LiveAccount:
-    """The account of one daemon."""
+class DayAccount:
+    """Keeps the account of one daemon."""
 
     def __init__(self, parts: Parts, direction: str) -> None:
         self._parts, self._direction, self._memory = parts, direction, Memory(parts.db)
@@ -21,7 +21,7 @@ class LiveAccount:
         self._before = self._costs()
 
     def note(self) -> None:
-        """Enter what was spent until now. Raises DatabaseError; what could not be entered is a part of the next time."""
+        """Enters what was spent until now. Raises DatabaseError; what could not be entered is entered the next time."""
         today = datetime.now(timezone.utc).date()
         if self._day is not None and self._day != today:
             self.close()
@@ -30,7 +30,7 @@ class LiveAccount:
         self._memory.note_costs(self._run_id, self._spent())
 
     def close(self) -> None:
-        """Enter the rest, and end the row."""
+        """Enters the rest, and ends the row."""
         if self._run_id:
             spent, now = self._spent(), self._costs()
             self._memory.finish_run(self._run_id, EXIT_IN_STEP, "success", "", [], spent)

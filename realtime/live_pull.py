@@ -4,39 +4,21 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from db_connector import Transaction
 from errors import GuardStop
 from models import Item
-from realtime.metrics import Metrics
+from realtime.metrics import Metrics, OwnWrites
 from state.inbox import Entry
 from sync.board import BoardSync, too_many
 from terminal.logs import FILE_ONLY
 
 log = logging.getLogger("monday_sync")
 
-NEAR_S = 10.0
 GUARD_WINDOW_S = 600.0
 TRIES_UNSEEN = 3
 """How often an item that monday.com does not show is asked for, before the whole board is looked over."""
-
-
-class OwnWrites:
-    """Which items the tool has just written. Nothing is decided by it: it only tells echoes from near misses."""
-
-    def __init__(self) -> None:
-        self._at: dict[str, float] = {}
-
-    def note(self, item_ids: Iterable[str]) -> None:
-        """These have been written now."""
-        now = time.monotonic()
-        self._at = {item_id: at for item_id, at in self._at.items() if now - at < NEAR_S}
-        self._at |= dict.fromkeys(item_ids, now)
-
-    def near(self, item_id: str) -> bool:
-        """Whether it was written less than 10 s ago."""
-        return time.monotonic() - self._at.get(item_id, -NEAR_S) < NEAR_S
 
 
 class LatelyRemoved:
@@ -162,11 +144,11 @@ class LivePull:
             near = self.own.near(item_id)
             if item_id in changed:
                 what = f"{self.sync.mapping.entity_type} {changed[item_id]}"
-                self.metrics.records.add(self.entity, "postgres", "written")
+                self.metrics.records.labels(self.entity, "postgres", "written").inc()
                 if near:
-                    self.metrics.near_misses.add(self.entity)
+                    self.metrics.near_misses.labels(self.entity).inc()
             else:
                 what = "nothing new" + (" (the tool's own write)" if near else "")
                 if near:
-                    self.metrics.echoes.add(self.entity)
+                    self.metrics.echoes.labels(self.entity).inc()
             log.info("Item %s: %s (%s)", item_id, what, events, extra=FILE_ONLY)

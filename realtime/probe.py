@@ -1,4 +1,4 @@
-"""`webhooks test`: sends a signed event through the public address and follows it, to say where it gets stuck."""
+"""Sends a signed event through the public address and follows it, to say where it gets stuck (`webhooks test`)."""
 
 from __future__ import annotations
 
@@ -20,11 +20,19 @@ from services.monday.webhook_signatures import Gate
 TIMEOUT_S = 10.0
 NO_WAY = "Check the name, the port, the firewall and the proxy in front."
 WORKED_OFF_WITHIN_S = 15.0
+LOOK_EVERY_S = 0.05
+LONGEST_ANSWER = 100_000
+
+IN_INBOX = """
+select done_at is not null
+from sync_inbox
+where trigger_id like %s
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A place that the event has to pass."""
+    """Tells of a place that the event has to pass. Its fields are those of `webhooks test --json`."""
 
     name: str
     ok: bool
@@ -33,7 +41,7 @@ class Stage:
 
 
 class Stuck(Exception):
-    """It goes no further; why, and what a person can do."""
+    """The event goes no further: why, and what a person can do."""
 
     def __init__(self, told: str, hint: str) -> None:
         super().__init__(told)
@@ -41,11 +49,11 @@ class Stuck(Exception):
 
 
 class Probe:
-    """One test event on its way."""
+    """Follows a test event on its way."""
 
     def __init__(
         self, base_url: str | None, gate: Gate, db: Database, board_id: str, patience_s: float = WORKED_OFF_WITHIN_S
-    ) -> None:  # fmt: skip
+    ) -> None:
         if not base_url:
             raise SettingsError(
                 "WEBHOOK_BASE_URL is not set.", hint="Set it to the public address of `main.py webhook`."
@@ -56,12 +64,15 @@ class Probe:
         self.url = f"{base_url}/webhook/{gate.token(board_id)}"
 
     def stages(self) -> Iterator[Stage]:
-        """Each stage as it is passed; the first that is not is the last."""
+        """Yields each stage as it is passed; the first that is not is the last."""
         stages: list[tuple[str, Callable[[], str]]] = [
-            ("reach the address", self._reach), ("answer the challenge", self._challenge),
-            ("refuse what is not signed", self._refuse), ("accept a signed event", self._accept),
-            ("write it into the inbox", self._stored), ("work it off", self._worked_off),
-        ]  # fmt: skip
+            ("reach the address", self._reach),
+            ("answer the challenge", self._challenge),
+            ("refuse what is not signed", self._refuse),
+            ("accept a signed event", self._accept),
+            ("write it into the inbox", self._stored),
+            ("work it off", self._worked_off),
+        ]
         for name, pass_it in stages:
             began = time.monotonic()
             try:
@@ -75,7 +86,7 @@ class Probe:
         return send(url, orjson.dumps(body), {"Content-Type": "application/json", **headers}, NO_WAY)
 
     def _reach(self) -> str:
-        """Any answer will do: a proxy need not let a GET through, nor anything but /webhook."""
+        """Takes any answer: a proxy need not let a GET through, nor anything but /webhook."""
         send(f"{self.base_url}/webhook", None, {}, f"Is `python main.py webhook` running? {NO_WAY}")
         return ""
 
@@ -92,7 +103,7 @@ class Probe:
     def _refuse(self) -> str:
         answer = self._post(f"{self.base_url}/webhook", {"event": {"type": PROBE}})
         if answer.status not in (401, 429):
-            raise Stuck(f"an unsigned event was answered {answer.status}", "That is not this tool's door.")
+            raise Stuck(f"an unsigned event was answered {answer.status}", "Another program answers there.")
         return ""
 
     def _accept(self) -> str:
@@ -110,11 +121,10 @@ class Probe:
         return ""
 
     def _row(self) -> tuple[bool, bool]:
+        """Returns whether the event is in the inbox, and whether it was worked off."""
         try:
             with self.db.transaction(read_only=True) as tx:
-                found = tx.rows(
-                    "select done_at is not null from sync_inbox where trigger_id like %s", (f"%/{self.trigger}/%",)
-                )
+                found = tx.rows(IN_INBOX, (f"%/{self.trigger}/%",))
         except DatabaseError as exc:
             raise Stuck(exc.message, exc.hint) from None
         return bool(found), bool(found and found[0][0])
@@ -129,7 +139,7 @@ class Probe:
         while time.monotonic() < until:
             if self._row()[1]:
                 return ""
-            time.sleep(0.05)
+            time.sleep(LOOK_EVERY_S)
         raise Stuck(
             f"it still waits after {self.patience_s:g} s",
             "The worker is busy or in trouble; /health and webhook_handler.log say what it does.",
@@ -138,7 +148,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a request was answered."""
+    """Holds what a request was answered."""
 
     status: int
     text: str
@@ -150,13 +160,13 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 def send(url: str, body: bytes | None, headers: dict[str, str], hint: str) -> Reply:
-    """One request, GET without a body. Raises Stuck when nobody answers. Redirects are answers: webhooks follow none."""
+    """Sends a request, GET without a body. Raises Stuck without an answer. A redirect is one: webhooks follow none."""
     request = urllib.request.Request(url, body, headers)
     try:
         with urllib.request.build_opener(_NoRedirect).open(request, timeout=TIMEOUT_S) as answer:
-            return Reply(answer.status, answer.read(100_000).decode("utf-8", "replace"))
+            return Reply(answer.status, answer.read(LONGEST_ANSWER).decode("utf-8", "replace"))
     except urllib.error.HTTPError as exc:
-        return Reply(exc.code, exc.read(100_000).decode("utf-8", "replace"))
+        return Reply(exc.code, exc.read(LONGEST_ANSWER).decode("utf-8", "replace"))
     except (OSError, ValueError, http.client.HTTPException) as exc:
         told = "no answer in time" if "timed out" in str(exc).lower() else f"no connection ({exc})"
         raise Stuck(told, hint) from None

@@ -1,42 +1,37 @@
-"""The `schedule` loop: runs at intervals or at cron's times, one after another, until somebody says stop.
+"""Starts runs at intervals or at cron's times, one after another, until the process is told to stop.
 
 A run that fails is tried again after growing pauses, a bounded number of times, and then left to the next regular time.
-Whoever finds a run of the same kind going on, in this process or another, leaves that one to it.
+A run that finds another of its kind going on, in this process or another, is skipped.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import random
-import sys
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
-from typing import Any
+from datetime import datetime, timedelta
 
 import schedule
 
+from db_connector import connect
 from errors import EXIT_FAILED, SyncError
 from realtime.cron import Cron
 from settings import Settings
+from sync.parts import mappings_of
 from sync.report import RunReport, run_line
+from sync.run import RunOptions, choose_boards, run
 from terminal.logs import unexpected
+from timing import Clock
 
 log = logging.getLogger("monday_sync")
 
 PAUSES_S = (60.0, 120.0, 240.0, 480.0)
 """Between the tries of a run that failed; after the last it waits for its regular time."""
 LOOK_EVERY_S = 1.0
-
-
-def use_utc() -> None:
-    """For a process that schedules: `schedule` compares naive local times, of which an hour comes twice in autumn."""
-    os.environ["TZ"] = "UTC"
-    if sys.platform != "win32":
-        time.tzset()
+"""A machine that slept meanwhile notices after so long that a time has passed."""
+DONE, FAILED, SKIPPED = "done", "failed", "skipped"
 
 
 @dataclass(frozen=True)
@@ -47,129 +42,135 @@ class Schedule:
     cron: Cron | None = None
     immediately: bool = False
     jitter_s: float = 0.0
+    pauses_s: Sequence[float] = PAUSES_S
+
+    @property
+    def interval_s(self) -> int:
+        """Returns the interval in the whole seconds that `schedule` counts."""
+        return max(1, round(self.minutes * 60))
 
     def describe(self) -> str:
-        """For the log."""
+        """Returns when that is, in words for the log."""
         return "at the times of --cron (UTC)" if self.cron else f"every {self.minutes:g} minutes"
 
 
 class Scheduler:
-    """Runs one direction over some entities, again and again."""
+    """Calls `attempt` at the times of a plan. It makes one run, and returns how that ended."""
 
     def __init__(
-        self, settings: Settings, plan: Schedule, direction: str, entities: Sequence[str], stop: threading.Event,
-        pauses_s: Sequence[float] = PAUSES_S, run: Callable[[], RunReport] | None = None,
-    ) -> None:  # fmt: skip
-        self.settings, self.plan, self.direction, self.entities = settings, plan, direction, list(entities)
-        self.stop = stop
-        self.pauses_s = list(pauses_s)
-        self._run = run or self._run_once
-        self._jobs = schedule.Scheduler()
+        self, plan: Schedule, attempt: Callable[[], str], stop: threading.Event, clock: Clock | None = None
+    ) -> None:
+        self.plan, self.stop, self.clock = plan, stop, clock or Clock()
+        self._attempt = attempt
+        # `schedule` compares naive local times, of which an hour comes twice in autumn: the clock says when.
+        self._job: schedule.Job = schedule.Scheduler().every(plan.interval_s).seconds.do(self._start)
         self._failures = 0
-        self.outcomes: list[str] = []
-        """How the runs ended, newest last; the last hundred."""
-
-    @property
-    def kind(self) -> str:
-        """Runs of one kind never overlap."""
-        return f"scheduled:{self.direction}:{','.join(sorted(self.entities))}"
+        self._retry_at: datetime | None = None
 
     def run(self) -> None:
-        """Until `stop` is set. Of a run that has begun the entity in hand is finished, and no other is begun."""
-        self._check()
-        log.info("Running %s %s; SIGTERM ends it.", self.direction.replace("_", "-"), self.plan.describe())
-        self._plan_next()
+        """Returns when `stop` is set. A run that has begun is waited for."""
+        regular_at = self._regular_time()
         if self.plan.immediately:
-            self.once()
+            self._run()
         while not self.stop.is_set():
-            self._jobs.run_pending()
-            self.stop.wait(min(LOOK_EVERY_S, max(0.01, self._jobs.idle_seconds or 0.0)))
-        log.info("Stopped: nothing is in flight.")
+            now = self.clock.now()
+            if self._retry_at is not None and now >= self._retry_at:  # failed before
+                self._run()
+            elif now >= regular_at:  # the regular time
+                self._job.run()
+                regular_at = self._regular_time()
+            else:  # nothing is due
+                next_at = min(regular_at, self._retry_at or regular_at)
+                self.clock.wait(self.stop, min(LOOK_EVERY_S, (next_at - now).total_seconds()))
 
-    def _check(self) -> None:
-        """What is wrong with the settings ends the command here, not once an hour."""
-        from sync.parts import mappings_of
-        from sync.run import choose_boards
+    def _regular_time(self) -> datetime:
+        """Returns when the next run is due; times that passed during a run are left out."""
+        now = self.clock.now()
+        return self.plan.cron.next(now) if self.plan.cron else now + timedelta(seconds=self._job.interval)
 
-        choose_boards(self.settings, mappings_of(self.settings), self.direction, self.entities)
-        self.settings.require_key()
+    def _start(self) -> None:
+        if not self.clock.wait(self.stop, random.uniform(0, self.plan.jitter_s)):
+            self._run()
 
-    def _plan_next(self) -> None:
-        if self.plan.cron is None:
-            self._jobs.every(max(1, round(self.plan.minutes * 60))).seconds.do(self._jittered)
-        else:
-            self._plan_cron()
-
-    def _plan_cron(self) -> None:
-        assert self.plan.cron is not None
-        at = self.plan.cron.next(datetime.now(timezone.utc).replace(tzinfo=None))
-        assert at is not None
-        job = self._jobs.every(1).days.do(self._at_cron)
-        job.next_run = at.replace(tzinfo=timezone.utc).astimezone().replace(tzinfo=None)
-
-    def _at_cron(self) -> Any:
-        self._jittered()
-        if not self.stop.is_set():
-            self._plan_cron()
-        return schedule.CancelJob
-
-    def _jittered(self) -> None:
-        if not self.stop.wait(random.uniform(0, self.plan.jitter_s)):
-            self.once()
-
-    # One run
-
-    def once(self) -> None:
-        """One run, unless one of the same kind is going on; tried again later when it fails."""
-        self._jobs.clear("retry")
-        try:
-            outcome = self._locked()
-        except SyncError as exc:
-            log.error("%s", exc.message, extra={"hint": exc.hint})
-            outcome = "failed"
-        except Exception as exc:
-            unexpected(exc)
-            outcome = "failed"
-        self.outcomes = [*self.outcomes[-99:], outcome]
-        if outcome != "failed":
+    def _run(self) -> None:
+        """Makes one run, and plans another try when it failed."""
+        self._retry_at = None
+        if self._attempt() != FAILED:
             self._failures = 0
         elif not self.stop.is_set():
             self._retry_later()
 
-    def _locked(self) -> str:
-        from db_connector import connect
+    def _retry_later(self) -> None:
+        if self._failures >= len(self.plan.pauses_s):
+            log.error("The run failed %d times; it waits for its regular time.", self._failures + 1)
+            self._failures = 0
+            return
+        pause = self.plan.pauses_s[self._failures] * random.uniform(0.9, 1.1)
+        self._failures += 1
+        log.warning("The run failed; it is tried again in %.0f s.", pause)
+        self._retry_at = self.clock.now() + timedelta(seconds=pause)
 
+
+class ScheduledRun:
+    """Runs one direction over some entities. Two of a kind never run at once, in any number of processes."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        direction: str,
+        entities: Sequence[str],
+        stop: threading.Event,
+        run: Callable[[], RunReport] | None = None,
+    ) -> None:
+        self.settings, self.direction, self.entities, self.stop = settings, direction, list(entities), stop
+        self._run = run or self._run_entities
+
+    @property
+    def kind(self) -> str:
+        """Names what runs are alike."""
+        return f"scheduled:{self.direction}:{','.join(sorted(self.entities))}"
+
+    def check(self) -> None:
+        """Raises what is wrong with the settings: the command ends at its start, not at its first run."""
+        choose_boards(self.settings, mappings_of(self.settings), self.direction, self.entities)
+        self.settings.require_key()
+
+    def attempt(self) -> str:
+        """Makes one run and returns how it ended. Raises nothing."""
+        try:
+            return self._alone()
+        except SyncError as exc:
+            log.error("%s", exc.message, extra={"hint": exc.hint})
+        except Exception as exc:
+            unexpected(exc)
+        return FAILED
+
+    def _alone(self) -> str:
+        """Makes one run, unless one of its kind is going on."""
         db = connect(self.settings, max_connections=1)
         try:
             with db.try_lock(self.kind) as ours:
-                if not ours:
-                    log.info("A run of the same kind is going on elsewhere; this one is left out.")
-                    return "left out"
+                if not ours:  # held by another run
+                    log.info("A run of the same kind is going on elsewhere; this one is skipped.")
+                    return SKIPPED
                 report = self._run()
         finally:
             db.close()
         for problem in report.problems:
             log.error("%s", problem.message, extra={"hint": problem.hint})
         log.info("%s", run_line(report))
-        return "failed" if report.exit_code == EXIT_FAILED else "done"
+        return FAILED if report.exit_code == EXIT_FAILED else DONE
 
-    def _run_once(self) -> RunReport:
-        from sync.run import RunOptions, run
-
+    def _run_entities(self) -> RunReport:
         return run(self.settings, self.direction, self.entities, RunOptions(kind="scheduled"), stop=self.stop)
 
-    def _retry_later(self) -> None:
-        if self._failures >= len(self.pauses_s):
-            log.error("The run failed %d times; it waits for its regular time.", self._failures + 1)
-            self._failures = 0
-            return
-        pause = self.pauses_s[self._failures] * random.uniform(0.9, 1.1)
-        self._failures += 1
-        log.warning("The run failed; it is tried again in %.0f s.", pause)
-        job = self._jobs.every(1).days.do(self._again).tag("retry")
-        job.next_run = datetime.fromtimestamp(time.time() + pause)
 
-    def _again(self) -> Any:
-        if not self.stop.is_set():
-            self.once()
-        return schedule.CancelJob
+def run_scheduled(
+    settings: Settings, plan: Schedule, direction: str, entities: Sequence[str], stop: threading.Event
+) -> None:
+    """Runs until `stop` is set. Of a run that has begun the entity in hand is finished, and no other is begun."""
+    scheduled = ScheduledRun(settings, direction, entities, stop)
+    scheduled.check()
+    log.info("Running %s %s; SIGTERM ends it.", direction.replace("_", "-"), plan.describe())
+    Scheduler(plan, scheduled.attempt, stop).run()
+    log.info("Stopped: nothing is in flight.")

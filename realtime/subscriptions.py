@@ -1,4 +1,4 @@
-"""Keeps exactly the subscriptions that each mapped board needs, and finds out where deliveries get stuck.
+"""Keeps exactly the webhooks that each mapped board needs.
 
 monday.com does not tell the address of a webhook, so the tool remembers the ids of those it made, and leaves all others
 alone. What is about to be made is written down first: a run that died between the two finds it again.
@@ -25,17 +25,27 @@ from sync.parts import Chosen, Parts
 log = logging.getLogger("monday_sync")
 
 NEEDED = (
-    "create_item", "change_column_value", "change_name", "item_archived", "item_deleted", "item_restored",
-    "item_moved_to_any_group", "create_column",
-)  # fmt: skip
+    "create_item",
+    "change_column_value",
+    "change_name",
+    "item_archived",
+    "item_deleted",
+    "item_restored",
+    "item_moved_to_any_group",
+    "create_column",
+)
 """Whatever can change a record. A move to another board comes as a move to a group; there is no event for the rest."""
 OF_SUBITEMS = (
-    "create_subitem", "change_subitem_column_value", "change_subitem_name", "subitem_archived", "subitem_deleted",
+    "create_subitem",
+    "change_subitem_column_value",
+    "change_subitem_name",
+    "subitem_archived",
+    "subitem_deleted",
     "move_subitem",
-)  # fmt: skip
-"""What the board above tells of subitems; monday.com refuses webhooks of their own board."""
-NOT_SHARED = "Share the board with the owner of the token, as somebody who may edit it."
-IN_THE_WAY = "If nobody needs the webhook that is there: python main.py webhooks register --take-over"
+)
+"""What the board above reports of subitems; monday.com refuses webhooks of their own board."""
+NOT_SHARED = "Share the board with the owner of the token, with the right to edit it."
+IN_THE_WAY = "If the webhook that is there is not needed: python main.py webhooks register --take-over"
 NO_USE = (MondayUnavailable, DailyLimitReached)
 """After one of these no other board could do better."""
 HINT = "Is `python main.py webhook` running, and does the address lead to it? Try: python main.py webhooks test"
@@ -43,7 +53,7 @@ HINT = "Is `python main.py webhook` running, and does the address lead to it? Tr
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """One webhook of a board, as it is remembered."""
+    """Remembers a webhook of a board."""
 
     event: str
     url: str
@@ -55,32 +65,34 @@ class Subscription:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What was done, or is to be done, about one event of one board."""
+    """Says what was done, or is to be done, about one event of one board."""
 
     entity: str
     board_id: str
     event: str
     action: str
-    """`keep`, `create`, `delete`, for a webhook of somebody else `foreign`, or for a board that was refused `none`."""
+    """`keep`, `create`, `delete`; `foreign`: a webhook that the tool did not make; `none`: a board that was refused."""
     id: str | None = None
     problem: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """The documented shape."""
+        """Returns the documented shape."""
         return asdict(self)
 
 
 class Subscriptions:
-    """The webhooks of one account's mapped boards."""
+    """Knows, makes and removes the webhooks of one account's mapped boards."""
 
     def __init__(
         self, db: Database, monday: Monday, gate: Gate, base_url: str | None, mappings: Iterable[Mapping] = ()
     ) -> None:
         self.memory, self.monday, self.gate, self.base_url = Memory(db), monday, gate, base_url
-        self._with_subitems = {one.subitems_of for one in mappings if one.subitems_of and one.direction in TO_POSTGRES}
+        self._with_subitems = {
+            mapping.subitems_of for mapping in mappings if mapping.subitems_of and mapping.direction in TO_POSTGRES
+        }
 
     def url(self, board_id: str) -> str:
-        """Where monday.com is to send a board's events. Whoever sees it can send events of that board."""
+        """Returns where monday.com is to send a board's events: an address that lets its reader send such events, too."""
         if not self.base_url:
             raise SettingsError(
                 "WEBHOOK_BASE_URL is not set.",
@@ -89,25 +101,29 @@ class Subscriptions:
         return f"{self.base_url}/webhook/{self.gate.token(board_id)}"
 
     def plan(self, mapping: Mapping, board_id: str, take_over: bool = False) -> list[Step]:
-        """What is and what is to be done, without doing it."""
+        """Returns what is and what is to be done, without doing it."""
         return self._plan(mapping, board_id, self._there(board_id), take_over)
 
     def _there(self, board_id: str) -> dict[str, str]:
-        """The webhooks of a board: id → event."""
-        return {str(one["id"]): str(one["event"]) for one in self.monday.webhooks(board_id)}
+        """Returns the webhooks of a board: id → event."""
+        return {str(webhook["id"]): str(webhook["event"]) for webhook in self.monday.webhooks(board_id)}
 
     def _plan(self, mapping: Mapping, board_id: str, there: dict[str, str], take_over: bool) -> list[Step]:
-        """monday.com allows one webhook for an event of a board, so the old one goes before the new one comes."""
+        """Removes before it makes: monday.com allows one webhook for an event of a board."""
         ours, url = self._remembered(board_id), self.url(board_id)
         needed = self._needed(mapping)
-        good = {event: one for event, one in ours.items() if one.id in there and one.url == url and event in needed}
-        kept, mine = {one.id for one in good.values()}, {one.id for one in ours.values()}
+        good = {
+            event: known for event, known in ours.items() if known.id in there and known.url == url and event in needed
+        }
+        kept, made = {known.id for known in good.values()}, {known.id for known in ours.values()}
         steps = []
-        for found, event in there.items():
-            if found not in kept and (found in mine or (take_over and event in needed)):
-                steps.append(Step(mapping.entity, board_id, event, "delete", found))
-            elif found not in mine:
-                steps.append(Step(mapping.entity, board_id, event, "foreign", found))
+        for webhook_id, event in there.items():
+            if webhook_id in kept:
+                continue
+            if webhook_id in made or (take_over and event in needed):  # leads elsewhere, or in the way
+                steps.append(Step(mapping.entity, board_id, event, "delete", webhook_id))
+            else:  # not made by the tool
+                steps.append(Step(mapping.entity, board_id, event, "foreign", webhook_id))
         for event in needed:
             action, id = ("keep", good[event].id) if event in good else ("create", None)
             steps.append(Step(mapping.entity, board_id, event, action, id))
@@ -118,7 +134,7 @@ class Subscriptions:
         return own + (OF_SUBITEMS if mapping.entity in self._with_subitems else ())
 
     def register(self, mapping: Mapping, board_id: str, take_over: bool = False) -> list[Step]:
-        """Make what is missing and remove what is not needed any more; what was done. Doing it again does nothing.
+        """Makes what is missing and removes what is not needed any more. Doing it again does nothing.
 
         `take_over` removes webhooks that the tool does not know and that are in the way of its own.
         """
@@ -127,7 +143,7 @@ class Subscriptions:
         return [self._do(step, there) for step in self._plan(mapping, board_id, there, take_over)]
 
     def delete(self, mapping: Mapping, board_id: str) -> list[Step]:
-        """Remove all that the tool made on a board."""
+        """Removes all that the tool made on a board."""
         there = self._there(board_id)
         self._finish_begun(board_id, there)
         steps = [
@@ -138,12 +154,10 @@ class Subscriptions:
         self._remember(board_id, {})
         return steps
 
-    # Doing it
-
     def _do(self, step: Step, there: dict[str, str]) -> Step:
         if step.action == "create":
             return self._create(step, there)
-        if step.action == "delete" and step.id:
+        if step.action == "delete" and step.id:  # without an id it was never made
             try:
                 self.monday.delete_webhook(step.id)
             except RecordRefused as exc:
@@ -152,8 +166,8 @@ class Subscriptions:
         return step
 
     def _create(self, step: Step, there: dict[str, str]) -> Step:
-        """Write down what is about to be made, make it, and remember its id."""
-        seen = tuple(one for one, event in there.items() if event == step.event)
+        """Writes down what is about to be made, makes it, and remembers its id."""
+        seen = tuple(webhook_id for webhook_id, event in there.items() if event == step.event)
         begun = Subscription(step.event, self.url(step.board_id), str(uuid.uuid4()), None, seen)
         self._keep(step.board_id, begun)
         try:
@@ -166,29 +180,30 @@ class Subscriptions:
         return replace(step, id=str(made["id"]))
 
     def _finish_begun(self, board_id: str, there: dict[str, str]) -> None:
-        """A webhook whose making was cut off: the one that came since is ours; with none, it was not made."""
-        begun = [one for one in self._remembered(board_id).values() if one.id is None]
-        for one in begun:
-            new = [found for found, event in there.items() if event == one.event and found not in one.seen]
+        """Settles webhooks whose making was cut off: a single one that came since is the tool's own."""
+        for begun in self._remembered(board_id).values():
+            if begun.id is not None:
+                continue
+            new = [found for found, event in there.items() if event == begun.event and found not in begun.seen]
             if len(new) == 1:
-                self._keep(board_id, replace(one, id=new[0]))
-            else:
-                self._forget(Step("", board_id, one.event, "delete"))
+                self._keep(board_id, replace(begun, id=new[0]))
+            else:  # it was not made
+                self._forget(Step("", board_id, begun.event, "delete"))
 
     # What is remembered
 
     def _remembered(self, board_id: str) -> dict[str, Subscription]:
         found = self.memory.get(f"webhooks:{board_id}") or {}
-        return {event: Subscription(**{**one, "seen": tuple(one["seen"])}) for event, one in found.items()}
+        return {event: Subscription(**{**known, "seen": tuple(known["seen"])}) for event, known in found.items()}
 
     def _remember(self, board_id: str, ours: dict[str, Subscription]) -> None:
-        self.memory.put(f"webhooks:{board_id}", {event: asdict(one) for event, one in ours.items()})
+        self.memory.put(f"webhooks:{board_id}", {event: asdict(known) for event, known in ours.items()})
 
-    def _keep(self, board_id: str, one: Subscription) -> None:
-        self._remember(board_id, {**self._remembered(board_id), one.event: one})
+    def _keep(self, board_id: str, known: Subscription) -> None:
+        self._remember(board_id, {**self._remembered(board_id), known.event: known})
 
     def _forget(self, step: Step) -> None:
-        """Unless a newer one has taken its place."""
+        """Forgets a webhook, unless a newer one has taken its place."""
         ours = self._remembered(step.board_id)
         if step.event in ours and ours[step.event].id in (None, step.id):
             del ours[step.event]
@@ -196,12 +211,12 @@ class Subscriptions:
 
 
 def on_each(chosen: Chosen, work: Callable[[Mapping, str], list[Step]]) -> tuple[list[Step], list[MondayError]]:
-    """Do one thing on every board. One that is refused is a step by itself, and the others go on."""
+    """Does the same on every board. A board that is refused is a step by itself, and the others go on."""
     steps: list[Step] = []
     problems: list[MondayError] = []
     for mapping, board_id in chosen:
         refused = Step(mapping.entity, board_id, "", "none")
-        if problems and isinstance(problems[-1], NO_USE):
+        if problems and isinstance(problems[-1], NO_USE):  # monday.com is away
             steps.append(replace(refused, problem="not done"))
             continue
         try:
@@ -213,15 +228,15 @@ def on_each(chosen: Chosen, work: Callable[[Mapping, str], list[Step]]) -> tuple
 
 
 def subscriptions(settings: Settings, parts: Parts, boards: Sequence[str]) -> Subscriptions:
-    """By the settings."""
+    """Returns the subscriptions by the settings."""
     gate = Gate(settings.webhook_secret, boards)
     return Subscriptions(parts.db, parts.monday, gate, settings.webhook_base_url, parts.mappings.values())
 
 
 def subscribable(chosen: Chosen) -> Chosen:
-    """Without the boards of subitems, which monday.com lets nobody subscribe to."""
+    """Leaves out the boards of subitems, to which monday.com allows no subscription."""
     own = [(mapping, board) for mapping, board in chosen if not mapping.subitems_of]
     if not own:
         above = " ".join(f"--entity {mapping.subitems_of}" for mapping, _ in chosen)
-        raise SettingsError("Subitems have no webhooks of their own.", hint=f"The board above tells of them: {above}")
+        raise SettingsError("Subitems have no webhooks of their own.", hint=f"The board above reports them: {above}")
     return own

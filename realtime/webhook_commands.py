@@ -87,12 +87,12 @@ def act(
     from realtime.commands import prepared
     from realtime.daemon import choose_kept
     from realtime.subscriptions import on_each, subscribable, subscriptions
-    from realtime.worker import Habits
+    from realtime.worker import WorkerSettings
     from sync.parts import open_parts
     from sync.run import GRAVEST_FIRST
 
     settings = prepared()
-    chosen = subscribable(choose_kept(settings, tuple(entities), Habits(pushes=False)))
+    chosen = subscribable(choose_kept(settings, tuple(entities), WorkerSettings(pushes=False)))
     with open_parts(settings) as parts:
         kept = subscriptions(settings, parts, [board for _, board in chosen])
         steps, problems = on_each(chosen, partial(getattr(kept, what), **how))
@@ -123,12 +123,12 @@ def probe(entities: Sequence[str], as_json: bool) -> None:
     from realtime.daemon import choose_kept
     from realtime.probe import Probe
     from realtime.subscriptions import subscribable
-    from realtime.worker import Habits
+    from realtime.worker import WorkerSettings
     from services.monday.webhook_signatures import Gate
     from sync.parts import open_parts
 
     settings = prepared()
-    chosen = subscribable(choose_kept(settings, tuple(entities), Habits(pushes=False)))
+    chosen = subscribable(choose_kept(settings, tuple(entities), WorkerSettings(pushes=False)))
     gate = Gate(settings.webhook_secret, [board for _, board in chosen])
     told, ok = [], True
     with open_parts(settings) as parts:

@@ -18,9 +18,9 @@ from typing import Any
 from db_connector import Transaction, TransactionConflict
 from errors import DatabaseError, GuardStop, RecordRefused, SyncError
 from mappings.declaration import Mapping
-from realtime.live_pull import LatelyRemoved, LivePull, OwnWrites
+from realtime.live_pull import LatelyRemoved, LivePull
 from realtime.live_push import DEBOUNCE_S, LivePush, outbox_depth
-from realtime.metrics import Metrics
+from realtime.metrics import Metrics, OwnWrites
 from services.monday.webhook_events import NEW_COLUMN, PROBE
 from state import inbox
 from state.inbox import Entry
@@ -51,8 +51,8 @@ LONGEST_PAUSE_S = 60.0
 
 
 @dataclass(frozen=True)
-class Habits:
-    """How a daemon works: which halves, and how patiently."""
+class WorkerSettings:
+    """Says how a daemon works: which halves, and how patiently."""
 
     pulls: bool = True
     pushes: bool = True
@@ -78,12 +78,12 @@ class EntityWorker(threading.Thread):
     """A thread of the daemon that keeps one entity in step."""
 
     def __init__(
-        self, parts: Parts, mapping: Mapping, board_id: str, habits: Habits, metrics: Metrics,
+        self, parts: Parts, mapping: Mapping, board_id: str, settings: WorkerSettings, metrics: Metrics,
         linked: Callable[[str], None] = lambda entity: None,
     ) -> None:  # fmt: skip
         super().__init__(name=f"work-{mapping.entity}", daemon=True)
         self.parts, self.mapping, self.board_id = parts, mapping, board_id
-        self.habits, self.metrics, self.linked = habits, metrics, linked
+        self.settings, self.metrics, self.linked = settings, metrics, linked
         self.after: list[EntityWorker] = []
         """Those whose records these ones point at."""
         self.wake = threading.Event()
@@ -106,9 +106,9 @@ class EntityWorker(threading.Thread):
     @property
     def direction(self) -> str:
         """The way it runs: the mapping's own, as far as this daemon's halves go."""
-        if not self.habits.pulls:
+        if not self.settings.pulls:
             return "pg_to_monday"
-        return self.mapping.direction if self.habits.pushes else "monday_to_pg"
+        return self.mapping.direction if self.settings.pushes else "monday_to_pg"
 
     @property
     def caught_up(self) -> bool:
@@ -160,13 +160,13 @@ class EntityWorker(threading.Thread):
         if self._failures:
             log.info("%s: works again.", self.mapping.title)
         self._failures, self.trouble, self.last_success = 0, None, time.time()
-        self.metrics.last_success.set(self.last_success, self.mapping.entity)
+        self.metrics.last_success.labels(self.mapping.entity).set(self.last_success)
         return pause
 
     def _failed(self, exc: SyncError) -> float:
         """Say it once, and come back after a growing pause; what was missed meanwhile is looked for then."""
         self.live = None
-        self.metrics.failures.add(self.mapping.entity, type(exc).__name__)
+        self.metrics.failures.labels(self.mapping.entity, type(exc).__name__).inc()
         if self.trouble != exc.message:
             log.error("%s: %s", self.mapping.title, exc.message, extra={"hint": exc.hint})
         self.trouble = exc.message
@@ -193,12 +193,12 @@ class EntityWorker(threading.Thread):
 
     def _work(self, tx: Transaction) -> float:
         pauses = [IDLE_S]
-        if self.habits.pulls and self.mapping.direction in TO_POSTGRES:
+        if self.settings.pulls and self.mapping.direction in TO_POSTGRES:
             if self._take_hints(tx):
                 pauses.append(self._coalesce_s)
             self._take_unsettled(tx)
             pauses.append(inbox.next_try_in(tx, self.board_id) or IDLE_S)
-        if self.habits.pushes and self.mapping.direction in TO_MONDAY:
+        if self.settings.pushes and self.mapping.direction in TO_MONDAY:
             pauses.append(self._push_changes(tx))
         return min(pauses)
 
@@ -219,7 +219,7 @@ class EntityWorker(threading.Thread):
         dealt = [one for one in entries if one.id not in left]
         for one in dealt:
             self._note_board(one)
-            self.metrics.pulled.observe(one.age_s, self.mapping.entity)
+            self.metrics.pulled.labels(self.mapping.entity).observe(one.age_s)
         inbox.done(tx, dealt)
         return True
 
@@ -281,8 +281,8 @@ class EntityWorker(threading.Thread):
         return IDLE_S if pause is None else pause
 
     def _sent(self, seconds: float) -> None:
-        self.metrics.pushed.observe(seconds, self.mapping.entity)
-        self.metrics.records.add(self.mapping.entity, "monday", "written")
+        self.metrics.pushed.labels(self.mapping.entity).observe(seconds)
+        self.metrics.records.labels(self.mapping.entity, "monday", "written").inc()
 
     def _parts_for(self, entries: list[Entry]) -> LiveParts:
         """What the work is done with, made anew when the board may have other columns than are known."""
@@ -290,12 +290,12 @@ class EntityWorker(threading.Thread):
         if live is None or time.monotonic() - live.made_at > BOARD_FRESH_FOR_S or not live.knows(columns):
             sync = BoardSync(
                 self.parts.db, self.parts.monday, self.mapping, self.board_id, mappings=self.parts.mappings,
-                options=PullOptions(), writes=(self.habits.pulls, self.habits.pushes),
+                options=PullOptions(), writes=(self.settings.pulls, self.settings.pushes),
             )  # fmt: skip
             sync.begin()
             look_over = partial(self.look_over, sweep=True)
             pull = LivePull(sync, self._own, self._removed, self.metrics, look_over)
-            push = LivePush(sync, self.habits.debounce_s)
+            push = LivePush(sync, self.settings.debounce_s)
             push.on_sent = self._sent
             self.live = live = LiveParts(sync, pull, push, time.monotonic())
         return live
@@ -305,7 +305,7 @@ class EntityWorker(threading.Thread):
     def _do_catch_up(self) -> None:
         """A run of the usual kind. Events that come meanwhile wait in the inbox."""
         why, asked = self._catch_up, self._asked
-        sweep = self._sweep_wanted or (self.habits.pulls and self._gap()) or self._is_small()
+        sweep = self._sweep_wanted or (self.settings.pulls and self._gap()) or self._is_small()
         options = RunOptions(replace(PullOptions(), sweep=sweep), kind="catch-up")
         log.info("%s: looking for what was missed (%s).", self.mapping.title, why, extra=FILE_ONLY)
         report = Run(self.parts.for_one_run(), self.direction, options).of([(self.mapping, self.board_id)])
@@ -315,8 +315,8 @@ class EntityWorker(threading.Thread):
         self.live = None  # the run read the board anew, and it may have other columns by now
         if self._asked == asked:  # what was asked for meanwhile is still to be done
             self._catch_up, self._sweep_wanted = None, False
-        self._next_catch_up = time.monotonic() + self.habits.catch_up_every_s
-        if self.habits.pulls:
+        self._next_catch_up = time.monotonic() + self.settings.catch_up_every_s
+        if self.settings.pulls:
             self._note_alive()
         self.linked(self.mapping.entity)
 
@@ -325,7 +325,7 @@ class EntityWorker(threading.Thread):
 
         A machine that slept, or a process that was stopped for a while, finds it out here.
         """
-        if not self.habits.pulls or not self.caught_up or self.trouble is not None:
+        if not self.settings.pulls or not self.caught_up or self.trouble is not None:
             return
         if self._gap():
             self.look_over("nobody listened for a while", sweep=True)

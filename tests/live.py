@@ -22,7 +22,7 @@ from mappings.loader import load_mappings
 from monday_api import Monday
 from realtime.daemon import Daemon, open_daemon
 from realtime.subscriptions import Subscriptions
-from realtime.worker import Habits
+from realtime.worker import WorkerSettings
 from sandbox import Sandbox
 from services.monday.webhook_signatures import Gate
 from settings import Settings
@@ -35,7 +35,7 @@ SECRET = "a signing secret of thirty-two bytes or more"
 CONTACTS, ORGANIZATIONS = "7810000101", "7810000202"
 BOARDS = {"MONDAY_BOARD_ID_CONTACTS": CONTACTS, "MONDAY_BOARD_ID_ORGANIZATIONS": ORGANIZATIONS}
 SECOND_PROFILE = ("organizations", "contacts")
-QUICK = Habits(debounce_s=0.02)
+QUICK = WorkerSettings(debounce_s=0.02)
 
 
 def until(true: Callable[[], Any], seconds: float = 60.0, what: str = "") -> Any:
@@ -181,14 +181,14 @@ class Live:
 def living(
     world: World,
     entities: Sequence[str] = SECOND_PROFILE,
-    habits: Habits = QUICK,
+    workers: WorkerSettings = QUICK,
     subscribe: bool = True,
     settings: Settings | None = None,
     caught_up: bool = True,
 ) -> Iterator[Live]:
     """A daemon with its door open, its webhooks made, and everything looked over once."""
     settings = settings or world.settings
-    with open_daemon(settings, tuple(entities), habits) as daemon:
+    with open_daemon(settings, tuple(entities), workers) as daemon:
         door = serve(daemon, "127.0.0.1", 0, settings.webhook_secret)
         try:
             live = Live(world, daemon, door.url, Gate(settings.webhook_secret, daemon.boards))

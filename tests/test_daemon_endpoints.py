@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import re
 import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import requests
+from prometheus_client.parser import text_string_to_metric_families
 
 from realtime.daemon import open_daemon
+from realtime.metrics import Metrics
 from tests.live import (
     BOARDS,
     CONTACTS,
@@ -27,6 +29,8 @@ from tests.live import (
     until,
 )
 from webhook_handler import serve
+
+METRICS = Path(__file__).parent.parent / "docs" / "metrics.md"
 
 
 def test_the_endpoints_say_how_it_is(live):
@@ -89,19 +93,42 @@ def flows(here: World, direction: str) -> None:
     (here.home / "mappings" / "contacts.yaml").write_text(f"{shipped}\ndirection: {direction}\n")
 
 
-def test_the_metrics_are_prometheus_text_and_each_is_documented(live):
+def documented_metrics() -> dict[str, tuple[str, set[str]]]:
+    """Name → kind and labels, as docs/metrics.md has them."""
+    rows = [line.split("|")[1:4] for line in METRICS.read_text().splitlines() if line.startswith("| `monday_sync_")]
+    return {name.strip(" `"): (kind.strip(), set(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
+
+
+def test_the_metrics_are_prometheus_text_as_it_is_documented(live):
     item = first_item(live.world)
     live.world.sandbox.admin("items/change", item_id=item, values={"notes": "counted"})
     live.settle()
-    text = requests.get(f"{live.base}/metrics", timeout=5).text
-    documented = (Path(__file__).parent.parent / "docs" / "metrics.md").read_text()
-    for line in text.splitlines():
-        if line.startswith("# TYPE"):
-            assert f"`{line.split()[2]}`" in documented
-        elif not line.startswith("#"):
-            name, _, value = line.rpartition(" ")
-            assert name and float(value) >= 0
-    assert 'monday_sync_events_total{outcome="stored"}' in text
+    answer = requests.get(f"{live.base}/metrics", timeout=5)
+    assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    shown = {}
+    for family in text_string_to_metric_families(answer.text):
+        name = family.name + ("_total" if family.type == "counter" else "")
+        shown[name] = family.type
+        labels = documented_metrics()[name][1] | ({"le"} if family.type == "histogram" else set())
+        for sample in family.samples:
+            assert set(sample.labels) <= labels and set(sample.labels) | {"le"} >= labels and sample.value >= 0
+            assert not sample.name.endswith("_created")
+    assert shown == {name: kind for name, (kind, _) in documented_metrics().items()}
+    assert 'monday_sync_events_total{outcome="stored"}' in answer.text
+
+
+def test_two_daemons_of_a_process_count_apart():
+    first, second = Metrics(), Metrics()
+    first.delivered("stored")
+    assert first.value("monday_sync_events_total", outcome="stored") == 1
+    assert second.value("monday_sync_events_total", outcome="stored") == 0
+
+
+def test_the_calls_between_runs_are_counted_once_however_often_they_are_noted():
+    metrics = Metrics()
+    for calls in (3, 3, 5):
+        metrics.note_live_calls(calls)
+    assert metrics.value("monday_sync_api_calls_total", source="live") == 5
 
 
 def test_each_run_of_a_daemon_has_an_account_of_its_own(live):
@@ -142,8 +169,10 @@ def test_the_days_share_is_one_for_the_daemon_and_its_runs(here):
             return "daily share" in str(live.daemon.workers[CONTACTS].trouble)
 
         until(spent, what="the end of the share")
+        failures, label = "monday_sync_failures_total", {"entity": "contacts", "error": "DailyLimitReached"}
+        before = live.daemon.metrics.value(failures, **label)
         live.daemon.workers[CONTACTS].look_over("once more")
-        time.sleep(1.0)
+        until(lambda: live.daemon.metrics.value(failures, **label) > before, what="another refusal")
         assert "daily share" in str(live.daemon.workers[CONTACTS].trouble)
     assert len(here.sandbox.admin("requests")) <= 30
 

@@ -7,18 +7,19 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
 from db_connector import Database
-from errors import DatabaseError, SettingsError
+from errors import EXIT_FAILED, EXIT_LEFTOVERS, DatabaseError, SettingsError
 from realtime.cron import Cron
-from realtime.scheduler import Schedule, Scheduler
+from realtime.scheduler import DONE, FAILED, SKIPPED, Schedule, ScheduledRun, Scheduler
 from sync.report import EntityReport, RunReport
 from tests.live import World, running, until, world
+from timing import Clock
 
 NOW = datetime(2026, 3, 14, 10, 7, 30)  # a Saturday
 
@@ -50,6 +51,9 @@ NOW = datetime(2026, 3, 14, 10, 7, 30)  # a Saturday
         ("0 0 20 * mon", "2026-03-16 00:00"),  # one or the other
         ("0 0 */2 * mon", "2026-03-23 00:00"),  # both
         ("20/15 * * * *", "2026-03-14 10:20"),
+        ("5-5/10 * * * *", "2026-03-14 11:05"),
+        ("0 0 L * *", "2026-03-31 00:00"),
+        ("0 6 * * fri#2", "2026-04-10 06:00"),
         ("@hourly", "2026-03-14 11:00"),
         ("@daily", "2026-03-15 00:00"),
         ("@weekly", "2026-03-15 00:00"),
@@ -70,6 +74,24 @@ def test_what_is_no_cron_expression_is_refused_with_a_hint(text):
     assert "minute hour day month weekday" in refused.value.hint
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("* * * *", "'* * * *' is no cron expression: it has 4 fields."),
+        ("1,60 * * * *", "'60' is no minute of a cron expression (0 to 59)."),
+        ("* 24 * * *", "'24' is no hour of a cron expression (0 to 23)."),
+        ("* * 0 * *", "'0' is no day of a cron expression (1 to 31)."),
+        ("* * * foo *", "'foo' is no month of a cron expression (1 to 12)."),
+        ("* * * * sat-mon", "'sat-mon' is no weekday of a cron expression (0 to 7)."),
+        ("0 0 30 2 *", "'0 0 30 2 *' is never due."),
+    ],
+)
+def test_the_field_that_is_wrong_is_named(text, message):
+    with pytest.raises(SettingsError) as refused:
+        Cron.parse(text)
+    assert refused.value.message == message
+
+
 def test_a_leap_day_of_a_weekday_is_found_beyond_a_century_without_one():
     found = Cron.parse("0 0 29 2 */7").next(datetime(2088, 3, 1))
     assert (found.month, found.day, found.isoweekday()) == (2, 29, 7)
@@ -88,105 +110,166 @@ def report(code: int = 0) -> RunReport:
     return found
 
 
-def scheduler(here: World, run: Callable[[], RunReport], plan: Schedule, **how: object) -> Scheduler:
-    return Scheduler(here.settings, plan, "bidirectional", ["contacts"], threading.Event(), run=run, **how)  # type: ignore[arg-type]
+class MovedClock(Clock):
+    """A clock that a wait moves on at once, and that says stop when its time is over."""
+
+    def __init__(self, stop: threading.Event, minutes: float, begin: datetime = NOW) -> None:
+        self.stop, self.at = stop, begin.replace(tzinfo=timezone.utc)
+        self.end = self.at + timedelta(minutes=minutes)
+
+    def now(self) -> datetime:
+        return self.at
+
+    def sleep(self, seconds: float) -> None:
+        self.at = min(self.end, self.at + timedelta(seconds=seconds))
+        if self.at == self.end:
+            self.stop.set()
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        self.sleep(seconds)
+        return event.is_set()
 
 
-def went_on(loop: Scheduler, until_true: Callable[[], bool], seconds: float = 10.0) -> None:
-    """Let it go on until something is true, then stop it."""
-    thread = threading.Thread(target=loop.run)
-    thread.start()
-    try:
-        until(until_true, seconds)
-        assert thread.is_alive(), "the loop ended by itself"
-    finally:
-        loop.stop.set()
-        thread.join(10)
-    assert not thread.is_alive()
+def times_of(
+    plan: Schedule, minutes: float, outcomes: Sequence[str] = (), begin: datetime = NOW, takes_s: float = 0.0
+) -> list[str]:
+    """When runs begin within so many minutes. They end as `outcomes` says, and well after those."""
+    stop, runs, ends = threading.Event(), [], iter(outcomes)
+    clock = MovedClock(stop, minutes, begin)
+
+    def attempt() -> str:
+        runs.append(f"{clock.at:%H:%M:%S}")
+        clock.sleep(takes_s)
+        return next(ends, DONE)
+
+    Scheduler(plan, attempt, stop, clock).run()
+    assert clock.at == clock.end, "the loop ended by itself"
+    return runs
 
 
-def test_it_runs_at_its_interval_and_at_once_when_asked_to(here):
-    loop = scheduler(here, report, Schedule(1 / 60, immediately=True))
-    went_on(loop, lambda: loop.outcomes == ["done"] * 3)
+def test_it_runs_at_its_interval():
+    times = ["10:37:30", "11:07:30", "11:37:30"]
+    assert times_of(Schedule(30), minutes=119) == times
+    assert times_of(Schedule(30, immediately=True), minutes=119) == ["10:07:30", *times]
 
 
-def test_without_being_asked_it_waits_for_the_first_interval(here):
-    runs: list[int] = []
-    loop = scheduler(here, lambda: (runs.append(1), report())[1], Schedule(60))
-    thread = threading.Thread(target=loop.run)
-    thread.start()
-    time.sleep(0.5)
-    loop.stop.set()
-    thread.join(5)
-    assert runs == [] and not thread.is_alive()
+def test_the_interval_is_counted_from_the_end_of_a_run():
+    assert times_of(Schedule(30), minutes=119, takes_s=600) == ["10:37:30", "11:17:30", "11:57:30"]
 
 
-def failing(runs: list[int], times: int) -> Callable[[], RunReport]:
+def test_without_being_asked_it_waits_for_the_first_interval():
+    assert times_of(Schedule(60), minutes=59.9) == []
+
+
+def test_it_runs_at_the_times_of_cron_and_leaves_out_those_that_pass_during_a_run():
+    plan = Schedule(cron=Cron.parse("*/10 * * * *"))
+    assert times_of(plan, minutes=30) == ["10:10:00", "10:20:00", "10:30:00"]
+    assert times_of(plan, minutes=30, takes_s=11 * 60) == ["10:10:00", "10:30:00"]
+
+
+def test_a_failing_run_is_tried_again_after_growing_pauses():
+    tries = times_of(Schedule(60, immediately=True), minutes=30, outcomes=[FAILED] * 2)
+    assert len(tries) == 3
+    assert seconds_between(tries) == [pytest.approx(60, abs=7), pytest.approx(120, abs=13)]
+
+
+def test_after_its_tries_a_failing_run_waits_for_the_regular_time():
+    tries = times_of(Schedule(60, immediately=True), minutes=65, outcomes=[FAILED] * 99)
+    assert len(tries) == 5 + 3
+    assert tries[5] == "11:07:30"
+
+
+def test_the_regular_time_takes_the_place_of_a_try():
+    plan = Schedule(1, immediately=True, pauses_s=[90])
+    assert times_of(plan, minutes=3, outcomes=[FAILED]) == ["10:07:30", "10:08:30", "10:09:30"]
+
+
+def test_a_stop_during_a_failing_run_plans_no_other_try():
+    assert times_of(Schedule(60, immediately=True), minutes=1, outcomes=[FAILED], takes_s=60) == ["10:07:30"]
+
+
+def test_jitter_begins_a_run_later_and_waits_no_longer_than_for_a_stop():
+    (begun,) = times_of(Schedule(60, jitter_s=600), minutes=75)
+    assert "11:07:30" < begun < "11:17:31"
+    assert times_of(Schedule(1, jitter_s=1e9), minutes=30) == []
+
+
+def seconds_between(times: Sequence[str]) -> list[float]:
+    at = [datetime.strptime(time, "%H:%M:%S") for time in times]
+    return [(after - before).total_seconds() for before, after in zip(at, at[1:])]
+
+
+@pytest.fixture
+def summer(monkeypatch: pytest.MonkeyPatch) -> Iterator[datetime]:
+    """A machine whose clocks are set back from 3 to 2 half an hour after this instant, which is in UTC."""
+    monkeypatch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
+    time.tzset()
+    yield datetime(2026, 10, 25, 0, 30)
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_the_interval_goes_on_when_summer_time_ends(summer):
+    assert summer.replace(tzinfo=timezone.utc).astimezone().hour == 2
+    assert times_of(Schedule(20), minutes=61, begin=summer) == ["00:50:00", "01:10:00", "01:30:00"]
+
+
+def test_a_cron_time_after_the_end_of_summer_time_does_not_come_early_and_none_comes_twice(summer):
+    plan = Schedule(cron=Cron.parse("15 1,2 * * *"))
+    assert times_of(plan, minutes=180, begin=summer) == ["01:15:00", "02:15:00"]
+
+
+# One run
+
+
+def scheduled(here: World, run: Callable[[], RunReport] = report) -> ScheduledRun:
+    return ScheduledRun(here.settings, "bidirectional", ["contacts"], threading.Event(), run)
+
+
+def raising(exc: Exception) -> Callable[[], RunReport]:
     def run() -> RunReport:
-        runs.append(1)
-        if len(runs) <= times:
-            raise DatabaseError("PostgreSQL could not be reached.") if len(runs) % 2 else ValueError("a mistake")
-        return report()
+        raise exc
 
     return run
 
 
-def test_a_failing_run_is_tried_again_and_ends_nothing(here):
-    runs: list[int] = []
-    loop = scheduler(here, failing(runs, 2), Schedule(60, immediately=True), pauses_s=[0.05, 0.05, 0.05])
-    went_on(loop, lambda: loop.outcomes == ["failed", "failed", "done"])
-
-
-def test_after_its_tries_a_failing_run_waits_for_the_regular_time(here):
-    runs: list[int] = []
-    loop = scheduler(here, failing(runs, 99), Schedule(60, immediately=True), pauses_s=[0.01, 0.01])
-    went_on(loop, lambda: len(runs) == 3 and time.sleep(1.5) is None)
-    assert len(runs) == 3
-
-
-def test_a_run_with_leftovers_is_no_failure(here):
-    loop = scheduler(here, lambda: report(3), Schedule(60, immediately=True), pauses_s=[0.01])
-    went_on(loop, lambda: loop.outcomes == ["done"])
+@pytest.mark.parametrize(
+    ("run", "outcome"),
+    [
+        (report, DONE),
+        (lambda: report(EXIT_LEFTOVERS), DONE),
+        (lambda: report(EXIT_FAILED), FAILED),
+        (raising(DatabaseError("PostgreSQL could not be reached.")), FAILED),
+        (raising(ValueError("a mistake")), FAILED),
+    ],
+    ids=["in step", "leftovers", "failed", "a known error", "a mistake"],
+)
+def test_a_run_ends_well_or_failed_and_raises_nothing(here, run, outcome):
+    assert scheduled(here, run).attempt() == outcome
 
 
 def test_two_of_a_kind_never_run_at_once(here):
-    together, most = [0], [0]
-    lock = threading.Lock()
+    begun, end = threading.Event(), threading.Event()
 
     def run() -> RunReport:
-        with lock:
-            together[0] += 1
-            most[0] = max(most[0], together[0])
-        time.sleep(0.3)
-        with lock:
-            together[0] -= 1
+        begun.set()
+        assert end.wait(30)
         return report()
 
-    loops = [scheduler(here, run, Schedule(60)) for _ in range(4)]
-    threads = [threading.Thread(target=loop.once) for loop in loops]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert most == [1]
-    assert sorted(loop.outcomes[0] for loop in loops) == ["done", "left out", "left out", "left out"]
+    outcomes: list[str] = []
+    first = threading.Thread(target=lambda: outcomes.append(scheduled(here, run).attempt()))
+    first.start()
+    assert begun.wait(30)
+    assert [scheduled(here).attempt() for _ in range(3)] == [SKIPPED] * 3
+    end.set()
+    first.join(30)
+    assert outcomes == [DONE]
+    until(lambda: scheduled(here).attempt() == DONE)  # the lock goes with its connection
 
 
 def test_runs_of_another_kind_do_not_wait_for_it(here):
-    loop = scheduler(here, report, Schedule(60))
     with here.db.try_lock("scheduled:monday_to_pg:contacts"):
-        loop.once()
-    assert loop.outcomes == ["done"]
-
-
-def test_the_next_cron_time_is_planned_after_each_run(here):
-    loop = scheduler(here, report, Schedule(cron=Cron.parse("*/5 * * * *")))
-    loop._plan_next()
-    due = loop._jobs.next_run
-    assert due is not None and due.astimezone(timezone.utc).minute % 5 == 0 and due > datetime.now()
-    loop._jobs.jobs[0].next_run = datetime.now()
-    loop._jobs.run_pending()
-    assert loop.outcomes == ["done"] and len(loop._jobs.jobs) == 1 and loop._jobs.next_run > datetime.now()
+        assert scheduled(here).attempt() == DONE
 
 
 # The command
@@ -232,47 +315,20 @@ def test_a_second_signal_ends_it_at_once(here, command, second, code):
     with running(here, command, *arguments, first_line=command == "webhook") as process:
         until(lambda: here.value("select count(*) from sync_runs") >= 1, 30)
         process.child.send_signal(signal.SIGTERM)
-        time.sleep(0.2)
+        time.sleep(0.2)  # two signals at once would be one
         process.child.send_signal(second)
         assert process.child.wait(30) == code
     assert here.value("select count(*) from sync_runs where outcome = 'running'") >= 1
 
 
-def test_of_two_processes_with_runs_of_a_kind_the_second_leaves_its_run_out(here):
+def test_of_two_processes_with_runs_of_a_kind_the_second_skips_its_run(here):
     errors = here.home / "stderr.txt"
     with here.db.try_lock("scheduled:bidirectional:contacts,organizations") as ours:
         assert ours
         with running(here, "scheduled", "--interval", "60", "--run-immediately", first_line=False) as process:
-            until(lambda: "left out" in errors.read_text(), 30)
+            until(lambda: "skipped" in errors.read_text(), 30)
             assert here.value("select count(*) from sync_runs") == 0
             assert process.end() == 0
-
-
-def summer_ends_in(seconds: float) -> str:
-    """A time zone whose clocks are set back by an hour so soon."""
-    end = datetime.now(timezone.utc) + timedelta(seconds=seconds) + timedelta(hours=1)
-    return f"WINTER0SUMMER,0/0,{end.timetuple().tm_yday - 1}/{end:%H:%M:%S}"
-
-
-def test_the_interval_goes_on_when_summer_time_ends(here):
-    runs = "select count(*) from sync_runs where outcome = 'success'"
-    words = ("--interval", "0.02", "--run-immediately", "--jitter", "0")
-    with running(here, "scheduled", *words, first_line=False, TZ=summer_ends_in(6)) as process:
-        until(lambda: here.value(runs) >= 1, 30)
-        time.sleep(6)
-        before = here.value(runs)
-        until(lambda: here.value(runs) > before + 1, 15)
-        assert process.end() == 0
-
-
-def test_a_cron_time_after_the_end_of_summer_time_does_not_come_early(here):
-    due = datetime.now(timezone.utc) + timedelta(minutes=40)
-    words = ("--cron", f"{due.minute} {due.hour} * * *", "--jitter", "0")
-    with running(here, "scheduled", *words, first_line=False, TZ=summer_ends_in(20 * 60)) as process:
-        until(lambda: "SIGTERM ends it" in (here.home / "stderr.txt").read_text(), 30)
-        time.sleep(2)
-        assert here.value("select count(*) from sync_runs") == 0
-        assert process.end() == 0
 
 
 def test_it_goes_the_way_and_over_the_entities_that_it_is_told(here):
@@ -296,31 +352,19 @@ def test_a_failing_run_ends_no_process(here):
 
 def test_once_a_day_a_run_sweeps_the_ids_of_its_board(here):
     swept_at = "select value ->> 'swept_at' from sync_state where value ? 'swept_at'"
-    loop = Scheduler(here.settings, Schedule(60), "monday_to_pg", ["contacts"], threading.Event())
-    loop.once()
-    loop.once()
+    loop = ScheduledRun(here.settings, "monday_to_pg", ["contacts"], threading.Event())
+    outcomes = [loop.attempt(), loop.attempt()]
     first = here.value(swept_at)
-    loop.once()
+    outcomes.append(loop.attempt())
     assert here.value(swept_at) == first
     yesterday = (datetime.now(timezone.utc) - timedelta(hours=25)).isoformat()
     here.change(
         "update sync_state set value = jsonb_set(value, '{swept_at}', to_jsonb(%s::text)) where value ? 'swept_at'",
         yesterday,
     )
-    loop.once()
+    outcomes.append(loop.attempt())
     assert here.value(swept_at) > first
-    assert loop.outcomes == ["done"] * 4
-
-
-def test_jitter_waits_no_longer_than_for_a_stop(here):
-    loop = scheduler(here, report, Schedule(1 / 60, jitter_s=3600))
-    thread = threading.Thread(target=loop.run)
-    thread.start()
-    until(lambda: loop._jobs.jobs)
-    time.sleep(1.2)
-    loop.stop.set()
-    thread.join(10)
-    assert not thread.is_alive() and loop.outcomes == []
+    assert outcomes == [DONE] * 4
 
 
 @pytest.mark.parametrize(

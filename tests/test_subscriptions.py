@@ -327,7 +327,7 @@ def followed(here: World, base: str, patience_s: float = 5.0) -> tuple[int, str]
     ("spoils", "passed", "told"),
     [("nothing", 6, "work it off: "), ("hides all but the webhooks", 6, "work it off: "),
      ("asks for a login", 1, "answer the challenge: A proxy may be asking for a login"),
-     ("takes anything", 2, "refuse what is not signed: That is not this tool's door"),
+     ("takes anything", 2, "refuse what is not signed: Another program answers there"),
      ("signs anew", 3, "accept a signed event: The daemon has another MONDAY_WEBHOOK_SECRET, a clock is wrong"),
      ("has too little room", 3, "accept a signed event")],
 )  # fmt: skip

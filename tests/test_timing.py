@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -30,6 +31,13 @@ def test_the_clock_tells_an_aware_time_in_utc():
 def test_sleeping_for_nothing_or_less_returns_at_once():
     Clock().sleep(0)
     Clock().sleep(-5)
+
+
+def test_a_wait_ends_when_its_event_is_set_and_says_so():
+    event = threading.Event()
+    assert not Clock().wait(event, 0) and not Clock().wait(event, -5)
+    event.set()
+    assert Clock().wait(event, 3600)
 
 
 def test_a_stopwatch_counts_from_when_it_was_made_or_restarted():

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from boards.proposal import Proposal
 from databases.postgres import names as postgres_names
-from databases.postgres.names import compose, identifier, quoted, quoted_text, table_name
+from databases.postgres.names import compose, identifier, literal_text, quoted, table_name
 from db_connector import Transaction
 from errors import SettingsError
 from mappings.declaration import Mapping
@@ -46,7 +46,7 @@ def create_statements(proposal: Proposal) -> list[str]:
     body = ",\n    ".join(lines)
     statements.append(f"create table if not exists {table} (\n    {body}\n)")
     about = f"monday.com board {proposal.board.id}, {proposal.board.name}".replace("\0", "")
-    statements.append(f"comment on table {table} is {quoted_text(about)}")
+    statements.append(f"comment on table {table} is {literal_text(about)}")
     if proposal.parent:
         name = quoted(postgres_names.shortened(f"{proposal.table}_parent_idx", proposal.table))
         statements.append(f"create index if not exists {name} on {table} ({quoted(proposal.facts['parent'])})")

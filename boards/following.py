@@ -34,6 +34,7 @@ from boards.drift import (
 from boards.names import facts, field_name, free_name
 from boards.proposal import ACCEPTED, REJECTED, RELATION, ProposedColumn, entry_of, with_time_of_day
 from boards.types_of_tables import TypeMap, labels_of, load_types
+from databases.postgres.catalogue import columns_of
 from databases.postgres.failures import TransactionConflict
 from databases.postgres.names import shortened
 from db_connector import Database, Transaction
@@ -126,7 +127,7 @@ def _lacking(db: Database, mapping: EntityMapping, board: Board) -> list[str]:
     if not mapping.own_table:
         return []
     with db.transaction(read_only=True) as tx:
-        there = tables.columns_of(tx, mapping.table)
+        there = columns_of(tx, mapping.table)
     plain = [one for one in mapping.bindings if one.transform is None and board.column(one.columns[0]) is not None]
     places = {name: mapping.places[name] for one in plain for name in one.fields}
     return [
@@ -270,7 +271,7 @@ class Change:
     def _names(self, tx: Transaction) -> set[str]:
         """The table columns that are taken, by the mapping or by whatever else stands in the table."""
         used = {place.column for place in self.mapping.places.values()} | {self.mapping.primary_key}
-        return used | set(facts(self.style).values()) | self._made | tables.columns_of(tx, self.mapping.table)
+        return used | set(facts(self.style).values()) | self._made | columns_of(tx, self.mapping.table)
 
     @property
     def _made(self) -> set[str]:

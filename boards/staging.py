@@ -14,13 +14,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from databases.postgres.catalogue import column_types_of
 from databases.postgres.names import compose, identifier, identifiers, joined, literal, parts_of, quoted, table_name
 from db_connector import Composable, Transaction
 from errors import GuardStop, Incomplete, RowRejected, SettingsError
 from mappings.bound import BoundMapping
 from models import Item, LogEntry, Record
 from rows.store import RecordStore
-from rows.tables import Row, Table, column_types_of
+from rows.tables import Row, Table
 from state import triggers
 from state.links import FAILED
 from state.turns import take_turn

@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from databases.postgres.catalogue import column_types_of
 from databases.postgres.names import compose, identifier, table_name
 from db_connector import Database, Transaction
 from mappings.bound import BoundMapping
@@ -20,7 +21,7 @@ from monday_api import Monday
 from rows.item_keys import give_item_ids
 from rows.relations import Relations
 from rows.store import RecordStore
-from rows.tables import column_types_of, is_archived
+from rows.tables import is_archived
 from state.links import SyncState
 from state.record_settings import note_settings
 from state.runs import Memory

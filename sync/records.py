@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from databases.postgres.catalogue import exists
 from databases.postgres.names import compose, identifier, joined, table_name
 from db_connector import Transaction
 from errors import EXIT_LEFTOVERS, SettingsError, SyncError
@@ -107,7 +108,7 @@ def _of_entity(tx: Transaction, mapping: Mapping, key: str) -> Record | None:
 
 
 def _row(tx: Transaction, mapping: Mapping, row_id: str) -> dict[str, Any] | None:
-    if tx.value("select to_regclass(%s)", (mapping.table,)) is None:
+    if not exists(tx, mapping.table):
         return None
     settings = ", t.sync_enabled, t.sync_direction, t.sync_status" if mapping.record_settings else ""
     conditions = [

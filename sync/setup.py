@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from databases.postgres.catalogue import column_types_of
 from db_connector import Transaction
 from errors import RecordRefused, SettingsError
 from mappings.declaration import Mapping
 from models import Board, BoardColumn
-from rows.tables import column_types_of
 from state import triggers
 from state.sync_id import remembered_column, sync_id_state
 from state.turns import working_on

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from databases.postgres.catalogue import column_types_of
 from databases.postgres.names import compose, identifier
 from db_connector import Database
 from mappings.bound import BoundMapping
@@ -16,7 +17,6 @@ from mappings.loader import load_mappings
 from models import Board, BoardColumn, Cell, Item
 from monday_api import Monday
 from rows.store import RecordStore
-from rows.tables import column_types_of
 from sandbox import Sandbox
 from state.links import SyncState
 from sync.engine import Engine, Options

@@ -114,7 +114,7 @@ def proposed(parts: Parts, wanted: deploy.Wanted, given: str) -> OwnTable:
         schema, plain = place_of(tx, given)
         table = sql_name(schema if parts_of(given)[0] else "", plain)
         key, item_key = _key_of(tx, table, types)
-        own = {column: OwnColumn(*about) for column, *about in columns_in_order(tx, table)}
+        own = {column: OwnColumn(kind, computed) for column, kind, computed in columns_in_order(tx, table)}
     kinds = load_types(parts.settings.home)
     made = propose(board, name, table, kinds, monday=parts.monday, day=wanted.day)
     free = {column: about for column, about in own.items() if column != key}

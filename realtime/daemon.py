@@ -24,6 +24,7 @@ from realtime.metrics import Metrics
 from realtime.worker import EntityWorker, Habits
 from settings import Settings
 from state import inbox, triggers
+from state.overview import count_set_aside
 from state.schema import check_schema
 from sync.engine import TO_MONDAY, TO_POSTGRES
 from sync.parts import Chosen, Parts, board_of, mappings_of
@@ -258,11 +259,7 @@ class Daemon:
                 entries, oldest = outbox_depth(tx, one.mapping.entity_type)
                 self.metrics.outbox.set(entries, one.mapping.entity)
                 self.metrics.outbox_age.set(round(oldest, 3), one.mapping.entity)
-                given_up = tx.value(
-                    "select count(*) from sync_mapping where entity_type = %s and sync_status = 'set_aside'",
-                    (one.mapping.entity_type,),
-                )
-                self.metrics.set_aside.set(int(given_up), one.mapping.entity)
+                self.metrics.set_aside.set(count_set_aside(tx, one.mapping.entity_type), one.mapping.entity)
         self.metrics.inbox.set(waits, "waiting")
         self.metrics.inbox.set(aside, "set_aside")
         self.metrics.inbox_age.set(round(age, 3))

@@ -31,21 +31,8 @@ from databases.postgres.text import CopyText, array_text, json_text, unnested
 from errors import DatabaseError, DatabaseUnreachable, SettingsError
 from settings import Settings, load_settings
 
-__all__ = [
-    "Composable",
-    "Database",
-    "Transaction",
-    "TransactionConflict",
-    "compose",
-    "connect",
-    "db",
-    "identifier",
-    "identifiers",
-    "joined",
-    "json_text",
-    "literal",
-    "table_name",
-]
+__all__ = ["Composable", "Database", "Transaction", "TransactionConflict", "compose", "connect", "db"]
+__all__ += ["identifier", "identifiers", "joined", "json_text", "literal", "table_name"]
 
 Row = tuple[Any, ...]
 Params = Sequence[Any] | Mapping[str, Any] | None
@@ -72,6 +59,7 @@ class Transaction:
 
     def execute(self, statement: str | Composable, params: Params = None) -> int:
         """Runs a statement, and returns how many rows it touched."""
+        # The % of a composed statement is doubled; psycopg2 halves it where parameters are given, be it none.
         if isinstance(statement, sql.Composable):
             statement, params = statement.as_string(self._connection), params or ()
         self._count()
@@ -102,6 +90,7 @@ class Transaction:
         """Yields pages of rows, so that a large table never is in memory as a whole. Needs a transaction."""
         cursor = identifier(f"stream_{next(self._names)}")
         text = statement.as_string(self._connection) if isinstance(statement, sql.Composable) else statement
+        # `declare` below is composed, and so sent with parameters.
         text = text.replace("%", "%%") if params is None and isinstance(statement, str) else text
         self.execute(compose("declare {cursor} no scroll cursor for ", cursor=cursor) + sql.SQL(text), params)
         while page_of_rows := self.rows(compose(f"fetch {page:d} from {{cursor}}", cursor=cursor)):
@@ -150,8 +139,10 @@ class Transaction:
             with translated():
                 self._cursor.copy_expert(statement.as_string(self._connection).replace("%%", "%"), text, 1 << 16)
         except DatabaseError:
+            # PostgreSQL refused the rows
             if text.error is None:
                 raise
+            # the rows themselves could not be made
             with translated():
                 raise text.error from None
         return self._cursor.rowcount
@@ -164,6 +155,7 @@ class Transaction:
         try:
             yield
         except Exception:
+            # On a connection that is gone there is nothing to undo.
             if not self._connection.closed:
                 self.execute(compose("rollback to savepoint {name}", name=name))
             raise
@@ -253,6 +245,7 @@ class Database:
                 with self.transaction(**how) as transaction:
                     return function(transaction)
             except TransactionConflict:
+                # By chance, so that two that met do not meet again.
                 time.sleep(random.uniform(0.01, 0.05) * 2**attempt)
         with self.transaction(**how) as transaction:
             return function(transaction)
@@ -357,6 +350,7 @@ class Database:
         try:
             transaction.execute("rollback")
         except DatabaseError:
+            # A closed connection is rolled back by the server.
             transaction._connection.close()
 
     @contextmanager

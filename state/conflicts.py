@@ -1,4 +1,4 @@
-"""Remembers fields that both sides changed, and who won: `sync_conflicts`. One that is `open` waits for a person."""
+"""Remembers fields that both sides changed, and which side won: `sync_conflicts`. What is `open` waits for a person."""
 
 from __future__ import annotations
 

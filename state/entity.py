@@ -39,7 +39,7 @@ class EntityState:
 
     @cached_property
     def conflicts(self) -> Conflicts:
-        """Gives what both sides changed, and who won."""
+        """Gives what both sides changed, and which side won."""
         return Conflicts(self.entity_type, self.run_id)
 
     @cached_property

@@ -20,11 +20,11 @@ TRIES = 8
 
 WRITE = """
 insert into sync_inbox (trigger_id, monday_board_id, monday_id, event, body)
-select new.trigger_id, new.board_id, new.item_id, %(event)s, %(body)s::jsonb
-from unnest(%(triggers)s::text[], %(boards)s::text[], %(items)s::text[]) as new (trigger_id, board_id, item_id)
+values {rows}
 on conflict (trigger_id) do nothing
 returning id
 """
+ROW = "(%s, %s, %s, %s, %s)"
 
 
 class InboxWriter:
@@ -36,17 +36,13 @@ class InboxWriter:
 
     def write(self, event: Event, hints: Sequence[Hint]) -> bool:
         """Commits an event; returns False when it was known. Raises DatabaseError when it is not written."""
+        body, values = json_text(event.body), []
+        # An event that tells neither what triggered it nor when may be news each time.
         given = event.trigger_id + (f"/{uuid.uuid4().hex}" if event.trigger_id.startswith(UNDATED) else "")
-        new = self._db.commit_one(
-            WRITE,
-            {
-                "event": event.kind,
-                "body": json_text(event.body),
-                "triggers": [f"{given}#{index}" if index else given for index in range(len(hints))],
-                "boards": [hint.board_id for hint in hints],
-                "items": [hint.item_id for hint in hints],
-            },
-        )
+        for index, hint in enumerate(hints):
+            trigger = f"{given}#{index}" if index else given
+            values += [trigger, hint.board_id, hint.item_id, event.kind, body]
+        new = self._db.commit_one(WRITE.format(rows=", ".join([ROW] * len(hints))), values)
         if new:
             self._arrived({hint.board_id for hint in hints})
         return bool(new)
@@ -57,7 +53,7 @@ class InboxWriter:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Is an event that waits. `age_s` is counted by the database's clock."""
+    """Holds an event that waits. `age_s` is counted by the database's clock."""
 
     id: int
     trigger_id: str
@@ -109,7 +105,7 @@ def claim(tx: Transaction, board_id: str, limit: int = AT_ONCE) -> list[Entry]:
     One that made trouble before comes alone, so that it cannot hold up the others.
     """
     entries = [Entry(*row) for row in tx.rows(CLAIM, (board_id, limit))]
-    return entries if not entries or not entries[0].attempts else entries[:1]
+    return entries[:1] if entries and entries[0].attempts else entries
 
 
 def done(tx: Transaction, entries: Sequence[Entry]) -> None:

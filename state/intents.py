@@ -16,7 +16,7 @@ from values.canonical import dumps
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """Is a document in which items are, or were, about to be created; since when and how long, by the database's clock."""
+    """Holds a document of items that are, or were, about to be created; its age is by the database's clock."""
 
     key: str
     kind: str

@@ -141,6 +141,7 @@ class Links:
         rows = tx.bulk(FIND, {"monday_id": "text", "hash": "text"}, hashes, {"type": self.entity_type})
         found = Found({}, {})
         for row in rows:
+            # An item can have both: a link of an earlier time, and a reason why it is skipped now.
             monday_id, link_id, reason = row[0], row[1], row[11]
             if link_id is not None:
                 found.links[monday_id] = _link(row)
@@ -216,6 +217,7 @@ class Links:
     def save(self, tx: Transaction, changes: Sequence[LinkChange]) -> None:
         """Makes and changes links; a link that an item had before it came to this row is replaced."""
         new = [change for change in changes if change.id is None]
+        # COPY is several times faster than an insert, and a first pull makes links by the thousand.
         if new:
             tx.copy_in("sync_mapping", NEW_COLUMNS, [self._new_row(change) for change in new])
         old = [_changed_row(change) for change in changes if change.id is not None]
@@ -379,6 +381,7 @@ def _changed_row(change: LinkChange) -> list[Any]:
 
 def _bases(change: LinkChange) -> tuple[str, str | None]:
     """Returns the bases as they are kept: monday.com's filled fields, and those in which PostgreSQL differs."""
+    # `value or` spares a call for most values.
     base = {name: value for name, value in change.base_monday.items() if value or not is_empty(value)}
     return dumps(base).decode(), _differing(change.base_monday, change.base_postgres)
 

@@ -14,7 +14,7 @@ COLUMNS = ["run_id", "entity_type", "entity_id", "monday_id", "operation", "stat
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """Is the log of one entity."""
+    """Writes the log of one entity."""
 
     entity_type: str
     run_id: str | None
@@ -40,6 +40,6 @@ class Log:
         self, tx: Transaction, done: Sequence[Removal], failed: Map[str, str], operation: str
     ) -> None:
         """Adds which items followed their rows, and which would not go (item → reason)."""
-        entries = [LogEntry(operation, "success", "row is gone", one.item_id, one.root_id) for one in done]
+        entries = [LogEntry(operation, "success", "row is gone", removal.item_id, removal.root_id) for removal in done]
         entries += [LogEntry(operation, "error", reason, item_id) for item_id, reason in failed.items()]
         self.append(tx, entries)

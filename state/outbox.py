@@ -37,8 +37,10 @@ def noted(tx: Transaction, mapping: Mapping, limit: int | None = None) -> Noted:
     roots: dict[str, list[int]] = {}
     shared: dict[str, dict[str, list[int]]] = {}
     for entry_id, table, row_id in entries:
+        # the record's own row
         if table == mapping.table and not _is_shared(mapping, table):
             roots.setdefault(row_id, []).append(entry_id)
+        # a row that several records may show
         else:
             shared.setdefault(table, {}).setdefault(row_id, []).append(entry_id)
     for table, rows in shared.items():

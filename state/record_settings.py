@@ -93,9 +93,11 @@ where t.{key}::text = %(id)s
 
 def note_settings(tx: Transaction, mapping: Mapping) -> None:
     """Shows in `sync_status` which records are off, and what those are that were switched on again."""
+    # settings stand on links alone
     if not mapping.record_settings:
         tx.execute(NOTE_ON_LINKS, (mapping.entity_type,))
         return
+    # Links first: rows show what their links have become.
     for statement in (NOTE_ON_LINKS_WITH_ROWS, NOTE_ON_ROWS, NOTE_ON_ROWS_WITHOUT_LINKS):
         tx.execute(compose(statement, **_names(mapping)), (mapping.entity_type,))
 

@@ -87,6 +87,7 @@ class Skipped:
         return int(
             tx.value(
                 """
+                -- without a next try they are set aside
                 select count(*) from sync_skipped
                 where entity_type = %s and monday_board_id = %s and reason like %s and next_try_at is null
                 """,

@@ -101,7 +101,7 @@ where entity_type = {type} and monday_id is not null and archived_at is null
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """Is a table as one entity sees it: which of its columns count, and whether its rows are the entity's own."""
+    """Describes a table as one entity sees it: which of its columns count, and whether its rows are the entity's own."""
 
     entity_type: str
     table: str
@@ -134,6 +134,7 @@ def watched(mapping: Mapping) -> list[Watched]:
         key = related.child or "id"
         points_at = mapping.table if related.child else related.table
         own = [place.column for place in mapping.places.values() if place.home == related.name]
+        # Several related tables can be one table under several names: it is watched once.
         columns.setdefault((related.table, key, points_at), []).extend([*own, *mapping.pointers(related.name)])
     for (table, key, points_at), names in columns.items():
         hangs = points_at != table
@@ -149,6 +150,7 @@ def _unique(names: Iterable[str]) -> tuple[str, ...]:
 def installed(tx: Transaction, mapping: Mapping) -> bool:
     """Says whether every table of a mapping has its triggers, for this entity as it is declared now."""
     for watcher in watched(mapping):
+        # The four triggers of a table call one function and are made together.
         source = tx.value(INSTALLED, (watcher.table,))
         if source is None or watcher.mark not in source:
             return False
@@ -246,6 +248,7 @@ class _Notes:
         names = _names(watcher)
         if operation != "update":
             return [compose(CHANGED_ROWS, operation=literal(operation), **names)]
+        # an update of nothing that counts is no news
         columns = [(identifier(name), "::text" if name in self.texts else "") for name in watcher.columns]
         new = joined(", ", [compose("n.{c}" + cast, c=column) for column, cast in columns])
         old = joined(", ", [compose("o.{c}" + cast, c=column) for column, cast in columns])

@@ -102,7 +102,10 @@ class Waiting:
         return [row[0] for row in rows]
 
     def wait(self, tx: Transaction, entity_ids: Sequence[str]) -> None:
-        """Lets changes of these rows wait for a setting of their record; each run looks whether it lets them through."""
+        """Lets changes of these rows wait for a setting of their record; each run looks whether it lets them through.
+
+        A row that pauses already keeps its time.
+        """
         tx.execute(
             """
             update sync_mapping
@@ -171,8 +174,10 @@ class Waiting:
         `digest` is the item's content hash.
         """
         params = {"type": self.entity_type, "id": monday_id, "tries": TRIES}
+        # an item with a link
         if tx.execute(REFUSE_LINKED_ITEM, params | {"message": reason[:2000], "at": updated_at}):
             return
+        # an item that never became a row
         Skipped(self.entity_type, self.board_id).add(tx, [(monday_id, f"{FAILED}{reason}", None, digest)])
         tx.execute(REFUSE_NEW_ITEM, params)
 

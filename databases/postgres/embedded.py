@@ -1,8 +1,8 @@
 """Starts, shares, recovers and stops the embedded PostgreSQL. Only its programs come from the wheel.
 
 One folder holds one cluster: `data`, the socket `s`, `server.log`, and two lock files. Every process that uses it holds a
-shared lock on `users`; the kernel drops it however the process ends, and the last one out stops the server. A server
-whose user was killed runs on, is found by the next one, and is stopped at that one's end.
+shared lock on `users`; the kernel drops it however the process ends, and the last process stops the server. A server
+whose last process was killed runs on, is found by the next process, and is stopped at its end.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def remove(home: Path = Path()) -> None:
 
 
 class LocalPostgres:
-    """Is one cluster in a folder of its own. As root, the folder is given to the account that PostgreSQL runs as."""
+    """Runs one cluster in a folder of its own. As root, the folder is given to the account that PostgreSQL runs as."""
 
     def __init__(self, root: Path, throwaway: bool = False) -> None:
         self.root = root.absolute()

@@ -86,6 +86,7 @@ def translated() -> Iterator[None]:
         lost = not exc.pgcode and isinstance(exc, (psycopg2.OperationalError, psycopg2.InterfaceError))
         raise meaning(exc.pgcode or "", said_by(exc), lost) from exc
     except ValueError as exc:
+        # psycopg2 itself refuses NUL characters and halves of surrogate pairs.
         if not isinstance(exc, UnicodeEncodeError) and "NUL" not in str(exc):
             raise
         raise RowRejected(f"PostgreSQL cannot store this text: {exc}") from exc
@@ -103,6 +104,7 @@ def meaning(code: str, said: str, lost: bool) -> DatabaseError:
     """Returns the tool's error for a code of PostgreSQL and its own words. `lost`: the connection is gone."""
     if lost:
         return DatabaseUnreachable(f"The connection to PostgreSQL was lost: {said}.", hint="Run the command again.")
+    # a table, a schema, or a column of a table is not there
     if code in ("42P01", "3F000") or (code == "42703" and "of relation" in said):
         return _missing(said)
     for codes, kind, sentence, hint in MEANINGS:
@@ -121,6 +123,7 @@ def _missing(said: str) -> DatabaseError:
 def in_the_way(exc: DatabaseError) -> DatabaseError:
     """Explains an error of `init-db` where a table that it would make is there already and is not the tool's."""
     code = getattr(exc.__cause__, "pgcode", "") or ""
+    # 42501 is a right that lacks; the others say that something there is of another shape.
     if not code.startswith("42") or code == "42501":
         return exc
     return DatabaseError(

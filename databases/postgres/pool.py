@@ -106,6 +106,7 @@ class Pool:
         """Keeps a connection for the next user; one that is not as good as new is closed."""
         idle = not connection.closed and connection.info.transaction_status == extensions.TRANSACTION_STATUS_IDLE
         with self._guard:
+            # After `close` nothing is kept.
             if idle and not self._closed:
                 self._idle.append(connection)
                 return
@@ -120,6 +121,7 @@ class Pool:
                 raise
             self.target.server.start()  # the embedded server died, and this process starts it again
             connection = self.target.connect()
+        # `begin` and `commit` are sent by the transaction itself.
         connection.autocommit = True
         for caster in CASTERS:
             extensions.register_type(caster, connection)

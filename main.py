@@ -280,10 +280,11 @@ def status(as_json: bool) -> None:
     """What is known of each entity: links, items left out, differences, the last run, what waits."""
     settings = prepared()
     from state.overview import show_status, status_of
-    from sync.parts import open_parts
+    from sync.parts import board_of, open_parts
 
     with open_parts(settings) as parts:
-        show_status(status_of(parts), as_json)
+        boards = [(one, board) for one in parts.mappings.values() if (board := board_of(parts.settings, one)) is not None]
+        show_status(status_of(parts.db, boards), as_json)
 
 
 @command("runs", "runs --limit 5")

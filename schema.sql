@@ -1,5 +1,5 @@
--- What the tool keeps in PostgreSQL: the tables of the two shipped boards, those of contacts and organizations, and the
--- tool's own memory.
+-- What the tool keeps in PostgreSQL, in two parts: its own memory, and the company's tables, which the shipped mappings
+-- fill (two boards, contacts, organizations).
 --
 -- This file can be run on an empty database, on the current one, and on every earlier state, any number of times: it
 -- makes what is missing and loses nothing. It needs nothing but core PostgreSQL (13 or later) and plpgsql.
@@ -10,8 +10,8 @@
 -- Two programs that make the tables at once would trip over each other; the lock goes with the transaction.
 select pg_advisory_xact_lock(hashtextextended('monday-sync:schema', 0));
 
--- To alter a table, or to make an index, waits for all who write to it and keeps new writers waiting, also with `if not
--- exists`. So each function here looks first, and where nothing is missing nobody waits.
+-- To alter a table, or to make an index, waits for every writer of it and keeps new writers waiting, also with `if not
+-- exists`. So each function here looks first, and where nothing is missing nothing waits.
 create or replace function pg_temp.column(target text, declaration text) returns void
 language plpgsql as $$
 begin
@@ -78,7 +78,7 @@ begin
     end if;
 end $$;
 
--- Where rows are alike already, the index is a plain one, until a later run finds that somebody has removed them.
+-- Where rows are alike already, the index is a plain one, until a later run finds that they have been removed.
 -- Returned is whether it is unique.
 create or replace function pg_temp.unique_index(stem text, target text, what text) returns boolean
 language plpgsql as $$
@@ -103,14 +103,196 @@ set local client_min_messages = warning;
 
 
 -- ---------------------------------------------------------------------------------------------------------------------
--- The company's tables. Every row of a board's own table can be archived: the item is gone, what was known is not.
+-- Part 1: the tool's memory. Any process can die at any instant; a new one carries on from what stands here.
+
+-- One row a link. `entity_id` is text, because a mapping can name a table with any kind of key.
+--
+-- `base` is what the item last showed, `base_postgres` only those fields in which the row was known to differ.
+-- `monday_hash` is over all that was read of the item: when it is the same again, nothing needs to be looked at.
+-- An intent is written before an item is created: `intent` is a hash of what is sent, `intent_key` names its document.
+select pg_temp.columns('sync_mapping',
+    'monday_id text',
+    'entity_id text',
+    'entity_type text not null',
+    'monday_board_id text',
+    'base jsonb',
+    'base_postgres jsonb',
+    'monday_hash text',
+    'monday_updated_at timestamptz',
+    'sync_enabled boolean not null default true',
+    'sync_direction text not null default ''bidirectional''',
+    'sync_status text not null default ''synced''',
+    'archived_at timestamptz',
+    'intent text',
+    'intent_key text',
+    'intent_at timestamptz',
+    'attempts integer not null default 0',
+    'next_try_at timestamptz',
+    'last_error text',
+    'synced_at timestamptz');
+
+-- Earlier states kept the keys as uuid or integer.
+select pg_temp.as_text('sync_mapping', 'entity_id'), pg_temp.as_text('sync_mapping', 'monday_id'),
+       pg_temp.as_text('sync_mapping', 'monday_board_id');
+select pg_temp.nullable('sync_mapping', 'monday_id'), pg_temp.nullable('sync_mapping', 'entity_id');
+
+do $$
+begin
+    if not pg_temp.unique_index('sync_mapping_item', 'sync_mapping', 'monday_id, entity_type')
+        or not pg_temp.unique_index('sync_mapping_row', 'sync_mapping', 'entity_id, entity_type')
+    then
+        raise warning 'sync_mapping holds two links for one item or one row; see docs/troubleshooting.md';
+    end if;
+end $$;
+select pg_temp.index('sync_mapping_retry_idx', 'sync_mapping (next_try_at) where next_try_at is not null');
+
+-- What monday.com is being told, until its answer is written down. A run after a kill that finds it here, and the item
+-- showing it, knows it as the tool's own words.
+select pg_temp.column('sync_mapping', 'sending jsonb');
+select pg_temp.index('sync_mapping_sending_idx', 'sync_mapping (entity_type) where sending is not null');
+select pg_temp.index('sync_mapping_intent_idx', 'sync_mapping (intent_at) where intent_at is not null');
+
+-- The documents in which items are about to be created: the same document under the same key makes nothing twice. A row
+-- here is in doubt; the links it is about carry its key in `intent_key`, and no item yet.
+create table if not exists sync_intents (
+    key text primary key,
+    entity_type text not null,
+    monday_board_id text not null,
+    kind text not null,
+    document jsonb not null,
+    job_id text,
+    created_at timestamptz not null default now());
+
+-- Items that were skipped, and why: reported once, and again when the reason changes. `key` is what would make it a
+-- record: an item that waits for the key of another is read again when that key is free.
+select pg_temp.columns('sync_skipped',
+    'entity_type text not null',
+    'monday_id text not null',
+    'monday_board_id text',
+    'reason text not null',
+    'key text',
+    'monday_hash text',
+    'attempts integer not null default 0',
+    'next_try_at timestamptz');
+select pg_temp.index('sync_skipped_key', 'sync_skipped (monday_id, entity_type)', 'unique');
+
+-- One row for each operation that did something, was refused, or skipped something.
+select pg_temp.columns('sync_logs',
+    'run_id uuid',
+    'entity_type text',
+    'entity_id text',
+    'monday_id text',
+    'operation text',
+    'status text',
+    'message text');
+select pg_temp.as_text('sync_logs', 'entity_id'), pg_temp.as_text('sync_logs', 'monday_id');
+select pg_temp.nullable('sync_logs', 'entity_id'), pg_temp.nullable('sync_logs', 'monday_id');
+select pg_temp.index('sync_logs_run_idx', 'sync_logs (run_id)');
+select pg_temp.index('sync_logs_created_idx', 'sync_logs (created_at)');
+
+-- One row a run: what it did (`entities`), what it cost (`api`), how it ended.
+select pg_temp.columns('sync_runs',
+    'kind text',
+    'direction text',
+    'started_at timestamptz not null default now()',
+    'finished_at timestamptz',
+    'exit_code integer',
+    'outcome text',
+    'message text',
+    'entities jsonb',
+    'api jsonb');
+select pg_temp.index('sync_runs_started_idx', 'sync_runs (started_at)');
+
+-- Watermarks, and whatever else is one value under one name.
+create table if not exists sync_state (
+    name text primary key,
+    value jsonb not null,
+    updated_at timestamptz not null default now());
+
+-- Webhook events that wait to be looked at. monday.com may deliver one several times; it counts once.
+create table if not exists sync_inbox (
+    id bigint generated always as identity primary key,
+    trigger_id text not null unique,
+    monday_board_id text,
+    monday_id text,
+    event text not null,
+    body jsonb not null,
+    received_at timestamptz not null default clock_timestamp(),
+    attempts integer not null default 0,
+    next_try_at timestamptz,
+    last_error text);
+-- What has been dealt with is kept for some hours, so that a delivery that comes again is known.
+select pg_temp.column('sync_inbox', 'done_at timestamptz');
+select pg_temp.index('sync_inbox_waiting_idx', 'sync_inbox (monday_board_id, id) where done_at is null');
+
+-- Rows that were changed with SQL and have not been looked at yet. Written by triggers in the writer's own
+-- transaction, removed when the change has been dealt with, so nothing depends on the order in which transactions end.
+create table if not exists sync_outbox (
+    id bigint generated always as identity primary key,
+    entity_type text not null,
+    table_name text not null,
+    row_id text not null,
+    operation text not null,
+    changed_at timestamptz not null default clock_timestamp(),
+    attempts integer not null default 0,
+    next_try_at timestamptz,
+    last_error text);
+select pg_temp.column('sync_outbox', $$entity_type text not null default ''$$);
+select pg_temp.index('sync_outbox_entity_idx', 'sync_outbox (entity_type, id)');
+
+-- Fields that both sides changed to different values, and which side won; `held` waits for a person.
+select pg_temp.columns('sync_conflicts',
+    'run_id uuid',
+    'entity_type text not null',
+    'entity_id text',
+    'monday_id text',
+    'field text not null',
+    'base_value jsonb',
+    'monday_value jsonb',
+    'postgres_value jsonb',
+    'monday_changed_at timestamptz',
+    'postgres_changed_at timestamptz',
+    'rule text not null',
+    'winner text not null',
+    'status text not null default ''open''',
+    'resolved_at timestamptz');
+select pg_temp.index('sync_conflicts_open_idx', $$sync_conflicts (entity_type, entity_id) where status = 'open'$$);
+
+-- The ids that a listing has seen, page by page, so that what is missing at its end can be found in the database.
+create unlogged table if not exists sync_listing (
+    pass uuid not null,
+    monday_id text not null,
+    monday_updated_at timestamptz,
+    primary key (pass, monday_id));
+
+-- Boards that were turned into tables by `boards deploy`.
+create table if not exists board_registry (
+    name text primary key,
+    board_id text not null,
+    board_name text,
+    table_name text not null,
+    mapping_path text,
+    columns jsonb,
+    rows bigint,
+    status text not null default 'deployed',
+    deployed_at timestamptz not null default now(),
+    synced_at timestamptz,
+    updated_at timestamptz not null default now());
+
+-- A process that writes both rows and links takes this table's lock first, before it looks at anything: two processes
+-- then cannot both find a shared row missing and make it twice.
+create table if not exists sync_turn (id boolean primary key default true check (id));
+
+
+-- ---------------------------------------------------------------------------------------------------------------------
+-- Part 2: the company's tables. Each row of a board's own table can be archived: its item is gone, what it held is not.
 
 select pg_temp.columns('sales_teams',
     'name text',
     'region text',
     'goals jsonb');
 
--- Everybody who sells, manages, estimates, supervises or brings in projects. `role` is Sales Staff for the people of the
+-- The people who sell, manage, estimate, supervise or bring in projects. `role` is Sales Staff for the people of the
 -- staff board, and what a project made of them for the others.
 select pg_temp.columns('users',
     'monday_id text',
@@ -129,7 +311,7 @@ select pg_temp.columns('customers',
     'email text',
     'phone text');
 
--- `address_raw` is the address as somebody wrote it; the parts are what could be understood of it.
+-- `address_raw` is the address as it was written; the parts are what could be understood of it.
 select pg_temp.columns('properties',
     'customer_id uuid references customers (id) on delete set null',
     'street text',
@@ -274,7 +456,7 @@ select pg_temp.index('policies_number_idx', 'policies (policy_number)');
 select pg_temp.index('insurance_claims_number_idx', 'insurance_claims (claim_number)');
 select pg_temp.index('storms_date_idx', 'storms (date)');
 
--- Who uses a shared row.
+-- Which rows use a shared row.
 select pg_temp.index('users_team_idx', 'users (team_id)');
 select pg_temp.index('policies_customer_idx', 'policies (customer_id)');
 select pg_temp.index('policies_insurance_idx', 'policies (insurance_id)');
@@ -298,185 +480,7 @@ select pg_temp.index('contacts_organization_idx', 'contacts (organization_id)');
 
 
 -- ---------------------------------------------------------------------------------------------------------------------
--- The tool's memory. Any process can die at any instant; a new one carries on from what stands here.
-
--- One row a link. `entity_id` is text, because a mapping can name a table with any kind of key.
---
--- `base` is what the item last showed, `base_postgres` only those fields in which the row was known to differ.
--- `monday_hash` is over all that was read of the item: when it is the same again, nothing needs to be looked at.
--- An intent is written before an item is created: `intent` is a hash of what is sent, `intent_key` names its document.
-select pg_temp.columns('sync_mapping',
-    'monday_id text',
-    'entity_id text',
-    'entity_type text not null',
-    'monday_board_id text',
-    'base jsonb',
-    'base_postgres jsonb',
-    'monday_hash text',
-    'monday_updated_at timestamptz',
-    'sync_enabled boolean not null default true',
-    'sync_direction text not null default ''bidirectional''',
-    'sync_status text not null default ''synced''',
-    'archived_at timestamptz',
-    'intent text',
-    'intent_key text',
-    'intent_at timestamptz',
-    'attempts integer not null default 0',
-    'next_try_at timestamptz',
-    'last_error text',
-    'synced_at timestamptz');
-
--- Earlier states kept the keys as uuid or integer.
-select pg_temp.as_text('sync_mapping', 'entity_id'), pg_temp.as_text('sync_mapping', 'monday_id'),
-       pg_temp.as_text('sync_mapping', 'monday_board_id');
-select pg_temp.nullable('sync_mapping', 'monday_id'), pg_temp.nullable('sync_mapping', 'entity_id');
-
-do $$
-begin
-    if not pg_temp.unique_index('sync_mapping_item', 'sync_mapping', 'monday_id, entity_type')
-        or not pg_temp.unique_index('sync_mapping_row', 'sync_mapping', 'entity_id, entity_type')
-    then
-        raise warning 'sync_mapping holds two links for one item or one row; see docs/troubleshooting.md';
-    end if;
-end $$;
-select pg_temp.index('sync_mapping_retry_idx', 'sync_mapping (next_try_at) where next_try_at is not null');
-
--- What monday.com is being told, until its answer is written down. Whoever finds it there after a kill, and the item showing
--- it, knows its own words.
-select pg_temp.column('sync_mapping', 'sending jsonb');
-select pg_temp.index('sync_mapping_sending_idx', 'sync_mapping (entity_type) where sending is not null');
-select pg_temp.index('sync_mapping_intent_idx', 'sync_mapping (intent_at) where intent_at is not null');
-
--- The documents in which items are about to be created: the same document under the same key makes nothing twice. A row
--- here is in doubt; the links it is about carry its key in `intent_key`, and no item yet.
-create table if not exists sync_intents (
-    key text primary key,
-    entity_type text not null,
-    monday_board_id text not null,
-    kind text not null,
-    document jsonb not null,
-    job_id text,
-    created_at timestamptz not null default now());
-
--- Items that were left out, and why: said once, and again when the reason changes. `key` is what would make it a
--- record: an item that waits for somebody else's key is read again when that key is free.
-select pg_temp.columns('sync_skipped',
-    'entity_type text not null',
-    'monday_id text not null',
-    'monday_board_id text',
-    'reason text not null',
-    'key text',
-    'monday_hash text',
-    'attempts integer not null default 0',
-    'next_try_at timestamptz');
-select pg_temp.index('sync_skipped_key', 'sync_skipped (monday_id, entity_type)', 'unique');
-
--- One row for each operation that did something, was refused, or left something out.
-select pg_temp.columns('sync_logs',
-    'run_id uuid',
-    'entity_type text',
-    'entity_id text',
-    'monday_id text',
-    'operation text',
-    'status text',
-    'message text');
-select pg_temp.as_text('sync_logs', 'entity_id'), pg_temp.as_text('sync_logs', 'monday_id');
-select pg_temp.nullable('sync_logs', 'entity_id'), pg_temp.nullable('sync_logs', 'monday_id');
-select pg_temp.index('sync_logs_run_idx', 'sync_logs (run_id)');
-select pg_temp.index('sync_logs_created_idx', 'sync_logs (created_at)');
-
--- One row a run: what it did (`entities`), what it cost (`api`), how it ended.
-select pg_temp.columns('sync_runs',
-    'kind text',
-    'direction text',
-    'started_at timestamptz not null default now()',
-    'finished_at timestamptz',
-    'exit_code integer',
-    'outcome text',
-    'message text',
-    'entities jsonb',
-    'api jsonb');
-select pg_temp.index('sync_runs_started_idx', 'sync_runs (started_at)');
-
--- Watermarks, and whatever else is one value under one name.
-create table if not exists sync_state (
-    name text primary key,
-    value jsonb not null,
-    updated_at timestamptz not null default now());
-
--- Webhook events that wait to be looked at. monday.com may deliver one several times; it counts once.
-create table if not exists sync_inbox (
-    id bigint generated always as identity primary key,
-    trigger_id text not null unique,
-    monday_board_id text,
-    monday_id text,
-    event text not null,
-    body jsonb not null,
-    received_at timestamptz not null default clock_timestamp(),
-    attempts integer not null default 0,
-    next_try_at timestamptz,
-    last_error text);
--- What has been dealt with is kept for some hours, so that a delivery that comes again is known.
-select pg_temp.column('sync_inbox', 'done_at timestamptz');
-select pg_temp.index('sync_inbox_waiting_idx', 'sync_inbox (monday_board_id, id) where done_at is null');
-
--- Rows that somebody changed with SQL and that have not been looked at yet. Written by triggers in the writer's own
--- transaction, removed when the change has been dealt with, so nothing depends on the order in which transactions end.
-create table if not exists sync_outbox (
-    id bigint generated always as identity primary key,
-    entity_type text not null,
-    table_name text not null,
-    row_id text not null,
-    operation text not null,
-    changed_at timestamptz not null default clock_timestamp(),
-    attempts integer not null default 0,
-    next_try_at timestamptz,
-    last_error text);
-select pg_temp.column('sync_outbox', $$entity_type text not null default ''$$);
-select pg_temp.index('sync_outbox_entity_idx', 'sync_outbox (entity_type, id)');
-
--- Fields that both sides changed to different values, and who won; `held` waits for a person.
-select pg_temp.columns('sync_conflicts',
-    'run_id uuid',
-    'entity_type text not null',
-    'entity_id text',
-    'monday_id text',
-    'field text not null',
-    'base_value jsonb',
-    'monday_value jsonb',
-    'postgres_value jsonb',
-    'monday_changed_at timestamptz',
-    'postgres_changed_at timestamptz',
-    'rule text not null',
-    'winner text not null',
-    'status text not null default ''open''',
-    'resolved_at timestamptz');
-select pg_temp.index('sync_conflicts_open_idx', $$sync_conflicts (entity_type, entity_id) where status = 'open'$$);
-
--- The ids that a listing has seen, page by page, so that what is missing at its end can be found in the database.
-create unlogged table if not exists sync_listing (
-    pass uuid not null,
-    monday_id text not null,
-    monday_updated_at timestamptz,
-    primary key (pass, monday_id));
-
--- Boards that were turned into tables by `boards deploy`.
-create table if not exists board_registry (
-    name text primary key,
-    board_id text not null,
-    board_name text,
-    table_name text not null,
-    mapping_path text,
-    columns jsonb,
-    rows bigint,
-    status text not null default 'deployed',
-    deployed_at timestamptz not null default now(),
-    synced_at timestamptz,
-    updated_at timestamptz not null default now());
-
--- Whoever writes both rows and links takes this table's lock first, before it looks at anything: two processes then
--- cannot both find a shared row missing and make it twice.
-create table if not exists sync_turn (id boolean primary key default true check (id));
+-- All is there: the version that the tool asks for before it works.
 
 insert into sync_state (name, value) values ('schema', '1')
 on conflict (name) do update set value = excluded.value, updated_at = now()

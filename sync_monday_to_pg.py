@@ -116,7 +116,7 @@ class Pull(BoardSync):
         log.error("%s %s: did not come whole: %s", self.mapping.entity_type, item_id or "(without id)", reason)
         if not self.options.dry_run:
             with self.db.transaction() as tx:
-                self.state.log(tx, [LogEntry("pull", "error", f"did not come whole: {reason}", item_id or None)])
+                self.state.log.append(tx, [LogEntry("pull", "error", f"did not come whole: {reason}", item_id or None)])
 
     def _take(self, pages: Iterable[list[Item]], force: bool = False) -> None:
         total = self.board.items_count if self._all else None
@@ -255,7 +255,7 @@ class Pull(BoardSync):
 
     def _forget_listing(self, pass_id: str) -> None:
         with self.db.transaction() as tx:
-            self.state.listings.forget(tx, pass_id)
+            self.state.listings.delete(tx, pass_id)
 
     def _incremental(self) -> None:
         """Read what was updated since the newest update known, and sweep when it is time to or the count is off."""
@@ -292,7 +292,7 @@ class Pull(BoardSync):
                 self.state.listings.note(tx, seen, page.items)
         with self.db.transaction() as tx:
             left = self.state.listings.stale(tx, seen)
-            self.state.listings.forget(tx, seen)
+            self.state.listings.delete(tx, seen)
         self._take_by_id(left)
 
     def _must_sweep_first(self) -> bool:
@@ -310,14 +310,14 @@ class Pull(BoardSync):
         if claimed is None or first.cursor is not None:
             return True
         with self.db.transaction(read_only=True) as tx:
-            found = self.state.find(tx, [(item.id, "") for item in first.items])
+            found = self.state.links.find(tx, [(item.id, "") for item in first.items])
         known = {monday_id for monday_id, one in found.links.items() if not one.archived} | found.skips.keys()
         new = sum(item.id not in known for item in first.items)
         return too_many(self._known() + new - claimed, self.active())
 
     def _known(self) -> int:
         with self.db.transaction(read_only=True) as tx:
-            return self.state.count_active(tx) + self.state.count_skipped(tx)
+            return self.state.links.count_active(tx) + self.state.skipped.count(tx)
 
     def _adds_up(self) -> bool:
         """Whether the board has as many items as are known, give or take what its count was off by at the last sweep."""
@@ -331,7 +331,7 @@ class Pull(BoardSync):
         self._list_ids()
         with self.db.transaction() as tx:
             absent = self.state.listings.absent(tx, self._pass)
-            active = self.state.count_active(tx)
+            active = self.state.links.count_active(tx)
         self._check_guard(len(absent), active)
         return self._confirmed_gone(absent)
 
@@ -392,8 +392,8 @@ class Pull(BoardSync):
     def _take_unsettled(self) -> None:
         """Look again at items that show something PostgreSQL does not have: a rule or a setting may have changed."""
         with self.db.transaction(read_only=True) as tx:
-            unsettled = self.state.unsettled(tx)
-            removals = self.state.removals_waiting(tx)
+            unsettled = self.state.waiting.unsettled(tx)
+            removals = self.state.waiting.removals(tx)
         self._take_by_id([one for one in unsettled if one not in self.engine.held], force=True)
         self._archive(removals)
 
@@ -418,7 +418,7 @@ class Pull(BoardSync):
         if self.options.dry_run:
             return
         with self.db.transaction(read_only=True) as tx:
-            self.report.set_aside += self.state.count_failed(tx)
+            self.report.set_aside += self.state.skipped.count_failed(tx)
         self._forget_skips()
         known = self._known()
         claimed = self.swept if self.swept is not None else self._claimed()
@@ -439,7 +439,7 @@ class Pull(BoardSync):
         """Items that were left out and are not on the board any more are no news."""
         if self.swept is not None:
             with self.db.transaction() as tx:
-                self.state.listings.forget_skips(tx, self._pass)
+                self.state.skipped.remove_unseen(tx, self._pass)
 
     def _claimed(self) -> int | None:
         count = self.board.items_count

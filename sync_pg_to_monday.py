@@ -26,7 +26,7 @@ from rows.tables import is_archived
 from services.monday.pages import ahead
 from services.monday.writes import CHANGES_PER_DOCUMENT
 from state import outbox, triggers
-from state.values import put
+from state.values import push_key, put, setup_key
 from sync.board import BoardSync, too_many
 from sync.create_items import ROWS_PER_IMPORT, Creation
 from sync.engine import Look
@@ -56,14 +56,14 @@ class Push:
         """Rows to make items of, gathered so that many can go in one import."""
         self.left = sync.options.limit
         self.remembered: dict[str, Any] = sync.memory.get(self._name) or {}
-        mark = sync.memory.get(f"setup:{sync.mapping.entity}") or {}
+        mark = sync.memory.get(setup_key(sync.mapping.entity)) or {}
         self._fingerprint = f"{sync.fingerprint()}/{mark.get('mark', '')}"
         self.looked_at: set[str] = set()
         """Items of which the same run has held something already."""
 
     @property
     def _name(self) -> str:
-        return f"push:{self.sync.mapping.entity}"
+        return push_key(self.sync.mapping.entity)
 
     def run(self) -> EntityReport:
         """Do it. Raises GuardStop before anything is written when too much would be removed."""
@@ -108,9 +108,9 @@ class Push:
         table, key = table_name(self.sync.mapping.table), identifier(self.sync.mapping.primary_key)
         with self.sync.db.transaction(read_only=True) as tx:
             archived = is_archived(self.sync.mapping, "t")
-            gone = self.sync.state.rows_gone(tx, table, key)
-            gone += self.sync.state.rows_archived(tx, table, key, archived)
-            active = self.sync.state.count_active(tx)
+            gone = self.sync.state.links.rows_gone(tx, table, key)
+            gone += self.sync.state.links.rows_archived(tx, table, key, archived)
+            active = self.sync.state.links.count_active(tx)
         if self.sync.mapping.on_row_removed == "ignore" or not self.sync.engine.options.write_monday:
             return []
         if too_many(len(gone), active) and not self.sync.options.allow_mass_delete:
@@ -158,7 +158,7 @@ class Push:
     def _retry(self) -> None:
         """Try again what was refused, when its pause is over."""
         with self.sync.db.transaction() as tx:
-            began, due = tx.value("select now()"), self.sync.state.due(tx, self.looked_at)
+            began, due = tx.value("select now()"), self.sync.state.waiting.due(tx, self.looked_at)
         waiting: list[str] = []
         parts = [due[start : start + RECORDS_AT_ONCE] for start in range(0, len(due), RECORDS_AT_ONCE)]
         due = [one for part in parts if self._deal_with(part, waiting) for one in part]
@@ -166,9 +166,9 @@ class Push:
         if due and not self.sync.options.dry_run:
             # Only now, because whoever is killed before has tried nothing.
             with self.sync.db.transaction() as tx:
-                self.sync.state.tried(tx, due, began)
-                self.sync.state.wait(tx, waiting)
-                links = self.sync.state.of_rows(tx, due)
+                self.sync.state.waiting.clear(tx, due, began)
+                self.sync.state.waiting.wait(tx, waiting)
+                links = self.sync.state.links.of_rows(tx, due)
                 self._tell_rows(tx, [root_id for root_id, link in links.items() if link.status == "synced"], "synced")
 
     def _unify(self) -> None:
@@ -176,7 +176,7 @@ class Push:
         if not self.sync.options.unify:
             return
         with self.sync.db.transaction(read_only=True) as tx:
-            differing = self.sync.state.known_to_differ(tx)
+            differing = self.sync.state.links.known_to_differ(tx)
         self._change(differing[: self.left])
 
     # Doing it
@@ -192,7 +192,7 @@ class Push:
             waiting += look.waiting
         if look.waiting and not self.sync.options.dry_run:
             with self.sync.db.transaction() as tx:
-                self.sync.state.wait(tx, look.waiting)
+                self.sync.state.waiting.wait(tx, look.waiting)
         self._find_restored(look)
         self._report_held(look)
         given_up = set() if edited else look.aside
@@ -272,13 +272,13 @@ class Push:
         if not item_ids or self.sync.options.dry_run:
             return
         with self.sync.db.transaction() as tx:
-            links = self.sync.state.find(tx, [(item_id, "") for item_id in item_ids]).links
+            links = self.sync.state.links.find(tx, [(item_id, "") for item_id in item_ids]).links
             roots = {str(link.entity_id): item_id for item_id, link in links.items() if not link.archived}
             for root_id in roots:
-                self.sync.report.set_aside += self.sync.state.refused(tx, root_id, NOT_HERE)
+                self.sync.report.set_aside += self.sync.state.waiting.refuse_change(tx, root_id, NOT_HERE)
             self._tell_rows(tx, roots, "error")
             entries = [LogEntry("push", "error", NOT_HERE, item_id, root_id) for root_id, item_id in roots.items()]
-            self.sync.state.log(tx, entries)
+            self.sync.state.log.append(tx, entries)
         self.sync.report.errors += len(roots)
         for root_id, item_id in roots.items():
             log.error("%s %s (item %s): %s", self.sync.mapping.entity_type, root_id, item_id, NOT_HERE)
@@ -315,7 +315,7 @@ class Push:
                 by_item.pop(item.id, None)
         if by_item and not sync.options.dry_run:  # neither here nor there any more
             with sync.db.transaction() as tx:
-                sync.state.archive(tx, list(by_item))
+                sync.state.links.archive(tx, list(by_item))
 
     def _report_held(self, look: Look) -> None:
         for root_id in look.held:
@@ -325,7 +325,7 @@ class Push:
         self.sync.report.skipped += len(look.ambiguous)
         if look.held and not self.sync.options.dry_run:
             with self.sync.db.transaction() as tx:
-                self.sync.state.strand(tx, look.held)
+                self.sync.state.waiting.hold(tx, look.held)
                 self._tell_rows(tx, look.held, "conflict")
 
     def _tell_rows(self, tx: Transaction, root_ids: Iterable[str], status: str) -> None:

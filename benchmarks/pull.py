@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import orjson
+import psycopg2
 
 from benchmarks.bench import Bench, Pulled, scratch
 from benchmarks.boards import PAGE, PROJECT, mappings
 from benchmarks.database import digest, filled_tables
 from benchmarks.measure import Failed, Serving, Spent, spent
 from benchmarks.table import Table
-from databases.postgres.names import compose, identifier
 from services.monday.queries import ITEMS_PAGE, NEXT_ITEMS_PAGE, with_item
 from values.addresses import Address, AddressParser
 
@@ -81,11 +82,11 @@ def _prepare_floor(bench: Bench, server: Serving, database: str, folder: Path) -
     """What the floor is given: the final rows as COPY text, what to ask, which addresses to take apart."""
     with bench.postgres.open(database) as db, db.transaction(read_only=True) as tx:
         tables = filled_tables(tx)
-        for name in tables:
-            statement = compose("copy {name} to stdout", name=identifier(name)).as_string(tx._connection)
-            with open(folder / name, "wb") as file:
-                tx._cursor.copy_expert(statement, file, 1 << 20)
         rows = digest(tx, tables)
+    with closing(psycopg2.connect(bench.postgres.url(database))) as connection, connection.cursor() as cursor:
+        for name in tables:
+            with open(folder / name, "wb") as file:
+                cursor.copy_expert(f'copy "{name}" to stdout', file, 1 << 20)
     boards, addresses = [], []
     for entity, mapping in mappings().items():
         if entity in ADDRESS_COLUMNS:

@@ -20,6 +20,7 @@ from boards.names import LONGEST_TABLE, checked_entity, checked_table, entity_of
 from boards.proposal import RELATION, Proposal, propose, subitem_boards
 from boards.staging import Staging, check_names
 from boards.types_of_tables import TypeMap, load_types
+from databases.postgres import catalogue
 from databases.postgres.names import shortened
 from db_connector import Transaction
 from errors import SettingsError
@@ -151,7 +152,7 @@ def check(parts: Parts, proposal: Proposal) -> str:
     taken = parts.mappings.get(proposal.entity)
     with parts.db.transaction(read_only=True) as tx:
         entry = next(iter(registry.known(tx, proposal.entity)), None)
-        there = boards_tables.exists(tx, proposal.table_name)
+        there = catalogue.exists(tx, proposal.table_name)
         moved = entry is not None and not _same_table(tx, entry["table_name"], proposal.table_name)
         kept = taken is not None and there and _same_table(tx, taken.table, proposal.table_name)
         others = _others_on(tx, parts, proposal)
@@ -247,7 +248,7 @@ def _prepare(parts: Parts, proposal: Proposal) -> EntityMapping:
     """The table, its row in the registry, and the mapping beside its place. One that is there, with its table, is kept."""
     part, path = part_of(parts, proposal.entity), path_of(parts, proposal.entity)
     with parts.db.transaction(read_only=True) as tx:
-        keep = path.exists() and boards_tables.exists(tx, proposal.table_name)
+        keep = path.exists() and catalogue.exists(tx, proposal.table_name)
     if not keep:
         write_text(part, proposal.text())
     mapping = load_mapping(path if keep else part)
@@ -300,7 +301,7 @@ def link_up(parts: Parts, mapping: EntityMapping, board: Board) -> list[str]:
             continue
         with parts.db.transaction() as tx:
             # The table of a mapping may be gone, when somebody has dropped it and left the mapping.
-            if boards_tables.exists(tx, other.table):
+            if catalogue.exists(tx, other.table):
                 made += link_tables.make_links(tx, other, its_board, deployed, since=mapping)
     return sorted(made)
 

@@ -11,36 +11,26 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from boards import deploy
 from boards.names import checked_entity, entity_of, field_name, snake_case, sql_name
 from boards.proposal import ACCEPTED, HEADER, REJECTED, Proposal, ProposedColumn, entry_of, propose
-from boards.tables import place_of
 from boards.types_of_tables import TypeMap, load_types
+from databases.postgres.catalogue import (
+    column_types_of,
+    columns_in_order,
+    has_default,
+    place_of,
+    unique_key_of,
+    without_limit,
+)
 from databases.postgres.names import compose, identifier, parts_of, table_name
 from db_connector import Composable, Transaction
 from errors import SettingsError
 from mappings.declaration import ITEM_NAME
 from mappings.files import tree_text
 from models import BoardColumn
-from rows.tables import LIMITED, column_types_of
 from sync.parts import Parts
 from values.parsing import clean_text
 
 log = logging.getLogger("monday_sync")
 
-KEY = """
-select a.attname
-from pg_index as i join pg_attribute as a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
-where i.indrelid = to_regclass(%s) and i.indisunique and i.indnkeyatts = 1 and i.indpred is null and a.attnotnull
-order by i.indisprimary desc, a.attnum
-limit 1
-"""
-HAS_DEFAULT = """
-select a.atthasdef or a.attidentity <> '' from pg_attribute as a where a.attrelid = to_regclass(%s) and a.attname = %s
-"""
-COLUMNS = """
-select a.attname, format_type(a.atttypid, a.atttypmod), a.attgenerated <> '' or a.attidentity = 'a'
-from pg_attribute as a
-where a.attrelid = to_regclass(%s) and a.attnum > 0 and not a.attisdropped
-order by a.attnum
-"""
 UNMET = """
 from {table} as t
 where {here} and not exists (select from sync_mapping as l where l.entity_type = %(entity)s and l.entity_id = t.{key}::text)
@@ -124,7 +114,7 @@ def proposed(parts: Parts, wanted: deploy.Wanted, given: str) -> OwnTable:
         schema, plain = place_of(tx, given)
         table = sql_name(schema if parts_of(given)[0] else "", plain)
         key, item_key = _key_of(tx, table, types)
-        own = {column: OwnColumn(*about) for column, *about in tx.rows(COLUMNS, (table,))}
+        own = {column: OwnColumn(kind, computed) for column, kind, computed in columns_in_order(tx, table)}
     kinds = load_types(parts.settings.home)
     made = propose(board, name, table, kinds, monday=parts.monday, day=wanted.day)
     free = {column: about for column, about in own.items() if column != key}
@@ -163,7 +153,7 @@ def _with_schema(wanted: deploy.Wanted, table: str) -> str:
 def _linked(parts: Parts, made: OwnTable, own: Mapping[str, OwnColumn], match: str) -> OwnTable:
     """The proposal with what tells which of the rows that are there is which item, so that nothing is made twice."""
     places = [made.name_column, *(one.column for one in made.fetched)]
-    fit = [one for one in places if one and LIMITED.sub("text", own[one].sql_type) in MATCHED_AS]
+    fit = [one for one in places if one and without_limit(own[one].sql_type) in MATCHED_AS]
     if match and match not in fit:
         raise SettingsError(
             f"--match {match}: rows and items cannot be linked by that column of {made.own_name}.",
@@ -210,13 +200,13 @@ def _about(statement: str, made: OwnTable, **names: str) -> Composable:
 
 def _key_of(tx: Transaction, table: str, types: Mapping[str, str]) -> tuple[str, bool]:
     """The column that rows are found by, and whether a new row gets its item's id in it, because nothing else makes one."""
-    key = tx.value(KEY, (table,))
+    key = unique_key_of(tx, table)
     if key is None:
         raise SettingsError(
             f"{table} has no column that rows could be found by.",
             hint="It needs a primary key of one column, or another column that is unique and not null.",
         )
-    kind, made_there = types[key], bool(tx.value(HAS_DEFAULT, (table, key)))
+    kind, made_there = types[key], has_default(tx, table, key)
     if not made_there and kind not in ("bigint", "text", "uuid"):
         raise SettingsError(
             f"Nothing makes the key of a new row: {table}.{key} has no default, and no item's id fits into {kind}.",

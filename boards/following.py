@@ -34,6 +34,7 @@ from boards.drift import (
 from boards.names import facts, field_name, free_name
 from boards.proposal import ACCEPTED, REJECTED, RELATION, ProposedColumn, entry_of, with_time_of_day
 from boards.types_of_tables import TypeMap, labels_of, load_types
+from databases.postgres.catalogue import columns_of
 from databases.postgres.failures import TransactionConflict
 from databases.postgres.names import shortened
 from db_connector import Database, Transaction
@@ -44,8 +45,9 @@ from mappings.files import Source, raise_mistakes, read_source, tree_text, write
 from mappings.loader import build_mapping, column_of, load_mapping
 from models import Board, BoardColumn, LogEntry
 from state import triggers
-from state.links import SyncState
-from state.values import put
+from state.entity import EntityState
+from state.fields import forget_field, rename_field
+from state.values import drift_key, put, value_of
 from values.parsing import clean_text
 
 log = logging.getLogger("monday_sync")
@@ -110,7 +112,7 @@ def _file_of(db: Database, mapping: EntityMapping, dry_run: bool) -> tuple[Path,
     if not part.exists():
         return path, False
     with db.transaction(read_only=True) as tx:
-        done = tx.value("select value ->> 'file' from sync_state where name = %s", (f"drift:{mapping.entity}",))
+        done = (value_of(tx, drift_key(mapping.entity)) or {}).get("file")
     if done != _mark(path, part):
         return path, False
     return (part if dry_run else part.replace(path)), True
@@ -126,7 +128,7 @@ def _lacking(db: Database, mapping: EntityMapping, board: Board) -> list[str]:
     if not mapping.own_table:
         return []
     with db.transaction(read_only=True) as tx:
-        there = tables.columns_of(tx, mapping.table)
+        there = columns_of(tx, mapping.table)
     plain = [one for one in mapping.bindings if one.transform is None and board.column(one.columns[0]) is not None]
     places = {name: mapping.places[name] for one in plain for name in one.fields}
     return [
@@ -164,8 +166,8 @@ def _keep(
     tx: Transaction, mapping: EntityMapping, board: Board, found: Sequence[Drift], file: str | None = None
 ) -> list[Drift]:
     """Keep what was found, and the mark of the file that goes with what was done; what of it is new."""
-    name = f"drift:{mapping.entity}"
-    before: list[Any] = (tx.value("select value from sync_state where name = %s", (name,)) or {}).get("drift", [])
+    name = drift_key(mapping.entity)
+    before: list[Any] = (value_of(tx, name) or {}).get("drift", [])
     seen = {_what(one): one for one in before if _is_open(one)}
     if not found and not seen:
         return []
@@ -176,8 +178,8 @@ def _keep(
     done += [one for one in before if not _is_open(one) and _what(one) not in open_still]
     put(tx, name, {"drift": [*still, *done[:KEPT]], "file": file})
     new = [drift for drift in found if drift.move == APPLY or _what(drift.as_json()) not in seen]
-    state = SyncState(mapping.entity_type, board.id)
-    state.log(tx, [LogEntry("drift", "success" if one.move == APPLY else "warning", sentence(one)) for one in new])
+    state = EntityState(mapping.entity_type, board.id)
+    state.log.append(tx, [LogEntry("drift", "success" if one.move == APPLY else "warning", sentence(one)) for one in new])
     return new
 
 
@@ -263,14 +265,14 @@ class Change:
         def add() -> None:
             sql_type = self.types.of(self.board.id, about, with_time_of_day(about))
             tables.add_column(tx, self.mapping.table, self.mapping.places[name].column, sql_type)
-            tables.forget_field(tx, self.mapping, name)
+            forget_field(tx, self.mapping.entity_type, name)
 
         return self._tried(tx, f"the table has no column for {about.title!r}", add)
 
     def _names(self, tx: Transaction) -> set[str]:
         """The table columns that are taken, by the mapping or by whatever else stands in the table."""
         used = {place.column for place in self.mapping.places.values()} | {self.mapping.primary_key}
-        return used | set(facts(self.style).values()) | self._made | tables.columns_of(tx, self.mapping.table)
+        return used | set(facts(self.style).values()) | self._made | columns_of(tx, self.mapping.table)
 
     @property
     def _made(self) -> set[str]:
@@ -304,7 +306,7 @@ class Change:
             # The triggers of a link table know its column by the name that it has.
             if new != old and not (about.type == RELATION and link_tables.is_linked(tx, self.mapping, old)):
                 tables.rename_column(tx, self.mapping.table, old, new)
-                tables.rename_field(tx, self.mapping, str(entry["field"]), field_name(new))
+                rename_field(tx, self.mapping.entity_type, str(entry["field"]), field_name(new))
                 entry["field"] = field_name(new)
         entry["title"] = clean_text(about.title)
 
@@ -320,7 +322,7 @@ class Change:
             tables.rename_column(tx, self.mapping.table, column, kept)
             tables.allow_empty(tx, self.mapping.table, kept)
             tables.add_column(tx, self.mapping.table, column, self.types.of(self.board.id, about))
-            tables.forget_field(tx, self.mapping, str(entry["field"]))
+            forget_field(tx, self.mapping.entity_type, str(entry["field"]))
         fresh = entry_of(ProposedColumn(about, column, ""))
         for key in ("type", "as", "labels"):
             if key in fresh:

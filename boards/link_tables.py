@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from boards.names import FACTS
 from boards.proposal import related_boards
-from boards.tables import exists, place_of, run_all
+from boards.tables import run_all
+from databases.postgres.catalogue import exists, place_of
 from databases.postgres.names import quoted, shortened
 from db_connector import Transaction
 from mappings.declaration import ROOT, Mapping

@@ -11,6 +11,9 @@ from typing import Any
 from boards.proposal import Proposal
 from db_connector import Database, Transaction
 from errors import SettingsError
+from state.overview import figures_of
+from state.runs import last_of
+from state.values import delete, drift_key, value_of
 from values.canonical import dumps
 from values.parsing import clean_text
 
@@ -21,23 +24,6 @@ select name, board_id, board_name, table_name, mapping_path, status, columns, ro
 from board_registry
 where name = coalesce(%(name)s, name)
 order by name
-"""
-
-FIGURES = """
-select count(*) filter (where l.archived_at is null) as items,
-       count(*) filter (where l.archived_at is not null) as archived,
-       count(*) filter (where l.archived_at is null and l.sync_status not in ('synced', 'disabled')) as waiting,
-       max(l.synced_at) as changed_at
-from sync_mapping as l
-where l.entity_type = %s and l.monday_id is not null
-"""
-
-LAST_RUN = """
-select r.started_at, r.finished_at, r.outcome, r.kind
-from sync_runs as r, jsonb_array_elements(r.entities) as one
-where one ->> 'entity' = %s
-order by r.started_at desc
-limit 1
 """
 
 
@@ -101,7 +87,7 @@ def one_of(tx: Transaction, name: str) -> dict[str, Any]:
 def remove(tx: Transaction, name: str) -> None:
     """Forget a deployed board: its files and tables stay."""
     tx.execute("delete from board_registry where name = %s", (name,))
-    tx.execute("delete from sync_state where name = %s", (f"drift:{name}",))
+    delete(tx, drift_key(name))
 
 
 def status_of(db: Database, name: str | None = None) -> list[dict[str, Any]]:
@@ -112,9 +98,9 @@ def status_of(db: Database, name: str | None = None) -> list[dict[str, Any]]:
 
 
 def _with_figures(tx: Transaction, one: dict[str, Any]) -> dict[str, Any]:
-    figures = tx.dicts(FIGURES, (one["name"],))[0]
-    last = next(iter(tx.dicts(LAST_RUN, (one["name"],))), None)
-    drift = tx.value("select value from sync_state where name = %s", (f"drift:{one['name']}",)) or {}
+    figures = figures_of(tx, one["name"])
+    last = last_of(tx, one["name"])
+    drift = value_of(tx, drift_key(one["name"])) or {}
     columns = one.pop("columns") or []
     synced = (last or {}).get("finished_at") or one["synced_at"]
     return {

@@ -14,15 +14,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from databases.postgres.catalogue import column_types_of
 from databases.postgres.names import compose, identifier, identifiers, joined, literal, parts_of, quoted, table_name
 from db_connector import Composable, Transaction
 from errors import GuardStop, Incomplete, RowRejected, SettingsError
 from mappings.bound import BoundMapping
 from models import Item, LogEntry, Record
 from rows.store import RecordStore
-from rows.tables import Row, Table, column_types_of
+from rows.tables import Row, Table
 from state import triggers
-from state.links import FAILED
+from state.skipped import FAILED
 from state.turns import take_turn
 from state.values import put, watermark
 from sync.board import too_many
@@ -126,7 +127,7 @@ class Staging:
         if self.mapping.direction not in TO_MONDAY:
             return
         with self.db.transaction(read_only=True) as tx:
-            known = triggers.installed(tx, self.mapping) or not self.state.count_active(tx)
+            known = triggers.installed(tx, self.mapping) or not self.state.links.count_active(tx)
         if not known:
             raise SettingsError(
                 f"{self.mapping.entity} flows both ways and has no triggers, so a reload could undo what people changed.",
@@ -311,12 +312,12 @@ class Staging:
         removed = self.pull.engine.remove_within(tx, gone).archived
         tx.execute(self._composed(LINK), self._params)
         tx.execute(self._composed(LEFT), self._params)
-        self.state.skip(tx, [(item_id, FAILED + why, None, "") for item_id, why in self.failed.items()])
-        self.state.unskip(tx, self.seen - self.failed.keys() - self.refused.keys())
+        self.state.skipped.add(tx, [(item_id, FAILED + why, None, "") for item_id, why in self.failed.items()])
+        self.state.skipped.remove(tx, self.seen - self.failed.keys() - self.refused.keys())
         did = f"{plural(len(self.seen), 'item')}, {inserted} new, {updated} changed"
-        self.state.log(tx, [LogEntry("reload", "success", did)])
+        self.state.log.append(tx, [LogEntry("reload", "success", did)])
         wrong = self.failed | self.refused
-        self.state.log(tx, [LogEntry("pull", "error", why, item_id) for item_id, why in wrong.items()])
+        self.state.log.append(tx, [LogEntry("pull", "error", why, item_id) for item_id, why in wrong.items()])
         self._remember(tx)
         self._count(inserted, updated, restored, removed)
 
@@ -369,8 +370,7 @@ class Staging:
         statement = "delete from {links} where entity_id = %s returning monday_id, monday_hash, monday_updated_at"
         found = tx.rows(compose(statement, links=table_name(self.links)), (str(key),))
         item_id, digest, at = found[0]
-        if not self.state.fail(tx, item_id, reason, at):
-            self.state.refuse_item(tx, item_id, reason, digest)
+        self.state.waiting.refuse_item(tx, item_id, reason, at, digest)
         self.refused[item_id] = reason
         log.error("%s %s: %s", self.mapping.entity_type, item_id, reason)
 
@@ -404,7 +404,7 @@ class Staging:
             links=table_name(self.links),
         )  # fmt: skip
         gone = [row[0] for row in tx.rows(statement, {**self._params, "failed": list(self.failed)})]
-        active = self.state.count_active(tx)
+        active = self.state.links.count_active(tx)
         if gone and not allow_mass_delete and (not self.seen or too_many(len(gone), active)):
             raise GuardStop(
                 f"{len(gone)} of {active} {self.mapping.entity} are missing on the board; nothing was changed.",

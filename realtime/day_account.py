@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, timezone
 
 from errors import EXIT_IN_STEP
-from state.runs import Memory
+from state.runs import Runs
 from sync.parts import Parts
 
 COUNTED = ("calls", "complexity", "retries", "waited_s")
@@ -15,7 +15,7 @@ class DayAccount:
     """Keeps the account of one daemon."""
 
     def __init__(self, parts: Parts, direction: str) -> None:
-        self._parts, self._direction, self._memory = parts, direction, Memory(parts.db)
+        self._parts, self._direction, self._runs = parts, direction, Runs(parts.db)
         self._day: date | None = None
         self._run_id = ""
         self._before = self._costs()
@@ -26,14 +26,14 @@ class DayAccount:
         if self._day is not None and self._day != today:
             self.close()
         if not self._run_id:
-            self._run_id, self._day = self._memory.start_run("live", self._direction), today
-        self._memory.note_costs(self._run_id, self._spent())
+            self._run_id, self._day = self._runs.start("live", self._direction), today
+        self._runs.note_costs(self._run_id, self._spent())
 
     def close(self) -> None:
         """Enters the rest, and ends the row."""
         if self._run_id:
             spent, now = self._spent(), self._costs()
-            self._memory.finish_run(self._run_id, EXIT_IN_STEP, "success", "", [], spent)
+            self._runs.finish(self._run_id, EXIT_IN_STEP, "success", "", [], spent)
             self._run_id, self._before = "", now
 
     def _costs(self) -> dict[str, float]:

@@ -12,15 +12,9 @@ from realtime.live_push import outbox_depth
 from realtime.metrics import Metrics
 from realtime.worker import EntityWorker
 from state import inbox
+from state.overview import count_set_aside
 
 READY_INBOX_AGE_S = 300.0
-
-SET_ASIDE = """
-select count(*)
-from sync_mapping
-where entity_type = %s
-and sync_status = 'set_aside'
-"""
 
 
 def health_of(
@@ -83,7 +77,7 @@ def measure_queues(db: Database, workers: Collection[EntityWorker], boards: Coll
             changes, oldest_change_s = outbox_depth(tx, entity_type)
             metrics.outbox.labels(entity).set(changes)
             metrics.outbox_age.labels(entity).set(round(oldest_change_s, 3))
-            metrics.set_aside.labels(entity).set(int(tx.value(SET_ASIDE, (entity_type,))))
+            metrics.set_aside.labels(entity).set(count_set_aside(tx, entity_type))
     metrics.inbox.labels("waiting").set(waiting)
     metrics.inbox.labels("set_aside").set(set_aside)
     metrics.inbox_age.set(round(oldest_s, 3))

@@ -74,7 +74,7 @@ class LivePull:
 
     def take_unsettled(self, tx: Transaction) -> None:
         """Items that showed an item without a row, now that there may be one."""
-        for items in self._items(self.sync.state.unsettled(tx), {}):
+        for items in self._items(self.sync.state.waiting.unsettled(tx), {}):
             self.sync.deliver(self.sync.engine.take(items, force=True))
 
     def _items(self, ids: list[str], seen: dict[str, Item]) -> Iterator[list[Item]]:
@@ -134,7 +134,7 @@ class LivePull:
         if not item_ids:
             return []
         with self.sync.db.transaction(read_only=True) as tx:
-            links = self.sync.state.find(tx, [(item_id, "") for item_id in item_ids]).links
+            links = self.sync.state.links.find(tx, [(item_id, "") for item_id in item_ids]).links
         return [item_id for item_id, link in links.items() if not link.archived]
 
     def _tell(self, by_item: dict[str, list[Entry]], changed: dict[str, str | None]) -> None:

@@ -18,7 +18,7 @@ from mappings.declaration import Mapping
 from monday_api import Monday
 from services.monday.webhook_signatures import Gate
 from settings import Settings
-from state.runs import Memory
+from state.values import Values, webhooks_key
 from sync.engine import TO_POSTGRES
 from sync.parts import Chosen, Parts
 
@@ -86,7 +86,7 @@ class Subscriptions:
     def __init__(
         self, db: Database, monday: Monday, gate: Gate, base_url: str | None, mappings: Iterable[Mapping] = ()
     ) -> None:
-        self.memory, self.monday, self.gate, self.base_url = Memory(db), monday, gate, base_url
+        self.memory, self.monday, self.gate, self.base_url = Values(db), monday, gate, base_url
         self._with_subitems = {
             mapping.subitems_of for mapping in mappings if mapping.subitems_of and mapping.direction in TO_POSTGRES
         }
@@ -193,11 +193,11 @@ class Subscriptions:
     # What is remembered
 
     def _remembered(self, board_id: str) -> dict[str, Subscription]:
-        found = self.memory.get(f"webhooks:{board_id}") or {}
+        found = self.memory.get(webhooks_key(board_id)) or {}
         return {event: Subscription(**{**known, "seen": tuple(known["seen"])}) for event, known in found.items()}
 
     def _remember(self, board_id: str, ours: dict[str, Subscription]) -> None:
-        self.memory.put(f"webhooks:{board_id}", {event: asdict(known) for event, known in ours.items()})
+        self.memory.put(webhooks_key(board_id), {event: asdict(known) for event, known in ours.items()})
 
     def _keep(self, board_id: str, known: Subscription) -> None:
         self._remember(board_id, {**self._remembered(board_id), known.event: known})

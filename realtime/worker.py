@@ -24,8 +24,9 @@ from realtime.metrics import Metrics, OwnWrites
 from services.monday.webhook_events import NEW_COLUMN, PROBE
 from state import inbox
 from state.inbox import Entry
+from state.overview import count_linked
 from state.turns import try_turn
-from state.values import put, watermark
+from state.values import daemon_key, put, value_of, watermark
 from sync.board import BoardSync, PullOptions
 from sync.engine import TO_MONDAY, TO_POSTGRES
 from sync.parts import Parts
@@ -334,12 +335,12 @@ class EntityWorker(threading.Thread):
 
     @property
     def _heartbeat(self) -> str:
-        return f"daemon:{self.mapping.entity}"
+        return daemon_key(self.mapping.entity)
 
     def _gap(self) -> bool:
         """Whether nobody took the entity's events for so long that monday.com may have given up deliveries."""
         with self.parts.db.transaction(read_only=True) as tx:
-            found: Any = tx.value("select value from sync_state where name = %s", (self._heartbeat,))
+            found: Any = value_of(tx, self._heartbeat)
         seen = watermark(found)
         return seen is None or datetime.now(timezone.utc) - seen > LOST_AFTER
 
@@ -350,8 +351,5 @@ class EntityWorker(threading.Thread):
     def _is_small(self) -> bool:
         """Whether a sweep costs next to nothing."""
         with self.parts.db.transaction(read_only=True) as tx:
-            known = tx.value(
-                "select count(*) from sync_mapping where entity_type = %s and archived_at is null",
-                (self.mapping.entity_type,),
-            )
-        return self._catch_up != "schedule" and int(known) < ALWAYS_SWEEP_BELOW
+            known = count_linked(tx, self.mapping.entity_type)
+        return self._catch_up != "schedule" and known < ALWAYS_SWEEP_BELOW

@@ -9,10 +9,8 @@ from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from databases.postgres.failures import TOOL_TABLES
 from databases.postgres.names import compose, identifier, identifiers, joined, table_name
 from db_connector import Composable, Transaction
-from errors import SchemaMissing
 from mappings.bound import BoundMapping
 from mappings.declaration import Mapping, Related
 from models import Value
@@ -26,8 +24,6 @@ Rank = tuple[str, int]
 """When an item was last updated, then its id: the highest fills a shared row."""
 
 NEVER: Rank = ("", -1)
-
-LIMITED = re.compile(r"^character( varying)?(\(\d+\))?")
 
 BLANKS = " \t\n\r\f\v"
 """What does not count at the ends of a key; the indexes of `schema.sql` leave out the same."""
@@ -272,28 +268,6 @@ class Table:
 
 
 # Small pieces
-
-
-def column_types_of(tx: Transaction, tables: Iterable[str]) -> dict[str, dict[str, str]]:
-    """The types of the columns of these tables, in PostgreSQL's words. Raises SchemaMissing for a table not there.
-
-    Types of limited texts are `text` here: a value cast to `varchar(5)` is cut, one that is assigned to it is refused.
-    """
-    wanted = sorted(set(tables))
-    rows = tx.rows(
-        "select t.name, a.attname, format_type(a.atttypid, a.atttypmod)"
-        " from unnest(%s::text[]) as t (name)"
-        " join pg_attribute as a on a.attrelid = to_regclass(t.name) and a.attnum > 0 and not a.attisdropped",
-        (wanted,),
-    )
-    types: dict[str, dict[str, str]] = {}
-    for table, column, kind in rows:
-        types.setdefault(table, {})[column] = LIMITED.sub("text", kind)
-    if missing := [table for table in wanted if table not in types]:
-        known = TOOL_TABLES.issuperset(missing)
-        hint = "run: python main.py init-db" if known else "Create it, or correct the name in the mapping."
-        raise SchemaMissing(f"There is no table {', '.join(missing)}.", hint=hint)
-    return types
 
 
 def key_values(kind: str, texts: Iterable[str]) -> list[str]:

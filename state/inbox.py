@@ -1,4 +1,4 @@
-"""The inbox: webhook events, written down and committed before monday.com is told that they came, then worked off.
+"""Keeps webhook events until they are dealt with: `sync_inbox`. Each is committed before monday.com is told that it came.
 
 A delivery is one statement that commits itself. An entry that has been dealt with is kept for some hours: a delivery
 that comes again is then known, and nothing happens twice.
@@ -17,13 +17,14 @@ from timing import backoff
 AT_ONCE = 5_000
 """Entries that are claimed together: many are about the same items."""
 TRIES = 8
-KEPT_FOR = "6 hours"
-"""Longer than monday.com repeats a delivery (30 minutes), with room to spare."""
-UNCLAIMED_FOR = "1 day"
-"""For so long an entry waits for its board to come back into a mapping, or for a daemon that has one."""
 
-WRITE = "insert into sync_inbox (trigger_id, monday_board_id, monday_id, event, body) values "
-KNOWN = " on conflict (trigger_id) do nothing returning id"
+WRITE = """
+insert into sync_inbox (trigger_id, monday_board_id, monday_id, event, body)
+values {rows}
+on conflict (trigger_id) do nothing
+returning id
+"""
+ROW = "(%s, %s, %s, %s, %s)"
 
 
 class InboxWriter:
@@ -34,13 +35,14 @@ class InboxWriter:
         self._arrived = arrived
 
     def write(self, event: Event, hints: Sequence[Hint]) -> bool:
-        """Return once the event is committed; False when it was known. Raises DatabaseError when it is not written."""
+        """Commits an event; returns False when it was known. Raises DatabaseError when it is not written."""
         body, values = json_text(event.body), []
+        # An event that tells neither what triggered it nor when may be news each time.
         given = event.trigger_id + (f"/{uuid.uuid4().hex}" if event.trigger_id.startswith(UNDATED) else "")
         for index, hint in enumerate(hints):
             trigger = f"{given}#{index}" if index else given
             values += [trigger, hint.board_id, hint.item_id, event.kind, body]
-        new = self._db.commit_one(WRITE + ", ".join(["(%s, %s, %s, %s, %s)"] * len(hints)) + KNOWN, values)
+        new = self._db.commit_one(WRITE.format(rows=", ".join([ROW] * len(hints))), values)
         if new:
             self._arrived({hint.board_id for hint in hints})
         return bool(new)
@@ -51,7 +53,7 @@ class InboxWriter:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An event that waits. `age_s` is counted by the database's clock."""
+    """Holds an event that waits. `age_s` is counted by the database's clock."""
 
     id: int
     trigger_id: str
@@ -62,72 +64,89 @@ class Entry:
     age_s: float
 
 
+CLAIM = """
+select id, trigger_id, monday_id, event, body ->> 'columnId', attempts,
+       extract(epoch from clock_timestamp() - received_at)::float8
+from sync_inbox
+where monday_board_id = %s and done_at is null and (next_try_at is null or next_try_at <= now())
+order by attempts > 0, id
+limit %s
+for update skip locked
+"""
+
+PUT_OFF = """
+update sync_inbox
+set attempts = attempts + 1, last_error = %s,
+    next_try_at = case when %s then 'infinity' else now() + make_interval(secs => %s) end
+where id = %s
+"""
+
+TIDY = """
+delete from sync_inbox
+-- longer than monday.com repeats a delivery (30 minutes), with room to spare
+where done_at < now() - interval '6 hours'
+   -- so long an entry waits for its board to come back into a mapping, or for a daemon that has the board
+   or (done_at is null and received_at < now() - interval '1 day' and monday_board_id <> all(%s))
+"""
+
+DEPTH = """
+select count(*) filter (where next_try_at is distinct from 'infinity'),
+       coalesce(extract(epoch from clock_timestamp()
+           - min(received_at) filter (where next_try_at is distinct from 'infinity')), 0)::float8,
+       count(*) filter (where next_try_at = 'infinity')
+from sync_inbox
+where done_at is null and monday_board_id = any(%s)
+"""
+
+
 def claim(tx: Transaction, board_id: str, limit: int = AT_ONCE) -> list[Entry]:
-    """The oldest entries of a board that nobody else works on; they are ours until the end of the transaction.
+    """Returns the oldest entries of a board, and locks them until the end of the transaction.
 
     One that made trouble before comes alone, so that it cannot hold up the others.
     """
-    rows = tx.rows(
-        "select id, trigger_id, monday_id, event, body ->> 'columnId', attempts,"
-        " extract(epoch from clock_timestamp() - received_at)::float8 from sync_inbox"
-        " where monday_board_id = %s and done_at is null and (next_try_at is null or next_try_at <= now())"
-        " order by attempts > 0, id limit %s for update skip locked",
-        (board_id, limit),
-    )
-    entries = [Entry(*row) for row in rows]
-    return entries if not entries or not entries[0].attempts else entries[:1]
+    entries = [Entry(*row) for row in tx.rows(CLAIM, (board_id, limit))]
+    return entries[:1] if entries and entries[0].attempts else entries
 
 
 def done(tx: Transaction, entries: Sequence[Entry]) -> None:
-    """These have been dealt with."""
+    """Notes that these have been dealt with."""
     tx.execute(
         "update sync_inbox set done_at = now(), next_try_at = null, last_error = null where id = any(%s)",
-        ([one.id for one in entries],),
+        ([entry.id for entry in entries],),
     )
 
 
 def put_off(tx: Transaction, entries: Sequence[Entry], reason: str, first_pause_s: float = 1.0) -> list[Entry]:
-    """Try these again after a growing pause; those that have had their tries are set aside, and returned."""
-    aside = []
-    for one in entries:
-        last = one.attempts + 1 >= TRIES
-        aside += [one] if last else []
-        pause = backoff(one.attempts, first_pause_s, 600.0, lambda: 1.0)
-        tx.execute(
-            "update sync_inbox set attempts = attempts + 1, last_error = %s,"
-            " next_try_at = case when %s then 'infinity' else now() + make_interval(secs => %s) end where id = %s",
-            (reason[:2000], last, pause, one.id),
-        )
-    return aside
+    """Lets these be tried again after a growing pause; returns those that have had their tries and are set aside."""
+    set_aside = []
+    for entry in entries:
+        last = entry.attempts + 1 >= TRIES
+        if last:
+            set_aside.append(entry)
+        pause = backoff(entry.attempts, first_pause_s, 600.0, lambda: 1.0)
+        tx.execute(PUT_OFF, (reason[:2000], last, pause, entry.id))
+    return set_aside
 
 
 def next_try_in(tx: Transaction, board_id: str) -> float | None:
-    """Seconds until an entry of the board is to be tried again; None when none waits for that."""
+    """Returns the seconds until an entry of the board is to be tried again; None when none waits for that."""
     found = tx.value(
-        "select extract(epoch from min(next_try_at) - now())::float8 from sync_inbox"
-        " where monday_board_id = %s and done_at is null and next_try_at < 'infinity'",
+        """
+        select extract(epoch from min(next_try_at) - now())::float8
+        from sync_inbox
+        where monday_board_id = %s and done_at is null and next_try_at < 'infinity'
+        """,
         (board_id,),
     )
     return None if found is None else max(0.0, float(found))
 
 
 def tidy(tx: Transaction, mapped: Iterable[str]) -> int:
-    """Forget what was dealt with hours ago, and what came a day ago for a board that is not mapped; how many entries."""
-    return tx.execute(
-        f"delete from sync_inbox where done_at < now() - interval '{KEPT_FOR}'"
-        f" or (done_at is null and received_at < now() - interval '{UNCLAIMED_FOR}' and monday_board_id <> all(%s))",
-        (list(mapped),),
-    )
+    """Deletes what was dealt with hours ago, and what came a day ago for a board that is not mapped; how many."""
+    return tx.execute(TIDY, (list(mapped),))
 
 
 def depth(tx: Transaction, boards: Iterable[str]) -> tuple[int, float, int]:
-    """Of some boards: how many entries wait, how old the oldest is in seconds, and how many are set aside."""
-    row = tx.rows(
-        "select count(*) filter (where next_try_at is distinct from 'infinity'),"
-        " coalesce(extract(epoch from clock_timestamp() - min(received_at)"
-        " filter (where next_try_at is distinct from 'infinity')), 0)::float8,"
-        " count(*) filter (where next_try_at = 'infinity') from sync_inbox"
-        " where done_at is null and monday_board_id = any(%s)",
-        (list(boards),),
-    )[0]
+    """Returns, of some boards, how many entries wait, the seconds since the oldest came, and how many are set aside."""
+    row = tx.rows(DEPTH, (list(boards),))[0]
     return int(row[0]), float(row[1]), int(row[2])

@@ -1,4 +1,7 @@
-"""Items that are about to be created, written down before monday.com is asked: whoever is killed knows what is in doubt."""
+"""Remembers items that are about to be created, so that the run after a kill knows which are in doubt.
+
+A document of items stands in `sync_intents`; the link of each of its rows carries the document's key (`sync_mapping`).
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from values.canonical import dumps
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A document in which items are, or were, about to be created; since when and how long, by the database's clock."""
+    """Holds a document of items that are, or were, about to be created; its age is by the database's clock."""
 
     key: str
     kind: str
@@ -23,93 +26,119 @@ class Intent:
     age: timedelta = timedelta()
 
 
+@dataclass(frozen=True, slots=True)
 class Intents:
-    """The documents of one entity in which items are being created."""
+    """Holds the documents of one entity in which items are being created."""
 
-    def __init__(self, entity_type: str, board_id: str) -> None:
-        self.entity_type = entity_type
-        self.board_id = board_id
+    entity_type: str
+    board_id: str
 
     def begin(self, tx: Transaction, intent: Intent) -> list[str]:
-        """Write down what is about to be created; the row ids that nobody else is creating or has linked."""
+        """Claims rows for an intent, and returns the ids of those that no other creates or has linked."""
         tx.bulk(
-            "insert into sync_mapping (entity_id, entity_type, monday_board_id, sync_status, intent, intent_key, intent_at)"
-            " select entity_id, %(type)s, %(board)s, 'creating', hash, %(key)s, now() from {rows}"
-            " on conflict (entity_id, entity_type) do update set intent = excluded.intent, intent_at = now(),"
-            " intent_key = excluded.intent_key, sync_status = 'creating', archived_at = null"
-            " where sync_mapping.monday_id is null and sync_mapping.intent_key is null",
+            """
+            insert into sync_mapping (
+                entity_id, entity_type, monday_board_id, sync_status, intent, intent_key, intent_at)
+            select entity_id, %(type)s, %(board)s, 'creating', hash, %(key)s, now() from {rows}
+            on conflict (entity_id, entity_type) do update
+            set intent = excluded.intent, intent_key = excluded.intent_key, intent_at = now(),
+                sync_status = 'creating', archived_at = null
+            where sync_mapping.monday_id is null and sync_mapping.intent_key is null
+            """,
             {"entity_id": "text", "hash": "text"},
             [(row["entity_id"], row["hash"]) for row in intent.document["rows"]],
             {"type": self.entity_type, "board": self.board_id, "key": intent.key},
-        )  # fmt: skip
-        ours = tx.rows(
-            "select entity_id from sync_mapping where entity_type = %s and intent_key = %s", (self.entity_type, intent.key)
         )
-        return [row[0] for row in ours]
+        claimed = tx.rows(
+            "select entity_id from sync_mapping where entity_type = %s and intent_key = %s",
+            (self.entity_type, intent.key),
+        )
+        return [row[0] for row in claimed]
 
     def keep(self, tx: Transaction, intent: Intent) -> None:
-        """Keep the document of an intent."""
+        """Keeps the document of an intent."""
         tx.execute(
             "insert into sync_intents (key, entity_type, monday_board_id, kind, document) values (%s, %s, %s, %s, %s)",
             (intent.key, self.entity_type, self.board_id, intent.kind, dumps(intent.document).decode()),
         )
 
     def open(self, tx: Transaction) -> list[Intent]:
-        """The documents that are in doubt, oldest first."""
+        """Returns the documents that are in doubt, oldest first."""
         rows = tx.rows(
-            "select key, kind, document, job_id, created_at, now() - created_at from sync_intents"
-            " where entity_type = %s and monday_board_id = %s order by created_at, key",
+            """
+            select key, kind, document, job_id, created_at, now() - created_at
+            from sync_intents
+            where entity_type = %s and monday_board_id = %s
+            order by created_at, key
+            """,
             (self.entity_type, self.board_id),
         )
         return [Intent(*row) for row in rows]
 
     def rows_of(self, tx: Transaction, key: str) -> list[str]:
-        """The row ids of an intent that have no item yet."""
+        """Returns the row ids of an intent that have no item yet."""
         rows = tx.rows(
-            "select entity_id from sync_mapping where entity_type = %s and intent_key = %s and monday_id is null"
-            " order by entity_id",
+            """
+            select entity_id from sync_mapping
+            where entity_type = %s and intent_key = %s and monday_id is null
+            order by entity_id
+            """,
             (self.entity_type, key),
         )
         return [row[0] for row in rows]
 
     def note_job(self, tx: Transaction, key: str, job_id: str) -> None:
-        """Remember the import job of an intent."""
+        """Remembers the import job of an intent."""
         tx.execute("update sync_intents set job_id = %s where key = %s", (job_id, key))
 
-    def drop(self, tx: Transaction, key: str, entity_ids: Sequence[str] | None = None) -> None:
-        """These rows (when none are named, all) are not being created any more; a finished document is forgotten."""
+    def finish(self, tx: Transaction, key: str, entity_ids: Sequence[str] | None = None) -> None:
+        """Deletes the links of these rows (when none are named, all) if no item was made, and a finished document."""
         tx.execute(
-            "delete from sync_mapping where entity_type = %s and intent_key = %s and monday_id is null"
-            " and (%s::text[] is null or entity_id = any(%s))",
+            """
+            delete from sync_mapping
+            where entity_type = %s and intent_key = %s and monday_id is null
+              and (%s::text[] is null or entity_id = any(%s))
+            """,
             (self.entity_type, key, entity_ids, list(entity_ids or ())),
         )
         tx.execute(
-            "delete from sync_intents as i where key = %s and not exists (select from sync_mapping as l"
-            " where l.intent_key = i.key and l.monday_id is null and l.entity_type = i.entity_type)",
+            """
+            delete from sync_intents as i
+            where key = %s
+              and not exists (
+                  select from sync_mapping as l
+                  where l.intent_key = i.key and l.monday_id is null and l.entity_type = i.entity_type)
+            """,
             (key,),
         )
 
-    def release(self, tx: Transaction, key: str, entity_ids: Sequence[str] | None = None) -> None:
-        """Of these rows (when none are named, all) the document made nothing: they are new again, and due."""
+    def withdraw(self, tx: Transaction, key: str, entity_ids: Sequence[str] | None = None) -> None:
+        """Makes these rows (when none are named, all) new again and due: the document made nothing of them."""
         tx.execute(
-            "update sync_mapping set intent = null, intent_key = null, intent_at = null, sync_status = 'pending',"
-            " next_try_at = now(), updated_at = now() where entity_type = %s and intent_key = %s and monday_id is null"
-            " and (%s::text[] is null or entity_id = any(%s))",
+            """
+            update sync_mapping
+            set intent = null, intent_key = null, intent_at = null, sync_status = 'pending',
+                next_try_at = now(), updated_at = now()
+            where entity_type = %s and intent_key = %s and monday_id is null
+              and (%s::text[] is null or entity_id = any(%s))
+            """,
             (self.entity_type, key, entity_ids, list(entity_ids or ())),
         )
-        self.drop(tx, key, [])
+        self.finish(tx, key, [])
 
     def names_in_doubt(self, tx: Transaction) -> tuple[set[str], datetime | None, timedelta]:
-        """The names under which a push may just have made items that no link knows yet.
+        """Returns the names under which a push may just have made items that no link knows yet.
 
-        And since when and how long, unless a push has looked for them: somebody may have renamed them.
+        And since when and how long, unless a push has looked for them: they may have been renamed.
         """
         rows = tx.rows(
-            "select r ->> 'name', case when l.sync_status = 'creating' then i.created_at end, now() - i.created_at"
-            " from sync_intents as i, jsonb_array_elements(i.document -> 'rows') as r"
-            " join sync_mapping as l on l.entity_type = %(type)s and l.entity_id = r ->> 'entity_id'"
-            " where i.entity_type = %(type)s and i.monday_board_id = %(board)s and l.intent_key = i.key"
-            " and l.monday_id is null",
+            """
+            select r ->> 'name', case when l.sync_status = 'creating' then i.created_at end, now() - i.created_at
+            from sync_intents as i, jsonb_array_elements(i.document -> 'rows') as r
+            join sync_mapping as l on l.entity_type = %(type)s and l.entity_id = r ->> 'entity_id'
+            where i.entity_type = %(type)s and i.monday_board_id = %(board)s
+              and l.intent_key = i.key and l.monday_id is null
+            """,
             {"type": self.entity_type, "board": self.board_id},
         )
         ages = {row[1]: row[2] for row in rows if row[1] is not None}

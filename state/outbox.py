@@ -1,4 +1,4 @@
-"""Reads what database triggers noted in `sync_outbox`."""
+"""Reads the changes of rows that triggers have noted: `sync_outbox`."""
 
 from __future__ import annotations
 
@@ -13,29 +13,34 @@ from mappings.declaration import Mapping
 from mappings.pointers import pointing
 from state.triggers import installed
 
-# Reading the outbox
-
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """Entries of the outbox, up to the last one seen, and the root rows they are about."""
+    """Holds entries of the outbox, up to the last that was seen, and the root rows they are about."""
 
     ids: list[int]
     roots: dict[str, list[int]]
 
 
 def noted(tx: Transaction, mapping: Mapping, limit: int | None = None) -> Noted:
-    """What the outbox holds for an entity. A change of a shared row stands for every root row that shows it."""
+    """Returns what the outbox holds for an entity. A change of a shared row stands for every root row that shows it."""
     entries = tx.rows(
-        "select id, table_name, row_id from sync_outbox where entity_type = %s"
-        " and (next_try_at is null or next_try_at <= now()) order by id limit %s",
+        """
+        select id, table_name, row_id
+        from sync_outbox
+        where entity_type = %s and (next_try_at is null or next_try_at <= now())
+        order by id
+        limit %s
+        """,
         (mapping.entity_type, limit),
     )
     roots: dict[str, list[int]] = {}
     shared: dict[str, dict[str, list[int]]] = {}
     for entry_id, table, row_id in entries:
+        # the record's own row
         if table == mapping.table and not _is_shared(mapping, table):
             roots.setdefault(row_id, []).append(entry_id)
+        # a row that several records may show
         else:
             shared.setdefault(table, {}).setdefault(row_id, []).append(entry_id)
     for table, rows in shared.items():
@@ -45,12 +50,12 @@ def noted(tx: Transaction, mapping: Mapping, limit: int | None = None) -> Noted:
 
 
 def _is_shared(mapping: Mapping, table: str) -> bool:
-    return any(one.table == table and one.child is None for one in mapping.related.values())
+    return any(related.table == table and related.child is None for related in mapping.related.values())
 
 
 def showing(tx: Transaction, mapping: Mapping, table: str, ids: Iterable[str]) -> list[tuple[str, str]]:
-    """Which root rows show these rows of a table."""
-    names = [one.name for one in mapping.related.values() if one.table == table and one.child is None]
+    """Returns which root rows show these rows of a table, as pairs (row, root)."""
+    names = [related.name for related in mapping.related.values() if related.table == table and related.child is None]
     if not names:
         return []
     statement = compose("select distinct row_id, root from ({uses}) as uses", uses=pointing(mapping, names))
@@ -58,22 +63,22 @@ def showing(tx: Transaction, mapping: Mapping, table: str, ids: Iterable[str]) -
 
 
 def dates(tx: Transaction, mapping: Mapping) -> dict[str, datetime]:
-    """When root rows were last changed, of those that the outbox holds."""
+    """Returns when root rows were last changed, of those that the outbox holds."""
     found = noted(tx, mapping)
     at: dict[int, datetime] = dict(tx.rows("select id, changed_at from sync_outbox where id = any(%s)", (found.ids,)))
     return {root: max(at[entry] for entry in entries if entry in at) for root, entries in found.roots.items()}
 
 
 def done(tx: Transaction, ids: Sequence[int]) -> None:
-    """These changes have been dealt with."""
+    """Deletes entries that have been dealt with."""
     tx.execute("delete from sync_outbox where id = any(%s)", (list(ids),))
 
 
 def note_edited(tx: Transaction, mappings: Iterable[Mapping], table: str, editors: Map[str, set[str]]) -> None:
-    """Items were edited, and with them shared rows: note every other record that shows those.
+    """Notes every other record that shows shared rows which edits of items have changed.
 
     `editors` has the root rows of the edited items by the id of the row that they changed. Where there are several, each
-    may not know what another one's item brought.
+    may not know what another's item brought.
     """
     rows = [
         (mapping.entity_type, mapping.table, root)
@@ -83,6 +88,10 @@ def note_edited(tx: Transaction, mappings: Iterable[Mapping], table: str, editor
         if editors[row_id] != {root}
     ]
     tx.bulk(
-        "insert into sync_outbox (entity_type, table_name, row_id, operation) select type, at, row_id, 'update' from {rows}",
-        {"type": "text", "at": "text", "row_id": "text"}, rows,
-    )  # fmt: skip
+        """
+        insert into sync_outbox (entity_type, table_name, row_id, operation)
+        select type, at, row_id, 'update' from {rows}
+        """,
+        {"type": "text", "at": "text", "row_id": "text"},
+        rows,
+    )

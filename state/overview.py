@@ -1,16 +1,17 @@
-"""What the tool remembers, to look at: the state of each entity, and the last runs."""
+"""Gives what the tool remembers, to look at: the state of each entity, and the last runs."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from db_connector import Database, Transaction
-from state import inbox
-from sync.parts import Parts, board_of
+from mappings.declaration import Mapping
+from state import inbox, runs
+from state.values import pull_key, value_of
 from timing import duration
 from values.wording import counted, plural
 
@@ -52,35 +53,26 @@ where entity_type = %s and reason like 'error: %%'
 """
 """Items that never became rows."""
 
-LAST_RUN = """
-select r.id::text, r.started_at, r.outcome, coalesce(r.api, '{}') as api, one ->> 'message' as message
-from sync_runs as r, jsonb_array_elements(r.entities) as one
-where one ->> 'entity' = %s
-order by r.started_at desc
-limit 1
-"""
-
-RUNS = """
-select id::text as run_id, kind, direction, started_at, finished_at, exit_code, outcome, message,
-       coalesce(entities, '[]') as entities, coalesce(api, '{}') as api
-from sync_runs
-order by started_at desc
-limit %s
+FIGURES = """
+select count(*) filter (where archived_at is null) as items,
+       count(*) filter (where archived_at is not null) as archived,
+       count(*) filter (where archived_at is null and sync_status not in ('synced', 'disabled')) as waiting,
+       max(synced_at) as changed_at
+from sync_mapping
+where entity_type = %s and monday_id is not null
 """
 
 
-def status_of(parts: Parts) -> dict[str, Any]:
-    """The state of every entity that has a board, and what waits to be looked at."""
-    with parts.db.transaction(read_only=True, snapshot=True) as tx:
-        entities = []
-        for mapping in parts.mappings.values():
-            board_id = board_of(parts.settings, mapping)
-            if board_id is not None:
-                known = _entity(tx, mapping.entity, mapping.entity_type)
-                entities.append({"entity": mapping.entity, "board_id": board_id, **known})
-        events = inbox.depth(tx, [one["board_id"] for one in entities])[0]
+def status_of(db: Database, entities: Sequence[tuple[Mapping, str]]) -> dict[str, Any]:
+    """Returns the state of each entity, given with its board's id, and what waits to be looked at."""
+    with db.transaction(read_only=True, snapshot=True) as tx:
+        known = [
+            {"entity": mapping.entity, "board_id": board_id, **_entity(tx, mapping.entity, mapping.entity_type)}
+            for mapping, board_id in entities
+        ]
+        events = inbox.depth(tx, [board_id for _, board_id in entities])[0]
         waiting = {"inbox": events, "outbox": tx.value("select count(*) from sync_outbox")}
-    return {"entities": entities, **waiting}
+    return {"entities": known, **waiting}
 
 
 def _entity(tx: Transaction, entity: str, entity_type: str) -> dict[str, Any]:
@@ -90,8 +82,7 @@ def _entity(tx: Transaction, entity: str, entity_type: str) -> dict[str, Any]:
     conflicts = tx.value(
         "select count(*) from sync_conflicts where entity_type = %s and status = 'open'", (entity_type,)
     )
-    remembered = tx.value("select value from sync_state where name = %s", (f"pull:{entity}",)) or {}
-    last = next(iter(tx.dicts(LAST_RUN, (entity,))), None)
+    remembered = value_of(tx, pull_key(entity)) or {}
     return {
         **links,
         **{name: links[name] + number for name, number in refused.items()},
@@ -99,12 +90,37 @@ def _entity(tx: Transaction, entity: str, entity_type: str) -> dict[str, Any]:
         "skipped": [{"reason": reason, "items": items, "first": first or []} for reason, items, first in skipped],
         "watermark": remembered.get("watermark"),
         "swept_at": remembered.get("swept_at"),
-        "last_run": last and {**last, "started_at": _utc(last["started_at"])},
+        "last_run": _last_run(tx, entity),
     }
 
 
+def _last_run(tx: Transaction, entity: str) -> dict[str, Any] | None:
+    run = runs.last_of(tx, entity)
+    shown = ("id", "started_at", "outcome", "api", "message")
+    return run and {**{name: run[name] for name in shown}, "started_at": _utc(run["started_at"])}
+
+
+def figures_of(tx: Transaction, entity_type: str) -> dict[str, Any]:
+    """Returns how many items of an entity are linked, archived and waiting, and when a link last changed."""
+    return tx.dicts(FIGURES, (entity_type,))[0]
+
+
+def count_linked(tx: Transaction, entity_type: str) -> int:
+    """Counts the links of an entity that are not archived, over all boards."""
+    return int(
+        tx.value("select count(*) from sync_mapping where entity_type = %s and archived_at is null", (entity_type,))
+    )
+
+
+def count_set_aside(tx: Transaction, entity_type: str) -> int:
+    """Counts the records of an entity whose changes were given up after their tries."""
+    return int(
+        tx.value("select count(*) from sync_mapping where entity_type = %s and sync_status = 'set_aside'", (entity_type,))
+    )
+
+
 def runs_of(db: Database, limit: int) -> list[dict[str, Any]]:
-    """The last runs, newest first."""
+    """Returns the last runs, newest first."""
     with db.transaction(read_only=True) as tx:
         return [
             {
@@ -113,7 +129,7 @@ def runs_of(db: Database, limit: int) -> list[dict[str, Any]]:
                 "finished_at": _utc(run["finished_at"]),
                 "duration_s": _seconds(run["started_at"], run["finished_at"]),
             }
-            for run in tx.dicts(RUNS, (limit,))
+            for run in runs.last(tx, limit)
         ]
 
 

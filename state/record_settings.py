@@ -1,10 +1,12 @@
-"""The settings that each record carries: whether it is synced at all, and which way.
+"""Keeps the settings that each record carries: whether it is synced at all, and which way.
 
-They stand on its link and, where the mapping says so, on the row itself; what both allow is allowed. People change them
-with plain SQL or `main.py record`; a run takes notice at its beginning and shows it in `sync_status`.
+They stand on its link (`sync_mapping`) and, where the mapping says so, on the row itself; what both allow is allowed. A user
+changes them with plain SQL or `main.py record`; a run takes notice at its beginning and shows it in `sync_status`.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from databases.postgres.names import compose, identifier, table_name
 from db_connector import Composable, Transaction
@@ -12,66 +14,122 @@ from mappings.declaration import Mapping
 
 DIRECTIONS = ("bidirectional", "monday_to_pg", "pg_to_monday", "none")
 
-OFF = "not l.sync_enabled or l.sync_direction = 'none'"
-ROW_OFF = "not t.sync_enabled or t.sync_direction = 'none'"
+LINK = """
+select id::text, monday_id, entity_id, monday_board_id, sync_enabled, sync_direction, sync_status, archived_at, attempts,
+       next_try_at, last_error, synced_at
+from sync_mapping
+where entity_type = %(type)s and (monday_id = %(id)s or entity_id = %(id)s)
+order by archived_at is not null
+limit 1
+"""
 
-STATUS = (
-    "case when exists (select from sync_conflicts as c where c.status = 'open' and c.entity_type = l.entity_type"
-    " and c.entity_id = l.entity_id) then 'conflict' when l.attempts > 0 then 'error'"
-    " when l.monday_id is null then 'pending' else 'synced' end"
-)
-"""What becomes of a record that was off."""
+NOTE_ON_LINKS = """
+update sync_mapping as l
+set updated_at = now(),
+    sync_status = case
+        when not l.sync_enabled or l.sync_direction = 'none' then 'disabled'
+        -- what becomes of a record that was off
+        when exists (select from sync_conflicts as c
+                     where c.status = 'open' and c.entity_type = l.entity_type and c.entity_id = l.entity_id)
+            then 'conflict'
+        when l.attempts > 0 then 'error'
+        when l.monday_id is null then 'pending'
+        else 'synced' end
+where l.entity_type = %s and l.archived_at is null and l.intent_key is null
+  and (not l.sync_enabled or l.sync_direction = 'none') is distinct from (l.sync_status = 'disabled')
+"""
+
+NOTE_ON_LINKS_WITH_ROWS = """
+update sync_mapping as l
+set updated_at = now(),
+    sync_status = case
+        when not l.sync_enabled or l.sync_direction = 'none' or not t.sync_enabled or t.sync_direction = 'none'
+            then 'disabled'
+        -- what becomes of a record that was off
+        when exists (select from sync_conflicts as c
+                     where c.status = 'open' and c.entity_type = l.entity_type and c.entity_id = l.entity_id)
+            then 'conflict'
+        when l.attempts > 0 then 'error'
+        when l.monday_id is null then 'pending'
+        else 'synced' end
+from {table} as t
+where l.entity_type = %s and l.archived_at is null and l.intent_key is null and t.{key}::text = l.entity_id
+  and (not l.sync_enabled or l.sync_direction = 'none' or not t.sync_enabled or t.sync_direction = 'none')
+      is distinct from (l.sync_status = 'disabled')
+"""
+
+NOTE_ON_ROWS = """
+update {table} as t
+set sync_status = case when l.sync_status = 'set_aside' then 'error' else l.sync_status end
+from sync_mapping as l
+where l.entity_type = %s and l.archived_at is null and l.entity_id = t.{key}::text
+  and l.sync_status in ('pending', 'synced', 'conflict', 'error', 'disabled', 'set_aside')
+  and (t.sync_status = 'disabled' or l.sync_status = 'disabled')
+  and t.sync_status is distinct from case when l.sync_status = 'set_aside' then 'error' else l.sync_status end
+"""
+
+NOTE_ON_ROWS_WITHOUT_LINKS = """
+update {table} as t
+set sync_status = case when not t.sync_enabled or t.sync_direction = 'none' then 'disabled' else 'pending' end
+where (not t.sync_enabled or t.sync_direction = 'none') is distinct from (t.sync_status = 'disabled')
+  and not exists (select from sync_mapping as l where l.entity_type = %s and l.entity_id = t.{key}::text)
+"""
+
+SET_ON_LINK = """
+update sync_mapping
+set sync_enabled = coalesce(%(enabled)s, sync_enabled),
+    sync_direction = coalesce(%(direction)s, sync_direction),
+    updated_at = now()
+where entity_type = %(type)s and entity_id = %(id)s
+"""
+
+SET_ON_ROW = """
+update {table} as t
+set sync_enabled = coalesce(%(enabled)s, t.sync_enabled),
+    sync_direction = coalesce(%(direction)s, t.sync_direction)
+where t.{key}::text = %(id)s
+"""
 
 
 def note_settings(tx: Transaction, mapping: Mapping) -> None:
-    """Show in `sync_status` which records are off, and what those are that were switched on again."""
-    if mapping.record_settings:
-        _note_links_and_rows(tx, mapping)
+    """Shows in `sync_status` which records are off, and what those are that were switched on again."""
+    # settings stand on links alone
+    if not mapping.record_settings:
+        tx.execute(NOTE_ON_LINKS, (mapping.entity_type,))
         return
+    # Links first: rows show what their links have become.
+    for statement in (NOTE_ON_LINKS_WITH_ROWS, NOTE_ON_ROWS, NOTE_ON_ROWS_WITHOUT_LINKS):
+        tx.execute(compose(statement, **_names(mapping)), (mapping.entity_type,))
+
+
+def link_of(tx: Transaction, mapping: Mapping, given: str) -> dict[str, Any] | None:
+    """Returns the link of an item or a row by its id, the living before an archived link, with what it says of syncing."""
+    return next(iter(tx.dicts(LINK, {"type": mapping.entity_type, "id": given})), None)
+
+
+def set_on_row(tx: Transaction, mapping: Mapping, row_id: str, enabled: bool | None, direction: str | None) -> None:
+    """Sets what is given on the row itself."""
+    params = {"enabled": enabled, "direction": direction, "id": row_id}
+    tx.execute(compose(SET_ON_ROW, **_names(mapping)), params)
+
+
+def set_on_link(tx: Transaction, mapping: Mapping, row_id: str, enabled: bool | None, direction: str | None) -> None:
+    """Sets what is given on the link, if there is a link."""
+    params = {"enabled": enabled, "direction": direction, "type": mapping.entity_type, "id": row_id}
+    tx.execute(SET_ON_LINK, params)
+
+
+def make_link(tx: Transaction, mapping: Mapping, row_id: str) -> None:
+    """Makes a link for a row that no item has met yet, so that settings can stand on it; the next push looks at it."""
     tx.execute(
-        "update sync_mapping as l set updated_at = now(), sync_status ="
-        f" case when {OFF} then 'disabled' else {STATUS} end"
-        " where l.entity_type = %s and l.archived_at is null and l.intent_key is null"
-        f" and ({OFF}) is distinct from (l.sync_status = 'disabled')",
-        (mapping.entity_type,),
+        """
+        insert into sync_mapping (entity_id, entity_type, sync_status, next_try_at)
+        values (%s, %s, 'pending', now())
+        on conflict (entity_id, entity_type) do nothing
+        """,
+        (row_id, mapping.entity_type),
     )
 
 
-def _note_links_and_rows(tx: Transaction, mapping: Mapping) -> None:
-    names = {"table": table_name(mapping.table), "key": identifier(mapping.primary_key)}
-    tx.execute(
-        compose(
-            f"update sync_mapping as l set updated_at = now(), sync_status = case when {OFF} or {ROW_OFF} then 'disabled'"
-            f" else {STATUS} end from {{table}} as t where l.entity_type = %s and l.archived_at is null"
-            " and l.intent_key is null and t.{key}::text = l.entity_id"
-            f" and ({OFF} or {ROW_OFF}) is distinct from (l.sync_status = 'disabled')",
-            **names,
-        ),
-        (mapping.entity_type,),
-    )
-    tx.execute(
-        compose(
-            "update {table} as t set sync_status = case when l.sync_status = 'set_aside' then 'error' else l.sync_status end"
-            " from sync_mapping as l where l.entity_type = %s and l.archived_at is null"
-            " and l.entity_id = t.{key}::text and l.sync_status in"
-            " ('pending', 'synced', 'conflict', 'error', 'disabled', 'set_aside')"
-            " and (t.sync_status = 'disabled' or l.sync_status = 'disabled')"
-            " and t.sync_status is distinct from case when l.sync_status = 'set_aside' then 'error' else l.sync_status end",
-            **names,
-        ),
-        (mapping.entity_type,),
-    )
-    _note_rows_alone(tx, mapping, names)
-
-
-def _note_rows_alone(tx: Transaction, mapping: Mapping, names: dict[str, Composable]) -> None:
-    """Rows that no item has met yet."""
-    tx.execute(
-        compose(
-            f"update {{table}} as t set sync_status = case when {ROW_OFF} then 'disabled' else 'pending' end"
-            f" where ({ROW_OFF}) is distinct from (t.sync_status = 'disabled') and not exists (select from sync_mapping as l"
-            " where l.entity_type = %s and l.entity_id = t.{key}::text)",
-            **names,
-        ),
-        (mapping.entity_type,),
-    )
+def _names(mapping: Mapping) -> dict[str, Composable]:
+    return {"table": table_name(mapping.table), "key": identifier(mapping.primary_key)}

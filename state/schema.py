@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from databases.postgres.catalogue import columns_of_those_there
 from databases.postgres.failures import TOOL_TABLES
-from db_connector import Database, Transaction
-from errors import (
-    SchemaMissing,
-)
+from db_connector import Database
+from errors import SchemaMissing
 from settings import PROJECT
-from state.runs import Memory
-
-if TYPE_CHECKING:
-    pass
+from state.values import SCHEMA_KEY, Values
 
 SCHEMA = "1"
 
 
 def check_schema(db: Database) -> None:
-    """Raise SchemaMissing when the tool's tables are not there, or are those of another version."""
-    found = Memory(db).get("schema")
+    """Raises SchemaMissing when the tool's tables are not there, or are those of another version."""
+    found = Values(db).get(SCHEMA_KEY)
     if str(found) != SCHEMA:
         raise SchemaMissing(
             f"The tool's tables are of version {found}; this is version {SCHEMA}.", hint="run: python main.py init-db"
@@ -28,22 +22,10 @@ def check_schema(db: Database) -> None:
 
 
 def init_db(db: Database) -> dict[str, list[str]]:
-    """Make the tables and columns that are missing. Returns the columns that tables got which were there already."""
+    """Makes the tables and columns that are missing. Returns the columns that tables got which were there already."""
     with db.transaction() as tx:
-        before = _columns(tx)
+        before = columns_of_those_there(tx, TOOL_TABLES)
         tx.execute((PROJECT / "schema.sql").read_text(encoding="utf-8"))
-        after = _columns(tx)
+        after = columns_of_those_there(tx, TOOL_TABLES)
     added = {table: [name for name in after[table] if name not in known] for table, known in before.items()}
     return {table: names for table, names in added.items() if names}
-
-
-def _columns(tx: Transaction) -> dict[str, list[str]]:
-    """Of the tool's tables that are there."""
-    return dict(
-        tx.rows(
-            "select t.name, array_agg(a.attname::text order by a.attnum) from unnest(%s::text[]) as t (name)"
-            " join pg_attribute as a on a.attrelid = to_regclass(t.name) and a.attnum > 0 and not a.attisdropped"
-            " group by t.name order by t.name",
-            (sorted(TOOL_TABLES),),
-        )
-    )

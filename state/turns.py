@@ -1,4 +1,4 @@
-"""Whose turn it is to work on an entity: one process at a time, whether daemon, scheduled run or a person's.
+"""Lets one process at a time work on an entity, be it the daemon, a scheduled run or a command.
 
 The lock is an advisory one of PostgreSQL and goes with the connection that holds it, so nothing is left of a killed process.
 """
@@ -13,38 +13,38 @@ from db_connector import Database, Transaction
 
 log = logging.getLogger("monday_sync")
 
-KEY = "hashtextextended('monday-sync:' || %s, 0)"
+TAKE_TURN = """
+-- What follows looks up the keys of a page. In a database that is being filled, whose statistics are old or missing,
+-- the planner would rather read whole tables, again for every page. It is told that a page through an index costs
+-- little, as it does where most of them are in memory.
+set local random_page_cost = 0.1;
+set local seq_page_cost = 0.1;
+lock table sync_turn in exclusive mode
+"""
 
 
 def lock_name(entity_type: str) -> str:
-    """The name under which an entity is locked."""
+    """Returns the name under which an entity is locked."""
     return f"entity:{entity_type}"
 
 
 @contextmanager
 def working_on(db: Database, entity_type: str) -> Iterator[None]:
-    """Wait until nobody else works on the entity; it is ours until the end of the block."""
-    with db.held_lock(lock_name(entity_type), on_wait=lambda: _tell(entity_type)):
+    """Waits until no other process works on the entity, and keeps the others waiting until the end of the block."""
+    with db.held_lock(lock_name(entity_type), on_wait=lambda: _report_wait(entity_type)):
         yield
 
 
 def try_turn(tx: Transaction, entity_type: str) -> bool:
-    """Whether the entity is ours now, until the end of the transaction. Those who wait for it come first."""
-    statement = f"select pg_try_advisory_xact_lock({KEY})"
+    """Takes the entity until the end of the transaction, if it is free; returns whether it did. Who waits comes first."""
+    statement = "select pg_try_advisory_xact_lock(hashtextextended('monday-sync:' || %s, 0))"
     return bool(tx.value(statement, (lock_name(entity_type),)))
 
 
-def _tell(entity_type: str) -> None:
+def _report_wait(entity_type: str) -> None:
     log.info("Waiting: another process is working on %s records.", entity_type)
 
 
 def take_turn(tx: Transaction) -> None:
-    """Wait until no other process of the tool writes, before this transaction looks at anything.
-
-    What follows looks up the keys of a page. In a database that is being filled, whose statistics are old or missing,
-    the planner would rather read whole tables, again for every page; it is told that a page through an index costs
-    little, as it does where most of them are in memory.
-    """
-    tx.execute(
-        "set local random_page_cost = 0.1; set local seq_page_cost = 0.1; lock table sync_turn in exclusive mode"
-    )
+    """Waits until no other process of the tool writes, before this transaction looks at anything."""
+    tx.execute(TAKE_TURN)

@@ -1,24 +1,91 @@
-"""Keeps single values in `sync_state`."""
+"""Remembers single values under names: `sync_state`. What a name begins with says whose value it is."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-from db_connector import Transaction
+from db_connector import Database, Transaction
 from values.canonical import dumps
+
+SCHEMA_KEY = "schema"
+"""The version of the tool's tables."""
+
+
+def pull_key(entity: str) -> str:
+    """Returns the name of what the pull has reached: watermark, sweep, fingerprint, a reading that was cut off."""
+    return f"pull:{entity}"
+
+
+def push_key(entity: str) -> str:
+    """Returns the name of what the push has reached."""
+    return f"push:{entity}"
+
+
+def setup_key(entity: str) -> str:
+    """Returns the name of the mark that `setup` leaves; part of the push's fingerprint."""
+    return f"setup:{entity}"
+
+
+def sync_id_key(entity: str) -> str:
+    """Returns the name of the board column that holds the sync id, where it is another than the mapping's."""
+    return f"sync_id:{entity}"
+
+
+def drift_key(entity: str) -> str:
+    """Returns the name of what has changed on a deployed board."""
+    return f"drift:{entity}"
+
+
+def daemon_key(entity: str) -> str:
+    """Returns the name of the time at which a daemon last took the entity's events."""
+    return f"daemon:{entity}"
+
+
+def webhooks_key(board_id: str) -> str:
+    """Returns the name of the webhooks that the tool has made on a board."""
+    return f"webhooks:{board_id}"
+
+
+class Values:
+    """Reads and writes values, each in a transaction of its own."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def get(self, name: str) -> Any:
+        """Returns the value of that name, or None."""
+        with self._db.transaction(read_only=True) as tx:
+            return value_of(tx, name)
+
+    def put(self, name: str, value: Any) -> None:
+        """Remembers a value."""
+        with self._db.transaction() as tx:
+            put(tx, name, value)
+
+
+def value_of(tx: Transaction, name: str) -> Any:
+    """Returns the value of that name, or None, in a transaction that does more."""
+    return tx.value("select value from sync_state where name = %s", (name,))
 
 
 def put(tx: Transaction, name: str, value: Any) -> None:
-    """Remember a value under a name, in a transaction that does more."""
+    """Remembers a value under a name, in a transaction that does more."""
     tx.execute(
-        "insert into sync_state (name, value) values (%s, %s)"
-        " on conflict (name) do update set value = excluded.value, updated_at = now()"
-        " where sync_state.value is distinct from excluded.value",
+        """
+        insert into sync_state (name, value) values (%s, %s)
+        on conflict (name) do update set value = excluded.value, updated_at = now()
+        where sync_state.value is distinct from excluded.value
+        """,
         (name, dumps(value).decode()),
     )
 
 
+def delete(tx: Transaction, name: str) -> None:
+    """Forgets a value."""
+    tx.execute("delete from sync_state where name = %s", (name,))
+
+
 def watermark(value: str | None) -> datetime | None:
-    """A time that was kept as text."""
+    """Reads a time that was kept as text."""
     return datetime.fromisoformat(value.replace("Z", "+00:00")) if value else None

@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from databases.postgres.catalogue import column_types_of
 from databases.postgres.names import compose, identifier, table_name
 from db_connector import Database, Transaction
 from mappings.bound import BoundMapping
@@ -20,13 +21,12 @@ from monday_api import Monday
 from rows.item_keys import give_item_ids
 from rows.relations import Relations
 from rows.store import RecordStore
-from rows.tables import column_types_of, is_archived
-from state.links import SyncState
+from rows.tables import is_archived
+from state.entity import EntityState
 from state.record_settings import note_settings
-from state.runs import Memory
 from state.sync_id import with_own_sync_id
 from state.turns import take_turn
-from state.values import put
+from state.values import Values, pull_key, put
 from sync.engine import TO_MONDAY, TO_POSTGRES, Engine, Options
 from sync.report import EntityReport
 from sync.task import Batch
@@ -89,8 +89,8 @@ class BoardSync:
         self.mapping = mapping
         self.bound = BoundMapping(mapping, self.board)
         self.bound.links = Relations(db, mappings or {})
-        self.state = SyncState(mapping.entity_type, board_id, run_id)
-        self.memory = Memory(db)
+        self.state = EntityState(mapping.entity_type, board_id, run_id)
+        self.memory = Values(db)
         self.remembered: dict[str, Any] = self.memory.get(self.pulled) or {}
         self.newest = str(self.remembered.get("watermark") or "")
         self.engine = self._engine(mappings or {}, writes)
@@ -114,7 +114,7 @@ class BoardSync:
     @property
     def pulled(self) -> str:
         """The name under which the pull's progress is remembered."""
-        return f"pull:{self.mapping.entity}"
+        return pull_key(self.mapping.entity)
 
     def _engine(self, mappings: Map[str, Mapping], writes: tuple[bool, bool]) -> Engine:
         with self.db.transaction(read_only=True) as tx:
@@ -194,7 +194,7 @@ class BoardSync:
             )  # fmt: skip
             tx.execute(statement, {"old": [old for old, _ in moved], "new": [new for _, new in moved]})
             renames = [LogEntry("rename", "success", f"column {old!r} is called {new!r} now") for old, new in moved]
-            self.state.log(tx, renames)
+            self.state.log.append(tx, renames)
             self.remembered["titles"] = {**before, **self.titles()}
             put(tx, self.pulled, self.remembered)
         log.info("%s: %d columns were renamed on the board.", self.mapping.entity, len(moved))
@@ -204,17 +204,17 @@ class BoardSync:
         table, key = table_name(self.mapping.table), identifier(self.mapping.primary_key)
         with self.db.transaction(read_only=self.options.dry_run) as tx:
             if not self.options.dry_run:
-                self.state.forget_unmade(tx, table, key)
-            stranded, aside, pausing = self.state.leftovers(tx, table, key, is_archived(self.mapping, "t"))
-        self.report.held += stranded - self._stranded
-        self._stranded = stranded
-        self.report.set_aside = max(self.report.set_aside, aside)
-        self.report.errors = max(self.report.errors, pausing)
+                self.state.links.delete_unmade(tx, table, key)
+            left = self.state.waiting.leftovers(tx, table, key, is_archived(self.mapping, "t"))
+        self.report.held += left.held - self._stranded
+        self._stranded = left.held
+        self.report.set_aside = max(self.report.set_aside, left.set_aside)
+        self.report.errors = max(self.report.errors, left.pausing)
 
     def active(self) -> int:
         """How many living links there are."""
         with self.db.transaction(read_only=True) as tx:
-            return self.state.count_active(tx)
+            return self.state.links.count_active(tx)
 
     # What monday.com is to be told
 
@@ -232,8 +232,8 @@ class BoardSync:
             return
         done, failed = self.writer.remove(removals, delete=self.mapping.on_row_removed == "delete")
         with self.db.transaction() as tx:
-            self.state.archive(tx, [removal.item_id for removal in done])
-            self.state.log_removed(tx, done, failed, self.mapping.on_row_removed)
+            self.state.links.archive(tx, [removal.item_id for removal in done])
+            self.state.log.append_removals(tx, done, failed, self.mapping.on_row_removed)
         self.report.archived += len(done)
         self.report.to_monday.archived += len(done)
         self.report.errors += len(failed)

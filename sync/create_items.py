@@ -167,7 +167,7 @@ class Creation:
         intent = Intent(str(uuid.uuid4()), kind, {**document, "by": self.maker, "rows": listed})
         with self.db.transaction() as tx:
             if instead_of is not None:
-                self.state.intents.release(tx, instead_of.key, [row.root_id for row in rows])
+                self.state.intents.withdraw(tx, instead_of.key, [row.root_id for row in rows])
             ours = set(self.state.intents.begin(tx, intent))
             intent.document["rows"] = [row for row in listed if row["entity_id"] in ours]
             if ours:
@@ -228,7 +228,7 @@ class Creation:
         with self.db.transaction(read_only=True) as tx:
             stored = self.sync.engine.store.load(tx, list(made))
             gone = [root_id for root_id in made if root_id not in stored or stored[root_id].archived]
-            taken = self.state.find(tx, [(made[root_id].id, "") for root_id in gone]).links
+            taken = self.state.links.find(tx, [(made[root_id].id, "") for root_id in gone]).links
         rows = {row["entity_id"]: row for row in intent.document["rows"]}
         # An item whose row went while it was made may have got another row by a pull.
         free = {root_id: item for root_id, item in made.items() if item.id not in taken}
@@ -251,7 +251,7 @@ class Creation:
         # Linked before it goes: who brings it back brings back its row.
         self.sync.remove_items([Removal(free[root_id].id, root_id) for root_id in sorted(leaving)])
         with self.db.transaction() as tx:
-            self.state.intents.drop(tx, intent.key, [root_id for root_id in made if root_id not in here])
+            self.state.intents.finish(tx, intent.key, [root_id for root_id in made if root_id not in here])
         with self.db.transaction() as tx:
             renamed = self.sync.give_item_ids(tx)
         if renamed:
@@ -328,14 +328,14 @@ class Creation:
         self.sync.report.errors += len(root_ids)
         with self.db.transaction() as tx:
             for root_id in root_ids:
-                self.sync.report.set_aside += self.state.refuse_creation(tx, root_id, error.message)
+                self.sync.report.set_aside += self.state.waiting.refuse_creation(tx, root_id, error.message)
             entries = [LogEntry("create", "error", error.message[:2000], None, root_id) for root_id in root_ids]
-            self.state.log(tx, entries)
+            self.state.log.append(tx, entries)
 
     def forget(self, intent: Intent, root_ids: Sequence[str] | None = None) -> None:
         """The document is at its end; the rows (when none are named, all) of which it made nothing are new again."""
         with self.db.transaction() as tx:
-            self.state.intents.release(tx, intent.key, root_ids)
+            self.state.intents.withdraw(tx, intent.key, root_ids)
 
     # Many at once
 

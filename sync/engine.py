@@ -19,7 +19,9 @@ from mappings.bound import BoundMapping
 from models import Item, LogEntry, Record, Removal, Winner
 from rows.store import RecordStore, Stored, Upsert
 from state import outbox
-from state.links import FAILED, Link, LinkChange, SyncState
+from state.entity import EntityState
+from state.links import Link, LinkChange
+from state.skipped import FAILED
 from state.turns import take_turn
 from sync.identity import AMBIGUOUS, Identity, key_from, match_key
 from sync.reconcile import SHARED, Choice, Rules, Side, keep_lost, objection, overrule, reconcile
@@ -37,10 +39,6 @@ EITHER_WAY = ("bidirectional", "monday_to_pg", "pg_to_monday")
 FIRST_MEETING = "first meeting"
 """The rule under which unequal fields are held when an item and a row that both had a life before are linked."""
 NO_KEY = "without a key there is no row for these columns; they are kept in"
-
-
-class _DryRun(Exception):
-    """Ends the transaction of a dry run, which then leaves nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +95,7 @@ class Engine:
     """Runs the cycle for one mapping."""
 
     def __init__(
-        self, db: Database, bound: BoundMapping, store: RecordStore, state: SyncState, options: Options
+        self, db: Database, bound: BoundMapping, store: RecordStore, state: EntityState, options: Options
     ) -> None:
         self.db = db
         self.bound = bound
@@ -190,19 +188,11 @@ class Engine:
         total.disputed |= batch.disputed
 
     def _transact(self, items: Sequence[Item], answers: Map[str, Answer], force: bool) -> Batch:
-        made: list[Batch] = []
-
         def work(tx: Transaction) -> Batch:
             take_turn(tx)
-            made.append(self._apply(tx, items, answers, force))
-            if self.options.dry_run:
-                raise _DryRun
-            return made[-1]
+            return self._apply(tx, items, answers, force)
 
-        try:
-            return self.db.run_in_transaction(work, snapshot=True)
-        except _DryRun:
-            return made[-1]
+        return self.db.run_in_transaction(work, snapshot=True, keep=not self.options.dry_run)
 
     def _refuse(self, item: Item, reason: str, total: Batch) -> None:
         """An item that cannot be dealt with: logged, counted, and tried again by the next run."""
@@ -211,20 +201,19 @@ class Engine:
         total.log("pull", "error", reason, item.id)
         if not self.options.dry_run:
             with self.db.transaction() as tx:
-                if not self.state.fail(tx, item.id, reason, item.updated_at):
-                    self.state.refuse_item(tx, item.id, reason, self.bound.fingerprint(item)[0])
-                self.state.log(tx, total.logs[-1:])
+                self.state.waiting.refuse_item(tx, item.id, reason, item.updated_at, self.bound.fingerprint(item)[0])
+                self.state.log.append(tx, total.logs[-1:])
 
     # Rows of PostgreSQL
 
     def look(self, tx: Transaction, root_ids: Sequence[str]) -> Look:
         """What has become of these root rows: which are new, changed or gone, and which must wait."""
-        links, stored = self.state.of_rows(tx, root_ids), self.store.load(tx, root_ids)
+        links, stored = self.state.links.of_rows(tx, root_ids), self.store.load(tx, root_ids)
         look = Look()
         for root_id in root_ids:
             self._look_at(root_id, links.get(root_id), stored.get(root_id), look)
         if look.new and self.mapping.match:
-            unclear = self.state.skipped_keys(tx, f"{AMBIGUOUS} ({self.mapping.match})")
+            unclear = self.state.skipped.keys_of(tx, f"{AMBIGUOUS} ({self.mapping.match})")
             look.ambiguous = [one for one in look.new if match_key(stored[one].record.get(self.mapping.match)) in unclear]
             look.new = [one for one in look.new if one not in look.ambiguous]
         return look
@@ -296,9 +285,9 @@ class Engine:
         self._outbox = cache(lambda: outbox.dates(tx, self.mapping))
         answers = {item.id: answers[item.id] for item in items if item.id in answers}
         made = [answer for answer in answers.values() if answer.made_under]
-        self.state.adopt(tx, {answer.item.id: answer.root_id for answer in made})
+        self.state.links.adopt(tx, {answer.item.id: answer.root_id for answer in made})
         tasks = self._tasks(tx, items, force, batch)
-        sending = self.state.sending(tx) if tasks else {}
+        sending = self.state.links.sending(tx) if tasks else {}
         tasks = [task for task in tasks if self._read(task, answers.get(task.item.id), sending, batch)]
         tasks = self.identity.settle(tx, tasks, batch)
         self._load(tx, tasks)
@@ -306,23 +295,23 @@ class Engine:
             self._decide(task, batch)
         effects = self.store.write(tx, [task.upsert for task in tasks if task.upsert is not None])
         changes = [self._remember(task, batch) for task in tasks]
-        self.state.save(tx, [change for change in changes if change is not None])
+        self.state.links.save(tx, [change for change in changes if change is not None])
         self._note_sending(tx, tasks, sending, batch)
         self.store.tell_others(tx)
         for table, editors in effects.edited.items():
             outbox.note_edited(tx, self.store.owners.values(), table, editors)
         self._save(tx, answers, batch)
         for key in {answer.made_under for answer in made}:
-            self.state.intents.drop(tx, key, [])
+            self.state.intents.finish(tx, key, [])
         return batch
 
     def _tasks(self, tx: Transaction, items: Sequence[Item], force: bool, batch: Batch) -> list[Task]:
         """The items that have to be looked at: all but those that are as they were when last read."""
         prints = {item.id: (item, *self.bound.fingerprint(item)) for item in items}
         hashes = [(item.id, "" if force else digest) for item, digest, _ in prints.values()]
-        found = self.state.find(tx, hashes)
+        found = self.state.links.find(tx, hashes)
         tried = [prints[item_id][0] for item_id, link in found.links.items() if link.attempts and not force]
-        pausing = self.state.still_pausing(tx, tried) if tried else set()
+        pausing = self.state.waiting.pausing(tx, tried) if tried else set()
         tasks = []
         for item_id in sorted(prints, key=int):
             item, digest, odd = prints[item_id]
@@ -382,7 +371,7 @@ class Engine:
         }
         over = [task.item.id for task in tasks if task.item.id in sending and task.item.id not in told]
         if told or over:
-            self.state.note_sending(tx, told, over)
+            self.state.links.note_sending(tx, told, over)
 
     def _sync_id(self, task: Task) -> str | None:
         """The row key that the tool has written into the item."""
@@ -402,7 +391,7 @@ class Engine:
         there = self.store.load(tx, [str(task.link.entity_id) for task in without if task.link], anybody=True)
         for task in without:
             task.foreign = task.link is not None and task.link.entity_id in there
-        disputes = self.state.open_conflicts(tx, [task.stored.root_id for task in tasks if task.stored is not None])
+        disputes = self.state.conflicts.open(tx, [task.stored.root_id for task in tasks if task.stored is not None])
         for task in tasks:
             if task.stored is not None:
                 task.disputes = disputes.get(task.stored.root_id, {})
@@ -679,16 +668,16 @@ class Engine:
 
     def _save(self, tx: Transaction, answers: Map[str, Answer], batch: Batch) -> None:
         if batch.unskipped:
-            self.state.unskip(tx, batch.unskipped)
+            self.state.skipped.remove(tx, batch.unskipped)
         if batch.skips:
-            self.state.skip(tx, batch.skips)
+            self.state.skipped.add(tx, batch.skips)
         for answer in answers.values():
             self._save_answer(tx, answer, batch)
         if batch.statuses:
             self.store.set_status(tx, batch.statuses)
-        self.state.save_conflicts(tx, batch.conflicts)
-        self.state.close_conflicts(tx, batch.settled)
-        self.state.log(tx, batch.logs)
+        self.state.conflicts.save(tx, batch.conflicts)
+        self.state.conflicts.close(tx, batch.settled)
+        self.state.log.append(tx, batch.logs)
 
     def _save_answer(self, tx: Transaction, answer: Answer, batch: Batch) -> None:
         if answer.made_under:
@@ -699,7 +688,7 @@ class Engine:
         if answer.refused:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in sorted(answer.refused.items()))
             batch.log("push", "error", reasons, answer.item.id, answer.root_id)
-            batch.report.set_aside += self.state.refused(tx, answer.root_id, reasons)
+            batch.report.set_aside += self.state.waiting.refuse_change(tx, answer.root_id, reasons)
             if self.mapping.record_settings:
                 batch.statuses[answer.root_id] = "error"
 
@@ -723,7 +712,7 @@ class Engine:
     def remove_within(self, tx: Transaction, monday_ids: Sequence[str]) -> EntityReport:
         """The same in a transaction that does more."""
         report = EntityReport(self.mapping.entity, self.state.board_id)
-        links = self.state.find(tx, [(monday_id, "") for monday_id in monday_ids]).links
+        links = self.state.links.find(tx, [(monday_id, "") for monday_id in monday_ids]).links
         stored = self.store.load(tx, [link.entity_id for link in links.values() if link.entity_id])
         edited_ones = self._edited_alone(tx, links.values(), stored)
         entries: list[LogEntry] = []
@@ -747,15 +736,15 @@ class Engine:
         else:
             self.store.archive(tx, gone)
         for status, ids in ends.items():
-            self.state.archive(tx, ids, status)
-        self.state.log(tx, entries)
+            self.state.links.archive(tx, ids, status)
+        self.state.log.append(tx, entries)
         report.archived = report.to_postgres.archived = len(gone)
         return report
 
     def waiting_for_a_free_key(self, tx: Transaction) -> list[str]:
         """Items that were left out because another one had their key, and whose key nobody has any more."""
         parts = len(self.mapping.key)
-        waiting = [(monday_id, key_from(key, parts)) for monday_id, key in self.state.waiting(tx)]
+        waiting = [(monday_id, key_from(key, parts)) for monday_id, key in self.state.skipped.with_keys(tx)]
         taken = self.store.holders(tx, [key for _, key in waiting]) if parts else {}
         return [monday_id for monday_id, key in waiting if (holder := taken.get(key)) is None or holder.gone]
 

@@ -13,7 +13,8 @@ from db_connector import Transaction
 from mappings.declaration import Mapping
 from models import Item, Value
 from rows.store import Holder, RecordStore
-from state.links import Link, SyncState
+from state.entity import EntityState
+from state.links import Link
 from sync.task import Batch, Task
 from values.canonical import dumps, loads_exact
 
@@ -28,7 +29,7 @@ class Identity:
     """Finds the rows that items are about, and leaves out the items that cannot have one."""
 
     def __init__(
-        self, mapping: Mapping, store: RecordStore, state: SyncState, started: datetime | None,
+        self, mapping: Mapping, store: RecordStore, state: EntityState, started: datetime | None,
         server_time: Callable[[], datetime], sync_id: Callable[[Task], str | None],
     ) -> None:  # fmt: skip
         self.mapping = mapping
@@ -56,9 +57,9 @@ class Identity:
         named = {task.item.id: row_id for task in tasks if task.link is None and (row_id := self.sync_id(task))}
         if not named:
             return tasks
-        free = self.state.unlinked(tx, sorted(set(named.values())))
+        free = self.state.links.unlinked(tx, sorted(set(named.values())))
         there = self.store.load(tx, sorted(free))
-        known = self.state.of_rows(tx, sorted(there))
+        known = self.state.links.of_rows(tx, sorted(there))
         # A row that went with its item is not brought back by a copy of the item.
         had = {row_id for row_id, link in known.items() if link.monday_id is not None}
         ours = {row_id for row_id, stored in there.items() if not (stored.archived and row_id in had)}
@@ -73,8 +74,8 @@ class Identity:
         for item_id in sorted(named, key=int):
             if named[item_id] in ours and named[item_id] not in pairs.values():
                 pairs[item_id] = named[item_id]
-        self.state.adopt(tx, pairs)
-        links = self.state.of_rows(tx, list(pairs.values()))
+        self.state.links.adopt(tx, pairs)
+        links = self.state.links.of_rows(tx, list(pairs.values()))
         for task in tasks:
             row_id = named.get(task.item.id)
             if row_id is None:
@@ -114,7 +115,7 @@ class Identity:
         """Where items' ids are keys, a row that was there before its item was met is known by it."""
         new = {task.item.id: task for task in tasks if task.link is None and task.stored is None}
         there = self.store.load(tx, sorted(new)) if new else {}
-        for item_id in self.state.unlinked(tx, sorted(there)) if there else ():
+        for item_id in self.state.links.unlinked(tx, sorted(there)) if there else ():
             new[item_id].stored = there[item_id]
 
     # By natural key

@@ -19,6 +19,7 @@ from sync_monday_to_pg import Progress
 if TYPE_CHECKING:
     from monday_api import Monday
     from services.monday.pacing import Left
+from state.runs import calls_today
 from state.schema import check_schema
 
 Chosen = Sequence[tuple[Mapping, str]]
@@ -56,11 +57,7 @@ class Parts:
 
     def _calls_today(self) -> float:
         with self.db.transaction(read_only=True) as tx:
-            used = tx.value(
-                "select coalesce(sum((api ->> 'calls')::numeric), 0) from sync_runs"
-                " where started_at >= date_trunc('day', now(), 'UTC')"
-            )
-        return float(used)
+            return calls_today(tx)
 
     def costs(self) -> dict[str, float]:
         """What the conversation with monday.com has cost so far."""

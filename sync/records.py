@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from databases.postgres.catalogue import exists
 from databases.postgres.names import compose, identifier, joined, table_name
 from db_connector import Transaction
 from errors import EXIT_LEFTOVERS, SettingsError, SyncError
@@ -14,20 +15,12 @@ from mappings.declaration import Mapping
 from models import LogEntry
 from rows.tables import is_archived
 from settings import Settings
-from state.record_settings import DIRECTIONS, note_settings
+from state import retries
+from state.record_settings import DIRECTIONS, link_of, make_link, note_settings, set_on_link, set_on_row
 from state.turns import working_on
 from sync.board import BoardSync
 from sync.create_items import Creation
 from sync.parts import Chosen, Parts, board_of
-
-LINK = """
-select id::text, monday_id, entity_id, monday_board_id, sync_enabled, sync_direction, sync_status, archived_at, attempts,
-       next_try_at, last_error, synced_at
-from sync_mapping
-where entity_type = %(type)s and (monday_id = %(id)s or entity_id = %(id)s)
-order by archived_at is not null
-limit 1
-"""
 
 CONFLICTS = """
 select id::text, field from sync_conflicts where status = 'open' and entity_type = %s and entity_id = %s order by created_at
@@ -100,14 +93,14 @@ def find(tx: Transaction, mappings: Sequence[Mapping], given: str) -> Record:
 
 
 def _of_entity(tx: Transaction, mapping: Mapping, key: str) -> Record | None:
-    link = next(iter(tx.dicts(LINK, {"type": mapping.entity_type, "id": key})), None)
+    link = link_of(tx, mapping, key)
     row_id = str(link["entity_id"]) if link and link["entity_id"] else key
     row = _row(tx, mapping, row_id)
     return Record(mapping, row_id, link, row) if link or row else None
 
 
 def _row(tx: Transaction, mapping: Mapping, row_id: str) -> dict[str, Any] | None:
-    if tx.value("select to_regclass(%s)", (mapping.table,)) is None:
+    if not exists(tx, mapping.table):
         return None
     settings = ", t.sync_enabled, t.sync_direction, t.sync_status" if mapping.record_settings else ""
     conditions = [
@@ -138,26 +131,12 @@ def change(tx: Transaction, record: Record, enabled: bool | None, direction: str
         raise SettingsError(f"Unknown direction: {direction}.", hint=f"Known: {', '.join(DIRECTIONS)}.")
     mapping = record.mapping
     if mapping.record_settings and record.row is not None:
-        statement = compose(
-            "update {table} as t set sync_enabled = coalesce(%(enabled)s, t.sync_enabled),"
-            " sync_direction = coalesce(%(direction)s, t.sync_direction) where t.{key}::text = %(id)s",
-            table=table_name(mapping.table), key=identifier(mapping.primary_key),
-        )  # fmt: skip
-        tx.execute(statement, {"enabled": enabled, "direction": direction, "id": record.row_id})
+        set_on_row(tx, mapping, record.row_id, enabled, direction)
         # One place has the say, or a setting made with this command could not be seen in the row.
         enabled, direction = (True if enabled else None), ("bidirectional" if direction else None)
     if record.link is None and not mapping.record_settings:
-        tx.execute(
-            "insert into sync_mapping (entity_id, entity_type, sync_status, next_try_at) values (%s, %s, 'pending', now())"
-            " on conflict (entity_id, entity_type) do nothing",
-            (record.row_id, mapping.entity_type),
-        )
-    tx.execute(
-        "update sync_mapping set sync_enabled = coalesce(%(enabled)s, sync_enabled), updated_at = now(),"
-        " sync_direction = coalesce(%(direction)s, sync_direction)"
-        " where entity_type = %(type)s and entity_id = %(id)s",
-        {"enabled": enabled, "direction": direction, "type": mapping.entity_type, "id": record.row_id},
-    )
+        make_link(tx, mapping, record.row_id)
+    set_on_link(tx, mapping, record.row_id, enabled, direction)
     note_settings(tx, mapping)
 
 
@@ -174,14 +153,9 @@ def recreate(parts: Parts, record: Record) -> str:
         sync = BoardSync(parts.db, parts.monday, mapping, board_id, mappings=parts.mappings, writes=(True, True))
         _check_gone(sync, record)
         with parts.db.transaction() as tx:
-            tx.execute(
-                "update sync_mapping set monday_id = null, archived_at = null, base = null, base_postgres = null,"
-                " monday_hash = null, monday_updated_at = null, sync_status = 'pending', attempts = 0, next_try_at = now(),"
-                " last_error = null, updated_at = now() where entity_type = %s and entity_id = %s",
-                (mapping.entity_type, record.row_id),
-            )
+            sync.state.waiting.make_new(tx, record.row_id)
             old = (record.link or {}).get("monday_id")
-            sync.state.log(tx, [LogEntry("recreate", "success", f"item {old} is gone for good", old, record.row_id)])
+            sync.state.log.append(tx, [LogEntry("recreate", "success", f"item {old} is gone for good", old, record.row_id)])
         Creation(sync).create([record.row_id])
         sync.writer.raise_trouble()
     with parts.db.transaction(read_only=True) as tx:
@@ -211,36 +185,12 @@ def _check_gone(sync: BoardSync, record: Record) -> None:
 
 # What is retried
 
-WAITING = """
-select %(entity)s as entity, 'change' as kind, monday_id, entity_id, attempts, next_try_at, last_error,
-       sync_status = 'set_aside' as set_aside
-from sync_mapping
-where entity_type = %(type)s and archived_at is null
-  and (attempts > 0 or (last_error is not null and next_try_at is not null and monday_id is not null))
-union all
-select %(entity)s, 'creation', null, entity_id, attempts, next_try_at, coalesce(last_error, 'its item may have been made'),
-       false
-from sync_mapping
-where entity_type = %(type)s and attempts = 0 and monday_id is null and intent_key is not null
-union all
-select %(entity)s, 'item', monday_id, null, greatest(attempts, 1), next_try_at, reason, next_try_at is null
-from sync_skipped
-where entity_type = %(type)s and reason like 'error: %%'
-union all
-select %(entity)s, 'event', monday_id, null, attempts, nullif(next_try_at, 'infinity'), last_error,
-       coalesce(next_try_at = 'infinity', false)
-from sync_inbox
-where monday_board_id = %(board)s and done_at is null and attempts > 0
-order by 3, 4
-"""
-
 
 def waiting(tx: Transaction, mappings: Sequence[Mapping], settings: Settings) -> list[dict[str, Any]]:
     """What was refused and is tried again, or was set aside."""
     found: list[dict[str, Any]] = []
     for mapping in mappings:
-        params = {"entity": mapping.entity, "type": mapping.entity_type, "board": board_of(settings, mapping)}
-        for row in tx.dicts(WAITING, params):
+        for row in retries.refused(tx, mapping, board_of(settings, mapping)):
             found.append({**row, "next_try_at": _utc(row["next_try_at"])})
     return found
 
@@ -258,22 +208,7 @@ def try_now(tx: Transaction, mappings: Sequence[Mapping], some: Sequence[dict[st
     """The next run tries them, whatever pause they were in, and counts from one again."""
     for mapping in mappings:
         rows, items = _ids(mapping, some)
-        tx.execute(
-            "update sync_mapping set attempts = 0, next_try_at = now(), monday_hash = null, updated_at = now(),"
-            " sync_status = case when archived_at is null then 'pending' else sync_status end"
-            " where entity_type = %s and (entity_id = any(%s) or monday_id = any(%s)) and attempts > 0",
-            (mapping.entity_type, rows, items),
-        )
-        tx.execute(
-            "update sync_skipped set monday_hash = null, attempts = 0, next_try_at = now(), updated_at = now()"
-            " where entity_type = %s and monday_id = any(%s) and reason like 'error: %%'",
-            (mapping.entity_type, items),
-        )
-        tx.execute(
-            "update sync_inbox set attempts = 0, next_try_at = null"
-            " where monday_board_id = %s and monday_id = any(%s) and done_at is null and attempts > 0",
-            (board_of(settings, mapping), items),
-        )
+        retries.try_now(tx, mapping, board_of(settings, mapping), rows, items)
 
 
 def drop(parts: Parts, chosen: Chosen, some: Sequence[dict[str, Any]]) -> None:
@@ -290,31 +225,9 @@ def drop(parts: Parts, chosen: Chosen, some: Sequence[dict[str, Any]]) -> None:
 
 def _drop(tx: Transaction, sync: BoardSync, rows: list[str], items: list[str]) -> None:
     stored = sync.engine.store.load(tx, rows)
-    sync.state.agree_on_rows(tx, {root_id: one.record for root_id, one in stored.items()}, sync.bound.kinds)
-    tx.execute(
-        "update sync_mapping set attempts = 0, next_try_at = null, last_error = null, updated_at = now(),"
-        " sync_status = 'synced', monday_hash = coalesce(monday_hash, 'dropped')"
-        " where entity_type = %s and entity_id = any(%s) and monday_id is not null",
-        (sync.mapping.entity_type, rows),
-    )
-    # No item was made: the record is off until somebody switches it on.
-    tx.execute(
-        "update sync_mapping set attempts = 0, next_try_at = null, last_error = null, updated_at = now(),"
-        " sync_enabled = false, sync_status = 'disabled'"
-        " where entity_type = %s and entity_id = any(%s) and monday_id is null and intent_key is null",
-        (sync.mapping.entity_type, rows),
-    )
-    tx.execute(
-        "update sync_skipped set reason = 'given up: ' || substr(reason, 8), next_try_at = null, updated_at = now()"
-        " where entity_type = %s and monday_id = any(%s) and reason like 'error: %%'",
-        (sync.mapping.entity_type, items),
-    )
-    tx.execute(
-        "update sync_inbox set done_at = now(), next_try_at = null"
-        " where monday_board_id = %s and monday_id = any(%s) and done_at is null and attempts > 0",
-        (sync.board.id, items),
-    )
-    sync.state.log(tx, [LogEntry("drop", "success", "the change is given up", None, row) for row in rows])
+    sync.state.links.agree_on_rows(tx, {root_id: one.record for root_id, one in stored.items()}, sync.bound.kinds)
+    retries.give_up(tx, sync.mapping, sync.board.id, rows, items)
+    sync.state.log.append(tx, [LogEntry("drop", "success", "the change is given up", None, row) for row in rows])
 
 
 def _ids(mapping: Mapping, some: Sequence[dict[str, Any]]) -> tuple[list[str], list[str]]:

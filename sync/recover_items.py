@@ -172,7 +172,7 @@ class Recovery:
             young |= {item.id: item for item in page.items if made_since(item, since)}
         # One that was suspected before and that a listing leaves out need not be gone.
         with self.db.transaction(read_only=True) as tx:
-            left_out = self.state.skipped_keys(tx, SUSPECTED) - young.keys()
+            left_out = self.state.skipped.keys_of(tx, SUSPECTED) - young.keys()
         for items in monday.items(sorted(left_out), self.bound.column_ids, self.bound.selection):
             here = [item for item in items if item.state == "active" and item.board_id in (None, board_id)]
             young |= {item.id: item for item in here if made_since(item, since)}
@@ -187,13 +187,13 @@ class Recovery:
         """Those of these items that have no row."""
         asked = list(item_ids)
         with self.db.transaction(read_only=True) as tx:
-            linked = self.state.find(tx, [(item_id, "") for item_id in asked]).links
+            linked = self.state.links.find(tx, [(item_id, "") for item_id in asked]).links
         return [item_id for item_id in asked if item_id not in linked]
 
     def _was_aside(self, root_ids: Sequence[str]) -> bool:
         """Whether a person was asked about them: what was there has been dealt with, and is not to be answered again."""
         with self.db.transaction(read_only=True) as tx:
-            links = self.state.of_rows(tx, root_ids)
+            links = self.state.links.of_rows(tx, root_ids)
         return any(link.status == "set_aside" for link in links.values())
 
     def _set_aside(self, doubtful: Sequence[str], suspects: Sequence[Item]) -> None:
@@ -203,9 +203,9 @@ class Recovery:
         log.error("%d %s are in doubt: %s", len(doubtful), self.sync.mapping.entity, IN_DOUBT)
         self.sync.report.set_aside += len(doubtful)
         with self.db.transaction() as tx:
-            news = self.state.doubt(tx, doubtful, IN_DOUBT)
-            self.state.skip(tx, [(item.id, SUSPECTED, item.id, "") for item in suspects])
-            self.state.log(tx, [LogEntry("create", "error", IN_DOUBT, None, root_id) for root_id in news])
+            news = self.state.waiting.doubt(tx, doubtful, IN_DOUBT)
+            self.state.skipped.add(tx, [(item.id, SUSPECTED, item.id, "") for item in suspects])
+            self.state.log.append(tx, [LogEntry("create", "error", IN_DOUBT, None, root_id) for root_id in news])
 
     # Imports
 

@@ -157,11 +157,7 @@ def _take(sync: BoardSync, items: Sequence[Item], choices: dict[str, dict[str, C
 def _refused(sync: BoardSync, entity_ids: list[str]) -> set[str]:
     """The rows that still show something monday.com does not have."""
     with sync.db.transaction(read_only=True) as tx:
-        rows = tx.rows(
-            "select entity_id from sync_mapping where entity_type = %s and entity_id = any(%s) and attempts > 0",
-            (sync.mapping.entity_type, entity_ids),
-        )
-    return {row[0] for row in rows}
+        return sync.state.waiting.refused_rows(tx, entity_ids)
 
 
 # Showing

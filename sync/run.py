@@ -36,7 +36,7 @@ from mappings.bound import BoundMapping
 from mappings.declaration import Mapping
 from mappings.loader import choose
 from settings import Settings, load_settings
-from state.runs import Memory
+from state.runs import Runs
 from state.turns import working_on
 from sync.report import EntityReport, RunReport, entity_line
 from sync_monday_to_pg import Progress, Pull, PullOptions
@@ -275,7 +275,7 @@ class Run:
         self.on_entity = on_entity or (lambda report: None)
         self.work: Direction | None = None
         """What is done with each entity, when it is not the usual."""
-        self.memory = Memory(parts.db)
+        self.runs = Runs(parts.db)
         self.report = RunReport("", direction, datetime.now(timezone.utc), dry_run=self.options.pull.dry_run)
         self._lock = threading.Lock()
 
@@ -283,7 +283,7 @@ class Run:
         """Run them all."""
         started = time.monotonic()
         if not self.report.dry_run:
-            self.report.run_id = self.memory.start_run(self.options.kind, self.report.direction)
+            self.report.run_id = self.runs.start(self.options.kind, self.report.direction)
         self._keep_account()
         for wave in _waves(chosen, self.options.max_workers):
             self._wave(wave)
@@ -305,7 +305,7 @@ class Run:
                 shown(entity, done, total)
             if self.report.run_id and time.monotonic() - noted >= SECONDS_BETWEEN_ENTRIES:
                 noted = time.monotonic()
-                self.memory.note_costs(self.report.run_id, self.parts.account())
+                self.runs.note_costs(self.report.run_id, self.parts.account())
 
         self.parts.progress = progress
 
@@ -387,7 +387,7 @@ class Run:
         message = "; ".join(problem.message for problem in report.problems)
         entities = report.as_json()["entities"]
         try:
-            self.memory.finish_run(report.run_id, report.exit_code, outcome, message, entities, self.parts.account())
+            self.runs.finish(report.run_id, report.exit_code, outcome, message, entities, self.parts.account())
         except DatabaseError as exc:
             log.debug("The run could not be entered in sync_runs: %s", exc)
 

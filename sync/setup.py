@@ -7,15 +7,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from databases.postgres.catalogue import column_types_of
 from db_connector import Transaction
 from errors import RecordRefused, SettingsError
 from mappings.declaration import Mapping
 from models import Board, BoardColumn
-from rows.tables import column_types_of
 from state import triggers
-from state.sync_id import remembered_column, sync_id_state
+from state.sync_id import remember_column, remembered_column
 from state.turns import working_on
-from state.values import put
+from state.values import put, setup_key, value_of
 from sync.engine import TO_MONDAY
 from sync.parts import Chosen, Parts
 from values.wording import plural
@@ -82,7 +82,7 @@ def _all_watching(parts: Parts, mappings: Sequence[Mapping]) -> list[Mapping]:
 
 
 def _is_set_up(tx: Transaction, mapping: Mapping) -> bool:
-    return tx.value("select 1 from sync_state where name = %s", (f"setup:{mapping.entity}",)) is not None
+    return value_of(tx, setup_key(mapping.entity)) is not None
 
 
 def _look_at(parts: Parts, mapping: Mapping, board: Board) -> EntitySetup:
@@ -117,9 +117,9 @@ def _created(parts: Parts, board_id: str, wanted: str, title: str) -> BoardColum
 
 def _remember(tx: Transaction, one: EntitySetup) -> None:
     if one.mapping.sync_id is not None and one.column is not None and one.column != one.mapping.sync_id[0]:
-        put(tx, sync_id_state(one.mapping), {"board_id": one.board.id, "column": one.column})
+        remember_column(tx, one.mapping, one.board.id, one.column)
     # Part of the push's fingerprint: whatever was written before the triggers were there is compared.
-    put(tx, f"setup:{one.mapping.entity}", {"mark": str(uuid.uuid4())})
+    put(tx, setup_key(one.mapping.entity), {"mark": str(uuid.uuid4())})
 
 
 # Asking and showing

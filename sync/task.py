@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 from models import Conflict, Item, LogEntry, Record, Removal
 from rows.store import Stored, Upsert
-from state.links import Link, OpenConflict, Skip
+from state.conflicts import OpenConflict
+from state.links import Link
+from state.skipped import Skip
 from sync.reconcile import FieldPlan
 from sync.report import EntityReport
 

@@ -8,12 +8,12 @@ from collections.abc import Mapping as Map
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from databases.postgres.catalogue import column_types_of
 from db_connector import Database, connect
 from errors import EXIT_IN_STEP, EXIT_USAGE, BoardNotVisible, SchemaMissing
 from mappings.bound import BoundMapping
 from mappings.declaration import ROOT, Mapping
 from mappings.loader import choose
-from rows.tables import column_types_of
 from settings import Settings
 from sync.parts import board_of, mappings_of
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from databases.postgres.catalogue import column_types_of
 from databases.postgres.names import compose, identifier
 from db_connector import Database
 from mappings.bound import BoundMapping
@@ -16,9 +17,8 @@ from mappings.loader import load_mappings
 from models import Board, BoardColumn, Cell, Item
 from monday_api import Monday
 from rows.store import RecordStore
-from rows.tables import column_types_of
 from sandbox import Sandbox
-from state.links import SyncState
+from state.entity import EntityState
 from sync.engine import Engine, Options
 from sync.report import EntityReport
 from sync_monday_to_pg import Progress, Pull, PullOptions
@@ -182,7 +182,7 @@ class Bench:
             now = tx.value("select now()")
         bound.learn_types(types)
         store = RecordStore(bound, types, self.mappings)
-        state = SyncState(self.mapping.entity_type, self.board.id)
+        state = EntityState(self.mapping.entity_type, self.board.id)
         return Engine(self.db, bound, store, state, Options(run_started=now, **options))
 
     def take(self, *items: Item, **options: Any) -> EntityReport:

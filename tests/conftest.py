@@ -123,7 +123,7 @@ def template(postgres: Postgres) -> str:
     name = f"test_{postgres.run}_template"
     admin = postgres.database(postgres.connection["dbname"], max_connections=2)
     with admin.transaction() as tx:
-        tx.lock(name)
+        tx.execute("select pg_advisory_xact_lock(hashtext(%s))", (name,))
         if not tx.value("select 1 from pg_database where datname = %s", (name,)):
             postgres.create(name)
             _apply_schema(postgres, name)

@@ -16,6 +16,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 import main
+from databases.postgres.catalogue import columns_in_order
 from databases.postgres.names import compose, identifier, table_name
 from db_connector import Database
 from sandbox import Sandbox
@@ -97,10 +98,8 @@ class Deployment:
         return [one[name] for one in self.rows(table)]
 
     def columns(self, table: str = "planning") -> list[str]:
-        statement = compose("select * from {table} limit 0", table=table_name(table))
         with self.db.transaction(read_only=True) as tx:
-            tx.rows(statement)
-            return [one.name for one in tx._cursor.description]
+            return [name for name, _, _ in columns_in_order(tx, table)]
 
     def reached(self, query: str) -> bool:
         """Whether a query about {key} of a table that another process makes has an answer by now."""

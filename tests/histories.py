@@ -246,8 +246,8 @@ class Mortal(Database):
 
     dies_at: int | None = None
 
-    def _count(self) -> None:
-        super()._count()
+    def count_statement(self) -> None:
+        super().count_statement()
         if self.statements == self.dies_at:
             os.kill(os.getpid(), signal.SIGKILL)
 

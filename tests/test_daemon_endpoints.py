@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from realtime.daemon import open_daemon
 from realtime.metrics import Metrics
+from state.turns import working_on
 from tests.live import (
     BOARDS,
     CONTACTS,
@@ -62,8 +63,7 @@ def test_what_waits_for_a_board_that_is_not_kept_makes_nobody_unready(live):
     assert requests.get(f"{live.base}/readyz", timeout=5).status_code == 200
     assert live.daemon.health()["inbox"] == {"entries": 0, "oldest_seconds": 0.0, "set_aside": 0}
     assert "monday_sync_inbox_oldest_seconds 0" in requests.get(f"{live.base}/metrics", timeout=5).text
-    with live.world.db.transaction() as tx:
-        tx.lock("entity:contact")
+    with working_on(live.world.db, "contact"):
         put_in(live, CONTACTS, 10)
         assert requests.get(f"{live.base}/readyz", timeout=5).status_code == 503
 

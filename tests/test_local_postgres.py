@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from databases.postgres import embedded
+from databases.postgres import embedded, programs
 from databases.postgres.embedded import LocalPostgres
 from db_connector import Database, connect
 from errors import DatabaseError
@@ -251,9 +251,9 @@ def test_a_folder_that_cannot_be_made_is_explained(folder: Path) -> None:
 
 
 def test_without_the_wheel_the_hint_names_both_ways_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded, "WHEELS", (("no_such_package", "bin"),))
+    monkeypatch.setattr(programs, "WHEELS", (("no_such_package", "bin"),))
     with pytest.raises(DatabaseError, match="not installed") as caught:
-        embedded.find_programs()
+        programs.find_programs()
     assert "pip install" in caught.value.hint
     assert "DATABASE_URL" in caught.value.hint
 
@@ -315,7 +315,7 @@ def test_as_root_a_database_that_cannot_be_entered_any_more_is_not_replaced_by_a
 def test_as_root_programs_out_of_reach_are_copied_and_their_home_stays_closed(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    package = embedded.find_programs().parent.parent
+    package = programs.find_programs().parent.parent
     closed = folder / "closed"
     shutil.copytree(package, closed / package.name, symlinks=True)
     shutil.copytree(package.with_name(package.name + ".libs"), closed / (package.name + ".libs"), symlinks=True)

@@ -18,6 +18,7 @@ from monday_api import Monday
 from realtime.probe import Probe
 from realtime.subscriptions import NEEDED, Step, Subscriptions
 from services.monday.webhook_signatures import Gate, token_of
+from state.turns import working_on
 from tests.live import (
     BOARDS,
     CONTACTS,
@@ -347,8 +348,7 @@ def test_a_test_event_says_what_a_proxy_spoils(here, spoils, passed, told):
 
 def test_a_test_event_says_that_nobody_works_it_off(here):
     with living(here, subscribe=False) as live:
-        with here.db.transaction() as tx:
-            tx.lock("entity:contact")
+        with working_on(here.db, "contact"):
             assert followed(here, live.base, 0.3) == (
                 5, "work it off: The worker is busy or in trouble; /health and webhook_handler.log say what it does."
             )  # fmt: skip

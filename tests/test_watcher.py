@@ -14,6 +14,7 @@ from db_connector import Database
 from errors import SettingsError
 from realtime.daemon import open_daemon
 from realtime.worker import WorkerSettings
+from state.turns import working_on
 from tests.live import CONTACTS, ORGANIZATIONS, QUICK, SECOND_PROFILE, Live, World, living, running, until, world
 
 
@@ -221,8 +222,7 @@ def test_an_item_made_of_a_row_that_postgresql_then_guards_is_made_once_and_hold
     here.change("insert into contacts (name, notes) values ('Ann Lee', 'signed'), ('Bob Ray', null)")
     until(lambda: here.value("select sync_status from contacts where name = 'Bob Ray'") == "synced")
     creation = live.daemon.workers[CONTACTS].live.push.creation
-    with here.db.transaction() as tx:  # nobody works meanwhile
-        tx.lock("entity:contact")
+    with working_on(here.db, "contact"):  # no other process works meanwhile
         creation.recover()
         creation.recover()
         assert named(here, "Ann Lee")

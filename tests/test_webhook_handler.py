@@ -10,6 +10,7 @@ import requests
 
 from errors import GuardStop
 from realtime.live_pull import LatelyRemoved
+from state.turns import working_on
 from tests.live import (
     CONTACTS,
     ORGANIZATIONS,
@@ -117,8 +118,7 @@ def test_many_events_about_some_items_are_few_calls(live):
         for item in items:
             here.sandbox.admin("items/change", item_id=item, values={"notes": f"note {number}"})
     here.sandbox.admin("requests/reset")
-    with here.db.transaction() as tx:  # nobody works meanwhile
-        tx.lock("entity:contact")
+    with working_on(here.db, "contact"):  # no other process works meanwhile
         here.sandbox.admin("webhooks/disorder", paused=False)
         until(lambda: here.value("select count(*) from sync_inbox where done_at is null") == 60)
     live.settle()

@@ -8,11 +8,9 @@ from typing import Any
 import psycopg2
 from psycopg2 import extensions
 
-# PostgreSQL's values as Python
-
 
 def _or_text(read: Callable[[str, Any], Any]) -> Callable[[str | None, Any], Any]:
-    """Python's calendar has no infinity, no years before Christ and none beyond 9999: those stay text."""
+    """Leaves as text what Python's calendar does not have: infinity, years before Christ and beyond 9999."""
 
     def reader(text: str | None, cursor: Any) -> Any:
         if text is None or text.endswith(("infinity", "BC")):

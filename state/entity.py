@@ -1,0 +1,58 @@
+"""Gathers what the tool remembers of one entity on one board, a part for each table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from state.conflicts import Conflicts
+from state.intents import Intents
+from state.links import Links
+from state.listings import Listings
+from state.log import Log
+from state.skipped import Skipped
+from state.waiting import Waiting
+
+
+@dataclass(frozen=True)
+class EntityState:
+    """Holds the memory of one entity: `state.links.find(tx, ...)`, `state.waiting.due(tx)`. Logs carry the run's id."""
+
+    entity_type: str
+    board_id: str
+    run_id: str | None = None
+
+    @cached_property
+    def links(self) -> Links:
+        """Gives which item and which row are the same thing."""
+        return Links(self.entity_type, self.board_id)
+
+    @cached_property
+    def waiting(self) -> Waiting:
+        """Gives what is tried again, and what is set aside."""
+        return Waiting(self.entity_type, self.board_id)
+
+    @cached_property
+    def skipped(self) -> Skipped:
+        """Gives the items that are left out."""
+        return Skipped(self.entity_type, self.board_id)
+
+    @cached_property
+    def conflicts(self) -> Conflicts:
+        """Gives what both sides changed, and which side won."""
+        return Conflicts(self.entity_type, self.run_id)
+
+    @cached_property
+    def intents(self) -> Intents:
+        """Gives the items that are being created."""
+        return Intents(self.entity_type, self.board_id)
+
+    @cached_property
+    def listings(self) -> Listings:
+        """Gives the ids that a sweep has seen."""
+        return Listings(self.entity_type, self.board_id)
+
+    @cached_property
+    def log(self) -> Log:
+        """Gives the log of what was done."""
+        return Log(self.entity_type, self.run_id)

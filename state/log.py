@@ -1,0 +1,45 @@
+"""Logs what was done, was refused, or was skipped: `sync_logs`, a row for each operation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as Map
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from db_connector import Transaction
+from models import LogEntry, Removal
+
+COLUMNS = ["run_id", "entity_type", "entity_id", "monday_id", "operation", "status", "message"]
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """Writes the log of one entity."""
+
+    entity_type: str
+    run_id: str | None
+
+    def append(self, tx: Transaction, entries: Sequence[LogEntry]) -> None:
+        """Adds entries."""
+        if entries:
+            rows = [
+                [
+                    self.run_id,
+                    self.entity_type,
+                    entry.entity_id,
+                    entry.monday_id,
+                    entry.operation,
+                    entry.status,
+                    entry.message,
+                ]
+                for entry in entries
+            ]
+            tx.copy_in("sync_logs", COLUMNS, rows)
+
+    def append_removals(
+        self, tx: Transaction, done: Sequence[Removal], failed: Map[str, str], operation: str
+    ) -> None:
+        """Adds which items followed their rows, and which would not go (item → reason)."""
+        entries = [LogEntry(operation, "success", "row is gone", removal.item_id, removal.root_id) for removal in done]
+        entries += [LogEntry(operation, "error", reason, item_id) for item_id, reason in failed.items()]
+        self.append(tx, entries)

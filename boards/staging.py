@@ -19,8 +19,9 @@ from db_connector import Composable, Transaction
 from errors import GuardStop, Incomplete, RowRejected, SettingsError
 from mappings.bound import BoundMapping
 from models import Item, LogEntry, Record
+from rows.homes import Row
 from rows.store import RecordStore
-from rows.tables import Row, Table, column_types_of
+from rows.tables import column_types_of, table_of
 from state import triggers
 from state.links import FAILED
 from state.turns import take_turn
@@ -85,7 +86,7 @@ class Staging:
         self.bound, self.state, self.report = pull.bound, pull.state, pull.report
         self.batch_size = batch_size
         self.name, self.links = staging_names(self.mapping.table)
-        self.table = Table([pull.engine.store.root], self.mapping)
+        self.table = table_of([pull.engine.store.root], self.mapping)
         self.seen: set[str] = set()
         self.failed: dict[str, str] = {}
         self.refused: dict[str, str] = {}

@@ -16,7 +16,7 @@ from typing import Any
 
 from errors import DocumentRefused, MondayError, MondayRefused, RecordRefused, RowRejected
 from models import Item, LogEntry, Record, Removal
-from rows.store import Stored
+from rows.homes import Stored
 from services.monday.writes import batches, json_text, size_of
 from state.intents import Intent
 from sync.board import BoardSync

@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from db_connector import Transaction
 from mappings.declaration import Mapping
 from models import Item, Value
-from rows.store import Holder, RecordStore
+from rows.homes import Holder
+from rows.store import RecordStore
 from state.links import Link, SyncState
 from sync.task import Batch, Task
 from values.canonical import dumps, loads_exact

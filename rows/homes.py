@@ -42,7 +42,7 @@ class Row:
     new: bool = False
     dirty: bool = False
     owned: bool = False
-    """An item of another entity has the row, and the last word on some of its columns."""
+    """An item of another entity has the row, and decides over some of its columns."""
     rank: Rank | None = None
     indexed: bool = False
     """The row can be found by all the keys it has."""
@@ -152,7 +152,7 @@ class Home:
 
     @property
     def keeps_metadata(self) -> bool:
-        """Whether the cells of a row that would have no key stand in the root's metadata."""
+        """Tells whether the cells of a row that would have no key stand in the root's metadata."""
         return self.related is not None and self.related.without_key == "metadata" and bool(self.related.keys)
 
     def values(self, record: Map[str, Value], ids: Map[str, str | None]) -> dict[Slot, Value]:
@@ -189,17 +189,19 @@ class Homes:
     """By name; a row that another related row points at comes after that row."""
     keeping: tuple[Home, ...]
     """Related rows whose cells stand in the root's metadata while the row would have no key."""
+    key_fields: tuple[str | None, ...]
+    """The fields of the root's natural key; None for a column that no field feeds."""
     owners: Map[str, Mapping]
     """The mappings of all entities: a related row may be the root row of an item of another entity."""
 
     @property
     def key_type(self) -> str:
-        """The type of the root's key. Keys are compared as what they are: as texts, no index would find them."""
+        """Returns the type of the root's key. Keys are compared as what they are: as texts, no index would find them."""
         return self.root.types.get(self.mapping.primary_key, "text")
 
     @property
     def shows_item_id(self) -> bool:
-        """Whether the root table has the column for the item's id that the tool's own tables have."""
+        """Tells whether the root table has the column for the item's id that the tool's own tables have."""
         return "monday_id" in self.root.types and self.mapping.deployed is None
 
 
@@ -208,8 +210,16 @@ def homes_of(bound: BoundMapping, types: Map[str, Map[str, str]], owners: Map[st
     mapping = bound.mapping
     ordered = sorted(mapping.related.values(), key=lambda related: related.parent != ROOT)
     homes = {related.name: _home(bound, related.name, types[related.table]) for related in ordered}
-    keeping = tuple(home for home in homes.values() if home.keeps_metadata and mapping.rest)
-    return Homes(mapping, bound, _home(bound, ROOT, types[mapping.table]), homes, keeping, owners)
+    root = _home(bound, ROOT, types[mapping.table])
+    return Homes(
+        mapping=mapping,
+        bound=bound,
+        root=root,
+        related=homes,
+        keeping=tuple(home for home in homes.values() if home.keeps_metadata and mapping.rest),
+        key_fields=tuple(root.slots.get((part.column, None)) for part in mapping.key),
+        owners=owners,
+    )
 
 
 def _home(bound: BoundMapping, name: str, types: Map[str, str]) -> Home:

@@ -21,7 +21,7 @@ select root.{key}::text, {archived}, {settings}{selected}
 from {table} as root
 {joins}
 where root.{key} = any(%(ids)s::{key_type}[])
-    and (%(anybody)s or true{only})
+    and (%(any_entity)s or true{only})
 """
 JOIN_PARENT = """
 left join {table} as {home} on {home}.id = {parent}.{via}
@@ -43,7 +43,7 @@ Cells = Map[tuple[str, str], Any]
 
 @dataclass(frozen=True, slots=True)
 class Loading:
-    """Holds the statement that loads the records of a mapping; its parameters are `ids`, `anybody` and `only_params`."""
+    """Holds the statement that loads the records of a mapping; its parameters are `ids`, `any_entity` and `only_params`."""
 
     homes: Homes
     statement: Composable

@@ -28,7 +28,7 @@ join {table} as t on t.{key}::text = l.entity_id
 where l.entity_type = %s
     and l.{given} = any(%s)
     and l.{found} is not null
-    -- An item that is gone stands for no row; a row may still be pointed at.
+    -- A row whose item is gone has no item; the item still stands for the row.
     and (l.archived_at is null or %s)
 """
 IS_SYNCED = """

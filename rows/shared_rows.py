@@ -55,14 +55,14 @@ where l.base -> new.name = new.value
 """
 
 
+@dataclass(slots=True)
 class KnownRows:
     """Holds the rows known while rows of a table are written, by id and by natural key."""
 
-    def __init__(self) -> None:
-        self.by_id: dict[str, Row] = {}
-        self.by_key: dict[tuple[int, tuple[str, ...]], Row] = {}
-        self.revision = 0
-        """Grows whenever a row can be found by other keys or shows something else."""
+    by_id: dict[str, Row] = field(default_factory=dict)
+    by_key: dict[tuple[int, tuple[str, ...]], Row] = field(default_factory=dict)
+    revision: int = 0
+    """Grows whenever a row can be found by other keys or shows something else."""
 
     def add(self, table: Table, found: Sequence[Any]) -> None:
         """Adds a row of the look-up statement: which key found it, its id, and its columns."""
@@ -79,9 +79,9 @@ class KnownRows:
     def index(self, keys: NaturalKeys, row: Row) -> None:
         """Makes a row findable by the keys it has now."""
         if not row.indexed:
-            self.name(row, keys.of(row.values))
+            self.add_keys(row, keys.of(row.values))
 
-    def name(self, row: Row, keys: Iterable[Key]) -> None:
+    def add_keys(self, row: Row, keys: Iterable[Key]) -> None:
         """Makes a row findable by these keys, which are all it has."""
         for key in keys:
             self.by_key.setdefault((key.at, key.folded), row)
@@ -180,7 +180,7 @@ class SharedRowWriter:
         assert want.home.related is not None
         row = Row(next(self.new_ids), values, new=True, rank=want.record.upsert.rank, defaults=want.home.related.new)
         self.rows.by_id[row.id] = row
-        self.rows.name(row, want.keys)
+        self.rows.add_keys(row, want.keys)
         return row
 
     # What the row shows
@@ -221,7 +221,7 @@ class SharedRowWriter:
         rank, last = want.record.upsert.rank, row.rank or NEVER
         for slot, value in want.values.items():
             shown = row.values.get(slot)
-            # nothing to say, or changed with SQL
+            # no other value, or changed with SQL
             if value == shown or is_empty(value) or slot in row.edited:
                 continue
             # a blank, or an older item's value

@@ -90,28 +90,27 @@ class RecordStore:
 
     @cached_property
     def homes(self) -> Homes:
-        """Where the fields of the records live."""
+        """Returns where the fields of the records live."""
         return homes_of(self.bound, self.types, self.owners)
 
     @property
     def root(self) -> Home:
-        """The home of the fields in root rows."""
+        """Returns the home of the fields in root rows."""
         return self.homes.root
 
     @cached_property
     def _names(self) -> dict[str, Composable]:
-        """What nearly every statement names."""
         return {"table": table_name(self.mapping.table), "key": identifier(self.mapping.primary_key)}
 
     # Loading records
 
-    def load(self, tx: Transaction, root_ids: Sequence[str], anybody: bool = False) -> dict[str, Stored]:
-        """Returns the records of these root rows by id, without rows not there and, unless `anybody`, of other entities."""
+    def load(self, tx: Transaction, root_ids: Sequence[str], any_entity: bool = False) -> dict[str, Stored]:
+        """Returns the records of these root rows, by id. Rows of other entities are left out, unless `any_entity`."""
         if not root_ids:
             return {}
         params = {
             "ids": key_values(self.homes.key_type, root_ids),
-            "anybody": anybody,
+            "any_entity": any_entity,
             **only_params(self.mapping),
         }
         found = (self._loading.record_of(row) for row in tx.rows(self._loading.statement, params))
@@ -141,14 +140,10 @@ class RecordStore:
 
     def root_key(self, record: Record) -> tuple[str, ...] | None:
         """Returns the values of the root's natural key, as they are compared; None when a value is empty."""
-        parts = [record.get(name) if name else None for name in self._key_fields]
+        parts = [record.get(name) if name else None for name in self.homes.key_fields]
         if any(is_empty(part) or not plain_text(part).strip() for part in parts):
             return None
         return folded(self.mapping.key, parts)
-
-    @cached_property
-    def _key_fields(self) -> list[str | None]:
-        return [self.root.slots.get((part.column, None)) for part in self.mapping.key]
 
     def holders(self, tx: Transaction, keys: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], Holder]:
         """Returns which item has the root row of each natural key, for keys whose row is there."""
@@ -175,7 +170,7 @@ class RecordStore:
         )
         width = len(columns)
         found = {tuple(row[:width]): Holder(*row[width:]) for row in rows}
-        stored = self.load(tx, [holder.root_id for holder in found.values()], anybody=True)
+        stored = self.load(tx, [holder.root_id for holder in found.values()], any_entity=True)
         for holder in found.values():
             holder.stored = stored.get(holder.root_id)
         return found
@@ -214,10 +209,10 @@ class RecordStore:
 
     def _reload_redirected(self, tx: Transaction, written: Written) -> None:
         """Reads back what a record shows through a shared row that points at other rows than the record's own."""
-        stored = self.load(tx, [record.root_id for record in written.redirected], anybody=True)
-        for record, homes in written.redirected.items():
+        stored = self.load(tx, [record.root_id for record in written.redirected], any_entity=True)
+        for record, others in written.redirected.items():
             shown = stored[record.root_id].record
-            for name in (name for home in homes for name in self.homes.related[home].names):
+            for name in (name for other in others for name in self.homes.related[other].names):
                 if not self.bound.same(name, shown.get(name), record.upsert.record.get(name)):
                     record.shown[name] = shown.get(name)
 
@@ -231,7 +226,7 @@ class RecordStore:
         """Shows on the application's own rows (by id) how far their records are."""
         tx.bulk(SET_STATUS, {"id": "text", "status": "text"}, list(statuses.items()), **self._names)
 
-    def mark(self, tx: Transaction, items: Map[str, str]) -> None:
+    def set_item_ids(self, tx: Transaction, items: Map[str, str]) -> None:
         """Shows on the application's own rows (id → item id) which items they have."""
         if self.homes.shows_item_id:
             types = {"id": self.homes.key_type, "item": self.root.types["monday_id"]}

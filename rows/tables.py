@@ -82,17 +82,17 @@ class Table:
 
     @property
     def columns(self) -> list[str]:
-        """The columns that are written."""
+        """Returns the columns that are written."""
         return [*self.plain, *self.documents]
 
     @property
     def keys(self) -> NaturalKeys:
-        """The natural keys of its rows, which are the same for all its homes."""
+        """Returns the natural keys of its rows, which are the same for all its homes."""
         return self.homes[0].keys
 
     @property
     def related(self) -> Related:
-        """How the mapping declares its rows; what counts for a table is the same for all its homes."""
+        """Returns how the mapping declares its rows; what counts for a table is the same for all its homes."""
         related = self.homes[0].related
         assert related is not None
         return related

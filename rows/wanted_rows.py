@@ -41,12 +41,12 @@ class WantedRow:
 
     @property
     def values(self) -> dict[Slot, Value]:
-        """What the row is to show."""
+        """Returns what the row is to show."""
         return self.shape.values
 
     @property
     def keys(self) -> list[Key]:
-        """The natural keys by which the row is found, best first."""
+        """Returns the natural keys by which the row is found, best first."""
         return self.shape.keys
 
     def show_own(self) -> None:

@@ -51,7 +51,7 @@ class RecordWriter:
 
     @cached_property
     def _shared_tables(self) -> list[Table]:
-        """The tables of related rows, in the order in which they can be written."""
+        """Returns the tables of related rows, in the order in which they can be written."""
         return [table_of([self.homes.related[related.name] for related in step]) for step in self.homes.mapping.order]
 
     @cached_property
@@ -60,7 +60,7 @@ class RecordWriter:
 
     @cached_property
     def _child_tables(self) -> list[Table]:
-        """The tables of rows that point at root rows."""
+        """Returns the tables of rows that point at root rows."""
         return [table_of([self.homes.related[related.name]]) for related in self.homes.mapping.children]
 
     # Keys of root rows
@@ -136,7 +136,7 @@ class RecordWriter:
                 # an edit, or a row that it points at is another row now
                 if upsert.touches(home.names) or is_redirected(self.homes, home, record):
                     old.append(Row(row_id, home.emptied(home.values(upsert.record, record.ids))))
-            # the first cell that has something to say
+            # the first of its cells that is filled
             elif upsert.touches(home.names) and any(not is_empty(upsert.record.get(name)) for name in home.names):
                 row = Row(next(self._new_ids), home.values(upsert.record, record.ids), new=True)
                 record.ids[home.name] = row.id

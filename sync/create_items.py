@@ -262,7 +262,7 @@ class Creation:
     def _mark(self, items: dict[str, str]) -> None:
         """Rows (id → item id) say which items they have. One that PostgreSQL will not have changed costs only itself."""
         try:
-            self.db.run_in_transaction(lambda tx: self.sync.engine.store.mark(tx, items))
+            self.db.run_in_transaction(lambda tx: self.sync.engine.store.set_item_ids(tx, items))
         except RowRejected:
             for root_id in items if len(items) > 1 else ():
                 self._mark({root_id: items[root_id]})

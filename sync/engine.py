@@ -402,7 +402,7 @@ class Engine:
                 task.stored = stored.get(task.link.entity_id or "")
             task.met = task.link is None and task.stored is not None and not task.adopts
         without = [task for task in tasks if task.stored is None and task.link is not None and task.link.entity_id]
-        there = self.store.load(tx, [str(task.link.entity_id) for task in without if task.link], anybody=True)
+        there = self.store.load(tx, [str(task.link.entity_id) for task in without if task.link], any_entity=True)
         for task in without:
             task.foreign = task.link is not None and task.link.entity_id in there
         disputes = self.state.open_conflicts(tx, [task.stored.root_id for task in tasks if task.stored is not None])

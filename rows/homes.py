@@ -140,7 +140,9 @@ class Home:
     """The fields that live here, and where."""
     names: tuple[str, ...]
     slots: Map[Slot, str]
+    """Which field stands in each slot."""
     kinds: Map[Slot, str]
+    """How the values of each slot are compared."""
     pointers: Map[str, str]
     """Columns that point at related rows, and at which."""
     pointing: tuple[tuple[Slot, str], ...]
@@ -148,6 +150,7 @@ class Home:
     own_pointers: Map[str, str]
     """Those at related rows that hang on this row alone."""
     others: tuple[str, ...]
+    """The related rows that it points at."""
     keys: NaturalKeys
 
     @property

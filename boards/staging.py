@@ -20,8 +20,9 @@ from db_connector import Composable, Transaction
 from errors import GuardStop, Incomplete, RowRejected, SettingsError
 from mappings.bound import BoundMapping
 from models import Item, LogEntry, Record
+from rows.homes import Row
 from rows.store import RecordStore
-from rows.tables import Row, Table
+from rows.tables import table_of
 from state import triggers
 from state.skipped import FAILED
 from state.turns import take_turn
@@ -86,7 +87,7 @@ class Staging:
         self.bound, self.state, self.report = pull.bound, pull.state, pull.report
         self.batch_size = batch_size
         self.name, self.links = staging_names(self.mapping.table)
-        self.table = Table([pull.engine.store.root], self.mapping)
+        self.table = table_of([pull.engine.store.root], self.mapping)
         self.seen: set[str] = set()
         self.failed: dict[str, str] = {}
         self.refused: dict[str, str] = {}

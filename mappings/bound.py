@@ -275,6 +275,10 @@ class BoundMapping:
         first = next(column for column in binding.columns if column in self.columns)
         return comparison_of(self.columns[first].type)
 
+    def cell_kind(self, column: str) -> str:
+        """Returns how the cells of a board column are compared."""
+        return comparison_of(self.columns[column].type)
+
     def _read_only(self) -> dict[str, str]:
         found: dict[str, str] = {}
         for binding in self.bindings:

@@ -22,6 +22,7 @@ from rows.item_keys import give_item_ids
 from rows.relations import Relations
 from rows.store import RecordStore
 from rows.tables import is_archived
+from services.monday.cells.relations import NO_ITEM_YET
 from state.entity import EntityState
 from state.record_settings import note_settings
 from state.sync_id import with_own_sync_id
@@ -166,7 +167,7 @@ class BoardSync:
             one.fields[0] for one in self.bound.bindings if one.fields and self._shows(one.columns[0], "dependency")
         ]
         places = [self.bound.places[name] for name in fields]
-        return give_item_ids(tx, self.mapping, [place.column for place in places if place.home == ROOT])
+        return give_item_ids(tx, self.mapping, [place.column for place in places if place.home == ROOT], NO_ITEM_YET)
 
     def _shows(self, column: str, kind: str) -> bool:
         return column in self.bound.columns and self.bound.columns[column].type == kind

@@ -16,7 +16,7 @@ from typing import Any
 
 from errors import DocumentRefused, MondayError, MondayRefused, RecordRefused, RowRejected
 from models import Item, LogEntry, Record, Removal
-from rows.store import Stored
+from rows.homes import Stored
 from services.monday.writes import batches, json_text, size_of
 from state.intents import Intent
 from sync.board import BoardSync
@@ -262,7 +262,7 @@ class Creation:
     def _mark(self, items: dict[str, str]) -> None:
         """Rows (id → item id) say which items they have. One that PostgreSQL will not have changed costs only itself."""
         try:
-            self.db.run_in_transaction(lambda tx: self.sync.engine.store.mark(tx, items))
+            self.db.run_in_transaction(lambda tx: self.sync.engine.store.set_item_ids(tx, items))
         except RowRejected:
             for root_id in items if len(items) > 1 else ():
                 self._mark({root_id: items[root_id]})

@@ -17,7 +17,8 @@ from db_connector import Database, Transaction
 from errors import RowRejected
 from mappings.bound import BoundMapping
 from models import Item, LogEntry, Record, Removal, Winner
-from rows.store import RecordStore, Stored, Upsert
+from rows.homes import Stored, Upsert
+from rows.store import RecordStore
 from state import outbox
 from state.entity import EntityState
 from state.links import Link, LinkChange
@@ -293,12 +294,14 @@ class Engine:
         self._load(tx, tasks)
         for task in tasks:
             self._decide(task, batch)
-        effects = self.store.write(tx, [task.upsert for task in tasks if task.upsert is not None])
+        written = self.store.write(tx, [task.upsert for task in tasks if task.upsert is not None])
+        for task, record in zip((task for task in tasks if task.upsert is not None), written.records, strict=True):
+            task.written = record
         changes = [self._remember(task, batch) for task in tasks]
         self.state.links.save(tx, [change for change in changes if change is not None])
         self._note_sending(tx, tasks, sending, batch)
-        self.store.tell_others(tx)
-        for table, editors in effects.edited.items():
+        self.store.tell_others(tx, written)
+        for table, editors in written.edited.items():
             outbox.note_edited(tx, self.store.owners.values(), table, editors)
         self._save(tx, answers, batch)
         for key in {answer.made_under for answer in made}:
@@ -388,7 +391,7 @@ class Engine:
                 task.stored = stored.get(task.link.entity_id or "")
             task.met = task.link is None and task.stored is not None and not task.adopts
         without = [task for task in tasks if task.stored is None and task.link is not None and task.link.entity_id]
-        there = self.store.load(tx, [str(task.link.entity_id) for task in without if task.link], anybody=True)
+        there = self.store.load(tx, [str(task.link.entity_id) for task in without if task.link], any_entity=True)
         for task in without:
             task.foreign = task.link is not None and task.link.entity_id in there
         disputes = self.state.conflicts.open(tx, [task.stored.root_id for task in tasks if task.stored is not None])
@@ -483,8 +486,9 @@ class Engine:
         if task.operation:
             record = {**stored.record, **task.plan.to_postgres}
             changed = frozenset(task.plan.to_postgres)
-            task.upsert = Upsert(task.item.id, _rank(task.item), record, changed, stored, back or task.adopts)
-            task.upsert.own, task.upsert.adopts = self._own(task), task.adopts
+            task.upsert = Upsert(
+                task.item.id, _rank(task.item), record, changed, stored, back or task.adopts, task.adopts, self._own(task)
+            )
         self._tell_monday(task, rules, batch)
 
     def _own(self, task: Task) -> Record:
@@ -577,13 +581,13 @@ class Engine:
 
     def _remember(self, task: Task, batch: Batch) -> LinkChange | None:
         """What the link becomes; None when there is none to be made, or its item is on its way out."""
-        upsert, plan = task.upsert, task.plan
-        if upsert is not None:
-            for name, value in upsert.shown.items():
+        written, plan = task.written, task.plan
+        if written is not None:
+            for name, value in written.shown.items():
                 plan.base_postgres[name] = value
-            if upsert.kept:
-                task.warnings.append(f"{NO_KEY} {self.mapping.rest}: {', '.join(upsert.kept)}")
-        root_id = upsert.root_id if upsert else task.stored.root_id if task.stored else None
+            if written.kept:
+                task.warnings.append(f"{NO_KEY} {self.mapping.rest}: {', '.join(written.kept)}")
+        root_id = written.root_id if written else task.stored.root_id if task.stored else None
         self._count(task, batch, root_id)
         if task.skip is not None:
             batch.unskipped.append(task.item.id)

@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from db_connector import Transaction
 from mappings.declaration import Mapping
 from models import Item, Value
-from rows.store import Holder, RecordStore
+from rows.homes import Holder
+from rows.store import RecordStore
 from state.entity import EntityState
 from state.links import Link
 from sync.task import Batch, Task

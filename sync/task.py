@@ -6,7 +6,7 @@ from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 
 from models import Conflict, Item, LogEntry, Record, Removal
-from rows.store import Stored, Upsert
+from rows.homes import Stored, Upsert, WrittenRecord
 from state.conflicts import OpenConflict
 from state.links import Link
 from state.skipped import Skip
@@ -28,6 +28,7 @@ class Task:
     stored: Stored | None = None
     plan: FieldPlan = field(default_factory=FieldPlan)
     upsert: Upsert | None = None
+    written: WrittenRecord | None = None
     operation: str = ""
     adopts: bool = False
     """The row goes on as this item's, whatever it was before."""

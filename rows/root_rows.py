@@ -1,0 +1,106 @@
+"""Writes root rows, and keeps in their metadata the cells of related rows that would have no key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from databases.postgres.names import compose, identifier
+from db_connector import Transaction
+from models import Value
+from rows.homes import Home, Homes, Row, WrittenRecord
+from rows.tables import Assignment, Table
+from values.canonical import is_empty
+
+
+def write_root_rows(tx: Transaction, homes: Homes, table: Table, records: Sequence[WrittenRecord]) -> None:
+    """Writes the root rows of records whose related rows are written."""
+    new = [record for record in records if record.upsert.stored is None]
+    old = [record for record in records if record.upsert.stored is not None and _is_changed(homes, record)]
+    mapping = homes.mapping
+    if new:
+        item_ids = {"monday_id": [record.upsert.monday_id for record in new]} if homes.shows_item_id else {}
+        only = {column: [value] * len(new) for column, value in mapping.only.items()}
+        cells: list[list[Any]] = [
+            [record.root_id for record in new],
+            *item_ids.values(),
+            *table.cells([_root_row(homes, record) for record in new]),
+            *only.values(),
+        ]
+        tx.copy_in(table.name, [mapping.primary_key, *item_ids, *table.columns, *only], zip(*cells, strict=True))
+    if old:
+        rows = [_root_row(homes, record) for record in old]
+        table.update(tx, mapping.primary_key, rows, _extras(homes, old), mapping.updated_column)
+
+
+def _is_changed(homes: Homes, record: WrittenRecord) -> bool:
+    upsert = record.upsert
+    assert upsert.stored is not None
+    before = upsert.stored.ids
+    if upsert.restore or upsert.touches(homes.root.names):
+        return True
+    # cells of a related row that is missing, or was, stand in the metadata
+    if any(
+        upsert.touches(home.names) and (before.get(home.name) is None or record.ids.get(home.name) is None)
+        for home in homes.keeping
+    ):
+        return True
+    # the row points at another related row now
+    return any(record.ids.get(name) != before.get(name) for name in homes.root.others)
+
+
+def _extras(homes: Homes, records: Sequence[WrittenRecord]) -> list[Assignment]:
+    """Returns the columns beside the mapped ones: whose item it is, which entity it belongs to, whether it is archived."""
+    mapping, extras = homes.mapping, []
+    if homes.shows_item_id:
+        item_ids = [record.upsert.monday_id for record in records]
+        extras.append(
+            Assignment(compose("monday_id = coalesce(new.item_id, t.monday_id)"), {"item_id": "text"}, [item_ids])
+        )
+    for index, (column, value) in enumerate(mapping.only.items()):
+        name = f"only{index}"
+        expression = compose("{column} = new.{name}", column=identifier(column), name=compose(name))
+        extras.append(Assignment(expression, {name: "text"}, [[value] * len(records)]))
+    if mapping.archived_column is not None:
+        expression = compose(
+            "{column} = case when new.restore = 'yes' then null else t.{column} end",
+            column=identifier(mapping.archived_column),
+        )
+        restore = ["yes" if record.upsert.restore else "no" for record in records]
+        extras.append(Assignment(expression, {"restore": "text"}, [restore]))
+    return extras
+
+
+def _root_row(homes: Homes, record: WrittenRecord) -> Row:
+    upsert = record.upsert
+    values = homes.root.values(upsert.record, record.ids)
+    for home in homes.keeping:
+        if (upsert.stored or record.ids.get(home.name) is None) and upsert.touches(home.names):
+            for title, value in _kept_cells(homes, home, record):
+                values[str(homes.mapping.rest), title] = value
+                if not is_empty(value):
+                    record.kept.append(title)
+    return Row(record.root_id, values, new=upsert.stored is None)
+
+
+# Cells of a related row that does not exist stand in the metadata under their columns' titles, until it does exist.
+
+
+def _kept_cells(homes: Homes, home: Home, record: WrittenRecord) -> Iterator[tuple[str, Value]]:
+    """Yields what the metadata is to keep of a related row (title, value); None where it keeps nothing any more."""
+    upsert = record.upsert
+    is_missing = record.ids.get(home.name) is None
+    was_missing = upsert.stored is not None and upsert.stored.ids.get(home.name) is None
+    if was_missing or (is_missing and any(name in upsert.record for name in home.names)):
+        for column, value in _cells(home, record):
+            yield homes.bound.title(column), value if is_missing else None
+
+
+def _cells(home: Home, record: WrittenRecord) -> Iterator[tuple[str, Value]]:
+    """Yields the board columns that feed a related row, and what they would show."""
+    for binding in home.bindings:
+        values: Sequence[Value] = [record.upsert.record.get(name) for name in binding.fields]
+        if binding.transform is not None:
+            nothing = tuple(None for _ in binding.columns)
+            values = binding.transform.write(tuple(values), tuple(None for _ in values), nothing)
+        yield from zip(binding.columns, values, strict=True)

@@ -1,0 +1,175 @@
+"""Says what the records of a batch want of their related rows, and what those rows show otherwise in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from collections.abc import Mapping as Map
+from dataclasses import dataclass
+from typing import Any
+
+from models import Record, Value
+from rows.homes import Home, Homes, Key, Row, Slot, Written, WrittenRecord
+from values.canonical import is_empty
+
+
+@dataclass(slots=True)
+class RowShape:
+    """Holds what a record, or several new records of a batch that are alike in this, want of a related row."""
+
+    values: dict[Slot, Value]
+    keys: list[Key]
+    row: Row | None = None
+    """The row in which all of it stands already."""
+    revision: int = -1
+    """Of the known rows, when that was found out."""
+    shown: Record | None = None
+    """What the row shows otherwise in the end."""
+    others: Sequence[str] = ()
+    """The related rows that it points at otherwise in the end."""
+
+
+@dataclass(slots=True)
+class WantedRow:
+    """Holds what a record wants of a related row, and the row that it gets."""
+
+    record: WrittenRecord
+    home: Home
+    shape: RowShape
+    current: str | None
+    """The row that the record has now."""
+    row: Row | None = None
+
+    @property
+    def values(self) -> dict[Slot, Value]:
+        """Returns what the row is to show."""
+        return self.shape.values
+
+    @property
+    def keys(self) -> list[Key]:
+        """Returns the natural keys by which the row is found, best first."""
+        return self.shape.keys
+
+    def show_own(self) -> None:
+        """Lets a record that gets another row than before show its own cells where they were known to differ."""
+        known = self.record.upsert.own
+        own = {slot: known[name] for slot, name in self.home.slots.items() if name in known} if known else {}
+        if own:
+            self.shape = RowShape({**self.values, **own}, self.keys)
+
+
+Shapes = dict[tuple[Any, ...], RowShape]
+"""Of new records, by what makes them alike."""
+
+
+# What is wanted
+
+
+def wanted_rows(homes: Homes, together: Sequence[Home], records: Sequence[WrittenRecord]) -> list[WantedRow]:
+    """Returns what the records want of the rows of one table, record by record."""
+    shapes: Shapes = {}
+    return [
+        wanted
+        for record in records
+        for home in together
+        if (wanted := _wanted(homes, home, record, shapes)) is not None
+    ]
+
+
+def each_kind(wanted: Iterable[WantedRow]) -> Iterable[WantedRow]:
+    """Returns one wanted row of each kind: new records that want the same are looked after together."""
+    return {(id(want.shape), want.current): want for want in wanted}.values()
+
+
+def is_redirected(homes: Homes, home: Home, record: WrittenRecord) -> bool:
+    """Returns whether a row that this one points at, or that needs this one to exist, is another row now."""
+    assert home.related is not None
+    needed_by = home.related.needed_by
+    if needed_by and record.upsert.touches([name for other in needed_by for name in homes.related[other].names]):
+        return True
+    stored = record.upsert.stored
+    before = stored.ids if stored else {}
+    return any(record.ids.get(other) != before.get(other) for other in (*home.others, *needed_by))
+
+
+def _wanted(homes: Homes, home: Home, record: WrittenRecord, shapes: Shapes) -> WantedRow | None:
+    """Returns None when nothing about this related row is to change."""
+    if not record.upsert.touches(home.names) and not is_redirected(homes, home, record):
+        return None
+    shape = _shape(home, record, shapes)
+    if not shape.keys and not _has_row_without_key(homes, home, record, shape.values):
+        record.ids[home.name] = None
+        return None
+    return WantedRow(record, home, shape, record.ids.get(home.name))
+
+
+def _shape(home: Home, record: WrittenRecord, shapes: Shapes) -> RowShape:
+    alike: tuple[Any, ...] = ()
+    if record.upsert.stored is None:
+        alike = (home.name, *map(record.upsert.record.get, home.names), *map(record.ids.get, home.others))
+        try:
+            if alike in shapes:
+                return shapes[alike]
+        except TypeError:  # a list or a dict among the values
+            alike = ()
+    values = home.values(record.upsert.record, record.ids)
+    shape = RowShape(values, home.keys.of(values))
+    if alike:
+        shapes[alike] = shape
+    return shape
+
+
+def _has_row_without_key(homes: Homes, home: Home, record: WrittenRecord, values: Map[Slot, Value]) -> bool:
+    """Returns whether a record without a key gets a row of its own."""
+    related = home.related
+    assert related is not None
+    if related.without_key != "own":
+        return False
+    if any(not is_empty(values[slot]) for slot in home.slots):
+        return True
+    return any(_has_key(homes.related[other], record) for other in related.needed_by)
+
+
+def _has_key(home: Home, record: WrittenRecord) -> bool:
+    values = {slot: record.upsert.record.get(name) for slot, name in home.slots.items()}
+    return bool(home.keys.of(values))
+
+
+# What is shown in the end
+
+
+def note_shown(want: WantedRow, written: Written) -> None:
+    """Notes where the row shows something else than the record would, because other records have the row too."""
+    row, record, shape = want.row, want.record, want.shape
+    assert row is not None
+    # a record like this one was compared already
+    if want.current is None and shape.shown is not None and shape.row is row:
+        others, shown_otherwise = shape.others, shape.shown
+    else:
+        others, shown_otherwise = _others(want, row), _shown_otherwise(want, row)
+        if want.current is None and shape.row is row and not record.upsert.own:
+            shape.others, shape.shown = others, shown_otherwise
+    if others:
+        # The row points at another row than this record's own, so what hangs on it shows something else too.
+        written.redirected.setdefault(record, set()).update(others)
+    if shown_otherwise:
+        record.shown.update(shown_otherwise)
+
+
+def _others(want: WantedRow, row: Row) -> list[str]:
+    return [
+        other
+        for column, other in want.home.own_pointers.items()
+        if want.values.get((column, None)) != row.values.get((column, None))
+    ]
+
+
+def _shown_otherwise(want: WantedRow, row: Row) -> Record:
+    upsert, has_moved = want.record.upsert, row.id != want.current
+    found: Record = {}
+    for slot, name in want.home.slots.items():
+        if not has_moved and upsert.changed is not None and name not in upsert.changed:
+            continue
+        shown, value = row.values.get(slot), want.values.get(slot)
+        if name in upsert.own or shown != value and not want.home.same(slot, shown, value):
+            found[name] = shown
+    return found

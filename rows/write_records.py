@@ -1,0 +1,177 @@
+"""Writes many records at once, with a number of statements that does not depend on how many they are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from typing import Any
+
+from databases.postgres.names import compose, joined
+from db_connector import Composable, Transaction
+from rows.homes import Homes, Row, Upsert, Written, WrittenRecord, spellings
+from rows.root_rows import write_root_rows
+from rows.shared_rows import KnownRows, SharedRowWriter
+from rows.tables import Table, table_of
+from rows.wanted_rows import WantedRow, each_kind, is_redirected, note_shown, wanted_rows
+from values.canonical import is_empty
+
+NEXT_KEYS = """
+select nextval(pg_get_serial_sequence(%s, %s))::text
+from generate_series(1, %s)
+"""
+OLDEST_FIRST = """
+-- Of several rows with one key, the first counts.
+order by 3, 2
+"""
+
+
+class RecordWriter:
+    """Writes the records of one mapping."""
+
+    def __init__(self, homes: Homes) -> None:
+        self.homes = homes
+        self._new_ids = new_ids()
+
+    def write(self, tx: Transaction, upserts: Sequence[Upsert]) -> Written:
+        """Writes related rows first, then root rows, then rows that point at root rows."""
+        written = Written(self._begun(tx, upserts))
+        # Where several records meet in a row, the item that was updated last comes last.
+        ranked = sorted(written.records, key=lambda record: record.upsert.rank)
+        for table in self._shared_tables:
+            self._write_shared(tx, table, ranked, written)
+        write_root_rows(tx, self.homes, self._root_table, written.records)
+        for record in written.records:
+            upsert = record.upsert
+            if upsert.changed and not upsert.adopts and upsert.touches(self.homes.root.names):
+                written.note_edited(self.homes.root.table, record.root_id, record.root_id)
+        for table in self._child_tables:
+            self._write_children(tx, table, written.records)
+        return written
+
+    @cached_property
+    def _shared_tables(self) -> list[Table]:
+        """Returns the tables of related rows, in the order in which they can be written."""
+        return [table_of([self.homes.related[related.name] for related in step]) for step in self.homes.mapping.order]
+
+    @cached_property
+    def _root_table(self) -> Table:
+        return table_of([self.homes.root], self.homes.mapping)
+
+    @cached_property
+    def _child_tables(self) -> list[Table]:
+        """Returns the tables of rows that point at root rows."""
+        return [table_of([self.homes.related[related.name]]) for related in self.homes.mapping.children]
+
+    # Keys of root rows
+
+    def _begun(self, tx: Transaction, upserts: Sequence[Upsert]) -> list[WrittenRecord]:
+        made = self._next_keys(tx, sum(upsert.stored is None for upsert in upserts))
+        return [
+            WrittenRecord(upsert, upsert.stored.root_id, dict(upsert.stored.ids))
+            if upsert.stored is not None
+            else WrittenRecord(upsert, self._new_key(upsert, made), {})
+            for upsert in upserts
+        ]
+
+    def _next_keys(self, tx: Transaction, count: int) -> Iterator[str]:
+        """Returns keys for new rows of a table that numbers them; none for other tables."""
+        mapping = self.homes.mapping
+        if not count or mapping.item_key or self.homes.key_type not in ("smallint", "integer", "bigint"):
+            return iter(())
+        return iter([row[0] for row in tx.rows(NEXT_KEYS, (mapping.table, mapping.primary_key, count))])
+
+    def _new_key(self, upsert: Upsert, numbers: Iterator[str]) -> str:
+        if self.homes.mapping.item_key:
+            return str(upsert.monday_id)
+        return next(numbers, None) or next(self._new_ids)
+
+    # Rows that records share
+
+    def _write_shared(self, tx: Transaction, table: Table, records: Sequence[WrittenRecord], written: Written) -> None:
+        wanted = wanted_rows(self.homes, table.homes, records)
+        if not wanted:
+            return
+        rows = self._known_rows(tx, table, wanted)
+        writer = SharedRowWriter(self.homes, table, rows, self._new_ids)
+        writer.write(tx, wanted, written)
+        written.rows |= rows.by_id
+        written.filled += [(home.name, row, slot) for (_, slot), row in writer.filled.items() for home in table.homes]
+        _save(tx, table, [want.row for want in wanted if want.row is not None])
+        for want in wanted:
+            note_shown(want, written)
+
+    def _known_rows(self, tx: Transaction, table: Table, wanted: Sequence[WantedRow]) -> KnownRows:
+        """Looks up the rows that the wanted keys name, and those that the records have now, in one statement."""
+        selected: list[Composable] = []
+        params: dict[str, Any] = {}
+        keys = [key for want in each_kind(wanted) for key in want.keys]
+        for index, key in enumerate(table.related.keys):
+            asked = {filled.texts for filled in keys if filled.at == index}
+            values = sorted({spelling for texts in asked for spelling in spellings(key, texts)})
+            if values:
+                selected.append(table.by_key(index, key))
+                params |= {f"k{index}_{place}": list(column) for place, column in enumerate(zip(*values, strict=True))}
+        if current := sorted({want.current for want in wanted if want.current}):
+            selected.append(table.by_id())
+            params["current"] = current
+        rows = KnownRows()
+        if selected:
+            owner = self.homes.owners.get(table.related.owned_by or "")
+            params["owner"] = owner.entity_type if owner else None
+            for found in tx.rows(joined("\nunion all\n", selected) + compose(OLDEST_FIRST), params):
+                rows.add(table, found)
+        return rows
+
+    # Rows that point at root rows
+
+    def _write_children(self, tx: Transaction, table: Table, records: Sequence[WrittenRecord]) -> None:
+        home, related = table.homes[0], table.related
+        assert related.child is not None
+        new: list[tuple[WrittenRecord, Row]] = []
+        old: list[Row] = []
+        for record in records:
+            upsert, row_id = record.upsert, record.ids.get(home.name)
+            if row_id is not None:
+                # an edit, or a row that it points at is another row now
+                if upsert.touches(home.names) or is_redirected(self.homes, home, record):
+                    old.append(Row(row_id, home.emptied(home.values(upsert.record, record.ids))))
+            # the first of its cells that is filled
+            elif upsert.touches(home.names) and any(not is_empty(upsert.record.get(name)) for name in home.names):
+                row = Row(next(self._new_ids), home.values(upsert.record, record.ids), new=True)
+                record.ids[home.name] = row.id
+                new.append((record, row))
+        if new:
+            rows = [row for _, row in new]
+            cells = [[row.id for row in rows], [record.root_id for record, _ in new], *table.cells(rows)]
+            tx.copy_in(table.name, ["id", related.child, *table.columns], zip(*cells, strict=True))
+        if old:
+            table.update(tx, "id", old)
+
+
+def _save(tx: Transaction, table: Table, given: Iterable[Row]) -> None:
+    """Writes the rows that records were given, where they are new or changed."""
+    rows = {id(row): row for row in given}.values()
+    new = [row for row in rows if row.new]
+    changed = [row for row in rows if row.dirty and not row.new]
+    if new:
+        columns = sorted({column for row in new for column in row.defaults})
+        defaults = [[row.defaults.get(column) for row in new] for column in columns]
+        cells = [[row.id for row in new], *table.cells(new), *defaults]
+        tx.copy_in(table.name, ["id", *table.columns, *columns], zip(*cells, strict=True))
+    if changed:
+        table.update(tx, "id", changed)
+
+
+def new_ids() -> Iterator[str]:
+    """Yields random UUIDs, 256 for one call to the system: each call lets another thread go first."""
+    while True:
+        digits = os.urandom(16 * 256).hex()
+        for start in range(0, len(digits), 32):
+            yield _uuid4(digits[start : start + 32])
+
+
+def _uuid4(digits: str) -> str:
+    """Returns 32 random hexadecimal digits as a UUID of version 4 (RFC 9562, section 5.4)."""
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"

@@ -37,7 +37,7 @@ class Links(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class BoundMapping:
-    """A mapping held against a board. `bind` makes it."""
+    """Holds what of a mapping there is on a board. `bind` makes it."""
 
     mapping: Mapping
     board: Board

@@ -76,7 +76,7 @@ class Kinds(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a field lives: a related row (or the root), a column, and for JSONB a key in it."""
+    """Says where a field lives: a related row (or the root), a column, and for JSONB a key in it."""
 
     home: str
     column: str
@@ -85,7 +85,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class KeyPart:
-    """One column of a natural key."""
+    """Names a column of a natural key."""
 
     column: str
     ignore_case: bool = False
@@ -96,7 +96,7 @@ NaturalKey = tuple[KeyPart, ...]
 
 @dataclass(frozen=True, slots=True)
 class Related:
-    """Rows of another table that belong to a record, and how a row that several records share is found."""
+    """Declares rows of another table that belong to a record, and how a row that several records share is found."""
 
     name: str
     table: str
@@ -114,7 +114,7 @@ class Related:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """Board columns and the fields they make together. Without a transform it is one column and one field, as it is."""
+    """Ties board columns to the fields they make together. Without a transform it is a column and a field, as it is."""
 
     columns: tuple[str, ...]
     fields: tuple[str, ...]
@@ -128,7 +128,7 @@ class Binding:
 
 @dataclass(frozen=True)
 class Mapping:
-    """What a mapping file declares."""
+    """Holds what a mapping file declares."""
 
     entity: str
     entity_type: str

@@ -23,14 +23,14 @@ HINT = "The keys and what they do: docs/mappings.md."
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """One thing that is wrong, and where."""
+    """Says what is wrong, and where."""
 
     line: int
     text: str
 
 
 class MappingFile:
-    """A mapping file's content, and the mistakes found in it so far."""
+    """Holds a mapping file's content, and the mistakes found in it so far."""
 
     def __init__(self, path: Path, tree: CommentedMap) -> None:
         self.path = path

@@ -16,7 +16,7 @@ NAMES = ("exact", "plain")
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key of a mapping file: the kind of its value, and a sentence that says what it does."""
+    """Describes a key of a mapping file: the kind of its value, and a sentence that says what it does."""
 
     kind: str
     about: str
@@ -127,7 +127,7 @@ MAPPING: dict[str, Key] = {
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A kind of value: in words, as JSON Schema, and as a test of what YAML gave."""
+    """Describes a kind of value: in words, as JSON Schema, and as a test of what YAML gave."""
 
     words: str
     schema: Mapping[str, Any]

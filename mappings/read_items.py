@@ -24,14 +24,14 @@ HASHED_AT_ONCE = 2047
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What became of an item: its record, and whether it shows an item of another board that has no row yet."""
+    """Holds what became of an item: its record, and whether it shows an item of another board that has no row yet."""
 
     record: Record
     unresolved: bool = False
 
 
 class _Ahead(NamedTuple):
-    """What was found out about an item while its page was on its way; no reading where a cell was not understood."""
+    """Holds what was found out about an item while its page was on its way; no reading where a cell was not understood."""
 
     digest: str
     odd: bool
@@ -39,7 +39,7 @@ class _Ahead(NamedTuple):
 
 
 class _Plain(NamedTuple):
-    """One column that is one field, ready to be read."""
+    """Holds a column that is a field, ready to be read."""
 
     column: str
     field: str
@@ -49,7 +49,7 @@ class _Plain(NamedTuple):
 
 
 class _Made(NamedTuple):
-    """Columns that make fields through a transform, ready to be read. A column that the board lacks has no reader."""
+    """Holds columns that make fields through a transform, ready to be read. A column that the board lacks has no reader."""
 
     columns: tuple[tuple[str, Reader | None, BoardColumn | None], ...]
     fields: tuple[str, ...]
@@ -57,7 +57,7 @@ class _Made(NamedTuple):
 
 
 class _Fact(NamedTuple):
-    """A field that shows what an item says of itself: the text as it comes, and the value that is made of it."""
+    """Holds a field that shows what an item says of itself: the text as it comes, and the value that is made of it."""
 
     field: str
     text_of: Callable[[Item], str | None]

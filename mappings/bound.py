@@ -35,7 +35,7 @@ class Links(Protocol):
         """Returns the item of a row; None while there is none."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class BoundMapping:
     """Holds what of a mapping there is on a board. `bind` makes it."""
 

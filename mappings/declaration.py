@@ -32,7 +32,7 @@ ROOT = ""
 Reader = Callable[[Cell, BoardColumn], Value]
 """Turns a cell into its value. Raises CellError for a cell that it cannot understand."""
 
-Writer = Callable[[Value, BoardColumn, "Cell | None"], object]
+Writer = Callable[[Value, BoardColumn, Cell | None], object]
 """Turns a value into what is sent; the third argument is the present cell. Raises CellError for what no cell could hold."""
 
 
@@ -170,7 +170,7 @@ class Mapping:
     @cached_property
     def fingerprint(self) -> str:
         """Returns a text that changes when the mapping does, so that everything is compared again."""
-        # Names of classes, members and functions are a part of it: renaming Binding or a transform compares all boards.
+        # It holds the names of classes, members and functions: with another name for a transform all boards are compared again.
         parts = (self.bindings, self.places, self.related, self.only, self.key, self.rest, sorted(self.rejected))
         # A transform shows its functions with their addresses, which no two processes share.
         shape = re.sub(r" at 0x[0-9a-f]+", "", repr(parts))

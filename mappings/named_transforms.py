@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date, datetime, timezone
+from decimal import Decimal, InvalidOperation
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -20,14 +22,11 @@ from mappings.transforms import (
     Transform,
     ValueMap,
     Values,
-    date_of,
-    exact_or_none,
-    link_to,
     trimmed,
-    url_of,
     word_of,
 )
 from models import Value
+from values.parsing import CellError
 
 MANY = 1_000
 """More columns or fields than any mapping has."""
@@ -42,6 +41,49 @@ class Named:
     fields: tuple[int, int] = (1, 1)
     options: tuple[str, ...] = ()
     required: tuple[str, ...] = ()
+
+
+# Functions of `Adapted`. Their names are a part of a mapping's fingerprint, so they stay.
+
+
+def _exact(value: Value) -> Value:
+    """Returns the number in a text such as `$1,200.50`. Raises CellError for a text that is no number."""
+    if not isinstance(value, str):
+        return value
+    text = value.strip().lstrip("$€£").replace(",", "").strip()
+    try:
+        number = Decimal(text) if text else None
+    except InvalidOperation:
+        raise CellError(f"not a number: {value[:40]!r}") from None
+    if number is not None and not number.is_finite():
+        raise CellError(f"not a number: {value[:40]!r}")
+    return number
+
+
+def _date(value: Value) -> Value:
+    """Returns the day of a moment or text, in UTC. Raises CellError for a text that is no date."""
+    if isinstance(value, datetime):
+        return (value if value.tzinfo else value.replace(tzinfo=timezone.utc)).astimezone(timezone.utc).date()
+    if isinstance(value, date) or not isinstance(value, str):
+        return value
+    try:
+        return date.fromisoformat(value.strip()[:10])
+    except ValueError:
+        raise CellError(f"not a date: {value[:40]!r}") from None
+
+
+def _url(value: Value) -> Value:
+    """Returns the address of a link."""
+    return (value.get("url") or None) if isinstance(value, Mapping) else trimmed(value) or None
+
+
+def _link_to(url: Value, cell: Value) -> Value:
+    """Returns a link with this address; it keeps the text of the present cell, unless that is only its address."""
+    text = cell.get("text") if isinstance(cell, Mapping) else None
+    return {"url": trimmed(url), "text": text if text and text != _url(cell) else ""}
+
+
+# The making of each
 
 
 def _make_adapted(there: Callable[[Value], Value], kind: str | None, back: Any = None) -> Callable[..., Transform]:
@@ -98,12 +140,12 @@ TRANSFORMS: dict[str, Named] = {
     "address_object": Named(lambda columns, fields: AddressObject(), (1, 4)),
     "phone": Named(_make_adapted(lambda value: trimmed(value) or None, "phone")),
     "email": Named(_make_adapted(lambda value: trimmed(value) or None, "email")),
-    "number": Named(_make_adapted(exact_or_none, "number")),
-    "date": Named(_make_adapted(date_of, "day", lambda field, cell: date_of(field))),
+    "number": Named(_make_adapted(_exact, "number")),
+    "date": Named(_make_adapted(_date, "day", lambda field, cell: _date(field))),
     "lower": Named(_make_adapted(lambda value: trimmed(value).lower() or None, "text")),
     "upper": Named(_make_adapted(lambda value: trimmed(value).upper() or None, "text")),
     "constant": Named(lambda columns, fields, value: Constant(value), (0, MANY), (1, 1), ("value",), ("value",)),
-    "link_url": Named(_make_adapted(url_of, "text", link_to)),
+    "link_url": Named(_make_adapted(_url, "text", _link_to)),
 }
 
 

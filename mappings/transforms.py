@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timezone
-from decimal import Decimal, InvalidOperation
 from typing import Protocol
 
 from models import Value
@@ -71,7 +69,7 @@ def kept_cells(parts: Values, cells: Values) -> Made:
     return tuple(cell if alike(part, cell) else part for part, cell in zip(parts, cells, strict=True))
 
 
-# The transforms. The names of the classes and of their members are a part of a mapping's fingerprint.
+# The transforms. The names of the classes and of their members are a part of a mapping's fingerprint, so they stay.
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,43 +224,3 @@ class ValueMap:
         if word_of(meaning) not in self.words:
             raise CellError(f"no word of the value map means {trimmed(meaning)[:40]!r}")
         return self.words[word_of(meaning)]
-
-
-# Functions of `Adapted`. Their names, too, are a part of the fingerprint.
-
-
-def exact_or_none(value: Value) -> Value:
-    """Returns the number in a text such as `$1,200.50`. Raises CellError for a text that is no number."""
-    if not isinstance(value, str):
-        return value
-    text = value.strip().lstrip("$€£").replace(",", "").strip()
-    try:
-        number = Decimal(text) if text else None
-    except InvalidOperation:
-        raise CellError(f"not a number: {value[:40]!r}") from None
-    if number is not None and not number.is_finite():
-        raise CellError(f"not a number: {value[:40]!r}")
-    return number
-
-
-def date_of(value: Value) -> Value:
-    """Returns the day of a moment or text, in UTC. Raises CellError for a text that is no date."""
-    if isinstance(value, datetime):
-        return (value if value.tzinfo else value.replace(tzinfo=timezone.utc)).astimezone(timezone.utc).date()
-    if isinstance(value, date) or not isinstance(value, str):
-        return value
-    try:
-        return date.fromisoformat(value.strip()[:10])
-    except ValueError:
-        raise CellError(f"not a date: {value[:40]!r}") from None
-
-
-def url_of(value: Value) -> Value:
-    """Returns the address of a link."""
-    return (value.get("url") or None) if isinstance(value, Mapping) else trimmed(value) or None
-
-
-def link_to(url: Value, cell: Value) -> Value:
-    """Returns a link with this address; it keeps the text of the present cell, unless that is only its address."""
-    text = cell.get("text") if isinstance(cell, Mapping) else None
-    return {"url": trimmed(url), "text": text if text and text != url_of(cell) else ""}

@@ -360,3 +360,25 @@ def test_the_fingerprint_of_a_mapping_is_the_same_in_every_load_and_another_for_
         name: one.fingerprint for name, one in MAPPINGS.items()
     }
     assert replace(again["users"], rest=None).fingerprint != again["users"].fingerprint
+
+
+def test_the_fingerprint_of_a_mapping_outlives_a_release(tmp_path):
+    """It holds names of classes and functions: with another one every board would be compared again after an update."""
+    lines = [
+        "{column: a, field: a, transform: number}",
+        "{column: b, field: b, transform: date}",
+        "{column: c, field: c, transform: link_url}",
+        "{column: d, fields: [d, e], transform: {value_map: {map: {active: [Working], done: [Done]}}}}",
+        "{columns: [f, g], field: f, transform: {join: {separator: '-'}}}",
+        "{column: h, fields: [h, i], transform: split}",
+        "{columns: [k, l], field: k, transform: first_filled}",
+        "{column: m, field: m, transform: {constant: {value: 1}}}",
+        "{column: n, fields: [o.raw, o.a, o.b, o.c, o.d, o.e], transform: address}",
+        "{columns: [p, q, r, s], field: p, transform: address_object}",
+        "{column: t, field: t, transform: lower}",
+        "{columns: [u, v], fields: [u, v], transform: copy}",
+        "{column: w, field: boss.name, link_to: people, create_labels: true, conflict: manual}",
+    ]
+    related = "related:\n  boss: {table: people, via: boss_id, keys: [[lower(name)]], new: {role: boss}}\n"
+    text = HEAD + related + FIELDS + "".join(f"  - {line}\n" for line in lines)
+    assert load(tmp_path, text)["things"].fingerprint == "fb50360d4ff2d4a9"

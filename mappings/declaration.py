@@ -170,7 +170,7 @@ class Mapping:
     @cached_property
     def fingerprint(self) -> str:
         """Returns a text that changes when the mapping does, so that everything is compared again."""
-        # It holds the names of classes, members and functions: with another name for a transform all boards are compared again.
+        # It holds names of classes and functions: with another name for a transform, all boards are compared again.
         parts = (self.bindings, self.places, self.related, self.only, self.key, self.rest, sorted(self.rejected))
         # A transform shows its functions with their addresses, which no two processes share.
         shape = re.sub(r" at 0x[0-9a-f]+", "", repr(parts))

@@ -107,7 +107,7 @@ class Pull(BoardSync):
 
     def _prepare(self, reading: Map[str, Any]) -> Prepare | None:
         """What the threads that read ahead may do with items. One that is known may turn out to be unchanged."""
-        return self.bound.read_ahead if reading["first"] else None
+        return self.reader.read_ahead if reading["first"] else None
 
     def _malformed(self, item_id: str, reason: str) -> None:
         self.report.read += 1

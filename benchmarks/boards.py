@@ -22,12 +22,13 @@ from typing import Any
 import orjson
 import requests
 
-from mappings.bound import BoundMapping
+from mappings.bound import BoundMapping, bind
 from mappings.declaration import Mapping
 from mappings.loader import load_mappings
 from models import Board
 from monday_api import Monday
 from services.monday.account import board_from
+from services.monday.cells.kinds import MONDAY_KINDS
 from services.monday.queries import BOARDS, ITEMS_PAGE, NEXT_ITEMS_PAGE, plain, with_item
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -81,7 +82,7 @@ def _as_asked_now(folder: Path, wanted: Iterable[Mapping]) -> bool:
     for mapping in wanted:
         parts = folder / str(mapping.board_id)
         board = board_from(orjson.loads((parts / "board.json").read_bytes()))
-        if orjson.loads((parts / "index.json").read_bytes())["columns"] != BoundMapping(mapping, board).column_ids:
+        if orjson.loads((parts / "index.json").read_bytes())["columns"] != bind(mapping, board, MONDAY_KINDS).column_ids:
             return False
     return True
 
@@ -111,7 +112,7 @@ def sandbox(boards: str) -> Iterator[str]:
 def _render(url: str, mapping: Mapping, parent: Path) -> None:
     with Monday(token=TOKEN, url=url) as monday:
         board = monday.board(str(mapping.board_id))
-    bound = BoundMapping(mapping, board)
+    bound = bind(mapping, board, MONDAY_KINDS)
     folder = parent / board.id
     folder.mkdir(parents=True)
     places: list[list[Any]] = []

@@ -29,8 +29,9 @@ def run(bench: Bench) -> None:
 def main(url: str | None) -> None:
     """The child: walk both boards; without an address, only import."""
     from benchmarks.boards import ENTITIES, TOKEN, mappings
-    from mappings.bound import BoundMapping
+    from mappings.bound import bind
     from monday_api import Monday
+    from services.monday.cells.kinds import MONDAY_KINDS
 
     known = mappings()
     if url is None:
@@ -38,7 +39,7 @@ def main(url: str | None) -> None:
     with Monday(token=TOKEN, url=url) as monday:
         for name in ENTITIES:
             board = monday.board(str(known[name].board_id))
-            bound = BoundMapping(known[name], board)
+            bound = bind(known[name], board, MONDAY_KINDS)
             for _ in monday.pages(board.id, bound.column_ids, bound.selection):
                 pass
 

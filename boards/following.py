@@ -41,7 +41,7 @@ from db_connector import Database, Transaction
 from errors import DatabaseUnreachable, SyncError
 from mappings.declaration import ROOT
 from mappings.declaration import Mapping as EntityMapping
-from mappings.files import Source, raise_mistakes, read_source, tree_text, write_text
+from mappings.files import MappingFile, raise_mistakes, read_mapping_file, tree_text, write_text
 from mappings.loader import build_mapping, column_of, load_mapping
 from models import Board, BoardColumn, LogEntry
 from state import triggers
@@ -75,7 +75,7 @@ def settle(
     value of another type ever comes into a column.
     """
     path, finished = _file_of(db, mapping, dry_run)
-    source = read_source(path)
+    source = read_mapping_file(path)
     raise_mistakes([source])
     known = known_columns(source.tree["fields"])
     mapping = _as_written(mapping, source)
@@ -137,7 +137,7 @@ def _lacking(db: Database, mapping: EntityMapping, board: Board) -> list[str]:
     ]  # fmt: skip
 
 
-def _as_written(mapping: EntityMapping, source: Source) -> EntityMapping:
+def _as_written(mapping: EntityMapping, source: MappingFile) -> EntityMapping:
     """The mapping as its file has it now: who has held it for long may have missed a change."""
     fresh = build_mapping(source)
     raise_mistakes([source])

@@ -18,11 +18,12 @@ from databases.postgres.catalogue import column_types_of
 from databases.postgres.names import compose, identifier, identifiers, joined, literal, parts_of, quoted, table_name
 from db_connector import Composable, Transaction
 from errors import GuardStop, Incomplete, RowRejected, SettingsError
-from mappings.bound import BoundMapping
+from mappings.bound import bind
 from models import Item, LogEntry, Record
 from rows.homes import Row
 from rows.store import RecordStore
 from rows.tables import table_of
+from services.monday.cells.kinds import MONDAY_KINDS
 from state import triggers
 from state.skipped import FAILED
 from state.turns import take_turn
@@ -172,11 +173,11 @@ class Staging:
     def _pages(self) -> Iterator[list[Item]]:
         pull = self.pull
         if pull.options.max_workers > 1 and pull.board.groups:
-            yield from pull.in_parallel(self._malformed, self.bound.read_ahead)
+            yield from pull.in_parallel(self._malformed, self.pull.reader.read_ahead)
             return
         pages = pull.monday.pages(
             pull.board.id, self.bound.column_ids, self.bound.selection, limit=pull.options.batch_size,
-            on_malformed=self._malformed, prefetch=True, prepare=self.bound.read_ahead,
+            on_malformed=self._malformed, prefetch=True, prepare=self.pull.reader.read_ahead,
         )  # fmt: skip
         for page in pages:
             yield page.items
@@ -193,7 +194,7 @@ class Staging:
 
     def _ready(self, item: Item) -> _Ready | None:
         try:
-            record = self.bound.read(item).record
+            record = self.pull.reader.read(item).record
         except CellError as exc:
             self.failed[item.id] = str(exc)
             return None
@@ -201,7 +202,7 @@ class Staging:
             if len(self.sample) >= SAMPLE:
                 self.sample.pop(self._dice.choice(list(self.sample)))
             self.sample[item.id] = record
-        return _Ready(item, record, self.bound.fingerprint(item)[0])
+        return _Ready(item, record, self.pull.reader.fingerprint(item)[0])
 
     def _copy(self, ready: Sequence[_Ready]) -> None:
         """A row that PostgreSQL refuses costs its own item only."""
@@ -279,9 +280,8 @@ class Staging:
     def _check_sample(self, tx: Transaction) -> None:
         """Some rows are read back, and must say what their items said."""
         mapping = replace(self.mapping, table=self.name, archived_column=None)
-        bound = BoundMapping(mapping, self.pull.board)
         types = column_types_of(tx, [self.name])
-        bound.learn_types(types)
+        bound = bind(mapping, self.pull.board, MONDAY_KINDS, types)
         stored = RecordStore(bound, types).load(tx, list(self.sample))
         for item_id, record in self.sample.items():
             found = stored[item_id].record if item_id in stored else {}

@@ -10,7 +10,7 @@ from typing import Any
 
 from errors import SettingsError
 from mappings.declaration import ROOT, Binding, Mapping, NaturalKey, Place
-from mappings.files import read_source, write_text
+from mappings.files import read_mapping_file, write_text
 from mappings.grammar import FIELD, MAPPING, Key, json_schema
 from mappings.loader import choose
 from models import Board
@@ -150,7 +150,7 @@ def _key(key: NaturalKey) -> str:
 
 
 def _trees(mapping: Mapping) -> list[Any]:
-    return list(read_source(Path(mapping.path)).tree["fields"])
+    return list(read_mapping_file(Path(mapping.path)).tree["fields"])
 
 
 # The keys of a mapping file

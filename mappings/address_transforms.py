@@ -12,6 +12,12 @@ from values.addresses import PARSER, Address, format_address, state_code
 from values.parsing import CellError
 
 PARTS = ("street", "city", "state", "zip", "country")
+OBJECT_PARTS = ("street", "city", "state", "postal_code", "country")
+OWN_COLUMNS = ("city", "state", "postal_code")
+
+
+def _apart(line: Value) -> Address:
+    return PARSER.parse(trimmed(line))
 
 
 def _address_of(parts: Values) -> Address:
@@ -19,7 +25,7 @@ def _address_of(parts: Values) -> Address:
 
 
 def _line(address: Address, written: Value, known: bool) -> str | None:
-    """The changed address in one line; a line that could not be taken apart is not replaced by a fragment."""
+    """Returns the changed address as a line. Raises CellError before a fragment replaces a line that is not understood."""
     if trimmed(written) and not known and not address.street:
         raise CellError("this address could not be taken apart; change it as a whole, or give its street too")
     return format_address(address)
@@ -27,13 +33,13 @@ def _line(address: Address, written: Value, known: bool) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class AddressFields:
-    """One column is raw (optional), street, city, state, zip and country. An unchanged address keeps its cell."""
+    """Takes a column apart into raw (optional), street, city, state, zip and country. Unchanged, it keeps its cell."""
 
     raw: bool = True
 
     @property
     def kinds(self) -> tuple[str | None, ...]:
-        """All of them are texts."""
+        """Returns `text` for each field."""
         return ("text",) * (len(PARTS) + self.raw)
 
     def read(self, cells: Values, before: Values | None = None) -> Made:
@@ -43,14 +49,15 @@ class AddressFields:
         known = tuple(before[self.raw :]) if before is not None else ()
         if before is not None and any(known):
             lines = [format_address(_address_of(known)), *before[: self.raw]]
+            # the line still says what the parts say
             if any(line and alike(line, text) for line in lines):
                 return (text, *known) if self.raw else known
-        return self._apart(text)
+        return self._parts(text)
 
-    def _apart(self, text: Value) -> Made:
-        found = PARSER.parse(trimmed(text))
+    def _parts(self, text: Value) -> Made:
+        found = _apart(text)
         if not self.raw and not found:
-            found = Address(street=trimmed(text))  # Without a field for the whole, the street holds it.
+            found = Address(street=trimmed(text))  # without a field for the whole, the street holds it
         parts = (found.street, found.city, found.state, found.zip, found.country)
         return (text, *parts) if self.raw else parts
 
@@ -58,6 +65,7 @@ class AddressFields:
         present = self.read(cells, agreed)
         changed = changed_fields(fields, agreed, present)
         parts_changed = any(changed[self.raw :])
+        # the whole was changed, and not only emptied
         if self.raw and changed[0] and (trimmed(fields[0]) or not parts_changed):
             return (fields[0],)
         if not parts_changed:
@@ -65,20 +73,16 @@ class AddressFields:
         return (_line(_address_of(fields[self.raw :]), cells[0], any(present[self.raw :])),)
 
 
-OBJECT_PARTS = ("street", "city", "state", "postal_code", "country")
-OWN_COLUMNS = ("city", "state", "postal_code")
-
-
 def _code_name(written: Mapping[str, Any]) -> str:
-    """Where somebody's object keeps the postal code: many say `zip`."""
+    """Returns where an object written by a user keeps the postal code: many say `zip`."""
     return "zip" if "zip" in written and not trimmed(written.get("postal_code")) else "postal_code"
 
 
 @dataclass(frozen=True, slots=True)
 class AddressObject:
-    """The columns address, city, state and zip (all but the first may be left out) are one object.
+    """Makes an object of the columns address, city, state and zip; all but the first may be left out.
 
-    What else somebody wrote into the object stays there: no cell shows it, so no cell can take it away.
+    What else a user wrote into the object stays there: no cell shows it, so no cell can take it away.
     """
 
     kinds: tuple[str | None, ...] = ("json",)
@@ -91,20 +95,21 @@ class AddressObject:
         return ({**found, **others} or None,)
 
     def _shown(self, cells: Values, before: Mapping[str, Any]) -> dict[str, Any]:
-        """What the cells say of the address."""
+        """Returns the parts that the cells show."""
         own, was = self._own(cells), self._object(before)
         if not any(map(trimmed, cells)):
             return {}
+        # the parts of before still fit
         if len(was) > 1 and self._still(cells[0], own, was):
             made = {"raw": cells[0], **{part: was.get(part) for part in OBJECT_PARTS}}
         else:
-            found = PARSER.parse(trimmed(cells[0]))
+            found = _apart(cells[0])
             parts = (found.street, found.city, found.state, found.zip, found.country)
             made = {"raw": cells[0], **dict(zip(OBJECT_PARTS, parts, strict=True)), **own}
         return {name: part for name, part in made.items() if trimmed(part)}
 
     def _own(self, cells: Values) -> dict[str, str]:
-        """What the columns of the parts say."""
+        """Returns the parts that have a column of their own."""
         own = {part: trimmed(cell) for part, cell in zip(OWN_COLUMNS, cells[1:], strict=False) if trimmed(cell)}
         if "state" in own:
             own["state"] = state_code(own["state"]) or own["state"]
@@ -114,14 +119,14 @@ class AddressObject:
         return self._unchanged(raw, own, was) or self._made_of(raw, own, was)
 
     def _unchanged(self, raw: Value, own: Mapping[str, str], was: Mapping[str, Any]) -> bool:
-        """With every part in a column of its own, only the street and the country came out of the line."""
+        """Says whether line and columns are as they were; then only street and country came out of the line."""
         parts_same = all(alike(own.get(part), trimmed(was.get(part))) for part in OWN_COLUMNS)
         return len(own) == len(OWN_COLUMNS) and parts_same and alike(raw, was.get("raw"))
 
     def _made_of(self, raw: Value, own: Mapping[str, str], was: Mapping[str, Any]) -> bool:
-        """The line was put together from these parts, whether or not it can be taken apart again."""
+        """Says whether the line was put together from these parts, whether or not it can be taken apart again."""
         line = format_address(Address(*(trimmed(was.get(part)) or None for part in OBJECT_PARTS)))
-        parts_same = all(alike(told, trimmed(was.get(part))) for part, told in own.items())
+        parts_same = all(alike(text, trimmed(was.get(part))) for part, text in own.items())
         return bool(line) and alike(line, raw) and parts_same
 
     def write(self, fields: Values, agreed: Values | None, cells: Values) -> Made:
@@ -133,6 +138,7 @@ class AddressObject:
         if not wanted:
             return kept_cells((None,) * len(cells), cells)
         made = list(cells)
+        # A part with a column of its own goes there, and not into the line.
         for place, part in enumerate(OWN_COLUMNS[: len(cells) - 1], start=1):
             if part in changed:
                 made[place] = wanted.get(part)
@@ -147,11 +153,13 @@ class AddressObject:
         return {**value, "postal_code": value[code]} if code in value else value
 
     def _first(self, wanted: Mapping[str, Any], present: Mapping[str, Any], changed: set[str], cell: Value) -> Value:
-        """The line that was asked for; without one, the line of the parts: only there can a street be shown."""
+        """Returns what the first column is to show: a line, for only there can a street be shown."""
         emptied = changed == {"raw"} and not trimmed(wanted.get("street"))
+        # the line itself was changed
         if "raw" in changed and (trimmed(wanted.get("raw")) or emptied):
             return wanted.get("raw")
         if not changed:
             return cell
+        # its parts were changed
         known = any(present.get(part) for part in ("street", "city", "state", "postal_code"))
         return _line(_address_of([wanted.get(part) for part in OBJECT_PARTS]), cell, known)

@@ -1,36 +1,82 @@
-"""Declares what a mapping file says: which board column is which table column."""
+"""Declares what a mapping file says, which board column is which table column, and what it needs to know of a board."""
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable, Iterable
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 from mappings.transforms import Transform
-from models import BoardColumn
+from models import BoardColumn, Cell, Value
 
 ITEM_NAME = "name"
 """The pseudo column of a mapping that stands for the item's name."""
 
 GROUP, CREATED_AT, UPDATED_AT, PARENT = "__group__", "__created_at__", "__updated_at__", "__parent__"
 FACTS = {
-    GROUP: BoardColumn(GROUP, "Group", "group"),
-    CREATED_AT: BoardColumn(CREATED_AT, "Created at", "creation_log"),
-    UPDATED_AT: BoardColumn(UPDATED_AT, "Updated at", "last_updated"),
-    PARENT: BoardColumn(PARENT, "Parent item ID", "rating"),
+    GROUP: BoardColumn(GROUP, "Group", "text"),
+    CREATED_AT: BoardColumn(CREATED_AT, "Created at", "moment"),
+    UPDATED_AT: BoardColumn(UPDATED_AT, "Updated at", "moment"),
+    PARENT: BoardColumn(PARENT, "Parent item ID", "whole"),
 }
-"""Pseudo columns for what an item says of itself; each is read like a column of that type, and never written."""
+"""Pseudo columns for what an item says of itself. Their type names how they are compared; no cell shows them."""
 
 ROOT = ""
 """The home of fields that live in the root table."""
 
+Reader = Callable[[Cell, BoardColumn], Value]
+"""Turns a cell into its value. Raises CellError for a cell that it cannot understand."""
+
+Writer = Callable[[Value, BoardColumn, Cell | None], object]
+"""Turns a value into what is sent; the third argument is the present cell. Raises CellError for what no cell could hold."""
+
+
+class Kind(Protocol):
+    """States how cells of one type of board column are read, written and compared."""
+
+    @property
+    def read(self) -> Reader: ...
+
+    @property
+    def write(self) -> Writer | None:
+        """Returns None for a type that cannot be written."""
+
+    @property
+    def compare(self) -> str:
+        """Returns the name of a comparison (`values.comparing.COMPARISONS`)."""
+
+    @property
+    def computed(self) -> bool:
+        """Says whether the values come from other columns, so that they are no data of their own."""
+
+
+class Kinds(Protocol):
+    """Knows the types of column that the boards of a service have. The item's name has the type `name`."""
+
+    def of(self, type_name: str) -> Kind:
+        """Returns how a type of column is dealt with, also one that is not known yet."""
+
+    def comparison(self, name: str) -> str:
+        """Returns the comparison for a type of column, for what `as` may say, or for a comparison or SQL type."""
+
+    def selection(self, type_names: Iterable[str]) -> str:
+        """Returns what to ask of each cell, so that columns of these types can be read."""
+
+    def reading(self, name: str) -> Reader | None:
+        """Returns the reader that `as` calls by this name; None leaves the cell to the reader of its type."""
+
+    def changed_at(self, cell: Cell | None) -> datetime | None:
+        """Returns when the cell was last changed; None where it does not say."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a field lives: a related row (or the root), a column, and for JSONB a key in it."""
+    """Says where a field lives: a related row (or the root), a column, and for JSONB a key in it."""
 
     home: str
     column: str
@@ -39,7 +85,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class KeyPart:
-    """One column of a natural key."""
+    """Names a column of a natural key."""
 
     column: str
     ignore_case: bool = False
@@ -50,7 +96,7 @@ NaturalKey = tuple[KeyPart, ...]
 
 @dataclass(frozen=True, slots=True)
 class Related:
-    """Rows of another table that belong to a record, and how a row that several records share is found."""
+    """Declares rows of another table that belong to a record, and how a row that several records share is found."""
 
     name: str
     table: str
@@ -68,7 +114,7 @@ class Related:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """Board columns and the fields they make together. Without a transform it is one column and one field, as it is."""
+    """Ties board columns to the fields they make together. Without a transform it is a column and a field, as it is."""
 
     columns: tuple[str, ...]
     fields: tuple[str, ...]
@@ -82,7 +128,7 @@ class Binding:
 
 @dataclass(frozen=True)
 class Mapping:
-    """What a mapping file declares."""
+    """Holds what a mapping file declares."""
 
     entity: str
     entity_type: str
@@ -123,7 +169,8 @@ class Mapping:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Changes when the mapping does, so that everything is compared again."""
+        """Returns a text that changes when the mapping does, so that everything is compared again."""
+        # It holds names of classes and functions: with another name for a transform, all boards are compared again.
         parts = (self.bindings, self.places, self.related, self.only, self.key, self.rest, sorted(self.rejected))
         # A transform shows its functions with their addresses, which no two processes share.
         shape = re.sub(r" at 0x[0-9a-f]+", "", repr(parts))
@@ -131,36 +178,37 @@ class Mapping:
 
     @cached_property
     def parent_field(self) -> str | None:
-        """Of subitems, the field that holds the id of the item that one stands under."""
+        """Returns, for subitems, the field that holds the id of the item above them."""
         named = (binding.fields[0] for binding in self.bindings if binding.columns == (PARENT,))
         return next(named, None) if self.subitems_of else None
 
     @cached_property
     def order(self) -> tuple[tuple[Related, ...], ...]:
-        """The related rows in the order they can be written; rows of one table with one set of keys go together."""
+        """Returns the related rows as they can be written; those of one table with one set of keys go together."""
         steps: list[tuple[Related, ...]] = []
         left = [related for related in self.related.values() if related.child is None]
         done: set[str] = set()
         while left:
             ready = [related for related in left if self.needs(related.name) <= done]
-            first = ready[0]
-            step = tuple(one for one in ready if (one.table, one.keys, one.refs) == (first.table, first.keys, first.refs))
+            kind = (ready[0].table, ready[0].keys, ready[0].refs)
+            step = tuple(related for related in ready if (related.table, related.keys, related.refs) == kind)
             steps.append(step)
-            done |= {one.name for one in step}
-            left = [one for one in left if one not in step]
+            done |= {related.name for related in step}
+            left = [related for related in left if related not in step]
         return tuple(steps)
 
     @cached_property
     def children(self) -> tuple[Related, ...]:
-        """The related rows that point at the root, and so are written after it."""
+        """Returns the related rows that point at the root, and so are written after it."""
         return tuple(related for related in self.related.values() if related.child is not None)
 
     def needs(self, name: str) -> set[str]:
-        """The related rows that the rows of this name point at."""
-        hung_on = {one.name for one in self.related.values() if one.parent == name}
-        return set(self.related[name].refs.values()) | hung_on
+        """Returns the related rows that the rows of this name point at."""
+        below = {related.name for related in self.related.values() if related.parent == name}
+        return set(self.related[name].refs.values()) | below
 
     def pointers(self, name: str) -> dict[str, str]:
-        """The columns of a home (the root too) that point at related rows: column → related."""
-        own = {one.via: one.name for one in self.related.values() if one.via and one.parent == name and not one.child}
+        """Returns the columns of a home (the root too) that point at related rows: column → related."""
+        below = [related for related in self.related.values() if related.parent == name and not related.child]
+        own = {related.via: related.name for related in below if related.via}
         return {**own, **(self.related[name].refs if name else {})}

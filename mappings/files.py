@@ -1,4 +1,4 @@
-"""The door to YAML: reads mapping files, checks them against the grammar, and names every mistake with file and line."""
+"""Reads and writes YAML: checks mapping files against the grammar, and names every mistake with file and line."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ from ruamel.yaml.nodes import ScalarNode
 from ruamel.yaml.representer import RoundTripRepresenter
 
 from errors import MappingError, NotWritten
-from mappings.grammar import MAPPING, Key
+from mappings.grammar import MAPPING, SHAPES, Key
 
 HINT = "The keys and what they do: docs/mappings.md."
 
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """One thing that is wrong, and where."""
+    """Says what is wrong, and where."""
 
     line: int
     text: str
 
 
-class Source:
-    """A mapping file's content, with the line of everything in it."""
+class MappingFile:
+    """Holds a mapping file's content, and the mistakes found in it so far."""
 
     def __init__(self, path: Path, tree: CommentedMap) -> None:
         self.path = path
         self.tree = tree
         self.mistakes: list[Mistake] = []
 
-    def say(self, where: Any, name: Any, text: str) -> None:
-        """Note a mistake at a key (or index) of a mapping (or list) of the file."""
+    def note(self, where: Any, name: Any, text: str) -> None:
+        """Adds a mistake at a key (or index) of a mapping (or list) of the file."""
         self.mistakes.append(Mistake(line_of(where, name), text))
 
 
 def line_of(where: Any, name: Any = None) -> int:
-    """The line, from 1, on which a key or element stands."""
+    """Returns the line, from 1, on which a key or element stands."""
     try:
         if isinstance(where, CommentedMap) and name is not None:
             return int(where.lc.key(name)[0]) + 1
@@ -54,8 +54,8 @@ def line_of(where: Any, name: Any = None) -> int:
         return 1
 
 
-def read_source(path: Path) -> Source:
-    """Parse one file. What is not YAML at all is a MappingError at once."""
+def read_mapping_file(path: Path) -> MappingFile:
+    """Reads and checks one file. Raises MappingError for what is not YAML at all."""
     try:
         tree = YAML(typ="rt").load(path.read_text(encoding="utf-8"))
     except OSError as exc:
@@ -67,16 +67,16 @@ def read_source(path: Path) -> Source:
         raise MappingError(f"{path}:{line}: {exc.problem or exc.context}", hint="This is not valid YAML.") from exc
     except YAMLError as exc:
         raise MappingError(f"{path}: {exc}", hint="This is not valid YAML.") from exc
-    source = Source(path, tree if isinstance(tree, CommentedMap) else CommentedMap())
-    if not isinstance(tree, CommentedMap):
-        source.mistakes.append(Mistake(1, "a mapping file holds keys and values"))
+    file = MappingFile(path, tree if isinstance(tree, CommentedMap) else CommentedMap())
+    if isinstance(tree, CommentedMap):
+        _check_table(file, tree, MAPPING)
     else:
-        _check_table(source, tree, MAPPING)
-    return source
+        file.mistakes.append(Mistake(1, "a mapping file holds keys and values"))
+    return file
 
 
 def read_plain(path: Path) -> Any:
-    """The content of a YAML file that is no mapping; None when there is no such file."""
+    """Returns the content of a YAML file that is no mapping; None when there is no such file."""
     try:
         return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -89,7 +89,8 @@ class _Representer(RoundTripRepresenter):
     """Writes texts so that they are read as they were."""
 
     def text(self, text: str) -> ScalarNode:
-        """A text; U+0085 is a line break to YAML, unless it is written as an escape."""
+        """Returns the node of a text."""
+        # U+0085 is a line break to YAML, unless it is written as an escape.
         style = '"' if "\x85" in text else None
         return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
@@ -98,7 +99,7 @@ _Representer.add_representer(str, _Representer.text)
 
 
 def tree_text(tree: CommentedMap) -> str:
-    """A mapping file's text, with the comments that it came with."""
+    """Returns a mapping file's text, with the comments that it came with."""
     yaml = YAML(typ="rt")
     yaml.Representer = _Representer
     yaml.width = 120
@@ -109,7 +110,7 @@ def tree_text(tree: CommentedMap) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Put a file in its place as a whole, or not at all."""
+    """Puts a file in its place as a whole, or not at all. Raises NotWritten."""
     part = path.with_name(path.name + ".new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -122,26 +123,29 @@ def write_text(path: Path, text: str) -> None:
         raise NotWritten(path, exc) from exc
 
 
-def raise_mistakes(sources: Iterable[Source]) -> None:
-    """One MappingError with every mistake of all files, in order of their lines."""
+def raise_mistakes(files: Iterable[MappingFile]) -> None:
+    """Raises one MappingError with every mistake of all files, in order of their lines."""
     lines = [
-        f"{source.path}:{mistake.line}: {mistake.text}"
-        for source in sources
-        for mistake in sorted(source.mistakes, key=lambda mistake: mistake.line)
+        f"{file.path}:{mistake.line}: {mistake.text}"
+        for file in files
+        for mistake in sorted(file.mistakes, key=lambda mistake: mistake.line)
     ]
     if lines:
         raise MappingError("\n".join(lines), hint=HINT)
 
 
-def _check_table(source: Source, table: CommentedMap, keys: Mapping[str, Key]) -> None:
+# Checking
+
+
+def _check_table(file: MappingFile, table: CommentedMap, keys: Mapping[str, Key]) -> None:
     for name in table:
         if name not in keys:
-            source.say(table, name, f"unknown key {name!r}{_nearest(str(name), keys)}")
+            file.note(table, name, f"unknown key {name!r}{_nearest(str(name), keys)}")
         else:
-            _check_value(source, table, name, keys[name])
+            _check_value(file, table, name, keys[name])
     for name, key in keys.items():
         if key.required and name not in table:
-            source.say(table, None, f"{name!r} is missing")
+            file.note(table, None, f"{name!r} is missing")
 
 
 def _nearest(name: str, keys: Mapping[str, Key]) -> str:
@@ -151,71 +155,31 @@ def _nearest(name: str, keys: Mapping[str, Key]) -> str:
     return f"; did you mean {found[0]!r}?" if found else f"; known here: {', '.join(keys)}"
 
 
-def _check_value(source: Source, table: CommentedMap, name: str, key: Key) -> None:
+def _check_value(file: MappingFile, table: CommentedMap, name: str, key: Key) -> None:
     value = table[name]
     if key.kind == "choice":
         if value not in key.choices:
-            source.say(table, name, f"{name!r} is {value!r}; it must be one of {', '.join(key.choices)}")
+            file.note(table, name, f"{name!r} is {value!r}; it must be one of {', '.join(key.choices)}")
     elif key.kind == "table":
-        _check_nested(source, table, name, value, key)
+        _check_nested(file, table, name, value, key)
     elif key.kind == "tables":
-        if not isinstance(value, CommentedMap):
-            source.say(table, name, f"{name!r} must hold names with keys of their own")
-            return
-        for inner in value:
-            _check_nested(source, value, inner, value[inner], key)
+        if isinstance(value, CommentedMap):
+            for inner in value:
+                _check_nested(file, value, inner, value[inner], key)
+        else:
+            file.note(table, name, f"{name!r} must hold names with keys of their own")
     elif key.kind == "list":
-        if not isinstance(value, CommentedSeq):
-            source.say(table, name, f"{name!r} must be a list")
-            return
-        for index, element in enumerate(value):
-            _check_nested(source, value, index, element, key)
-    elif not _fits(key.kind, value):
-        source.say(table, name, f"{name!r} must be {_EXPECTED[key.kind]}, not {value!r}")
+        if isinstance(value, CommentedSeq):
+            for index, element in enumerate(value):
+                _check_nested(file, value, index, element, key)
+        else:
+            file.note(table, name, f"{name!r} must be a list")
+    elif not SHAPES[key.kind].fits(value):
+        file.note(table, name, f"{name!r} must be {SHAPES[key.kind].words}, not {value!r}")
 
 
-def _check_nested(source: Source, where: Any, name: Any, value: Any, key: Key) -> None:
+def _check_nested(file: MappingFile, where: Any, name: Any, value: Any, key: Key) -> None:
     if isinstance(value, CommentedMap):
-        _check_table(source, value, key.inside)
+        _check_table(file, value, key.inside)
     else:
-        source.say(where, name, f"{name!r} must hold keys and values, not {value!r}")
-
-
-_EXPECTED = {
-    "text": "a text",
-    "name": "a name of letters, digits and _",
-    "sqlname": "a name",
-    "id": "a board id, that is a number",
-    "flag": "true or false",
-    "texts": "a list of texts",
-    "field": "a field such as email, customer.email or metadata.phone",
-    "fields": "a list of fields",
-    "names": "a list of `column: related`",
-    "values": "a list of `column: value`",
-    "key": "a list of columns such as [lower(email)]",
-    "keys": "a list of keys such as [[lower(email)], [name, phone]]",
-    "transform": "a transform's name, or its name with options",
-}
-
-
-def _fits(kind: str, value: Any) -> bool:
-    def texts(values: Any) -> bool:
-        return isinstance(values, list) and bool(values) and all(isinstance(one, str) and one for one in values)
-
-    if kind == "text":
-        return isinstance(value, str | int | float) and not isinstance(value, bool) or hasattr(value, "isoformat")
-    if kind == "name":
-        return isinstance(value, str) and value.replace(".", "_").isidentifier()
-    if kind == "id":
-        return isinstance(value, int | str) and not isinstance(value, bool) and str(value).isdigit()
-    if kind == "flag":
-        return isinstance(value, bool)
-    if kind in ("texts", "fields", "key"):
-        return texts(value)
-    if kind == "keys":
-        return isinstance(value, list) and bool(value) and all(texts(one) for one in value)
-    if kind in ("field", "sqlname"):
-        return isinstance(value, str) and bool(value)
-    if kind == "transform":
-        return isinstance(value, str) or isinstance(value, dict) and len(value) == 1
-    return isinstance(value, dict)
+        file.note(where, name, f"{name!r} must hold keys and values, not {value!r}")

@@ -1,8 +1,8 @@
-"""What may stand in a mapping file: one table for the check on load, the JSON Schema for editors, and the documentation."""
+"""States what may stand in a mapping file: a table for the check on load, the JSON Schema for editors, and the docs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ NAMES = ("exact", "plain")
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key of a mapping file: what kind of value it takes, and a sentence that says what it does."""
+    """Describes a key of a mapping file: the kind of its value, and a sentence that says what it does."""
 
     kind: str
     about: str
@@ -121,25 +121,83 @@ MAPPING: dict[str, Key] = {
     "rest": Key("name", "The JSONB column that takes every other board column, under its title."),
 }
 
-_PLAIN: dict[str, dict[str, Any]] = {
-    "text": {"type": ["string", "number"]},
-    "name": {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_.]*$"},
-    "id": {"type": ["integer", "string"]},
-    "sqlname": {"type": "string", "minLength": 1},
-    "flag": {"type": "boolean"},
-    "texts": {"type": "array", "items": {"type": "string"}},
-    "field": {"type": "string"},
-    "fields": {"type": "array", "items": {"type": "string"}},
-    "names": {"type": "object", "additionalProperties": {"type": "string"}},
-    "values": {"type": "object"},
-    "key": {"type": "array", "items": {"type": "string"}},
-    "keys": {"type": "array", "items": {"type": "array", "items": {"type": "string"}}},
-    "transform": {"type": ["string", "object"]},
+
+# Kinds of value that hold no keys of their own
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Describes a kind of value: in words, as JSON Schema, and as a test of what YAML gave."""
+
+    words: str
+    schema: Mapping[str, Any]
+    fits: Callable[[Any], bool]
+
+
+def _is_text(value: Any) -> bool:
+    # a date without quotes is no text to YAML
+    return isinstance(value, str | int | float) and not isinstance(value, bool) or hasattr(value, "isoformat")
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and value.replace(".", "_").isidentifier()
+
+
+def _is_filled(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, int | str) and not isinstance(value, bool) and str(value).isdigit()
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(map(_is_filled, value))
+
+
+def _are_keys(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(map(_are_texts, value))
+
+
+def _are_pairs(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _is_transform(value: Any) -> bool:
+    return isinstance(value, str) or isinstance(value, dict) and len(value) == 1
+
+
+_STRING, _STRINGS = {"type": "string"}, {"type": "array", "items": {"type": "string"}}
+_NAME = {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_.]*$"}
+_FIELD = "a field such as email, customer.email or metadata.phone"
+_KEYS = "a list of keys such as [[lower(email)], [name, phone]]"
+
+SHAPES: dict[str, Shape] = {
+    "text": Shape("a text", {"type": ["string", "number"]}, _is_text),
+    "name": Shape("a name of letters, digits and _", _NAME, _is_name),
+    "sqlname": Shape("a name", {"type": "string", "minLength": 1}, _is_filled),
+    "id": Shape("a board id, that is a number", {"type": ["integer", "string"]}, _is_id),
+    "flag": Shape("true or false", {"type": "boolean"}, _is_flag),
+    "texts": Shape("a list of texts", _STRINGS, _are_texts),
+    "field": Shape(_FIELD, _STRING, _is_filled),
+    "fields": Shape("a list of fields", _STRINGS, _are_texts),
+    "names": Shape("a list of `column: related`", {"type": "object", "additionalProperties": _STRING}, _are_pairs),
+    "values": Shape("a list of `column: value`", {"type": "object"}, _are_pairs),
+    "key": Shape("a list of columns such as [lower(email)]", _STRINGS, _are_texts),
+    "keys": Shape(_KEYS, {"type": "array", "items": _STRINGS}, _are_keys),
+    "transform": Shape("a transform's name, or its name with options", {"type": ["string", "object"]}, _is_transform),
 }
 
 
+# The JSON Schema
+
+
 def json_schema() -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of a mapping file."""
+    """Returns the JSON Schema (draft 2020-12) of a mapping file."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A mapping between one monday.com board and one PostgreSQL entity",
@@ -167,5 +225,5 @@ def _property(key: Key) -> dict[str, Any]:
     elif key.kind == "list":
         shape = {"type": "array", "items": _object(key.inside)}
     else:
-        shape = dict(_PLAIN[key.kind])
+        shape = dict(SHAPES[key.kind].schema)
     return {"description": key.about, **shape}

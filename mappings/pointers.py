@@ -4,28 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from databases.postgres.names import compose, identifier, joined, table_name
-from db_connector import Composable
+from databases.postgres.names import Composable, compose, identifier, joined, literal, table_name
 from mappings.declaration import ROOT, Mapping
+
+FROM_ROOT = """
+select {via}::text as row_id, {key}::text as root, {number} as home
+from {table}
+where {via} = any(%(ids)s::uuid[])
+"""
+
+FROM_RELATED = """
+select p.{via}::text as row_id, r.{key}::text as root, {number} as home
+from {parent} as p
+join {table} as r on r.{link} = p.id
+where p.{via} = any(%(ids)s::uuid[])
+"""
 
 
 def pointing(mapping: Mapping, names: Iterable[str]) -> Composable:
-    """Which root rows use which of the rows `ids`, by these relations: row_id, root, and the relation's number."""
+    """Composes which root rows use which of the rows `ids`, by these relations: row_id, root, the relation's number."""
     return joined(" union all ", [_pointing(mapping, name) for name in sorted(names)])
 
 
 def _pointing(mapping: Mapping, name: str) -> Composable:
-    related, number = mapping.related[name], list(mapping.related).index(name)
-    via, key, table = identifier(str(related.via)), identifier(mapping.primary_key), table_name(mapping.table)
+    related = mapping.related[name]
+    names = {
+        "via": identifier(str(related.via)),
+        "key": identifier(mapping.primary_key),
+        "table": table_name(mapping.table),
+        "number": literal(list(mapping.related).index(name)),
+    }
     if related.parent == ROOT:
-        return compose(
-            f"select {{via}}::text as row_id, {{key}}::text as root, {number} as home from {{table}}"
-            " where {via} = any(%(ids)s::uuid[])",
-            via=via, key=key, table=table,
-        )  # fmt: skip
+        return compose(FROM_ROOT, **names)
     parent = mapping.related[related.parent]
-    return compose(
-        f"select p.{{via}}::text as row_id, r.{{key}}::text as root, {number} as home from {{parent}} as p"
-        " join {table} as r on r.{link} = p.id where p.{via} = any(%(ids)s::uuid[])",
-        via=via, key=key, table=table, parent=table_name(parent.table), link=identifier(str(parent.via)),
-    )  # fmt: skip
+    return compose(FROM_RELATED, **names, parent=table_name(parent.table), link=identifier(str(parent.via)))

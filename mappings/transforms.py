@@ -1,4 +1,4 @@
-"""Named transforms: how the values of some board columns make the values of some fields, and back.
+"""Makes the values of some fields out of the values of some board columns, and back.
 
 Going back, a column whose own part did not change keeps exactly the value it has, so that it is not written again.
 """
@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timezone
-from decimal import Decimal, InvalidOperation
 from typing import Protocol
 
 from models import Value
@@ -21,29 +19,44 @@ Made = tuple[Value, ...]
 
 
 class Transform(Protocol):
-    """A transform and its inverse, over canonical values."""
+    """Makes fields of columns and columns of fields, over canonical values."""
 
     @property
     def kinds(self) -> tuple[str | None, ...]:
-        """For each field what `comparison_of` is asked for; None: the kind of its column."""
+        """Returns for each field what `Kinds.comparison` is asked for; None for the type of its column."""
 
     def read(self, cells: Values, before: Values | None = None) -> Made:
-        """The fields, one value each. `before` holds what they last showed, to spare work on what did not change."""
+        """Returns a value for each field. `before` holds what they last showed, to spare work on what did not change."""
 
     def write(self, fields: Values, agreed: Values | None, cells: Values) -> Made:
-        """The columns, one value each, that make the fields show `fields`; `cells` are their present values."""
+        """Returns a value for each column, so that the fields show `fields`; `cells` are the present values."""
+
+
+# What all of them use
 
 
 def alike(a: Value, b: Value) -> bool:
+    """Says whether two values read the same."""
     return same("json", a, b)
 
 
 def trimmed(value: Value) -> str:
+    """Returns a value as text without outer blanks; "" for none."""
     return value.strip() if isinstance(value, str) else "" if value is None else str(value)
 
 
+def word_of(value: Value) -> str:
+    """Returns a text as words are compared."""
+    return trimmed(value).casefold()
+
+
+def is_news(field: Value, was: Value, present: Value) -> bool:
+    """Says whether a field asks for something new: neither what it last showed nor what the board shows by now."""
+    return not alike(field, was) and not alike(field, present)
+
+
 def changed_fields(fields: Values, agreed: Values | None, present: Values) -> list[bool]:
-    """Which fields ask for something new: neither what they last showed nor what the board shows by now."""
+    """Returns for each field whether it asks for something new; where none does, whether the board shows something else."""
     from_present = [not alike(new, now) for new, now in zip(fields, present, strict=True)]
     if agreed is None:
         return from_present
@@ -52,13 +65,16 @@ def changed_fields(fields: Values, agreed: Values | None, present: Values) -> li
 
 
 def kept_cells(parts: Values, cells: Values) -> Made:
-    """The parts, but each column's present value where it says the same."""
+    """Returns the parts, but each column's present value where it says the same."""
     return tuple(cell if alike(part, cell) else part for part, cell in zip(parts, cells, strict=True))
+
+
+# The transforms. The names of the classes and of their members are a part of a mapping's fingerprint, so they stay.
 
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """Each column is a field."""
+    """Takes each column as a field."""
 
     kinds: tuple[str | None, ...] = (None,)
 
@@ -71,7 +87,7 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class Adapted:
-    """One column, one field, through a function and its inverse (`back` also sees the present cell)."""
+    """Makes a field of a column by a function, and back by its inverse, which also sees the present cell."""
 
     there: Callable[[Value], Value]
     kinds: tuple[str | None, ...] = (None,)
@@ -89,45 +105,12 @@ class Adapted:
         try:
             return same(self.kinds[0] or "json", field, self.read((cell,))[0])
         except CellError:
-            return False  # The cell holds something this transform cannot read, and may be overwritten.
-
-
-def exact_or_none(value: Value) -> Value:
-    if not isinstance(value, str):
-        return value
-    text = value.strip().lstrip("$€£").replace(",", "").strip()
-    try:
-        number = Decimal(text) if text else None
-    except InvalidOperation:
-        raise CellError(f"not a number: {value[:40]!r}") from None
-    if number is not None and not number.is_finite():
-        raise CellError(f"not a number: {value[:40]!r}")
-    return number
-
-
-def date_of(value: Value) -> Value:
-    if isinstance(value, datetime):
-        return (value if value.tzinfo else value.replace(tzinfo=timezone.utc)).astimezone(timezone.utc).date()
-    if isinstance(value, date) or not isinstance(value, str):
-        return value
-    try:
-        return date.fromisoformat(value.strip()[:10])
-    except ValueError:
-        raise CellError(f"not a date: {value[:40]!r}") from None
-
-
-def url_of(value: Value) -> Value:
-    return (value.get("url") or None) if isinstance(value, Mapping) else trimmed(value) or None
-
-
-def link_to(url: Value, cell: Value) -> Value:
-    text = cell.get("text") if isinstance(cell, Mapping) else None
-    return {"url": trimmed(url), "text": text if text and text != url_of(cell) else ""}
+            return False  # the cell holds what this transform cannot read, and may be overwritten
 
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """The field always shows the same; nothing is ever written."""
+    """Lets the field always show the same; nothing is ever written."""
 
     value: Value
     kinds: tuple[str | None, ...] = ("json",)
@@ -141,7 +124,7 @@ class Constant:
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """Several columns are one text. Going back it is split at the last separator."""
+    """Joins several columns to a text. Going back it is split at the last separator."""
 
     separator: str
     columns: int
@@ -156,7 +139,7 @@ class Join:
         return kept_cells(self.parts(trimmed(fields[0]), trimmed(cells[-1])), cells)
 
     def parts(self, text: str, last: str = "") -> list[str | None]:
-        """The text in as many parts as there are columns; `last` stays whole if the text still ends with it."""
+        """Returns the text in as many parts as there are columns; `last` stays whole if the text still ends with it."""
         ending = self.separator + last
         if last and text.endswith(ending):
             return [*self._split(text[: -len(ending)], self.columns - 1), last]
@@ -164,6 +147,7 @@ class Join:
 
     def _split(self, text: str, most: int) -> list[str | None]:
         blank = not self.separator.strip()
+        # Any run of blanks parts two words.
         pieces = text.rsplit(None if blank else self.separator, most - 1)
         found: list[str | None] = [piece.strip() or None for piece in pieces]
         return [*found, *[None] * (most - len(found))]
@@ -171,16 +155,17 @@ class Join:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """One column is several texts, split at the last separator. Going back they are joined."""
+    """Splits a column at the last separator into several texts. Going back they are joined."""
 
     joined: Join
 
     @property
     def kinds(self) -> tuple[str | None, ...]:
-        """All of them are texts."""
+        """Returns `text` for each field."""
         return ("text",) * self.joined.columns
 
     def read(self, cells: Values, before: Values | None = None) -> Made:
+        # the parts, joined, still say what the cell says
         if before is not None and before[0] and alike(self.joined.read(before)[0], cells[0]):
             return tuple(before)
         return tuple(self.joined.parts(trimmed(cells[0])))
@@ -193,7 +178,7 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class FirstFilled:
-    """The first column that holds something. Going back, only the first column is ever written."""
+    """Takes the first column that holds something. Going back, only the first column is ever written."""
 
     kinds: tuple[str | None, ...] = (None,)
 
@@ -206,13 +191,9 @@ class FirstFilled:
         return (fields[0], *cells[1:])
 
 
-def word_of(value: Value) -> str:
-    return trimmed(value).casefold()
-
-
 @dataclass(frozen=True, slots=True)
 class ValueMap:
-    """A text and what it means: the fields are the text as shown and its meaning, or the meaning alone."""
+    """Maps a text to what it means: the fields are the text as shown and its meaning, or the meaning alone."""
 
     meanings: Mapping[str, Value]
     words: Mapping[str, str]
@@ -225,9 +206,11 @@ class ValueMap:
 
     def write(self, fields: Values, agreed: Values | None, cells: Values) -> Made:
         cell, meaning = cells[0], fields[-1]
+        # the text itself was changed
         if len(self.kinds) == 2 and is_news(fields[0], None if agreed is None else agreed[0], cell):
             return (fields[0],)
         was = None if agreed is None else agreed[-1]
+        # the meaning is as it was, or as the cell says
         if word_of(meaning) == word_of(was) or (not is_empty(cell) and word_of(self._meaning(cell)) == word_of(meaning)):
             return (cell,)
         return (self._word_for(meaning),)
@@ -241,7 +224,3 @@ class ValueMap:
         if word_of(meaning) not in self.words:
             raise CellError(f"no word of the value map means {trimmed(meaning)[:40]!r}")
         return self.words[word_of(meaning)]
-
-
-def is_news(field: Value, was: Value, present: Value) -> bool:
-    return not alike(field, was) and not alike(field, present)

@@ -14,15 +14,17 @@ from typing import Any
 from databases.postgres.catalogue import column_types_of
 from databases.postgres.names import compose, identifier, table_name
 from db_connector import Database, Transaction
-from mappings.bound import BoundMapping
+from mappings.bound import Types, bind
 from mappings.declaration import ROOT, Mapping
+from mappings.read_items import ItemReader
+from mappings.write_items import CellWriter
 from models import Board, Item, LogEntry, Removal
 from monday_api import Monday
 from rows.item_keys import give_item_ids
 from rows.relations import Relations
 from rows.store import RecordStore
 from rows.tables import is_archived
-from services.monday.cells.relations import NO_ITEM_YET
+from services.monday.cells.kinds import MONDAY_KINDS
 from state.entity import EntityState
 from state.record_settings import note_settings
 from state.sync_id import with_own_sync_id
@@ -32,6 +34,7 @@ from sync.engine import TO_MONDAY, TO_POSTGRES, Engine, Options
 from sync.report import EntityReport
 from sync.task import Batch
 from sync.write_items import ItemWriter
+from values.wording import NO_ITEM_YET
 
 log = logging.getLogger("monday_sync")
 
@@ -87,15 +90,16 @@ class BoardSync:
             mapping = self._followed(mapping)
         with db.transaction(read_only=True) as tx:
             mapping = with_own_sync_id(tx, mapping, self.board)
+            types = column_types_of(tx, [mapping.table, *(related.table for related in mapping.related.values())])
         self.mapping = mapping
-        self.bound = BoundMapping(mapping, self.board)
-        self.bound.links = Relations(db, mappings or {})
+        self.bound = bind(mapping, self.board, MONDAY_KINDS, types, Relations(db, mappings or {}))
+        self.reader, self.cell_writer = ItemReader(self.bound), CellWriter(self.bound)
         self.state = EntityState(mapping.entity_type, board_id, run_id)
         self.memory = Values(db)
         self.remembered: dict[str, Any] = self.memory.get(self.pulled) or {}
         self.newest = str(self.remembered.get("watermark") or "")
-        self.engine = self._engine(mappings or {}, writes)
-        self.writer = ItemWriter(monday, self.bound, self.board.id)
+        self.engine = self._engine(mappings or {}, types, writes)
+        self.writer = ItemWriter(monday, self.reader, self.cell_writer, self.board.id)
         self._stranded = 0
         self.progress = progress or (lambda entity, done, total: None)
 
@@ -117,12 +121,9 @@ class BoardSync:
         """The name under which the pull's progress is remembered."""
         return pull_key(self.mapping.entity)
 
-    def _engine(self, mappings: Map[str, Mapping], writes: tuple[bool, bool]) -> Engine:
+    def _engine(self, mappings: Map[str, Mapping], types: Types, writes: tuple[bool, bool]) -> Engine:
         with self.db.transaction(read_only=True) as tx:
-            tables = [self.mapping.table, *(related.table for related in self.mapping.related.values())]
-            types = column_types_of(tx, tables)
             now = tx.value("select now()")
-        self.bound.learn_types(types)
         options = Options(
             prefer=self.options.prefer,
             first=self.options.first,
@@ -133,7 +134,7 @@ class BoardSync:
             write_monday=writes[1] and self.mapping.direction in TO_MONDAY,
             unify=self.options.unify,
         )
-        return Engine(self.db, self.bound, RecordStore(self.bound, types, mappings), self.state, options)
+        return Engine(self.db, self.reader, RecordStore(self.bound, types, mappings), self.state, options)
 
     def _server_time(self) -> datetime:
         """Now, by the clock of monday.com; with a snapshot there is nobody to ask."""

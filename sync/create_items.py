@@ -98,7 +98,7 @@ class Creation:
         for binding in self.bound.bindings:
             fields = [one for one in binding.fields if one not in self.bound.read_only]
             try:
-                cells = self.bound.cells(fields, stored.record, {}, None) if fields else {}
+                cells = self.sync.cell_writer.cells(fields, stored.record, {}, None) if fields else {}
             except CellError:
                 unsent += fields  # said, and kept for another try, when it is written as a change
                 continue
@@ -109,7 +109,7 @@ class Creation:
                 new_labels += fields
             members.update(cells)
         kind = self.sync.mapping.entity_type
-        name = str(members.pop("name", None) or self.bound.item_name(stored.record)).strip()
+        name = str(members.pop("name", None) or self.sync.cell_writer.item_name(stored.record)).strip()
         return NewItem(
             stored.root_id,
             (name or f"{kind} {stored.root_id[:8]}")[:NAME_LENGTH],
@@ -239,7 +239,7 @@ class Creation:
         for root_id, item in here.items():
             agreed, owed = self._agreed(intent, rows[root_id], item)
             if root_id in gone:
-                agreed, owed = self.bound.read(item, agreed).record, ()  # what monday.com adds is nobody's edit
+                agreed, owed = self.sync.reader.read(item, agreed).record, ()  # what monday.com adds is nobody's edit
             answers.append(Answer(item, root_id, agreed, made_under=intent.key))
             if owed and root_id in active:
                 outgoing.append(Outgoing(item, root_id, stored[root_id].record, agreed, owed))
@@ -280,7 +280,7 @@ class Creation:
         """What both sides agree on, by what was sent and what the item shows; and the fields it is still owed."""
         kinds = self.bound.kinds
         sent = {name: from_json(kinds[name], value) for name, value in row["record"].items() if name in kinds}
-        shown = self.bound.read(item, sent).record
+        shown = self.sync.reader.read(item, sent).record
         agreed: Record = {}
         owed: list[str] = []
         for name in self.bound.fields:

@@ -15,7 +15,7 @@ from functools import cache, cached_property
 
 from db_connector import Database, Transaction
 from errors import RowRejected
-from mappings.bound import BoundMapping
+from mappings.read_items import ItemReader
 from models import Item, LogEntry, Record, Removal, Winner
 from rows.homes import Stored, Upsert
 from rows.store import RecordStore
@@ -96,11 +96,12 @@ class Engine:
     """Runs the cycle for one mapping."""
 
     def __init__(
-        self, db: Database, bound: BoundMapping, store: RecordStore, state: EntityState, options: Options
+        self, db: Database, reader: ItemReader, store: RecordStore, state: EntityState, options: Options
     ) -> None:
         self.db = db
-        self.bound = bound
-        self.mapping = bound.mapping
+        self.reader = reader
+        self.bound = reader.bound
+        self.mapping = reader.bound.mapping
         self.store = store
         self.state = state
         self.options = options
@@ -202,7 +203,7 @@ class Engine:
         total.log("pull", "error", reason, item.id)
         if not self.options.dry_run:
             with self.db.transaction() as tx:
-                self.state.waiting.refuse_item(tx, item.id, reason, item.updated_at, self.bound.fingerprint(item)[0])
+                self.state.waiting.refuse_item(tx, item.id, reason, item.updated_at, self.reader.fingerprint(item)[0])
                 self.state.log.append(tx, total.logs[-1:])
 
     # Rows of PostgreSQL
@@ -310,7 +311,7 @@ class Engine:
 
     def _tasks(self, tx: Transaction, items: Sequence[Item], force: bool, batch: Batch) -> list[Task]:
         """The items that have to be looked at: all but those that are as they were when last read."""
-        prints = {item.id: (item, *self.bound.fingerprint(item)) for item in items}
+        prints = {item.id: (item, *self.reader.fingerprint(item)) for item in items}
         hashes = [(item.id, "" if force else digest) for item, digest, _ in prints.values()]
         found = self.state.links.find(tx, hashes)
         tried = [prints[item_id][0] for item_id, link in found.links.items() if link.attempts and not force]
@@ -340,7 +341,8 @@ class Engine:
             task.base_monday, task.base_postgres = task.link.images(self.bound.kinds)
         try:
             known = {**task.base_monday, **answer.sent} if answer is not None else task.base_monday
-            task.record = self.bound.read(task.item, known or None).record
+            reading = self.reader.read(task.item, known or None)
+            task.record, task.unresolved = reading.record, reading.unresolved
         except CellError as exc:
             batch.report.errors += 1
             if task.skip is None or not task.skip.same_hash:
@@ -517,7 +519,7 @@ class Engine:
         held = task.disputes.get(name)
         if held is not None and self._still(name, held.monday, task.record):
             return held.monday_changed_at
-        return self.bound.changed_at(name, task.item)
+        return self.reader.changed_at(name, task.item)
 
     def _row_changed_at(self, task: Task, name: str) -> datetime | None:
         """When the row was last changed by SQL, as the outbox tells."""
@@ -630,7 +632,7 @@ class Engine:
 
     def _waits(self, task: Task) -> bool:
         """Whether something that monday.com shows has not found its way into PostgreSQL yet."""
-        return task.item.id in self.bound.unresolved or any(
+        return task.unresolved or any(
             not self.bound.same(name, task.record.get(name), task.plan.base_monday.get(name))
             for name in (*task.plan.waiting, *task.plan.to_monday)
         )

@@ -32,9 +32,10 @@ from errors import (
     SettingsError,
     SyncError,
 )
-from mappings.bound import BoundMapping
+from mappings.bound import bind
 from mappings.declaration import Mapping
 from mappings.loader import choose
+from services.monday.cells.kinds import MONDAY_KINDS
 from settings import Settings, load_settings
 from state.runs import Runs
 from state.turns import working_on
@@ -112,7 +113,7 @@ def _snapshot(parts: Parts, mapping: Mapping, board_id: str, options: RunOptions
     path = options.cache_file or cache.newest(board_id)
     if path is None or not path.exists():
         board = parts.monday.board(board_id)
-        bound = BoundMapping(mapping, board)
+        bound = bind(mapping, board, MONDAY_KINDS)
         pages = parts.monday.pages(board_id, bound.column_ids, bound.selection, prefetch=True)
         path = path or cache.new_path(board_id, now)
         log.info("Fetching %s into the snapshot %s.", mapping.entity, path)
@@ -129,7 +130,7 @@ def _check_fits(snapshot: Snapshot, mapping: Mapping, board_id: str) -> None:
             f"{snapshot.path} holds board {snapshot.board.id}, and {mapping.entity} is on board {board_id}.",
             hint="Name another file with --cache-file; --list-cache lists what there is.",
         )
-    if lacking := sorted(set(BoundMapping(mapping, snapshot.board).column_ids) - set(snapshot.columns)):
+    if lacking := sorted(set(bind(mapping, snapshot.board, MONDAY_KINDS).column_ids) - set(snapshot.columns)):
         raise SettingsError(
             f"{snapshot.path} was taken without the columns {', '.join(lacking)}, which the mapping reads now.",
             hint="Remove it; the next run with --use-cache takes a new one.",

@@ -23,6 +23,8 @@ class Task:
     link: Link | None = None
     skip: Skip | None = None
     record: Record = field(default_factory=dict)
+    unresolved: bool = False
+    """The item shows an item of another board that has no row yet."""
     base_monday: Record = field(default_factory=dict)
     base_postgres: Record = field(default_factory=dict)
     stored: Stored | None = None

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from databases.postgres.catalogue import column_types_of
 from db_connector import Database, connect
 from errors import EXIT_IN_STEP, EXIT_USAGE, BoardNotVisible, SchemaMissing
-from mappings.bound import BoundMapping
+from mappings.bound import BoundMapping, bind
 from mappings.declaration import ROOT, Mapping
 from mappings.loader import choose
+from services.monday.cells.kinds import MONDAY_KINDS
 from settings import Settings
 from sync.parts import board_of, mappings_of
 
@@ -96,7 +97,7 @@ def _boards(settings: Settings, chosen: Sequence[Mapping], findings: list[Findin
 
 
 def _against_board(mapping: Mapping, board: Board) -> Iterator[Finding]:
-    for column in BoundMapping(mapping, board).missing:
+    for column in bind(mapping, board, MONDAY_KINDS).missing:
         yield Finding(mapping.entity, f"board {board.name} ({board.id}) has no column {column}", grave=False)
 
 
@@ -114,7 +115,7 @@ def _against_tables(db: Database, mapping: Mapping, board: Board | None) -> Iter
 
 
 def _places(mapping: Mapping, types: Map[str, Map[str, str]], board: Board | None) -> Iterator[Finding]:
-    bound = BoundMapping(mapping, board) if board else None
+    bound = bind(mapping, board, MONDAY_KINDS) if board else None
     for name, place in mapping.places.items():
         table = _table(mapping, place.home)
         if table not in types:

@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from errors import DailyLimitReached, ItemGone, MondayError, MondayRefused, MondayUnavailable, RecordRefused
-from mappings.bound import BoundMapping
+from mappings.read_items import ItemReader
+from mappings.write_items import CellWriter
 from models import Item, Record, Removal
 from monday_api import Monday
 from services.monday.cells.choices import UnknownTag
@@ -25,9 +26,11 @@ CANNOT_SHOW = "the board has no cell that could show it"
 class ItemWriter:
     """Writes items of one board. What went wrong for all of them is kept until `raise_trouble`."""
 
-    def __init__(self, monday: Monday, bound: BoundMapping, board_id: str) -> None:
+    def __init__(self, monday: Monday, reader: ItemReader, cell_writer: CellWriter, board_id: str) -> None:
         self.monday = monday
-        self.bound = bound
+        self.reader = reader
+        self.cell_writer = cell_writer
+        self.bound = reader.bound
         self.board_id = board_id
         self._trouble: MondayError | None = None
         self._knows_tags = False
@@ -77,19 +80,20 @@ class ItemWriter:
 
     def _cells(self, fields: Sequence[str], one: Outgoing) -> dict[str, Any]:
         try:
-            return self.bound.cells(fields, one.wanted, one.agreed, one.item)
+            return self.cell_writer.cells(fields, one.wanted, one.agreed, one.item)
         except UnknownTag:
             if self._knows_tags:
                 raise
-        self.bound.learn_tags({str(tag["name"]): int(tag["id"]) for tag in self.monday.tags()})
+        tags = {str(tag["name"]): int(tag["id"]) for tag in self.monday.tags()}
+        self.cell_writer.learn("tags", {"tags": tags})
         self._knows_tags = True
-        return self.bound.cells(fields, one.wanted, one.agreed, one.item)
+        return self.cell_writer.cells(fields, one.wanted, one.agreed, one.item)
 
     def _shown_already(self, name: str, one: Outgoing) -> bool:
         """Whether the cells show all that can be seen of a value; members of an object may be for its row alone."""
         if self.bound.owner[name].transform is None:
             return False
-        shown, wanted = self.bound.read(one.item, one.wanted).record.get(name), one.wanted.get(name)
+        shown, wanted = self.reader.read(one.item, one.wanted).record.get(name), one.wanted.get(name)
         if isinstance(shown, Mapping) and isinstance(wanted, Mapping):
             return all(self.bound.same(name, shown.get(part), value) for part, value in wanted.items())
         return self.bound.same(name, shown, wanted)
@@ -181,7 +185,7 @@ class ItemWriter:
         """What was sent and taken. A field that still shows what it showed before was not."""
         try:
             # A line may not fall apart again into the parts that it was made of; what was sent tells what it holds.
-            before, after = self.bound.read(one.item).record, self.bound.read(item, one.wanted).record
+            before, after = self.reader.read(one.item).record, self.reader.read(item, one.wanted).record
         except CellError:
             before, after = {}, {}
         sent: Record = {}

@@ -11,13 +11,15 @@ from typing import Any
 from databases.postgres.catalogue import column_types_of
 from databases.postgres.names import compose, identifier
 from db_connector import Database
-from mappings.bound import BoundMapping
+from mappings.bound import bind
 from mappings.declaration import Mapping as EntityMapping
 from mappings.loader import load_mappings
+from mappings.read_items import ItemReader
 from models import Board, BoardColumn, Cell, Item
 from monday_api import Monday
 from rows.store import RecordStore
 from sandbox import Sandbox
+from services.monday.cells.kinds import MONDAY_KINDS
 from state.entity import EntityState
 from sync.engine import Engine, Options
 from sync.report import EntityReport
@@ -175,15 +177,14 @@ class Bench:
 
     def engine(self, **options: Any) -> Engine:
         """A run about to begin."""
-        bound = BoundMapping(self.mapping, self.board)
         with self.db.transaction(read_only=True) as tx:
             tables = [self.mapping.table, *(one.table for one in self.mapping.related.values())]
             types = column_types_of(tx, tables)
             now = tx.value("select now()")
-        bound.learn_types(types)
+        bound = bind(self.mapping, self.board, MONDAY_KINDS, types)
         store = RecordStore(bound, types, self.mappings)
         state = EntityState(self.mapping.entity_type, self.board.id)
-        return Engine(self.db, bound, store, state, Options(run_started=now, **options))
+        return Engine(self.db, ItemReader(bound), store, state, Options(run_started=now, **options))
 
     def take(self, *items: Item, **options: Any) -> EntityReport:
         """A run that reads one page."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+NO_ITEM_YET = "has no item yet"
+"""What keeps a cell waiting that points at a record."""
+
 
 def plural(number: int, noun: str) -> str:
     """`1 item`, `2,000 items`."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
 
+from models import Cell
 from services.monday.cells.choices import (
     read_checkbox,
     read_dropdown,
@@ -27,7 +30,7 @@ from services.monday.cells.people_and_places import (
     write_people,
 )
 from services.monday.cells.relations import read_files, reader_of_ids, write_dependency, write_relation
-from services.monday.cells.shape import ColumnType, Reader, clearing
+from services.monday.cells.shape import ColumnType, Reader, changed_at, clearing
 from services.monday.cells.texts import (
     read_button,
     read_color,
@@ -145,3 +148,31 @@ def column_type(name: str) -> ColumnType:
 def cell_selection(types: Iterable[str]) -> str:
     """The GraphQL selection inside `column_values` that these kinds need, and no more."""
     return " ".join(["id text value", *sorted({column_type(name).selection for name in types} - {""})])
+
+
+@dataclass(frozen=True, slots=True)
+class MondayKinds:
+    """Knows monday.com's types of column, for rooms that know no service by name."""
+
+    def of(self, type_name: str) -> ColumnType:
+        """Returns how a type of column is dealt with."""
+        return column_type(type_name)
+
+    def comparison(self, name: str) -> str:
+        """Returns the comparison for a type of column, a way to read it, or a type of PostgreSQL."""
+        return comparison_of(name)
+
+    def selection(self, type_names: Iterable[str]) -> str:
+        """Returns the GraphQL selection inside `column_values` that these types need."""
+        return cell_selection(type_names)
+
+    def reading(self, name: str) -> Reader | None:
+        """Returns another way to read a cell than its column's own."""
+        return READINGS.get(name)
+
+    def changed_at(self, cell: Cell | None) -> datetime | None:
+        """Returns when the cell was last changed, if its kind keeps that."""
+        return changed_at(cell)
+
+
+MONDAY_KINDS = MondayKinds()

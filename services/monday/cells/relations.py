@@ -14,9 +14,7 @@ from values.parsing import (
     text_of,
     whole_number,
 )
-
-NO_ITEM_YET = "has no item yet"
-"""What keeps a cell waiting that points at a record."""
+from values.wording import NO_ITEM_YET
 
 
 @guarded

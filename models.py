@@ -62,6 +62,10 @@ class Item:
     ahead: Any = field(default=None, repr=False, compare=False)
     """What a mapping has made of it while its page was still on its way."""
 
+    def is_on(self, board_id: str) -> bool:
+        """Tells whether this is an active item of the board; an item that names no board is on the one asked for."""
+        return self.state == "active" and self.board_id in (None, board_id)
+
 
 @dataclass(frozen=True, slots=True)
 class Page:

@@ -31,6 +31,7 @@ from services.monday.updates import DAYS, SECONDS
 from state.values import put, watermark
 from sync.board import BoardSync, Progress, PullOptions, too_many
 from sync.report import EntityReport
+from values.slices import batched
 
 __all__ = ["Progress", "Pull", "PullOptions", "sync_sales_staff"]
 
@@ -131,8 +132,8 @@ class Pull(BoardSync):
             limit=min(limit, self.options.batch_size), on_malformed=self._malformed,
         )  # fmt: skip
         items = list(islice((item for page in pages for item in page.items), limit))
-        for start in range(0, len(items), self.options.batch_size):
-            self._take([items[start : start + self.options.batch_size]])
+        for batch in batched(items, self.options.batch_size):
+            self._take([batch])
 
     def _full(self) -> None:
         """Read every item. With links to lose, ids come first, so that the guard can stop it before anything is written."""
@@ -225,8 +226,7 @@ class Pull(BoardSync):
             self._list_ids()
         with self.db.transaction(read_only=True) as tx:
             left = self.state.listings.unread(tx, self._pass, reading["pass"])
-        for start in range(0, len(left), self.options.batch_size):
-            part = left[start : start + self.options.batch_size]
+        for part in batched(left, self.options.batch_size):
             self._take_by_id(part)
             self._note_read(reading, [], None, part)
 
@@ -365,7 +365,7 @@ class Pull(BoardSync):
         """Of the items a listing lacks, those that monday.com says are gone; one it still has makes the listing a lie."""
         here: list[str] = []
         for items in self.monday.items(absent, (), ""):
-            here += [item.id for item in items if item.state == "active" and item.board_id in (None, self.board.id)]
+            here += [item.id for item in items if item.is_on(self.board.id)]
         if here:
             raise Incomplete(
                 f"The listing of board {self.board.name} ({self.board.id}) left out {len(here)} items that exist,"
@@ -378,8 +378,8 @@ class Pull(BoardSync):
         """The rows of items that are gone are archived, deleted or left, as the mapping says."""
         if not gone:
             return
-        for start in range(0, len(gone), self.options.batch_size):
-            self.engine.remove(gone[start : start + self.options.batch_size])
+        for batch in batched(gone, self.options.batch_size):
+            self.engine.remove(batch)
 
     def _take_stale(self) -> None:
         """Read again what a sweep has seen and an update filter has not: copied, restored, changed without a trace."""
@@ -400,10 +400,7 @@ class Pull(BoardSync):
     def _take_by_id(self, ids: list[str], force: bool = False) -> None:
         if ids:
             chunks = self.monday.items(ids, self.bound.column_ids, self.bound.selection, on_malformed=self._malformed)
-            self._take(([item for item in chunk if self._is_here(item)] for chunk in chunks), force)
-
-    def _is_here(self, item: Item) -> bool:
-        return item.state == "active" and item.board_id in (None, self.board.id)
+            self._take(([item for item in chunk if item.is_on(self.board.id)] for chunk in chunks), force)
 
     def _retake_free_keys(self) -> None:
         """Items left out because another had their key come in once that key is free."""

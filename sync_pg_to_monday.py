@@ -34,6 +34,7 @@ from sync.identity import AMBIGUOUS
 from sync.report import EntityReport
 from sync.task import Batch
 from sync_monday_to_pg import Pull
+from values.slices import batched
 
 log = logging.getLogger("monday_sync")
 
@@ -144,8 +145,7 @@ class Push:
             self.sync.engine.dates.update(outbox.dates(tx, self.sync.mapping))
         roots = sorted(noted.roots)
         dealt: set[str] = set()
-        for start in range(0, len(roots), 2 * RECORDS_AT_ONCE):
-            part = roots[start : start + 2 * RECORDS_AT_ONCE]
+        for part in batched(roots, 2 * RECORDS_AT_ONCE):
             if self._deal_with(part):
                 dealt.update(part)
         self._create_gathered(at_least=1)
@@ -160,8 +160,7 @@ class Push:
         with self.sync.db.transaction() as tx:
             began, due = tx.value("select now()"), self.sync.state.due(tx, self.looked_at)
         waiting: list[str] = []
-        parts = [due[start : start + RECORDS_AT_ONCE] for start in range(0, len(due), RECORDS_AT_ONCE)]
-        due = [one for part in parts if self._deal_with(part, waiting) for one in part]
+        due = [one for part in batched(due, RECORDS_AT_ONCE) if self._deal_with(part, waiting) for one in part]
         self._create_gathered(at_least=1)
         if due and not self.sync.options.dry_run:
             # Only now, because whoever is killed before has tried nothing.
@@ -211,7 +210,7 @@ class Push:
         roots = {item_id: root_id for root_id, item_id in look.lost.items()}
         back: set[str] = set()
         for items in self.sync.monday.items(list(roots), (), ""):
-            back |= {item.id for item in items if item.state == "active" and item.board_id in (None, self.sync.board.id)}
+            back |= {item.id for item in items if item.is_on(self.sync.board.id)}
         look.held = [root_id for root_id in look.held if look.lost.get(root_id) not in back]
         look.changed += sorted(back)
 
@@ -229,8 +228,8 @@ class Push:
         found = sync.monday.find_by_text(
             sync.board.id, columns[0], values, sync.bound.column_ids, sync.bound.selection
         )
-        for start in range(0, len(found), sync.options.batch_size):
-            sync.deliver(sync.engine.take(found[start : start + sync.options.batch_size]))
+        for items in batched(found, sync.options.batch_size):
+            sync.deliver(sync.engine.take(items))
         with sync.db.transaction(read_only=True) as tx:
             return sync.engine.look(tx, root_ids).new
 
@@ -249,7 +248,7 @@ class Push:
         batch = Batch(EntityReport(sync.mapping.entity, sync.board.id))
         missing = set(item_ids)
         for page in ahead(lambda cancelled: self._pages_of(item_ids)):
-            here = [item for item in page.items if item.state == "active" and item.board_id in (None, sync.board.id)]
+            here = [item for item in page.items if item.is_on(sync.board.id)]
             missing -= {item.id for item in here}
             taken = sync.engine.take(here, force=True)
             batch.outgoing += taken.outgoing
@@ -304,7 +303,7 @@ class Push:
         by_item = {removal.item_id: removal for removal in removals}
         sync = self.sync
         for items in sync.monday.items(list(by_item), sync.bound.column_ids, sync.bound.selection):
-            here = [item for item in items if item.state == "active" and item.board_id in (None, sync.board.id)]
+            here = [item for item in items if item.is_on(sync.board.id)]
             batch = sync.engine.take(here, force=True)
             sync.deliver(batch)
             if sync.options.dry_run:

@@ -244,7 +244,7 @@ class Staging:
             listed = [row[0] for row in rows]
             left = [one for one in listed if one not in self.seen]
             for items in self.pull.monday.items(left, self.bound.column_ids, self.bound.selection) if left else ():
-                here = [item for item in items if self.pull._is_here(item)]
+                here = [item for item in items if item.is_on(self.pull.board.id)]
                 self.seen.update(item.id for item in here)
                 self._stage(here)
             if lacking := [one for one in listed if one not in self.seen]:

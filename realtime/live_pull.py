@@ -114,7 +114,7 @@ class LivePull:
             seen |= {item.id: item for item in items if not self._is_here(item)}
 
     def _is_here(self, item: Item) -> bool:
-        return item.state == "active" and item.board_id in (None, self.sync.board.id)
+        return item.is_on(self.sync.board.id)
 
     def _take_freed(self) -> None:
         """Items that were left out because another one had their key, once that key is free."""

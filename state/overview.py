@@ -12,7 +12,7 @@ from db_connector import Database, Transaction
 from state import inbox
 from sync.parts import Parts, board_of
 from timing import duration
-from values.wording import counted, plural
+from values.wording import counted, plural, utc_or_none
 
 DUPLICATES_SHOWN = 5
 EPOCH = "1970-01-01T00:00:00Z"
@@ -99,7 +99,7 @@ def _entity(tx: Transaction, entity: str, entity_type: str) -> dict[str, Any]:
         "skipped": [{"reason": reason, "items": items, "first": first or []} for reason, items, first in skipped],
         "watermark": remembered.get("watermark"),
         "swept_at": remembered.get("swept_at"),
-        "last_run": last and {**last, "started_at": _utc(last["started_at"])},
+        "last_run": last and {**last, "started_at": utc_or_none(last["started_at"])},
     }
 
 
@@ -109,16 +109,12 @@ def runs_of(db: Database, limit: int) -> list[dict[str, Any]]:
         return [
             {
                 **run,
-                "started_at": _utc(run["started_at"]),
-                "finished_at": _utc(run["finished_at"]),
+                "started_at": utc_or_none(run["started_at"]),
+                "finished_at": utc_or_none(run["finished_at"]),
                 "duration_s": _seconds(run["started_at"], run["finished_at"]),
             }
             for run in tx.dicts(RUNS, (limit,))
         ]
-
-
-def _utc(moment: datetime | None) -> str | None:
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}" if moment else None
 
 
 def _seconds(begin: datetime, end: datetime | None) -> float | None:

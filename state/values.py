@@ -7,6 +7,7 @@ from typing import Any
 
 from db_connector import Transaction
 from values.canonical import dumps
+from values.parsing import iso_moment
 
 
 def put(tx: Transaction, name: str, value: Any) -> None:
@@ -21,4 +22,4 @@ def put(tx: Transaction, name: str, value: Any) -> None:
 
 def watermark(value: str | None) -> datetime | None:
     """A time that was kept as text."""
-    return datetime.fromisoformat(value.replace("Z", "+00:00")) if value else None
+    return iso_moment(value) if value else None

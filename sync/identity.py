@@ -16,6 +16,7 @@ from rows.store import Holder, RecordStore
 from state.links import Link, SyncState
 from sync.task import Batch, Task
 from values.canonical import dumps, loads_exact
+from values.parsing import iso_moment
 
 LEFT_TO_PUSH = "a push may have made this item of a row; the next push finds out"
 SUSPECTED = "this item may have been made of a row in doubt: name it like the row if it was, archive it if not"
@@ -201,7 +202,7 @@ def earlier(begun: datetime, age: timedelta, now: datetime) -> datetime:
 
 def made_since(item: Item, moment: datetime) -> bool:
     """Whether an item is that young, by monday.com's clock; one that does not say may be."""
-    made = item.created_at and datetime.fromisoformat(item.created_at.replace("Z", "+00:00"))
+    made = item.created_at and iso_moment(item.created_at)
     return not made or made >= moment - SKEW
 
 

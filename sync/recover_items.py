@@ -174,7 +174,7 @@ class Recovery:
         with self.db.transaction(read_only=True) as tx:
             left_out = self.state.skipped_keys(tx, SUSPECTED) - young.keys()
         for items in monday.items(sorted(left_out), self.bound.column_ids, self.bound.selection):
-            here = [item for item in items if item.state == "active" and item.board_id in (None, board_id)]
+            here = [item for item in items if item.is_on(board_id)]
             young |= {item.id: item for item in here if made_since(item, since)}
         return self._made_by_us(intent, [young[item_id] for item_id in self._unlinked(young)])
 

@@ -43,6 +43,7 @@ from sync_monday_to_pg import Progress, Pull, PullOptions
 from terminal.console import Progress as Seen
 from terminal.logs import FILE_ONLY, unexpected
 from terminal.signals import INTERRUPTED
+from values.wording import minute_text
 
 if TYPE_CHECKING:
     from data_cache import Snapshot
@@ -119,7 +120,7 @@ def _snapshot(parts: Parts, mapping: Mapping, board_id: str, options: RunOptions
         return write_snapshot(path, board, bound.column_ids, (page.items for page in pages), now)
     snapshot = read_snapshot(path)
     _check_fits(snapshot, mapping, board_id)
-    log.info("%s comes from the snapshot %s of %s.", mapping.entity, path, f"{snapshot.taken_at:%Y-%m-%d %H:%M} UTC")
+    log.info("%s comes from the snapshot %s of %s.", mapping.entity, path, minute_text(snapshot.taken_at))
     return snapshot
 
 

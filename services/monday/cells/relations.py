@@ -7,7 +7,7 @@ from typing import Any
 
 from models import BoardColumn, Cell, Value
 from services.monday.cells.shape import JsonMember, Reader, guarded, object_of
-from values.comparing import ids_of
+from values.canonical import ids_of
 from values.parsing import (
     CellError,
     clean_text,

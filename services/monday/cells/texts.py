@@ -8,8 +8,8 @@ import phonenumbers
 
 from models import BoardColumn, Cell, Value
 from services.monday.cells.shape import JsonMember, decoded, guarded, object_of
-from values.canonical import loads_exact, to_json
-from values.comparing import as_text, same_email
+from values.canonical import as_text, loads_exact, to_json
+from values.comparing import same_email
 from values.parsing import (
     CellError,
     clean_text,

@@ -8,7 +8,7 @@ from typing import Any
 
 from models import BoardColumn, Cell, Value
 from services.monday.cells.shape import JsonMember, Reader, guarded, object_of
-from values.comparing import as_text
+from values.canonical import as_text
 from values.parsing import (
     UTC,
     CellError,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from functools import cached_property
 from typing import Any
 
 Cell = Mapping[str, Any]
@@ -18,7 +19,7 @@ Record = dict[str, Value]
 """Field name → canonical value."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class BoardColumn:
     """A column of a board; `settings` in the shape of API 2025-10 and later, decoded."""
 
@@ -26,6 +27,11 @@ class BoardColumn:
     title: str
     type: str
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def parsed(self) -> dict[str, Any]:
+        """Keeps what the readers of its cells have parsed of the settings, by name: cells are many, settings few."""
+        return {}
 
 
 @dataclass(frozen=True, slots=True)

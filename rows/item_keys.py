@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from databases.postgres.names import identifier, table_name
 from db_connector import Transaction
 from mappings.declaration import Mapping
-from services.monday.cells.relations import NO_ITEM_YET
+from values.parsing import NO_ITEM_YET
 
 TAKEN = (
     "select new.new from {rows} join {table} as t on t.{key} = new.new::bigint"

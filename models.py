@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -74,11 +74,30 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class Columns:
+    """What to ask of each item: the cells of these columns, and of a cell these fields."""
+
+    ids: tuple[str, ...] = ()
+    selection: str = "id text value"
+
+
+NO_CELLS = Columns()
+"""All that an item says of itself, without its cells."""
+
+STATES_ONLY = Columns((), "")
+"""Of each item no more than id, state, update time and group."""
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """One page of a listing. Only `cursor` says whether more follows: pages may be short or empty before the end."""
 
     items: list[Item]
     cursor: str | None
+
+
+Pages = Generator[Page, None, None]
+"""Pages one after another; closing it ends the reading."""
 
 
 class Winner(Enum):

@@ -24,9 +24,10 @@ from itertools import chain, islice
 from typing import Any
 
 from errors import CursorExpired, DatabaseError, GuardStop, Incomplete
-from models import Item, LogEntry, Page
-from services.monday.pages import OnMalformed, Prepare
+from models import STATES_ONLY, Item, LogEntry, Page
+from services.monday.pages import OnMalformed, ReadOptions
 from services.monday.parallel_reading import ParallelReading
+from services.monday.prefetch import Prepare
 from services.monday.updates import DAYS, SECONDS
 from state.values import put, watermark
 from sync.board import BoardSync, Progress, PullOptions, too_many
@@ -101,10 +102,17 @@ class Pull(BoardSync):
     def _pages(self, reading: Map[str, Any]) -> Iterator[Page]:
         cursor = reading.get("cursor")
         return self.monday.pages(
-            self.board.id, self.bound.column_ids, self.bound.selection,
-            limit=self.options.batch_size, cursor=cursor, started=watermark(reading["started"]) if cursor else None,
-            on_malformed=self._malformed, prefetch=True, prepare=self._prepare(reading),
-        )  # fmt: skip
+            self.board.id,
+            self.bound.wanted,
+            ReadOptions(
+                limit=self.options.batch_size,
+                cursor=cursor,
+                started=watermark(reading["started"]) if cursor else None,
+                on_malformed=self._malformed,
+                prefetch=True,
+                prepare=self._prepare(reading),
+            ),
+        )
 
     def _prepare(self, reading: Map[str, Any]) -> Prepare | None:
         """What the threads that read ahead may do with items. One that is known may turn out to be unchanged."""
@@ -127,10 +135,8 @@ class Pull(BoardSync):
             self.progress(self.mapping.entity, self._read_before + self.report.read, total)
 
     def _take_first(self, limit: int) -> None:
-        pages = self.monday.pages(
-            self.board.id, self.bound.column_ids, self.bound.selection,
-            limit=min(limit, self.options.batch_size), on_malformed=self._malformed,
-        )  # fmt: skip
+        options = ReadOptions(limit=min(limit, self.options.batch_size), on_malformed=self._malformed)
+        pages = self.monday.pages(self.board.id, self.bound.wanted, options)
         items = list(islice((item for page in pages for item in page.items), limit))
         for batch in batched(items, self.options.batch_size):
             self._take([batch])
@@ -207,10 +213,10 @@ class Pull(BoardSync):
         """The board's items, read with several cursors."""
 
         def pages(group: str, params: Map[str, object]) -> Iterator[Page]:
-            return self.monday.group_pages(
-                self.board.id, group, self.bound.column_ids, self.bound.selection, limit=self.options.batch_size,
-                query_params=params or None, on_malformed=on_malformed,
-            )  # fmt: skip
+            options = ReadOptions(
+                limit=self.options.batch_size, query_params=params or None, group=group, on_malformed=on_malformed
+            )
+            return self.monday.pages(self.board.id, self.bound.wanted, options)
 
         groups = [group_id for group_id, _ in self.board.groups]
         status = {column.id for column in self.board.columns if column.type == "status"} & set(self.bound.column_ids)
@@ -262,10 +268,8 @@ class Pull(BoardSync):
         gone = self._sweep() if self._must_sweep_first() else None
         since = watermark(self.remembered["watermark"])
         assert since is not None
-        pages = self.monday.changed_since(
-            self.board.id, since - OVERLAP, self.bound.column_ids, self.bound.selection,
-            on_malformed=self._malformed, prefetch=True,
-        )  # fmt: skip
+        options = ReadOptions(on_malformed=self._malformed, prefetch=True)
+        pages = self.monday.changed_since(self.board.id, since - OVERLAP, self.bound.wanted, options)
         first = next(pages, None)
         if gone is None and first is not None and self._hides_removals(first):
             gone = self._sweep()
@@ -287,7 +291,7 @@ class Pull(BoardSync):
         if self.options.dry_run or self.monday.update_filter.precision not in (SECONDS, DAYS):
             return
         seen = str(uuid.uuid4())
-        for page in self.monday.changed_since(self.board.id, since - OVERLAP, (), ""):
+        for page in self.monday.changed_since(self.board.id, since - OVERLAP, STATES_ONLY):
             with self.db.transaction() as tx:
                 self.state.listings.note(tx, seen, page.items)
         with self.db.transaction() as tx:
@@ -340,7 +344,7 @@ class Pull(BoardSync):
         for attempt in range(LISTING_TRIES):
             self._pass = str(uuid.uuid4())
             try:
-                for page in self.monday.listing(self.board.id, prefetch=True):
+                for page in self.monday.listing(self.board.id, ReadOptions(prefetch=True)):
                     with self.db.transaction() as tx:
                         self.state.listings.note(tx, self._pass, page.items)
                 break
@@ -364,7 +368,7 @@ class Pull(BoardSync):
     def _confirmed_gone(self, absent: list[str]) -> list[str]:
         """Of the items a listing lacks, those that monday.com says are gone; one it still has makes the listing a lie."""
         here: list[str] = []
-        for items in self.monday.items(absent, (), ""):
+        for items in self.monday.items(absent, STATES_ONLY):
             here += [item.id for item in items if item.is_on(self.board.id)]
         if here:
             raise Incomplete(
@@ -399,7 +403,7 @@ class Pull(BoardSync):
 
     def _take_by_id(self, ids: list[str], force: bool = False) -> None:
         if ids:
-            chunks = self.monday.items(ids, self.bound.column_ids, self.bound.selection, on_malformed=self._malformed)
+            chunks = self.monday.items(ids, self.bound.wanted, self._malformed)
             self._take(([item for item in chunk if item.is_on(self.board.id)] for chunk in chunks), force)
 
     def _retake_free_keys(self) -> None:
@@ -447,7 +451,7 @@ class Pull(BoardSync):
         known, counted = int(self.remembered.get("count_offset", 0)), self.board.items_count
         if self.swept in (None, counted):
             return 0 if self.swept is not None else known
-        _, now = self.monday.board_marks([self.board.id]).get(self.board.id, (None, None))
+        _, now = self.monday.account.board_marks([self.board.id]).get(self.board.id, (None, None))
         return self.swept - now if now is not None and now == counted else known
 
     def _finish(self) -> None:

@@ -21,9 +21,9 @@ from typing import Any
 from databases.postgres.names import identifier, table_name
 from db_connector import Transaction
 from errors import GuardStop
-from models import LogEntry, Page, Removal
+from models import STATES_ONLY, LogEntry, Page, Removal
 from rows.tables import is_archived
-from services.monday.pages import ahead
+from services.monday.prefetch import ahead
 from services.monday.writes import CHANGES_PER_DOCUMENT
 from state import outbox, triggers
 from state.values import put
@@ -83,7 +83,7 @@ class Push:
         if self.sync.remembered.get("watermark") or self.remembered.get("met") == self.sync.board.id:
             return
         if self.sync.board.items_count != 0:
-            pages = self.sync.monday.pages(self.sync.board.id, self.sync.bound.column_ids, self.sync.bound.selection)
+            pages = self.sync.monday.pages(self.sync.board.id, self.sync.bound.wanted)
             for page in pages:
                 self.sync.deliver(self.sync.engine.take(page.items))
         self.remembered["met"] = self.sync.board.id
@@ -209,7 +209,7 @@ class Push:
             return  # whoever pulls has seen them
         roots = {item_id: root_id for root_id, item_id in look.lost.items()}
         back: set[str] = set()
-        for items in self.sync.monday.items(list(roots), (), ""):
+        for items in self.sync.monday.items(list(roots), STATES_ONLY):
             back |= {item.id for item in items if item.is_on(self.sync.board.id)}
         look.held = [root_id for root_id in look.held if look.lost.get(root_id) not in back]
         look.changed += sorted(back)
@@ -225,9 +225,7 @@ class Push:
         values = [str(value) for one in stored.values() if (value := one.record.get(name))]
         if not values:
             return root_ids
-        found = sync.monday.find_by_text(
-            sync.board.id, columns[0], values, sync.bound.column_ids, sync.bound.selection
-        )
+        found = sync.monday.find_by_text(sync.board.id, columns[0], values, sync.bound.wanted)
         for items in batched(found, sync.options.batch_size):
             sync.deliver(sync.engine.take(items))
         with sync.db.transaction(read_only=True) as tx:
@@ -263,7 +261,7 @@ class Push:
     def _pages_of(self, item_ids: Sequence[str]) -> Iterator[Page]:
         """The next hundred is read while the last ones are being written."""
         sync = self.sync
-        for items in sync.monday.items(item_ids, sync.bound.column_ids, sync.bound.selection):
+        for items in sync.monday.items(item_ids, sync.bound.wanted):
             yield Page(items, "more")
 
     def _keep_back(self, item_ids: Collection[str]) -> None:
@@ -302,7 +300,7 @@ class Push:
         """Items follow their rows, unless somebody edited them since: then the edit stays."""
         by_item = {removal.item_id: removal for removal in removals}
         sync = self.sync
-        for items in sync.monday.items(list(by_item), sync.bound.column_ids, sync.bound.selection):
+        for items in sync.monday.items(list(by_item), sync.bound.wanted):
             here = [item for item in items if item.is_on(sync.board.id)]
             batch = sync.engine.take(here, force=True)
             sync.deliver(batch)

@@ -39,7 +39,7 @@ def main(url: str | None) -> None:
         for name in ENTITIES:
             board = monday.board(str(known[name].board_id))
             bound = BoundMapping(known[name], board)
-            for _ in monday.pages(board.id, bound.column_ids, bound.selection):
+            for _ in monday.pages(board.id, bound.wanted):
                 pass
 
 

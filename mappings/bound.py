@@ -18,7 +18,7 @@ import orjson
 
 from mappings.declaration import CREATED_AT, FACTS, GROUP, ITEM_NAME, PARENT, ROOT, UPDATED_AT, Binding, Mapping, Place
 from mappings.transforms import FirstFilled
-from models import Board, BoardColumn, Cell, Item, Record, Value
+from models import Board, BoardColumn, Cell, Columns, Item, Record, Value
 from services.monday.cells.kinds import READINGS, cell_selection, column_type, comparison_of
 from services.monday.cells.relations import NO_ITEM_YET
 from services.monday.cells.shape import changed_at
@@ -106,6 +106,11 @@ class BoundMapping:
     def selection(self) -> str:
         """The GraphQL selection inside `column_values` that reading them needs."""
         return cell_selection(self.columns[column].type for column in self.column_ids)
+
+    @cached_property
+    def wanted(self) -> Columns:
+        """The same two, for the client."""
+        return Columns(tuple(self.column_ids), self.selection)
 
     def learn_types(self, types: Map[str, Map[str, str]]) -> None:
         """Compare fields as their table columns keep them: `date` has no time of day, `numeric(12,2)` two decimals."""

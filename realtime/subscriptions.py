@@ -94,7 +94,7 @@ class Subscriptions:
 
     def _there(self, board_id: str) -> dict[str, str]:
         """The webhooks of a board: id → event."""
-        return {str(one["id"]): str(one["event"]) for one in self.monday.webhooks(board_id)}
+        return {str(one["id"]): str(one["event"]) for one in self.monday.account.webhooks(board_id)}
 
     def _plan(self, mapping: Mapping, board_id: str, there: dict[str, str], take_over: bool) -> list[Step]:
         """monday.com allows one webhook for an event of a board, so the old one goes before the new one comes."""
@@ -145,7 +145,7 @@ class Subscriptions:
             return self._create(step, there)
         if step.action == "delete" and step.id:
             try:
-                self.monday.delete_webhook(step.id)
+                self.monday.account.delete_webhook(step.id)
             except RecordRefused as exc:
                 log.debug("Webhook %s was gone already: %s", step.id, exc.message)
             self._forget(step)
@@ -157,7 +157,7 @@ class Subscriptions:
         begun = Subscription(step.event, self.url(step.board_id), str(uuid.uuid4()), None, seen)
         self._keep(step.board_id, begun)
         try:
-            made = self.monday.create_webhook(step.board_id, begun.url, step.event, key=begun.key)
+            made = self.monday.account.create_webhook(step.board_id, begun.url, step.event, key=begun.key)
         except MondayError as exc:
             self._forget(step)
             unseen = "board not found" in exc.message.lower()

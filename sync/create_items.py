@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any
 
 from errors import DocumentRefused, MondayError, MondayRefused, RecordRefused, RowRejected
-from models import Item, LogEntry, Record, Removal
+from models import Columns, Item, LogEntry, Record, Removal
 from rows.store import Stored
 from services.monday.writes import batches, json_text, size_of
 from state.intents import Intent
@@ -67,7 +67,7 @@ class Creation:
     def maker(self) -> str | None:
         """The user in whose name items are made; None when the token may not ask."""
         try:
-            return self.sync.monday.me().id
+            return self.sync.monday.account.me().id
         except MondayRefused:
             return None
 
@@ -183,13 +183,12 @@ class Creation:
         """
         document, monday = intent.document, self.sync.monday
         below = self.sync.mapping.parent_field is not None
-        outcomes = (monday.create_subitems if below else monday.create_items)(
+        outcomes = (monday.writing.create_subitems if below else monday.writing.create_items)(
             self.sync.board.id,
             [(row["name"], row["parent"] if below else document["group"], row["values"]) for row in document["rows"]],
             intent.key,
             create_labels=document["labels"],
-            columns=document["columns"],
-            selection=document["selection"],
+            columns=Columns(tuple(document["columns"]), document["selection"]),
         )
         made: dict[str, Item] = {}
         refused: dict[str, MondayError] = {}

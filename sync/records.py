@@ -10,7 +10,7 @@ from databases.postgres.names import compose, identifier, joined, table_name
 from db_connector import Transaction
 from errors import EXIT_LEFTOVERS, SettingsError, SyncError
 from mappings.declaration import Mapping
-from models import LogEntry
+from models import STATES_ONLY, LogEntry
 from rows.tables import is_archived
 from settings import Settings
 from state.record_settings import DIRECTIONS, note_settings
@@ -204,7 +204,7 @@ def _check_gone(sync: BoardSync, record: Record) -> None:
     if not shown["sync_enabled"] or shown["sync_direction"] not in ("bidirectional", "pg_to_monday"):
         raise NotDone(f"{name} is not to be synced to monday.com.", hint=f"python main.py record {name} --enable")
     if link.get("monday_id"):
-        for items in sync.monday.items([link["monday_id"]], (), ""):
+        for items in sync.monday.items([link["monday_id"]], STATES_ONLY):
             if any(item.is_on(sync.board.id) for item in items):
                 raise NotDone(f"Item {link['monday_id']} of {name} is on the board.", hint="There is nothing to recreate.")
 

@@ -131,7 +131,7 @@ def _resolve(sync: BoardSync, some: Sequence[dict[str, Any]], winner: Winner, fo
         choices[one["id"]] = choice
         if kind and one["monday_id"]:
             by_item.setdefault(one["monday_id"], {})[one["field"]] = choice
-    for items in sync.monday.items(list(by_item), sync.bound.column_ids, sync.bound.selection):
+    for items in sync.monday.items(list(by_item), sync.bound.wanted):
         _take(sync, [item for item in items if item.is_on(sync.board.id)], by_item)
     refused = _refused(sync, [str(one["entity_id"]) for one in some])
     return {

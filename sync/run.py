@@ -35,6 +35,7 @@ from errors import (
 from mappings.bound import BoundMapping
 from mappings.declaration import Mapping
 from mappings.loader import choose
+from services.monday.pages import ReadOptions
 from settings import Settings, load_settings
 from state.runs import Memory
 from state.turns import working_on
@@ -114,7 +115,7 @@ def _snapshot(parts: Parts, mapping: Mapping, board_id: str, options: RunOptions
     if path is None or not path.exists():
         board = parts.monday.board(board_id)
         bound = BoundMapping(mapping, board)
-        pages = parts.monday.pages(board_id, bound.column_ids, bound.selection, prefetch=True)
+        pages = parts.monday.pages(board_id, bound.wanted, ReadOptions(prefetch=True))
         path = path or cache.new_path(board_id, now)
         log.info("Fetching %s into the snapshot %s.", mapping.entity, path)
         return write_snapshot(path, board, bound.column_ids, (page.items for page in pages), now)

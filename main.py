@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sync.report import EntityReport, RunReport
     from sync.run import RunOptions
 from terminal.commands import Example, InOrder, as_json_option, prepared, show_error
+from values.wording import utc_text
 
 TEST_RECORDS = 10
 PLANS_ON_A_SCREEN = 20
@@ -250,7 +251,7 @@ def show_cache(settings: Settings, as_json: bool) -> None:
         import json
 
         shapes = [
-            {"board_id": one.board.id, "board": one.board.name, "taken_at": f"{one.taken_at:%Y-%m-%dT%H:%M:%SZ}",
+            {"board_id": one.board.id, "board": one.board.name, "taken_at": utc_text(one.taken_at),
              "items": one.items, "bytes": one.path.stat().st_size, "file": str(one.path)}
             for one in whole
         ]  # fmt: skip

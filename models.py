@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from functools import cached_property
 from typing import Any
 
 Cell = Mapping[str, Any]
@@ -18,7 +19,7 @@ Record = dict[str, Value]
 """Field name → canonical value."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class BoardColumn:
     """A column of a board; `settings` in the shape of API 2025-10 and later, decoded."""
 
@@ -26,6 +27,11 @@ class BoardColumn:
     title: str
     type: str
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def parsed(self) -> dict[str, Any]:
+        """Keeps what the readers of its cells have parsed of the settings, by name: cells are many, settings few."""
+        return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,25 @@ class Item:
     ahead: Any = field(default=None, repr=False, compare=False)
     """What a mapping has made of it while its page was still on its way."""
 
+    def is_on(self, board_id: str) -> bool:
+        """Tells whether this is an active item of the board; an item that names no board is on the one asked for."""
+        return self.state == "active" and self.board_id in (None, board_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What to ask of each item: the cells of these columns, and of a cell these fields."""
+
+    ids: tuple[str, ...] = ()
+    selection: str = "id text value"
+
+
+NO_CELLS = Columns()
+"""All that an item says of itself, without its cells."""
+
+STATES_ONLY = Columns((), "")
+"""Of each item no more than id, state, update time and group."""
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -69,6 +94,10 @@ class Page:
 
     items: list[Item]
     cursor: str | None
+
+
+Pages = Generator[Page, None, None]
+"""Pages one after another; closing it ends the reading."""
 
 
 class Winner(Enum):

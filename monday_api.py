@@ -1,36 +1,52 @@
-"""The door to monday.com: the only file that meets `requests`, and the client that the rest of the tool is given."""
+"""The monday.com GraphQL client. The only file that imports `requests`."""
 
 from __future__ import annotations
 
-import copy
 import json
 import logging
-import random as _random
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from errors import SettingsError
-from services.monday.account import AccountReads, AccountWrites, ImportJob, Me, PlatformBudget
-from services.monday.calls import Caller, Reply
+from models import NO_CELLS, Board, Columns, Item, Pages
+from services.monday.account import Account, Me, NewColumn, PlatformBudget
+from services.monday.calls import Caller, HttpReply, Line
 from services.monday.failures import Failure
-from services.monday.items import ItemReads
-from services.monday.pacing import ApiStats, DailyCalls, Left, PageSize
-from services.monday.pages import Pager
+from services.monday.imports import ImportJob, Imports
+from services.monday.items import ItemReading
+from services.monday.pacing import ApiStats, Budget, DailyCalls, Left, PageSizes
+from services.monday.pages import READ_ALL, OnMalformed, ReadOptions
 from services.monday.queries import Request, plain
 from services.monday.updates import UpdateFilter
-from services.monday.writes import ItemWrites, MutationAnswer, Outcome, Writer, answer_by_alias
+from services.monday.waiting import Limits, Notify, ServerClock
+from services.monday.writes import BoardLocks, ItemWriting, MutationAnswer, Outcome, answer_by_alias
 from timing import Clock
 
 if TYPE_CHECKING:
     import requests
 
-__all__ = ["ApiStats", "ImportJob", "Me", "Monday", "MutationAnswer", "Outcome", "PlatformBudget", "UpdateFilter"]
+__all__ = [
+    "ApiStats",
+    "Columns",
+    "ImportJob",
+    "Limits",
+    "Me",
+    "Monday",
+    "MutationAnswer",
+    "NewColumn",
+    "Outcome",
+    "PlatformBudget",
+    "ReadOptions",
+    "UpdateFilter",
+]
 
 MONDAY_API_URL = "https://api.monday.com/v2"
 MONDAY_API_VERSION = "2026-07"
@@ -44,8 +60,21 @@ LONGEST_MESSAGE = 100_000
 log = logging.getLogger("monday_sync.api")
 
 
-class Monday(AccountReads, AccountWrites, ItemReads, ItemWrites):
-    """One account, seen with one token. Safe to use from several threads."""
+@dataclass(frozen=True, slots=True)
+class _Learnt:
+    """Holds what a client has found out, for all that are counted apart from it."""
+
+    sizes: PageSizes = field(default_factory=PageSizes)
+    locks: BoardLocks = field(default_factory=BoardLocks)
+    update_filter: UpdateFilter = field(default_factory=UpdateFilter)
+
+
+class Monday:
+    """Speaks to monday.com for one token. Safe to use from several threads.
+
+    It reads boards and items itself; `writing` changes items, `imports` brings in many at once, and `account` has all
+    that surrounds them: users, tags, boards and their columns, webhooks, logs.
+    """
 
     def __init__(
         self,
@@ -54,49 +83,39 @@ class Monday(AccountReads, AccountWrites, ItemReads, ItemWrites):
         url: str = MONDAY_API_URL,
         version: str = MONDAY_API_VERSION,
         clock: Clock | None = None,
-        give_up_after: float | None = 300.0,
-        daily_share: int | None = None,
-        daily_used: float = 0,
-        on_event: Callable[[str, Mapping[str, Any]], None] | None = None,
-        max_attempts: int = 8,
-        timeout: tuple[float, float] = (10, 75),
-        random: Callable[[], float] = _random.random,
-        stop: threading.Event | None = None,
+        limits: Limits | None = None,
+        on_event: Notify | None = None,
     ) -> None:
-        self.version = version
-        self.update_filter = UpdateFilter()
-        self._clock = clock or Clock()
-        self._wire = HttpWire(token, url, version, timeout, on_event)
-        self._put = self._wire.put
-        self._caller = Caller(
-            self._wire,
-            self._clock,
-            DailyCalls(daily_share, daily_used),
-            give_up_after=give_up_after,
-            max_attempts=max_attempts,
-            read_timeout=timeout[1],
-            random=random,
-            notify=on_event,
-            stop=stop,
+        clock, limits, notify = clock or Clock(), limits or Limits(), on_event or _tell_nobody
+        line = Line(
+            wire=HttpWire(token, url, version, limits.timeout[0], notify),
+            version=version,
+            clock=clock,
+            limits=limits,
+            notify=notify,
+            daily=DailyCalls(limits.daily_share, limits.daily_used),
+            budget=Budget(),
+            server=ServerClock(clock),
         )
-        self._speak_through(self._caller)
-        self._sizes: dict[tuple[Any, ...], PageSize] = {}
-        self._board_locks: dict[str, threading.RLock] = {}
-        self._lock = threading.Lock()
+        self._hold(Caller(line), _Learnt())
 
-    def _speak_through(self, caller: Caller) -> None:
+    def _hold(self, caller: Caller, learnt: _Learnt) -> None:
         self._caller = caller
-        self._pager = Pager(caller.call, caller.pause, caller.notify)
-        self._writer = Writer(caller.call, caller.pause, caller.exhausted)
+        self._learnt = learnt
+        self.update_filter = learnt.update_filter
+        self.reading = ItemReading(caller, learnt.sizes, learnt.update_filter)
+        self.writing = ItemWriting(caller, learnt.locks)
+        self.imports = Imports(caller)
+        self.account = Account(caller)
 
     def counted_apart(self) -> Monday:
-        """The same conversation, to be counted apart: connections, pace and the day's calls are shared."""
-        other = copy.copy(self)
-        other._speak_through(self._caller.counted_apart())
-        return other
+        """Returns a client that is counted apart: connections, pace and the day's calls are shared."""
+        apart = Monday.__new__(Monday)
+        apart._hold(self._caller.counted_apart(), self._learnt)
+        return apart
 
     def __repr__(self) -> str:
-        return f"Monday(url={self._wire.url!r}, version={self.version!r})"
+        return f"Monday(url={self._caller.line.wire.url!r}, version={self._caller.line.version!r})"
 
     def __enter__(self) -> Monday:
         return self
@@ -105,46 +124,85 @@ class Monday(AccountReads, AccountWrites, ItemReads, ItemWrites):
         self.close()
 
     def close(self) -> None:
-        """Close the connections."""
-        self._wire.close()
+        """Closes the connections."""
+        self._caller.line.wire.close()
+
+    # -- the conversation -------------------------------------------------------------------------------------------
 
     @property
     def stats(self) -> ApiStats:
-        """What the conversation has cost so far."""
-        return self._caller.tally.snapshot(self._caller.daily.used)
+        """Returns what the conversation has cost so far."""
+        return self._caller.tally.snapshot(self._caller.line.daily.used)
 
     @property
     def left(self) -> Left:
-        """What is left of the budgets, as far as is known."""
-        calls, complexity = self._caller.budget.left(self._clock.monotonic())
-        daily = self._caller.daily
-        return Left(calls, complexity, None if daily.share is None else max(0.0, daily.share - daily.used))
+        """Returns what is left of the budgets, as far as is known."""
+        line = self._caller.line
+        calls, complexity = line.budget.left(line.clock.monotonic())
+        return Left(calls, complexity, line.daily.left)
+
+    def server_time(self) -> datetime:
+        """Returns the present instant by monday.com's clock."""
+        return self._caller.line.server.now()
 
     def wait(self, seconds: float, cause: str) -> None:
-        """Pause, by the client's clock, and count it."""
-        self._caller.wait(seconds, cause)
+        """Pauses, by the client's clock, and counts it."""
+        self._caller.pauses.wait(seconds, cause)
+
+    def run(self, query: str, variables: Mapping[str, Any] | None = None, key: str | None = None) -> dict[str, Any]:
+        """Returns `data` of the answer to a document. Any error in it is raised, also one that stands beside data."""
+        return self._caller.run(query, variables, key)
 
     def mutate(self, document: str, variables: Mapping[str, Any], key: str | None = None) -> MutationAnswer:
-        """A mutation under aliases: what succeeded, and an error for each alias that did not."""
+        """Sends a mutation under aliases; returns what succeeded, and an error for each alias that did not."""
         return answer_by_alias(self._caller.call(Request(plain(document), variables, key or str(uuid.uuid4()))), ())
+
+    # -- boards and items -------------------------------------------------------------------------------------------
+
+    def board(self, board_id: str | int) -> Board:
+        """Returns a board with its columns and groups."""
+        return self.account.board(board_id)
+
+    def pages(self, board_id: str | int, columns: Columns = NO_CELLS, options: ReadOptions = READ_ALL) -> Pages:
+        """Yields all active items of a board, a page at a time."""
+        return self.reading.pages(board_id, columns, options)
+
+    def listing(self, board_id: str | int, options: ReadOptions = READ_ALL) -> Pages:
+        """Yields id, state, update time and group of every active item: a sweep that finds what is gone."""
+        return self.reading.listing(board_id, options)
+
+    def items(
+        self, ids: Iterable[str | int], columns: Columns = NO_CELLS, on_malformed: OnMalformed | None = None
+    ) -> Iterator[list[Item]]:
+        """Yields items by id, also archived and deleted items, with their `state`. What does not come is absent."""
+        return self.reading.items(ids, columns, on_malformed)
+
+    def find_by_text(
+        self, board_id: str | int, column_id: str, values: Sequence[str], columns: Columns = NO_CELLS
+    ) -> list[Item]:
+        """Returns the active items whose cell in `column_id` shows exactly one of these texts."""
+        return self.reading.find_by_text(board_id, column_id, values, columns)
+
+    def changed_since(
+        self, board_id: str | int, when: datetime, columns: Columns = NO_CELLS, options: ReadOptions = READ_ALL
+    ) -> Pages:
+        """Yields the active items last updated at `when` or later. This listing cannot be resumed."""
+        return self.reading.changed_since(board_id, when, columns, options)
+
+
+def _tell_nobody(event: str, facts: Mapping[str, object]) -> None:
+    """Ignores an event."""
 
 
 class HttpWire:
     """Posts to one address with one token. A session serves one thread at a time and keeps its connection."""
 
-    def __init__(
-        self,
-        token: str,
-        url: str,
-        version: str,
-        timeout: tuple[float, float],
-        on_event: Callable[[str, Mapping[str, Any]], None] | None = None,
-    ) -> None:
+    def __init__(self, token: str, url: str, version: str, connect_timeout: float, notify: Notify) -> None:
         self.url = url
         self._token = checked_token(token)
         self._version = version
-        self._connect_timeout = timeout[0]
-        self._on_event = on_event
+        self._connect_timeout = connect_timeout
+        self._notify = notify
         self._idle: list[requests.Session] = []
         self._lock = threading.Lock()
         self._warned = False
@@ -152,8 +210,8 @@ class HttpWire:
     def __repr__(self) -> str:
         return f"HttpWire(url={self.url!r})"
 
-    def post(self, body: bytes, headers: Mapping[str, str], read_timeout: float) -> Reply:
-        """Send once. Whatever goes wrong is told in the reply, never raised."""
+    def post(self, body: bytes, headers: Mapping[str, str], read_timeout: float) -> HttpReply:
+        """Sends a request once. Whatever goes wrong is told in the reply, never raised."""
         import requests
         import urllib3
 
@@ -172,12 +230,12 @@ class HttpWire:
             except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
                 if response is not None:
                     response.close()
-                return Reply(failure=_no_answer(error))
+                return HttpReply(failure=_no_answer(error))
         self._compare_version(response.headers)
-        return Reply(response.status_code, response.headers, self._decoded(content), len(content))
+        return HttpReply(response.status_code, response.headers, self._decoded(content), len(content))
 
     def put(self, url: str, body: bytes) -> int:
-        """Upload a CSV file to an address that is its own permission; no token goes there. 0 is no answer."""
+        """Uploads a CSV file to an address that is its own permission; no token goes there. 0 is no answer."""
         import requests
 
         with requests.Session() as session:
@@ -189,7 +247,7 @@ class HttpWire:
                 return 0
 
     def close(self) -> None:
-        """Close the connections that are not in use."""
+        """Closes the connections that are not in use."""
         with self._lock:
             idle, self._idle = self._idle, []
         for session in idle:
@@ -219,8 +277,8 @@ class HttpWire:
         session.auth = sign
         return session
 
-    def _decoded(self, content: bytes) -> Any:
-        """The JSON of a body, or None. Should a message repeat the token, it goes no further."""
+    def _decoded(self, content: bytes) -> object:
+        """Reads the JSON of a body, or None. Should a message repeat the token, it goes no further."""
         if len(content) < LONGEST_MESSAGE:
             content = content.replace(self._token.encode(), b"***")
         return loads(content)
@@ -231,12 +289,11 @@ class HttpWire:
             return
         self._warned = True
         log.warning("monday.com answers with API version %s; the tool is written for %s.", answered, self._version)
-        if self._on_event:
-            self._on_event("version", {"pinned": self._version, "answered": answered})
+        self._notify("version", {"pinned": self._version, "answered": answered})
 
 
 def checked_token(token: str) -> str:
-    """The token without blanks around it. A key that no header can carry is refused here, unseen."""
+    """Returns the token without blanks around it. A key that no header can carry is refused here, unseen."""
     token = token.strip()
     if not token or not token.isascii() or not token.isprintable():
         raise SettingsError(
@@ -245,8 +302,8 @@ def checked_token(token: str) -> str:
     return token
 
 
-def loads(content: bytes) -> Any:
-    """JSON, or None when it is none or cut short. Half a surrogate pair in a text is no reason to lose the page."""
+def loads(content: bytes) -> object:
+    """Reads JSON, or None when it is none or cut short. Half a surrogate pair in a text is no reason to lose the page."""
     try:
         return orjson.loads(content)
     except ValueError:
@@ -259,7 +316,7 @@ def loads(content: bytes) -> Any:
 
 
 def _read(response: requests.Response) -> bytes:
-    """The body, as long as it does not take for ever. Read to its end, it gives its connection back by itself."""
+    """Reads the body, as long as that does not take for ever. Read to its end, it gives its connection back by itself."""
     until = time.monotonic() + SECONDS_FOR_A_BODY
     parts = []
     while part := response.raw.read1(CHUNK, decode_content=True):
@@ -270,7 +327,7 @@ def _read(response: requests.Response) -> bytes:
 
 
 def _no_answer(error: Exception) -> Failure:
-    """Why there is no answer, and whether the request can have been carried out. The text names no header."""
+    """Tells why there is no answer, and whether the request can have been carried out. The text names no header."""
     import requests
 
     kind = type(error).__name__

@@ -24,13 +24,15 @@ from itertools import chain, islice
 from typing import Any
 
 from errors import CursorExpired, DatabaseError, GuardStop, Incomplete
-from models import Item, LogEntry, Page
-from services.monday.pages import OnMalformed, Prepare
+from models import STATES_ONLY, Item, LogEntry, Page
+from services.monday.pages import OnMalformed, ReadOptions
 from services.monday.parallel_reading import ParallelReading
+from services.monday.prefetch import Prepare
 from services.monday.updates import DAYS, SECONDS
 from state.values import put, watermark
 from sync.board import BoardSync, Progress, PullOptions, too_many
 from sync.report import EntityReport
+from values.slices import batched
 
 __all__ = ["Progress", "Pull", "PullOptions", "sync_sales_staff"]
 
@@ -100,10 +102,17 @@ class Pull(BoardSync):
     def _pages(self, reading: Map[str, Any]) -> Iterator[Page]:
         cursor = reading.get("cursor")
         return self.monday.pages(
-            self.board.id, self.bound.column_ids, self.bound.selection,
-            limit=self.options.batch_size, cursor=cursor, started=watermark(reading["started"]) if cursor else None,
-            on_malformed=self._malformed, prefetch=True, prepare=self._prepare(reading),
-        )  # fmt: skip
+            self.board.id,
+            self.bound.wanted,
+            ReadOptions(
+                limit=self.options.batch_size,
+                cursor=cursor,
+                started=watermark(reading["started"]) if cursor else None,
+                on_malformed=self._malformed,
+                prefetch=True,
+                prepare=self._prepare(reading),
+            ),
+        )
 
     def _prepare(self, reading: Map[str, Any]) -> Prepare | None:
         """What the threads that read ahead may do with items. One that is known may turn out to be unchanged."""
@@ -126,13 +135,11 @@ class Pull(BoardSync):
             self.progress(self.mapping.entity, self._read_before + self.report.read, total)
 
     def _take_first(self, limit: int) -> None:
-        pages = self.monday.pages(
-            self.board.id, self.bound.column_ids, self.bound.selection,
-            limit=min(limit, self.options.batch_size), on_malformed=self._malformed,
-        )  # fmt: skip
+        options = ReadOptions(limit=min(limit, self.options.batch_size), on_malformed=self._malformed)
+        pages = self.monday.pages(self.board.id, self.bound.wanted, options)
         items = list(islice((item for page in pages for item in page.items), limit))
-        for start in range(0, len(items), self.options.batch_size):
-            self._take([items[start : start + self.options.batch_size]])
+        for batch in batched(items, self.options.batch_size):
+            self._take([batch])
 
     def _full(self) -> None:
         """Read every item. With links to lose, ids come first, so that the guard can stop it before anything is written."""
@@ -206,10 +213,10 @@ class Pull(BoardSync):
         """The board's items, read with several cursors."""
 
         def pages(group: str, params: Map[str, object]) -> Iterator[Page]:
-            return self.monday.group_pages(
-                self.board.id, group, self.bound.column_ids, self.bound.selection, limit=self.options.batch_size,
-                query_params=params or None, on_malformed=on_malformed,
-            )  # fmt: skip
+            options = ReadOptions(
+                limit=self.options.batch_size, query_params=params or None, group=group, on_malformed=on_malformed
+            )
+            return self.monday.pages(self.board.id, self.bound.wanted, options)
 
         groups = [group_id for group_id, _ in self.board.groups]
         status = {column.id for column in self.board.columns if column.type == "status"} & set(self.bound.column_ids)
@@ -225,8 +232,7 @@ class Pull(BoardSync):
             self._list_ids()
         with self.db.transaction(read_only=True) as tx:
             left = self.state.listings.unread(tx, self._pass, reading["pass"])
-        for start in range(0, len(left), self.options.batch_size):
-            part = left[start : start + self.options.batch_size]
+        for part in batched(left, self.options.batch_size):
             self._take_by_id(part)
             self._note_read(reading, [], None, part)
 
@@ -262,10 +268,8 @@ class Pull(BoardSync):
         gone = self._sweep() if self._must_sweep_first() else None
         since = watermark(self.remembered["watermark"])
         assert since is not None
-        pages = self.monday.changed_since(
-            self.board.id, since - OVERLAP, self.bound.column_ids, self.bound.selection,
-            on_malformed=self._malformed, prefetch=True,
-        )  # fmt: skip
+        options = ReadOptions(on_malformed=self._malformed, prefetch=True)
+        pages = self.monday.changed_since(self.board.id, since - OVERLAP, self.bound.wanted, options)
         first = next(pages, None)
         if gone is None and first is not None and self._hides_removals(first):
             gone = self._sweep()
@@ -287,7 +291,7 @@ class Pull(BoardSync):
         if self.options.dry_run or self.monday.update_filter.precision not in (SECONDS, DAYS):
             return
         seen = str(uuid.uuid4())
-        for page in self.monday.changed_since(self.board.id, since - OVERLAP, (), ""):
+        for page in self.monday.changed_since(self.board.id, since - OVERLAP, STATES_ONLY):
             with self.db.transaction() as tx:
                 self.state.listings.note(tx, seen, page.items)
         with self.db.transaction() as tx:
@@ -340,7 +344,7 @@ class Pull(BoardSync):
         for attempt in range(LISTING_TRIES):
             self._pass = str(uuid.uuid4())
             try:
-                for page in self.monday.listing(self.board.id, prefetch=True):
+                for page in self.monday.listing(self.board.id, ReadOptions(prefetch=True)):
                     with self.db.transaction() as tx:
                         self.state.listings.note(tx, self._pass, page.items)
                 break
@@ -364,8 +368,8 @@ class Pull(BoardSync):
     def _confirmed_gone(self, absent: list[str]) -> list[str]:
         """Of the items a listing lacks, those that monday.com says are gone; one it still has makes the listing a lie."""
         here: list[str] = []
-        for items in self.monday.items(absent, (), ""):
-            here += [item.id for item in items if item.state == "active" and item.board_id in (None, self.board.id)]
+        for items in self.monday.items(absent, STATES_ONLY):
+            here += [item.id for item in items if item.is_on(self.board.id)]
         if here:
             raise Incomplete(
                 f"The listing of board {self.board.name} ({self.board.id}) left out {len(here)} items that exist,"
@@ -378,8 +382,8 @@ class Pull(BoardSync):
         """The rows of items that are gone are archived, deleted or left, as the mapping says."""
         if not gone:
             return
-        for start in range(0, len(gone), self.options.batch_size):
-            self.engine.remove(gone[start : start + self.options.batch_size])
+        for batch in batched(gone, self.options.batch_size):
+            self.engine.remove(batch)
 
     def _take_stale(self) -> None:
         """Read again what a sweep has seen and an update filter has not: copied, restored, changed without a trace."""
@@ -399,11 +403,8 @@ class Pull(BoardSync):
 
     def _take_by_id(self, ids: list[str], force: bool = False) -> None:
         if ids:
-            chunks = self.monday.items(ids, self.bound.column_ids, self.bound.selection, on_malformed=self._malformed)
-            self._take(([item for item in chunk if self._is_here(item)] for chunk in chunks), force)
-
-    def _is_here(self, item: Item) -> bool:
-        return item.state == "active" and item.board_id in (None, self.board.id)
+            chunks = self.monday.items(ids, self.bound.wanted, self._malformed)
+            self._take(([item for item in chunk if item.is_on(self.board.id)] for chunk in chunks), force)
 
     def _retake_free_keys(self) -> None:
         """Items left out because another had their key come in once that key is free."""
@@ -450,7 +451,7 @@ class Pull(BoardSync):
         known, counted = int(self.remembered.get("count_offset", 0)), self.board.items_count
         if self.swept in (None, counted):
             return 0 if self.swept is not None else known
-        _, now = self.monday.board_marks([self.board.id]).get(self.board.id, (None, None))
+        _, now = self.monday.account.board_marks([self.board.id]).get(self.board.id, (None, None))
         return self.swept - now if now is not None and now == counted else known
 
     def _finish(self) -> None:

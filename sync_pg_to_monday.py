@@ -21,9 +21,9 @@ from typing import Any
 from databases.postgres.names import identifier, table_name
 from db_connector import Transaction
 from errors import GuardStop
-from models import LogEntry, Page, Removal
+from models import STATES_ONLY, LogEntry, Page, Removal
 from rows.tables import is_archived
-from services.monday.pages import ahead
+from services.monday.prefetch import ahead
 from services.monday.writes import CHANGES_PER_DOCUMENT
 from state import outbox, triggers
 from state.values import push_key, put, setup_key
@@ -34,6 +34,7 @@ from sync.identity import AMBIGUOUS
 from sync.report import EntityReport
 from sync.task import Batch
 from sync_monday_to_pg import Pull
+from values.slices import batched
 
 log = logging.getLogger("monday_sync")
 
@@ -82,7 +83,7 @@ class Push:
         if self.sync.remembered.get("watermark") or self.remembered.get("met") == self.sync.board.id:
             return
         if self.sync.board.items_count != 0:
-            pages = self.sync.monday.pages(self.sync.board.id, self.sync.bound.column_ids, self.sync.bound.selection)
+            pages = self.sync.monday.pages(self.sync.board.id, self.sync.bound.wanted)
             for page in pages:
                 self.sync.deliver(self.sync.engine.take(page.items))
         self.remembered["met"] = self.sync.board.id
@@ -144,8 +145,7 @@ class Push:
             self.sync.engine.dates.update(outbox.dates(tx, self.sync.mapping))
         roots = sorted(noted.roots)
         dealt: set[str] = set()
-        for start in range(0, len(roots), 2 * RECORDS_AT_ONCE):
-            part = roots[start : start + 2 * RECORDS_AT_ONCE]
+        for part in batched(roots, 2 * RECORDS_AT_ONCE):
             if self._deal_with(part):
                 dealt.update(part)
         self._create_gathered(at_least=1)
@@ -160,8 +160,7 @@ class Push:
         with self.sync.db.transaction() as tx:
             began, due = tx.value("select now()"), self.sync.state.waiting.due(tx, self.looked_at)
         waiting: list[str] = []
-        parts = [due[start : start + RECORDS_AT_ONCE] for start in range(0, len(due), RECORDS_AT_ONCE)]
-        due = [one for part in parts if self._deal_with(part, waiting) for one in part]
+        due = [one for part in batched(due, RECORDS_AT_ONCE) if self._deal_with(part, waiting) for one in part]
         self._create_gathered(at_least=1)
         if due and not self.sync.options.dry_run:
             # Only now, because whoever is killed before has tried nothing.
@@ -210,8 +209,8 @@ class Push:
             return  # whoever pulls has seen them
         roots = {item_id: root_id for root_id, item_id in look.lost.items()}
         back: set[str] = set()
-        for items in self.sync.monday.items(list(roots), (), ""):
-            back |= {item.id for item in items if item.state == "active" and item.board_id in (None, self.sync.board.id)}
+        for items in self.sync.monday.items(list(roots), STATES_ONLY):
+            back |= {item.id for item in items if item.is_on(self.sync.board.id)}
         look.held = [root_id for root_id in look.held if look.lost.get(root_id) not in back]
         look.changed += sorted(back)
 
@@ -226,11 +225,9 @@ class Push:
         values = [str(value) for one in stored.values() if (value := one.record.get(name))]
         if not values:
             return root_ids
-        found = sync.monday.find_by_text(
-            sync.board.id, columns[0], values, sync.bound.column_ids, sync.bound.selection
-        )
-        for start in range(0, len(found), sync.options.batch_size):
-            sync.deliver(sync.engine.take(found[start : start + sync.options.batch_size]))
+        found = sync.monday.find_by_text(sync.board.id, columns[0], values, sync.bound.wanted)
+        for items in batched(found, sync.options.batch_size):
+            sync.deliver(sync.engine.take(items))
         with sync.db.transaction(read_only=True) as tx:
             return sync.engine.look(tx, root_ids).new
 
@@ -249,7 +246,7 @@ class Push:
         batch = Batch(EntityReport(sync.mapping.entity, sync.board.id))
         missing = set(item_ids)
         for page in ahead(lambda cancelled: self._pages_of(item_ids)):
-            here = [item for item in page.items if item.state == "active" and item.board_id in (None, sync.board.id)]
+            here = [item for item in page.items if item.is_on(sync.board.id)]
             missing -= {item.id for item in here}
             taken = sync.engine.take(here, force=True)
             batch.outgoing += taken.outgoing
@@ -264,7 +261,7 @@ class Push:
     def _pages_of(self, item_ids: Sequence[str]) -> Iterator[Page]:
         """The next hundred is read while the last ones are being written."""
         sync = self.sync
-        for items in sync.monday.items(item_ids, sync.bound.column_ids, sync.bound.selection):
+        for items in sync.monday.items(item_ids, sync.bound.wanted):
             yield Page(items, "more")
 
     def _keep_back(self, item_ids: Collection[str]) -> None:
@@ -303,8 +300,8 @@ class Push:
         """Items follow their rows, unless somebody edited them since: then the edit stays."""
         by_item = {removal.item_id: removal for removal in removals}
         sync = self.sync
-        for items in sync.monday.items(list(by_item), sync.bound.column_ids, sync.bound.selection):
-            here = [item for item in items if item.state == "active" and item.board_id in (None, sync.board.id)]
+        for items in sync.monday.items(list(by_item), sync.bound.wanted):
+            here = [item for item in items if item.is_on(sync.board.id)]
             batch = sync.engine.take(here, force=True)
             sync.deliver(batch)
             if sync.options.dry_run:

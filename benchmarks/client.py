@@ -40,7 +40,7 @@ def main(url: str | None) -> None:
         for name in ENTITIES:
             board = monday.board(str(known[name].board_id))
             bound = bind(known[name], board, MONDAY_KINDS)
-            for _ in monday.pages(board.id, bound.column_ids, bound.selection):
+            for _ in monday.pages(board.id, bound.wanted):
                 pass
 
 

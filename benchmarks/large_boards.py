@@ -89,6 +89,7 @@ def bare_loop(url: str, board: str, columns: list[str]) -> None:
 
 def budget() -> None:
     """Ask for more than the budget of the smallest plan holds. Waiting moves the stand-in's clock, too."""
+    from models import Columns
     from monday_api import Monday
     from sandbox import Sandbox
     from tests.pushing import HastyClock
@@ -100,7 +101,7 @@ def budget() -> None:
             columns = [column.id for column in board.columns if column.id != "name"]
             begun = clock.monotonic()
             for _ in range(400):
-                list(client.pages(board.id, columns))
+                list(client.pages(board.id, Columns(tuple(columns))))
             minutes = (clock.monotonic() - begun) / 60
             counted, repeated = sandbox.admin("counters"), client.stats.retries_total
     used = counted["complexity"] / (POINTS_A_MINUTE * max(1.0, minutes))

@@ -142,14 +142,12 @@ def show_discovered(board_id: str, names: str, as_json: bool) -> None:
     from boards.proposal import propose
     from boards.questions import today
     from boards.types_of_tables import load_types
-    from monday_api import Monday
+    from monday_api import Limits, Monday
 
     settings = prepared()
     _checked_id(board_id)
-    with Monday(
-        token=settings.require_key(), url=settings.api_url, version=settings.api_version,
-        give_up_after=settings.give_up_after,
-    ) as monday:  # fmt: skip
+    key, limits = settings.require_key(), Limits(give_up_after=settings.give_up_after)
+    with Monday(token=key, url=settings.api_url, version=settings.api_version, limits=limits) as monday:
         board = monday.board(board_id)
         name = entity_of(board.name, board.id)
         made = propose(board, name, name, load_types(settings.home), monday=monday, day=today(), names=names)

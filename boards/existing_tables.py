@@ -25,7 +25,7 @@ from db_connector import Composable, Transaction
 from errors import SettingsError
 from mappings.declaration import ITEM_NAME
 from mappings.files import tree_text
-from models import BoardColumn
+from models import STATES_ONLY, BoardColumn
 from sync.parts import Parts
 from values.parsing import clean_text
 
@@ -187,7 +187,7 @@ def _tells_apart(tx: Transaction, made: OwnTable, column: str) -> bool:
 
 def _are_items(parts: Parts, board_id: str, keys: Sequence[str]) -> bool:
     """Whether some of these keys are ids of items of the board."""
-    pages = parts.monday.items(keys, (), "") if keys else ()
+    pages = parts.monday.items(keys, STATES_ONLY) if keys else ()
     return any(item.board_id in (None, board_id) for items in pages for item in items)
 
 

@@ -49,6 +49,7 @@ from state.entity import EntityState
 from state.fields import forget_field, rename_field
 from state.values import drift_key, put, value_of
 from values.parsing import clean_text
+from values.wording import day_text, utc_text
 
 log = logging.getLogger("monday_sync")
 
@@ -80,7 +81,7 @@ def settle(
     known = known_columns(source.tree["fields"])
     mapping = _as_written(mapping, source)
     now = datetime.now(timezone.utc)
-    found = [replace(one, at=f"{now:%Y-%m-%dT%H:%M:%SZ}") for one in compare(known, board, mapping)]
+    found = [replace(one, at=utc_text(now)) for one in compare(known, board, mapping)]
     if everything:
         found = [replace(one, move=APPLY) for one in found]
     lacking = _lacking(db, mapping, board)
@@ -88,7 +89,7 @@ def settle(
         return Settled(without(mapping, [replace(one, move=WAIT) for one in found], lacking), found)
     filled = bool(lacking)
     if lacking or any(one.move == APPLY for one in found):
-        change = Change(mapping, board, source.tree, load_types(home), day or f"{now:%Y-%m-%d}", rejected)
+        change = Change(mapping, board, source.tree, load_types(home), day or day_text(now), rejected)
         try:
             mapping, found, lacking = change.run(db, found, lacking)
         except DatabaseUnreachable:

@@ -17,9 +17,10 @@ from boards.names import column_names, facts, field_name, sql_name
 from boards.types_of_tables import HARD, READ_AS, TypeMap, labels_of
 from mappings.declaration import CREATED_AT, GROUP, ITEM_NAME, PARENT, UPDATED_AT
 from mappings.files import tree_text
-from models import Board, BoardColumn, Item
+from models import Board, BoardColumn, Columns, Item
 from monday_api import Monday
 from services.monday.cells.kinds import cell_selection, column_type
+from services.monday.pages import ReadOptions
 from values.canonical import is_empty, to_json
 from values.parsing import CellError, clean_text
 
@@ -234,11 +235,11 @@ def related_boards(column: BoardColumn) -> list[str]:
 def _first_items(monday: Monday, board: Board, columns: Sequence[BoardColumn]) -> list[Item]:
     if board.items_count == 0 or not columns:
         return []
-    ids = sorted(one.id for one in columns)
-    shape = cell_selection(one.type for one in columns)
-    pages = monday.pages(board.id, ids, shape, limit=ITEMS_LOOKED_AT, on_malformed=lambda item, why: None)
+    wanted = Columns(tuple(sorted(one.id for one in columns)), cell_selection(one.type for one in columns))
+    options = ReadOptions(limit=ITEMS_LOOKED_AT, on_malformed=lambda item, why: None)
+    pages = monday.pages(board.id, wanted, options)
     page = next(pages, None)
-    pages.close()  # type: ignore[attr-defined]
+    pages.close()
     return page.items if page else []
 
 

@@ -12,6 +12,7 @@ import click
 from boards.proposal import ACCEPTED, REJECTED, Proposal, ProposedColumn
 from boards.types_of_tables import HARD
 from errors import SettingsError
+from values.wording import day_text
 
 KINDS = tuple(dict.fromkeys(HARD.values()))
 """The words of `--auto-reject`."""
@@ -19,7 +20,7 @@ KINDS = tuple(dict.fromkeys(HARD.values()))
 
 def today() -> str:
     """The date that decisions get."""
-    return f"{datetime.now(timezone.utc):%Y-%m-%d}"
+    return day_text(datetime.now(timezone.utc))
 
 
 def kinds_of(auto_reject: str) -> set[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from state.runs import last_of
 from state.values import delete, drift_key, value_of
 from values.canonical import dumps
 from values.parsing import clean_text
+from values.wording import utc_or_none
 
 LOADING, DEPLOYED = "loading", "deployed"
 
@@ -107,8 +107,10 @@ def _with_figures(tx: Transaction, one: dict[str, Any]) -> dict[str, Any]:
         **{name: value for name, value in one.items() if name not in ("rows", "synced_at", "deployed_at")},
         "items": figures["items"], "archived": figures["archived"], "waiting": figures["waiting"],
         "columns": len(columns), "rejected": sum(column["rejected"] for column in columns),
-        "deployed_at": utc(one["deployed_at"]), "synced_at": utc(synced),
-        "last_run": last and {"started_at": utc(last["started_at"]), "outcome": last["outcome"], "kind": last["kind"]},
+        "deployed_at": utc_or_none(one["deployed_at"]), "synced_at": utc_or_none(synced),
+        "last_run": last and {
+            "started_at": utc_or_none(last["started_at"]), "outcome": last["outcome"], "kind": last["kind"],
+        },
         "drift": list(drift.get("drift") or ()),
     }  # fmt: skip
 
@@ -128,11 +130,6 @@ def summary_of(boards: list[dict[str, Any]]) -> dict[str, Any]:
             one["name"] for one in boards if one["last_run"] and one["last_run"]["outcome"] not in ("success", "running")
         ),
     }
-
-
-def utc(moment: datetime | None) -> str | None:
-    """A time as JSON has it."""
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}" if moment else None
 
 
 # Showing

@@ -24,6 +24,7 @@ from rows.homes import Row
 from rows.store import RecordStore
 from rows.tables import table_of
 from services.monday.cells.kinds import MONDAY_KINDS
+from services.monday.pages import ReadOptions
 from state import triggers
 from state.skipped import FAILED
 from state.turns import take_turn
@@ -175,11 +176,13 @@ class Staging:
         if pull.options.max_workers > 1 and pull.board.groups:
             yield from pull.in_parallel(self._malformed, self.pull.reader.read_ahead)
             return
-        pages = pull.monday.pages(
-            pull.board.id, self.bound.column_ids, self.bound.selection, limit=pull.options.batch_size,
-            on_malformed=self._malformed, prefetch=True, prepare=self.pull.reader.read_ahead,
-        )  # fmt: skip
-        for page in pages:
+        options = ReadOptions(
+            limit=pull.options.batch_size,
+            on_malformed=self._malformed,
+            prefetch=True,
+            prepare=self.pull.reader.read_ahead,
+        )
+        for page in pull.monday.pages(pull.board.id, self.bound.wanted, options):
             yield page.items
 
     def _malformed(self, item_id: str, reason: str) -> None:
@@ -238,7 +241,7 @@ class Staging:
 
     def _check_counts(self) -> None:
         """As many as the board says; when not, its ids are listed, and what the pages lacked is read by id."""
-        claimed = self.pull.monday.board_marks([self.pull.board.id]).get(self.pull.board.id, (None, None))[1]
+        claimed = self.pull.monday.account.board_marks([self.pull.board.id]).get(self.pull.board.id, (None, None))[1]
         if claimed != len(self.seen):
             self.pull._list_ids()
             with self.db.transaction() as tx:
@@ -246,8 +249,8 @@ class Staging:
             self.pull._forget_listing(self.pull._pass)
             listed = [row[0] for row in rows]
             left = [one for one in listed if one not in self.seen]
-            for items in self.pull.monday.items(left, self.bound.column_ids, self.bound.selection) if left else ():
-                here = [item for item in items if self.pull._is_here(item)]
+            for items in self.pull.monday.items(left, self.bound.wanted) if left else ():
+                here = [item for item in items if item.is_on(self.pull.board.id)]
                 self.seen.update(item.id for item in here)
                 self._stage(here)
             if lacking := [one for one in listed if one not in self.seen]:

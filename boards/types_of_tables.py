@@ -12,6 +12,7 @@ from errors import MappingError
 from mappings.files import read_plain
 from mappings.loader import TYPES
 from models import BoardColumn
+from services.monday.cells.choices import labels_in
 from services.monday.cells.kinds import column_type
 from services.monday.cells.people_and_places import NAMED_PEOPLE
 from settings import PROJECT
@@ -118,8 +119,6 @@ def _suitable(what: str, sql_type: str, shipped: str) -> str:
 
 def labels_of(column: BoardColumn) -> dict[int, str]:
     """The labels of a status or dropdown column by their ids, also those that are out of use."""
-    from services.monday.cells.choices import labels_in
-
     if column.type not in LABELLED:
         return {}
     names = labels_in(column).names

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from errors import SyncError
-from models import Item
+from models import Columns, Item
 from realtime.daemon import Daemon
 from realtime.subscriptions import Subscriptions
 from realtime.worker import WorkerSettings
@@ -78,7 +78,7 @@ def _in_row(parts: Parts, row_id: str) -> Any:
 
 
 def _on_board(parts: Parts, item_id: str) -> Any:
-    items: list[Item] = [item for page in parts.monday.items([item_id], [COLUMN]) for item in page]
+    items: list[Item] = [item for page in parts.monday.items([item_id], Columns((COLUMN,))) for item in page]
     return items[0].cells[COLUMN].get("text") if items else None
 
 

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mappings.transforms import Made, Values, alike, changed_fields, kept_cells, trimmed
 from models import Value
-from values.addresses import PARSER, Address, format_address, state_code
+from values.addresses import Address, AddressParser, format_address, shared_parser, state_code
 from values.parsing import CellError
 
 PARTS = ("street", "city", "state", "zip", "country")
 OBJECT_PARTS = ("street", "city", "state", "postal_code", "country")
 OWN_COLUMNS = ("city", "state", "postal_code")
-
-
-def _apart(line: Value) -> Address:
-    return PARSER.parse(trimmed(line))
 
 
 def _address_of(parts: Values) -> Address:
@@ -36,6 +32,7 @@ class AddressFields:
     """Takes a column apart into raw (optional), street, city, state, zip and country. Unchanged, it keeps its cell."""
 
     raw: bool = True
+    parser: AddressParser = field(default_factory=shared_parser, repr=False, compare=False)
 
     @property
     def kinds(self) -> tuple[str | None, ...]:
@@ -55,7 +52,7 @@ class AddressFields:
         return self._parts(text)
 
     def _parts(self, text: Value) -> Made:
-        found = _apart(text)
+        found = self.parser.parse(trimmed(text))
         if not self.raw and not found:
             found = Address(street=trimmed(text))  # without a field for the whole, the street holds it
         parts = (found.street, found.city, found.state, found.zip, found.country)
@@ -86,6 +83,7 @@ class AddressObject:
     """
 
     kinds: tuple[str | None, ...] = ("json",)
+    parser: AddressParser = field(default_factory=shared_parser, repr=False, compare=False)
 
     def read(self, cells: Values, before: Values | None = None) -> Made:
         was = before[0] if before is not None and isinstance(before[0], Mapping) else {}
@@ -103,7 +101,7 @@ class AddressObject:
         if len(was) > 1 and self._still(cells[0], own, was):
             made = {"raw": cells[0], **{part: was.get(part) for part in OBJECT_PARTS}}
         else:
-            found = _apart(cells[0])
+            found = self.parser.parse(trimmed(cells[0]))
             parts = (found.street, found.city, found.state, found.zip, found.country)
             made = {"raw": cells[0], **dict(zip(OBJECT_PARTS, parts, strict=True)), **own}
         return {name: part for name, part in made.items() if trimmed(part)}

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from mappings.declaration import FACTS, ITEM_NAME, ROOT, Binding, Kind, Kinds, Mapping, Place
 from mappings.transforms import FirstFilled
-from models import Board, BoardColumn, Value
+from models import Board, BoardColumn, Columns, Value
 from values.canonical import is_empty
 from values.comparing import rounding, same
 from values.parsing import CellError, clean_text
@@ -98,6 +98,11 @@ class BoundMapping:
     def selection(self) -> str:
         """Returns what to ask of each cell, so that it can be read."""
         return self.board_kinds.selection(self.columns[column].type for column in self.column_ids)
+
+    @cached_property
+    def wanted(self) -> Columns:
+        """Returns both, as the client takes them."""
+        return Columns(tuple(self.column_ids), self.selection)
 
     @cached_property
     def titled(self) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from db_connector import Transaction
 from errors import GuardStop
-from models import Item
+from models import STATES_ONLY, Item
 from realtime.metrics import Metrics, OwnWrites
 from state.inbox import Entry
 from sync.board import BoardSync, too_many
@@ -83,20 +83,15 @@ class LivePull:
         One that has gone to another board does not come with this board's cells; what it is, is asked once more.
         """
         sync, odd = self.sync, dict[str, str]()
-        pages = sync.monday.items(
-            ids,
-            sync.bound.column_ids,
-            sync.bound.selection,
-            on_malformed=lambda item_id, why: odd.update({item_id: why}),
-        )
+        pages = sync.monday.items(ids, sync.bound.wanted, on_malformed=lambda item_id, why: odd.update({item_id: why}))
         for items in pages:
             seen |= {item.id: item for item in items}
             yield [item for item in items if self._is_here(item)]
-        for items in sync.monday.items([item_id for item_id in odd if item_id in ids], (), ""):
+        for items in sync.monday.items([item_id for item_id in odd if item_id in ids], STATES_ONLY):
             seen |= {item.id: item for item in items if not self._is_here(item)}
 
     def _is_here(self, item: Item) -> bool:
-        return item.state == "active" and item.board_id in (None, self.sync.board.id)
+        return item.is_on(self.sync.board.id)
 
     def _take_freed(self) -> None:
         """Items that were left out because another one had their key, once that key is free."""

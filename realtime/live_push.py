@@ -29,6 +29,7 @@ from state import outbox
 from state.record_settings import note_settings
 from sync.board import BoardSync
 from sync_pg_to_monday import RECORDS_AT_ONCE, Push
+from values.slices import batched
 
 log = logging.getLogger("monday_sync")
 
@@ -75,8 +76,8 @@ class LivePush(Push):
         self.sync.engine.dates.update(ripe.since)
         try:
             roots = sorted(ripe.roots)
-            for start in range(0, len(roots), RECORDS_AT_ONCE):
-                self._deal_with_live(roots[start : start + RECORDS_AT_ONCE], ripe)
+            for part in batched(roots, RECORDS_AT_ONCE):
+                self._deal_with_live(part, ripe)
             self._forget(ripe.idle)
         finally:
             self.sync.engine.dates.clear()

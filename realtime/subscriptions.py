@@ -106,7 +106,7 @@ class Subscriptions:
 
     def _there(self, board_id: str) -> dict[str, str]:
         """Returns the webhooks of a board: id → event."""
-        return {str(webhook["id"]): str(webhook["event"]) for webhook in self.monday.webhooks(board_id)}
+        return {str(webhook["id"]): str(webhook["event"]) for webhook in self.monday.account.webhooks(board_id)}
 
     def _plan(self, mapping: Mapping, board_id: str, there: dict[str, str], take_over: bool) -> list[Step]:
         """Removes before it makes: monday.com allows one webhook for an event of a board."""
@@ -159,7 +159,7 @@ class Subscriptions:
             return self._create(step, there)
         if step.action == "delete" and step.id:  # without an id it was never made
             try:
-                self.monday.delete_webhook(step.id)
+                self.monday.account.delete_webhook(step.id)
             except RecordRefused as exc:
                 log.debug("Webhook %s was gone already: %s", step.id, exc.message)
             self._forget(step)
@@ -171,7 +171,7 @@ class Subscriptions:
         begun = Subscription(step.event, self.url(step.board_id), str(uuid.uuid4()), None, seen)
         self._keep(step.board_id, begun)
         try:
-            made = self.monday.create_webhook(step.board_id, begun.url, step.event, key=begun.key)
+            made = self.monday.account.create_webhook(step.board_id, begun.url, step.event, key=begun.key)
         except MondayError as exc:
             self._forget(step)
             unseen = "board not found" in exc.message.lower()

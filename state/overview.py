@@ -13,7 +13,7 @@ from mappings.declaration import Mapping
 from state import inbox, runs
 from state.values import pull_key, value_of
 from timing import duration
-from values.wording import counted, plural
+from values.wording import counted, plural, utc_or_none
 
 DUPLICATES_SHOWN = 5
 EPOCH = "1970-01-01T00:00:00Z"
@@ -97,7 +97,7 @@ def _entity(tx: Transaction, entity: str, entity_type: str) -> dict[str, Any]:
 def _last_run(tx: Transaction, entity: str) -> dict[str, Any] | None:
     run = runs.last_of(tx, entity)
     shown = ("id", "started_at", "outcome", "api", "message")
-    return run and {**{name: run[name] for name in shown}, "started_at": _utc(run["started_at"])}
+    return run and {**{name: run[name] for name in shown}, "started_at": utc_or_none(run["started_at"])}
 
 
 def figures_of(tx: Transaction, entity_type: str) -> dict[str, Any]:
@@ -125,16 +125,12 @@ def runs_of(db: Database, limit: int) -> list[dict[str, Any]]:
         return [
             {
                 **run,
-                "started_at": _utc(run["started_at"]),
-                "finished_at": _utc(run["finished_at"]),
+                "started_at": utc_or_none(run["started_at"]),
+                "finished_at": utc_or_none(run["finished_at"]),
                 "duration_s": _seconds(run["started_at"], run["finished_at"]),
             }
             for run in runs.last(tx, limit)
         ]
-
-
-def _utc(moment: datetime | None) -> str | None:
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}" if moment else None
 
 
 def _seconds(begin: datetime, end: datetime | None) -> float | None:

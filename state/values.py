@@ -7,6 +7,7 @@ from typing import Any
 
 from db_connector import Database, Transaction
 from values.canonical import dumps
+from values.parsing import iso_moment
 
 SCHEMA_KEY = "schema"
 """The version of the tool's tables."""
@@ -88,4 +89,4 @@ def delete(tx: Transaction, name: str) -> None:
 
 def watermark(value: str | None) -> datetime | None:
     """Reads a time that was kept as text."""
-    return datetime.fromisoformat(value.replace("Z", "+00:00")) if value else None
+    return iso_moment(value) if value else None

@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any
 
 from errors import DocumentRefused, MondayError, MondayRefused, RecordRefused, RowRejected
-from models import Item, LogEntry, Record, Removal
+from models import Columns, Item, LogEntry, Record, Removal
 from rows.homes import Stored
 from services.monday.writes import batches, json_text, size_of
 from state.intents import Intent
@@ -26,6 +26,7 @@ from sync.task import Answer, Outgoing
 from values.canonical import dumps, is_empty
 from values.comparing import from_json
 from values.parsing import CellError
+from values.slices import batched
 
 log = logging.getLogger("monday_sync")
 
@@ -66,7 +67,7 @@ class Creation:
     def maker(self) -> str | None:
         """The user in whose name items are made; None when the token may not ask."""
         try:
-            return self.sync.monday.me().id
+            return self.sync.monday.account.me().id
         except MondayRefused:
             return None
 
@@ -80,9 +81,8 @@ class Creation:
         """Make an item of each of these rows that has none."""
         if self.sync_id and self._imports and len(root_ids) >= IMPORT_FROM and not self.sync.mapping.parent_field:
             root_ids = self._import(root_ids)
-        size = self.sync.options.batch_size
-        for start in range(0, len(root_ids), size):
-            rows = self._with_parents(self._new_items(root_ids[start : start + size]))
+        for some in batched(root_ids, self.sync.options.batch_size):
+            rows = self._with_parents(self._new_items(some))
             for numbers in batches([size_of(_variables(row, self.group())) for row in rows]):
                 self._create_document([rows[number] for number in numbers])
 
@@ -183,13 +183,12 @@ class Creation:
         """
         document, monday = intent.document, self.sync.monday
         below = self.sync.mapping.parent_field is not None
-        outcomes = (monday.create_subitems if below else monday.create_items)(
+        outcomes = (monday.writing.create_subitems if below else monday.writing.create_items)(
             self.sync.board.id,
             [(row["name"], row["parent"] if below else document["group"], row["values"]) for row in document["rows"]],
             intent.key,
             create_labels=document["labels"],
-            columns=document["columns"],
-            selection=document["selection"],
+            columns=Columns(tuple(document["columns"]), document["selection"]),
         )
         made: dict[str, Item] = {}
         refused: dict[str, MondayError] = {}
@@ -342,8 +341,7 @@ class Creation:
     def _import(self, root_ids: Sequence[str]) -> Sequence[str]:
         """Bring many rows in through the bulk import, and return those that did not get through."""
         left: list[str] = []
-        for start in range(0, len(root_ids), ROWS_PER_IMPORT):
-            some = root_ids[start : start + ROWS_PER_IMPORT]
+        for some in batched(root_ids, ROWS_PER_IMPORT):
             left += self._import_file(some) if self._imports else some
         return left
 
@@ -376,8 +374,8 @@ class Creation:
         return Recovery(self).finish_import(intent, job.job_id, uploaded=True)
 
     def _in_pages(self, root_ids: Sequence[str]) -> Iterator[NewItem]:
-        for start in range(0, len(root_ids), self.sync.options.batch_size):
-            yield from self._new_items(root_ids[start : start + self.sync.options.batch_size])
+        for some in batched(root_ids, self.sync.options.batch_size):
+            yield from self._new_items(some)
 
 
 def _variables(row: NewItem, group: str | None) -> dict[str, Any]:

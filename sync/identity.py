@@ -18,6 +18,7 @@ from state.entity import EntityState
 from state.links import Link
 from sync.task import Batch, Task
 from values.canonical import dumps, loads_exact
+from values.parsing import iso_moment
 
 LEFT_TO_PUSH = "a push may have made this item of a row; the next push finds out"
 SUSPECTED = "this item may have been made of a row in doubt: name it like the row if it was, archive it if not"
@@ -203,7 +204,7 @@ def earlier(begun: datetime, age: timedelta, now: datetime) -> datetime:
 
 def made_since(item: Item, moment: datetime) -> bool:
     """Whether an item is that young, by monday.com's clock; one that does not say may be."""
-    made = item.created_at and datetime.fromisoformat(item.created_at.replace("Z", "+00:00"))
+    made = item.created_at and iso_moment(item.created_at)
     return not made or made >= moment - SKEW
 
 

@@ -43,7 +43,7 @@ class ItemImport:
 
     def start(self, group: str) -> ImportJob:
         """Open a job. Nothing is made before its rows are uploaded."""
-        return self.monday.start_import(self.board_id, group, self.sync_id)
+        return self.monday.imports.start(self.board_id, group, self.sync_id)
 
     def upload(self, job: ImportJob, rows: Sequence[NewItem]) -> None:
         """Hand over the rows."""
@@ -54,14 +54,14 @@ class ItemImport:
             [row.name, row.root_id, *(csv_cell(self.bound.columns[column].type, one.get(column)) for column in used)]
             for row, one in zip(rows, values, strict=True)
         )
-        self.monday.upload_rows(job, ["name", self.sync_id, *used], lines)
+        self.monday.imports.upload(job, ["name", self.sync_id, *used], lines)
 
     def wait(self, job_id: str) -> int:
         """Wait until it is through; how many items it has made, -1 when it does not say.
 
         Raises RecordRefused when the file was not taken.
         """
-        counts = self.monday.wait_for_import(ImportJob(job_id)).counts
+        counts = self.monday.imports.wait_for(ImportJob(job_id)).counts
         if counts.get("created") is None and counts.get("updated") is None:
             return -1
         log.info("Imported %s rows, %s were not taken.", counts.get("created"), counts.get("invalid"))
@@ -69,7 +69,7 @@ class ItemImport:
 
     def waits_for_rows(self, job_id: str) -> bool:
         """Whether nothing has reached it yet. Raises RecordRefused when it has failed."""
-        return self.monday.import_status(job_id).status == "UPLOAD_PENDING"
+        return self.monday.imports.status(job_id).status == "UPLOAD_PENDING"
 
     def _values(self, record: Record, left_out: set[str]) -> dict[str, Value]:
         values: dict[str, Value] = {}

@@ -42,17 +42,17 @@ class Parts:
     @cached_property
     def monday(self) -> Monday:
         """The client, made when it is first asked something."""
-        from monday_api import Monday
+        from monday_api import Limits, Monday
 
         settings = self.settings
-        return Monday(
-            token=settings.require_key(),
-            url=settings.api_url,
-            version=settings.api_version,
+        limits = Limits(
             give_up_after=settings.give_up_after,
             daily_share=settings.daily_calls,
             daily_used=self._calls_today() if settings.daily_calls else 0,
             stop=self.stop,
+        )
+        return Monday(
+            token=settings.require_key(), url=settings.api_url, version=settings.api_version, limits=limits
         )
 
     def _calls_today(self) -> float:

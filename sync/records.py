@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from databases.postgres.catalogue import exists
@@ -12,7 +11,7 @@ from databases.postgres.names import compose, identifier, joined, table_name
 from db_connector import Transaction
 from errors import EXIT_LEFTOVERS, SettingsError, SyncError
 from mappings.declaration import Mapping
-from models import LogEntry
+from models import STATES_ONLY, LogEntry
 from rows.tables import is_archived
 from settings import Settings
 from state import retries
@@ -21,6 +20,7 @@ from state.turns import working_on
 from sync.board import BoardSync
 from sync.create_items import Creation
 from sync.parts import Chosen, Parts, board_of
+from values.wording import utc_or_none
 
 CONFLICTS = """
 select id::text, field from sync_conflicts where status = 'open' and entity_type = %s and entity_id = %s order by created_at
@@ -57,9 +57,9 @@ class Record:
             "sync_status": link.get("sync_status", "pending"),
             "archived": bool(row.get("archived") or link.get("archived_at")),
             "attempts": link.get("attempts", 0),
-            "next_try_at": _utc(link.get("next_try_at")),
+            "next_try_at": utc_or_none(link.get("next_try_at")),
             "last_error": link.get("last_error"),
-            "synced_at": _utc(link.get("synced_at")),
+            "synced_at": utc_or_none(link.get("synced_at")),
             "conflicts": [{"id": conflict_id, "field": name} for conflict_id, name in conflicts],
         }
 
@@ -178,8 +178,8 @@ def _check_gone(sync: BoardSync, record: Record) -> None:
     if not shown["sync_enabled"] or shown["sync_direction"] not in ("bidirectional", "pg_to_monday"):
         raise NotDone(f"{name} is not to be synced to monday.com.", hint=f"python main.py record {name} --enable")
     if link.get("monday_id"):
-        for items in sync.monday.items([link["monday_id"]], (), ""):
-            if any(item.state == "active" and item.board_id in (None, sync.board.id) for item in items):
+        for items in sync.monday.items([link["monday_id"]], STATES_ONLY):
+            if any(item.is_on(sync.board.id) for item in items):
                 raise NotDone(f"Item {link['monday_id']} of {name} is on the board.", hint="There is nothing to recreate.")
 
 
@@ -191,7 +191,7 @@ def waiting(tx: Transaction, mappings: Sequence[Mapping], settings: Settings) ->
     found: list[dict[str, Any]] = []
     for mapping in mappings:
         for row in retries.refused(tx, mapping, board_of(settings, mapping)):
-            found.append({**row, "next_try_at": _utc(row["next_try_at"])})
+            found.append({**row, "next_try_at": utc_or_none(row["next_try_at"])})
     return found
 
 
@@ -233,10 +233,6 @@ def _drop(tx: Transaction, sync: BoardSync, rows: list[str], items: list[str]) -
 def _ids(mapping: Mapping, some: Sequence[dict[str, Any]]) -> tuple[list[str], list[str]]:
     mine = [one for one in some if one["entity"] == mapping.entity]
     return [one["entity_id"] for one in mine if one["entity_id"]], [one["monday_id"] for one in mine if one["monday_id"]]
-
-
-def _utc(moment: datetime | None) -> str | None:
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}" if moment else None
 
 
 # Showing

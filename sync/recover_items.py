@@ -10,10 +10,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from errors import MondayRefused, QueryRejected, RecordRefused
 from models import Item, LogEntry
+from services.monday.answers import LogJson
 from state.intents import Intent
 from sync.identity import SUSPECTED, earlier, made_since
 from sync.import_items import ItemImport
@@ -106,9 +107,7 @@ class Recovery:
     def _look_up_active(self, intent: Intent, wanted: Sequence[str]) -> dict[str, Item]:
         if not wanted:
             return {}
-        items = self.sync.monday.find_by_text(
-            self.sync.board.id, str(self.sync_id), wanted, self.bound.column_ids, self.bound.selection
-        )
+        items = self.sync.monday.find_by_text(self.sync.board.id, str(self.sync_id), wanted, self.bound.wanted)
         return self._first_made(self._made_by_us(intent, items), set(wanted))
 
     def _look_up_gone(self, intent: Intent, wanted: Sequence[str]) -> dict[str, Item]:
@@ -117,13 +116,14 @@ class Recovery:
             return {}
         monday, board_id = self.sync.monday, self.sync.board.id
         try:
-            entries = monday.activity_logs(board_id, self._since(intent) - UNDER_WAY, user_id=intent.document.get("by"))
+            since, by = self._since(intent) - UNDER_WAY, intent.document.get("by")
+            entries = monday.account.activity_logs(board_id, since, user_id=by)
             made = [item_id for entry in entries for item_id in made_items(entry)]
         except (MondayRefused, QueryRejected, RecordRefused) as error:
             log.info("The board's activity log cannot be read (%s); items that are gone are not looked for.", error.message)
             return {}
         gone: list[Item] = []
-        for items in monday.items(self._unlinked(made), self.bound.column_ids, self.bound.selection):
+        for items in monday.items(self._unlinked(made), self.bound.wanted):
             gone += [item for item in items if item.state != "active"]
         return self._first_made(self._made_by_us(intent, gone), set(wanted))
 
@@ -132,7 +132,7 @@ class Recovery:
         by = intent.document.get("by")
         if not items or by is None:
             return list(items)
-        makers = self.sync.monday.makers([item.id for item in items])
+        makers = self.sync.monday.reading.makers([item.id for item in items])
         return [item for item in items if makers.get(item.id, by) == by]
 
     def _first_made(self, items: Sequence[Item], wanted: Collection[str]) -> dict[str, Item]:
@@ -168,13 +168,13 @@ class Recovery:
     def _suspects(self, intent: Intent) -> list[Item]:
         monday, board_id, since = self.sync.monday, self.sync.board.id, self._since(intent)
         young: dict[str, Item] = {}
-        for page in monday.pages(board_id, self.bound.column_ids, self.bound.selection):
+        for page in monday.pages(board_id, self.bound.wanted):
             young |= {item.id: item for item in page.items if made_since(item, since)}
         # One that was suspected before and that a listing leaves out need not be gone.
         with self.db.transaction(read_only=True) as tx:
             left_out = self.state.skipped.keys_of(tx, SUSPECTED) - young.keys()
-        for items in monday.items(sorted(left_out), self.bound.column_ids, self.bound.selection):
-            here = [item for item in items if item.state == "active" and item.board_id in (None, board_id)]
+        for items in monday.items(sorted(left_out), self.bound.wanted):
+            here = [item for item in items if item.is_on(board_id)]
             young |= {item.id: item for item in here if made_since(item, since)}
         return self._made_by_us(intent, [young[item_id] for item_id in self._unlinked(young)])
 
@@ -251,7 +251,7 @@ class Recovery:
 
     def _read_board(self, intent: Intent) -> None:
         wanted = set(self._open(intent))
-        pages = self.sync.monday.pages(self.sync.board.id, self.bound.column_ids, self.bound.selection)
+        pages = self.sync.monday.pages(self.sync.board.id, self.bound.wanted)
         for page in pages:
             found = self._first_made(page.items, wanted)
             self.creation.settle(intent, found)
@@ -260,7 +260,7 @@ class Recovery:
                 return
 
 
-def made_items(entry: dict[str, Any]) -> list[str]:
+def made_items(entry: LogJson) -> list[str]:
     """The ids of the items that an entry of the activity log says were made."""
     if entry["event"] not in ("create_pulse", "batch_create_pulses"):
         return []

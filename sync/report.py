@@ -8,7 +8,7 @@ from typing import Any
 
 from errors import EXIT_IN_STEP, EXIT_LEFTOVERS, SyncError
 from timing import duration
-from values.wording import counted, plural
+from values.wording import counted, plural, utc_text
 
 
 @dataclass(slots=True)
@@ -116,7 +116,7 @@ class RunReport:
         return {
             "run_id": self.run_id,
             "direction": self.direction,
-            "started_at": self.started_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "started_at": utc_text(self.started_at),
             "duration_s": round(self.duration_s, 3),
             "exit_code": self.exit_code,
             "api": self.api,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from db_connector import Transaction
@@ -20,6 +19,8 @@ from sync.board import BoardSync
 from sync.parts import Parts, board_of
 from sync.reconcile import Choice
 from values.comparing import from_json
+from values.slices import batched
+from values.wording import utc_milliseconds
 
 SHORT = 8
 """So many characters of an id are shown, and are enough to name it."""
@@ -90,12 +91,8 @@ def find(tx: Transaction, mappings: Iterable[Mapping], ids: Sequence[str]) -> li
 
 def _named(row: dict[str, Any], mappings: Sequence[Mapping]) -> dict[str, Any]:
     entity = next((one.entity for one in mappings if one.entity_type == row["entity_type"]), row["entity_type"])
-    times = {name: _utc(row[name]) for name in row if name.endswith("_at")}
+    times = {name: row[name] and utc_milliseconds(row[name]) for name in row if name.endswith("_at")}
     return {"id": row["id"], "entity": entity, **row, **times}
-
-
-def _utc(moment: datetime | None) -> str | None:
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z" if moment else None
 
 
 # Resolving
@@ -119,8 +116,8 @@ def resolve(parts: Parts, found: Sequence[dict[str, Any]], winner: str, force: b
             sync = BoardSync(
                 parts.db, parts.monday, mapping, board_id, mappings=parts.mappings, writes=(True, True)
             )
-            for start in range(0, len(some), AT_ONCE):
-                done |= _resolve(sync, some[start : start + AT_ONCE], Winner(winner), force)
+            for part in batched(some, AT_ONCE):
+                done |= _resolve(sync, part, Winner(winner), force)
     return [done[one["id"]] for one in found]
 
 
@@ -134,8 +131,8 @@ def _resolve(sync: BoardSync, some: Sequence[dict[str, Any]], winner: Winner, fo
         choices[one["id"]] = choice
         if kind and one["monday_id"]:
             by_item.setdefault(one["monday_id"], {})[one["field"]] = choice
-    for items in sync.monday.items(list(by_item), sync.bound.column_ids, sync.bound.selection):
-        _take(sync, [item for item in items if item.state == "active" and item.board_id in (None, sync.board.id)], by_item)
+    for items in sync.monday.items(list(by_item), sync.bound.wanted):
+        _take(sync, [item for item in items if item.is_on(sync.board.id)], by_item)
     refused = _refused(sync, [str(one["entity_id"]) for one in some])
     return {
         one["id"]: Settled(

@@ -36,6 +36,7 @@ from mappings.bound import bind
 from mappings.declaration import Mapping
 from mappings.loader import choose
 from services.monday.cells.kinds import MONDAY_KINDS
+from services.monday.pages import ReadOptions
 from settings import Settings, load_settings
 from state.runs import Runs
 from state.turns import working_on
@@ -44,6 +45,7 @@ from sync_monday_to_pg import Progress, Pull, PullOptions
 from terminal.console import Progress as Seen
 from terminal.logs import FILE_ONLY, unexpected
 from terminal.signals import INTERRUPTED
+from values.wording import minute_text
 
 if TYPE_CHECKING:
     from data_cache import Snapshot
@@ -114,13 +116,13 @@ def _snapshot(parts: Parts, mapping: Mapping, board_id: str, options: RunOptions
     if path is None or not path.exists():
         board = parts.monday.board(board_id)
         bound = bind(mapping, board, MONDAY_KINDS)
-        pages = parts.monday.pages(board_id, bound.column_ids, bound.selection, prefetch=True)
+        pages = parts.monday.pages(board_id, bound.wanted, ReadOptions(prefetch=True))
         path = path or cache.new_path(board_id, now)
         log.info("Fetching %s into the snapshot %s.", mapping.entity, path)
         return write_snapshot(path, board, bound.column_ids, (page.items for page in pages), now)
     snapshot = read_snapshot(path)
     _check_fits(snapshot, mapping, board_id)
-    log.info("%s comes from the snapshot %s of %s.", mapping.entity, path, f"{snapshot.taken_at:%Y-%m-%d %H:%M} UTC")
+    log.info("%s comes from the snapshot %s of %s.", mapping.entity, path, minute_text(snapshot.taken_at))
     return snapshot
 
 

@@ -12,6 +12,7 @@ from db_connector import Transaction
 from errors import RecordRefused, SettingsError
 from mappings.declaration import Mapping
 from models import Board, BoardColumn
+from services.monday.account import NewColumn
 from state import triggers
 from state.sync_id import remember_column, remembered_column
 from state.turns import working_on
@@ -109,10 +110,10 @@ def _make_column(parts: Parts, one: EntitySetup) -> None:
 def _created(parts: Parts, board_id: str, wanted: str, title: str) -> BoardColumn:
     about = "Filled by the tool on items that it makes; it finds them again by it."
     try:
-        return parts.monday.create_column(board_id, title, COLUMN_TYPE, column_id=wanted, description=about)
+        return parts.monday.account.create_column(board_id, NewColumn(title, COLUMN_TYPE, wanted, about))
     except RecordRefused:
         # An own id can be used once in a board's life: monday.com chooses another.
-        return parts.monday.create_column(board_id, title, COLUMN_TYPE, description=about)
+        return parts.monday.account.create_column(board_id, NewColumn(title, COLUMN_TYPE, description=about))
 
 
 def _remember(tx: Transaction, one: EntitySetup) -> None:

@@ -78,11 +78,11 @@ def validated(settings: Settings, entities: Iterable[str], offline: bool) -> Val
 
 
 def _boards(settings: Settings, chosen: Sequence[Mapping], findings: list[Finding]) -> dict[str, Board]:
-    from monday_api import Monday
+    from monday_api import Limits, Monday
 
     boards = {}
-    url, version = settings.api_url, settings.api_version
-    with Monday(token=settings.require_key(), url=url, version=version, give_up_after=settings.give_up_after) as monday:
+    key, limits = settings.require_key(), Limits(give_up_after=settings.give_up_after)
+    with Monday(token=key, url=settings.api_url, version=settings.api_version, limits=limits) as monday:
         for mapping in chosen:
             board_id = board_of(settings, mapping)
             if board_id is None:

@@ -50,7 +50,7 @@ class ItemWriter:
 
     def remove(self, removals: Sequence[Removal], delete: bool) -> tuple[list[Removal], dict[str, str]]:
         """Archive or delete items: those that are gone now, and why others are not (item id → reason)."""
-        act = self.monday.delete_items if delete else self.monday.archive_items
+        act = self.monday.writing.delete_items if delete else self.monday.writing.archive_items
         gone: list[Removal] = []
         failed: dict[str, str] = {}
         for removal, outcome in zip(removals, act(self.board_id, [one.item_id for one in removals]), strict=True):
@@ -84,7 +84,7 @@ class ItemWriter:
         except UnknownTag:
             if self._knows_tags:
                 raise
-        tags = {str(tag["name"]): int(tag["id"]) for tag in self.monday.tags()}
+        tags = {str(tag["name"]): int(tag["id"]) for tag in self.monday.account.tags()}
         self.cell_writer.learn("tags", {"tags": tags})
         self._knows_tags = True
         return self.cell_writer.cells(fields, one.wanted, one.agreed, one.item)
@@ -150,9 +150,7 @@ class ItemWriter:
 
     def _told(self, changes: Sequence[tuple[str, dict[str, Any]]], labels: bool) -> Sequence[Item | MondayError]:
         try:
-            return self.monday.change_items(
-                self.board_id, changes, labels, columns=self.bound.column_ids, selection=self.bound.selection
-            )
+            return self.monday.writing.change_items(self.board_id, changes, labels, columns=self.bound.wanted)
         except MondayError as error:
             if not self.note(error):
                 raise

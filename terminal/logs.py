@@ -20,6 +20,7 @@ from urllib.parse import unquote, urlsplit
 
 from errors import NotWritten, SyncError
 from settings import Settings
+from values.wording import utc_milliseconds
 
 LOG_FILE = "monday_sync.log"
 OLD_LOGS = "logs"
@@ -195,7 +196,7 @@ LINES: dict[str, type[_Masked]] = {"text": PersonLine, "json": JsonLine, "kestra
 
 
 def _time(record: logging.LogRecord) -> str:
-    return datetime.fromtimestamp(record.created, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    return utc_milliseconds(datetime.fromtimestamp(record.created, timezone.utc))
 
 
 class _Stderr(logging.Handler):

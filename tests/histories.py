@@ -30,7 +30,7 @@ from db_connector import Database
 from errors import SyncError
 from mappings.declaration import Mapping
 from mappings.loader import load_mappings
-from monday_api import Monday
+from monday_api import Limits, Monday
 from sandbox import Sandbox
 from sandbox.gateway import Answer, Gateway, Request
 from state import triggers as state_triggers
@@ -273,7 +273,10 @@ class World:
 
     def client(self, clock: Clock) -> Monday:
         return Monday(
-            token=self.sandbox.token, url=self.sandbox.graphql_url, clock=clock, give_up_after=60, random=lambda: 0.5
+            token=self.sandbox.token,
+            url=self.sandbox.graphql_url,
+            clock=clock,
+            limits=Limits(give_up_after=60, random=lambda: 0.5),
         )
 
     def clear(self, profile: Profile, triggers: bool) -> None:

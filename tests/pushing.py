@@ -26,7 +26,7 @@ from urllib.parse import urlsplit
 from db_connector import Database
 from mappings.declaration import Mapping
 from mappings.loader import load_mappings
-from monday_api import Monday
+from monday_api import Limits, Monday
 from sandbox import Sandbox
 from sandbox.client import Admin
 from state import triggers
@@ -56,6 +56,7 @@ create table things (
     archived_at timestamptz, created_at timestamptz not null default now(), updated_at timestamptz not null default now())
 """
 SECONDS = 20.0
+STEADY = Limits(random=lambda: 0.5)
 
 # The gate
 
@@ -221,7 +222,7 @@ class Order:
     def carry_out(self, **options: Any) -> EntityReport:
         db = Database(self.database)
         clock = HastyClock(self.admin_url, self.token)
-        monday = Monday(token=self.token, url=f"{self.url}/v2", clock=clock, random=lambda: 0.5)
+        monday = Monday(token=self.token, url=f"{self.url}/v2", clock=clock, limits=STEADY)
         mappings = load_mappings([Path(self.mappings)])
         mapping = mappings[self.entity]
         try:
@@ -293,7 +294,7 @@ class Bench:
     def connect(self) -> None:
         """A client that knows nothing yet."""
         clock = HastyClock(self.sandbox.url, self.sandbox.token)
-        self.monday = Monday(token=self.sandbox.token, url=self.sandbox.graphql_url, clock=clock, random=lambda: 0.5)
+        self.monday = Monday(token=self.sandbox.token, url=self.sandbox.graphql_url, clock=clock, limits=STEADY)
 
     def use(self, mapping: str) -> None:
         """Go by this mapping file from now on."""

@@ -10,6 +10,7 @@ from deployed import BOARD, EVERYTHING, Deployment
 
 from db_connector import Database
 from errors import DatabaseError
+from models import Columns
 from monday_api import Monday
 from sandbox import Sandbox
 
@@ -42,7 +43,7 @@ def shown(world: Deployment, column: str = "Crew") -> set[tuple[int, int]]:
 def cells(world: Deployment, column: str) -> set[tuple[int, int]]:
     """What the items of the plans point at."""
     with Monday(token=world.sandbox.token, url=world.sandbox.graphql_url) as monday:
-        items = [item for page in monday.items(world.ids(), [column], RELATIONS) for item in page]
+        items = [item for page in monday.items(world.ids(), Columns((column,), RELATIONS)) for item in page]
     return {(int(item.id), int(other)) for item in items for other in item.cells[column]["linked_item_ids"]}
 
 

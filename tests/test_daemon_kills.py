@@ -101,7 +101,7 @@ def test_a_kill_after_monday_took_a_change_makes_no_conflict_with_oneself(here, 
     here.change("update contacts set notes = 'first' where id = %s", row)
     with Monday(token=here.sandbox.token, url=here.sandbox.graphql_url) as monday:
         sync = BoardSync(here.db, monday, MAPPINGS["contacts"], CONTACTS, mappings=MAPPINGS, writes=(True, True))
-        (items,) = monday.items([item], sync.bound.column_ids, sync.bound.selection)
+        (items,) = monday.items([item], sync.bound.wanted)
         assert sync.writer.send(sync.engine.take(items, force=True).outgoing)
     # Here it was killed: monday.com has the change, and nobody has written down that it has.
     if later == "the row moves on":

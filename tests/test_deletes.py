@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from errors import BoardNotVisible, GuardStop, Incomplete, SyncError
+from models import NO_CELLS, Columns
 from sandbox import Sandbox
 from sync.board import BoardSync, PullOptions
 from sync_monday_to_pg import Pull
@@ -327,7 +328,7 @@ def test_shared_rows_that_nobody_uses_any_more_stay(projects, sandbox, db):
 def test_a_project_deleted_with_sql_takes_its_item_and_nobody_elses(projects, db):
     change(db, "delete from projects where monday_id = %s", projects.ids[0])
     assert projects.push().to_monday.archived == 1
-    states_of = {item.id: item.state for items in projects.monday.items(projects.ids, ()) for item in items}
+    states_of = {item.id: item.state for items in projects.monday.items(projects.ids, NO_CELLS) for item in items}
     assert [states_of[one] for one in projects.ids] == ["archived", "active", "active"]
 
 
@@ -336,5 +337,5 @@ def test_a_shared_row_deleted_with_sql_leaves_the_records_that_showed_it(project
     projects.both(full=True)
     assert [one["archived_at"] for one in rows(db, "projects")] == [None] * 3
     assert row(db, "projects", monday_id=projects.ids[0])["customer_id"] is None
-    read = projects.monday.items(projects.ids, ("text65__1",))
+    read = projects.monday.items(projects.ids, Columns(("text65__1",)))
     assert [item.cells["text65__1"].get("text") for items in read for item in items] == ["", "", ""]

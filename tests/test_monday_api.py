@@ -32,8 +32,8 @@ from errors import (
     RecordRefused,
     SettingsError,
 )
-from models import Item
-from monday_api import Monday
+from models import Columns, Item
+from monday_api import Limits, Monday, NewColumn, ReadOptions
 from services.monday import queries
 from timing import Clock
 
@@ -44,6 +44,7 @@ SCHEMA = Path(
     os.environ.get("MONDAY_OFFICIAL_SCHEMA") or PROJECT / ".." / "shared" / "reference" / "monday-schema.graphql"
 )
 START = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)
+A, AB = Columns(("a",)), Columns(("a", "b"))
 
 
 class MovingClock(Clock):
@@ -93,6 +94,11 @@ class Script:
         return [body["variables"] for body in self.bodies]
 
 
+def client_of(url, clock, token=TOKEN, on_event=None, **limits):
+    """A client with the middle of every random pause, unless its limits say something else."""
+    return Monday(token=token, url=url, clock=clock, limits=Limits(**{"random": lambda: 0.5, **limits}), on_event=on_event)
+
+
 @pytest.fixture
 def monday():
     """A client whose answers are scripted, on a clock that moves by itself, with the middle of every random pause."""
@@ -103,8 +109,7 @@ def monday():
             script = Script(*answers)
             mock.reset()
             mock.add_callback(responses.POST, URL, script)
-            options = {"clock": script.clock, "random": lambda: 0.5, **options}
-            made.append(Monday(token=TOKEN, url=URL, **options))
+            made.append(client_of(URL, script.clock, **options))
             return made[-1], script
 
         yield make
@@ -158,7 +163,7 @@ CHANGE = "mutation Change { a0: archive_item(item_id: 1) { id } a1: archive_item
 
 def test_each_call_carries_the_raw_token_and_the_pinned_version(monday):
     client, script = monday(ME)
-    client.me()
+    client.account.me()
     sent = script.asked[0].headers
     assert (sent["Authorization"], sent["API-Version"], sent["Content-Type"]) == (TOKEN, "2026-07", "application/json")
     assert "gzip" in sent["Accept-Encoding"]
@@ -167,7 +172,7 @@ def test_each_call_carries_the_raw_token_and_the_pinned_version(monday):
 
 def test_values_travel_as_variables_and_never_in_the_text(monday):
     client, script = monday(first(row(1, "a")))
-    list(client.pages(7, ["a"], query_params={"rules": []}))
+    list(client.pages(7, A, ReadOptions(query_params={"rules": []})))
     assert script.variables[0] == {"board": ["7"], "columns": ["a"], "limit": 500, "filter": {"rules": []}}
     assert '"7"' not in script.bodies[0]["query"]
 
@@ -183,7 +188,7 @@ def test_every_mutation_carries_a_key_of_its_own(monday):
 
 def test_a_text_with_half_a_surrogate_pair_can_be_sent_and_read(monday):
     client, script = monday((200, {}, '{"data":{"me":{"id":"1","name":"broken \\ud83d end","account":null}}}'))
-    assert client.me().name == "broken \ud83d end"
+    assert client.account.me().name == "broken \ud83d end"
     client.run(CHANGE, {"text": "half \ud83d"})
     assert script.variables[1]["text"] == "half \ud83d"
 
@@ -192,8 +197,9 @@ def test_the_token_is_in_no_log_line_error_or_repr(monday, caplog):
     caplog.set_level(logging.DEBUG)
     client, script = monday(failed("NOT_AUTHENTICATED", f"Bad key {TOKEN}", http=401))
     with pytest.raises(MondayRefused) as refused:
-        client.me()
-    seen = [str(refused.value), repr(refused.value), repr(refused.value.__cause__), repr(client), repr(client._wire)]
+        client.account.me()
+    shown = [refused.value.__cause__, client, client._caller.line.wire]
+    seen = [str(refused.value), repr(refused.value), *map(repr, shown)]
     assert TOKEN not in " ".join(seen + [record.getMessage() for record in caplog.records])
     assert "***" in str(refused.value)
 
@@ -208,8 +214,8 @@ def test_a_key_that_cannot_be_one_is_refused_without_being_shown(token):
 def test_another_version_that_answers_is_warned_about_once(monday, caplog):
     events = []
     client, _ = monday(ok(ME[2]["data"], **{"Api-Version": "2026-10"}), on_event=lambda *event: events.append(event))
-    client.me()
-    client.me()
+    client.account.me()
+    client.account.me()
     warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert warnings == ["monday.com answers with API version 2026-10; the tool is written for 2026-07."]
     assert [facts for name, facts in events if name == "version"] == [{"pinned": "2026-07", "answered": "2026-10"}]
@@ -273,7 +279,7 @@ def test_every_query_text_is_valid_in_the_official_schema():
 )
 def test_what_passes_by_itself_is_waited_for_and_tried_again(monday, trouble, least, most, cause):
     client, script = monday(trouble, ME)
-    assert client.me().name == "Ann"
+    assert client.account.me().name == "Ann"
     assert len(script.asked) == 2
     assert least <= script.clock.at <= most
     assert client.stats.retries == {cause: 1}
@@ -319,7 +325,7 @@ def test_data_beside_an_error_is_not_believed_by_run(monday):
 def test_a_service_that_is_down_is_given_up_after_the_time_that_was_set(monday):
     client, script = monday(GATEWAY, give_up_after=300.0)
     with pytest.raises(MondayUnavailable) as raised:
-        client.me()
+        client.account.me()
     assert 300 <= script.clock.at <= 301
     assert "no good answer for 5 min" in str(raised.value)
     assert max(script.clock.slept) <= 60
@@ -327,18 +333,18 @@ def test_a_service_that_is_down_is_given_up_after_the_time_that_was_set(monday):
 
 def test_a_service_that_comes_back_in_time_is_not_given_up(monday):
     client, script = monday(lambda _: ME if script.clock.at > 200 else GATEWAY)
-    assert client.me().id == "1"
+    assert client.account.me().id == "1"
 
 
 def test_a_daemon_never_gives_up(monday):
     client, script = monday(lambda _: ME if script.clock.at > 5000 else CUT, give_up_after=None)
-    assert client.me().id == "1"
+    assert client.account.me().id == "1"
 
 
 def test_an_internal_error_is_bounded_for_a_daemon_too(monday):
     client, script = monday(failed("INTERNAL_SERVER_ERROR"), give_up_after=None, max_attempts=6)
     with pytest.raises(MondayUnavailable):
-        client.me()
+        client.account.me()
     assert len(script.asked) == 6
 
 
@@ -346,14 +352,14 @@ def test_waits_that_were_asked_for_do_not_count_as_silence(monday):
     client, _ = monday(
         *[failed("RATE_LIMIT_EXCEEDED", http=429, retry_in_seconds=60)] * 4, GATEWAY, ME, give_up_after=30
     )
-    assert client.me().id == "1"
+    assert client.account.me().id == "1"
     assert client.stats.waited_s["minute"] >= 240
 
 
 def test_limits_without_end_are_given_up_too(monday):
     client, script = monday(BUSY)
     with pytest.raises(MondayUnavailable):
-        client.me()
+        client.account.me()
     assert 900 <= script.clock.at <= 1100
 
 
@@ -361,19 +367,19 @@ def test_after_the_daily_limit_nothing_more_is_sent_that_day(monday):
     client, script = monday(failed("DAILY_LIMIT_EXCEEDED", http=429, retry_in_seconds=34011), ME)
     for _ in range(2):
         with pytest.raises(DailyLimitReached) as stopped:
-            client.me()
+            client.account.me()
         assert "2026-11-20 21:26 UTC" in str(stopped.value)
     assert len(script.asked) == 1
     script.clock.at += 12 * 3600
-    assert client.me().id == "1"
+    assert client.account.me().id == "1"
 
 
 def test_the_daily_share_is_kept(monday):
     client, script = monday(ME, daily_share=3, daily_used=1)
-    client.me()
-    client.me()
+    client.account.me()
+    client.account.me()
     with pytest.raises(DailyLimitReached):
-        client.me()
+        client.account.me()
     assert (len(script.asked), client.stats.daily_used) == (2, 3.0)
 
 
@@ -386,7 +392,7 @@ def test_every_wait_is_said_with_its_reason(monday, caplog):
         random=lambda: 0.0,
         on_event=lambda *event: events.append(event),
     )
-    client.me()
+    client.account.me()
     assert "Waiting 30 s: monday.com's complexity budget is spent." in caplog.messages
     wait = {"seconds": 30.0, "cause": "complexity", "reason": "monday.com's complexity budget is spent"}
     assert ("wait", wait) in events
@@ -395,8 +401,8 @@ def test_every_wait_is_said_with_its_reason(monday, caplog):
 def test_a_call_waits_beforehand_when_the_minute_is_used_up(monday):
     spent = ok(ME[2]["data"], RateLimit='"minuteRate";r=0;t=20')
     client, script = monday(spent, ME)
-    client.me()
-    client.me()
+    client.account.me()
+    client.account.me()
     assert script.clock.at >= 20
     assert client.stats.retries == {}
 
@@ -411,8 +417,8 @@ def test_a_page_waits_beforehand_when_the_budget_cannot_hold_it(monday):
         return answer
 
     client, script = monday(page)
-    list(client.pages(7, ["a"]))
-    list(client.pages(7, ["a"]))
+    list(client.pages(7, A))
+    list(client.pages(7, A))
     assert script.clock.at >= 33
     assert client.stats.complexity == 4 * 600_000
     assert client.stats.retries == {}
@@ -520,7 +526,7 @@ def answering(*refused, code="ColumnValueException"):
 
 def test_changes_travel_in_documents_of_40_and_answer_row_by_row(monday):
     client, script = monday(answering("3", "43"))
-    outcomes = client.change_items(7, [(str(n), {"a": "x"}) for n in range(45)], key="k")
+    outcomes = client.writing.change_items(7, [(str(n), {"a": "x"}) for n in range(45)], key="k")
     assert [isinstance(outcome, RecordRefused) for outcome in outcomes] == [n in (3, 43) for n in range(45)]
     assert [outcome.id for outcome in outcomes if isinstance(outcome, Item)] == [
         str(n) for n in range(45) if n not in (3, 43)
@@ -535,14 +541,14 @@ def test_an_answer_about_another_item_says_nothing_of_the_one_that_was_written(m
         return ok({"a0": row(1, "a"), "a1": row(1, "a")})
 
     client, _ = monday(answer)
-    first, second = client.change_items(7, [("1", {"a": "x"}), ("2", {"a": "x"})])
+    first, second = client.writing.change_items(7, [("1", {"a": "x"}), ("2", {"a": "x"})])
     assert isinstance(first, Item) and isinstance(second, OutcomeUnknown)
     assert "item 2" in second.message
 
 
 def test_large_changes_travel_in_smaller_documents(monday):
     client, script = monday(answering())
-    client.change_items(7, [(str(n), {"a": "é" * 100_000}) for n in range(6)])
+    client.writing.change_items(7, [(str(n), {"a": "é" * 100_000}) for n in range(6)])
     assert len(script.asked) == 2
     assert all(len(request.body) < 1_000_000 for request in script.asked)
 
@@ -552,7 +558,7 @@ def test_the_row_that_spoils_a_whole_document_is_found(monday):
         return failed("INTERNAL_SERVER_ERROR") if "13" in body["variables"].values() else answering()(body)
 
     client, _ = monday(answer)
-    outcomes = client.change_items(7, [(str(n), {"a": "x"}) for n in range(25)])
+    outcomes = client.writing.change_items(7, [(str(n), {"a": "x"}) for n in range(25)])
     assert [n for n, outcome in enumerate(outcomes) if isinstance(outcome, MondayError)] == [13]
 
 
@@ -562,14 +568,14 @@ def test_a_document_that_is_too_heavy_is_cut_in_halves(monday):
         return failed("maxComplexityExceeded") if many else answering()(body)
 
     client, script = monday(answer)
-    outcomes = client.archive_items(7, range(1, 26))
+    outcomes = client.writing.archive_items(7, range(1, 26))
     assert all(isinstance(outcome, Item) for outcome in outcomes)
     assert len({request.headers["Idempotency-Key"] for request in script.asked}) == len(script.asked)
 
 
 def test_rows_refused_for_a_limit_are_sent_again_under_another_key(monday):
     client, script = monday(answering("2", code="RATE_LIMIT_EXCEEDED"), answering())
-    outcomes = client.change_items(7, [("1", {"a": 1}), ("2", {"a": 1})], key="k")
+    outcomes = client.writing.change_items(7, [("1", {"a": 1}), ("2", {"a": 1})], key="k")
     assert [outcome.id for outcome in outcomes] == ["1", "2"]
     assert script.variables[1]["item0"] == "2"
     assert [request.headers["Idempotency-Key"] for request in script.asked] == ["k", "k.1"]
@@ -577,7 +583,7 @@ def test_rows_refused_for_a_limit_are_sent_again_under_another_key(monday):
 
 def test_what_was_done_before_a_limit_is_not_forgotten(monday):
     client, _ = monday(answering(), failed("DAILY_LIMIT_EXCEEDED", http=429))
-    outcomes = client.change_items(7, [(str(n), {"a": 1}) for n in range(1, 51)])
+    outcomes = client.writing.change_items(7, [(str(n), {"a": 1}) for n in range(1, 51)])
     assert all(isinstance(outcome, Item) for outcome in outcomes[:40])
     assert all(isinstance(outcome, DailyLimitReached) for outcome in outcomes[40:])
 
@@ -585,26 +591,26 @@ def test_what_was_done_before_a_limit_is_not_forgotten(monday):
 def test_a_document_that_fails_before_anything_was_sent_is_an_error(monday):
     client, _ = monday((401, {}, ""))
     with pytest.raises(MondayRefused):
-        client.change_items(7, [("1", {"a": 1})])
+        client.writing.change_items(7, [("1", {"a": 1})])
 
 
 def test_creations_of_unknown_fate_are_never_sent_again_under_another_key(monday):
     client, script = monday(failed("INTERNAL_SERVER_ERROR"))
-    outcomes = client.create_items(7, [("One", None, {}), ("Two", "topics", {"a": 1})], key="k")
+    outcomes = client.writing.create_items(7, [("One", None, {}), ("Two", "topics", {"a": 1})], key="k")
     assert all(isinstance(outcome, OutcomeUnknown) for outcome in outcomes)
     assert {request.headers["Idempotency-Key"] for request in script.asked} == {"k"}
 
 
 def test_an_item_is_created_in_its_group_or_in_none_in_particular(monday):
     client, script = monday(ok({"a0": row(1), "a1": row(2, group={"id": "topics"})}))
-    made = client.create_items(7, [("One", None, {}), ("Two", "topics", {})])
+    made = client.writing.create_items(7, [("One", None, {}), ("Two", "topics", {})])
     assert [item.id for item in made] == ["1", "2"]
     assert "group0" not in script.variables[0] and script.variables[0]["group1"] == "topics"
 
 
 def test_an_alias_without_data_and_without_an_error_is_unknown(monday):
     client, _ = monday(ok({"a0": row(1), "a1": None}))
-    made = client.create_items(7, [("One", None, {}), ("Two", None, {})])
+    made = client.writing.create_items(7, [("One", None, {}), ("Two", None, {})])
     assert isinstance(made[0], Item) and isinstance(made[1], OutcomeUnknown)
 
 
@@ -615,7 +621,7 @@ def test_only_a_missing_cursor_ends_a_listing(monday):
     client, script = monday(
         first(row(1, "a"), cursor="c1"), following(cursor="c2"), following(row(2, "a"), row(3, "a"))
     )
-    pages = list(client.pages(7, ["a"], "id text"))
+    pages = list(client.pages(7, Columns(("a",), "id text")))
     assert [[item.id for item in page.items] for page in pages] == [["1"], [], ["2", "3"]]
     assert [variables.get("cursor") for variables in script.variables] == [None, "c1", "c2"]
     assert "filter" not in script.variables[1] and script.variables[1]["columns"] == ["a"]
@@ -623,7 +629,7 @@ def test_only_a_missing_cursor_ends_a_listing(monday):
 
 def test_an_item_keeps_the_cells_that_came(monday):
     client, _ = monday(first(row(1, "a", "b", parent_item={"id": "9"})))
-    item = next(client.pages(7, ["a", "b"])).items[0]
+    item = next(client.pages(7, AB)).items[0]
     assert item.cells["b"] == {"id": "b", "text": "b of 1", "value": None}
     assert (item.group_id, item.parent_id, item.board_id) == ("topics", "9", "7")
 
@@ -651,10 +657,10 @@ def test_an_expired_cursor_asks_for_a_new_start(monday):
 
 def test_a_listing_is_resumed_where_it_was_within_the_hour_only(monday):
     client, script = monday(following(row(5)))
-    assert [page.items[0].id for page in client.pages(7, cursor="c", started=START)] == ["5"]
+    assert [page.items[0].id for page in client.pages(7, options=ReadOptions(cursor="c", started=START))] == ["5"]
     script.clock.at += 3600
     with pytest.raises(CursorExpired):
-        list(client.pages(7, cursor="c", started=START))
+        list(client.pages(7, options=ReadOptions(cursor="c", started=START)))
     assert len(script.asked) == 1
 
 
@@ -736,7 +742,7 @@ BAD_PAGES = {
 @pytest.mark.parametrize("expected", [None, ["a", "b"]], ids=["by neighbours", "as expected"])
 def test_a_page_that_is_not_whole_is_asked_again(monday, page, expected):
     client, script = monday(page, first(row(1, "a", "b"), row(2, "a", "b")))
-    pages = list(client.pages(7, ["a", "b"], expected=expected))
+    pages = list(client.pages(7, AB, ReadOptions(expected=expected)))
     assert [item.id for item in pages[0].items] == ["1", "2"]
     assert client.stats.retries == {"malformed": 1}
 
@@ -745,22 +751,22 @@ def test_a_page_that_is_not_whole_is_asked_again(monday, page, expected):
 def test_a_page_that_stays_broken_is_never_handed_on_as_whole(monday, page):
     client, script = monday(page)
     with pytest.raises(MondayError):
-        list(client.pages(7, ["a", "b"]))
+        list(client.pages(7, AB))
     assert len(script.asked) == 2
 
 
 def test_items_that_stay_broken_can_be_taken_one_by_one(monday):
     client, _ = monday(first(row(1, "a", "b"), row(2, "a"), None))
     bad = {}
-    pages = list(client.pages(7, ["a", "b"], expected=["a", "b"], on_malformed=bad.__setitem__))
+    pages = list(client.pages(7, AB, ReadOptions(expected=["a", "b"], on_malformed=bad.__setitem__)))
     assert [item.id for item in pages[0].items] == ["1"]
     assert bad == {"2": "the cells of b are missing", "": "it is empty"}
 
 
 def test_a_kind_of_column_that_is_never_delivered_is_missed_by_nobody(monday):
     client, _ = monday(first(row(1, "a"), row(2, "a")))
-    assert len(next(client.pages(7, ["a", "number"])).items) == 2
-    assert len(next(client.pages(7, ["a", "number"], expected=["a"])).items) == 2
+    assert len(next(client.pages(7, Columns(("a", "number")))).items) == 2
+    assert len(next(client.pages(7, Columns(("a", "number")), ReadOptions(expected=["a"]))).items) == 2
 
 
 def test_a_null_item_beside_its_error_is_asked_again_and_then_reported(monday):
@@ -768,9 +774,9 @@ def test_a_null_item_beside_its_error_is_asked_again_and_then_reported(monday):
     data = first(row(1, "a"), None)[2]["data"]
     client, _ = monday(failed("SomethingOdd", "Item is hidden", path=path, data=data))
     with pytest.raises(MondayError, match="Item is hidden"):
-        list(client.pages(7, ["a"]))
+        list(client.pages(7, A))
     bad = {}
-    pages = list(client.pages(7, ["a"], on_malformed=bad.__setitem__))
+    pages = list(client.pages(7, A, ReadOptions(on_malformed=bad.__setitem__)))
     assert ([item.id for item in pages[0].items], list(bad)) == (["1"], [""])
 
 
@@ -779,7 +785,7 @@ def test_one_item_with_an_internal_error_does_not_hold_up_the_board(monday):
     data = first(row(1, "a"), row(2, "a"))[2]["data"]
     client, script = monday(failed("INTERNAL_SERVER_ERROR", path=path, data=data))
     bad = {}
-    pages = list(client.pages(7, ["a"], on_malformed=bad.__setitem__))
+    pages = list(client.pages(7, A, ReadOptions(on_malformed=bad.__setitem__)))
     assert ([item.id for item in pages[0].items], list(bad)) == (["1"], ["2"])
     assert script.clock.at < 120
 
@@ -800,7 +806,7 @@ def fetchers():
 
 def test_the_next_page_is_fetched_ahead_and_no_more_than_one(monday):
     client, script = monday(first(row(1), cursor="c1"), *[following(row(n), cursor=f"c{n}") for n in range(2, 9)])
-    pages = client.pages(7, prefetch=True)
+    pages = client.pages(7, options=ReadOptions(prefetch=True))
     next(pages)
     for _ in range(200):
         if len(script.asked) == 2:
@@ -816,13 +822,13 @@ def test_the_next_page_is_fetched_ahead_and_no_more_than_one(monday):
 def test_pages_fetched_ahead_are_the_same_pages(monday):
     answers = [first(row(1), cursor="c1"), following(row(2), cursor="c2"), following(row(3))]
     client, _ = monday(*answers)
-    assert [page.items[0].id for page in client.pages(7, prefetch=True)] == ["1", "2", "3"]
+    assert [page.items[0].id for page in client.pages(7, options=ReadOptions(prefetch=True))] == ["1", "2", "3"]
     assert not fetchers()
 
 
 def test_an_error_met_ahead_is_raised_when_its_page_is_due(monday):
     client, _ = monday(first(row(1), cursor="c1"), failed("CursorException", "CursorExpiredError"))
-    pages = client.pages(7, prefetch=True)
+    pages = client.pages(7, options=ReadOptions(prefetch=True))
     assert next(pages).items[0].id == "1"
     with pytest.raises(CursorExpired):
         next(pages)
@@ -832,7 +838,7 @@ def test_an_error_met_ahead_is_raised_when_its_page_is_due(monday):
 def test_a_consumer_that_raises_ends_the_fetching(monday):
     client, script = monday(first(row(1), cursor="c1"), following(row(2), cursor="c2"))
     with pytest.raises(ZeroDivisionError):
-        for _ in client.pages(7, prefetch=True):
+        for _ in client.pages(7, options=ReadOptions(prefetch=True)):
             1 / 0  # noqa: B018
     assert not fetchers()
 
@@ -873,9 +879,9 @@ def test_a_board_comes_with_its_columns_settings_and_groups(monday):
 
 def test_boards_come_in_the_order_asked_for_and_missing_ones_are_named(monday):
     client, _ = monday(ok({"boards": [board("8"), board("7")]}))
-    assert [found.id for found in client.boards([7, "8", 7])] == ["7", "8", "7"]
+    assert [found.id for found in client.account.boards([7, "8", 7])] == ["7", "8", "7"]
     with pytest.raises(BoardNotVisible, match="Boards 5, 6 are not visible"):
-        client.boards([5, 7, 6])
+        client.account.boards([5, 7, 6])
 
 
 def test_columns_that_may_not_be_read_are_not_taken_for_none(monday):
@@ -887,13 +893,13 @@ def test_columns_that_may_not_be_read_are_not_taken_for_none(monday):
 def test_the_plan_may_be_hidden_from_the_token(monday):
     data = {"me": {"id": "1", "name": "Ann", "account": {"id": "2", "slug": "acme", "plan": None}}}
     client, _ = monday(failed("UNAUTHORIZED_FIELD_OR_TYPE", path=["me", "account", "plan"], data=data))
-    assert (client.me().account_slug, client.me().plan_tier) == ("acme", "")
+    assert (client.account.me().account_slug, client.account.me().plan_tier) == ("acme", "")
 
 
 def test_the_whole_account_may_be_hidden_from_the_token(monday):
     hidden = failed("UNAUTHORIZED_FIELD_OR_TYPE", path=["me", "account"], data={"me": None})
     client, _ = monday(hidden, ok({"me": {"id": "1", "name": "Ann"}}))
-    assert (client.me().name, client.me().account_slug) == ("Ann", "")
+    assert (client.account.me().name, client.account.me().account_slug) == ("Ann", "")
 
 
 def test_what_a_wide_page_costs_says_nothing_about_a_sweep(monday):
@@ -904,10 +910,10 @@ def test_what_a_wide_page_costs_says_nothing_about_a_sweep(monday):
         return answer
 
     client, script = monday(page)
-    list(client.pages(7, ["a"]))
+    list(client.pages(7, A))
     list(client.listing(7))
     assert script.clock.at == 0
-    list(client.pages(7, ["a"]))
+    list(client.pages(7, A))
     assert script.clock.at >= 50
 
 
@@ -917,7 +923,7 @@ def test_items_are_read_by_the_hundred_and_absent_ones_are_absent(monday):
         return ok({"items": asked[::-1]})
 
     client, script = monday(answer)
-    found = [item for batch in client.items([*range(1, 151), 1], ["a"]) for item in batch]
+    found = [item for batch in client.items([*range(1, 151), 1], A) for item in batch]
     assert sorted(int(item.id) for item in found) == [n for n in range(1, 151) if n != 13]
     assert [len(variables["ids"]) for variables in script.variables] == [100, 50]
     assert script.variables[0]["limit"] == 100
@@ -926,19 +932,19 @@ def test_items_are_read_by_the_hundred_and_absent_ones_are_absent(monday):
 
 def test_archived_items_come_with_their_state_and_need_no_cells(monday):
     client, _ = monday(ok({"items": [row(1, "a"), row(2, state="deleted", column_values=[], updated_at=None)]}))
-    assert [item.state for item in next(client.items([1, 2], ["a"]))] == ["active", "deleted"]
+    assert [item.state for item in next(client.items([1, 2], A))] == ["active", "deleted"]
 
 
 @pytest.mark.parametrize("told", ["yesterday", "2026-02-30T00:00:00Z", 17, ""])
 def test_a_moment_that_cannot_be_read_is_none(monday, told):
     client, _ = monday(ok({"items": [row(1, "a", updated_at=told, created_at=told)]}))
-    (item,) = next(client.items([1], ["a"]))
+    (item,) = next(client.items([1], A))
     assert (item.updated_at, item.created_at) == (None, None)
 
 
 def test_an_id_that_comes_as_a_number_is_one(monday):
     client, _ = monday(ok({"items": [{**row(1, "a"), "id": 1}]}))
-    assert [item.id for item in next(client.items([1], ["a"]))] == ["1"]
+    assert [item.id for item in next(client.items([1], A))] == ["1"]
 
 
 def test_an_id_that_is_no_number_is_refused_before_it_is_sent(monday):
@@ -962,7 +968,7 @@ def test_finding_by_text_follows_the_cursor_without_repeating_the_filter(monday)
         return ok({"items_page_by_column_values": {"cursor": cursor, "items": list(rows)}})
 
     client, script = monday(page(row(1, "a"), cursor="c"), page(row(2, "a")))
-    assert [item.id for item in client.find_by_text(7, "key", ["x", "y"], ["a"])] == ["1", "2"]
+    assert [item.id for item in client.find_by_text(7, "key", ["x", "y"], A)] == ["1", "2"]
     assert script.variables[0]["match"] == [{"column_id": "key", "column_values": ["x", "y"]}]
     assert "match" not in script.variables[1] and script.variables[1]["cursor"] == "c"
 
@@ -973,7 +979,7 @@ def test_users_are_read_to_the_last_page(monday):
         return ok({"users": [{"id": str(n), "name": f"U{n}"} for n in numbers]})
 
     client, _ = monday(answer)
-    assert len(client.users()) == 1003
+    assert len(client.account.users()) == 1003
 
 
 def test_an_import_uploads_without_the_token_and_waits_for_its_end(monday):
@@ -992,9 +998,9 @@ def test_an_import_uploads_without_the_token_and_waits_for_its_end(monday):
         mock.add_callback(
             responses.PUT, "http://upload.test/x", lambda request: uploads.append(request) or (200, {}, "")
         )
-        job = client.start_import(7, "topics", "name")
-        client.upload_rows(job, ["name", "text"], [["A", 'say "x"'], ["B", "<NULL>"]])
-        assert client.wait_for_import(job).status == "COMPLETED"
+        job = client.imports.start(7, "topics", "name")
+        client.imports.upload(job, ["name", "text"], [["A", 'say "x"'], ["B", "<NULL>"]])
+        assert client.imports.wait_for(job).status == "COMPLETED"
     assert "Authorization" not in uploads[0].headers and uploads[0].headers["Content-Type"] == "text/csv"
     assert uploads[0].body == b'name,text\r\nA,"say ""x"""\r\nB,<NULL>\r\n'
     assert script.clock.at == 10
@@ -1004,7 +1010,7 @@ def test_an_import_that_is_rejected_says_why(monday):
     told = {"status": "REJECTED", "failure_reason": "BOARD_CAPACITY_EXCEEDED", "failure_message": None}
     client, _ = monday(ok({"fetch_job_status": told}))
     with pytest.raises(RecordRefused, match="BOARD_CAPACITY_EXCEEDED"):
-        client.import_status("j")
+        client.imports.status("j")
 
 
 # -- changed since -------------------------------------------------------------------------------------------------
@@ -1059,7 +1065,7 @@ def ago(**time):
 def test_what_changed_is_found_whatever_the_filter_understands(monday, precision, learnt, calls, hours_ahead):
     times = [ago(days=40), ago(hours=13), ago(minutes=61), ago(minutes=59), ago(seconds=30)]
     client, script = monday(Updates(precision, times, hours_ahead))
-    pages = list(client.changed_since(7, ago(hours=1), ["a"]))
+    pages = list(client.changed_since(7, ago(hours=1), A))
     assert sorted(item.id for page in pages for item in page.items) == ["4", "5"]
     assert all(item.cells for page in pages for item in page.items)
     assert pages[-1].cursor is None
@@ -1167,7 +1173,7 @@ def raw():
 
     def serve(*answers, **options):
         servers.append(RawServer(*answers))
-        client = Monday(token=TOKEN, url=servers[-1].url, clock=MovingClock(), **options)
+        client = Monday(token=TOKEN, url=servers[-1].url, clock=MovingClock(), limits=Limits(**options))
         return client, servers[-1]
 
     yield serve
@@ -1192,7 +1198,7 @@ ANN = json.dumps(ME[2]).encode()
 def test_a_connection_that_breaks_is_made_again(raw, broken):
     client, server = raw(broken, http(ANN))
     with client:
-        assert client.me().name == "Ann"
+        assert client.account.me().name == "Ann"
     assert server.connections == 2
 
 
@@ -1200,22 +1206,23 @@ def test_one_connection_serves_many_calls(raw):
     client, server = raw(*[http(ANN)] * 5)
     with client:
         for _ in range(5):
-            client.me()
+            client.account.me()
     assert server.connections == 1
 
 
 def test_bodies_may_be_packed(raw):
     client, _ = raw(http(gzip.compress(ANN), "Content-Encoding: gzip\r\n"))
     with client:
-        assert client.me().name == "Ann"
+        assert client.account.me().name == "Ann"
 
 
 def test_a_server_that_does_not_answer_is_given_up():
     with socket.create_server(("127.0.0.1", 0)) as listening:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}/v2"
-        with Monday(token=TOKEN, url=url, timeout=(0.2, 0.2), give_up_after=1, clock=MovingClock()) as client:
+        limits = Limits(give_up_after=1, timeout=(0.2, 0.2))
+        with Monday(token=TOKEN, url=url, clock=MovingClock(), limits=limits) as client:
             with pytest.raises(MondayUnavailable):
-                client.me()
+                client.account.me()
 
 
 # -- whole journeys ------------------------------------------------------------------------------------------------
@@ -1247,9 +1254,9 @@ def journey():
 
     def start(limits="off", items=620, **options):
         sandbox = sandbox_module.Sandbox(boards=f"projects:{items}", limits=limits)
-        client = Monday(token=sandbox.token, url=sandbox.graphql_url, clock=SharedClock(sandbox), **options)
+        client = Monday(token=sandbox.token, url=sandbox.graphql_url, clock=SharedClock(sandbox), limits=Limits(**options))
         open_ones.append((client, sandbox))
-        return client, sandbox, client.board(next(client.board_list())["id"])
+        return client, sandbox, client.board(next(client.account.board_list())["id"])
 
     yield start
     for client, sandbox in open_ones:
@@ -1283,7 +1290,7 @@ def test_a_board_is_read_whole_through_any_trouble(journey, fault):
     client, sandbox, found = journey()
     columns = columns_of(found)
     sandbox.admin("faults/add", **fault)
-    pages = client.pages(found.id, columns, SELECTION, expected=columns, prefetch=True)
+    pages = client.pages(found.id, Columns(tuple(columns), SELECTION), ReadOptions(expected=columns, prefetch=True))
     items = [item for page in pages for item in page.items]
     assert len({item.id for item in items}) == len(items) == found.items_count == 620
     assert all(len(item.cells) == len(columns) for item in items)
@@ -1293,7 +1300,7 @@ def test_budgets_are_kept_without_a_single_refused_call(journey):
     client, sandbox, found = journey(limits="standard", items=3)
     columns = columns_of(found)
     for _ in range(90):
-        list(client.pages(found.id, columns, SELECTION))
+        list(client.pages(found.id, Columns(tuple(columns), SELECTION)))
     counted = sandbox.admin("counters")
     assert counted["requests"] == counted["http_200"] == client.stats.calls
     assert counted["complexity"] > 10_000_000
@@ -1307,7 +1314,7 @@ def test_budgets_are_kept_without_a_single_refused_call(journey):
 def test_nothing_is_created_twice_when_answers_are_lost(journey, fault):
     client, sandbox, found = journey(items=3)
     sandbox.admin("faults/add", **fault, match={"field": "create_item"})
-    made = client.create_items(found.id, [(f"New {n}", None, {}) for n in range(30)])
+    made = client.writing.create_items(found.id, [(f"New {n}", None, {}) for n in range(30)])
     assert all(isinstance(item, Item) for item in made)
     assert client.stats.retries
     assert client.board(found.id).items_count == 33
@@ -1315,36 +1322,37 @@ def test_nothing_is_created_twice_when_answers_are_lost(journey, fault):
 
 def test_what_was_written_comes_back_as_changed(journey):
     client, sandbox, found = journey(items=40)
-    before = client._clock.now()
+    before = client._caller.line.clock.now()
     sandbox.admin("clock/advance", seconds=5)
     text = next(column.id for column in found.columns if column.type == "text")
     ids = [item.id for page in client.listing(found.id) for item in page.items]
-    outcomes = client.change_items(found.id, [(ids[3], {text: "new"}), ("99", {text: "x"})])
+    outcomes = client.writing.change_items(found.id, [(ids[3], {text: "new"}), ("99", {text: "x"})])
     assert outcomes[0].cells[text]["text"] == "new"
     assert isinstance(outcomes[1], ItemGone)
-    changed = [item for page in client.changed_since(found.id, before, [text]) for item in page.items]
+    changed = [item for page in client.changed_since(found.id, before, Columns((text,))) for item in page.items]
     assert [(item.id, item.cells[text]["text"]) for item in changed] == [(ids[3], "new")]
     assert [item.id for item in client.find_by_text(found.id, text, ["new"])] == [ids[3]]
-    client.archive_items(found.id, [ids[3]])
-    client.delete_items(found.id, [ids[4]])
+    client.writing.archive_items(found.id, [ids[3]])
+    client.writing.delete_items(found.id, [ids[4]])
     states = {item.id: item.state for items in client.items([ids[3], ids[4], "99"]) for item in items}
     assert states == {ids[3]: "archived", ids[4]: "deleted"}
 
 
 def test_everything_around_the_items_can_be_asked_for(journey):
     client, _, found = journey(limits="pro", items=3)
-    assert client.me().plan_tier == "pro"
-    assert client.users() and client.teams() and client.tags()
-    assert client.webhooks(found.id) == []
-    assert client.platform_budget().total
-    assert client.board_marks([found.id])[found.id][1] == 3
-    assert client.create_column(found.id, "Sync id", "text", column_id="sync_id").id == "sync_id"
+    assert client.account.me().plan_tier == "pro"
+    assert client.account.users() and client.account.teams() and client.account.tags()
+    assert client.account.webhooks(found.id) == []
+    assert client.account.platform_budget().total
+    assert client.account.board_marks([found.id])[found.id][1] == 3
+    assert client.account.create_column(found.id, NewColumn("Sync id", "text", "sync_id")).id == "sync_id"
     group, text = found.groups[0][0], next(column.id for column in found.columns if column.type == "text")
-    started = client.start_import(found.id, group, "name")
-    client.upload_rows(started, ["name", text], [["A", "1"], ["B", "2"]])
-    job = client.wait_for_import(started)
+    started = client.imports.start(found.id, group, "name")
+    client.imports.upload(started, ["name", text], [["A", "1"], ["B", "2"]])
+    job = client.imports.wait_for(started)
     assert job.counts["created"] == 2
-    assert any(entry["event"] == "create_column" for entry in client.activity_logs(found.id, START.replace(year=2020)))
+    logs = client.account.activity_logs(found.id, START.replace(year=2020))
+    assert any(entry["event"] == "create_column" for entry in logs)
 
 
 def test_importing_the_client_is_cheap_and_brings_no_requests():

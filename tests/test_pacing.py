@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from models import Columns
 from monday_api import Monday
 from sandbox import Sandbox
 from services.monday.pacing import Left
@@ -95,7 +96,7 @@ def test_of_a_small_budget_nearly_all_is_used_and_at_most_one_call_a_window_is_r
             columns = [column.id for column in board.columns if column.id != "name"]
             begun = clock.monotonic()
             for _ in range(120):
-                list(client.pages(board.id, columns))
+                list(client.pages(board.id, Columns(tuple(columns))))
             windows = (clock.monotonic() - begun) / 60
             counted = sandbox.admin("counters")
             refused = counted["requests"] - counted["http_200"] + client.stats.retries_total

@@ -82,7 +82,7 @@ def everything(db: Database, database_url: str, tmp_path: Path) -> Iterator[Benc
 def values_on(bench: Bench, place: int) -> dict[str, str]:
     """SQL of a value for each column, with ids that exist on the board."""
     users = [user["id"] for user in bench.sandbox.admin("state")["users"]]
-    tags = [tag["name"] for tag in bench.monday.tags()]
+    tags = [tag["name"] for tag in bench.monday.account.tags()]
     items = sorted(item["id"] for item in bench.items())
     known = {f"USER{n}": users[n] for n in range(2)} | {f"TAG{n}": tags[n] for n in range(2)}
     known |= {f"ITEM{n}": items[n] for n in range(2)}

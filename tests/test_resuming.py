@@ -10,7 +10,7 @@ import pytest
 
 from db_connector import Database
 from errors import DailyLimitReached, MondayUnavailable
-from monday_api import Monday
+from monday_api import Limits, Monday
 from sync.board import PullOptions
 from sync.report import EntityReport
 from sync_monday_to_pg import Pull
@@ -92,9 +92,11 @@ def test_a_read_that_died_before_its_first_page_begins_again_with_pages(bench: B
     load(bench)
     bench.sandbox.admin("faults/add", kind="html_502", match={"contains": "column_values"}, count=40)
     client = Monday(
-        token=bench.sandbox.token, url=bench.sandbox.graphql_url, give_up_after=5,
+        token=bench.sandbox.token,
+        url=bench.sandbox.graphql_url,
         clock=HastyClock(bench.sandbox.url, bench.sandbox.token),
-    )  # fmt: skip
+        limits=Limits(give_up_after=5),
+    )
     with pytest.raises(MondayUnavailable):
         pull(bench, monday=client)
     client.close()
@@ -155,7 +157,7 @@ def test_a_network_that_is_gone_for_an_hour_ends_the_run_and_the_next_one_goes_o
 
 def test_a_daily_share_that_is_reached_stops_cleanly_says_until_when_and_the_next_day_goes_on(bench: Bench) -> None:
     load(bench)
-    client = Monday(token=bench.sandbox.token, url=bench.sandbox.graphql_url, daily_share=4)
+    client = Monday(token=bench.sandbox.token, url=bench.sandbox.graphql_url, limits=Limits(daily_share=4))
     with pytest.raises(DailyLimitReached, match="start anew at .* 00:00 UTC") as stopped:
         pull(bench, monday=client)
     client.close()

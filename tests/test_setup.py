@@ -10,6 +10,7 @@ import sys
 
 import pytest
 
+from models import Columns
 from monday_api import Monday
 from sandbox import Sandbox
 from sync.parts import Parts
@@ -227,7 +228,7 @@ def test_an_item_made_of_a_row_carries_its_key(bare):
 
 
 def sync_id_of(sides, item_id, column_id="sync_id"):
-    for items in sides.monday.items([item_id], (column_id,)):
+    for items in sides.monday.items([item_id], Columns((column_id,))):
         return items[0].cells[column_id]["text"]
 
 

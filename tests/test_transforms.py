@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from mappings.named_transforms import TRANSFORMS, make_transform
 from services.monday.cells.kinds import comparison_of
-from values.addresses import PARSER
+from values.addresses import shared_parser
 from values.parsing import CellError
 
 STAGES = {
@@ -254,14 +254,15 @@ def test_a_line_that_could_not_be_taken_apart_is_not_replaced_by_a_fragment():
 
 def test_an_unchanged_address_is_not_parsed_again():
     line = "4711 Before Ave Springfield Illinois"
-    parsed = PARSER.parsed
+    parser = shared_parser()
+    parsed = parser.parsed
     known = (f"{line} ", "x", "y", None, None, None)
     assert make_transform("address", fields=6).read((line,), known) == (line, "x", "y", None, None, None)
     parts = ("4711 Before Ave Springfield", "Illinois", None, None, None)
     assert make_transform("address_parts", fields=5).read(("4711 Before Ave Springfield, Illinois",), parts) == parts
-    assert PARSER.parsed == parsed
+    assert parser.parsed == parsed
     assert make_transform("address", fields=6).read((line,), (None,) * 6)[2] == "Springfield"
-    assert PARSER.parsed == parsed + 1
+    assert parser.parsed == parsed + 1
 
 
 def test_a_line_that_was_made_of_known_parts_is_those_parts_again():
@@ -375,10 +376,11 @@ def test_an_unchanged_address_object_is_not_parsed_again():
     cells = ("4712 Before Ave Springfield Illinois", "Springfield", "IL", "62701")
     transform = make_transform("address_object", columns=4)
     before = transform.read(cells)
-    PARSER._remembered.cache_clear()
-    parsed = PARSER.parsed
+    parser = shared_parser()
+    parser._remembered.cache_clear()
+    parsed = parser.parsed
     assert transform.read(cells, before) == before
-    assert PARSER.parsed == parsed
+    assert parser.parsed == parsed
     assert transform.read((*cells[:3], "62702"), before)[0]["postal_code"] == "62702"
 
 

@@ -13,6 +13,7 @@ from db_connector import Database
 from errors import SyncError
 from mappings.declaration import Mapping
 from mappings.loader import load_mappings
+from models import NO_CELLS, Columns
 from monday_api import Monday
 from sandbox import Sandbox
 from state import triggers as state_triggers
@@ -132,7 +133,7 @@ class TwoSides:
 
     def on_board(self, item_id: str) -> str:
         """`A=a B=b` of an item, or its state when that is not active."""
-        for items in self.monday.items([item_id], ("role_title", "notes", "sync_id")):
+        for items in self.monday.items([item_id], Columns(("role_title", "notes", "sync_id"))):
             for item in items:
                 if item.state != "active":
                     return item.state
@@ -183,7 +184,7 @@ class TwoSides:
 
     def changed_in_postgres(self, item_id: str, **apart: float) -> None:
         """Let what waits in the outbox have happened that long after the item was updated."""
-        (item,) = next(iter(self.monday.items([item_id], ())))
+        (item,) = next(iter(self.monday.items([item_id], NO_CELLS)))
         at = datetime.fromisoformat(str(item.updated_at).replace("Z", "+00:00")) + timedelta(**apart)
         change(self.db, "update sync_outbox set changed_at = %s", at)
 

@@ -1,4 +1,4 @@
-"""US addresses: a line of text taken apart into street, city, state, ZIP and country, and put together again.
+"""Takes US addresses apart into street, city, state, ZIP and country, and puts them together again.
 
 What cannot be taken apart with confidence is left whole; the caller keeps the text as it was written anyway.
 """
@@ -6,7 +6,6 @@ What cannot be taken apart with confidence is left whole; the caller keeps the t
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from time import thread_time
@@ -42,7 +41,7 @@ _PLACES = {"PlaceName": 1, "StateName": 2, "ZipCode": 3, "ZipPlus4": 3}
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """The parts of an address; all None when it could not be taken apart."""
+    """Holds the parts of an address; all None when it could not be taken apart."""
 
     street: str | None = None
     city: str | None = None
@@ -58,13 +57,13 @@ UNKNOWN = Address()
 
 
 def format_address(address: Address) -> str | None:
-    """`street, city, state zip, country`, without what is missing. None when all is."""
+    """Writes `street, city, state zip, country`, without what is missing. None when all is."""
     region = " ".join(filter(None, (address.state, address.zip)))
     return ", ".join(filter(None, (address.street, address.city, region, address.country))) or None
 
 
 def state_code(text: str | None) -> str | None:
-    """The two letters of a US state or territory, written in full or short; None for anything else."""
+    """Returns the two letters of a US state or territory, written in full or short; None for anything else."""
     return STATES.get(" ".join((text or "").replace(".", "").lower().split()))
 
 
@@ -78,19 +77,20 @@ def _is_zip(text: str) -> bool:
     )
 
 
+# The library has one tagger, which keeps the text it works on: only one thread at a time may use it.
+_ONE_AT_A_TIME = threading.Lock()
+
+
 class AddressParser:
-    """Takes addresses apart, each text once, and knows how long the library for it has worked."""
+    """Takes addresses apart, each text once, and counts the seconds that the library for it has worked."""
 
     def __init__(self, remembered: int = REMEMBERED) -> None:
         self.parsed = 0
         self.seconds = 0.0
-        self._tag: Callable[[str], list[tuple[str, str]]] | None = None
-        # The library's tagger keeps the text it works on, so two threads must not share a moment of it.
-        self._one_at_a_time = threading.Lock()
         self._remembered = lru_cache(maxsize=remembered)(self._taken_apart)
 
     def parse(self, text: str | None) -> Address:
-        """The parts of an address as somebody wrote it."""
+        """Returns the parts of an address as a person wrote it."""
         if not text or len(text) > LONGEST:
             return UNKNOWN
         return self._remembered(text)
@@ -104,15 +104,13 @@ class AddressParser:
         return found
 
     def _by_library(self, line: str) -> Address:
-        with self._one_at_a_time:
-            if self._tag is None:
-                # Imported when the first address comes: it loads a model of a megabyte.
-                import usaddress
+        with _ONE_AT_A_TIME:
+            # Imported when the first address comes: it loads a model of a megabyte.
+            import usaddress
 
-                self._tag = usaddress.parse
             started = thread_time()
             try:
-                tokens = self._tag(line)
+                tokens = usaddress.parse(line)
             except (ValueError, RuntimeError):
                 return UNKNOWN
             finally:
@@ -121,10 +119,16 @@ class AddressParser:
         return _from_tokens(line, tokens)
 
 
+@lru_cache(maxsize=1)
+def shared_parser() -> AddressParser:
+    """Returns the parser of a user that brings none: all of them share it, so an address on two boards is parsed once."""
+    return AddressParser()
+
+
 def _one_line(text: str) -> str:
-    """Lines are parts of the address; other control characters are blanks."""
+    """Joins the lines, which are parts of the address; other control characters are blanks."""
     lines = ", ".join(line.strip(" ,;") for line in text.splitlines() if line.strip(" ,;"))
-    return lines if lines.isprintable() else "".join(one if one.isprintable() else " " for one in lines)
+    return lines if lines.isprintable() else "".join(letter if letter.isprintable() else " " for letter in lines)
 
 
 def _without_country(line: str) -> tuple[str, str | None]:
@@ -137,7 +141,7 @@ def _without_country(line: str) -> tuple[str, str | None]:
 
 
 def _by_commas(line: str) -> Address:
-    """`street, city, state zip`: the form that `format_address` writes needs no guessing."""
+    """Reads `street, city, state zip`: the form that `format_address` writes needs no guessing."""
     parts = [part.strip() for part in line.split(",") if part.strip()]
     if len(parts) < 3 or ";" in line:
         return UNKNOWN
@@ -154,13 +158,13 @@ def _by_commas(line: str) -> Address:
 
 
 def _holds_another(street: str) -> bool:
-    """A second address in what should be the street."""
+    """Tells whether a second address stands in what should be the street."""
     words = street.replace(",", " ").split()
     return any(_is_zip(word) and state_code(before) for before, word in zip(words, words[1:], strict=False))
 
 
 def _from_tokens(line: str, tokens: list[tuple[str, str]]) -> Address:
-    """Everything before the city is the street. Parts out of order are two addresses, a foreign one, or none."""
+    """Takes all before the city as the street. Parts out of order are two addresses, a foreign address, or none."""
     spans: list[list[int]] = [[], [], [], []]
     labels, last, at = [], 0, 0
     for token, label in tokens:
@@ -184,7 +188,3 @@ def _checked(found: Address, state: str | None, labels: list[str]) -> Address:
     if not (found.state or found.zip) and (not labels or labels[0] not in _NUMBERS):
         return UNKNOWN
     return found
-
-
-PARSER = AddressParser()
-"""One for the process, so that an address seen on two boards is taken apart once."""

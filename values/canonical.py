@@ -1,4 +1,4 @@
-"""Turns canonical values into JSON and back, with every digit of a number."""
+"""Turns canonical values into JSON, into text and into lists, with every digit of a number."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import Any
 import orjson
 
 from models import Value
-from values.parsing import clean_text, in_utc
+from values.parsing import clean_text, in_utc, text_of, whole_number
 
 
 def is_empty(value: Value) -> bool:
-    """Nothing to say: None, "", an empty list or object."""
+    """Tells whether a value says nothing: None, "", an empty list or object."""
     return value is None or (not value and isinstance(value, (str, list, tuple, dict)))
 
 
-# --- JSON: canonical values in bases and in `metadata` --------------------------------------------------------------
+# --- JSON, for bases, columns of JSON and fingerprints --------------------------------------------------------------
 
 
 def to_json(value: Value) -> Any:
-    """The value in kinds of JSON, with Decimal for exact numbers, which `dumps` writes without a float on the way."""
+    """Returns the value in kinds of JSON, with Decimal for exact numbers, which `dumps` writes digit by digit."""
     if isinstance(value, str):
         return clean_text(value)
     if value is None or isinstance(value, (bool, int)):
@@ -43,23 +43,18 @@ def to_json(value: Value) -> Any:
     return str(value)
 
 
-def plain_digits(number: Decimal) -> str:
-    """All the digits, unless that would be hundreds of zeros."""
-    return f"{number:f}" if -400 < number.adjusted() < 400 else str(number)
-
-
-def _json_rest(value: Any) -> Any:
-    value = to_json(value)
-    return orjson.Fragment(plain_digits(value)) if isinstance(value, Decimal) else value
-
-
 def dumps(value: Any) -> bytes:
-    """JSON of a canonical value, or of anything made of them, with every digit."""
+    """Writes JSON of a canonical value, or of anything made of them, with every digit."""
     try:
         return orjson.dumps(value, default=_json_rest, option=orjson.OPT_PASSTHROUGH_DATETIME)
     except TypeError:
         # Integers beyond 64 bits and lone surrogates, which orjson refuses.
         return orjson.dumps(_with_fragments(to_json(value)))
+
+
+def _json_rest(value: Any) -> Any:
+    value = to_json(value)
+    return orjson.Fragment(plain_digits(value)) if isinstance(value, Decimal) else value
 
 
 def _with_fragments(value: Any) -> Any:
@@ -72,6 +67,11 @@ def _with_fragments(value: Any) -> Any:
     return value
 
 
+def plain_digits(number: Decimal) -> str:
+    """Writes all the digits, unless that would be hundreds of zeros."""
+    return f"{number:f}" if -400 < number.adjusted() < 400 else str(number)
+
+
 def _whole_or_decimal(text: str) -> int | Decimal:
     # Python refuses to turn more than 4,300 digits into an int.
     return int(text) if len(text) < 4_000 else Decimal(text)
@@ -81,5 +81,40 @@ _EXACT = json.JSONDecoder(parse_float=Decimal, parse_int=_whole_or_decimal)
 
 
 def loads_exact(text: str | bytes) -> Any:
-    """JSON with every number as int or Decimal."""
+    """Reads JSON with every number as int or Decimal."""
     return _EXACT.decode(text if isinstance(text, str) else bytes(text).decode())
+
+
+# --- A value in another shape ---------------------------------------------------------------------------------------
+
+
+def as_text(value: Value) -> str:
+    """Returns the value as a person would write it into a text."""
+    value = to_json(value)
+    if isinstance(value, Decimal):
+        return plain_digits(value)
+    if isinstance(value, (list, tuple)) and all(isinstance(part, str) for part in value):
+        return ", ".join(value)
+    return clean_text(value if isinstance(value, str) else dumps(value).decode())
+
+
+def as_list(value: Value) -> list[Any]:
+    """Returns the parts of a value; a single value is its only part."""
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def ids_of(value: Value) -> list[int]:
+    """Returns the ids of items or people."""
+    return [whole_number(part.get("id") if isinstance(part, Mapping) else part) for part in as_list(value)]
+
+
+def person_of(entry: Any) -> dict[str, Any]:
+    """Returns a person or a team as id and kind; a bare id is a person's."""
+    if not isinstance(entry, Mapping):
+        return {"id": whole_number(entry), "kind": "person"}
+    return {"id": whole_number(entry.get("id")), "kind": text_of(entry.get("kind")) or "person"}
+
+
+def is_set(value: Value) -> bool:
+    """Tells whether a flag is set; texts such as `yes` and `1` set it."""
+    return value.strip().lower() in ("true", "t", "yes", "y", "1", "on", "v") if isinstance(value, str) else bool(value)

@@ -1,4 +1,4 @@
-"""Compares values: what is the same in two shapes is no change."""
+"""Compares values: what is the same in two shapes is no change. The only place that says what "same" means."""
 
 from __future__ import annotations
 
@@ -9,73 +9,65 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any
 
 from models import Value
-from values.canonical import dumps, is_empty, plain_digits, to_json
-from values.parsing import (
-    CellError,
-    clean_text,
-    clock_time,
-    day_of,
-    exact_number,
-    in_utc,
-    moment_of,
-    text_of,
-    whole_number,
-)
+from values.canonical import as_list, as_text, ids_of, is_empty, is_set, person_of, to_json
+from values.parsing import CellError, clock_time, day_of, exact_number, in_utc, moment_of, text_of
 
 
-def person_of(entry: Any) -> dict[str, Any]:
-    if not isinstance(entry, Mapping):
-        return {"id": whole_number(entry), "kind": "person"}
-    return {"id": whole_number(entry.get("id")), "kind": text_of(entry.get("kind")) or "person"}
+def same(kind: str, a: Value, b: Value) -> bool:
+    """Tells whether two values are the same by a comparison or for a type of PostgreSQL; None is every emptiness."""
+    if a is b:
+        return True
+    name = comparison(kind)
+    if name != "flag" and (is_empty(a) or is_empty(b)):
+        return _is_blank(a) and _is_blank(b)
+    if type(a) is type(b) and a == b:
+        return True
+    try:
+        return COMPARISONS[name](a, b)
+    except (CellError, AttributeError, TypeError, KeyError, OverflowError):
+        return bool(a == b)  # at least one of them is no value of this kind
 
 
-def as_text(value: Value) -> str:
-    value = to_json(value)
-    if isinstance(value, Decimal):
-        return plain_digits(value)
-    if isinstance(value, (list, tuple)) and all(isinstance(part, str) for part in value):
-        return ", ".join(value)
-    return clean_text(value if isinstance(value, str) else dumps(value).decode())
+def _is_blank(value: Value) -> bool:
+    return is_empty(value) or (isinstance(value, str) and not value.strip())
 
 
-def as_list(value: Value) -> list[Any]:
-    return list(value) if isinstance(value, (list, tuple)) else [value]
+def comparison(kind: str) -> str:
+    """Returns the name in COMPARISONS for a type of PostgreSQL; a comparison stands for itself."""
+    return _COMPARED_BY.get(kind) or _COMPARED_BY.get(kind.partition("(")[0].strip().lower(), "json")
 
 
-def ids_of(value: Value) -> list[int]:
-    return [whole_number(one.get("id") if isinstance(one, Mapping) else one) for one in as_list(value)]
+# --- Single values --------------------------------------------------------------------------------------------------
 
 
-# --- Comparing: what is the same in two shapes is no change ---------------------------------------------------------
-
-
-def same_text(a: Value, b: Value) -> bool:
+def _same_text(a: Value, b: Value) -> bool:
     return (a.strip() if isinstance(a, str) else as_text(a)) == (b.strip() if isinstance(b, str) else as_text(b))
 
 
 def same_email(a: Value, b: Value) -> bool:
+    """Compares without case and outer blanks."""
     return str(a).strip().casefold() == str(b).strip().casefold()
 
 
 def _same_phone(a: Value, b: Value) -> bool:
-    """monday.com keeps numbers with and without `+`, separators and country code."""
-    short, long = sorted(("".join(filter(str.isalnum, str(one).lower())) for one in (a, b)), key=len)
+    # monday.com keeps numbers with and without `+`, separators and country code.
+    short, long = sorted(("".join(filter(str.isalnum, str(number).lower())) for number in (a, b)), key=len)
     return short == long or (len(short) >= 10 and len(long) - len(short) <= 3 and long.endswith(short))
 
 
-def same_number(a: Value, b: Value) -> bool:
+def _same_number(a: Value, b: Value) -> bool:
     return exact_number(a) == exact_number(b)
-
-
-def is_set(value: Value) -> bool:
-    return value.strip().lower() in ("true", "t", "yes", "y", "1", "on", "v") if isinstance(value, str) else bool(value)
 
 
 def _same_flag(a: Value, b: Value) -> bool:
     return is_set(a) == is_set(b)
 
 
+# --- Days and times -------------------------------------------------------------------------------------------------
+
+
 def _instant(value: Value) -> datetime:
+    """Returns the instant, to the second that a cell can hold; a date is its first instant."""
     if isinstance(value, str):
         value = day_of(value) if len(value) == 10 else moment_of(value)
     if not isinstance(value, datetime):
@@ -84,7 +76,6 @@ def _instant(value: Value) -> datetime:
 
 
 def _same_moment(a: Value, b: Value) -> bool:
-    """By instant, to the second that a cell can hold; a date is its first instant."""
     return _instant(a) == _instant(b)
 
 
@@ -93,15 +84,15 @@ def _same_day(a: Value, b: Value) -> bool:
 
 
 def _same_minute(a: Value, b: Value) -> bool:
-    first, second = (one if isinstance(one, time) else clock_time(one) for one in (a, b))
+    first, second = (value if isinstance(value, time) else clock_time(value) for value in (a, b))
     return (first.hour, first.minute) == (second.hour, second.minute)
 
 
-# A cell of several holds each of them once, and in an order of its own.
+# --- Several values: a cell holds each of them once, and in an order of its own -------------------------------------
 
 
 def _same_labels(a: Value, b: Value) -> bool:
-    first, second = ({str(one).strip() for one in as_list(side)} for side in (a, b))
+    first, second = ({str(label).strip() for label in as_list(side)} for side in (a, b))
     return first == second
 
 
@@ -110,12 +101,20 @@ def _same_ids(a: Value, b: Value) -> bool:
 
 
 def _same_people(a: Value, b: Value) -> bool:
-    first, second = ({(one["id"], one["kind"]) for one in map(person_of, as_list(side))} for side in (a, b))
+    first, second = ({(person["id"], person["kind"]) for person in map(person_of, as_list(side))} for side in (a, b))
     return first == second
 
 
+def _same_files(a: Value, b: Value) -> bool:
+    first, second = (sorted((str(file.get("id")), str(file.get("name"))) for file in as_list(side)) for side in (a, b))
+    return first == second
+
+
+# --- Objects --------------------------------------------------------------------------------------------------------
+
+
 def _same_link(a: Value, b: Value) -> bool:
-    first, second = (one if isinstance(one, Mapping) else {"url": one} for one in (a, b))
+    first, second = (link if isinstance(link, Mapping) else {"url": link} for link in (a, b))
     return _link_parts(first) == _link_parts(second)
 
 
@@ -125,9 +124,9 @@ def _link_parts(link: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _same_location(a: Value, b: Value) -> bool:
-    """By address and coordinates: street, city and country are derived by monday.com when a person picks a place."""
+    # By address and coordinates: monday.com derives street, city and country when a person picks a place.
     return all(
-        same_number(a[name], b[name]) if a.get(name) and b.get(name) else a.get(name) == b.get(name)
+        _same_number(a[name], b[name]) if a.get(name) and b.get(name) else a.get(name) == b.get(name)
         for name in ("lat", "lng")
     ) and same("text", a.get("address"), b.get("address"))
 
@@ -136,27 +135,37 @@ def _same_country(a: Value, b: Value) -> bool:
     return same_email(a.get("code"), b.get("code"))
 
 
-def _same_files(a: Value, b: Value) -> bool:
-    first, second = (sorted((str(one.get("id")), str(one.get("name"))) for one in as_list(side)) for side in (a, b))
-    return first == second
-
-
 def _same_json(a: Value, b: Value) -> bool:
     if isinstance(a, Mapping) and isinstance(b, Mapping):
         return all(same("json", a.get(name), b.get(name)) for name in a.keys() | b.keys())
     if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
-        return len(a) == len(b) and all(same("json", one, other) for one, other in zip(a, b, strict=True))
+        return len(a) == len(b) and all(same("json", left, right) for left, right in zip(a, b, strict=True))
     a, b = to_json(a), to_json(b)
     return a.strip() == b.strip() if isinstance(a, str) and isinstance(b, str) else bool(a == b)
 
 
-COMPARISONS: dict[str, Callable[[Value, Value], bool]] = {
-    "text": same_text, "email": same_email, "phone": _same_phone, "number": same_number, "whole": same_number,
-    "flag": _same_flag, "moment": _same_moment, "day": _same_day, "minute": _same_minute, "labels": _same_labels,
-    "ids": _same_ids, "people": _same_people, "link": _same_link, "location": _same_location,
-    "country": _same_country, "colour": same_email, "files": _same_files, "json": _same_json,
-}  # fmt: skip
+# --- Comparisons by name --------------------------------------------------------------------------------------------
 
+COMPARISONS: dict[str, Callable[[Value, Value], bool]] = {
+    "text": _same_text,
+    "email": same_email,
+    "phone": _same_phone,
+    "number": _same_number,
+    "whole": _same_number,
+    "flag": _same_flag,
+    "moment": _same_moment,
+    "day": _same_day,
+    "minute": _same_minute,
+    "labels": _same_labels,
+    "ids": _same_ids,
+    "people": _same_people,
+    "link": _same_link,
+    "location": _same_location,
+    "country": _same_country,
+    "colour": same_email,
+    "files": _same_files,
+    "json": _same_json,
+}
 
 _COMPARED_BY: dict[str, str] = {
     # A field declared as a date may have a time of day, until its table column is known to have none.
@@ -169,35 +178,16 @@ _COMPARED_BY: dict[str, str] = {
     **{"boolean": "flag", "bool": "flag", "text[]": "labels", "bigint[]": "ids"},
     **{name: name for name in COMPARISONS},
 }
-"""The comparison of a type of PostgreSQL, or one named outright."""
+"""The comparison of a type of PostgreSQL, or a comparison named outright."""
 
 
-def same(kind: str, a: Value, b: Value) -> bool:
-    """Whether two values are the same by a comparison or for a type of PostgreSQL; None is every emptiness."""
-    if a is b:
-        return True
-    name = comparison(kind)
-    if name != "flag" and (is_empty(a) or is_empty(b)):
-        return _is_blank(a) and _is_blank(b)
-    if type(a) is type(b) and a == b:
-        return True
-    try:
-        return COMPARISONS[name](a, b)
-    except (CellError, AttributeError, TypeError, KeyError, OverflowError):
-        return bool(a == b)  # One of them is no value of this kind.
+# --- What a table column, or JSON, keeps of a value -----------------------------------------------------------------
 
-
-def _is_blank(value: Value) -> bool:
-    return is_empty(value) or (isinstance(value, str) and not value.strip())
-
-
-def comparison(kind: str) -> str:
-    """The name in COMPARISONS for a type of PostgreSQL; a comparison stands for itself."""
-    return _COMPARED_BY.get(kind) or _COMPARED_BY.get(kind.partition("(")[0].strip().lower(), "json")
+_LONG = Context(prec=2_000)
 
 
 def rounding(pg_type: str) -> Callable[[Value], Value] | None:
-    """What a table column of this type keeps of a number; None for a type that keeps every digit.
+    """Returns what a table column of this type keeps of a number; None for a type that keeps every digit.
 
     PostgreSQL rounds `numeric` half away from zero, and keeps the nearest binary number in `real` and `double precision`.
     """
@@ -212,24 +202,21 @@ def rounding(pg_type: str) -> Callable[[Value], Value] | None:
     return None
 
 
-_LONG = Context(prec=2_000)
-
-
-def _json_moment(value: Any) -> Value:
+def _moment_or_day(value: Any) -> Value:
     return (day_of(value) if len(value) == 10 else moment_of(value)) if isinstance(value, str) else value
 
 
 _FROM_JSON: dict[str, Callable[[Any], Value]] = {
     "number": exact_number,
     "whole": lambda value: int(number) if (number := exact_number(value)) == int(number) else number,
-    "moment": _json_moment,
-    "day": _json_moment,
+    "moment": _moment_or_day,
+    "day": _moment_or_day,
     "minute": lambda value: clock_time(value) if isinstance(value, str) else value,
 }
 
 
 def from_json(kind: str, value: Any) -> Value:
-    """The canonical value again. What is no value of the kind, because somebody wrote it by hand, stays as it is."""
+    """Returns the canonical value again. What is no value of the kind, because a person wrote it, stays as it is."""
     if value is None or value == "":
         return None
     convert = _FROM_JSON.get(comparison(kind))

@@ -1,4 +1,4 @@
-"""Reads numbers, days, times and texts exactly as they were written."""
+"""Reads texts, numbers, days and times exactly as they were written."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ UTC = timezone.utc
 
 
 class CellError(ValueError):
-    """A cell, or a value meant for one, that cannot be understood. The text is the reason, for a log line."""
+    """Refuses a cell, or a value meant for a cell. The text is the reason, for a log line."""
 
 
-# --- Texts and JSON as monday.com sends them ------------------------------------------------------------------------
+# --- Texts ----------------------------------------------------------------------------------------------------------
 
 
 def clean_text(text: str) -> str:
-    """The text without what PostgreSQL cannot store: NUL is dropped, a lone surrogate becomes U+FFFD."""
+    """Removes what PostgreSQL cannot store: NUL is dropped, a lone surrogate becomes U+FFFD."""
     if "\0" in text:
         text = text.replace("\0", "")
     if text.isascii():
@@ -31,18 +31,25 @@ def clean_text(text: str) -> str:
 
 
 def text_of(value: Any) -> str:
-    """Whatever stands in a text's place as a clean text; "" for nothing."""
+    """Returns what stands in a text's place as a clean text; "" for nothing."""
     if value is None:
         return ""
     return clean_text(value if type(value) is str else str(value))
 
 
 def excerpt(value: Any) -> str:
+    """Shows the beginning of a value, for a message."""
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
+# --- Numbers --------------------------------------------------------------------------------------------------------
+
+_NUMERIC = frozenset((str, int, float, Decimal))  # no bool, and no list, of which Decimal would make something
+
+
 def whole_number(value: Any) -> int:
+    """Reads a whole number of 64 bits."""
     try:
         number = int(value)
     except (TypeError, ValueError, OverflowError):
@@ -52,11 +59,8 @@ def whole_number(value: Any) -> int:
     return number
 
 
-_NUMERIC = frozenset((str, int, float, Decimal))  # no bool, and no list, of which Decimal would make something
-
-
 def exact_number(value: Any) -> Decimal:
-    """An exact number that PostgreSQL can hold (131,072 digits before the point, 16,383 behind it)."""
+    """Reads an exact number that PostgreSQL can hold (131,072 digits before the point, 16,383 behind it)."""
     kind = type(value)
     try:
         number = Decimal(repr(value) if kind is float else value) if kind in _NUMERIC else None
@@ -69,7 +73,11 @@ def exact_number(value: Any) -> Decimal:
     return number
 
 
+# --- Days and times -------------------------------------------------------------------------------------------------
+
+
 def day_of(text: Any) -> date:
+    """Reads `2026-02-27`."""
     try:
         return date.fromisoformat(text)
     except (TypeError, ValueError):
@@ -77,6 +85,7 @@ def day_of(text: Any) -> date:
 
 
 def clock_time(text: Any) -> time:
+    """Reads `12:11:30`."""
     try:
         return time.fromisoformat(text)
     except (TypeError, ValueError):
@@ -84,13 +93,18 @@ def clock_time(text: Any) -> time:
 
 
 def moment_of(text: Any) -> datetime:
-    """`2026-02-27T12:11:30Z` and `2026-02-27 12:11:30 UTC`."""
+    """Reads `2026-02-27T12:11:30Z` and `2026-02-27 12:11:30 UTC`."""
     try:
-        moment = datetime.fromisoformat(text.removesuffix(" UTC").replace("Z", "+00:00"))
-        return in_utc(moment)
+        return in_utc(iso_moment(text.removesuffix(" UTC")))
     except (AttributeError, ValueError, OverflowError):
         raise CellError(f"not a time: {excerpt(text)}") from None
 
 
+def iso_moment(text: str) -> datetime:
+    """Reads an ISO 8601 text; `Z` is UTC. Raises ValueError."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
 def in_utc(moment: datetime) -> datetime:
+    """Returns the same instant in UTC; a moment without a zone is in UTC already."""
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

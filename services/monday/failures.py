@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -27,7 +27,7 @@ from errors import (
 
 
 class Remedy(Enum):
-    """What a failure calls for; the earlier one decides when an answer carries several."""
+    """Lists what a failure calls for; the earlier remedy decides when an answer carries several failures."""
 
     DAILY = "stop until the next day"
     REJECTED = "mend the query"
@@ -161,13 +161,16 @@ _BY_STATUS: Mapping[int, tuple[Remedy, str]] = {
     403: (Remedy.REFUSED, "rights"),
 }
 
+Json = Mapping[str, Any]
+"""A JSON object of an answer."""
+
 _RESET_IN = re.compile(r"reset in (\d+(?:\.\d+)?) seconds?", re.IGNORECASE)
 _COST = re.compile(r"query cost (\d+).*?out of (\d+)", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One failure in one shape, whichever layer of monday.com it came from."""
+    """Describes one failure in one shape, whichever layer of monday.com it came from."""
 
     http_status: int
     code: str
@@ -181,16 +184,16 @@ class Failure:
 
     @property
     def remedy(self) -> Remedy:
-        """What it calls for."""
+        """Returns what it calls for."""
         return _judge(self)[0]
 
     @property
     def cause(self) -> str:
-        """One word for statistics and log lines."""
+        """Returns one word for statistics and log lines."""
         return _judge(self)[1]
 
     def exception(self, message: str = "", remedy: Remedy | None = None) -> MondayError:
-        """The error of the tool's family that says the same; `remedy` when more is known than the answer tells."""
+        """Makes the error of the tool's family that says the same; `remedy` when more is known than the answer tells."""
         remedy = remedy or self.remedy
         return EXCEPTIONS[remedy](
             message or sentence(self),
@@ -204,8 +207,8 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back: `data`, and the failures that stand beside it or instead of it."""
+class ApiAnswer:
+    """Holds what came back: `data`, and the failures that stand beside it or instead of it."""
 
     data: Mapping[str, Any] | None
     failures: tuple[Failure, ...] = ()
@@ -213,7 +216,7 @@ class Answer:
 
 
 def _judge(failure: Failure) -> tuple[Remedy, str]:
-    """Code first, then words, then numbers."""
+    """Judges by the code first, then by the words, then by the numbers."""
     known = _BY_CODE.get(_plain(failure.code))
     if known and not (known[1] == "record" and "board not found" in failure.message.lower()):
         return _heavier_than_any_budget(failure) or known
@@ -239,7 +242,7 @@ def _by_status(failure: Failure) -> tuple[Remedy, str]:
 
 
 def _heavier_than_any_budget(failure: Failure) -> tuple[Remedy, str] | None:
-    """A query that costs more than a full budget holds is not helped by waiting."""
+    """Finds a query that costs more than a full budget holds: waiting does not help it."""
     found = _COST.search(failure.message)
     data = failure.error_data
     cost = _whole(found[1] if found else data.get("complexity"))
@@ -252,7 +255,7 @@ def _plain(code: str) -> str:
 
 
 def sentence(failure: Failure) -> str:
-    """The failure for a person: what monday.com said, where, and the id to quote to its support."""
+    """Says the failure to a person: what monday.com said, where, and the id to quote to its support."""
     text = failure.message.strip() or failure.code or f"HTTP {failure.http_status}"
     where = f" at {'.'.join(map(str, failure.path))}" if failure.path else ""
     code = f" ({failure.code})" if failure.code and failure.code not in text else ""
@@ -261,7 +264,7 @@ def sentence(failure: Failure) -> str:
 
 
 def unknown(failure: Failure, message: str = "") -> OutcomeUnknown:
-    """The error for a change that may have been applied."""
+    """Makes the error for a change that may have been applied."""
     return OutcomeUnknown(
         message or f"It is not known whether a change was applied. {sentence(failure)}",
         hint="Read the item again before repeating the change.",
@@ -274,13 +277,13 @@ def unknown(failure: Failure, message: str = "") -> OutcomeUnknown:
 
 
 def gravest(failures: Iterable[Failure]) -> Failure:
-    """The failure that decides what happens to the whole answer."""
+    """Returns the failure that decides what happens to the whole answer."""
     order = list(Remedy)
     return min(failures, key=lambda failure: order.index(failure.remedy))
 
 
-def failures_in(http_status: int, headers: Mapping[str, str], body: Any) -> tuple[Failure, ...]:
-    """All failures of one answer; `body` is the decoded JSON, or None when it was none."""
+def failures_in(http_status: int, headers: Mapping[str, str], body: object) -> tuple[Failure, ...]:
+    """Returns all failures of one answer; `body` is the decoded JSON, or None when it was none."""
     top = body if isinstance(body, dict) else {}
     entries = top.get("errors")
     if isinstance(entries, (str, dict)):
@@ -297,8 +300,10 @@ def failures_in(http_status: int, headers: Mapping[str, str], body: Any) -> tupl
     return failures or _failure_without_errors(http_status, body, waited, request_id)
 
 
-def _failure_without_errors(http_status: int, body: Any, waited: float | None, request_id: str) -> tuple[Failure, ...]:
-    """Gateways answer in HTML, and a connection that is cut leaves half a document."""
+def _failure_without_errors(
+    http_status: int, body: object, waited: float | None, request_id: str
+) -> tuple[Failure, ...]:
+    """Finds what is wrong without an entry: gateways answer in HTML, and a cut connection leaves half a document."""
     fine = 200 <= http_status < 300
     if fine and isinstance(body, dict) and isinstance(body.get("data"), dict):
         return ()
@@ -309,22 +314,26 @@ def _failure_without_errors(http_status: int, body: Any, waited: float | None, r
     return (Failure(http_status, "", message, retry_in_seconds=waited, request_id=request_id, status=http_status),)
 
 
-def _failure(http_status: int, entry: Any, top: Mapping[str, Any], waited: float | None, request_id: str) -> Failure:
-    entry = entry if isinstance(entry, dict) else {"message": str(entry)}
+def _failure(http_status: int, found: object, top: Json, waited: float | None, request_id: str) -> Failure:
+    entry: Json = found if isinstance(found, dict) else {"message": str(found)}
     extensions = _mapping(entry.get("extensions"))
-    data = next((found for holder in (extensions, entry, top) if (found := _mapping(holder.get("error_data")))), {})
+    data = next((told for holder in (extensions, entry, top) if (told := _mapping(holder.get("error_data")))), {})
     message = str(entry.get("message") or top.get("error_message") or top.get("error") or "")
-    code = (
-        extensions.get("code") or extensions.get("error_code") or entry.get("code") or entry.get("error_code")
-        or top.get("error_code") or data.get("error_code") or ""
-    )  # fmt: skip
+    codes = (
+        extensions.get("code"),
+        extensions.get("error_code"),
+        entry.get("code"),
+        entry.get("error_code"),
+        top.get("error_code"),
+        data.get("error_code"),
+    )
     path = entry.get("path")
     return Failure(
         http_status=http_status,
-        code=str(code),
+        code=next((str(code) for code in codes if code), ""),
         message=message,
         path=tuple(path) if isinstance(path, (list, tuple)) else (),
-        retry_in_seconds=_asked_wait(waited, extensions, entry, data, top, message),
+        retry_in_seconds=_asked_wait((extensions, data, entry, top), message) if waited is None else waited,
         error_data=data | _numbers(extensions),
         request_id=request_id,
         status=_whole(
@@ -333,11 +342,10 @@ def _failure(http_status: int, entry: Any, top: Mapping[str, Any], waited: float
     )
 
 
-def _asked_wait(waited: float | None, extensions: Any, entry: Any, data: Any, top: Any, message: str) -> float | None:
-    """The wait monday.com asks for, at whichever of its places it stands."""
-    if waited is not None:
-        return waited
-    for holder in (extensions, data, entry, top):
+def _asked_wait(holders: Sequence[Json], message: str) -> float | None:
+    """Returns the wait that monday.com asks for, in whichever of its places it stands; `extensions` is the first."""
+    extensions = holders[0]
+    for holder in holders:
         seconds = _seconds(holder.get("retry_in_seconds"))
         if seconds is not None:
             return seconds
@@ -349,7 +357,7 @@ def _asked_wait(waited: float | None, extensions: Any, entry: Any, data: Any, to
 
 
 def _header_wait(headers: Mapping[str, str]) -> float | None:
-    """`Retry-After` is a number of seconds, or, from proxies, a date; the answer's own `Date` says what time it is."""
+    """Reads `Retry-After`: seconds, or, from proxies, a date; the answer's own `Date` says what time it is."""
     text = headers.get("retry-after", "")
     seconds = _seconds(text)
     if seconds is not None or not text:
@@ -362,13 +370,13 @@ def _header_wait(headers: Mapping[str, str]) -> float | None:
         return None
 
 
-def _request_id(top: Mapping[str, Any], headers: Mapping[str, str]) -> str:
+def _request_id(top: Json, headers: Mapping[str, str]) -> str:
     inside = _mapping(top.get("extensions")).get("request_id")
     return str(inside or next((value for name, value in headers.items() if name.lower() == "x-request-id"), ""))
 
 
-def _numbers(extensions: Mapping[str, Any]) -> dict[str, Any]:
-    """The budget of 2025-01 stands beside the code, not in `error_data`."""
+def _numbers(extensions: Json) -> dict[str, Any]:
+    """Returns the budget as answers of 2025-01 have it: beside the code, not in `error_data`."""
     return {key: extensions[key] for key in ("complexity", "complexity_budget_limit") if key in extensions}
 
 
@@ -387,7 +395,8 @@ def _whole(value: Any) -> int:
         return 0
 
 
-def _mapping(value: Any) -> dict[str, Any]:
+def _mapping(value: object) -> dict[str, Any]:
+    """Returns an object, which may come as a text; {} for anything else."""
     if isinstance(value, str) and value.startswith("{"):
         try:
             value = json.loads(value)

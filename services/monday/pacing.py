@@ -119,8 +119,13 @@ class DailyCalls:
         self._closed_until: datetime | None = None
         self._lock = threading.Lock()
 
+    @property
+    def left(self) -> float | None:
+        """Returns the calls left of the share; None when there is no share."""
+        return None if self.share is None else max(0.0, self.share - self.used)
+
     def check(self, now: datetime) -> None:
-        """Raise when no further call may be sent today."""
+        """Raises when no further call may be sent today."""
         with self._lock:
             self._turn(now)
             if self._closed_until and now < self._closed_until:
@@ -300,6 +305,19 @@ class PageSize:
         if self.size < self.limit and self._good >= self._patience:
             self.size = min(self.limit, min((size for size in PAGE_SIZES if size > self.size), default=self.limit))
             self._good = 0
+
+
+class PageSizes:
+    """Remembers the page size of each shape of listing: what a walk has learnt is of use to the next."""
+
+    def __init__(self) -> None:
+        self._sizes: dict[Hashable, PageSize] = {}
+        self._lock = threading.Lock()
+
+    def of(self, shape: Hashable, limit: int) -> PageSize:
+        """Returns the size in force for listings of this shape."""
+        with self._lock:
+            return self._sizes.setdefault((shape, limit), PageSize(limit))
 
 
 _LIMIT = re.compile(r'\s*"?([A-Za-z_][\w-]*)"?\s*((?:;[^,]*)?)')

@@ -1,17 +1,19 @@
-"""Pages of items: asking for them one after another, and checking that each one is whole before it is believed."""
+"""Asks for pages of items one after another, and checks that each page is whole before it is believed."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from errors import BoardNotVisible, CursorExpired, Incomplete, MondayError, QueryTooHeavy, RecordRefused
-from models import Item, Page
-from services.monday.failures import Answer, Failure, Remedy, gravest, sentence
-from services.monday.pacing import PageSize
+from models import Columns, Item, Page, Pages
+from services.monday.failures import ApiAnswer, Failure, Remedy, gravest, sentence
+from services.monday.pacing import ITEMS_PER_PAGE, PageSize
+from services.monday.page_items import Fault, read_items
+from services.monday.prefetch import Prepare
 from services.monday.queries import NEXT_ITEMS_PAGE, Request, with_item
 
 SMALLEST_PAGE_IN_TROUBLE = 25
@@ -21,53 +23,66 @@ TRIES_OF_A_PAGE = 4
 OnMalformed = Callable[[str, str], None]
 """Called with an item's id (empty when unknown) and what was wrong with it; the item is then left out of its page."""
 
-
-Prepare = Callable[[Item], None]
-"""Called with an item of a page that nobody waits for yet, to do something about it that would have to be done later."""
-
-Call = Callable[[Request], Answer]
+Call = Callable[[Request], ApiAnswer]
+Data = Mapping[str, Any]
+"""The `data` of an answer."""
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """One entry of a page that cannot be used: its place, its id if it has one, and why."""
+class ReadOptions:
+    """Says how the items of a board are to be read."""
 
-    index: int
-    item_id: str
-    reason: str
+    limit: int = ITEMS_PER_PAGE
+    query_params: Mapping[str, Any] | None = None
+    """monday.com's own filter and order."""
+    group: str | None = None
+    """Only this group."""
+    cursor: str | None = None
+    """Where to go on in a listing that began at `started`."""
+    started: datetime | None = None
+    expected: Collection[str] | None = None
+    """Of the columns, those that must come with every item; None: those that come with its neighbours."""
+    on_malformed: OnMalformed | None = None
+    """Takes the items that do not come whole; without it they are an error."""
+    prefetch: bool = False
+    """Fetches the next page while the present one is worked on."""
+    prepare: Prepare | None = None
+    """With `prefetch`: called with the items of the next page, for as long as that work takes."""
+
+
+READ_ALL = ReadOptions()
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Which items to page through, and what every one of them has to bring."""
+    """Says which items to page through, and what every one of them has to bring."""
 
     board_id: str
     first: str
     """The text of the first page."""
-    variables: Mapping[str, Any]
-    find: Callable[[Mapping[str, Any]], Any]
+    variables: Data
+    find: Callable[[Data], Any]
     """Where the page stands in the answer to the first text."""
-    columns: tuple[str, ...] = ()
-    selection: str = ""
+    columns: Columns = Columns((), "")
     expected: frozenset[str] | None = None
     repeats_first: bool = False
     """The following pages are asked with the first text, too, and with the cursor instead of the filter."""
-    after_first: Mapping[str, Any] = field(default_factory=dict)
+    after_first: Data = field(default_factory=dict)
 
     def request(self, cursor: str | None, limit: int, cancelled: threading.Event | None) -> Request:
-        """The document for one page."""
-        own = {"columns": list(self.columns)} if self.columns else {}
+        """Makes the document for one page."""
+        own = {"columns": list(self.columns.ids)} if self.columns.ids else {}
         if cursor is None:
             text, variables = self.first, {**self.variables, **own, "limit": limit}
         elif self.repeats_first:
             text, variables = self.first, {**self.after_first, **own, "limit": limit, "cursor": cursor}
         else:
             text, variables = NEXT_ITEMS_PAGE, {**own, "limit": limit, "cursor": cursor}
-        query = with_item(text, self.selection, bool(self.columns))
+        query = with_item(text, self.columns.selection, bool(self.columns.ids))
         return Request(query, variables, "", limit, SMALLEST_PAGE_IN_TROUBLE, cancelled)
 
-    def page(self, cursor: str | None, data: Mapping[str, Any]) -> Any:
-        """The page inside an answer."""
+    def page(self, cursor: str | None, data: Data) -> Any:
+        """Returns the page inside an answer."""
         return self.find(data) if cursor is None or self.repeats_first else data.get("next_items_page")
 
 
@@ -78,7 +93,7 @@ class Pager:
         self,
         call: Call,
         pause: Callable[[int, str, threading.Event | None], None],
-        notify: Callable[[str, Mapping[str, Any]], None],
+        notify: Callable[[str, Mapping[str, object]], None],
     ) -> None:
         self._call = call
         self._pause = pause
@@ -94,8 +109,8 @@ class Pager:
         cursor: str | None = None,
         on_malformed: OnMalformed | None = None,
         cancelled: threading.Event | None = None,
-    ) -> Iterator[Page]:
-        """All pages from `cursor` on; only a missing cursor ends the walk."""
+    ) -> Pages:
+        """Yields all pages from `cursor` on; only a missing cursor ends the walk."""
         seen: list[str] | None = None
         while True:
             page, _ = self.page(lambda _: listing, size, cursor, on_malformed, cancelled)
@@ -116,7 +131,7 @@ class Pager:
         on_malformed: OnMalformed | None = None,
         cancelled: threading.Event | None = None,
     ) -> tuple[Page, Listing]:
-        """One page that has been checked, and the listing that was asked for it: `listing_of` the size in force."""
+        """Returns a page that was checked, and the listing that was asked: `listing_of` the size in force."""
         faults: list[Fault] = []
         lost: set[str] = set()
         for attempt in range(TRIES_OF_A_PAGE):
@@ -127,7 +142,7 @@ class Pager:
                 size.succeeded()
                 return page, listing
             if (faults, lost) == before:
-                break  # The same again: it will not get better.
+                break  # the same again: it will not get better
             self._pause(attempt, "malformed", cancelled)
         if page is not None and lost:
             reason = f"the cells of {', '.join(sorted(lost))} are missing"
@@ -136,26 +151,27 @@ class Pager:
         return report_faults(listing, page, faults, answer.failures, on_malformed), listing
 
     def _lost_columns(self, listing: Listing, page: Page) -> set[str]:
-        """The columns that no item of a page brought: of a kind that is never delivered, or lost on the way."""
+        """Returns the columns that no item of a page brought: of a kind that is never delivered, or lost on the way."""
         items = [item for item in page.items if item.state == "active"]
-        if not listing.columns or listing.expected is not None or not items:
+        columns = listing.columns.ids
+        if not columns or listing.expected is not None or not items:
             return set()
         came = max((item.cells for item in items), key=len).keys()
-        never = self._never.setdefault(listing.columns, set())
+        never = self._never.setdefault(columns, set())
         if late := came & never:
             never -= late
             raise Incomplete(
                 f"Items of board {listing.board_id} came without the cells of {', '.join(sorted(late))} before.",
                 hint="Run again: all of them are then read anew.",
             )
-        self._came.setdefault(listing.columns, set()).update(came)
-        return set(listing.columns) - came - never
+        self._came.setdefault(columns, set()).update(came)
+        return set(columns) - came - never
 
     def _never_come(self, listing: Listing, lost: set[str]) -> bool:
-        """Whether columns that were missing twice are of a kind that is never delivered; it is asked only once."""
-        if lost & self._came[listing.columns]:
+        """Tells whether columns that were missing twice are of a kind that is never delivered; it is asked only once."""
+        if lost & self._came[listing.columns.ids]:
             return False
-        self._never[listing.columns] |= lost
+        self._never[listing.columns.ids] |= lost
         return True
 
     def _answer(
@@ -164,8 +180,8 @@ class Pager:
         size: PageSize,
         cursor: str | None,
         cancelled: threading.Event | None,
-    ) -> tuple[Listing, Answer]:
-        """The answer for one page, as large as monday.com can manage."""
+    ) -> tuple[Listing, ApiAnswer]:
+        """Returns the answer for one page, as large as monday.com can manage."""
         while True:
             listing = listing_of(size.size)
             try:
@@ -183,8 +199,11 @@ class Pager:
                 ) from error
 
 
-def read_page(listing: Listing, cursor: str | None, answer: Answer) -> tuple[Page | None, list[Fault]]:
-    """The page in an answer, without the entries that cannot be used, and what is wrong with those."""
+# --- One page -------------------------------------------------------------------------------------------------------
+
+
+def read_page(listing: Listing, cursor: str | None, answer: ApiAnswer) -> tuple[Page | None, list[Fault]]:
+    """Returns the page in an answer, without the entries that cannot be used, and what is wrong with those."""
     whole = [failure for failure in answer.failures if _entry(failure) is None or not _of_one_record(failure)]
     if whole or answer.data is None:
         raise gravest(whole or answer.failures).exception()
@@ -193,21 +212,22 @@ def read_page(listing: Listing, cursor: str | None, answer: Answer) -> tuple[Pag
     if not isinstance(rows, list):
         return None, [Fault(-1, "", "the page has no list of items")]
     following = raw.get("cursor")
-    items, faults = read_items(rows, listing.board_id, listing.columns, listing.expected)
-    return _without_failed(items, faults, rows, answer.failures, following)
+    items, faults = read_items(rows, listing.board_id, listing.columns.ids, listing.expected)
+    if answer.failures:
+        items, faults = _without_failed(items, faults, rows, answer.failures)
+    return Page(items, following if isinstance(following, str) and following else None), faults
 
 
 def _without_failed(
-    items: list[Item], faults: list[Fault], rows: list[Any], failures: Sequence[Failure], following: Any
-) -> tuple[Page, list[Fault]]:
+    items: list[Item], faults: list[Fault], rows: list[Any], failures: Sequence[Failure]
+) -> tuple[list[Item], list[Fault]]:
+    """Parts off the entries that monday.com itself reports as failed."""
     reasons = {_entry(failure): sentence(failure) for failure in failures}
-    if reasons:
-        failed = {row["id"] for index in reasons if (row := _row(rows, index)) and row.get("id")}
-        items = [item for item in items if item.id not in failed]
-        faults = [fault for fault in faults if fault.index not in reasons]
-        for index, why in reasons.items():
-            faults.append(Fault(index or 0, str((_row(rows, index) or {}).get("id") or ""), why))
-    return Page(items, following if isinstance(following, str) and following else None), faults
+    failed = {row["id"] for index in reasons if (row := _row(rows, index)) and row.get("id")}
+    kept = [fault for fault in faults if fault.index not in reasons]
+    for index, reason in reasons.items():
+        kept.append(Fault(index or 0, str((_row(rows, index) or {}).get("id") or ""), reason))
+    return [item for item in items if item.id not in failed], kept
 
 
 def _row(rows: list[Any], index: int | None) -> Mapping[str, Any] | None:
@@ -216,7 +236,7 @@ def _row(rows: list[Any], index: int | None) -> Mapping[str, Any] | None:
 
 
 def _entry(failure: Failure) -> int | None:
-    """The place in `items` that a failure is about."""
+    """Returns the place in `items` that a failure is about."""
     for name, index in zip(failure.path, failure.path[1:]):
         if name == "items" and isinstance(index, int):
             return index
@@ -234,7 +254,7 @@ def report_faults(
     failures: Sequence[Failure],
     on_malformed: OnMalformed | None,
 ) -> Page:
-    """Tell the caller which items did not come whole, or raise: a hole in a page must never look like a deletion."""
+    """Reports the items that did not come whole, or raises: a hole in a page must never look like a deletion."""
     if page is None or on_malformed is None:
         first = faults[0]
         name = f"Item {first.item_id}" if first.item_id else "An entry"
@@ -246,169 +266,16 @@ def report_faults(
     return page
 
 
-def read_items(
-    rows: Iterable[Any], board_id: str | None, columns: Sequence[str] = (), expected: Collection[str] | None = None
-) -> tuple[list[Item], list[Fault]]:
-    """Items from the JSON of a page. Cells are not copied; what lacks one it should have is a fault.
-
-    Without `expected`, every item has to bring what its neighbours bring: some kinds of columns are never
-    delivered, but then for no item.
-    """
-    items: list[Item] = []
-    faults: list[Fault] = []
-    seen: set[str] = set()
-    asked = frozenset(columns)
-    usual = frozenset(expected) if expected is not None else None
-    for index, row in enumerate(rows):
-        reason = _read_item(row, board_id, asked, usual, seen, items)
-        if reason:
-            faults.append(Fault(index, str(row.get("id") or "") if isinstance(row, dict) else "", reason))
-    if asked and expected is None:
-        items, lacking = _unlike_neighbours(items)
-        faults += lacking
-    return items, faults
+# --- Where the page stands in an answer -----------------------------------------------------------------------------
 
 
-def _read_item(
-    row: Any,
-    board_id: str | None,
-    asked: frozenset[str],
-    usual: frozenset[str] | None,
-    seen: set[str],
-    items: list[Item],
-) -> str:
-    """Append one item; otherwise say what is wrong with it."""
-    try:
-        item_id = str(row["id"]) if type(row["id"]) is int else row["id"]
-        if not item_id or not isinstance(item_id, str):
-            return "it has no id"
-        if item_id in seen:
-            return "it comes twice in one page"
-        seen.add(item_id)
-        group, parent, home = row["group"], row.get("parent_item"), row.get("board")
-        cells: dict[str, Any] = {}
-        if asked:
-            values = row["column_values"]
-            cells = {cell["id"]: cell for cell in values}
-            if len(cells) != len(values) or cells.keys() != asked:
-                reason = _wrong_cells(cells, len(values), asked, usual if row["state"] == "active" else None)
-                if reason:
-                    return reason
-        items.append(
-            Item(
-                item_id,
-                row.get("name") or "",
-                row["state"] or "active",
-                _dated(row.get("created_at")),
-                _dated(row["updated_at"]),
-                group["id"] if group else None,
-                home["id"] if home else board_id,
-                parent["id"] if parent else None,
-                cells,
-            )
-        )
-    except (KeyError, TypeError, AttributeError) as error:
-        return "it is empty" if row is None else f"a part of it is missing ({error})"
-    return ""
+def board_page(data: Data, board_id: str) -> Any:
+    """Returns `boards[0].items_page`; monday.com reports no error for a board that is absent."""
+    return _first(data.get("boards"), board_id).get("items_page")
 
 
-def _dated(text: Any) -> str | None:
-    """A moment that can be read; one that cannot says as much as none."""
-    try:
-        datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except (AttributeError, ValueError):
-        return None
-    return str(text)
-
-
-def _wrong_cells(cells: Mapping[str, Any], came: int, asked: frozenset[str], usual: frozenset[str] | None) -> str:
-    """Why cells that are not exactly those asked for are not good enough; empty when they are."""
-    if len(cells) != came or not cells.keys() <= asked:
-        return "its cells are not the ones that were asked for"
-    if usual is not None and not usual <= cells.keys():
-        return f"the cells of {', '.join(sorted(usual - cells.keys()))} are missing"
-    return ""
-
-
-def _unlike_neighbours(items: list[Item]) -> tuple[list[Item], list[Fault]]:
-    """Active items of one board that lack a cell which others of that board brought."""
-    usual: dict[str | None, set[str]] = {}
-    for item in items:
-        if item.state == "active":
-            usual.setdefault(item.board_id, set(item.cells)).update(item.cells)
-    faults = [
-        Fault(index, item.id, f"the cells of {', '.join(sorted(lacking))} are missing")
-        for index, item in enumerate(items)
-        if item.state == "active" and (lacking := usual[item.board_id] - item.cells.keys())
-    ]
-    faulty = {fault.item_id for fault in faults}
-    return ([item for item in items if item.id not in faulty] if faulty else items), faults
-
-
-def ahead(pages: Callable[[threading.Event], Iterator[Page]], prepare: Prepare | None = None) -> Iterator[Page]:
-    """The same pages, the next one being fetched in a thread while the caller works on the present one.
-
-    Exactly one page ahead. While the caller is still at work, the thread calls `prepare` with the items that it has; a
-    caller who waits gets them as they are, so that the page after them is asked for at once. Closing the generator ends
-    the thread: a request under way is not interrupted, but none follows it.
-    """
-    cancelled, wanted, ready = threading.Event(), threading.Semaphore(0), threading.Semaphore(0)
-    waiting = threading.Event()
-    box: list[Page | BaseException | None] = []
-
-    def fetch() -> None:
-        try:
-            walk = pages(cancelled)
-            while wanted.acquire() and not cancelled.is_set():
-                page = next(walk, None)
-                prepare_ahead(page.items if page else (), prepare, waiting)
-                box.append(page)
-                del page
-                ready.release()
-        except BaseException as error:
-            box.append(error)
-            ready.release()
-
-    thread = threading.Thread(target=fetch, name="monday-next-page", daemon=True)
-    thread.start()
-    try:
-        wanted.release()
-        while True:
-            waiting.set()
-            ready.acquire()
-            waiting.clear()
-            page = box.pop(0)
-            if isinstance(page, BaseException):
-                raise page
-            if page is None:
-                return
-            if page.cursor is not None:
-                wanted.release()
-            yield page
-            if page.cursor is None:
-                return
-    finally:
-        cancelled.set()
-        wanted.release()
-        thread.join(timeout=1.0)
-
-
-def prepare_ahead(items: Iterable[Item], prepare: Prepare | None, waiting: threading.Event) -> None:
-    """Prepare items until somebody waits for them."""
-    for item in items if prepare else ():
-        if waiting.is_set() or prepare is None:
-            return
-        prepare(item)
-
-
-def board_page(data: Mapping[str, Any], board_id: str) -> Any:
-    """`boards[0].items_page`; a board that is absent is not reported as an error by monday.com."""
-    board = _first(data.get("boards"), board_id)
-    return board.get("items_page")
-
-
-def group_page(data: Mapping[str, Any], board_id: str, group_id: str) -> Any:
-    """`boards[0].groups[0].items_page`."""
+def group_page(data: Data, board_id: str, group_id: str) -> Any:
+    """Returns `boards[0].groups[0].items_page`."""
     groups = _first(data.get("boards"), board_id).get("groups")
     group = next((group for group in groups or () if group), None)
     if group is None:
@@ -416,14 +283,14 @@ def group_page(data: Mapping[str, Any], board_id: str, group_id: str) -> Any:
     return group.get("items_page")
 
 
-def _first(boards: Any, board_id: str) -> Mapping[str, Any]:
+def _first(boards: object, board_id: str) -> Mapping[str, Any]:
     if isinstance(boards, list) and boards and isinstance(boards[0], dict):
         return boards[0]
     raise not_visible([board_id])
 
 
 def not_visible(board_ids: Iterable[str]) -> BoardNotVisible:
-    """The error for boards that monday.com left out of its answer."""
+    """Makes the error for boards that monday.com left out of its answer."""
     names = ", ".join(board_ids)
     many = ", " in names
     return BoardNotVisible(

@@ -20,7 +20,7 @@ from typing import Any
 
 from errors import QueryRejected, RecordRefused
 from models import Item, Page
-from services.monday.pages import Prepare, prepare_ahead
+from services.monday.prefetch import Prepare, prepare_ahead
 
 FORWARD = {"order_by": [{"column_id": "__last_updated__", "direction": "asc"}]}
 BACKWARD = {"order_by": [{"column_id": "__last_updated__", "direction": "desc"}]}

@@ -1,10 +1,10 @@
-"""Mutations of many rows: put into documents of bounded size, and what became of each row told apart."""
+"""Writes many rows: in documents of bounded size, with the outcome of each row told apart."""
 
 from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -18,13 +18,13 @@ from errors import (
     QueryTooHeavy,
     RecordRefused,
 )
-from models import Item
-from services.monday.calls import Conversation
-from services.monday.failures import Answer, Failure, Remedy, gravest, unknown
-from services.monday.pages import Call, read_items
+from models import NO_CELLS, Columns, Item
+from services.monday.calls import Caller
+from services.monday.failures import ApiAnswer, Failure, Remedy, gravest, unknown
+from services.monday.page_items import read_items
+from services.monday.pages import Call
 from services.monday.queries import (
     ARCHIVE_ITEMS,
-    CELL,
     CHANGE_ITEMS,
     CREATE_ITEMS,
     CREATE_SUBITEMS,
@@ -42,12 +42,14 @@ ROUNDS = 3
 """How often a row that certainly did not run is sent again in a document of its own kind."""
 
 Outcome: TypeAlias = "Item | MondayError"
-"""What became of one row: the item as monday.com answered it, or why not."""
+"""What became of a row: the item as monday.com answered it, or why not."""
+Members = Mapping[str, Any]
+"""Cells of one item by column id, as monday.com takes them."""
 
 
 @dataclass(frozen=True, slots=True)
 class MutationAnswer:
-    """`data` by alias, and the error of every alias that has none."""
+    """Holds `data` by alias, and the error of every alias that has none."""
 
     data: Mapping[str, Any]
     errors: Mapping[str, MondayError] = field(default_factory=dict)
@@ -56,31 +58,30 @@ class MutationAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Many:
-    """One mutation over many rows; each row is its variables, without the row's number."""
+    """Describes one mutation over many rows; each row is its variables, without the row's number."""
 
     mutation: ManyMutation
     rows: Sequence[Mapping[str, Any]]
     key: str
     common: Mapping[str, Any] = field(default_factory=dict)
     board_id: str | None = None
-    columns: tuple[str, ...] = ()
-    selection: str = CELL
+    columns: Columns = NO_CELLS
     repeatable: bool = True
-    """Saying it twice does what saying it once does."""
+    """Sent twice, it does what it does when it is sent once."""
     at_once: int = ROWS_PER_DOCUMENT
 
     def request(self, numbers: Sequence[int], key: str) -> Request:
-        """The document for some of the rows."""
-        variables = {**self.common, **({"columns": list(self.columns)} if self.columns else {})}
+        """Makes the document for some of the rows."""
+        variables = {**self.common, **({"columns": list(self.columns.ids)} if self.columns.ids else {})}
         for place, number in enumerate(numbers):
             row = self.rows[number]
             variables |= {f"{name}{place}": value for name, value in row.items() if value is not None}
-        text = self.mutation.text(len(numbers), self.selection, bool(self.columns))
+        text = self.mutation.text(len(numbers), self.columns.selection, bool(self.columns.ids))
         return Request(text, variables, key, len(numbers), 1 if self.repeatable else 0)
 
 
-def answer_by_alias(answer: Answer, aliases: Sequence[str]) -> MutationAnswer:
-    """Which alias succeeded and which failed, and why; an error of no alias in particular is raised."""
+def answer_by_alias(answer: ApiAnswer, aliases: Sequence[str]) -> MutationAnswer:
+    """Tells which alias succeeded and which failed, and why; an error of no alias in particular is raised."""
     data = {alias: value for alias, value in (answer.data or {}).items() if alias != "complexity"}
     names = aliases or list(data)
     failures: dict[str, Failure] = {}
@@ -102,18 +103,15 @@ def answer_by_alias(answer: Answer, aliases: Sequence[str]) -> MutationAnswer:
 
 
 def _of_alias(failure: Failure, others: bool) -> MondayError:
-    """Below the alias the mutation itself went through and only its answer could not be read.
-
-    Whoever may write the `others` lacks a right on this item or one of its columns, not the right to write.
-    """
+    """Makes the error of one alias; `others` of the same document succeeded."""
     if len(failure.path) > 1 or failure.remedy is Remedy.AGAIN:
-        return unknown(failure)
+        return unknown(failure)  # below the alias: the mutation went through, only its answer could not be read
     if others and failure.remedy is Remedy.REFUSED:
-        return failure.exception(remedy=Remedy.RECORD)
+        return failure.exception(remedy=Remedy.RECORD)  # a right on this item is missing, not the right to write
     return failure.exception()
 
 
-class Writer:
+class Documents:
     """Sends many rows. `call` sends one request; `exhausted` says that monday.com has been away for too long."""
 
     def __init__(self, call: Call, pause: Callable[[int, str], None], exhausted: Callable[[], bool]) -> None:
@@ -122,7 +120,7 @@ class Writer:
         self._exhausted = exhausted
 
     def write(self, many: Many) -> list[Outcome]:
-        """What became of each row, in their order. Only an error before anything was sent is raised."""
+        """Returns what became of each row, in their order. Only an error before anything was sent is raised."""
         outcomes: list[Outcome | None] = [None] * len(many.rows)
         sent = False
         for place, numbers in enumerate(batches([size_of(row) for row in many.rows], many.at_once)):
@@ -149,9 +147,9 @@ class Writer:
                 self._pause(attempt, "server")
 
     def _send(self, many: Many, numbers: Sequence[int], key: str, outcomes: list[Outcome | None]) -> list[int]:
-        """One document; when it fails as a whole, its halves, until the row that spoils it stands alone.
+        """Sends one document; when it fails as a whole, its halves, until the row that spoils it stands alone.
 
-        Returned are the rows that did not run, or may be said again, and are worth it.
+        Returned are the rows that did not run, or may be sent again, and are worth it.
         """
         try:
             answer = answer_by_alias(self._call(many.request(numbers, key)), [f"a{n}" for n in range(len(numbers))])
@@ -169,95 +167,98 @@ class Writer:
 
 
 def _spoilt(error: MondayError, rows: int) -> MondayError:
-    """What one error of a whole document says about each of its rows."""
+    """Returns what one error of a whole document says about each of its rows."""
     if rows == 1 or isinstance(error, OutcomeUnknown):
         return error
     return DocumentRefused(f"Some of {rows} rows may have been written. {error}", hint=error.hint, code=error.code)
 
 
-class ItemWrites(Conversation):
-    """The part of the client that writes items. Rows of one board are never written by two threads at a time."""
+class BoardLocks:
+    """Lets only one thread at a time write to a board: monday.com locks a board for each change."""
 
-    _writer: Writer
-    _lock: threading.Lock
-    _board_locks: dict[str, threading.RLock]
+    def __init__(self) -> None:
+        self._locks: dict[str, threading.RLock] = {}
+        self._lock = threading.Lock()
+
+    def of(self, board_id: str) -> threading.RLock:
+        """Returns the lock of a board."""
+        with self._lock:
+            return self._locks.setdefault(board_id, threading.RLock())
+
+
+class ItemWriting:
+    """Writes items. Rows of one board are never written by two threads at a time."""
+
+    def __init__(self, caller: Caller, locks: BoardLocks) -> None:
+        self._documents = Documents(caller.call, caller.pauses.before_retry, lambda: caller.silence.is_too_long)
+        self._locks = locks
 
     def change_items(
         self,
         board_id: str | int,
-        changes: Sequence[tuple[str, Mapping[str, Any]]],
+        changes: Sequence[tuple[str, Members]],
         create_labels: bool = False,
         key: str | None = None,
-        *,
-        columns: Sequence[str] | None = None,
-        selection: str = CELL,
+        columns: Columns | None = None,
     ) -> list[Outcome]:
-        """Change cells of items, `{column id: value as monday.com takes it}` each; what became of each, in their order.
+        """Changes cells of items, `{column id: value as monday.com takes it}` each; what became of each, in their order.
 
         The items returned hold the cells of `columns` (those changed, when not given) as monday.com answered them.
         """
-        written = dict.fromkeys(column for _, members in changes for column in members if column != "name")
         rows = [{"item": str(item_id), "values": json_text(members)} for item_id, members in changes]
         common = {"board": str(board_id), "labels": create_labels}
-        asked = tuple(written) if columns is None else tuple(columns)
+        asked = columns or _written(members for _, members in changes)
         return self._write(
-            Many(
-                CHANGE_ITEMS, rows, _key(key), common, str(board_id), asked, selection, at_once=CHANGES_PER_DOCUMENT
-            )
-        )  # fmt: skip
+            Many(CHANGE_ITEMS, rows, _key(key), common, str(board_id), asked, at_once=CHANGES_PER_DOCUMENT)
+        )
 
     def create_items(
         self,
         board_id: str | int,
-        rows: Sequence[tuple[str, str | None, Mapping[str, Any] | str]],
+        rows: Sequence[tuple[str, str | None, Members | str]],
         key: str | None = None,
-        *,
         create_labels: bool = False,
-        columns: Sequence[str] | None = None,
-        selection: str = CELL,
+        columns: Columns | None = None,
     ) -> list[Outcome]:
-        """Create items from (name, group id or None, cells or their text). The same rows with the same key, within 30
-        minutes, make nothing twice; a row whose fate is unknown is said to be so, and is not sent again under another
-        key."""
-        given = [members for _, _, members in rows if not isinstance(members, str)]
-        written = dict.fromkeys(column for members in given for column in members if column != "name")
+        """Creates items from (name, group id or None, cells or their text).
+
+        The same rows with the same key, within 30 minutes, make nothing twice. A row whose fate is unknown is
+        answered as such, and is not sent again under another key.
+        """
         many = [{"name": name, "group": group, "values": json_text(members)} for name, group, members in rows]
         common = {"board": str(board_id), "labels": create_labels}
-        asked = tuple(written) if columns is None else tuple(columns)
-        return self._write(
-            Many(CREATE_ITEMS, many, _key(key), common, str(board_id), asked, selection, repeatable=False)
-        )
+        asked = columns or _written(members for _, _, members in rows if not isinstance(members, str))
+        return self._write(Many(CREATE_ITEMS, many, _key(key), common, str(board_id), asked, repeatable=False))
 
     def create_subitems(
         self,
         board_id: str | int,
         rows: Sequence[tuple[str, str, str]],
         key: str | None = None,
-        *,
         create_labels: bool = False,
-        columns: Sequence[str] = (),
-        selection: str = CELL,
+        columns: Columns = NO_CELLS,
     ) -> list[Outcome]:
-        """The same on a board of subitems, from (name, id of the parent item, text of the cells)."""
+        """Creates items on a board of subitems, from (name, id of the parent item, text of the cells)."""
         many = [{"name": name, "parent": parent, "values": values} for name, parent, values in rows]
         labels = {"labels": create_labels}
-        return self._write(
-            Many(CREATE_SUBITEMS, many, _key(key), labels, str(board_id), tuple(columns), selection, repeatable=False)
-        )
+        return self._write(Many(CREATE_SUBITEMS, many, _key(key), labels, str(board_id), columns, repeatable=False))
 
     def archive_items(self, board_id: str | int, ids: Sequence[str | int], key: str | None = None) -> list[Outcome]:
-        """Archive items. One that is already gone is answered with `ItemGone`."""
+        """Archives items. An item that is already gone is answered with `ItemGone`."""
         return self._write(Many(ARCHIVE_ITEMS, [{"item": str(i)} for i in ids], _key(key), {}, str(board_id)))
 
     def delete_items(self, board_id: str | int, ids: Sequence[str | int], key: str | None = None) -> list[Outcome]:
-        """Delete items. One that is already gone is answered with `ItemGone`."""
+        """Deletes items. An item that is already gone is answered with `ItemGone`."""
         return self._write(Many(DELETE_ITEMS, [{"item": str(i)} for i in ids], _key(key), {}, str(board_id)))
 
     def _write(self, many: Many) -> list[Outcome]:
-        with self._lock:
-            lock = self._board_locks.setdefault(many.board_id or "", threading.RLock())
-        with lock:
-            return self._writer.write(many)
+        with self._locks.of(many.board_id or ""):
+            return self._documents.write(many)
+
+
+def _written(cells: Iterable[Members]) -> Columns:
+    """Returns the columns that are written, to see what monday.com made of them; the name is no cell."""
+    return Columns(tuple(dict.fromkeys(column for members in cells for column in members if column != "name")))
 
 
 def _key(key: str | None) -> str:
@@ -265,10 +266,10 @@ def _key(key: str | None) -> str:
 
 
 def _outcome(answer: MutationAnswer, alias: str, many: Many, item_id: str | None) -> Outcome:
-    """`item_id` is the item that the document named; none for one that is to be made."""
+    """Returns what became of a row; `item_id` is the item that the document named, None for an item to be made."""
     if alias in answer.errors:
         return answer.errors[alias]
-    items, faults = read_items([answer.data[alias]], many.board_id, many.columns)
+    items, faults = read_items([answer.data[alias]], many.board_id, many.columns.ids)
     if not items:
         return OutcomeUnknown(f"monday.com's answer to a change is not whole: {faults[0].reason}.")
     if item_id is not None and items[0].id != item_id:
@@ -289,7 +290,7 @@ def _fill(outcomes: list[Outcome | None], error: MondayError) -> None:
 def batches(
     sizes: Sequence[int], rows: int = ROWS_PER_DOCUMENT, limit: int = BYTES_PER_DOCUMENT
 ) -> Iterator[list[int]]:
-    """Numbers of rows that go together. The same rows always make the same documents, so a key can be replayed."""
+    """Yields numbers of rows that go together. The same rows always make the same documents, so a key can be replayed."""
     batch: list[int] = []
     total = 0
     for number, size in enumerate(sizes):
@@ -303,10 +304,10 @@ def batches(
 
 
 def size_of(row: Mapping[str, Any]) -> int:
-    """Bytes that a row adds to a document, roughly; its texts are escaped once more on their way."""
+    """Returns the bytes that a row adds to a document, roughly; its texts are escaped once more on their way."""
     return sum(len(str(value).encode("utf-8", "surrogatepass")) + 40 for value in row.values()) + 400
 
 
-def json_text(members: Mapping[str, Any] | str) -> str:
-    """Column values as the JSON *text* that monday.com wants in a variable; an object would be refused."""
+def json_text(members: Members | str) -> str:
+    """Writes column values as the JSON *text* that monday.com wants in a variable; an object would be refused."""
     return members if isinstance(members, str) else dump(members).decode()

@@ -8,49 +8,36 @@ from typing import Any
 
 from models import BoardColumn, Cell, Value
 from services.monday.cells.shape import JsonMember, decoded, guarded, object_of
-from values.comparing import as_list, as_text, is_set
-from values.parsing import (
-    CellError,
-    clean_text,
-    excerpt,
-    text_of,
-)
+from values.canonical import as_list, as_text, is_set
+from values.parsing import CellError, clean_text, excerpt, text_of
 
 
 class UnknownTag(CellError):
-    """A tag by a name that nothing at hand tells the id of."""
+    """Refuses a tag by a name that nothing at hand tells the id of."""
 
 
 # --- Labels of status and dropdown columns --------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class _Labels:
-    """Names by id, of every label; ids by name, of those that may still be chosen."""
+class Labels:
+    """Holds the labels of a column: names by id, of every label; ids by name, of those that may still be chosen."""
 
     names: dict[Any, str]
+    """Each id is there twice, as a number and as a text: cells have both."""
     ids: dict[str, int]
 
 
-# Settings are looked at for every cell but parsed once. Keeping them here keeps their `id()` theirs.
-_LABELS: dict[int, tuple[Any, _Labels]] = {}
-_LABELS_KEPT = 1_024
-
-
-def labels_in(column: BoardColumn) -> _Labels:
-    settings = column.settings
-    known = _LABELS.get(id(settings))
-    if known is not None and known[0] is settings:
-        return known[1]
-    if len(_LABELS) >= _LABELS_KEPT:
-        _LABELS.clear()
-    labels = _parsed_labels(decoded(settings))
-    _LABELS[id(settings)] = (settings, labels)
+def labels_in(column: BoardColumn) -> Labels:
+    """Returns the labels of a status or dropdown column; its settings are parsed once."""
+    labels: Labels | None = column.parsed.get("labels")
+    if labels is None:
+        labels = column.parsed["labels"] = _parsed_labels(decoded(column.settings))
     return labels
 
 
-def _parsed_labels(settings: Any) -> _Labels:
-    """Labels from `settings` (a list of objects) and from the older `settings_str` (a map, or nested once more)."""
+def _parsed_labels(settings: Any) -> Labels:
+    """Reads `settings` (a list of objects) and the older `settings_str` (a map, or nested once more)."""
     settings = settings if isinstance(settings, Mapping) else {}
     if "labels" not in settings and isinstance(settings.get("settings"), Mapping):
         settings = settings["settings"]
@@ -62,7 +49,7 @@ def _parsed_labels(settings: Any) -> _Labels:
         if name.strip() and not deactivated and str(label_id) not in retired:
             ids.setdefault(name, label_id)
             ids.setdefault(name.strip(), label_id)
-    return _Labels(names, ids)
+    return Labels(names, ids)
 
 
 def _label_entries(labels: Any) -> Iterable[tuple[int, str, bool]]:
@@ -76,7 +63,11 @@ def _label_entries(labels: Any) -> Iterable[tuple[int, str, bool]]:
             yield int(label_id), text_of(name), bool(entry.get("is_deactivated"))
 
 
+# --- Reading --------------------------------------------------------------------------------------------------------
+
+
 def read_status(cell: Cell, column: BoardColumn) -> Value:
+    """Reads the label that is shown."""
     text = cell.get("text")
     if text:
         return text if text.isascii() and "\0" not in text else clean_text(text) or None
@@ -93,6 +84,7 @@ def _label_by_index(cell: Cell, column: BoardColumn) -> Value:
 
 @guarded
 def read_dropdown(cell: Cell, column: BoardColumn) -> Value:
+    """Reads the chosen labels by their ids, because a label may hold the comma that `text` joins them with."""
     ids = object_of(cell).get("ids")
     if not ids:
         return None
@@ -108,19 +100,21 @@ def read_dropdown(cell: Cell, column: BoardColumn) -> Value:
 
 @guarded
 def read_tags(cell: Cell, column: BoardColumn) -> Value:
+    """Reads the names of the tags."""
     ids = object_of(cell).get("tag_ids")
     return _listed(cell.get("tags"), "name", cell.get("text"), ids) if ids else None
 
 
 def _listed(entries: Any, key: str, text: Any, ids: list[Any]) -> list[str]:
-    """Names from the typed field; else from `text`, if it falls apart into as many as there are ids; else the ids."""
+    """Takes names from the typed field; else from `text`, if it has as many parts as there are ids; else the ids."""
     names = [text_of(entry.get(key)) for entry in entries or () if entry]
     if len(names) != len(ids):
         names = text_of(text).split(", ")
-    return names if len(names) == len(ids) else [str(one) for one in ids]
+    return names if len(names) == len(ids) else [str(label_id) for label_id in ids]
 
 
 def read_checkbox(cell: Cell, column: BoardColumn) -> Value:
+    """Reads whether the mark is set; a cell that was never touched is empty."""
     value = cell.get("value")
     if not value:
         return True if cell.get("text") else None
@@ -128,7 +122,11 @@ def read_checkbox(cell: Cell, column: BoardColumn) -> Value:
     return None if checked is None else checked is True or str(checked).lower() == "true"
 
 
+# --- Writing --------------------------------------------------------------------------------------------------------
+
+
 def write_status(value: Value, column: BoardColumn, cell: Cell | None) -> JsonMember:
+    """Writes a known label by its id, a new label by its name."""
     label = as_text(value)
     ids = labels_in(column).ids
     found = ids.get(label, ids.get(label.strip()))
@@ -141,21 +139,23 @@ def write_status(value: Value, column: BoardColumn, cell: Cell | None) -> JsonMe
 
 
 def write_dropdown(value: Value, column: BoardColumn, cell: Cell | None) -> JsonMember:
+    """Writes labels by their ids when all of them are known, else by their names."""
     ids = labels_in(column).ids
     if isinstance(value, str):
         value = [value] if value.strip() in ids else value.split(",")
-    labels = [text for text in (as_text(one).strip() for one in as_list(value)) if text]
+    labels = [text for text in (as_text(label).strip() for label in as_list(value)) if text]
     if all(label in ids for label in labels):
         return {"ids": [ids[label] for label in labels]} if labels else None
     return {"labels": labels}
 
 
 def write_checkbox(value: Value, column: BoardColumn, cell: Cell | None) -> JsonMember:
+    """Writes the mark; a mark that is not set is an empty cell."""
     return {"checked": "true"} if is_set(value) else None
 
 
 def write_tags(value: Value, column: BoardColumn, cell: Cell | None) -> JsonMember:
-    """Tags are written by id; a name is known from the account's list, if it was read, or if the cell has it already."""
+    """Writes tags by id; a name is known from the account's list, if it was read, or if the cell has it already."""
     known = dict(column.settings.get("tags") or {})
     if cell:
         known |= dict(zip(read_tags(cell, column) or (), object_of(cell).get("tag_ids") or (), strict=True))

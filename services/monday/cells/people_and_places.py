@@ -6,25 +6,25 @@ from collections.abc import Mapping
 
 from models import BoardColumn, Cell, Value
 from services.monday.cells.shape import JsonMember, guarded, object_of
-from values.comparing import as_list, as_text, person_of
-from values.parsing import (
-    CellError,
-    exact_number,
-    excerpt,
-    text_of,
-    whole_number,
-)
+from values.canonical import as_list, as_text, person_of
+from values.parsing import CellError, exact_number, excerpt, text_of, whole_number
+
+# --- People ---------------------------------------------------------------------------------------------------------
+
+NAMED_PEOPLE = "named_people"
+"""For `as`: people with the names that the cell shows beside their ids."""
 
 
 @guarded
 def read_people(cell: Cell, column: BoardColumn) -> Value:
+    """Reads people and teams as ids with their kinds."""
     people = object_of(cell).get("personsAndTeams")
     return [person_of(entry) for entry in people] if people else None
 
 
 @guarded
 def read_person(cell: Cell, column: BoardColumn) -> Value:
-    """The people and team kinds of before: one id, under a name of its own."""
+    """Reads the deprecated kinds `person` and `team`: one id, under several names."""
     value = object_of(cell)
     if value.get("personsAndTeams"):
         return read_people(cell, column)
@@ -33,42 +33,67 @@ def read_person(cell: Cell, column: BoardColumn) -> Value:
     return [{"id": whole_number(found), "kind": kind}] if found else None
 
 
-_LOCATION_PARTS = (
-    ("lat", "lat"), ("lng", "lng"), ("address", "address"), ("street", "street"), ("street_number", "streetNumber"),
-    ("city", "city"), ("country", "country"), ("place_id", "placeId"),
-)  # fmt: skip
+def read_named_people(cell: Cell, column: BoardColumn) -> Value:
+    """Reads people with their names, as far as the cell tells which name is whose."""
+    people = read_people(cell, column)
+    shown = text_of(cell.get("text"))
+    # Names are in `text` alone, in the order of the ids; a comma in one of them makes the others uncertain.
+    names = [shown] if people and len(people) == 1 else shown.split(", ")
+    if not people or len(names) != len(people):
+        return people
+    return [{**person, "name": name} if name else person for person, name in zip(people, names, strict=True)]
+
+
+@guarded
+def read_voters(cell: Cell, column: BoardColumn) -> Value:
+    """Reads the ids of the users who voted."""
+    voters = object_of(cell).get("voter_ids")
+    return [whole_number(voter) for voter in voters] if voters else None
+
+
+def write_people(value: Value, column: BoardColumn, cell: Cell | None) -> JsonMember:
+    """Writes people and teams by id."""
+    return {"personsAndTeams": [person_of(entry) for entry in as_list(value)]}
+
+
+# --- Places ---------------------------------------------------------------------------------------------------------
+
+_LOCATION_PARTS = {
+    "lat": "lat",
+    "lng": "lng",
+    "address": "address",
+    "street": "street",
+    "street_number": "streetNumber",
+    "city": "city",
+    "country": "country",
+    "place_id": "placeId",
+}
+"""The parts of a location, and what monday.com calls them."""
 
 
 @guarded
 def read_location(cell: Cell, column: BoardColumn) -> Value:
+    """Reads a place on the map."""
     value = object_of(cell)
     location = {}
-    for ours, theirs in _LOCATION_PARTS:
-        part = value.get(theirs)
+    for name, member in _LOCATION_PARTS.items():
+        part = value.get(member)
         if type(part) is dict:
             part = part.get("long_name") or part.get("short_name")
         if part is not None and part != "":
-            location[ours] = text_of(part)
+            location[name] = text_of(part)
     return location or None
 
 
 def read_country(cell: Cell, column: BoardColumn) -> Value:
+    """Reads a country as code and name."""
     value = object_of(cell)
     code = text_of(value.get("countryCode"))
     return {"code": code, "name": text_of(value.get("countryName"))} if code else None
 
 
-@guarded
-def read_voters(cell: Cell, column: BoardColumn) -> Value:
-    voters = object_of(cell).get("voter_ids")
-    return [whole_number(one) for one in voters] if voters else None
-
-
-def write_people(value: Value, column: BoardColumn, cell: Cell | None) -> JsonMember:
-    return {"personsAndTeams": [person_of(entry) for entry in as_list(value)]}
-
-
 def write_location(value: Value, column: BoardColumn, cell: Cell | None) -> JsonMember:
+    """Writes a place, which needs its coordinates; an unchanged address keeps those of the cell."""
     place = value if isinstance(value, Mapping) else {"address": as_text(value)}
     old = (read_location(cell, column) if cell else None) or {}
     address = text_of(place.get("address")).strip()
@@ -85,6 +110,7 @@ def write_location(value: Value, column: BoardColumn, cell: Cell | None) -> Json
 
 
 def write_country(value: Value, column: BoardColumn, cell: Cell | None) -> JsonMember:
+    """Writes a country, which needs code and name; the code of the cell keeps its name."""
     country = value if isinstance(value, Mapping) else {"code": value}
     code, name = text_of(country.get("code")).strip().upper(), text_of(country.get("name"))
     old = (read_country(cell, column) if cell else None) or {}
@@ -93,17 +119,3 @@ def write_country(value: Value, column: BoardColumn, cell: Cell | None) -> JsonM
     if len(code) != 2 or not name:
         raise CellError(f"a country needs its code and its name: {excerpt(value)}")
     return {"countryCode": code, "countryName": name}
-
-
-NAMED_PEOPLE = "named_people"
-"""For `as`: people with the names that the cell shows beside their ids."""
-
-
-def read_named_people(cell: Cell, column: BoardColumn) -> Value:
-    people = read_people(cell, column)
-    shown = text_of(cell.get("text"))
-    # Names are in `text` alone, in the order of the ids; a comma in one of them makes the others uncertain.
-    names = [shown] if people and len(people) == 1 else shown.split(", ")
-    if not people or len(names) != len(people):
-        return people
-    return [{**one, "name": name} if name else one for one, name in zip(people, names, strict=True)]

@@ -7,18 +7,16 @@ from typing import Any
 
 from models import BoardColumn, Cell, Value
 from services.monday.cells.shape import JsonMember, Reader, guarded, object_of
-from values.comparing import ids_of
-from values.parsing import (
-    CellError,
-    clean_text,
-    text_of,
-    whole_number,
-)
+from values.canonical import ids_of
+from values.parsing import CellError, clean_text, text_of, whole_number
 from values.wording import NO_ITEM_YET
+
+# --- Files ----------------------------------------------------------------------------------------------------------
 
 
 @guarded
 def read_files(cell: Cell, column: BoardColumn) -> Value:
+    """Reads files, links and documents with their lasting addresses."""
     files = object_of(cell).get("files")
     if not files:
         return None
@@ -29,7 +27,7 @@ def read_files(cell: Cell, column: BoardColumn) -> Value:
 
 
 def _file_addresses(text: Any) -> list[Any]:
-    """`text` holds the lasting addresses, joined by commas that file names may contain too."""
+    """Takes the lasting addresses out of `text`, where commas join them that file names may contain too."""
     if not text:
         return []
     first, *others = clean_text(text).split(", http")
@@ -38,34 +36,41 @@ def _file_addresses(text: Any) -> list[Any]:
 
 def _file(entry: Mapping[str, Any], addresses: list[Any], spare: str | None) -> dict[str, Any]:
     file_id = text_of(entry.get("assetId") or entry.get("fileId") or entry.get("objectId"))
-    url = text_of(entry.get("linkToFile")) or next((one for one in addresses if one and f"/{file_id}/" in one), spare)
+    url = text_of(entry.get("linkToFile")) or next(
+        (address for address in addresses if address and f"/{file_id}/" in address), spare
+    )
     return {"id": file_id or None, "name": text_of(entry.get("name")) or None, "url": url or None}
 
 
+# --- Items ----------------------------------------------------------------------------------------------------------
+
+
 def reader_of_ids(typed: str) -> Reader:
-    """Relations: their ids are in the typed field only; cells of before 2025-04 had them in `value`."""
+    """Makes a reader of ids: they are in the typed field only; cells of before 2025-04 had them in `value`."""
 
     @guarded
     def read(cell: Cell, column: BoardColumn) -> Value:
         ids = cell.get(typed)
         if ids is None and cell.get("value"):
             ids = [entry.get("linkedPulseId") for entry in object_of(cell).get("linkedPulseIds") or () if entry]
-        return [whole_number(one) for one in ids] if ids else None
+        return [whole_number(item_id) for item_id in ids] if ids else None
 
     return read
 
 
 def _item_ids(value: Value) -> list[int]:
-    """Each once. A row that SQL has inserted has a key below zero until its item is made."""
+    """Returns each id once. A row that SQL has inserted has a key below zero until its item is made."""
     ids = list(dict.fromkeys(ids_of(value)))
-    if unmade := [one for one in ids if one < 0]:
+    if unmade := [item_id for item_id in ids if item_id < 0]:
         raise CellError(f"the record {unmade[0]} {NO_ITEM_YET}")
     return ids
 
 
 def write_relation(value: Value, column: BoardColumn, cell: Cell | None) -> JsonMember:
+    """Writes a relation; its ids are numbers."""
     return {"item_ids": _item_ids(value)}
 
 
 def write_dependency(value: Value, column: BoardColumn, cell: Cell | None) -> JsonMember:
-    return {"item_ids": [str(one) for one in _item_ids(value)]}
+    """Writes a dependency; its ids are texts."""
+    return {"item_ids": [str(item_id) for item_id in _item_ids(value)]}

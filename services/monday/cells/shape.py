@@ -1,4 +1,4 @@
-"""States what a kind of column is, and decodes the JSON that a cell carries."""
+"""States what a kind of board column is, and decodes the JSON that a cell carries."""
 
 from __future__ import annotations
 
@@ -12,24 +12,26 @@ import orjson
 
 from models import BoardColumn, Cell, Value
 from values.canonical import is_empty
-from values.parsing import (
-    UTC,
-    CellError,
-    excerpt,
-)
+from values.parsing import UTC, CellError, excerpt, iso_moment
 
 JsonMember = dict[str, Any] | str | None
 """One member of the `column_values` of a mutation."""
 
+Reader = Callable[[Cell, BoardColumn], Value]
+"""Turns a cell into its canonical value. Raises CellError."""
+
+Writer = Callable[[Value, BoardColumn, Cell | None], JsonMember]
+"""Turns a canonical value, and the cell as it is, into what monday.com takes. Raises CellError."""
+
 
 @dataclass(frozen=True, slots=True)
 class ColumnType:
-    """One kind of cell, in both directions."""
+    """Describes one kind of board column: how its cells are read, written and compared."""
 
     name: str
     pg_type: str
-    read: Callable[[Cell, BoardColumn], Value]
-    write: Callable[[Value, BoardColumn, Cell | None], JsonMember] | None = None
+    read: Reader
+    write: Writer | None = None
     """None: the API cannot write this kind."""
     selection: str = ""
     """The GraphQL fragment this kind needs beyond `id text value`."""
@@ -38,8 +40,11 @@ class ColumnType:
     """monday.com derives it, so it is no data of its own."""
 
 
+# --- Decoding -------------------------------------------------------------------------------------------------------
+
+
 def decoded(value: Any) -> Any:
-    """`value` is JSON inside a JSON string; some clients hand it over decoded."""
+    """Decodes the JSON inside a `value`, which is a text; some clients hand it over decoded."""
     if type(value) is not str:
         return value
     try:
@@ -53,7 +58,7 @@ def decoded(value: Any) -> Any:
 
 
 def object_of(cell: Cell) -> dict[str, Any]:
-    """The decoded `value` of the kinds that keep an object there; {} for an empty cell."""
+    """Returns the decoded `value` of the kinds that keep an object there; {} for an empty cell."""
     value = cell.get("value")
     if not value:
         return {}
@@ -70,40 +75,34 @@ def object_of(cell: Cell) -> dict[str, Any]:
 
 
 def changed_at(cell: Cell | None) -> datetime | None:
-    """When the cell was last changed, if its kind keeps that."""
+    """Returns when the cell was last changed, if its kind keeps that."""
     try:
         told = object_of(cell).get("changed_at") if cell else None
-        when = datetime.fromisoformat(told.replace("Z", "+00:00")) if isinstance(told, str) else None
-    except ValueError:  # CellError too
+        when = iso_moment(told) if isinstance(told, str) else None
+    except ValueError:  # a CellError is a ValueError too
         return None
     return when if when is None or when.tzinfo else when.replace(tzinfo=UTC)
 
 
-# --- Reading --------------------------------------------------------------------------------------------------------
+# --- Rules that all readers and all writers share -------------------------------------------------------------------
 
-Reader = Callable[[Cell, BoardColumn], Value]
 UNFORESEEN = (AttributeError, IndexError, KeyError, TypeError)
 
 
 def guarded(read: Reader) -> Reader:
-    """A shape that the reader did not foresee costs one cell, not the run."""
+    """Adds a rule to a reader: a shape that it did not foresee costs one cell, not the run."""
 
-    def read_or_tell(cell: Cell, column: BoardColumn) -> Value:
+    def read_or_refuse(cell: Cell, column: BoardColumn) -> Value:
         try:
             return read(cell, column)
         except UNFORESEEN:
             raise CellError(f"value is not understood: {excerpt(cell.get('value'))}") from None
 
-    return read_or_tell
-
-
-# --- Writing --------------------------------------------------------------------------------------------------------
-
-Writer = Callable[[Value, BoardColumn, Cell | None], JsonMember]
+    return read_or_refuse
 
 
 def clearing(write: Writer) -> Writer:
-    """The writer with the one rule that all kinds share: null empties the cell."""
+    """Adds a rule to a writer: null empties the cell."""
 
     def write_or_clear(value: Value, column: BoardColumn, cell: Cell | None) -> JsonMember:
         try:

@@ -8,21 +8,14 @@ from typing import Any
 
 from models import BoardColumn, Cell, Value
 from services.monday.cells.shape import JsonMember, Reader, guarded, object_of
-from values.comparing import as_text
-from values.parsing import (
-    UTC,
-    CellError,
-    clock_time,
-    day_of,
-    excerpt,
-    in_utc,
-    moment_of,
-    text_of,
-    whole_number,
-)
+from values.canonical import as_text
+from values.parsing import UTC, CellError, clock_time, day_of, excerpt, in_utc, moment_of, text_of, whole_number
+
+# --- Days and moments -----------------------------------------------------------------------------------------------
 
 
 def read_date(cell: Cell, column: BoardColumn) -> Value:
+    """Reads a day, or with a time of day a moment."""
     # Only `value` is in UTC: `text` and the typed fields are in the zone of the token's user.
     value = object_of(cell)
     day = value.get("date")
@@ -32,54 +25,9 @@ def read_date(cell: Cell, column: BoardColumn) -> Value:
     return datetime.combine(day_of(day), clock_time(clock), UTC) if clock else day_of(day)
 
 
-def _period(start: Any, end: Any) -> Value:
-    if not start and not end:
-        return None
-    first, last = str(start or end)[:10], str(end or start)[:10]
-    day_of(first), day_of(last)
-    return {"from": first, "to": last}
-
-
-def read_timeline(cell: Cell, column: BoardColumn) -> Value:
-    value = object_of(cell)
-    return _period(value.get("from"), value.get("to"))
-
-
-@guarded
-def read_week(cell: Cell, column: BoardColumn) -> Value:
-    value = object_of(cell)
-    week = value.get("week", value)
-    return _period(week.get("startDate"), week.get("endDate")) if week else None
-
-
-@guarded
-def read_hour(cell: Cell, column: BoardColumn) -> Value:
-    value = object_of(cell)
-    if value.get("hour") is None:
-        return None
-    try:
-        return time(whole_number(value["hour"]), whole_number(value.get("minute") or 0))
-    except ValueError as exc:
-        raise CellError(f"not a time: {excerpt(value)}") from exc
-
-
-def read_world_clock(cell: Cell, column: BoardColumn) -> Value:
-    return text_of(object_of(cell).get("timezone")) or None
-
-
-@guarded
-def read_duration(cell: Cell, column: BoardColumn) -> Value:
-    """Seconds recorded so far; a timer that runs counts from its last stop."""
-    seconds = cell.get("duration")
-    if seconds is None:
-        seconds = object_of(cell).get("duration")
-    if seconds is None and cell.get("text"):
-        parts = [whole_number(part) for part in cell["text"].split(":")]
-        return sum(part * size for part, size in zip(reversed(parts), (1, 60, 3_600), strict=False))
-    return None if seconds is None else whole_number(seconds)
-
-
 def reader_of_moment(member: str) -> Reader:
+    """Makes a reader of the moment that stands in this member of `value`, or in the text."""
+
     def read(cell: Cell, column: BoardColumn) -> Value:
         moment = object_of(cell).get(member) or cell.get("text")
         return moment_of(moment) if moment else None
@@ -88,6 +36,7 @@ def reader_of_moment(member: str) -> Reader:
 
 
 def write_date(value: Value, column: BoardColumn, cell: Cell | None) -> JsonMember:
+    """Writes a day, or a moment in UTC."""
     if isinstance(value, str):
         value = day_of(value) if len(value) == 10 else moment_of(value)
     if isinstance(value, datetime):
@@ -101,6 +50,31 @@ def write_date(value: Value, column: BoardColumn, cell: Cell | None) -> JsonMemb
     raise CellError(f"not a date: {excerpt(value)}")
 
 
+# --- Periods: a timeline, a week ------------------------------------------------------------------------------------
+
+
+def read_timeline(cell: Cell, column: BoardColumn) -> Value:
+    """Reads the first and the last day."""
+    value = object_of(cell)
+    return _period(value.get("from"), value.get("to"))
+
+
+@guarded
+def read_week(cell: Cell, column: BoardColumn) -> Value:
+    """Reads the first and the last day of a week; older cells have them one level higher."""
+    value = object_of(cell)
+    week = value.get("week", value)
+    return _period(week.get("startDate"), week.get("endDate")) if week else None
+
+
+def _period(start: Any, end: Any) -> Value:
+    if not start and not end:
+        return None
+    first, last = str(start or end)[:10], str(end or start)[:10]
+    day_of(first), day_of(last)
+    return {"from": first, "to": last}
+
+
 def _dates_of(value: Value) -> tuple[date, date]:
     if not isinstance(value, Mapping) or not value.get("from") or not value.get("to"):
         raise CellError(f"needs both from and to: {excerpt(value)}")
@@ -111,11 +85,13 @@ def _dates_of(value: Value) -> tuple[date, date]:
 
 
 def write_timeline(value: Value, column: BoardColumn, cell: Cell | None) -> JsonMember:
+    """Writes the first and the last day."""
     first, last = _dates_of(value)
     return {"from": first.isoformat(), "to": last.isoformat()}
 
 
 def write_week(value: Value, column: BoardColumn, cell: Cell | None) -> JsonMember:
+    """Writes a whole week."""
     first, last = _dates_of(value)
     # Weeks start on the account's first weekday, which is Monday or Sunday.
     if last - first != timedelta(days=6) or first.weekday() not in (0, 6):
@@ -123,10 +99,44 @@ def write_week(value: Value, column: BoardColumn, cell: Cell | None) -> JsonMemb
     return {"week": {"startDate": first.isoformat(), "endDate": last.isoformat()}}
 
 
+# --- Hours, zones and durations -------------------------------------------------------------------------------------
+
+
+@guarded
+def read_hour(cell: Cell, column: BoardColumn) -> Value:
+    """Reads a time of day, to the minute."""
+    value = object_of(cell)
+    if value.get("hour") is None:
+        return None
+    try:
+        return time(whole_number(value["hour"]), whole_number(value.get("minute") or 0))
+    except ValueError as exc:
+        raise CellError(f"not a time: {excerpt(value)}") from exc
+
+
+def read_world_clock(cell: Cell, column: BoardColumn) -> Value:
+    """Reads the name of a time zone."""
+    return text_of(object_of(cell).get("timezone")) or None
+
+
+@guarded
+def read_duration(cell: Cell, column: BoardColumn) -> Value:
+    """Reads the seconds recorded so far; a timer that runs counts from its last stop."""
+    seconds = cell.get("duration")
+    if seconds is None:
+        seconds = object_of(cell).get("duration")
+    if seconds is None and cell.get("text"):
+        parts = [whole_number(part) for part in cell["text"].split(":")]
+        return sum(part * size for part, size in zip(reversed(parts), (1, 60, 3_600), strict=False))
+    return None if seconds is None else whole_number(seconds)
+
+
 def write_hour(value: Value, column: BoardColumn, cell: Cell | None) -> JsonMember:
+    """Writes a time of day, to the minute."""
     clock = value if isinstance(value, time) else clock_time(value)
     return {"hour": clock.hour, "minute": clock.minute}
 
 
 def write_world_clock(value: Value, column: BoardColumn, cell: Cell | None) -> JsonMember:
+    """Writes the name of a time zone."""
     return {"timezone": as_text(value).strip()}

@@ -88,7 +88,7 @@ def with_both(boards: str) -> str:
 
 def run_demo(boards: str) -> int:
     """Show it; the exit code."""
-    logging.getLogger(logs.LOGGERS[0]).setLevel(logging.ERROR)  # what is left out is told below, in one line
+    logs.log.setLevel(logging.ERROR)  # what is left out is told below, in one line
     given, begun = load_settings(), time.monotonic()
     with _folder() as folder, _sandbox(with_both(boards)) as sandbox, _database(given, folder) as db:
         url, token = sandbox.ready()

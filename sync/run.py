@@ -35,6 +35,7 @@ from errors import (
 from mappings.bound import BoundMapping
 from mappings.declaration import Mapping
 from mappings.loader import choose
+from services.monday.pacing import left_in_words
 from settings import Settings, load_settings
 from state.runs import Memory
 from state.turns import working_on
@@ -297,7 +298,7 @@ class Run:
         """Enter the calls now and then: a run that is killed has used up some of the day's, too."""
         shown, noted = self.parts.progress, float("-inf")
         if isinstance(shown, Seen):
-            shown.left = self.parts.left
+            shown.left = lambda: left_in_words(self.parts.left())
 
         def progress(entity: str, done: int, total: int | None) -> None:
             nonlocal noted

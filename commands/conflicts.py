@@ -23,7 +23,7 @@ SHORT = 8
 
 @click.group("conflicts", cls=Several)
 def conflicts() -> None:
-    """Look at what both sides changed, and decide which side wins, also again."""
+    """Look at what both sides changed, and decide which side wins. A decision can be changed."""
 
 
 @conflicts.command("list", cls=Example, example="conflicts list --entity projects")

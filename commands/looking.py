@@ -207,7 +207,7 @@ def mapping(entity: str | None, write_docs: bool, as_json: bool) -> None:
         return
     mappings = mappings_of(settings)
     if entity is None:
-        boards = {name: board_of(settings, one) for name, one in mappings.items()}
+        boards = {name: board_of(settings, found) for name, found in mappings.items()}
         show_mapping("mappings", *mapping_pages.mappings_table(mappings.values(), boards), as_json)
     else:
         from mappings.loader import choose

@@ -92,7 +92,7 @@ SYNC_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         metavar="N",
         help="The number of boards that are synced at the same time.",
     ),
-    click.option("--use-cache", is_flag=True, help="Read the newest snapshot of the board; without one, take one."),
+    click.option("--use-cache", is_flag=True, help="Read the newest snapshot of the board; if there is none, take it now."),
     click.option(
         "--cache-file",
         type=click.Path(dir_okay=False, path_type=Path),

@@ -6,7 +6,6 @@ them could do better. The exit code is the gravest: 1 failed, then 2 settings, 4
 
 from __future__ import annotations
 
-import gc
 import logging
 import threading
 import time
@@ -203,8 +202,6 @@ def run(
     stop: threading.Event | None = None,
 ) -> RunReport:
     """Run the named entities, or all. What is wrong before the run begins is raised, the rest is in the report."""
-    # A page is tens of thousands of small objects and no cycles; looking for some takes a tenth of the time of a run.
-    gc.set_threshold(1_000_000, 20, 20)
     options = options or RunOptions()
     mappings = mappings_of(settings)
     chosen = choose_boards(settings, mappings, direction, entities)

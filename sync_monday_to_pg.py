@@ -486,6 +486,10 @@ def sync_sales_staff(limit: int | None = None) -> EntityReport:
 
 
 if __name__ == "__main__":
-    from main import script
+    import sys
 
-    script("monday-to-pg")
+    from sync.command import direction_command
+    from sync.run import run
+    from terminal.leaving import leave_with
+
+    leave_with(direction_command("monday-to-pg", run), sys.argv[1:], "python main.py monday-to-pg")

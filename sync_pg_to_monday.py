@@ -359,6 +359,10 @@ def sync_both_ways(pull: Pull) -> EntityReport:
 
 
 if __name__ == "__main__":
-    from main import script
+    import sys
 
-    script("pg-to-monday")
+    from sync.command import direction_command
+    from sync.run import run
+    from terminal.leaving import leave_with
+
+    leave_with(direction_command("pg-to-monday", run), sys.argv[1:], "python main.py pg-to-monday")

@@ -21,27 +21,17 @@ from typing import Any, Protocol
 
 import orjson
 from flask import Flask, Response, request
-from waitress import create_server, wasyncore
-from waitress.channel import HTTPChannel
 
 from errors import DatabaseError, SettingsError, SyncError
 from services.monday.webhook_events import Event, Hint, event_from, number
 from services.monday.webhook_signatures import Gate
+from terminal.web_server import LARGEST_BODY, WebServer
 
 log = logging.getLogger("monday_sync")
 
-LARGEST_BODY = 256 * 1024
 LONGEST_CHALLENGE = 1000
 EVENTS_A_SECOND, EVENTS_AT_ONCE = 2_000.0, 10_000.0
 REFUSALS_A_SECOND, REFUSALS_AT_ONCE = 5.0, 100.0
-THREADS = 8
-CONNECTIONS = 500
-CROWDED = 400
-"""So many, and those that have nothing to say have to make room."""
-ROOM_AFTER_S = 1.0
-IDLE_CONNECTION_S = 10
-WHOLE_REQUEST_S = 15.0
-"""A request that has not come whole by then is dropped, however busily it drips."""
 
 HttpAnswer = tuple[int, dict[str, Any]]
 """Status and JSON."""
@@ -289,94 +279,18 @@ class Shortcut:
 # The server
 
 
-class Impatient(HTTPChannel):
-    """A connection whose requests have to come whole within a time, so that dripping ones do not fill the house."""
-
-    patience_s = WHOLE_REQUEST_S
-    begun: float | None = None
-
-    def received(self, data: bytes) -> bool:
-        began = self.begun
-        if began is not None and self.request is not None and time.monotonic() - began > self.patience_s:
-            self.will_close = True
-            return False
-        found = bool(super().received(data))
-        self.begun = None if self.request is None else began or time.monotonic()
-        return found
-
-    def make_room(self) -> None:
-        """Go, unless a request is being answered, or something came or went just now."""
-        idle_s = time.time() - self.last_activity if self.begun is None else time.monotonic() - self.begun
-        if not self.requests and idle_s > ROOM_AFTER_S:
-            self.will_close = True
-
-
-class Door:
-    """The app on a socket, served by a thread of its own. `url` says where."""
-
-    def __init__(
-        self, app: Any, host: str, port: int, threads: int = THREADS, patience_s: float = WHOLE_REQUEST_S
-    ) -> None:
-        # A host name may stand for several addresses, each with a server of its own in one map.
-        self._sockets: dict[int, Any] = {}
-        try:
-            self._server = create_server(
-                app, map=self._sockets, host=host, port=port, threads=threads, connection_limit=CONNECTIONS,
-                channel_timeout=IDLE_CONNECTION_S, cleanup_interval=2, max_request_body_size=LARGEST_BODY,
-                max_request_header_size=32 * 1024, ident="", backlog=1024,
-            )  # fmt: skip
-        except (OSError, ValueError) as exc:  # a ValueError when the host has no address
-            wasyncore.close_all(self._sockets, ignore_all=True)
-            why = getattr(exc, "strerror", None) or str(exc).rstrip(".")
-            raise SettingsError(
-                f"{host}:{port} cannot be listened at ({why}).", hint="Choose another with --host or --port."
-            ) from exc
-        self._listening = [one for one in self._sockets.values() if hasattr(one, "channel_class")]
-        for one in self._listening:
-            one.channel_class = type("Impatient", (Impatient,), {"patience_s": patience_s})
-        logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a line a request, as soon as two come at once
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._serve, name="http", daemon=True)
-
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        host, port = self._listening[0].effective_host, self._listening[0].effective_port
-        return f"http://{f'[{host}]' if ':' in str(host) else host}:{port}"
-
-    def open(self) -> None:
-        """Begin to answer."""
-        self._thread.start()
-
-    def close(self, patience_s: float = 10.0) -> None:
-        """Answer what has come, take no more, and close."""
-        self._closing.set()
-        if self._thread.is_alive():
-            self._thread.join(patience_s)
-
-    def _serve(self) -> None:
-        while not self._closing.is_set():
-            wasyncore.loop(timeout=0.2, use_poll=True, map=self._sockets, count=1)
-            if len(self._sockets) > CROWDED:
-                for one in list(self._sockets.values()):
-                    if isinstance(one, Impatient):
-                        one.make_room()
-        for one in self._listening:
-            one.accepting = False
-        self._server.task_dispatcher.shutdown(cancel_pending=False, timeout=5)
-        for _ in range(5):
-            wasyncore.loop(timeout=0.02, use_poll=True, map=self._sockets, count=1)
-        wasyncore.close_all(self._sockets, ignore_all=True)
-
-
-def serve(listener: Listener, host: str, port: int, secret: str | None) -> Door:
+def serve(listener: Listener, host: str, port: int, secret: str | None) -> WebServer:
     """Opens the app of a daemon on a socket, and returns its server."""
-    door = Door(make_app(listener, Gate(secret, listener.boards)), host, port)
+    door = WebServer(make_app(listener, Gate(secret, listener.boards)), host, port)
     door.open()
     return door
 
 
 if __name__ == "__main__":
-    from main import script
+    # As a program this file is the command `webhook`: main.py, which stands above it, runs in its place.
+    import runpy
+    import sys
+    from pathlib import Path
 
-    script("webhook")
+    sys.argv[1:1] = ["webhook"]
+    runpy.run_path(str(Path(__file__).with_name("main.py")), run_name="__main__")

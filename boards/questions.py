@@ -1,13 +1,10 @@
-"""What a person decides about the columns that are hard: asked on a terminal, or told by options of the command line."""
+"""Prepares the questions that a user decides about a board, and takes the answers. The command asks them."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-
-import click
 
 from boards.proposal import ACCEPTED, REJECTED, Proposal, ProposedColumn
 from boards.types_of_tables import HARD
@@ -16,64 +13,89 @@ from values.wording import day_text
 
 KINDS = tuple(dict.fromkeys(HARD.values()))
 """The words of `--auto-reject`."""
+INTRODUCTION = "These columns are fetched only if you say so; it can be changed in the mapping later."
+
+
+@dataclass(frozen=True)
+class Question:
+    """Asks whether a column is fetched."""
+
+    column_id: str
+    text: str
 
 
 def today() -> str:
-    """The date that decisions get."""
+    """Returns the date that decisions get."""
     return day_text(datetime.now(timezone.utc))
 
 
-def kinds_of(auto_reject: str) -> set[str]:
-    """The words of --auto-reject."""
-    given = {one.strip() for one in auto_reject.split(",") if one.strip()}
+def kinds_of(auto_reject: str) -> frozenset[str]:
+    """Returns the words of `--auto-reject`. Raises SettingsError for an unknown one."""
+    given = frozenset(word.strip() for word in auto_reject.split(",") if word.strip())
     if unknown := sorted(given - set(KINDS)):
         raise SettingsError(f"--auto-reject: {', '.join(unknown)}?", hint=f"It knows {', '.join(KINDS)}.")
     return given
 
 
-def auto_decided(proposal: Proposal, rejected: set[str], yes: bool) -> Proposal:
-    """What the command line decides: the kinds that it rejects, and with --yes everything else."""
+def auto_decided(proposal: Proposal, rejected: frozenset[str], yes: bool) -> Proposal:
+    """Returns the proposal with what the options decide: the rejected kinds, and with `--yes` everything else."""
+    columns = tuple(_auto_decided(column, proposal.day, rejected, yes) for column in proposal.columns)
+    return replace(proposal, columns=columns)
+
+
+def _auto_decided(column: ProposedColumn, day: str, rejected: frozenset[str], yes: bool) -> ProposedColumn:
+    if not column.hard or column.decision:
+        return column  # needs no decision, or has one
+    if column.hard in rejected:
+        return column.decide(REJECTED, day)  # its kind is named by --auto-reject
+    return column.decide(ACCEPTED, day) if yes else column
+
+
+def questions_about(proposal: Proposal) -> list[Question]:
+    """Returns a question for each undecided column, with samples of its values."""
+    return [_question(column) for column in proposal.undecided]
+
+
+def _question(column: ProposedColumn) -> Question:
+    samples = "; ".join(column.samples) or "no values yet"
+    return Question(column.about.id, f"{column.about.title} ({column.about.type}): {samples}. Fetch it?")
+
+
+def with_answers(proposal: Proposal, fetched: Mapping[str, bool]) -> Proposal:
+    """Returns the proposal with the answers, by the ids of the columns."""
     columns = [
-        one if not one.hard or one.decision
-        else one.decide(REJECTED, proposal.day) if one.hard in rejected
-        else one.decide(ACCEPTED, proposal.day) if yes else one
-        for one in proposal.columns
-    ]  # fmt: skip
+        column.decide(ACCEPTED if fetched[column.about.id] else REJECTED, proposal.day)
+        if column.about.id in fetched
+        else column
+        for column in proposal.columns
+    ]
     return replace(proposal, columns=tuple(columns))
 
 
-def ask_about(proposal: Proposal, yes: bool) -> Proposal:
-    """Ask a person about each column that is hard, with a sample of its values."""
-    if not proposal.undecided:
-        return proposal
-    if yes or not _somebody_there():
-        names = ", ".join(f"{one.about.title} ({one.hard})" for one in proposal.undecided)
-        raise SettingsError(
-            f"Somebody has to decide about {names}. Nothing was made.",
-            hint="Run it in a terminal, or with --yes, and --auto-reject KINDS for what is not to be fetched.",
-        )
-    click.echo("These columns are fetched only if you say so; it can be changed in the mapping later.", err=True)
-    columns = [one if one not in proposal.undecided else _asked(one, proposal.day) for one in proposal.columns]
-    return replace(proposal, columns=tuple(columns))
+def not_decided(proposal: Proposal) -> SettingsError:
+    """Returns the error for undecided columns when there is no terminal to ask at."""
+    names = ", ".join(f"{column.about.title} ({column.hard})" for column in proposal.undecided)
+    return SettingsError(
+        f"A user has to decide about {names}. Nothing was made.",
+        hint="Run it in a terminal, or with --yes, and --auto-reject KINDS for what is not to be fetched.",
+    )
 
 
-def _asked(column: ProposedColumn, day: str) -> ProposedColumn:
-    shown = "; ".join(column.samples) or "no values yet"
-    fetched = click.confirm(f"{column.about.title} ({column.about.type}): {shown}. Fetch it?", default=True, err=True)
-    return column.decide(ACCEPTED if fetched else REJECTED, day)
+def last_question(made: Sequence[Proposal]) -> str:
+    """Returns the question that comes before anything is made."""
+    tables = _tables(made)
+    return f"Make {tables}?" if _makes_tables(made) else f"Map the board to {tables}?"
 
 
-def confirm(made: Sequence[Proposal], yes: bool) -> bool:
-    """The last question before something is made."""
-    if yes:
-        return True
-    tables = ", ".join(one.table_name for one in made)
-    makes = all(one.makes_table for one in made)
-    if not _somebody_there():
-        what = f"{tables} would be {'made' if makes else 'mapped'}"
-        raise SettingsError(f"{what}. Nothing was done.", hint="Run it in a terminal, or with --yes.")
-    return click.confirm(f"Make {tables}?" if makes else f"Map the board to {tables}?", default=True, err=True)
+def not_confirmed(made: Sequence[Proposal]) -> SettingsError:
+    """Returns the error for a missing `--yes` when there is no terminal to ask at."""
+    what = f"{_tables(made)} would be {'made' if _makes_tables(made) else 'mapped'}"
+    return SettingsError(f"{what}. Nothing was done.", hint="Run it in a terminal, or with --yes.")
 
 
-def _somebody_there() -> bool:
-    return sys.stdin.isatty() and sys.stderr.isatty()
+def _tables(made: Sequence[Proposal]) -> str:
+    return ", ".join(proposal.table_name for proposal in made)
+
+
+def _makes_tables(made: Sequence[Proposal]) -> bool:
+    return all(proposal.makes_table for proposal in made)

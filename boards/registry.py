@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -132,59 +131,3 @@ def summary_of(boards: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-# Showing
-
-
-def show_list(boards: list[dict[str, Any]], as_json: bool) -> None:
-    """As JSON, or a table."""
-    from terminal.console import say, show_table
-
-    if as_json:
-        return say(json.dumps({"boards": boards}, default=str))
-    if not boards:
-        return say("No board is deployed. Deploy one: python main.py boards deploy --board-id ID --name NAME")
-    headings = ("name", "board", "table", "items", "columns", "waiting", "status", "last run (UTC)")
-    rows = [
-        (one["name"], f"{one['board_name']} ({one['board_id']})", one["table_name"], one["items"], one["columns"],
-         one["waiting"] + sum(bool(drift.get("waits")) for drift in one["drift"]), one["status"], _last(one))
-        for one in boards
-    ]  # fmt: skip
-    show_table("", headings, rows, ("items", "columns", "waiting"))
-
-
-def show_status(one: dict[str, Any], as_json: bool) -> None:
-    """As JSON, or lines."""
-    from terminal.console import say, show_table
-
-    if as_json:
-        return say(json.dumps(one, default=str))
-    say(f"{one['name']}: board {one['board_name']} ({one['board_id']}) in table {one['table_name']}, {one['status']}.")
-    say(f"Items: {one['items']} here, {one['archived']} archived, {one['waiting']} waiting. Last run: {_last(one)}.")
-    say(f"Columns: {one['columns']}, {one['rejected']} of them rejected. Mapping: {one['mapping_path']}")
-    if one["drift"]:
-        rows = [
-            (drift["kind"], drift["title"], drift["what"], _state(drift), drift["at"][:16].replace("T", " "))
-            for drift in one["drift"]
-        ]
-        show_table("What has changed on the board:", ("what", "column", "became", "state", "seen (UTC)"), rows)
-        if any(drift.get("waits") for drift in one["drift"]):
-            say(f"Apply what waits: python main.py boards update {one['name']}")
-
-
-def show_summary(summary: dict[str, Any], as_json: bool) -> None:
-    """As JSON, or lines."""
-    from terminal.console import say
-
-    if as_json:
-        return say(json.dumps(summary))
-    for name, value in summary.items():
-        say(f"{name.replace('_', ' ')}: {', '.join(value) or 'none' if isinstance(value, list) else value}")
-
-
-def _state(drift: dict[str, Any]) -> str:
-    return "waits" if drift.get("waits") else "passed over" if drift.get("passed") else "done"
-
-
-def _last(one: dict[str, Any]) -> str:
-    run = one["last_run"]
-    return f"{run['started_at'][:16].replace('T', ' ')} {run['outcome']}" if run else "never"

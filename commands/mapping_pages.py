@@ -1,4 +1,4 @@
-"""What the mappings say, written down: the page of the shipped boards, the table of keys, the JSON Schema for editors."""
+"""Writes what the mappings say: the page of the shipped boards, the tables of keys, the JSON Schema for editors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from errors import SettingsError
 from mappings.declaration import ROOT, Binding, Mapping, NaturalKey, Place
 from mappings.files import read_mapping_file, write_text
 from mappings.grammar import FIELD, MAPPING, Key, json_schema
-from mappings.loader import choose
 from models import Board
 from settings import PROJECT, Settings
 from sync.parts import board_of, mappings_of
@@ -33,13 +32,40 @@ Titles and kinds are the boards'; what counts is the id. `name` is the item's na
 
 COLUMN_HEADINGS = ("title", "board column", "kind", "flow", "table column", "through", "notes")
 FLOWS = {True: "->", False: "<->"}
+CHANGED_BY_SQL = {
+    "error": "a change by SQL is an error",
+    "ignore": "a change by SQL stays",
+    "revert": "a change by SQL is undone",
+}
+KINDS_OF_VALUE = {
+    "text": "text",
+    "name": "name",
+    "sqlname": "name",
+    "id": "number",
+    "flag": "true, false",
+    "texts": "list of texts",
+    "field": "field",
+    "fields": "list of fields",
+    "names": "column: row",
+    "values": "column: value",
+    "key": "list of columns",
+    "keys": "list of keys",
+    "transform": "name, or name with options",
+    "table": "keys, below",
+    "tables": "names with keys, below",
+    "list": "list, below",
+}
+
+Row = tuple[str, ...]
+Table = tuple[Row, list[Row]]
+"""Headings and rows."""
 
 
 # The page of the boards
 
 
 def write_all(settings: Settings) -> list[Path]:
-    """Write every page and file that is made from the mappings, the boards and the grammar."""
+    """Writes every page and file that is made from the mappings, the boards and the grammar; returns their paths."""
     page = boards_page(fetched_boards(settings))
     write_text(KEYS_PAGE, keys_page(KEYS_PAGE.read_text(encoding="utf-8")))
     write_text(PAGE, page)
@@ -48,23 +74,23 @@ def write_all(settings: Settings) -> list[Path]:
 
 
 def fetched_boards(settings: Settings) -> dict[str, Board]:
-    """The boards of the shipped mappings, by entity; those that are not set are left out."""
+    """Returns the boards of the shipped mappings by entity; those that are not set are left out."""
     from monday_api import Monday
 
-    ids = {one.entity: board_of(settings, one) for one in mappings_of(Settings()).values()}
+    ids = {entity: board_of(settings, mapping) for entity, mapping in mappings_of(Settings()).items()}
     with Monday(token=settings.require_key(), url=settings.api_url, version=settings.api_version) as monday:
         return {entity: monday.board(board_id) for entity, board_id in ids.items() if board_id}
 
 
 def schema_text() -> str:
-    """The JSON Schema as it stands in its file."""
+    """Returns the JSON Schema as it stands in its file."""
     return json.dumps(json_schema(), indent=2) + "\n"
 
 
 def boards_page(boards: Map[str, Board]) -> str:
-    """The whole page, from the shipped mappings and the boards."""
+    """Returns the whole page, from the shipped mappings and the boards."""
     mappings = mappings_of(Settings())
-    return "\n".join([INTRODUCTION, *(_board(one, boards.get(one.entity)) for one in mappings.values())])
+    return "\n".join([INTRODUCTION, *(_board(mapping, boards.get(entity)) for entity, mapping in mappings.items())])
 
 
 def _board(mapping: Mapping, board: Board | None) -> str:
@@ -94,14 +120,15 @@ def _facts(mapping: Mapping) -> Iterator[str]:
         yield f"Every other board column goes into `{mapping.table}.{mapping.rest}`, under its title."
 
 
-def _rows(mapping: Mapping, board: Board | None) -> Iterator[tuple[str, ...]]:
+def _rows(mapping: Mapping, board: Board | None) -> Iterator[Row]:
     found = {column.id: column for column in board.columns} if board else {}
     for binding in mapping.bindings:
         about = [found[column] for column in binding.columns if column in found]
         columns = " + ".join(f"`{column}`" for column in binding.columns)
         fields = ", ".join(f"`{_place(mapping, mapping.places[name])}`" for name in binding.fields)
         flow = FLOWS[binding.read_only is not None]
-        titles, kinds = " + ".join(one.title for one in about), " + ".join(dict.fromkeys(one.type for one in about))
+        titles = " + ".join(column.title for column in about)
+        kinds = " + ".join(dict.fromkeys(column.type for column in about))
         yield titles, columns, kinds, flow, fields, _transform(mapping, binding), "; ".join(_notes(mapping, binding))
 
 
@@ -111,7 +138,7 @@ def _place(mapping: Mapping, place: Place) -> str:
 
 
 def _transform(mapping: Mapping, binding: Binding) -> str:
-    """As the file has it; its options are too long for a table."""
+    """Returns the transform as the file names it; its options are too long for a table."""
     for tree in _trees(mapping):
         columns = (tree["column"],) if "column" in tree else tuple(tree.get("columns", ()))
         if tuple(map(str, columns)) == binding.columns and tree.get("transform"):
@@ -125,24 +152,21 @@ def _notes(mapping: Mapping, binding: Binding) -> Iterator[str]:
     if home != ROOT:
         yield f"row: {home}"
     if binding.read_only:
-        yield {
-            "error": "a change by SQL is an error",
-            "ignore": "a change by SQL stays",
-            "revert": "a change by SQL is undone",
-        }[binding.read_only]
+        yield CHANGED_BY_SQL[binding.read_only]
     if binding.link_to:
         yield f"linked {binding.link_to}"
     if binding.conflict:
         yield f"conflict: {binding.conflict}"
 
 
-def _related_rows(mapping: Mapping) -> Iterator[tuple[str, ...]]:
-    for one in mapping.related.values():
-        found = "; else ".join(_key(key) for key in one.keys) or "one for each"
-        where = {"own": "a row of its own", "metadata": f"cells kept in {mapping.rest or 'nothing'}"}[one.without_key]
-        parent = mapping.table if one.parent == ROOT else mapping.related[one.parent].table
-        hangs = f"`{one.table}.{one.child}`" if one.child else f"`{parent}.{one.via}`"
-        yield one.name, f"`{one.table}`", found, where if one.keys else "", hangs
+def _related_rows(mapping: Mapping) -> Iterator[Row]:
+    for related in mapping.related.values():
+        found = "; else ".join(_key(key) for key in related.keys) or "one for each"
+        kept = f"cells kept in {mapping.rest or 'nothing'}"
+        without_key = "a row of its own" if related.without_key == "own" else kept
+        parent = mapping.table if related.parent == ROOT else mapping.related[related.parent].table
+        hangs = f"`{related.table}.{related.child}`" if related.child else f"`{parent}.{related.via}`"
+        yield related.name, f"`{related.table}`", found, without_key if related.keys else "", hangs
 
 
 def _key(key: NaturalKey) -> str:
@@ -157,7 +181,7 @@ def _trees(mapping: Mapping) -> list[Any]:
 
 
 def keys_page(text: str) -> str:
-    """The page with its tables of keys made anew; its prose stays."""
+    """Returns the page with new tables of keys; its prose stays."""
     head, begin, rest = text.partition(BEGIN)
     _, end, tail = rest.partition(END)
     if not begin or not end:
@@ -166,7 +190,7 @@ def keys_page(text: str) -> str:
 
 
 def key_tables() -> str:
-    """One table for the file, and one for each key that holds others."""
+    """Returns one table for the file, and one for each key that holds other keys."""
     parts = [markdown(("key", "value", "what it does"), _key_rows(MAPPING))]
     for name, key in MAPPING.items():
         if key.inside and key.inside is not FIELD:
@@ -175,50 +199,36 @@ def key_tables() -> str:
     return "\n".join(parts)
 
 
-def _key_rows(keys: Map[str, Key]) -> Iterator[tuple[str, ...]]:
-    kinds = {
-        "text": "text", "name": "name", "sqlname": "name", "id": "number", "flag": "true, false", "texts": "list of texts",
-        "field": "field", "fields": "list of fields", "names": "column: row", "values": "column: value",
-        "key": "list of columns", "keys": "list of keys", "transform": "name, or name with options", "table": "keys, below",
-        "tables": "names with keys, below", "list": "list, below",
-    }  # fmt: skip
+def _key_rows(keys: Map[str, Key]) -> Iterator[Row]:
     for name, key in keys.items():
-        value = ", ".join(f"`{choice}`" for choice in key.choices) or kinds[key.kind]
+        value = ", ".join(f"`{choice}`" for choice in key.choices) or KINDS_OF_VALUE[key.kind]
         yield f"`{name}`" + (" *" if key.required else ""), value, key.about
 
 
 def markdown(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A table."""
+    """Returns a table in Markdown."""
     names = list(headings)
     lines = [names, ["---"] * len(names), *rows]
     return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
 
 
-# On the screen
+# Tables for the screen
 
 
-def show(settings: Settings, entity: str | None, as_json: bool) -> None:
-    """The mappings there are, or one of them column by column."""
-    from terminal.console import say, show_table
+def mappings_table(mappings: Iterable[Mapping], boards: Map[str, str | None]) -> Table:
+    """Returns headings and rows of all mappings; `boards` has the board of each entity."""
+    headings = ("entity", "board", "title", "table", "direction", "file")
+    rows: list[Row] = [
+        (mapping.entity, boards[mapping.entity] or "not set", mapping.title, mapping.table, mapping.direction, mapping.path)
+        for mapping in mappings
+    ]
+    return headings, rows
 
-    mappings = mappings_of(settings)
-    headings: tuple[str, ...]
-    rows: list[tuple[str, ...]]
-    if entity is None:
-        rows = [
-            (one.entity, board_of(settings, one) or "not set", one.title, one.table, one.direction, one.path)
-            for one in mappings.values()
-        ]
-        headings = ("entity", "board", "title", "table", "direction", "file")
-    else:
-        mapping = choose(mappings, [entity])[0]
-        # Titles and kinds are the board's, and this does not ask for it.
-        headings = tuple(name for name in COLUMN_HEADINGS if name not in ("title", "kind"))
-        rows = [tuple(cell.replace("`", "") for cell in (row[1], *row[3:])) for row in _rows(mapping, None)]
-        if mapping.rest:
-            rows.append(("every other", "<->", f"{mapping.table}.{mapping.rest}", "", "under its title"))
-    if as_json:
-        names = [heading.replace(" ", "_") for heading in headings]
-        say(json.dumps({"mappings" if entity is None else "columns": [dict(zip(names, row)) for row in rows]}))
-    else:
-        show_table("", headings, rows)
+
+def columns_table(mapping: Mapping) -> Table:
+    """Returns headings and rows of one mapping. Titles and kinds are left out: they would have to be asked of the board."""
+    headings = tuple(name for name in COLUMN_HEADINGS if name not in ("title", "kind"))
+    rows = [tuple(cell.replace("`", "") for cell in (row[1], *row[3:])) for row in _rows(mapping, None)]
+    if mapping.rest:
+        rows.append(("every other", "<->", f"{mapping.table}.{mapping.rest}", "", "under its title"))
+    return headings, rows

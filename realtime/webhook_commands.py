@@ -1,110 +1,154 @@
-"""`webhooks register|list|repair|delete|test`: the subscriptions that real time stands on."""
+"""Declares the commands `webhooks register`, `list`, `repair`, `delete`, `test`: the subscriptions at monday.com."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from errors import EXIT_FAILED, EXIT_IN_STEP, EXIT_LEFTOVERS
+from terminal.commands import Example, Several, entities_option, json_option, prepared
+
 if TYPE_CHECKING:
-    from realtime.subscriptions import Step
+    from mappings.declaration import Mapping as EntityMapping
+    from realtime.probe import Stage
+    from realtime.subscriptions import Step, Subscriptions
+    from settings import Settings
+    from sync.parts import Chosen
 
-DONE = {"keep": "is there", "create": "made", "delete": "removed", "foreign": "somebody else's, left alone"}
-TO_DO = {"keep": "is there", "create": "would be made", "delete": "would be removed", "foreign": "somebody else's"}
-STATES = {"keep": "ok", "create": "missing", "delete": "not needed", "foreign": "somebody else's"}
+    BoardWork = Callable[[EntityMapping, str], list[Step]]
 
-entity_option = click.option("--entity", "entities", multiple=True, metavar="NAME", help="Only this entity.")
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else on stdout.")
+DONE = {"keep": "is there", "create": "made", "delete": "removed", "foreign": "of another program, left alone"}
+TO_DO = {"keep": "is there", "create": "would be made", "delete": "would be removed", "foreign": "of another program"}
+STATES = {"keep": "ok", "create": "missing", "delete": "not needed", "foreign": "of another program"}
+
 take_over_option = click.option(
     "--take-over", is_flag=True, help="Remove webhooks that the tool does not know and that are in the way of its own."
 )
 dry_option = click.option("--dry-run", is_flag=True, help="Show what would be done; change nothing.")
 
 
-def register(cli: click.Group, example: type[click.Command]) -> None:
-    """Declare the group and its commands."""
-
-    @cli.group("webhooks")
-    def webhooks() -> None:
-        """Subscribe to the boards' events, look after the subscriptions, and test the way they take."""
-
-    def sub(name: str, shown: str) -> Callable[[Any], Any]:
-        return webhooks.command(name, cls=example, example=f"webhooks {shown}")
-
-    @sub("register", "register --dry-run")
-    @entity_option
-    @dry_option
-    @take_over_option
-    @json_option
-    def register_(entities: tuple[str, ...], dry_run: bool, take_over: bool, as_json: bool) -> None:
-        """Make the webhooks that the mapped boards lack, at WEBHOOK_BASE_URL. Doing it again does nothing."""
-        what, words = ("plan", TO_DO) if dry_run else ("register", DONE)
-        act(entities, what, as_json, words, take_over=take_over)
-
-    @sub("list", "list")
-    @entity_option
-    @json_option
-    def list_(entities: tuple[str, ...], as_json: bool) -> None:
-        """Show which webhooks there are, and which are missing. Exit 3 when one is."""
-        act(entities, "plan", as_json, STATES, missing_is_leftover=True)
-
-    @sub("repair", "repair")
-    @entity_option
-    @dry_option
-    @take_over_option
-    @json_option
-    def repair(entities: tuple[str, ...], dry_run: bool, take_over: bool, as_json: bool) -> None:
-        """Make again what has disappeared, and remove what leads elsewhere."""
-        what, words = ("plan", TO_DO) if dry_run else ("register", DONE)
-        act(entities, what, as_json, words, take_over=take_over)
-
-    @sub("delete", "delete --entity contacts")
-    @entity_option
-    @json_option
-    def delete(entities: tuple[str, ...], as_json: bool) -> None:
-        """Remove every webhook that the tool made. Those of others stay."""
-        act(entities, "delete", as_json, DONE)
-
-    @sub("test", "test --entity contacts")
-    @entity_option
-    @json_option
-    def test(entities: tuple[str, ...], as_json: bool) -> None:
-        """Send a signed event through the public address, and say where it gets stuck."""
-        probe(entities, as_json)
+@click.group("webhooks", cls=Several)
+def webhooks() -> None:
+    """Subscribe to the events of the boards, and look after these subscriptions."""
 
 
-def act(
-    entities: Sequence[str], what: str, as_json: bool, words: dict[str, str], missing_is_leftover: bool = False,
-    **how: bool,
-) -> None:  # fmt: skip
-    """Do one thing on every board, show it, and leave."""
-    from errors import EXIT_FAILED, EXIT_IN_STEP, EXIT_LEFTOVERS
-    from realtime.commands import prepared
-    from realtime.daemon import choose_kept
-    from realtime.subscriptions import on_each, subscribable, subscriptions
-    from realtime.worker import WorkerSettings
+@webhooks.command("register", cls=Example, example="webhooks register --dry-run")
+@entities_option
+@dry_option
+@take_over_option
+@json_option
+def register(entities: tuple[str, ...], dry_run: bool, take_over: bool, as_json: bool) -> None:
+    """Make the webhooks that the mapped boards lack, at WEBHOOK_BASE_URL. A second time does nothing."""
+    make_missing(entities, dry_run, take_over, as_json)
+
+
+@webhooks.command("list", cls=Example, example="webhooks list")
+@entities_option
+@json_option
+def list_webhooks(entities: tuple[str, ...], as_json: bool) -> None:
+    """Show which webhooks exist, and which are missing. Exit 3 when a webhook is missing."""
+    steps, codes = on_each_board(entities, lambda kept: kept.plan)
+    show(steps, as_json, STATES)
+    leave(codes | {EXIT_LEFTOVERS for step in steps if step.action == "create"})
+
+
+@webhooks.command("repair", cls=Example, example="webhooks repair")
+@entities_option
+@dry_option
+@take_over_option
+@json_option
+def repair(entities: tuple[str, ...], dry_run: bool, take_over: bool, as_json: bool) -> None:
+    """Make the webhooks again that have disappeared, and remove those of another address."""
+    make_missing(entities, dry_run, take_over, as_json)
+
+
+@webhooks.command("delete", cls=Example, example="webhooks delete --entity contacts")
+@entities_option
+@json_option
+def delete(entities: tuple[str, ...], as_json: bool) -> None:
+    """Remove all webhooks that the tool made. Those of other programs stay."""
+    steps, codes = on_each_board(entities, lambda kept: kept.delete)
+    show(steps, as_json, DONE)
+    leave(codes)
+
+
+@webhooks.command("test", cls=Example, example="webhooks test --entity contacts")
+@entities_option
+@json_option
+def test(entities: tuple[str, ...], as_json: bool) -> None:
+    """Send a signed event to the public address, and show how far it comes."""
+    settings = prepared()
+    stages, ok = [], True
+    for entity, stage in probed(settings, subscribed(settings, entities)):
+        ok = ok and stage.ok
+        stages.append({"entity": entity, **asdict(stage)})
+        if not as_json:
+            click.echo(f"{entity}: {stage.name}: {'ok' if stage.ok else 'STUCK'} ({stage.told})")
+            if stage.hint:
+                click.echo(f"hint: {stage.hint}", err=True)
+    if as_json:
+        click.echo(json.dumps({"ok": ok, "stages": stages}))
+    sys.exit(EXIT_IN_STEP if ok else EXIT_FAILED)
+
+
+# The work
+
+
+def make_missing(entities: Sequence[str], dry_run: bool, take_over: bool, as_json: bool) -> NoReturn:
+    """Makes what is missing and removes what is not needed, or shows that without doing it; leaves."""
+
+    def work(kept: Subscriptions) -> BoardWork:
+        return partial(kept.plan if dry_run else kept.register, take_over=take_over)
+
+    steps, codes = on_each_board(entities, work)
+    show(steps, as_json, TO_DO if dry_run else DONE)
+    leave(codes)
+
+
+def on_each_board(entities: Sequence[str], work: Callable[[Subscriptions], BoardWork]) -> tuple[list[Step], set[int]]:
+    """Does the work on every board. Returns the steps, and the exit codes of what went wrong."""
+    from realtime.subscriptions import on_each, subscriptions
     from sync.parts import open_parts
-    from sync.run import GRAVEST_FIRST
 
     settings = prepared()
-    chosen = subscribable(choose_kept(settings, tuple(entities), WorkerSettings(pushes=False)))
+    chosen = subscribed(settings, entities)
     with open_parts(settings) as parts:
         kept = subscriptions(settings, parts, [board for _, board in chosen])
-        steps, problems = on_each(chosen, partial(getattr(kept, what), **how))
-    show(steps, as_json, words)
-    codes = {exc.exit_code for exc in problems}
-    codes |= {EXIT_FAILED for step in steps if step.problem and step.action != "none"}
-    codes |= {EXIT_LEFTOVERS for step in steps if missing_is_leftover and step.action == "create"}
-    sys.exit(next((code for code in GRAVEST_FIRST if code in codes), EXIT_IN_STEP))
+        steps, problems = on_each(chosen, work(kept))
+    refused = {EXIT_FAILED for step in steps if step.problem and step.action != "none"}
+    return steps, {problem.exit_code for problem in problems} | refused
 
 
-def show(steps: Sequence[Step], as_json: bool, words: dict[str, str]) -> None:
-    """A table for a person, an object for a program."""
+def subscribed(settings: Settings, entities: Sequence[str]) -> Chosen:
+    """Returns the entities that flow to PostgreSQL and whose boards can have webhooks."""
+    from realtime.daemon import choose_kept
+    from realtime.subscriptions import subscribable
+    from realtime.worker import WorkerSettings
+
+    return subscribable(choose_kept(settings, tuple(entities), WorkerSettings(pushes=False)))
+
+
+def probed(settings: Settings, chosen: Chosen) -> Iterator[tuple[str, Stage]]:
+    """Sends one event for each board; yields the entity with each stage of the event's way."""
+    from realtime.probe import Probe
+    from services.monday.webhook_signatures import Gate
+    from sync.parts import open_parts
+
+    gate = Gate(settings.webhook_secret, [board for _, board in chosen])
+    with open_parts(settings) as parts:
+        for mapping, board in chosen:
+            for stage in Probe(settings.webhook_base_url, gate, parts.db, board).stages():
+                yield mapping.entity, stage
+
+
+def show(steps: Sequence[Step], as_json: bool, words: Mapping[str, str]) -> None:
+    """Writes a table of the steps; `words` names their actions."""
     if as_json:
         click.echo(json.dumps({"webhooks": [step.as_json() for step in steps]}))
         return
@@ -116,30 +160,8 @@ def show(steps: Sequence[Step], as_json: bool, words: dict[str, str]) -> None:
     show_table("", ("entity", "board", "event", "webhook", "state"), rows)
 
 
-def probe(entities: Sequence[str], as_json: bool) -> None:
-    """Follow one event for each board."""
-    from errors import EXIT_FAILED, EXIT_IN_STEP
-    from realtime.commands import prepared
-    from realtime.daemon import choose_kept
-    from realtime.probe import Probe
-    from realtime.subscriptions import subscribable
-    from realtime.worker import WorkerSettings
-    from services.monday.webhook_signatures import Gate
-    from sync.parts import open_parts
+def leave(codes: set[int]) -> NoReturn:
+    """Ends with the gravest of the exit codes."""
+    from sync.run import GRAVEST_FIRST
 
-    settings = prepared()
-    chosen = subscribable(choose_kept(settings, tuple(entities), WorkerSettings(pushes=False)))
-    gate = Gate(settings.webhook_secret, [board for _, board in chosen])
-    told, ok = [], True
-    with open_parts(settings) as parts:
-        for mapping, board in chosen:
-            for stage in Probe(settings.webhook_base_url, gate, parts.db, board).stages():
-                ok = ok and stage.ok
-                told.append({"entity": mapping.entity, **asdict(stage)})
-                if not as_json:
-                    click.echo(f"{mapping.entity}: {stage.name}: {'ok' if stage.ok else 'STUCK'} ({stage.told})")
-                    if stage.hint:
-                        click.echo(f"hint: {stage.hint}", err=True)
-    if as_json:
-        click.echo(json.dumps({"ok": ok, "stages": told}))
-    sys.exit(EXIT_IN_STEP if ok else EXIT_FAILED)
+    sys.exit(next((code for code in GRAVEST_FIRST if code in codes), EXIT_IN_STEP))

@@ -235,32 +235,3 @@ def _ids(mapping: Mapping, some: Sequence[dict[str, Any]]) -> tuple[list[str], l
     return [one["entity_id"] for one in mine if one["entity_id"]], [one["monday_id"] for one in mine if one["monday_id"]]
 
 
-# Showing
-
-
-def show_record(record: dict[str, Any]) -> None:
-    """A line for each thing that is known."""
-    from terminal.console import say
-
-    for name, value in record.items():
-        if name == "conflicts":
-            value = ", ".join(f"{one['field']} ({one['id'][:8]})" for one in value) or None
-        text = "yes" if value is True else "no" if value is False else "-" if value is None else str(value)
-        say(f"{name.replace('_', ' '):<16} {text}")
-
-
-def show_waiting(found: Sequence[dict[str, Any]]) -> None:
-    """A table on stdout."""
-    from terminal.console import say, show_table
-
-    if not found:
-        return say("Nothing waits to be tried again.")
-    headings = ("entity", "what", "item", "row", "tries", "next try (UTC)", "why")
-    rows = [
-        (one["entity"], one["kind"], one["monday_id"], one["entity_id"], one["attempts"],
-         "set aside" if one["set_aside"] else (one["next_try_at"] or "next run")[:16].replace("T", " "), one["last_error"])
-        for one in found
-    ]  # fmt: skip
-    show_table("", headings, rows, ("tries",))
-
-

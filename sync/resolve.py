@@ -22,8 +22,6 @@ from values.comparing import from_json
 from values.slices import batched
 from values.wording import utc_milliseconds
 
-SHORT = 8
-"""So many characters of an id are shown, and are enough to name it."""
 AT_ONCE = 100
 UNREACHED = "its item or its row is gone, or the record's settings keep it off"
 REFUSED = "monday.com did not take it; PostgreSQL shows it, and it will be tried again"
@@ -155,48 +153,3 @@ def _refused(sync: BoardSync, entity_ids: list[str]) -> set[str]:
     """The rows that still show something monday.com does not have."""
     with sync.db.transaction(read_only=True) as tx:
         return sync.state.waiting.refused_rows(tx, entity_ids)
-
-
-# Showing
-
-
-def show_list(found: Sequence[dict[str, Any]]) -> None:
-    """A table on stdout."""
-    from terminal.console import say, show_table
-
-    if not found:
-        return say("There are no conflicts.")
-    rows = [
-        (one["id"][:SHORT], one["entity"], one["monday_id"], one["field"], plain(one["base_value"]),
-         plain(one["monday_value"]), plain(one["postgres_value"]), one["rule"],
-         "held" if one["status"] == "open" else one["winner"], one["created_at"][:16].replace("T", " "))
-        for one in found
-    ]  # fmt: skip
-    show_table("", ("id", "entity", "item", "field", "agreed", "monday", "postgres", "rule", "winner", "when (UTC)"), rows)
-
-
-def show_one(one: dict[str, Any]) -> None:
-    """Everything that is known of one, a line each."""
-    from terminal.console import say
-
-    for name, value in one.items():
-        if name != "entity_type":
-            say(f"{name.replace('_', ' '):<20} {plain(value)}")
-
-
-def show_settled(settled: Sequence[Settled]) -> None:
-    """A line each."""
-    from terminal.console import say
-
-    if not settled:
-        say("There was nothing to resolve.")
-    for one in settled:
-        what = f"{one.conflict['id'][:SHORT]} {one.conflict['entity']} {one.conflict['monday_id']} {one.conflict['field']}"
-        say(f"{what}: {f'not resolved: {one.problem}' if one.problem else f'{one.winner} has won'}")
-
-
-def plain(value: Any) -> str:
-    """A value of a conflict as a person reads it."""
-    import json
-
-    return "-" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

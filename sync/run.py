@@ -6,7 +6,6 @@ them could do better. The exit code is the gravest: 1 failed, then 2 settings, 4
 
 from __future__ import annotations
 
-import gc
 import logging
 import threading
 import time
@@ -36,6 +35,7 @@ from mappings.bound import bind
 from mappings.declaration import Mapping
 from mappings.loader import choose
 from services.monday.cells.kinds import MONDAY_KINDS
+from services.monday.pacing import left_in_words
 from services.monday.pages import ReadOptions
 from settings import Settings, load_settings
 from state.runs import Runs
@@ -205,8 +205,6 @@ def run(
     stop: threading.Event | None = None,
 ) -> RunReport:
     """Run the named entities, or all. What is wrong before the run begins is raised, the rest is in the report."""
-    # A page is tens of thousands of small objects and no cycles; looking for some takes a tenth of the time of a run.
-    gc.set_threshold(1_000_000, 20, 20)
     options = options or RunOptions()
     mappings = mappings_of(settings)
     chosen = choose_boards(settings, mappings, direction, entities)
@@ -300,7 +298,7 @@ class Run:
         """Enter the calls now and then: a run that is killed has used up some of the day's, too."""
         shown, noted = self.parts.progress, float("-inf")
         if isinstance(shown, Seen):
-            shown.left = self.parts.left
+            shown.left = lambda: left_in_words(self.parts.left())
 
         def progress(entity: str, done: int, total: int | None) -> None:
             nonlocal noted

@@ -19,7 +19,6 @@ from state.turns import working_on
 from state.values import put, setup_key, value_of
 from sync.engine import TO_MONDAY
 from sync.parts import Chosen, Parts
-from values.wording import plural
 
 COLUMN_TYPE = "text"
 
@@ -121,28 +120,3 @@ def _remember(tx: Transaction, one: EntitySetup) -> None:
         remember_column(tx, one.mapping, one.board.id, one.column)
     # Part of the push's fingerprint: whatever was written before the triggers were there is compared.
     put(tx, setup_key(one.mapping.entity), {"mark": str(uuid.uuid4())})
-
-
-# Asking and showing
-
-
-def question(lacking: Sequence[EntitySetup]) -> str:
-    """What is about to be done to boards, in words."""
-    boards = "; ".join(
-        f"{one.mapping.sync_id[1]!r} on {one.board.name} ({one.board.id})" for one in lacking if one.mapping.sync_id
-    )
-    return f"A text column is to be made: {boards}"
-
-
-def show(setup: Setup) -> None:
-    """Lines on stdout."""
-    from terminal.console import say
-
-    say(f"Triggers are on {plural(len(setup.tables), 'table')}: {', '.join(setup.tables)}.")
-    for one in setup.entities:
-        if one.column is not None:
-            state = "was made" if one.made else "is there"
-            say(f"{one.mapping.entity}: the sync id column {one.column} {state} on {one.board.name}.")
-        elif one.lacks_column:
-            say(f"{one.mapping.entity}: without a sync id column; items made of rows are found again by name alone.")
-    say("The next run compares every record.")

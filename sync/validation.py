@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Mapping as Map
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from databases.postgres.catalogue import column_types_of
@@ -151,23 +150,3 @@ def _pointers(mapping: Mapping, types: Map[str, Map[str, str]]) -> Iterator[Find
 
 def _table(mapping: Mapping, home: str) -> str:
     return mapping.table if home == ROOT else mapping.related[home].table
-
-
-def show_findings(result: Validated, as_json: bool) -> int:
-    """Print what was found; the exit code."""
-    from terminal.console import say
-
-    if as_json:
-        say(json.dumps({**asdict(result), "exit_code": result.exit_code}))
-        return result.exit_code
-    for finding in result.findings:
-        say(f"{'wrong' if finding.grave else 'note'}: {finding.entity}: {finding.message}")
-    names, seen = ", ".join(result.entities), " and ".join(result.against)
-    verdict = "something is wrong" if result.exit_code else "nothing is wrong"
-    hint = (
-        ""
-        if "boards" in result.against or "tables" not in result.against
-        else " Set MONDAY_API_KEY to check the boards too."
-    )
-    say(f"Looked at {names} ({seen}): {verdict}.{hint}")
-    return result.exit_code

@@ -1,4 +1,4 @@
-"""Declares what all commands share: help with an example, options, settings."""
+"""Declares what all commands share: help with an example, options, settings with logging."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from errors import SyncError
 from terminal import logs
 
 if TYPE_CHECKING:
     from settings import Settings
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+"""The settings of click for the whole command line, and for a command that runs as a program of its own."""
+
 
 class Example(click.Command):
     """A command whose help ends with an example."""
@@ -23,7 +26,7 @@ class Example(click.Command):
         super().format_epilog(ctx, formatter)
         if self.example:
             with formatter.section("Example"):
-                # As one line, however narrow the terminal: it is there to be copied.
+                # On one line, also in a narrow terminal: a user copies it.
                 formatter.write(f"{'':{formatter.current_indent}}python main.py {self.example}\n")
 
 
@@ -35,7 +38,7 @@ class InOrder(click.Group):
 
 
 class Several(InOrder):
-    """A command made of several. Its help ends with the example of the first."""
+    """Holds the commands of one subject. Its help ends with the example of the first."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         super().format_epilog(ctx, formatter)
@@ -44,31 +47,30 @@ class Several(InOrder):
             first.format_epilog(ctx, formatter)
 
 
-InOrder.group_class = Several
+# Options
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else on stdout.")
+entity_option = click.option("--entity", metavar="NAME", help="Only this entity.")
+entities_option = click.option(
+    "--entity", "entities", multiple=True, metavar="NAME", help="Only this entity. Can be repeated."
+)
+quiet_option = click.option(
+    "--quiet", is_flag=True, help="Show no progress and no notes, only results, warnings and errors."
+)
 
 
-def prepared(quiet: bool = False) -> Settings:
-    """The settings, with logging set up as they say."""
+# Settings
+
+
+def prepared(quiet: bool = False, log_file: str = logs.LOG_FILE) -> Settings:
+    """Returns the settings, after logging is set up as they say."""
+    return prepared_with_log(quiet, log_file)[0]
+
+
+def prepared_with_log(quiet: bool = False, log_file: str = logs.LOG_FILE) -> tuple[Settings, logs.RateLimitedLog]:
+    """Returns the settings, and the filter that counts the warnings which stderr did not show."""
     from settings import load_settings
 
     logs.to_stderr(quiet)
     settings = load_settings()
-    logs.set_up(settings, quiet)
-    return settings
-
-
-as_json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object and nothing else on stdout."
-)
-
-
-# Errors and the way out
-
-
-def show_error(exc: SyncError) -> None:
-    """`error: ...` and `hint: ...` on stderr, and in the log."""
-    logs.log.error("%s", exc.message, extra={"hint": exc.hint}, exc_info=exc if _debug() else None)
-
-
-def _debug() -> bool:
-    return logs.log.isEnabledFor(10)
+    return settings, logs.set_up(settings, quiet, log_file)

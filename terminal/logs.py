@@ -1,6 +1,6 @@
-"""Logging: a line for the person on stderr, the whole story in MONDAY_SYNC_HOME/monday_sync.log, older ones in logs/.
+"""Sets up logging: short lines on stderr, every line in MONDAY_SYNC_HOME/monday_sync.log, older files in logs/.
 
-A log that cannot be written, on a full disk or in a folder of somebody else, is said once and never stops a run.
+A log file that cannot be written (a full disk, a folder of another user) is reported once and never stops a run.
 """
 
 from __future__ import annotations
@@ -26,48 +26,49 @@ LOG_FILE = "monday_sync.log"
 OLD_LOGS = "logs"
 FILE_BYTES = 5_000_000
 OLD_FILES = 9
-LOGGERS = ("monday_sync", "local_postgres")
 SHORTEST_SECRET = 4
 LINES_OF_A_KIND = 3
 NOT_OURS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
-"""Reasons for which a file cannot be written that lie outside the tool."""
+"""Causes outside the tool for which a file cannot be written."""
 FILE_ONLY = {"file_only": True}
-"""As `extra`: a line that the person has seen otherwise."""
+"""As `extra`: a line that the user has seen in another form."""
 
 log = logging.getLogger("monday_sync")
 
 
-def to_stderr(quiet: bool = False, debug: bool = False, log_format: str = "text", secrets: Iterable[str] = ()) -> None:
-    """Show log lines to the person, or to a program as it reads them; called again when more is known, it starts anew."""
-    handler = _Stderr()
+def to_stderr(
+    quiet: bool = False, debug: bool = False, log_format: str = "text", secrets: Iterable[str] = ()
+) -> RateLimitedLog:
+    """Shows log lines on stderr, in the place of all earlier handlers. Returns the filter that counts hidden warnings."""
+    handler, limited = _Stderr(), RateLimitedLog()
     handler.setLevel(logging.DEBUG if debug else logging.WARNING if quiet else logging.INFO)
     handler.addFilter(lambda record: not getattr(record, "file_only", False) or bool(debug and record.exc_info))
     if log_format == "text" and not debug:
-        handler.addFilter(FEW)
+        handler.addFilter(limited)
     handler.setFormatter(LINES[log_format](secrets))
-    for name in LOGGERS:
-        logger = logging.getLogger(name)
-        for old in list(logger.handlers):
-            logger.removeHandler(old)
-            old.close()
-        logger.addHandler(handler)
-        logger.setLevel(logging.DEBUG if debug else logging.INFO)
-        logger.propagate = False
+    for old in list(log.handlers):
+        log.removeHandler(old)
+        old.close()
+    log.addHandler(handler)
+    log.setLevel(logging.DEBUG if debug else logging.INFO)
+    log.propagate = False
+    return limited
 
 
-def set_up(settings: Settings, quiet: bool = False, name: str = LOG_FILE) -> None:
-    """Log as the settings say, to stderr and to the file."""
+def set_up(settings: Settings, quiet: bool = False, name: str = LOG_FILE) -> RateLimitedLog:
+    """Logs as the settings say, to stderr and to the file. Returns the filter that counts hidden warnings."""
     secrets = secrets_of(settings)
-    to_stderr(quiet, settings.debug, settings.log_format, secrets)
+    limited = to_stderr(quiet, settings.debug, settings.log_format, secrets)
     handler = LogFile(settings.home, name)
     handler.setFormatter(JsonLine(secrets) if settings.log_format == "json" else FileLine(secrets))
-    for name in LOGGERS:
-        logging.getLogger(name).addHandler(handler)
+    log.addHandler(handler)
+    return limited
 
 
 def unexpected(exc: Exception) -> SyncError:
-    """A mistake of the tool's own, in a line; the file has its traceback. What the rights of a file forbid is none."""
+    """Returns an error of one line for a bug of the tool; the log file gets its traceback."""
     log.error("unexpected", exc_info=exc, extra=FILE_ONLY)
+    # No bug: the rights of a file, or a full disk.
     if isinstance(exc, OSError) and exc.filename is not None and exc.errno in NOT_OURS:
         return NotWritten(exc.filename, exc)
     return SyncError(
@@ -77,7 +78,7 @@ def unexpected(exc: Exception) -> SyncError:
 
 
 def secrets_of(settings: Settings) -> list[str]:
-    """What must not stand in any log. Nothing should put it there; this is the second line of defence."""
+    """Returns the texts that no log may contain. No caller should log them; this is the second line of defence."""
     url = settings.database_url or ""
     found = {settings.api_key or "", settings.webhook_secret or "", url, _password(url), unquote(_password(url))}
     return sorted((secret for secret in found if len(secret) >= SHORTEST_SECRET), key=len, reverse=True)
@@ -93,13 +94,14 @@ def _password(url: str) -> str:
     return rest[1:].partition("'")[0] if rest.startswith("'") else rest.partition(" ")[0]
 
 
-class _Few:
+class RateLimitedLog:
     """Lets the first lines of a kind through and counts the others: a thousand warnings of one kind hide the rest."""
 
     def __init__(self) -> None:
         self._seen: Counter[tuple[int, str, str]] = Counter()
 
     def filter(self, record: logging.LogRecord) -> bool:
+        """Decides whether a line is shown. Notes, and warnings without two values, always are."""
         if record.levelno < logging.WARNING or not isinstance(record.args, tuple) or len(record.args) < 2:
             return True
         kind = (record.levelno, str(record.msg), str(record.args[0]).partition(":")[0])
@@ -107,68 +109,66 @@ class _Few:
         return self._seen[kind] <= LINES_OF_A_KIND
 
     def held_back(self) -> int:
-        """How many lines were not shown; it starts counting again."""
+        """Returns how many lines were not shown, and starts counting again."""
         held = sum(max(0, count - LINES_OF_A_KIND) for count in self._seen.values())
         self._seen.clear()
         return held
 
 
-FEW = _Few()
-
-
 class _Masked(logging.Formatter):
-    """A formatter that puts *** in the place of secrets."""
+    """Formats a line with *** in the place of secrets."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         super().__init__()
         self._secrets = list(secrets)
 
     def masked(self, text: str) -> str:
+        """Returns the text with *** in the place of each secret."""
         for secret in self._secrets:
             text = text.replace(secret, "***")
         return text
 
-    def told(self, record: logging.LogRecord) -> str:
-        """The message, masked."""
+    def message(self, record: logging.LogRecord) -> str:
+        """Returns the message, masked."""
         return self.masked(record.getMessage())
 
     def traceback(self, record: logging.LogRecord) -> str:
-        """The traceback, masked; empty when there is none."""
+        """Returns the traceback, masked; empty when there is none."""
         return self.masked(self.formatException(record.exc_info)) if record.exc_info else ""
 
 
 class PersonLine(_Masked):
-    """`error: ...` and `hint: ...`, `warning: ...`, or the sentence as it is."""
+    """Formats a line for a person: `error: ...` and `hint: ...`, `warning: ...`, or the sentence alone."""
 
     def format(self, record: logging.LogRecord) -> str:
         prefix = (
             "error: " if record.levelno >= logging.ERROR else "warning: " if record.levelno >= logging.WARNING else ""
         )
-        lines = [prefix + self.told(record)]
+        lines = [prefix + self.message(record)]
         if hint := getattr(record, "hint", ""):
             lines.append(f"hint: {self.masked(hint)}")
         return "\n".join([*lines, *filter(None, [self.traceback(record)])])
 
 
 class FileLine(_Masked):
-    """The same with time and level, and the traceback if there is one."""
+    """Formats a line for the file: time, level, message, hint, and the traceback if there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
-        lines = [f"{_time(record)} {record.levelname:<7} {self.told(record)}"]
+        lines = [f"{_time(record)} {record.levelname:<7} {self.message(record)}"]
         if hint := getattr(record, "hint", ""):
             lines.append(f"    hint: {self.masked(hint)}")
         return "\n".join([*lines, *filter(None, [self.traceback(record)])])
 
 
 class JsonLine(_Masked):
-    """One JSON object a line, for a collector of logs."""
+    """Formats a line as one JSON object, for a collector of logs."""
 
     def format(self, record: logging.LogRecord) -> str:
         shape: dict[str, Any] = {
             "time": _time(record),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": self.told(record),
+            "message": self.message(record),
         }
         if hint := getattr(record, "hint", ""):
             shape["hint"] = self.masked(hint)
@@ -178,12 +178,12 @@ class JsonLine(_Masked):
 
 
 class KestraLine(_Masked):
-    """What Kestra finds in the output of a task and shows among its own lines: `::{"logs": [...]}::`."""
+    """Formats a line as `::{"logs": [...]}::`: Kestra finds it in the output of a task and shows it with its own."""
 
     LEVELS = {"WARNING": "WARN", "CRITICAL": "ERROR"}
 
     def format(self, record: logging.LogRecord) -> str:
-        lines = [self.told(record)]
+        lines = [self.message(record)]
         if hint := getattr(record, "hint", ""):
             lines.append(f"hint: {self.masked(hint)}")
         lines += filter(None, [self.traceback(record)])
@@ -192,7 +192,7 @@ class KestraLine(_Masked):
 
 
 LINES: dict[str, type[_Masked]] = {"text": PersonLine, "json": JsonLine, "kestra": KestraLine}
-"""By LOG_FORMAT: the shape of a line on stderr."""
+"""The format of a line on stderr, by LOG_FORMAT."""
 
 
 def _time(record: logging.LogRecord) -> str:
@@ -200,7 +200,7 @@ def _time(record: logging.LogRecord) -> str:
 
 
 class _Stderr(logging.Handler):
-    """Looks stderr up each time: a progress bar puts itself in its place."""
+    """Writes to `sys.stderr`, read anew for each line: a progress bar replaces it for a time."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -208,11 +208,11 @@ class _Stderr(logging.Handler):
                 sys.stderr.write(self.format(record) + "\n")
                 sys.stderr.flush()
         except (OSError, ValueError):
-            pass  # nobody is there to read it
+            pass  # stderr is closed
 
 
 class LogFile(RotatingFileHandler):
-    """`monday_sync.log`, shared by every process of a home; when it is full it moves to `logs/monday_sync.log.1`."""
+    """Writes `monday_sync.log`, which all processes of a home share; a full file moves to `logs/monday_sync.log.1`."""
 
     def __init__(self, home: Path, name: str = LOG_FILE) -> None:
         super().__init__(
@@ -233,7 +233,7 @@ class LogFile(RotatingFileHandler):
         return bool(super().shouldRollover(record))
 
     def _follow(self) -> None:
-        """Another process may have moved the file away: go on in the new one."""
+        """Opens the new file when another process has moved the old one away."""
         if self.stream is None:
             return
         try:
@@ -246,7 +246,7 @@ class LogFile(RotatingFileHandler):
             self.stream = None  # type: ignore[assignment]
 
     def _open(self) -> Any:
-        # What is synchronised is nobody else's business.
+        # The lines may quote records: only the owner may read them.
         return open(self.baseFilename, self.mode, encoding=self.encoding, errors=self.errors, opener=_private)
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -254,7 +254,7 @@ class LogFile(RotatingFileHandler):
             super().emit(record)
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """A log that cannot be written is no reason to stop."""
+        """Reports the first failure and gives the file up: a log never stops a run."""
         error = sys.exc_info()[1]
         if self._given_up or not isinstance(error, OSError):
             return

@@ -1,4 +1,4 @@
-"""What to do when a package is missing, in a line: whoever meets that has called another Python than that of `.venv`."""
+"""Explains a missing package: usually the program was started with another Python than that of `.venv`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from errors import SettingsError
 
 
 def missing(exc: ModuleNotFoundError) -> SettingsError:
-    """The package that could not be imported, and how to get it."""
+    """Returns an error that names the package and how to install it."""
     return SettingsError(
         f"The package {exc.name} is missing in {sys.executable}.",
         hint="Run it with .venv/bin/python, which `make install` makes; or first: pip install -r requirements.txt",
@@ -17,11 +17,11 @@ def missing(exc: ModuleNotFoundError) -> SettingsError:
 
 
 def watch() -> None:
-    """Have it told where Python would show a traceback. Called before the packages are imported."""
-    sys.excepthook = _told
+    """Shows that error in the place of Python's traceback. Called before the packages are imported."""
+    sys.excepthook = _show
 
 
-def _told(kind: type[BaseException], exc: BaseException, traceback: TracebackType | None) -> None:
+def _show(kind: type[BaseException], exc: BaseException, traceback: TracebackType | None) -> None:
     if not isinstance(exc, ModuleNotFoundError):
         return sys.__excepthook__(kind, exc, traceback)
     problem = missing(exc)

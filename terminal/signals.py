@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a command as Python ends: what was started is stopped, and nothing is half-written."""
+"""Ends a command on Ctrl-C and SIGTERM as Python ends it: `finally` blocks run, and what was started is stopped."""
 
 from __future__ import annotations
 
@@ -12,32 +12,33 @@ INTERRUPTED = 130
 TERMINATED = 143
 """Exit codes, as shells count them: 128 and the signal's number."""
 AGAIN_S = 0.02
-"""Seconds after which an interrupt that was lost comes again."""
+"""Seconds after which an interrupt that was lost is sent again."""
 
 
 def watch() -> None:
-    """From now on SIGTERM raises SystemExit, as Ctrl-C raises KeyboardInterrupt, and neither is lost."""
+    """Makes SIGTERM raise SystemExit, as Ctrl-C raises KeyboardInterrupt; neither is lost."""
     signal.signal(signal.SIGTERM, _terminate)
-    sys.unraisablehook = _come_again
+    sys.unraisablehook = _send_again
 
 
 def _terminate(number: int, frame: object) -> None:
     sys.exit(TERMINATED)
 
 
-def _come_again(lost: Any) -> None:
-    """Python drops what is raised inside a finalizer; an interrupt that strikes there has to strike once more."""
+def _send_again(lost: Any) -> None:
+    """Sends an interrupt again that arrived inside a finalizer, where Python drops every exception."""
     number = {KeyboardInterrupt: signal.SIGINT, SystemExit: signal.SIGTERM}.get(lost.exc_type)
     if number is None:
         sys.__unraisablehook__(lost)
         return
-    again = threading.Timer(AGAIN_S, _strike, (number,))
+    again = threading.Timer(AGAIN_S, _send, (number,))
     again.daemon = True
     again.start()
 
 
-def _strike(number: signal.Signals) -> None:
+def _send(number: signal.Signals) -> None:
     if hasattr(signal, "pthread_kill"):
-        signal.pthread_kill(threading.main_thread().ident or 0, number)  # which wakes it from whatever it waits for
+        # To the main thread: the signal wakes it from a system call.
+        signal.pthread_kill(threading.main_thread().ident or 0, number)
     else:
         _thread.interrupt_main(number)

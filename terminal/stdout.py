@@ -1,4 +1,4 @@
-"""Standard output: what it does not take any more is let go, so that the command comes to its end, and is told then."""
+"""Guards standard output: when it cannot be written any more, the command still runs to its end and then says so."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from errors import SyncError
 
 
 class Output(io.FileIO):
-    """Writes until the first failure, and remembers it."""
+    """Writes until the first failure, and remembers that failure."""
 
     failure: OSError | None = None
 
     def write(self, data: bytes) -> int:  # type: ignore[override]
-        """All of it; after a failure, to nowhere."""
+        """Writes all of it; after a failure it writes nothing and reports success."""
         if self.failure is None:
             try:
                 return super().write(data)
@@ -25,18 +25,19 @@ class Output(io.FileIO):
 
 
 def set_up() -> Output | None:
-    """Make the standard streams fit to be written to. None for a terminal, which stays as Python made it."""
-    output = _caught() if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.isatty() else None
+    """Makes the standard streams safe to write to. Returns None for a terminal, which stays as Python made it."""
+    output = _guarded() if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.isatty() else None
     for name in ("stdin", "stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by the caller: the next file that is opened would be taken for it
+        # Closed by the caller: the next file that is opened would get its number.
+        if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal without Unicode is no reason to stop
+            stream.reconfigure(errors="backslashreplace")  # for a terminal without Unicode
     return output
 
 
-def _caught() -> Output:
+def _guarded() -> Output:
     output, given = Output(sys.stdout.fileno(), "w", closefd=False), sys.stdout
     assert isinstance(given, io.TextIOWrapper)
     sys.stdout = io.TextIOWrapper(
@@ -46,12 +47,12 @@ def _caught() -> Output:
 
 
 def lost(output: Output | None) -> SyncError | None:
-    """Why not all of the output was written. A reader that has gone, as `head` does, had what it wanted."""
+    """Returns an error when output was lost. A reader that closes the pipe early, like `head`, is no error."""
     sys.stdout.flush()
     failure = output.failure if output else None
     if failure is None or isinstance(failure, BrokenPipeError):
         return None
     return SyncError(
         f"The output could not be written: {failure.strerror}.",
-        hint="What the command did is done; only what it had to say is lost.",
+        hint="The command did its work; only its output is lost.",
     )

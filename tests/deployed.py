@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 import os
 import signal
 from collections.abc import Iterator
@@ -134,10 +133,9 @@ class Deployment:
 
 @contextmanager
 def _given(env: dict[str, str]) -> Iterator[None]:
-    """These settings and no others; afterwards environment, signals and loggers are as they were."""
+    """These settings and no others; afterwards environment, signals and logger are as they were."""
     before, terminate = dict(os.environ), signal.getsignal(signal.SIGTERM)
-    loggers = [logging.getLogger(name) for name in logs.LOGGERS]
-    kept = [(list(one.handlers), one.level, one.propagate) for one in loggers]
+    kept = list(logs.log.handlers), logs.log.level, logs.log.propagate
     settings = {name: value for name, value in before.items() if not name.startswith(SETTINGS)}
     try:
         os.environ.clear()
@@ -147,7 +145,6 @@ def _given(env: dict[str, str]) -> Iterator[None]:
         os.environ.clear()
         os.environ.update(before)
         signal.signal(signal.SIGTERM, terminate)
-        for one, (handlers, level, propagate) in zip(loggers, kept, strict=True):
-            for handler in one.handlers:
-                handler.close()
-            one.handlers, one.level, one.propagate = handlers, level, propagate
+        for handler in logs.log.handlers:
+            handler.close()
+        logs.log.handlers, logs.log.level, logs.log.propagate = kept

@@ -55,6 +55,13 @@ def told(ask: Callable[[], Any]) -> Any:
         return None
 
 
+def children_at(demo: subprocess.Popen[str], beginning: str) -> list[psutil.Process]:
+    """What the demo has started when it shows a line with that beginning."""
+    assert demo.stdout is not None
+    assert any(line.startswith(beginning) for line in demo.stdout)
+    return psutil.Process(demo.pid).children(recursive=True)
+
+
 def test_the_demo_shows_a_pull_its_rows_and_that_a_second_one_changes_nothing(environment: dict[str, str]):
     demo = started(environment)
     out, err = demo.communicate(timeout=100)
@@ -62,6 +69,7 @@ def test_the_demo_shows_a_pull_its_rows_and_that_a_second_one_changes_nothing(en
     assert "Pulled projects: 40 items read, 40 new" in out
     assert "\n0 changes in " in out and "\n1 change in " in out
     assert "Completed  completed" in out
+    assert "its row shows it after" in out and "the board shows it after" in out
     assert os.listdir(environment["TMPDIR"]) == []
 
 
@@ -83,12 +91,13 @@ def test_the_demo_of_a_board_without_items_comes_to_its_end(run_cli: Callable[..
     assert done.code == 0, done.err
 
 
+@pytest.mark.parametrize("line", ["A stand-in", "$ python main.py monday-to-pg", "listening on", "A user edits"])
 @pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupted_demo_leaves_no_process_and_no_file(environment: dict[str, str], number: int, code: int):
+def test_an_interrupted_demo_leaves_no_process_and_no_file(
+    environment: dict[str, str], number: int, code: int, line: str
+):
     demo = started(environment)
-    assert demo.stdout is not None
-    demo.stdout.readline()  # both are up
-    children = psutil.Process(demo.pid).children(recursive=True)
+    children = children_at(demo, line)
     assert len(children) >= 2
     demo.send_signal(number)
     _, err = demo.communicate(timeout=30)
@@ -97,19 +106,17 @@ def test_an_interrupted_demo_leaves_no_process_and_no_file(environment: dict[str
     assert os.listdir(environment["TMPDIR"]) == []
 
 
-def test_the_stand_in_ends_with_a_demo_that_is_killed(environment: dict[str, str]):
+def test_the_stand_in_and_the_commands_end_with_a_demo_that_is_killed(environment: dict[str, str]):
     demo = started(environment)
-    assert demo.stdout is not None
-    demo.stdout.readline()
-    children = psutil.Process(demo.pid).children(recursive=True)
-    stand_in = [child for child in children if "sandbox" in " ".join(told(child.cmdline) or ())]
+    children = children_at(demo, "listening on")
+    servers = [child for child in children if (told(child.name) or "").startswith("postgres")]
+    others = [child for child in children if child not in servers]
     demo.kill()
     demo.communicate()
-    assert stand_in and gone(stand_in)
-    for child in children:
-        if (told(child.name) or "").startswith("postgres"):
-            told(child.terminate)
-    assert gone(children)
+    assert len(others) >= 2 and gone(others)
+    for server in servers:
+        told(server.terminate)
+    assert gone(servers)
 
 
 def test_the_demo_on_a_server_of_ones_own_uses_a_database_of_its_own_and_drops_it(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import logging
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,15 +22,12 @@ SECRETS = Settings(
 
 @pytest.fixture(autouse=True)
 def as_it_was() -> Iterator[None]:
-    kept = {name: (list(logging.getLogger(name).handlers), logging.getLogger(name).propagate) for name in logs.LOGGERS}
+    handlers, propagate = list(logs.log.handlers), logs.log.propagate
     yield
-    logs.FEW.held_back()
-    for name, (handlers, propagate) in kept.items():
-        logger = logging.getLogger(name)
-        for handler in list(logger.handlers):
-            logger.removeHandler(handler)
-            handler.close()
-        logger.handlers, logger.propagate = handlers, propagate
+    for handler in list(logs.log.handlers):
+        logs.log.removeHandler(handler)
+        handler.close()
+    logs.log.handlers, logs.log.propagate = handlers, propagate
 
 
 def settings(home: Path, **changes: object) -> Settings:
@@ -134,10 +130,10 @@ def test_what_the_rights_of_a_file_forbid_is_no_mistake_of_the_tool(number: int,
 
 
 def test_a_thousand_warnings_of_a_kind_are_counted_after_a_few(home: Path, capsys: pytest.CaptureFixture[str]):
-    logs.set_up(settings(home))
+    limited = logs.set_up(settings(home))
     for number in range(1000):
         logs.log.warning("%s (%s %s)", "duplicate email", "user", number)
     logs.log.warning("%s (%s %s)", "another kind", "user", 7)
     assert capsys.readouterr().err.count("duplicate email") == logs.LINES_OF_A_KIND
-    assert logs.FEW.held_back() == 1000 - logs.LINES_OF_A_KIND
+    assert limited.held_back() == 1000 - logs.LINES_OF_A_KIND
     assert sum("duplicate email" in line for line in lines(home)) == 1000

@@ -14,7 +14,7 @@ import pytest
 from models import Columns
 from monday_api import Monday
 from sandbox import Sandbox
-from services.monday.pacing import Left
+from services.monday.pacing import Left, left_in_words
 from terminal.console import progress_line
 from tests.builders import PROJECTS, USERS, Journey
 from tests.conftest import PROJECT, SETTINGS
@@ -122,7 +122,7 @@ def test_of_a_small_budget_nearly_all_is_used_and_at_most_one_call_a_window_is_r
     ],
 )  # fmt: skip
 def test_progress_says_how_far_how_fast_how_long_and_what_is_left(done, total, lately, seconds, left, line):
-    assert progress_line("users", done, total, lately, seconds, left) == line
+    assert progress_line("users", done, total, lately, seconds, left_in_words(left)) == line
 
 
 def test_a_run_that_reads_changes_only_does_not_pretend_to_know_how_far_there_is_to_go(db, sandbox):

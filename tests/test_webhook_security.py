@@ -15,8 +15,9 @@ import requests
 from db_connector import Database
 from errors import SettingsError
 from services.monday.webhook_signatures import Gate, token_of
+from terminal.web_server import CONNECTIONS, LARGEST_BODY, WebServer
 from tests.live import CONTACTS, ORGANIZATIONS, SECRET, Live, living, until, world
-from webhook_handler import CONNECTIONS, LARGEST_BODY, Bucket, Door
+from webhook_handler import Bucket
 
 EVENT = {"event": {"type": "update_column_value", "boardId": int(CONTACTS), "pulseId": 1, "triggerUuid": "t"}}
 
@@ -206,9 +207,9 @@ def test_more_clients_that_never_finish_than_the_house_holds_make_room(live):
 
 
 def test_a_request_that_drips_is_dropped():
-    door = Door(lambda environ, start: [], "127.0.0.1", 0, patience_s=0.3)
-    door.open()
-    where = urlsplit(door.url)
+    server = WebServer(lambda environ, start: [], "127.0.0.1", 0, patience_s=0.3)
+    server.open()
+    where = urlsplit(server.url)
     with socket.create_connection((where.hostname, where.port), timeout=5) as one:
         one.sendall(b"POST /webhook HTTP/1.1\r\n")
         dropped = False
@@ -220,13 +221,13 @@ def test_a_request_that_drips_is_dropped():
                 dropped = True
                 break
         assert dropped or one.recv(100) == b""
-    door.close()
+    server.close()
 
 
 @pytest.mark.parametrize("host", ["no.such.invalid", "300.1.1.1", "192.0.2.1"])
 def test_an_address_that_is_not_this_machines_cannot_be_listened_at(host):
     with pytest.raises(SettingsError, match=f"^{host}:8080 cannot be listened at \\([^()]*[^.]\\)\\.$") as refused:
-        Door(lambda environ, start: [], host, 8080)
+        WebServer(lambda environ, start: [], host, 8080)
     assert "--host" in refused.value.hint
 
 

@@ -34,7 +34,7 @@ from databases.postgres.programs import (
 )
 from errors import DatabaseError
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("monday_sync.embedded")
 
 ROOTS_DATA = Path("/var/lib/monday-sync")
 PORT = 5432

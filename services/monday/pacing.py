@@ -12,13 +12,15 @@ from datetime import date, datetime, time, timedelta, timezone
 from typing import Any
 
 from errors import DailyLimitReached
-from values.wording import plural
+from values.wording import counted, plural
 
 ITEMS_PER_PAGE = 500
 PAGE_SIZES = (500, 250, 100, 50, 25, 10, 5, 1)
 CONCURRENT_CALLS = 40
 """What the smallest plan allows; a refusal lowers it, good answers raise it again."""
 WINDOW_SECONDS = 60.0
+NO_LIMIT = 2_000_000_000
+"""Near GraphQL's largest whole number (2,147,483,647), which an account without a limit answers as what is left."""
 REFUSED_CALL = 0.1
 """A call that was refused counts as a tenth of one against the day."""
 
@@ -74,6 +76,20 @@ class Left:
     calls: float | None = None
     complexity: float | None = None
     daily: float | None = None
+
+
+def left_in_words(left: Left | None) -> str:
+    """Returns `900 calls and 4,000,000 points left this minute, 12,000 calls left today`; empty when all is unknown."""
+    if left is None:
+        return ""
+    known = [
+        f"{counted(int(number))} {what}"
+        for number, what in ((left.calls, "calls"), (left.complexity, "points"))
+        if number is not None and number < NO_LIMIT
+    ]
+    minute = f"{' and '.join(known)} left this minute" if known else ""
+    day = f"{counted(int(left.daily))} calls left today" if left.daily is not None else ""
+    return ", ".join(part for part in (minute, day) if part)
 
 
 class Tally:

@@ -1,0 +1,226 @@
+"""Declares the commands that only look: `status`, `runs`, `validate`, `mapping`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from terminal.commands import Example, entities_option, json_option, prepared
+from timing import duration
+from values.wording import counted, plural
+
+if TYPE_CHECKING:
+    from sync.validation import Validated
+
+EPOCH = "1970-01-01T00:00:00Z"
+"""The watermark of a board that was read when it was empty."""
+STATUS_COLUMNS = {
+    "in step": "in_step",
+    "waiting": "waiting",
+    "errors": "errors",
+    "set aside": "set_aside",
+    "off": "off",
+    "conflicts": "conflicts",
+    "archived": "archived",
+    "skipped": "skipped",
+    "differ": "known_to_differ",
+}
+"""The columns of numbers that `status` shows: heading → name in the state."""
+RUN_NUMBERS = ("calls", "retries", "waited", "complexity", "pages", "MB")
+
+
+# status
+
+
+@click.command("status", cls=Example, example="status")
+@json_option
+def status(as_json: bool) -> None:
+    """Show the state of each entity: links, skipped items, differences, the last run, what waits."""
+    settings = prepared()
+    from state.overview import status_of
+    from sync.parts import board_of, open_parts
+
+    with open_parts(settings) as parts:
+        boards = [(mapping, board_of(settings, mapping)) for mapping in parts.mappings.values()]
+        show_status(status_of(parts.db, [(mapping, board) for mapping, board in boards if board is not None]), as_json)
+
+
+def show_status(state: dict[str, Any], as_json: bool) -> None:
+    """Writes a table of the entities, and a line for each thing that needs a second look."""
+    from terminal.console import say, show_table
+
+    if as_json:
+        return say(json.dumps(state, default=_plain))
+    headings = ("entity", "board", *STATUS_COLUMNS, "last run (UTC)")
+    show_table("", headings, [_status_row(entity) for entity in state["entities"]], STATUS_COLUMNS)
+    for entity in state["entities"]:
+        for note in _notes(entity):
+            say(f"{entity['entity']}: {note}")
+    say(f"Waiting: {counted(state['inbox'])} events from monday.com, {counted(state['outbox'])} changes in PostgreSQL.")
+
+
+def _status_row(entity: dict[str, Any]) -> tuple[Any, ...]:
+    numbers = (_number(entity[name]) for name in STATUS_COLUMNS.values())
+    return entity["entity"], entity["board_id"], *numbers, _last_run(entity["last_run"])
+
+
+def _number(count: Any) -> int:
+    return sum(skip["items"] for skip in count) if isinstance(count, list) else int(count)
+
+
+def _notes(entity: dict[str, Any]) -> Iterator[str]:
+    """Yields what the table of `status` does not show."""
+    for skip in entity["skipped"]:
+        more = ", ..." if skip["items"] > len(skip["first"]) else ""
+        items = f": items {', '.join(skip['first'])}{more}" if skip["first"] else ""
+        yield f"{counted(skip['items'])} left out, {skip['reason']}{items}"
+    if refused := entity["errors"] + entity["set_aside"]:
+        yield f"{plural(refused, 'record')} refused: python main.py retry list"
+    if differ := entity["known_to_differ"]:
+        yield f"{plural(differ, 'item')} known to differ from a row (shared with others, or given up)."
+    cost = f"; {_cost_line(entity['last_run']['api'])}" if entity["last_run"] else ""
+    read = entity["watermark"] if (entity["watermark"] or EPOCH) > EPOCH else "nothing yet"
+    yield f"read up to {read}{cost}."
+
+
+def _last_run(run: dict[str, Any] | None) -> str:
+    return f"{run['started_at'][:16].replace('T', ' ')} {run['outcome']}" if run else "never"
+
+
+def _cost_line(api: dict[str, Any]) -> str:
+    calls, retries, waited = int(api.get("calls", 0)), int(api.get("retries", 0)), api.get("waited_s") or 0
+    more = f", {counted(retries)} repeated" * bool(retries) + (f", {duration(waited)} waited" if waited >= 1 else "")
+    return f"the last run made {counted(calls)} calls{more}"
+
+
+# runs
+
+
+@click.command("runs", cls=Example, example="runs --limit 5")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=20, show_default=True, metavar="N", help="The number of runs."
+)
+@json_option
+def runs(limit: int, as_json: bool) -> None:
+    """Show the last runs: when they began, how long they took, what they did, how they ended."""
+    settings = prepared()
+    from state.overview import runs_of
+    from sync.parts import open_parts
+
+    with open_parts(settings) as parts:
+        show_runs(runs_of(parts.db, limit), as_json)
+
+
+def show_runs(found: Sequence[dict[str, Any]], as_json: bool) -> None:
+    """Writes a table of the runs, newest first."""
+    from terminal.console import say, show_table
+
+    if as_json:
+        return say(json.dumps({"runs": found}, default=_plain))
+    if not found:
+        return say("There was no run yet.")
+    headings = ("started (UTC)", "took", "direction", "outcome", "exit", "changes", *RUN_NUMBERS, "what went wrong")
+    show_table("", headings, [_run_row(run) for run in found], ("took", "exit", "changes", *RUN_NUMBERS))
+
+
+def _run_row(run: dict[str, Any]) -> tuple[Any, ...]:
+    started = run["started_at"].replace("T", " ").rstrip("Z")
+    took = "not ended" if run["duration_s"] is None else duration(run["duration_s"])
+    ended = (run["outcome"], run["exit_code"], _changes(run["entities"]))
+    return started, took, run["direction"], *ended, *_costs(run["api"]), run["message"] or ""
+
+
+def _costs(api: dict[str, Any]) -> tuple[Any, ...]:
+    by_cause = api.get("retries_by_cause") or {}
+    causes = f" ({', '.join(f'{cause} {number}' for cause, number in by_cause.items())})" if by_cause else ""
+    retries, waited = f"{counted(int(api.get('retries', 0)))}{causes}", api.get("waited_s") or 0
+    sizes = (int(api.get("complexity", 0)), int(api.get("pages", 0)), round(api.get("bytes_received", 0) / 1e6))
+    return int(api.get("calls", 0)), retries, duration(waited) if waited else "-", *sizes
+
+
+def _changes(entities: Sequence[dict[str, Any]]) -> int:
+    sides = [entity.get(side) or {} for entity in entities for side in ("to_postgres", "to_monday")]
+    return sum(int(number) for side in sides for number in side.values())
+
+
+def _plain(value: Any) -> Any:
+    """Returns a number for a decimal: PostgreSQL answers the numbers of stored JSON as decimals."""
+    return float(value) if isinstance(value, Decimal) else str(value)
+
+
+# validate
+
+
+@click.command("validate", cls=Example, example="validate")
+@entities_option
+@click.option("--offline", is_flag=True, help="Check the files alone, without boards and database.")
+@json_option
+def validate(entities: Sequence[str], offline: bool, as_json: bool) -> None:
+    """Check the mapping files, and each mapping against its board and its tables. Exit 2 when something is wrong."""
+    settings = prepared()
+    from sync.validation import validated
+
+    result = validated(settings, entities, offline)
+    show_findings(result, as_json)
+    sys.exit(result.exit_code)
+
+
+def show_findings(result: Validated, as_json: bool) -> None:
+    """Writes a line for each finding, and the verdict."""
+    from terminal.console import say
+
+    if as_json:
+        return say(json.dumps({**asdict(result), "exit_code": result.exit_code}))
+    for finding in result.findings:
+        say(f"{'wrong' if finding.grave else 'note'}: {finding.entity}: {finding.message}")
+    names, seen = ", ".join(result.entities), " and ".join(result.against)
+    verdict = "something is wrong" if result.exit_code else "nothing is wrong"
+    # Without a key the boards were not asked, and the user did not want it so.
+    lacks_key = "tables" in result.against and "boards" not in result.against
+    hint = " Set MONDAY_API_KEY to check the boards too." if lacks_key else ""
+    say(f"Looked at {names} ({seen}): {verdict}.{hint}")
+
+
+# mapping
+
+
+@click.command("mapping", cls=Example, example="mapping --entity users")
+@click.option("--entity", metavar="NAME", help="Show which board column is which table column.")
+@click.option(
+    "--write-docs", is_flag=True, help="Write the pages of docs/ and the JSON Schema again (reads the boards)."
+)
+@json_option
+def mapping(entity: str | None, write_docs: bool, as_json: bool) -> None:
+    """Show the mappings, or one mapping column by column."""
+    settings = prepared()
+    from commands import mapping_pages
+    from sync.parts import board_of, mappings_of
+
+    if write_docs:
+        for path in mapping_pages.write_all(settings):
+            click.echo(f"Wrote {path}.")
+        return
+    mappings = mappings_of(settings)
+    if entity is None:
+        boards = {name: board_of(settings, found) for name, found in mappings.items()}
+        show_mapping("mappings", *mapping_pages.mappings_table(mappings.values(), boards), as_json)
+    else:
+        from mappings.loader import choose
+
+        show_mapping("columns", *mapping_pages.columns_table(choose(mappings, [entity])[0]), as_json)
+
+
+def show_mapping(name: str, headings: Sequence[str], rows: Sequence[Sequence[str]], as_json: bool) -> None:
+    """Writes a table, or its rows as JSON objects under that name."""
+    from terminal.console import say, show_table
+
+    if as_json:
+        names = [heading.replace(" ", "_") for heading in headings]
+        return say(json.dumps({name: [dict(zip(names, row)) for row in rows]}))
+    show_table("", headings, rows)

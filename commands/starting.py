@@ -1,0 +1,106 @@
+"""Declares the commands with which a user starts: `init-db`, `setup`, `demo`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from errors import DatabaseError, SettingsError
+from terminal import logs
+from terminal.commands import Example, entities_option, json_option, prepared
+from values.wording import plural
+
+if TYPE_CHECKING:
+    from sync.setup import EntitySetup, Setup
+
+
+@click.command("init-db", cls=Example, example="init-db")
+def init_db() -> None:
+    """Make the tables, in an empty database or in a database of an earlier version. Nothing is lost."""
+    settings = prepared()
+    from databases.postgres.failures import in_the_way
+    from db_connector import connect
+    from state.schema import init_db
+
+    db = connect(settings)
+    try:
+        for table, columns in init_db(db).items():
+            click.echo(f"{table} was there already, and got: {', '.join(columns)}.")
+        click.echo(f"The tables are ready in {db.target}.")
+    except DatabaseError as exc:
+        raise in_the_way(exc) from exc.__cause__
+    finally:
+        db.close()
+
+
+@click.command("setup", cls=Example, example="setup --yes")
+@entities_option
+@click.option("--yes", is_flag=True, help="Make the sync id columns without asking.")
+@json_option
+def setup(entities: tuple[str, ...], yes: bool, as_json: bool) -> None:
+    """Prepare two-way sync: triggers on the tables, a sync id column on the boards. Can be repeated without harm."""
+    settings = prepared()
+    from sync.parts import mappings_of, open_parts
+    from sync.run import choose_boards
+    from sync.setup import set_up
+
+    mappings = mappings_of(settings)
+    chosen = choose_boards(settings, mappings, "bidirectional", entities)
+    settings.require_key()
+    with open_parts(settings, mappings) as parts:
+        done = set_up(parts, chosen, lambda lacking: may_touch(lacking, yes))
+    if as_json:
+        click.echo(json.dumps(done.as_json()))
+    else:
+        show_setup(done)
+
+
+def may_touch(lacking: Sequence[EntitySetup], yes: bool) -> bool:
+    """Asks the user whether columns are made on boards. Without a terminal and `--yes` it raises SettingsError."""
+    columns = "; ".join(
+        f"{entity.mapping.sync_id[1]!r} on {entity.board.name} ({entity.board.id})"
+        for entity in lacking
+        if entity.mapping.sync_id
+    )
+    asked = f"A text column is to be made: {columns}"
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise SettingsError(f"{asked}. Nothing was done.", hint="Run it in a terminal, or: python main.py setup --yes")
+    return click.confirm(f"{asked}. Make it?", err=True)
+
+
+def show_setup(done: Setup) -> None:
+    """Writes what was made, and what the next run will do."""
+    from terminal.console import say
+
+    say(f"Triggers are on {plural(len(done.tables), 'table')}: {', '.join(done.tables)}.")
+    for entity in done.entities:
+        name = entity.mapping.entity
+        if entity.column is not None:
+            state = "was made" if entity.made else "is there"
+            say(f"{name}: the sync id column {entity.column} {state} on {entity.board.name}.")
+        elif entity.lacks_column:
+            # The user did not want the column.
+            say(f"{name}: without a sync id column; items made of rows are found again by name alone.")
+    say("The next run compares every record.")
+
+
+@click.command("demo", cls=Example, example="demo")
+@click.option(
+    "--boards",
+    default="",
+    show_default="users:2000,projects:5000",
+    metavar="NAME:COUNT,...",
+    help="The number of items of each board; a board that is not named gets its usual number.",
+)
+def demo(boards: str) -> None:
+    """Show a sync between a stand-in for monday.com and a real PostgreSQL. Needs no account and no database."""
+    from commands.demo import run_demo
+
+    logs.to_stderr()
+    sys.exit(run_demo(boards))

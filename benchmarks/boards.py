@@ -89,7 +89,7 @@ def _as_asked_now(folder: Path, wanted: Iterable[Mapping]) -> bool:
 
 def _key() -> str:
     """Another sandbox makes other pages."""
-    parts = ("sandbox/seeding/*.py", "sandbox/cells/*.py", "benchmarks/boards.py")
+    parts = ("sandbox/common/*.py", "sandbox/monday/seeding/*.py", "sandbox/monday/cells/*.py", "benchmarks/boards.py")
     sources = [path for part in parts for path in PROJECT.glob(part)]
     content = b"".join(path.read_bytes() for path in sorted(sources)) + f"{SEED}".encode()
     return hashlib.blake2b(content, digest_size=6).hexdigest()

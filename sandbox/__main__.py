@@ -1,4 +1,4 @@
-"""`python -m sandbox --port 0 --boards users:20,projects:50`"""
+"""Starts a stand-in for monday.com: `python -m sandbox --port 0 --boards users:20,projects:50`."""
 
 from __future__ import annotations
 
@@ -9,14 +9,19 @@ import sys
 import threading
 
 try:
-    from sandbox.clock import parse_iso
-    from sandbox.seeding.estate import ORDER, parse_boards
-    from sandbox.server import Server, serve_in_thread
-    from sandbox.service import DEFAULT_TOKEN, Service
+    from sandbox.common.clock import parse_iso
+    from sandbox.common.server import Server, serve_in_thread
+    from sandbox.monday.seeding.built_in_boards import ORDER, parse_boards
+    from sandbox.monday.service import DEFAULT_TOKEN, Service, Settings
+    from sandbox.monday.site import Site
 except ModuleNotFoundError as exc:
     hint = "hint: Run it with .venv/bin/python, which `make install` makes; or first: pip install -r requirements.txt"
     print(f"error: The package {exc.name} is missing in {sys.executable}.\n{hint}", file=sys.stderr)
     sys.exit(2)
+
+DESCRIPTION = """Starts a stand-in for monday.com. The first line of its output is its URL; GraphQL is at URL/v2.
+It ends with SIGTERM or Ctrl-C."""
+EXAMPLE = "Example: python -m sandbox --port 0 --boards users:20,projects:50"
 
 
 def port(text: str) -> int:
@@ -26,19 +31,23 @@ def port(text: str) -> int:
 
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m sandbox", description="A stand-in for monday.com. Its URL is the first line of the output; "
-        "GraphQL is at URL/v2.", epilog="Example: python -m sandbox --port 0 --boards users:20,projects:50")
-    parser.add_argument("--port", type=port, default=8765, help="0: any free port")
-    parser.add_argument("--host", default="127.0.0.1", help="loopback unless you widen it")
-    parser.add_argument("--token", default=os.environ.get("SANDBOX_TOKEN") or DEFAULT_TOKEN,
-                        help="what clients must send; also SANDBOX_TOKEN")
-    parser.add_argument("--boards", default="users:20,projects:50", help=f"NAME:COUNT,...; names: {', '.join(ORDER)}")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--limits", choices=("off", "standard", "pro"), default="off")
-    parser.add_argument("--signing-secret", default=os.environ.get("SANDBOX_SIGNING_SECRET"),
-                        help="act for an app token and sign webhooks; also SANDBOX_SIGNING_SECRET")
-    parser.add_argument("--now", help="start of the sandbox's clock, ISO 8601; default: the real time")
+    """Reads the command line; a mistake in it ends the program with 2."""
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description=DESCRIPTION, epilog=EXAMPLE)
+    names = ", ".join(ORDER)
+    token = os.environ.get("SANDBOX_TOKEN") or DEFAULT_TOKEN
+    secret = os.environ.get("SANDBOX_SIGNING_SECRET")
+    parser.add_argument("--port", type=port, default=8765, help="0: any free port (default: 8765)")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+    parser.add_argument("--token", default=token, help="token that clients must send; also SANDBOX_TOKEN")
+    parser.add_argument("--boards", default="users:20,projects:50", help=f"NAME:COUNT,... of items; names: {names}")
+    parser.add_argument("--seed", type=int, default=1, help="the same seed makes the same account (default: 1)")
+    parser.add_argument(
+        "--limits", choices=("off", "standard", "pro"), default="off", help="budgets of a plan (default: off)"
+    )
+    parser.add_argument(
+        "--signing-secret", default=secret, help="sign webhooks, as for an app's token; also SANDBOX_SIGNING_SECRET"
+    )
+    parser.add_argument("--now", help="where the clock starts, ISO 8601 (default: the real time)")
     options = parser.parse_args(argv)
     try:
         parse_boards(options.boards)
@@ -50,9 +59,12 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> int:
     options = arguments(argv)
-    service = Service(options.boards, options.seed, options.limits, options.token, options.signing_secret, options.now)
+    settings = Settings(
+        options.boards, options.seed, options.limits, options.token, options.signing_secret, options.now
+    )
+    service = Service(settings)
     try:
-        server = Server((options.host, options.port), service)
+        server = Server((options.host, options.port), Site(service))
     except OSError as exc:
         print(f"error: port {options.port} can't be opened: {exc}", file=sys.stderr)
         return 1
@@ -62,13 +74,13 @@ def main(argv: list[str] | None = None) -> int:
     serve_in_thread(server)
     print(server.url, flush=True)
     ended.wait()
-    service.deliveries.close()
+    service.subscriptions.deliveries.close()
     server.shutdown()
     return 0
 
 
 if __name__ == "__main__":
-    # Requests that are being answered must not hold the end up.
+    # Requests that are still being answered must not keep the process alive.
     code = main()
     sys.stdout.flush()
     os._exit(code)

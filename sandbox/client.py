@@ -1,4 +1,4 @@
-"""A small client for tests: admin calls and GraphQL to a running sandbox, with the standard library only."""
+"""Calls a running sandbox from a test: admin calls and GraphQL, with the standard library only."""
 
 from __future__ import annotations
 
@@ -9,29 +9,28 @@ from typing import Any
 
 
 class AdminError(Exception):
-    """The sandbox refused an admin call."""
+    """Says that the sandbox refused an admin call."""
 
 
 class Admin:
-    """`admin("faults/add", kind="html_502")` posts to /admin/faults/add and returns the decoded answer."""
+    """Posts to the admin endpoint: `admin("faults/add", kind="html_502")` returns the decoded answer."""
 
     def __init__(self, url: str, token: str) -> None:
         self.url, self._token = url.rstrip("/").removesuffix("/v2"), token
 
-    def __call__(self, call: str, **settings: Any) -> Any:
+    def __call__(self, call: str, **settings: object) -> Any:
         status, body = self._post(f"/admin/{call.strip('/')}", settings, {})
         if status != 200:
             raise AdminError(f"{call}: {body.decode(errors='replace')}")
         return json.loads(body)
 
-    def query(self, text: str, headers: dict[str, str] | None = None, **variables: Any) -> Any:
-        """The decoded answer, errors and all, whatever the status."""
+    def query(self, text: str, headers: dict[str, str] | None = None, **variables: object) -> Any:
+        """Returns the decoded answer, errors and all, whatever the status."""
         return json.loads(self._post("/v2", {"query": text, "variables": variables}, headers or {})[1])
 
-    def _post(self, path: str, body: Any, headers: dict[str, str]) -> tuple[int, bytes]:
-        request = urllib.request.Request(self.url + path, json.dumps(body).encode(), {
-            "Authorization": self._token, "Content-Type": "application/json", "API-Version": "2026-07", **headers},
-            method="POST")
+    def _post(self, path: str, body: object, headers: dict[str, str]) -> tuple[int, bytes]:
+        sent = {"Authorization": self._token, "Content-Type": "application/json", "API-Version": "2026-07", **headers}
+        request = urllib.request.Request(self.url + path, json.dumps(body).encode(), sent, method="POST")
         try:
             with urllib.request.urlopen(request, timeout=120) as answer:
                 return answer.status, answer.read()

@@ -32,7 +32,8 @@ from mappings.declaration import Mapping
 from mappings.loader import load_mappings
 from monday_api import Limits, Monday
 from sandbox import Sandbox
-from sandbox.gateway import Answer, Gateway, Request
+from sandbox.common.wire import Answer, Request
+from sandbox.monday.gateway.gateway import Gateway
 from state import triggers as state_triggers
 from sync.board import BoardSync
 from sync_monday_to_pg import Pull, PullOptions
@@ -261,7 +262,7 @@ class World:
         self.db = Database(**connection, lock_timeout_s=5)
         self.sandbox = Sandbox(limits="off")
         self.door = Doorman(self.sandbox.service)
-        self.sandbox._server.gateway = self.door
+        self.sandbox.site.gateway = self.door
         self.clock = PatientClock()
         self.monday = self.client(self.clock)
         with self.db.transaction() as tx:

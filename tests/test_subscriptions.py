@@ -102,7 +102,7 @@ def kept(here: World, address: str) -> Iterator[Kept]:
 
 
 def test_all_needed_events_are_ones_that_monday_knows():
-    schema = Path(__file__).parent.parent / "sandbox" / "schema.graphql"
+    schema = Path(__file__).parent.parent / "sandbox" / "monday" / "graph" / "schema.graphql"
     known = SUBSCRIBABLE.search(schema.read_text(encoding="utf-8"))
     assert known and set(NEEDED) <= set(known[1].split())
 

@@ -1,4 +1,4 @@
-"""Sandboxes on loopback ports, and a client that shows status, headers and body."""
+"""Starts sandboxes on loopback ports, and calls them with a client that shows status, headers and body."""
 
 import json
 
@@ -48,7 +48,7 @@ class Client:
 
 @pytest.fixture
 def start():
-    """`start(boards=..., limits=...)` gives a client; everything stops at the end of the test."""
+    """Starts a sandbox with `start(boards=..., limits=...)` and returns its client; all stop at the end of the test."""
     running = []
 
     def make(boards="empty:0", **settings):
@@ -62,7 +62,7 @@ def start():
 
 @pytest.fixture(scope="module")
 def shared():
-    """One sandbox for a whole module of reads."""
+    """Shares a sandbox among the reads of a whole module."""
     with Sandbox(boards="users:60,projects:30,everything:9") as sandbox:
         yield Client(sandbox)
 

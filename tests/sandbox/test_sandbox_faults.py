@@ -1,7 +1,9 @@
-"""Failures to order, and that each does exactly what it says."""
+"""Checks the faults that a test can order: each does exactly what it says."""
 
 import pytest
 import requests
+
+from sandbox.client import AdminError
 
 USERS = 5764059860
 CREATE = 'mutation{create_item(board_id:5764059860,item_name:"x"){id}}'
@@ -139,7 +141,7 @@ def test_filtered_reads_and_counts_lag_and_others_do_not(client):
 
 def test_unknown_faults_and_calls_are_refused(client):
     for call, settings in (("faults/add", {"kind": "flood"}), ("nonsense", {}), ("switches", {"mood": 1})):
-        with pytest.raises(Exception, match="unknown|no admin call"):
+        with pytest.raises(AdminError, match="unknown|no admin call"):
             client.admin(call, **settings)
 
 

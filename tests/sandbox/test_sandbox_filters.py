@@ -1,4 +1,4 @@
-"""`query_params`: what each rule finds, and what is refused."""
+"""Checks `query_params`: what each rule finds, and what is refused."""
 
 from types import SimpleNamespace
 
@@ -56,7 +56,7 @@ def rule(column, value, operator="any_of", attribute=None):
     return made | ({"compare_attribute": attribute} if attribute else {})
 
 
-@pytest.mark.parametrize("one, found", [
+@pytest.mark.parametrize("wanted, found", [
     (rule("name", ["two"]), ["two"]),
     (rule("name", "T", "contains_text"), ["two", "three"]),
     (rule("name", "t", "starts_with"), ["two", "three"]),
@@ -100,8 +100,8 @@ def rule(column, value, operator="any_of", attribute=None):
     (rule("rating", [0]), ["two", "three"]),
     (rule("drop", [2]), ["two"]),
 ])
-def test_a_rule_finds_its_items(client, one, found):
-    assert names(client, one) == found
+def test_a_rule_finds_its_items(client, wanted, found):
+    assert names(client, wanted) == found
 
 
 def test_rules_join_by_and_or_or_and_nest(client):
@@ -130,17 +130,17 @@ def test_what_monday_does_not_know_fails_the_query(client, query, code):
     ("exact", "2026-11-18T05:00:00Z", ["one"]),
     ("exact", "2026-11-18T05:00:01Z", []),
     ("exact", "2026-11-17T12:00:00Z", ["one", "two"]),
-    ("days", "2026-11-18T05:00:01Z", ["one", "two"]),  # 05:00 UTC is still the 17th where the user lives
+    ("days", "2026-11-18T05:00:01Z", ["one", "two"]),  # 05:00 UTC is still the 17th in the user's zone
     ("days", "2026-11-18T07:00:00Z", []),
     ("relative", "2026-11-17T00:00:00Z", None),
 ])
 def test_last_updated_in_each_of_its_readings(client, mode, moment, found):
     client.admin("switches", last_updated=mode)
-    one = rule("__last_updated__", ["EXACT", moment], "greater_than_or_equals", "UPDATED_AT")
+    since = rule("__last_updated__", ["EXACT", moment], "greater_than_or_equals", "UPDATED_AT")
     if found is None:
-        assert ask(client, rules=[one])["errors"][0]["extensions"]["code"] == "InvalidArgumentException"
+        assert ask(client, rules=[since])["errors"][0]["extensions"]["code"] == "InvalidArgumentException"
     else:
-        assert names(client, one) == found
+        assert names(client, since) == found
     assert names(client, rule("__last_updated__", ["THIS_WEEK"], attribute="UPDATED_AT")) == ["one", "two"]
     client.admin("switches", last_updated="exact")
 

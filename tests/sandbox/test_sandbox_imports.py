@@ -1,4 +1,4 @@
-"""Bulk import: upload, matching, counts, report."""
+"""Checks bulk import: upload, matching, counts, report."""
 
 import pytest
 import requests

@@ -1,4 +1,4 @@
-"""Budgets, repeats with an Idempotency-Key, locks on boards."""
+"""Checks budgets, repeats with an Idempotency-Key, locks on boards."""
 
 import threading
 

@@ -1,4 +1,4 @@
-"""Pages, cursors, items by id, and cells as monday renders them."""
+"""Checks pages, cursors, items by id, and cells as monday.com renders them."""
 
 import json
 

@@ -1,99 +1,114 @@
-"""The sandbox's schema text against the official one: fewer things allowed, different things not."""
-
-import os
-from pathlib import Path
+"""Checks the schema: that it is answered whole, and that what differs from another schema is noticed."""
 
 import pytest
 from graphql import (
-    GraphQLSchema,
+    Undefined,
     build_schema,
-    is_enum_type,
-    is_input_object_type,
+    get_named_type,
     is_interface_type,
+    is_leaf_type,
     is_object_type,
-    is_scalar_type,
     is_union_type,
-    print_ast,
 )
 
-ROOT = Path(__file__).resolve().parents[2]
-OFFICIAL = Path(os.environ.get("MONDAY_OFFICIAL_SCHEMA", ROOT / ".." / "shared" / "reference" / "monday-schema.graphql"))
-OURS = ROOT / "sandbox" / "schema.graphql"
+from sandbox.monday.graph.compare import differences, main
+from sandbox.monday.graph.schema import schema_text, true_schema
+from sandbox.monday.graph.versions import SINCE, VERSIONS
+from sandbox.monday.resolvers.table import RESOLVERS
+
+SCHEMA = build_schema(schema_text())
+ARGUMENTS = {
+    "assets": "(ids:[1100000001])",
+    "boards": "(limit:50)",
+    "items": "(ids:[{items}],limit:50)",
+    "users": "(limit:20)",
+    "webhooks": "(board_id:7810000303)",
+}
+BY_JOB_OR_CURSOR = {"fetch_job_status", "job_status", "items_page_by_column_values", "next_items_page"}
 
 
-def default_of(argument) -> str | None:
-    node = argument.ast_node.default_value if argument.ast_node else None
-    return print_ast(node) if node else None
+def needs_arguments(field):
+    """Says whether a field cannot be asked for without arguments."""
+    return any(str(a.type).endswith("!") and a.default_value is Undefined for a in field.args.values())
 
 
-def differences(ours: GraphQLSchema, official: GraphQLSchema) -> list[str]:
-    """Everything in our schema that the official one does not have alike."""
-    wrong: list[str] = []
-    for name, kind in ours.type_map.items():
-        if name.startswith("__"):
+def everything_below(kind, depth):
+    """Selects all members of a type, and of what is below it."""
+    kind = get_named_type(kind)
+    if is_leaf_type(kind):
+        return ""
+    parts = ["__typename"] if is_union_type(kind) else members(kind, depth)
+    for number, part in enumerate([] if is_object_type(kind) else SCHEMA.get_possible_types(kind)):
+        own = members(part, depth, f"m{number}_", set(kind.fields) if is_interface_type(kind) else set())
+        parts.append(f"... on {part.name}{{__typename {' '.join(own)}}}")
+    return f"{{{' '.join(parts)}}}" if parts else ""
+
+
+def members(kind, depth, prefix="", known=frozenset()):
+    found = []
+    for name, field in kind.fields.items():
+        if name in known or needs_arguments(field):
             continue
-        theirs = official.type_map.get(name)
-        if theirs is None or type(theirs) is not type(kind):
-            wrong.append(f"type {name}")
-        elif is_object_type(kind) or is_interface_type(kind):
-            wrong += members(name, kind, theirs)
-            wrong += [f"{name} implements {i.name}" for i in kind.interfaces
-                      if i.name not in {j.name for j in theirs.interfaces}]
-        elif is_input_object_type(kind):
-            wrong += arguments(name, kind.fields, theirs.fields)
-        elif is_enum_type(kind):
-            wrong += [f"{name}.{value}" for value in kind.values if value not in theirs.values]
-        elif is_union_type(kind):
-            wrong += [f"{name} | {t.name}" for t in kind.types if t.name not in {u.name for u in theirs.types}]
-        else:
-            assert is_scalar_type(kind)
-    return wrong
+        below = everything_below(field.type, depth - 1) if depth else ""
+        if below or is_leaf_type(get_named_type(field.type)):
+            found.append(f"{prefix}{name}:{name}{below}" if prefix else f"{name}{below}")
+    return found
 
 
-def members(name: str, kind, theirs) -> list[str]:
-    wrong: list[str] = []
-    for field_name, field in kind.fields.items():
-        other = theirs.fields.get(field_name)
-        if other is None or str(other.type) != str(field.type):
-            wrong.append(f"{name}.{field_name}: {field.type}")
-            continue
-        wrong += arguments(f"{name}.{field_name}", field.args, other.args)
-    return wrong
+@pytest.mark.parametrize("name", sorted(set(SCHEMA.query_type.fields) - BY_JOB_OR_CURSOR))
+def test_every_member_of_the_schema_can_be_asked_for(shared, name):
+    arguments = ARGUMENTS.get(name, "").replace("{items}", ",".join(i["id"] for i in shared.items(7810000303)))
+    found = shared.data(f"{{{name}{arguments}{everything_below(SCHEMA.query_type.fields[name].type, 2)}}}")
+    assert name in found
 
 
-def arguments(where: str, ours, theirs) -> list[str]:
-    wrong = [
-        f"{where}({name}: {arg.type} = {default_of(arg)})"
-        for name, arg in ours.items()
-        if name not in theirs
-        or str(theirs[name].type) != str(arg.type)
-        or default_of(theirs[name]) != default_of(arg)
-    ]
-    # An argument that monday demands and we do not know would let a document pass here that fails there.
-    wrong += [
-        f"{where} lacks {name}"
-        for name, arg in theirs.items()
-        if str(arg.type).endswith("!") and default_of(arg) is None and name not in ours
-    ]
-    return wrong
+def test_every_resolver_belongs_to_a_member_of_the_schema():
+    known = {(kind, name) for kind in RESOLVERS for name in SCHEMA.type_map[kind].fields}
+    assert {(kind, name) for kind, fields in RESOLVERS.items() for name in fields} - known == set()
 
 
-@pytest.mark.skipif(not OFFICIAL.exists(), reason="the official schema is not here")
-def test_the_schema_is_a_true_subset_of_the_official_one():
-    ours = build_schema(OURS.read_text(encoding="utf-8"))
-    official = build_schema(OFFICIAL.read_text(encoding="utf-8"), assume_valid=True)
-    assert differences(ours, official) == []
+def test_every_mutation_has_a_resolver():
+    assert set(SCHEMA.mutation_type.fields) == set(RESOLVERS["Mutation"])
 
 
-@pytest.mark.skipif(not OFFICIAL.exists(), reason="the official schema is not here")
-@pytest.mark.parametrize("before, after", [
-    ("  items_count: Int\n", "  items_count: Int!\n"),
-    ("limit: Int! = 25, query_params", "limit: Int! = 50, query_params"),
-    ("  after_at\n", "  after_at\n  beside\n"),
-    ("  item_terminology: String\n", "  item_terminology: String\n  mood: String\n"),
-])
-def test_a_schema_that_differs_is_noticed(before, after):
-    text = OURS.read_text(encoding="utf-8")
-    assert before in text
-    official = build_schema(OFFICIAL.read_text(encoding="utf-8"), assume_valid=True)
-    assert differences(build_schema(text.replace(before, after, 1)), official)
+@pytest.mark.parametrize("version", VERSIONS)
+def test_an_older_version_lacks_exactly_what_came_later(version):
+    types = true_schema(version).type_map
+    for since, kinds in SINCE.items():
+        for kind, name in ((kind, name) for kind, names in kinds.items() for name in names):
+            fields = types[kind].fields
+            known = name in fields or any(name in field.args for field in fields.values())
+            assert known is (version >= since), (kind, name)
+
+
+def test_a_schema_that_allows_less_is_no_difference():
+    less = schema_text().replace("  item_terminology: String\n", "", 1)
+    assert differences(SCHEMA, SCHEMA) == differences(build_schema(less), SCHEMA) == []
+
+
+@pytest.mark.parametrize(
+    "before, after, found",
+    [
+        ("  items_count: Int\n", "  items_count: Int!\n", "Board.items_count: Int!"),
+        ("limit: Int! = 25, query_params", "limit: Int! = 50, query_params", "Board.items_page(limit: Int! = 50)"),
+        ("  after_at\n", "  after_at\n  beside\n", "PositionRelative.beside"),
+        ("  item_terminology: String\n", "  item_terminology: String\n  mood: String\n", "Board.mood: String"),
+        ("items(exclude_nonactive: Boolean", "items(mood: Boolean", "Query.items(mood: Boolean = None)"),
+        ("edit_update(id: ID!, body", "edit_update(body", "Mutation.edit_update lacks id"),
+        ("union JobStatus = ItemsJobStatus", "union JobStatus = ItemsJobStatus | Tag", "JobStatus | Tag"),
+        ("type Tag {", "type Tag implements ColumnValue {", "Tag implements ColumnValue"),
+        ("scalar Date\n", "enum Date {\n  A\n}\n", "type Date"),
+    ],
+)
+def test_a_schema_that_differs_is_noticed(before, after, found):
+    assert before in schema_text()
+    other = build_schema(schema_text().replace(before, after, 1), assume_valid=True)
+    assert found in differences(other, SCHEMA)
+
+
+def test_the_comparison_is_a_program(tmp_path, capsys):
+    official = tmp_path / "official.graphql"
+    official.write_text(schema_text(), encoding="utf-8")
+    assert (main(str(official)), capsys.readouterr().out) == (0, "")
+    official.write_text(schema_text().replace("  item_terminology: String\n", "", 1), encoding="utf-8")
+    assert (main(str(official)), capsys.readouterr().out) == (1, "Board.item_terminology: String\n")

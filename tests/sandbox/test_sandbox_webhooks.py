@@ -1,4 +1,4 @@
-"""Subscriptions, payloads, retries, signatures, automations, against a receiver on a real port."""
+"""Checks subscriptions, payloads, retries, signatures, automations, against a receiver on a real port."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""Mutations: what is stored, what is refused, and that a refused one changes nothing."""
+"""Checks mutations: what is stored, what is refused, and that a refused mutation changes nothing."""
 
 import json
 

@@ -1,0 +1,80 @@
+"""Answers admin calls that change how the sandbox behaves: its clock, switches, faults and limits."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields
+
+from sandbox.common.clock import iso_ms, parse_iso
+from sandbox.common.json_text import JsonObject
+from sandbox.monday.account.world import Switches
+from sandbox.monday.admin.finding import Calls
+from sandbox.monday.service import Service
+
+CHOICES: dict[str, tuple[object, ...]] = {
+    "last_updated": ("exact", "days", "relative"),
+    "order": ("board", "shuffle", "live"),
+    "idempotency_other_body": ("refuse", "replay"),
+    "complexity_http": (200, 429),
+}
+
+
+class BehaviourCalls:
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self.calls: Calls = {
+            "clock": self.clock,
+            "clock/set": self.set_clock,
+            "clock/advance": self.advance_clock,
+            "switches": self.switches,
+            "latency": lambda ms=0: self.switches(latency_ms=ms),
+            "faults": self.faults,
+            "faults/add": self.add_fault,
+            "faults/clear": self.clear_faults,
+            "limits/reset": self.reset_limits,
+            "idempotency/clear": self.clear_idempotency,
+        }
+
+    def clock(self) -> JsonObject:
+        now = self._service.clock.now()
+        return {"now": now, "iso": iso_ms(now)}
+
+    def set_clock(self, to: float | str) -> JsonObject:
+        self._service.clock.set(parse_iso(to) if isinstance(to, str) else to)
+        return self.clock()
+
+    def advance_clock(self, seconds: float) -> JsonObject:
+        self._service.clock.advance(seconds)
+        return self.clock()
+
+    def switches(self, **wanted: object) -> JsonObject:
+        """Sets switches; returns all of them."""
+        switches, known = self._service.world.switches, [field.name for field in fields(Switches)]
+        for name, value in wanted.items():
+            if name not in known:
+                raise ValueError(f"unknown switch {name!r}; known: {', '.join(known)}")
+            if name in CHOICES and value not in CHOICES[name]:
+                raise ValueError(f"{name} must be one of {CHOICES[name]}")
+            setattr(switches, name, value)
+        return asdict(switches)
+
+    def add_fault(self, **wanted: object) -> JsonObject:
+        # a switch, offered as a fault
+        if wanted.get("kind") == "lagging_reads":
+            return self.switches(lag_seconds=wanted.get("seconds", 5))
+        return asdict(self._service.faults.add(wanted))
+
+    def faults(self) -> list[JsonObject]:
+        return [asdict(fault) for fault in self._service.faults.rules]
+
+    def clear_faults(self) -> JsonObject:
+        self._service.faults.clear()
+        self.switches(lag_seconds=0)
+        return {"ok": True}
+
+    def reset_limits(self) -> JsonObject:
+        self._service.meter.reset()
+        return {"ok": True}
+
+    def clear_idempotency(self) -> JsonObject:
+        self._service.idempotency.clear()
+        return {"ok": True}

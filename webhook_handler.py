@@ -27,7 +27,7 @@ from waitress.channel import HTTPChannel
 from errors import DatabaseError, SettingsError, SyncError
 from realtime.daemon import Daemon
 from services.monday.webhook_events import Event, Hint, event_from, number
-from services.monday.webhook_signatures import Gate
+from services.monday.webhook_signatures import Access
 from state.inbox import InboxWriter
 from sync.run import DIRECTIONS
 
@@ -80,7 +80,7 @@ class Writes(Protocol):
 class Receiver:
     """Decides about one delivery: challenge, event, or neither."""
 
-    def __init__(self, gate: Gate, inbox: Writes, daemon: Daemon) -> None:
+    def __init__(self, gate: Access, inbox: Writes, daemon: Daemon) -> None:
         self.gate, self.inbox, self.daemon = gate, inbox, daemon
         self.events = Bucket(EVENTS_A_SECOND, EVENTS_AT_ONCE)
         self.refusals = Bucket(REFUSALS_A_SECOND, REFUSALS_AT_ONCE)
@@ -155,7 +155,7 @@ def _json(body: bytes) -> Any:
         return None
 
 
-def make_app(daemon: Daemon, gate: Gate, inbox: Writes) -> Flask:
+def make_app(daemon: Daemon, gate: Access, inbox: Writes) -> Flask:
     """The app over a daemon."""
     app = Flask("webhook_handler", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
@@ -316,7 +316,7 @@ class Door:
 def serve(daemon: Daemon, host: str, port: int, secret: str | None) -> Door:
     """Open the door of a daemon."""
     inbox = InboxWriter(daemon.parts.db, daemon.arrived)
-    door = Door(make_app(daemon, Gate(secret, daemon.boards), inbox), host, port)
+    door = Door(make_app(daemon, Access(secret, daemon.boards), inbox), host, port)
     door.open()
     return door
 

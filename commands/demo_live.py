@@ -13,7 +13,7 @@ from models import Columns, Item
 from realtime.daemon import Daemon
 from realtime.subscriptions import Subscriptions
 from realtime.worker import Habits
-from services.monday.webhook_signatures import Gate
+from services.monday.webhook_signatures import Access
 from state import triggers
 from sync.parts import Parts
 from terminal.console import say
@@ -38,7 +38,7 @@ def show_live(parts: Parts, board_id: str) -> None:
     daemon = Daemon(live, [(mapping, board_id)], Habits())
     door = serve(daemon, "127.0.0.1", 0, settings.webhook_secret)
     try:
-        gate = Gate(settings.webhook_secret, [board_id])
+        gate = Access(settings.webhook_secret, [board_id])
         say(f"\nAnd live:\n\n$ python main.py webhook\nlistening on {door.url}\n$ python main.py webhooks register")
         Subscriptions(live.db, live.monday, gate, door.url).register(mapping, board_id)
         daemon.start()

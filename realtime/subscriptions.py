@@ -16,7 +16,7 @@ from db_connector import Database
 from errors import DailyLimitReached, MondayError, MondayUnavailable, RecordRefused, SettingsError
 from mappings.declaration import Mapping
 from monday_api import Monday
-from services.monday.webhook_signatures import Gate
+from services.monday.webhook_signatures import Access
 from settings import Settings
 from state.runs import Memory
 from sync.engine import TO_POSTGRES
@@ -74,7 +74,7 @@ class Subscriptions:
     """The webhooks of one account's mapped boards."""
 
     def __init__(
-        self, db: Database, monday: Monday, gate: Gate, base_url: str | None, mappings: Iterable[Mapping] = ()
+        self, db: Database, monday: Monday, gate: Access, base_url: str | None, mappings: Iterable[Mapping] = ()
     ) -> None:
         self.memory, self.monday, self.gate, self.base_url = Memory(db), monday, gate, base_url
         self._with_subitems = {one.subitems_of for one in mappings if one.subitems_of and one.direction in TO_POSTGRES}
@@ -214,7 +214,7 @@ def on_each(chosen: Chosen, work: Callable[[Mapping, str], list[Step]]) -> tuple
 
 def subscriptions(settings: Settings, parts: Parts, boards: Sequence[str]) -> Subscriptions:
     """By the settings."""
-    gate = Gate(settings.webhook_secret, boards)
+    gate = Access(settings.webhook_secret, boards)
     return Subscriptions(parts.db, parts.monday, gate, settings.webhook_base_url, parts.mappings.values())
 
 

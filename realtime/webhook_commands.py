@@ -124,12 +124,12 @@ def probe(entities: Sequence[str], as_json: bool) -> None:
     from realtime.probe import Probe
     from realtime.subscriptions import subscribable
     from realtime.worker import Habits
-    from services.monday.webhook_signatures import Gate
+    from services.monday.webhook_signatures import Access
     from sync.parts import open_parts
 
     settings = prepared()
     chosen = subscribable(choose_kept(settings, tuple(entities), Habits(pushes=False)))
-    gate = Gate(settings.webhook_secret, [board for _, board in chosen])
+    gate = Access(settings.webhook_secret, [board for _, board in chosen])
     told, ok = [], True
     with open_parts(settings) as parts:
         for mapping, board in chosen:

@@ -24,7 +24,7 @@ from realtime.daemon import Daemon, open_daemon
 from realtime.subscriptions import Subscriptions
 from realtime.worker import WorkerSettings
 from sandbox import Sandbox
-from services.monday.webhook_signatures import Gate
+from services.monday.webhook_signatures import Access
 from settings import Settings
 from state import triggers
 from webhook_handler import serve
@@ -154,7 +154,7 @@ class Live:
     world: World
     daemon: Daemon
     base: str
-    gate: Gate
+    gate: Access
 
     def post(self, body: Any, path: str = "/webhook", **headers: str) -> requests.Response:
         return requests.post(self.base + path, json=body, headers=headers, timeout=10)
@@ -191,7 +191,7 @@ def living(
     with open_daemon(settings, tuple(entities), workers) as daemon:
         door = serve(daemon, "127.0.0.1", 0, settings.webhook_secret)
         try:
-            live = Live(world, daemon, door.url, Gate(settings.webhook_secret, daemon.boards))
+            live = Live(world, daemon, door.url, Access(settings.webhook_secret, daemon.boards))
             if subscribe:
                 subscribe_to(world, door.url, daemon.boards)
             daemon.start()
@@ -205,7 +205,7 @@ def living(
 
 def subscribe_to(world: World, base: str, boards: Sequence[str] | frozenset[str]) -> None:
     with Monday(token=world.sandbox.token, url=world.sandbox.graphql_url) as monday:
-        kept = Subscriptions(world.db, monday, Gate(SECRET, boards), base)
+        kept = Subscriptions(world.db, monday, Access(SECRET, boards), base)
         for mapping in (MAPPINGS[name] for name in SECOND_PROFILE):
             board = BOARDS[str(mapping.board_setting)]
             if board in boards:

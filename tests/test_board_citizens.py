@@ -18,7 +18,7 @@ from mappings.loader import load_mappings
 from monday_api import Monday
 from realtime.subscriptions import Subscriptions
 from sandbox import Sandbox
-from services.monday.webhook_signatures import Gate
+from services.monday.webhook_signatures import Access
 from settings import Settings
 from tests.conftest import PROJECT
 
@@ -50,7 +50,7 @@ def live(world: Deployment) -> Iterator[Live]:
     with living(here, ["planning"], subscribe=False, settings=settings) as live:
         mapping = load_mappings([PROJECT / "mappings", world.home / "mappings"])["planning"]
         with Monday(token=world.sandbox.token, url=world.sandbox.graphql_url) as monday:
-            Subscriptions(world.db, monday, Gate(SECRET, [str(BOARD)]), live.base).register(mapping, str(BOARD))
+            Subscriptions(world.db, monday, Access(SECRET, [str(BOARD)]), live.base).register(mapping, str(BOARD))
         yield live
 
 

@@ -15,7 +15,8 @@ from errors import (
     QueryTooHeavy,
     RecordRefused,
 )
-from services.monday.failures import Remedy, failures_in, gravest, sentence
+from services.monday.failure_shapes import failures_in
+from services.monday.failures import Remedy, gravest, sentence
 
 
 def modern(code, message="Something", status=200, http=200, path=None, **extensions):

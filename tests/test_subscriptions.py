@@ -17,7 +17,7 @@ from db_connector import Database
 from monday_api import Monday
 from realtime.probe import Probe
 from realtime.subscriptions import NEEDED, Step, Subscriptions
-from services.monday.webhook_signatures import Gate, token_of
+from services.monday.webhook_signatures import Access, token_of
 from state.turns import working_on
 from tests.live import (
     BOARDS,
@@ -75,7 +75,7 @@ class Kept:
     def __init__(self, here: World, base: str) -> None:
         self.here = here
         self.monday = Monday(token=here.sandbox.token, url=here.sandbox.graphql_url)
-        self.all = Subscriptions(here.db, self.monday, Gate(SECRET, BOARDS.values()), base)
+        self.all = Subscriptions(here.db, self.monday, Access(SECRET, BOARDS.values()), base)
 
     def register(self) -> list[str]:
         return self._told(self.all.register(MAPPINGS["contacts"], CONTACTS))
@@ -320,7 +320,7 @@ class Proxy(BaseHTTPRequestHandler):
 
 def followed(here: World, base: str, patience_s: float = 5.0) -> tuple[int, str]:
     """How many stages a test event has passed, and what the person is told."""
-    passed = list(Probe(base, Gate(SECRET, [CONTACTS]), here.db, CONTACTS, patience_s).stages())
+    passed = list(Probe(base, Access(SECRET, [CONTACTS]), here.db, CONTACTS, patience_s).stages())
     return sum(one.ok for one in passed), passed[-1].name + ": " + passed[-1].hint
 
 

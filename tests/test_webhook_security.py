@@ -14,7 +14,7 @@ import requests
 
 from db_connector import Database
 from errors import SettingsError
-from services.monday.webhook_signatures import Gate, token_of
+from services.monday.webhook_signatures import Access, token_of
 from terminal.web_server import CONNECTIONS, LARGEST_BODY, WebServer
 from tests.live import CONTACTS, ORGANIZATIONS, SECRET, Live, living, until, world
 from webhook_handler import Bucket
@@ -268,7 +268,7 @@ def test_a_bucket_lets_through_what_its_rate_allows():
 
 
 def test_both_secrets_are_good_while_one_replaces_the_other():
-    gate = Gate("new secret of thirty-two bytes or more, " + SECRET, [CONTACTS])
+    gate = Access("new secret of thirty-two bytes or more, " + SECRET, [CONTACTS])
     assert gate.signed(signature()) and gate.signed(signature("new secret of thirty-two bytes or more"))
     assert gate.board_of(token_of(SECRET, CONTACTS)) == CONTACTS
     assert gate.token(CONTACTS) == token_of("new secret of thirty-two bytes or more", CONTACTS)
@@ -282,7 +282,7 @@ def test_a_token_tells_neither_the_secret_nor_another_boards():
 @pytest.mark.parametrize("secret", [None, "", " , "])
 def test_without_a_secret_there_is_no_gate(secret):
     with pytest.raises(SettingsError):
-        Gate(secret, [CONTACTS])
+        Access(secret, [CONTACTS])
 
 
 def test_webhook_does_not_start_without_a_secret(run_cli, database_url):

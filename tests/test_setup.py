@@ -10,11 +10,12 @@ import sys
 
 import pytest
 
+from commands.starting import show_setup
 from models import Columns
 from monday_api import Monday
 from sandbox import Sandbox
 from sync.parts import Parts
-from sync.setup import Setup, set_up, show
+from sync.setup import Setup, set_up
 from tests.builders import PROJECT, PROJECTS, USERS, change, row
 from tests.two_sides import COLUMNS, TwoSides
 
@@ -92,7 +93,7 @@ def test_without_a_terminal_it_goes_on_when_the_boards_lack_nothing(cli, db):
 
 
 def test_one_table_is_told_as_one(capsys):
-    show(Setup(["contacts"]))
+    show_setup(Setup(["contacts"]))
     assert capsys.readouterr().out.startswith("Triggers are on 1 table: contacts.")
 
 

@@ -91,10 +91,10 @@ def budget() -> None:
     """Ask for more than the budget of the smallest plan holds. Waiting moves the stand-in's clock, too."""
     from monday_api import Monday
     from sandbox import Sandbox
-    from tests.pushing import HastyClock
+    from tests.kit.clocks import SharedClock
 
     with Sandbox(boards="projects:3", limits="standard") as sandbox:
-        clock = HastyClock(sandbox.url, sandbox.token)
+        clock = SharedClock(sandbox.url, sandbox.token)
         with Monday(token=sandbox.token, url=sandbox.graphql_url, clock=clock) as client:
             board = client.board("6727219152")
             columns = [column.id for column in board.columns if column.id != "name"]

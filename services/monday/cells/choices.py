@@ -9,12 +9,7 @@ from typing import Any
 from models import BoardColumn, Cell, Value
 from services.monday.cells.shape import JsonMember, decoded, guarded, object_of
 from values.comparing import as_list, as_text, is_set
-from values.parsing import (
-    CellError,
-    clean_text,
-    excerpt,
-    text_of,
-)
+from values.parsing import CellError, clean_text, excerpt, text_of
 
 
 class UnknownTag(CellError):

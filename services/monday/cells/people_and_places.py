@@ -7,13 +7,7 @@ from collections.abc import Mapping
 from models import BoardColumn, Cell, Value
 from services.monday.cells.shape import JsonMember, guarded, object_of
 from values.comparing import as_list, as_text, person_of
-from values.parsing import (
-    CellError,
-    exact_number,
-    excerpt,
-    text_of,
-    whole_number,
-)
+from values.parsing import CellError, exact_number, excerpt, text_of, whole_number
 
 
 @guarded

@@ -8,12 +8,7 @@ from typing import Any
 from models import BoardColumn, Cell, Value
 from services.monday.cells.shape import JsonMember, Reader, guarded, object_of
 from values.comparing import ids_of
-from values.parsing import (
-    CellError,
-    clean_text,
-    text_of,
-    whole_number,
-)
+from values.parsing import CellError, clean_text, text_of, whole_number
 
 NO_ITEM_YET = "has no item yet"
 """What keeps a cell waiting that points at a record."""

@@ -12,11 +12,7 @@ import orjson
 
 from models import BoardColumn, Cell, Value
 from values.canonical import is_empty
-from values.parsing import (
-    UTC,
-    CellError,
-    excerpt,
-)
+from values.parsing import UTC, CellError, excerpt
 
 JsonMember = dict[str, Any] | str | None
 """One member of the `column_values` of a mutation."""

@@ -10,14 +10,7 @@ from models import BoardColumn, Cell, Value
 from services.monday.cells.shape import JsonMember, decoded, guarded, object_of
 from values.canonical import loads_exact, to_json
 from values.comparing import as_text, same_email
-from values.parsing import (
-    CellError,
-    clean_text,
-    exact_number,
-    excerpt,
-    text_of,
-    whole_number,
-)
+from values.parsing import CellError, clean_text, exact_number, excerpt, text_of, whole_number
 
 LONG_TEXT_LENGTH = 2_000
 ITEM_NAME_LENGTH = 255

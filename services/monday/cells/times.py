@@ -9,17 +9,7 @@ from typing import Any
 from models import BoardColumn, Cell, Value
 from services.monday.cells.shape import JsonMember, Reader, guarded, object_of
 from values.comparing import as_text
-from values.parsing import (
-    UTC,
-    CellError,
-    clock_time,
-    day_of,
-    excerpt,
-    in_utc,
-    moment_of,
-    text_of,
-    whole_number,
-)
+from values.parsing import UTC, CellError, clock_time, day_of, excerpt, in_utc, moment_of, text_of, whole_number
 
 
 def read_date(cell: Cell, column: BoardColumn) -> Value:

@@ -18,7 +18,9 @@ class Stopped(Exception):
     """Says that the run was cut off."""
 
 
-def pull(bench: PushBench, stop_after: int | None = None, monday: Monday | None = None, **options: object) -> EntityReport:
+def pull(
+    bench: PushBench, stop_after: int | None = None, monday: Monday | None = None, **options: object
+) -> EntityReport:
     """Runs, or begins a run: a Stopped in the middle leaves what a kill leaves."""
 
     def progress(entity: str, done: int, total: int | None) -> None:
@@ -67,9 +69,11 @@ def test_a_read_that_died_before_its_first_page_begins_again_with_pages(bench: P
     load_items(bench, ITEMS)
     bench.sandbox.admin("faults/add", kind="html_502", match={"contains": "column_values"}, count=40)
     client = Monday(
-        token=bench.sandbox.token, url=bench.sandbox.graphql_url, give_up_after=5,
+        token=bench.sandbox.token,
+        url=bench.sandbox.graphql_url,
+        give_up_after=5,
         clock=SharedClock(bench.sandbox.url, bench.sandbox.token),
-    )  # fmt: skip
+    )
     with pytest.raises(MondayUnavailable):
         pull(bench, monday=client)
     client.close()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from boards.deploy import Wanted
     from boards.proposal import Proposal
+    from boards.registry import BoardStatus
     from sync.parts import Parts
     from terminal.console import Progress
 
@@ -314,7 +315,7 @@ def summary(as_json: bool) -> None:
     show_summary(summary_of(_known(None)), as_json)
 
 
-def _known(name: str | None) -> list[dict[str, Any]]:
+def _known(name: str | None) -> list[BoardStatus]:
     """Returns what the registry knows of one board, or of all."""
     settings = prepared()
     from boards.registry import status_of

@@ -153,14 +153,14 @@ def check(parts: Parts, proposal: Proposal) -> str:
     with parts.db.transaction(read_only=True) as tx:
         entry = next(iter(registry.known(tx, proposal.entity)), None)
         there = catalogue.exists(tx, proposal.table_name)
-        moved = entry is not None and not _same_table(tx, entry["table_name"], proposal.table_name)
+        moved = entry is not None and not _same_table(tx, entry.table_name, proposal.table_name)
         kept = taken is not None and there and _same_table(tx, taken.table, proposal.table_name)
         others = _others_on(tx, parts, proposal)
         if proposal.makes_table:
             check_names(tx, proposal.entity, proposal.table_name)
-    if entry is not None and (entry["board_id"] != proposal.board.id or moved):
+    if entry is not None and (entry.board_id != proposal.board.id or moved):
         raise SettingsError(
-            f"{proposal.entity} is board {entry['board_id']} in table {entry['table_name']}.", hint="Choose another --name."
+            f"{proposal.entity} is board {entry.board_id} in table {entry.table_name}.", hint="Choose another --name."
         )
     if taken is not None and (taken.deployed is None or taken.board_id != proposal.board.id):
         raise SettingsError(
@@ -176,7 +176,7 @@ def check(parts: Parts, proposal: Proposal) -> str:
             f"{path_of(parts, proposal.entity)} is there already, and is not what this deploy would write.",
             hint="Move it away to have a new one made, or choose another --name.",
         )
-    if kept and entry is not None and entry["status"] == registry.DEPLOYED:
+    if kept and entry is not None and entry.status == registry.DEPLOYED:
         return registry.DEPLOYED
     if there and entry is None and taken is None and proposal.makes_table:
         raise SettingsError(
@@ -193,7 +193,7 @@ def _same_table(tx: Transaction, one: str, other: str) -> bool:
 
 def _others_on(tx: Transaction, parts: Parts, proposal: Proposal) -> list[str]:
     """The other entities whose table this is, by their mappings or by the registry."""
-    tables = {one["name"]: one["table_name"] for one in registry.known(tx)}
+    tables = {entry.name: entry.table_name for entry in registry.known(tx)}
     tables |= {name: one.table for name, one in parts.mappings.items() if board_of(parts.settings, one)}
     tables.pop(proposal.entity, None)
     return [row[0] for row in tx.rows(OTHERS_ON, (list(tables), list(tables.values()), proposal.table_name))]
@@ -334,7 +334,7 @@ def deployed_mapping(parts: Parts, name: str) -> EntityMapping:
     mapping = parts.mappings.get(name)
     if mapping is None:
         raise SettingsError(
-            f"The mapping of {name} is not there: {entry['mapping_path']}.",
+            f"The mapping of {name} is not there: {entry.mapping_path}.",
             hint="Put it back, or deploy the board again: python main.py boards deploy --help",
         )
     return mapping

@@ -75,7 +75,7 @@ class Change:
         except SyncError as exc:
             log.warning("%s: %s; that could not be followed: %s", self.mapping.entity, what, exc.message)
             if isinstance(exc, TransactionConflict):
-                tx.execute("set local lock_timeout = '10ms'")  # readers queue up behind each wait; one was enough
+                tx.execute("set local lock_timeout = '10ms'")  # readers queue up behind each wait; the first wait was enough
             return False
         return True
 

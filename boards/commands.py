@@ -84,7 +84,7 @@ def discover(board_id: str, names: str, as_json: bool) -> None:
     ) as monday:
         board = monday.board(board_id)
         name = entity_of(board.name, board.id)
-        made = propose(board, name, name, load_types(settings.home), monday=monday, day=today(), names=names)
+        made = propose(board, name, name, load_types(settings.home), monday=monday, names=names).dated(today())
     show_proposals([made], as_json)
 
 

@@ -99,7 +99,8 @@ def proposals(parts: Parts, wanted: Wanted, samples: bool = True) -> list[Propos
     below = subitem_boards(board)
     if not below:
         raise SettingsError(
-            f"Board {board.name} ({board.id}) has no subitems yet.", hint="Leave out --subitems, or make one on the board."
+            f"Board {board.name} ({board.id}) has no subitems yet.",
+            hint="Leave out --subitems, or make a subitem on the board.",
         )
     name, table = (shortened(f"{name}_subitems", name, LONGEST_TABLE) for name in (first.entity, first.table))
     child = replace(wanted, board_id=below[0], name=name, table=table)
@@ -111,17 +112,8 @@ def _proposal(
 ) -> Proposal:
     name = checked_entity(wanted.name or entity_of(board.name, board.id))
     table = checked_table(wanted.table or name)
-    made = propose(
-        board,
-        name,
-        table,
-        types,
-        monday=parts.monday if samples else None,
-        day=wanted.day,
-        names=wanted.names,
-        schema=wanted.schema,
-        parent=parent,
-    )
+    made = propose(board, name, table, types, monday=parts.monday if samples else None, names=wanted.names)
+    made = replace(made, day=wanted.day, schema=wanted.schema, parent=parent)
     return with_decisions(made, _decided_before(parts, name, board.id))
 
 

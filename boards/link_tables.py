@@ -164,7 +164,7 @@ MEET = """
 """
 MEET_KEY = """
     -- A key that the tool changes, or a negative one, becomes the item's id, and cells follow it.
-    -- A key that a person changes names another item.
+    -- A key that a user changes names another item.
     update {here} as h
     set {cells} = array_replace(h.{cells}, old.{other}, new.{other})
     where (old.{other} < 0 or current_setting('monday_sync.origin', true) = 'tool')

@@ -1,4 +1,4 @@
-"""Shows boards as tables: proposals, what a deploy made, the registry. As text for a person, as JSON for a program."""
+"""Shows boards as tables: proposals, what a deploy made, the registry. As text for a user, as JSON for a program."""
 
 from __future__ import annotations
 

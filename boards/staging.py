@@ -85,7 +85,7 @@ class Staging:
             known = triggers.installed(tx, self.mapping) or not self.state.links.count_active(tx)
         if not known:
             raise SettingsError(
-                f"{self.mapping.entity} flows both ways and has no triggers, so a reload could undo what people changed.",
+                f"{self.mapping.entity} flows both ways and has no triggers, so a reload could undo changes made with SQL.",
                 hint=f"run: python main.py setup --entity {self.mapping.entity}",
             )
 
@@ -213,7 +213,7 @@ class Staging:
             raise ValidationFailed(exc.message, hint=AS_IT_WAS) from exc
 
     def _make_live_within(self, tx: Transaction, gone: Sequence[str]) -> None:
-        """Inserts, updates and archives what differs, and remembers it. Run again, it begins anew."""
+        """Inserts, updates and archives what differs, and remembers it. Run again, it starts over."""
         take_turn(tx)
         self.live.wait_for_writers(tx)
         self.live.take_other_keys(tx)

@@ -1,4 +1,4 @@
-"""Makes and drops the staging table of an entity: the rows of one load, and beside them their links."""
+"""Makes and drops the staging table of an entity: the rows of a load, and beside them their links."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WITH_COMMENT = """
 select c::text, obj_description(c, 'pg_class')
 from to_regclass(%s) as c
 """
-# Both are unlogged: after a crash of the server they are empty, and the load begins anew.
+# Both are unlogged: only this load needs them.
 MAKE_ROWS = """
 create unlogged table {rows} as
 select {columns}
@@ -128,7 +128,7 @@ def check_names(tx: Transaction, entity: str, table: str) -> None:
         if there is not None and comment != _mark(entity):
             raise SettingsError(
                 f"{there} is not the tool's, and its name is needed while {entity} is loaded.",
-                hint="Give it another name, or drop it when nobody needs it.",
+                hint="Give it another name, or drop it if it is not needed.",
             )
 
 

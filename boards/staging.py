@@ -30,7 +30,7 @@ from state.skipped import FAILED
 from state.turns import take_turn
 from state.values import put, watermark
 from sync.board import too_many
-from sync.engine import TO_MONDAY
+from sync.cycle import TO_MONDAY
 from sync.report import EntityReport
 from sync_monday_to_pg import Pull
 from values.canonical import dumps, is_empty
@@ -313,7 +313,7 @@ class Staging:
         self.refused.clear()
         self._know_keys(tx)
         inserted, restored, updated = self._write(tx)
-        removed = self.pull.engine.remove_within(tx, gone).archived
+        removed = self.pull.engine.remove_within(tx, gone)
         tx.execute(self._composed(LINK), self._params)
         tx.execute(self._composed(LEFT), self._params)
         self.state.skipped.add(tx, [(item_id, FAILED + why, None, "") for item_id, why in self.failed.items()])

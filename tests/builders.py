@@ -21,7 +21,8 @@ from rows.store import RecordStore
 from sandbox import Sandbox
 from services.monday.cells.kinds import MONDAY_KINDS
 from state.entity import EntityState
-from sync.engine import Engine, Options
+from sync.cycle import Options
+from sync.engine import Engine
 from sync.report import EntityReport
 from sync_monday_to_pg import Progress, Pull, PullOptions
 

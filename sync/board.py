@@ -225,22 +225,25 @@ class BoardSync:
         """Send what a batch has for monday.com, and take in what it answers."""
         if self.options.dry_run:
             return
-        self.engine.settle(self.writer.send(batch.outgoing), hints=hints)
-        self.writer.raise_trouble()
+        sent = self.writer.send(batch.outgoing)
+        self.engine.settle(sent.answers, hints=hints)
+        sent.raise_trouble()
         self.remove_items(batch.removals)
 
     def remove_items(self, removals: list[Removal]) -> None:
         """Archive (or delete) the items of rows that are gone. One that is gone already is as good."""
         if not removals or self.options.dry_run:
             return
-        done, failed = self.writer.remove(removals, delete=self.mapping.on_row_removed == "delete")
+        removed = self.writer.remove(removals, delete=self.mapping.on_row_removed == "delete")
+        done, failed = removed.gone, removed.failed
         with self.db.transaction() as tx:
             self.state.links.archive(tx, [removal.item_id for removal in done])
             self.state.log.append_removals(tx, done, failed, self.mapping.on_row_removed)
         self.report.archived += len(done)
         self.report.to_monday.archived += len(done)
         self.report.errors += len(failed)
-        self.writer.raise_trouble()
+        if removed.trouble is not None:
+            raise removed.trouble
 
 
 def too_many(removed: int, active: int) -> bool:

@@ -157,7 +157,6 @@ def recreate(parts: Parts, record: Record) -> str:
             old = (record.link or {}).get("monday_id")
             sync.state.log.append(tx, [LogEntry("recreate", "success", f"item {old} is gone for good", old, record.row_id)])
         Creation(sync).create([record.row_id])
-        sync.writer.raise_trouble()
     with parts.db.transaction(read_only=True) as tx:
         made = find(tx, [mapping], record.row_id).link or {}
     if not made.get("monday_id"):

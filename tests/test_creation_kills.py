@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from db_connector import Database
-from sync.recover_items import made_items
+from sync.search_items import made_items
 from tests.pushing import Bench, bench_of, text_of, until
 
 BEFORE, AFTER = False, True

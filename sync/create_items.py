@@ -83,10 +83,10 @@ class Creation:
             return Imported(root_ids)
         with self.sync.db.transaction() as tx:
             self.sync.state.intents.note_job(tx, intent.key, job.job_id)
-        ours = {row["entity_id"] for row in intent.document["rows"]}
+        claimed = {row["entity_id"] for row in intent.document["rows"]}
         uploaded = True
         try:
-            carrier.upload(job, [row for row in rows if row.root_id in ours])
+            carrier.upload(job, [row for row in rows if row.root_id in claimed])
         except MondayError as error:
             log.warning("The rows may not have been uploaded (%s); the job knows.", error.message)
             uploaded = False

@@ -144,7 +144,9 @@ class _BothSides:
         plan = reconcile(monday, postgres, left, self.rules, self.cycle.bound.same)
         if chosen:
             monday, postgres = self._carry_out(plan, chosen, monday, postgres)
-        settled = [(one, choice.winner.value) for choice in chosen.values() for one in choice.conflicts]
+        settled = [
+            (conflict_id, choice.winner.value) for choice in chosen.values() for conflict_id in choice.conflicts
+        ]
         if task.disputes:
             settled += self._closed(plan, chosen)
         if self.cycle.options.unify and self.rules.write_monday:
@@ -170,7 +172,7 @@ class _BothSides:
     def _carry_out(
         self, plan: FieldPlan, chosen: Map[str, Choice], monday: Side, postgres: Side
     ) -> tuple[Side, Side]:
-        """Plans the chosen values for both sides. Should monday.com refuse one, the row's value is all the news."""
+        """Plans the chosen values for both sides. Should monday.com refuse a value, the row's is all the news."""
         shown = {name: monday.now.get(name) for name in chosen}
         for name, choice in chosen.items():
             overrule(plan, name, shown[name], postgres.now.get(name), choice, self.cycle.bound.same)

@@ -24,7 +24,7 @@ LEFT_TO_PUSH = "a push may have made this item of a row; the next push finds out
 SUSPECTED = "this item may have been made of a row in doubt: name it like the row if it was, archive it if not"
 AMBIGUOUS = "several rows or items have the same value in the match field"
 SKEW = timedelta(minutes=1)
-"""How much an age that is told by one clock may differ by another."""
+"""How much an age that is told by a clock may differ by another."""
 
 
 def match_rows(cycle: Cycle, tx: Transaction, tasks: list[Task], batch: Batch) -> list[Task]:
@@ -50,7 +50,7 @@ class _Named:
     free: Collection[str]
     """Those without an item, whether or not they are there."""
     there: Map[str, Stored]
-    ours: set[str]
+    usable: set[str]
     """Those that an item of this batch may have been made of."""
     in_doubt: set[str]
     """Those whose item is in doubt: an item that names such a row may be that item, or a copy of it."""
@@ -64,7 +64,7 @@ def _by_sync_id(cycle: Cycle, tx: Transaction, tasks: list[Task], batch: Batch) 
     left = [task for task in tasks if named.get(task.item.id) in rows.in_doubt]
     for task in left:
         _skip(task, LEFT_TO_PUSH, named.pop(task.item.id), batch)
-    pairs = _first_made(named, rows.ours)
+    pairs = _first_made(named, rows.usable)
     cycle.state.links.adopt(tx, pairs)
     links = cycle.state.links.of_rows(tx, list(pairs.values()))
     skipped = {task.item.id for task in left}
@@ -89,16 +89,16 @@ def _rows_named(cycle: Cycle, tx: Transaction, row_ids: set[str]) -> _Named:
     known = cycle.state.links.of_rows(tx, sorted(there))
     # A row that went with its item is not brought back by a copy of the item.
     had = {row_id for row_id, link in known.items() if link.monday_id is not None}
-    ours = {row_id for row_id, stored in there.items() if not (stored.archived and row_id in had)}
+    usable = {row_id for row_id, stored in there.items() if not (stored.archived and row_id in had)}
     in_doubt = {row_id for row_id, link in known.items() if link.monday_id is None and link.intent_key}
-    return _Named(free, there, ours, in_doubt)
+    return _Named(free, there, usable, in_doubt)
 
 
-def _first_made(named: Map[str, str], ours: set[str]) -> dict[str, str]:
+def _first_made(named: Map[str, str], usable: set[str]) -> dict[str, str]:
     """Pairs items with rows. Of several copies of an item, the tool made the first."""
     pairs: dict[str, str] = {}
     for item_id in sorted(named, key=int):
-        if named[item_id] in ours and named[item_id] not in pairs.values():
+        if named[item_id] in usable and named[item_id] not in pairs.values():
             pairs[item_id] = named[item_id]
     return pairs
 
@@ -115,7 +115,7 @@ def _give_named(task: Task, row_id: str, rows: _Named, link: Link | None) -> Non
 
 
 def _leave_to_push(cycle: Cycle, tx: Transaction, tasks: list[Task], batch: Batch) -> list[Task]:
-    """Without a sync id column, an item may be new from a push that has not linked it yet."""
+    """Skips items that may be new from a push that has not linked them yet, where no sync id column tells."""
     sync_id = cycle.mapping.sync_id
     if sync_id and sync_id[0] in cycle.bound.columns:
         return tasks
@@ -140,7 +140,7 @@ def _leave_to_push(cycle: Cycle, tx: Transaction, tasks: list[Task], batch: Batc
 
 
 def _by_item_id(cycle: Cycle, tx: Transaction, tasks: list[Task]) -> None:
-    """Where items' ids are keys, a row that was there before its item was met is known by it."""
+    """Gives items rows that were there before them, where items' ids are keys."""
     new = {task.item.id: task for task in tasks if task.link is None and task.stored is None}
     there = cycle.store.load(tx, sorted(new)) if new else {}
     for item_id in cycle.state.links.unlinked(tx, sorted(there)) if there else ():

@@ -86,11 +86,11 @@ class Documents:
         with self.db.transaction() as tx:
             if instead_of is not None:
                 self.state.intents.withdraw(tx, instead_of.key, [row.root_id for row in rows])
-            ours = set(self.state.intents.begin(tx, intent))
-            intent.document["rows"] = [row for row in listed if row["entity_id"] in ours]
-            if ours:
+            claimed = set(self.state.intents.begin(tx, intent))
+            intent.document["rows"] = [row for row in listed if row["entity_id"] in claimed]
+            if claimed:
                 self.state.intents.keep(tx, intent)
-        return intent if ours else None
+        return intent if claimed else None
 
     def forget(self, intent: Intent, root_ids: Sequence[str] | None = None) -> None:
         """Ends the document: the rows (when none are named, all) of which it made nothing are new again."""

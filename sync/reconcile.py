@@ -188,7 +188,7 @@ def overrule(plan: FieldPlan, name: str, monday: Value, postgres: Value, choice:
 
 
 def keep_lost(plan: FieldPlan, name: str, monday: Side, postgres: Side) -> None:
-    """Keeps a value that is written over: both sides were known to differ, so that it may be the later one."""
+    """Keeps a value that is written over: both sides were known to differ, so that it may be the later value."""
     if name in plan.to_postgres and postgres.now.get(name) is not None:
         plan.conflicts.append(_conflict(name, monday, postgres, SHARED, Winner.MONDAY))
     elif name in plan.to_monday and monday.now.get(name) is not None:

@@ -35,6 +35,17 @@ select id::text, entity_type, entity_id, monday_id, field, base_value, monday_va
 from sync_conflicts
 """
 
+NEWEST_FIRST = f"""{SELECT}
+where (%(all)s or status = 'open') and (%(every)s or entity_type = any(%(types)s))
+order by created_at desc, id
+limit %(limit)s
+"""
+
+BEGINNING_WITH = f"""{SELECT}
+where starts_with(id::text, %s)
+limit 2
+"""
+
 NEWEST_OF_FIELD = """
 select distinct on (entity_type, entity_id, field) id::text
 from sync_conflicts
@@ -45,7 +56,7 @@ order by entity_type, entity_id, field, created_at desc, id
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class Resolved:
     """Tells what became of a conflict that was to be resolved."""
 
     conflict: dict[str, Any]
@@ -68,20 +79,17 @@ def conflicts_of(
     """Returns the conflicts that wait for a user, or also those that were decided, newest first."""
     known = list(mappings)
     types = [mapping.entity_type for mapping in known if entity in (None, mapping.entity)]
-    rows = tx.dicts(
-        f"{SELECT} where (%(all)s or status = 'open') and (%(every)s or entity_type = any(%(types)s))"
-        " order by created_at desc, id limit %(limit)s",
-        {"all": everything, "every": entity is None, "types": types, "limit": limit},
-    )
+    params = {"all": everything, "every": entity is None, "types": types, "limit": limit}
+    rows = tx.dicts(NEWEST_FIRST, params)
     return [_named(row, known) for row in rows]
 
 
 def find(tx: Transaction, mappings: Iterable[Mapping], ids: Sequence[str]) -> list[dict[str, Any]]:
-    """The conflicts of these ids, or beginnings of ids. Raises SettingsError for one that names none, or several."""
+    """Returns the conflicts of these ids, or beginnings of ids. Raises SettingsError when an id names none, or several."""
     known, found = list(mappings), []
     for given in ids:
         text = given.strip().lower()
-        rows = tx.dicts(f"{SELECT} where starts_with(id::text, %s) limit 2", (text,)) if len(text) >= 4 else []
+        rows = tx.dicts(BEGINNING_WITH, (text,)) if len(text) >= 4 else []
         if len(rows) != 1:
             what = "names several conflicts" if rows else "names no conflict"
             raise SettingsError(f"{given} {what}.", hint="python main.py conflicts list --all shows them with their ids.")
@@ -99,12 +107,12 @@ def _named(row: dict[str, Any], mappings: Sequence[Mapping]) -> dict[str, Any]:
 # Resolving
 
 
-def resolve(parts: Parts, found: Sequence[dict[str, Any]], winner: str, force: bool = False) -> list[Settled]:
+def resolve(parts: Parts, found: Sequence[dict[str, Any]], winner: str, force: bool = False) -> list[Resolved]:
     """Brings the chosen side's value to both sides; returns what became of each conflict, in their order."""
     with parts.db.transaction(read_only=True) as tx:
         newest = {row[0] for row in tx.rows(NEWEST_OF_FIELD, ([conflict["id"] for conflict in found],))}
     older = [conflict for conflict in found if conflict["id"] not in newest]
-    done = {conflict["id"]: Settled(conflict, winner, SUPERSEDED) for conflict in older}
+    done = {conflict["id"]: Resolved(conflict, winner, SUPERSEDED) for conflict in older}
     by_type: dict[str, list[dict[str, Any]]] = {}
     for conflict in found:
         if conflict["id"] in newest:
@@ -131,7 +139,7 @@ def _board_of(parts: Parts, conflict: dict[str, Any]) -> tuple[Mapping, str]:
 
 def _resolve(
     sync: BoardSync, conflicts: Sequence[dict[str, Any]], winner: Winner, force: bool
-) -> dict[str, Settled]:
+) -> dict[str, Resolved]:
     choices: dict[str, dict[str, Choice]] = {}
     for conflict in conflicts:
         kind = sync.bound.kinds.get(conflict["field"])
@@ -147,7 +155,7 @@ def _resolve(
         sync.deliver(batch)
     refused = _refused(sync, [str(conflict["entity_id"]) for conflict in conflicts])
     return {
-        conflict["id"]: Settled(conflict, winner.value, _problem(conflict, objections, refused))
+        conflict["id"]: Resolved(conflict, winner.value, _problem(conflict, objections, refused))
         for conflict in conflicts
     }
 

@@ -29,10 +29,10 @@ from state import outbox, triggers
 from state.values import push_key, put, setup_key
 from sync.board import BoardSync, too_many
 from sync.create_items import ROWS_PER_IMPORT, Creation
-from sync.engine import Look
 from sync.identity import AMBIGUOUS
+from sync.look_at_rows import RowNews
 from sync.report import EntityReport
-from sync.task import Batch
+from sync.task import NO_HINTS, Batch, Hints
 from sync_monday_to_pg import Pull
 from values.slices import batched
 
@@ -59,6 +59,7 @@ class Push:
         self.remembered: dict[str, Any] = sync.memory.get(self._name) or {}
         mark = sync.memory.get(setup_key(sync.mapping.entity)) or {}
         self._fingerprint = f"{sync.fingerprint()}/{mark.get('mark', '')}"
+        self.hints = NO_HINTS
         self.looked_at: set[str] = set()
         """Items of which the same run has held something already."""
 
@@ -142,7 +143,7 @@ class Push:
         """Deal with the outbox, and forget what has been dealt with."""
         with self.sync.db.transaction() as tx:
             noted = outbox.noted(tx, self.sync.mapping)
-            self.sync.engine.dates.update(outbox.dates(tx, self.sync.mapping))
+            self.hints = Hints(dates=outbox.dates(tx, self.sync.mapping))
         roots = sorted(noted.roots)
         dealt: set[str] = set()
         for part in batched(roots, 2 * RECORDS_AT_ONCE):
@@ -186,7 +187,7 @@ class Push:
         What was set aside is tried again when somebody has `edited` it or asks for it, not whenever all is compared.
         """
         with self.sync.db.transaction(read_only=True) as tx:
-            look = self.sync.engine.look(tx, root_ids)
+            look = self.sync.engine.look(tx, root_ids, self.hints)
         if waiting is not None:
             waiting += look.waiting
         if look.waiting and not self.sync.options.dry_run:
@@ -203,7 +204,7 @@ class Push:
         self._create_gathered(at_least=ROWS_PER_IMPORT)
         return whole and not look.ambiguous
 
-    def _find_restored(self, look: Look) -> None:
+    def _find_restored(self, look: RowNews) -> None:
         """Items that were gone and are back: their records are like any other again."""
         if not look.lost or self.sync.engine.options.write_postgres:
             return  # whoever pulls has seen them
@@ -227,11 +228,11 @@ class Push:
             return root_ids
         found = sync.monday.find_by_text(sync.board.id, columns[0], values, sync.bound.wanted)
         for items in batched(found, sync.options.batch_size):
-            sync.deliver(sync.engine.take(items))
+            sync.deliver(sync.engine.take(items, hints=self.hints), self.hints)
         with sync.db.transaction(read_only=True) as tx:
-            return sync.engine.look(tx, root_ids).new
+            return sync.engine.look(tx, root_ids, self.hints).new
 
-    def _limit(self, look: Look) -> bool:
+    def _limit(self, look: RowNews) -> bool:
         if self.left is None:
             return True
         found = len(look.changed) + len(look.new)
@@ -248,14 +249,14 @@ class Push:
         for page in ahead(lambda cancelled: self._pages_of(item_ids)):
             here = [item for item in page.items if item.is_on(sync.board.id)]
             missing -= {item.id for item in here}
-            taken = sync.engine.take(here, force=True)
+            taken = sync.engine.take(here, force=True, hints=self.hints)
             batch.outgoing += taken.outgoing
             batch.removals += taken.removals
             if len(batch.outgoing) >= CHANGES_AT_ONCE:
-                sync.deliver(batch)
+                sync.deliver(batch, self.hints)
                 batch.outgoing, batch.removals = [], []
             sync.progress(sync.mapping.entity, sync.report.read, None)
-        sync.deliver(batch)
+        sync.deliver(batch, self.hints)
         self._keep_back(missing)
 
     def _pages_of(self, item_ids: Sequence[str]) -> Iterator[Page]:
@@ -302,8 +303,8 @@ class Push:
         sync = self.sync
         for items in sync.monday.items(list(by_item), sync.bound.wanted):
             here = [item for item in items if item.is_on(sync.board.id)]
-            batch = sync.engine.take(here, force=True)
-            sync.deliver(batch)
+            batch = sync.engine.take(here, force=True, hints=self.hints)
+            sync.deliver(batch, self.hints)
             if sync.options.dry_run:
                 sync.engine.plans += [f"archive item {one.item_id}" for one in batch.removals]
                 sync.report.archived += len(batch.removals)
@@ -314,7 +315,7 @@ class Push:
             with sync.db.transaction() as tx:
                 sync.state.links.archive(tx, list(by_item))
 
-    def _report_held(self, look: Look) -> None:
+    def _report_held(self, look: RowNews) -> None:
         for root_id in look.held:
             log.warning("%s %s: %s", self.sync.mapping.entity_type, root_id, HELD_ROW)
         for root_id in look.ambiguous:

@@ -15,7 +15,7 @@ from db_connector import Composable, Transaction
 from errors import GuardStop, RowRejected
 from state.entity import EntityState
 from sync.board import too_many
-from sync.engine import TO_MONDAY
+from sync.cycle import TO_MONDAY
 
 log = logging.getLogger("monday_sync")
 

@@ -24,7 +24,7 @@ from state import triggers
 from state.skipped import FAILED
 from state.turns import take_turn
 from state.values import put, watermark
-from sync.engine import TO_MONDAY
+from sync.cycle import TO_MONDAY
 from sync.report import EntityReport
 from sync_monday_to_pg import Pull
 from values.parsing import CellError
@@ -218,7 +218,7 @@ class Staging:
         self.live.wait_for_writers(tx)
         self.live.take_other_keys(tx)
         written = self.live.write(tx)
-        archived = self.pull.engine.remove_within(tx, gone).archived
+        archived = self.pull.engine.remove_within(tx, gone)
         self.live.link(tx)
         self._note_items(tx, written)
         self._remember(tx)

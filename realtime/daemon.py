@@ -26,7 +26,7 @@ from realtime.worker import EntityWorker, WorkerSettings
 from settings import Settings
 from state import inbox, triggers
 from state.schema import check_schema
-from sync.engine import TO_MONDAY, TO_POSTGRES
+from sync.cycle import TO_MONDAY, TO_POSTGRES
 from sync.parts import Chosen, Parts, board_of, mappings_of
 from sync.run import DIRECTIONS
 from terminal.logs import unexpected

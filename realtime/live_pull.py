@@ -12,6 +12,7 @@ from models import STATES_ONLY, Item
 from realtime.metrics import Metrics, OwnWrites
 from state.inbox import Entry
 from sync.board import BoardSync, too_many
+from sync.task import NO_HINTS, Hints
 from terminal.logs import FILE_ONLY
 
 log = logging.getLogger("monday_sync")
@@ -53,17 +54,18 @@ class LivePull:
     ) -> None:  # fmt: skip
         self.sync, self.own, self.removed, self.metrics, self.look_over = sync, own, removed, metrics, look_over
         self.entity = sync.mapping.entity
+        self.hints = NO_HINTS
 
     def take(self, tx: Transaction, entries: Sequence[Entry]) -> tuple[list[Entry], bool]:
         """Read the items that the entries name, once each. The entries to come back to, and whether rows changed."""
-        self.sync.engine.identity.started = tx.value("select now()")
+        self.hints = Hints(started=tx.value("select now()"))
         by_item: dict[str, list[Entry]] = {}
         for one in entries:
             by_item.setdefault(str(one.item_id), []).append(one)
         changed: dict[str, str | None] = {}
         seen: dict[str, Item] = {}
         for items in self._items(list(by_item), seen):
-            batch = self.sync.engine.take(items)
+            batch = self.sync.engine.take(items, hints=self.hints)
             changed |= {one.monday_id: one.entity_id for one in batch.logs if one.monday_id and one.status == "success"}
             self.sync.deliver(batch)
         again = self._settle_absent(by_item, seen)
@@ -75,7 +77,7 @@ class LivePull:
     def take_unsettled(self, tx: Transaction) -> None:
         """Items that showed an item without a row, now that there may be one."""
         for items in self._items(self.sync.state.waiting.unsettled(tx), {}):
-            self.sync.deliver(self.sync.engine.take(items, force=True))
+            self.sync.deliver(self.sync.engine.take(items, force=True, hints=self.hints))
 
     def _items(self, ids: list[str], seen: dict[str, Item]) -> Iterator[list[Item]]:
         """Those of the items that are here, page by page; `seen` takes all that monday.com knows, elsewhere or archived.
@@ -98,7 +100,7 @@ class LivePull:
         with self.sync.db.transaction(read_only=True) as tx:
             ids = self.sync.engine.waiting_for_a_free_key(tx)
         for items in self._items(ids, {}):
-            self.sync.deliver(self.sync.engine.take(items))
+            self.sync.deliver(self.sync.engine.take(items, hints=self.hints))
 
     def _settle_absent(self, by_item: dict[str, list[Entry]], seen: dict[str, Item]) -> list[Entry]:
         """Items that are archived, deleted or elsewhere are gone. One that is not shown at all may just be late.

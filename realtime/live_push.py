@@ -28,6 +28,7 @@ from rows.tables import is_archived
 from state import outbox
 from state.record_settings import note_settings
 from sync.board import BoardSync
+from sync.task import NO_HINTS, Hints
 from sync_pg_to_monday import RECORDS_AT_ONCE, Push
 from values.slices import batched
 
@@ -73,14 +74,14 @@ class LivePush(Push):
         """Deal with the records that have come to rest; seconds until there is more to do, None when nothing waits."""
         with self.sync.db.transaction(read_only=True) as tx:
             ripe = self.ripe(tx)
-        self.sync.engine.dates.update(ripe.since)
+        self.hints = Hints(dates=ripe.since)
         try:
             roots = sorted(ripe.roots)
             for part in batched(roots, RECORDS_AT_ONCE):
                 self._deal_with_live(part, ripe)
             self._forget(ripe.idle)
         finally:
-            self.sync.engine.dates.clear()
+            self.hints = NO_HINTS
         return ripe.next_in_s
 
     def ripe(self, tx: Transaction) -> Ripe:

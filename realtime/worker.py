@@ -28,7 +28,7 @@ from state.overview import count_linked
 from state.turns import try_turn
 from state.values import daemon_key, put, value_of, watermark
 from sync.board import BoardSync, PullOptions
-from sync.engine import TO_MONDAY, TO_POSTGRES
+from sync.cycle import TO_MONDAY, TO_POSTGRES
 from sync.parts import Parts
 from sync.run import ENDS_THE_RUN, Run, RunOptions
 from terminal.logs import FILE_ONLY, unexpected

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sync.recover_items import made_items
+from sync.search_items import made_items
 from tests.kit.pushes import PushBench, text_of
 from tests.kit.waiting import until
 

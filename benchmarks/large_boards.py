@@ -92,10 +92,10 @@ def budget() -> None:
     from models import Columns
     from monday_api import Monday
     from sandbox import Sandbox
-    from tests.pushing import HastyClock
+    from tests.kit.clocks import SharedClock
 
     with Sandbox(boards="projects:3", limits="standard") as sandbox:
-        clock = HastyClock(sandbox.url, sandbox.token)
+        clock = SharedClock(sandbox.url, sandbox.token)
         with Monday(token=sandbox.token, url=sandbox.graphql_url, clock=clock) as client:
             board = client.board("6727219152")
             columns = [column.id for column in board.columns if column.id != "name"]

@@ -30,7 +30,7 @@ from mappings.loader import load_mappings
 from monday_api import Monday
 from realtime.subscriptions import Subscriptions
 from sandbox.client import Admin
-from services.monday.webhook_signatures import Gate
+from services.monday.webhook_signatures import Access
 from state import triggers
 
 ABOUT = "webhooks into rows, commits onto the board, acknowledgements"
@@ -139,7 +139,7 @@ def wait(true: Callable[[], Any], seconds: float = 10.0) -> float:
 def latency(table: Table, stage: Stage, db: Database, base: str, mapping: Mapping) -> None:
     """Edits here and there, each followed to the other side."""
     with Monday(token=TOKEN, url=f"{stage.sandbox}/v2") as monday:
-        steps = Subscriptions(db, monday, Gate(SECRET, [CONTACTS]), base).register(mapping, CONTACTS)
+        steps = Subscriptions(db, monday, Access(SECRET, [CONTACTS]), base).register(mapping, CONTACTS)
     if problems := [step.problem for step in steps if step.problem]:
         raise Failed(problems[0])
     pairs = rows(db, "select monday_id, entity_id from sync_mapping where entity_type = 'contact' order by monday_id")
@@ -221,7 +221,7 @@ def load(stage: Stage, url: str, items: list[str], name: str) -> dict[str, Any]:
         }}).decode()
         for number in range(EVENTS)
     ]  # fmt: skip
-    headers = {"Authorization": Gate(SECRET, []).sign(time.time(), url)}
+    headers = {"Authorization": Access(SECRET, []).sign(time.time(), url)}
     with scratch() as folder:
         plan = folder / "plan.json"
         plan.write_bytes(orjson.dumps({"url": url, "connections": CONNECTIONS, "headers": headers, "bodies": bodies}))

@@ -1,6 +1,6 @@
 """For a long time: `python -m benchmarks.soak [--histories N] [--seed N] [--only NAME,...]`, which is `make soak`.
 
-`histories` walks through random histories of two sides, as the tests do with 200 of them (`tests/histories.py`): edits,
+`histories` walks through random histories of two sides, as the tests do with 200 of them (`tests/histories/`): edits,
 runs, failures and kills in any order, after which both sides are equal and nothing is lost or doubled. The seed is
 printed; the same seed tells the same histories.
 """
@@ -84,7 +84,7 @@ SOAKS: dict[str, Callable[[argparse.Namespace, dict[str, Any]], bool]] = {"histo
 
 
 def _begin(connection: dict[str, Any]) -> None:
-    from tests.histories import World
+    from tests.histories.world import World
 
     global _world
     logging.getLogger("monday_sync").setLevel(logging.CRITICAL)
@@ -104,7 +104,7 @@ def _batch(seed: int, number: int) -> str:
     from hypothesis import HealthCheck, Phase, settings
     from hypothesis.stateful import run_state_machine_as_test
 
-    from tests.histories import Histories
+    from tests.histories.machine import Histories
 
     machine = type("Histories", (Histories,), {"world": _world})
     how = settings(

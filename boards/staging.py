@@ -24,15 +24,22 @@ from rows.homes import Row
 from rows.store import RecordStore
 from rows.tables import table_of
 from services.monday.cells.kinds import MONDAY_KINDS
-from services.monday.pages import ReadOptions
 from state import triggers
 from state.skipped import FAILED
 from state.turns import take_turn
 from state.values import put, watermark
-from sync.board import too_many
+from sync.board import BoardSync, too_many
 from sync.engine import TO_MONDAY
+from sync.read_board import (
+    confirmed_gone,
+    forget_listing,
+    in_parallel,
+    list_ids,
+    read_by_id,
+    read_pages,
+    reads_in_parallel,
+)
 from sync.report import EntityReport
-from sync_monday_to_pg import Pull
 from values.canonical import dumps, is_empty
 from values.parsing import CellError
 from values.wording import plural
@@ -84,18 +91,18 @@ def _mark(entity: str) -> str:
 class Staging:
     """The staging table of one reload."""
 
-    def __init__(self, pull: Pull, batch_size: int = 1000) -> None:
-        self.pull, self.db, self.mapping = pull, pull.db, pull.mapping
-        self.bound, self.state, self.report = pull.bound, pull.state, pull.report
+    def __init__(self, sync: BoardSync, batch_size: int = 1000) -> None:
+        self.sync, self.db, self.mapping = sync, sync.db, sync.mapping
+        self.bound, self.state, self.report = sync.bound, sync.state, sync.report
         self.batch_size = batch_size
         self.name, self.links = staging_names(self.mapping.table)
-        self.table = table_of([pull.engine.store.root], self.mapping)
+        self.table = table_of([sync.engine.store.root], self.mapping)
         self.seen: set[str] = set()
         self.failed: dict[str, str] = {}
         self.refused: dict[str, str] = {}
         self.sample: dict[str, Record] = {}
         self.newest = ""
-        self.began = pull.monday.server_time().isoformat()
+        self.began = sync.destination.server_time().isoformat()
         self._dice = random.Random(0)
 
     @property
@@ -172,17 +179,11 @@ class Staging:
         self._stage(batch)
 
     def _pages(self) -> Iterator[list[Item]]:
-        pull = self.pull
-        if pull.options.max_workers > 1 and pull.board.groups:
-            yield from pull.in_parallel(self._malformed, self.pull.reader.read_ahead)
+        prepare = self.sync.reader.read_ahead
+        if reads_in_parallel(self.sync):
+            yield from in_parallel(self.sync, self._malformed, prepare)
             return
-        options = ReadOptions(
-            limit=pull.options.batch_size,
-            on_malformed=self._malformed,
-            prefetch=True,
-            prepare=self.pull.reader.read_ahead,
-        )
-        for page in pull.monday.pages(pull.board.id, self.bound.wanted, options):
+        for page in read_pages(self.sync, self._malformed, prepare):
             yield page.items
 
     def _malformed(self, item_id: str, reason: str) -> None:
@@ -193,11 +194,11 @@ class Staging:
         if ready:
             self._copy(ready)
         self.newest = max([self.newest, *(item.updated_at or "" for item in items)])
-        self.pull.progress(self.mapping.entity, len(self.seen), self.pull.board.items_count)
+        self.sync.progress(self.mapping.entity, len(self.seen), self.sync.board.items_count)
 
     def _ready(self, item: Item) -> _Ready | None:
         try:
-            record = self.pull.reader.read(item).record
+            record = self.sync.reader.read(item).record
         except CellError as exc:
             self.failed[item.id] = str(exc)
             return None
@@ -205,7 +206,7 @@ class Staging:
             if len(self.sample) >= SAMPLE:
                 self.sample.pop(self._dice.choice(list(self.sample)))
             self.sample[item.id] = record
-        return _Ready(item, record, self.pull.reader.fingerprint(item)[0])
+        return _Ready(item, record, self.sync.reader.fingerprint(item)[0])
 
     def _copy(self, ready: Sequence[_Ready]) -> None:
         """A row that PostgreSQL refuses costs its own item only."""
@@ -222,7 +223,7 @@ class Staging:
             self._copy(ready[middle:])
 
     def _copy_all(self, tx: Transaction, ready: Sequence[_Ready]) -> None:
-        rows = [Row(one.item.id, self.pull.engine.store.root.values(one.record, {}), new=True) for one in ready]
+        rows = [Row(one.item.id, self.sync.engine.store.root.values(one.record, {}), new=True) for one in ready]
         cells: list[list[Any]] = [[row.id for row in rows], *self.table.cells(rows)]
         tx.copy_in(self.name, self.columns, zip(*cells, strict=True))
         links = [(one.item.id, one.item.id, base_of(one.record), one.hash, one.item.updated_at) for one in ready]
@@ -241,16 +242,14 @@ class Staging:
 
     def _check_counts(self) -> None:
         """As many as the board says; when not, its ids are listed, and what the pages lacked is read by id."""
-        claimed = self.pull.monday.account.board_marks([self.pull.board.id]).get(self.pull.board.id, (None, None))[1]
+        claimed = self.sync.destination.item_count(self.sync.board.id)
         if claimed != len(self.seen):
-            self.pull._list_ids()
+            listing = list_ids(self.sync)
             with self.db.transaction() as tx:
-                rows = tx.rows("select monday_id from sync_listing where pass = %s order by 1", (self.pull._pass,))
-            self.pull._forget_listing(self.pull._pass)
+                rows = tx.rows("select monday_id from sync_listing where pass = %s order by 1", (listing.pass_id,))
+            forget_listing(self.sync, listing.pass_id)
             listed = [row[0] for row in rows]
-            left = [one for one in listed if one not in self.seen]
-            for items in self.pull.monday.items(left, self.bound.wanted) if left else ():
-                here = [item for item in items if item.is_on(self.pull.board.id)]
+            for here in read_by_id(self.sync, [item_id for item_id in listed if item_id not in self.seen]):
                 self.seen.update(item.id for item in here)
                 self._stage(here)
             if lacking := [one for one in listed if one not in self.seen]:
@@ -284,7 +283,7 @@ class Staging:
         """Some rows are read back, and must say what their items said."""
         mapping = replace(self.mapping, table=self.name, archived_column=None)
         types = column_types_of(tx, [self.name])
-        bound = bind(mapping, self.pull.board, MONDAY_KINDS, types)
+        bound = bind(mapping, self.sync.board, MONDAY_KINDS, types)
         stored = RecordStore(bound, types).load(tx, list(self.sample))
         for item_id, record in self.sample.items():
             found = stored[item_id].record if item_id in stored else {}
@@ -300,7 +299,7 @@ class Staging:
     def _confirm(self, gone: list[str]) -> None:
         """An item that pages and listings lack is gone only if monday.com says so when it is asked for it."""
         try:
-            self.pull._confirmed_gone(gone)
+            confirmed_gone(self.sync, gone)
         except Incomplete as exc:
             raise ValidationFailed(exc.message, hint=AS_IT_WAS) from exc
 
@@ -313,7 +312,7 @@ class Staging:
         self.refused.clear()
         self._know_keys(tx)
         inserted, restored, updated = self._write(tx)
-        removed = self.pull.engine.remove_within(tx, gone).archived
+        removed = self.sync.engine.remove_within(tx, gone).archived
         tx.execute(self._composed(LINK), self._params)
         tx.execute(self._composed(LEFT), self._params)
         self.state.skipped.add(tx, [(item_id, FAILED + why, None, "") for item_id, why in self.failed.items()])
@@ -380,7 +379,7 @@ class Staging:
 
     @property
     def _params(self) -> dict[str, Any]:
-        return {"type": self.mapping.entity_type, "board": self.pull.board.id}
+        return {"type": self.mapping.entity_type, "board": self.sync.board.id}
 
     def _composed(self, statement: str) -> Composable:
         """A statement over the live table `t` and the staged rows `s`; `may` leaves out those that are not to be written."""
@@ -418,11 +417,11 @@ class Staging:
 
     def _remember(self, tx: Transaction) -> None:
         """The next run starts where this one began."""
-        pull = self.pull
-        known = {**pull.remembered, "fingerprint": pull.fingerprint(), "titles": pull.titles()}
+        sync = self.sync
+        known = {**sync.remembered, "fingerprint": sync.fingerprint(), "titles": sync.titles()}
         known["watermark"] = min(self.newest or NEVER, self.began, key=lambda at: watermark(at) or datetime.max)
         known.pop("reading", None)
-        put(tx, pull.pulled, known)
+        put(tx, sync.pulled, known)
 
     def _count(self, inserted: int, updated: int, restored: int, archived: int) -> None:
         report = self.report

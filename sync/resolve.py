@@ -15,7 +15,7 @@ from errors import SettingsError
 from mappings.declaration import Mapping
 from models import Item, Winner
 from state.turns import working_on
-from sync.board import BoardSync
+from sync.board import BoardSync, Opening, open_board
 from sync.parts import Parts, board_of
 from sync.reconcile import Choice
 from values.comparing import from_json
@@ -111,9 +111,7 @@ def resolve(parts: Parts, found: Sequence[dict[str, Any]], winner: str, force: b
         if mapping is None or board_id is None:
             raise SettingsError(f"There is no board for {some[0]['entity']}.", hint="Its mapping or its board id is gone.")
         with working_on(parts.db, entity_type):
-            sync = BoardSync(
-                parts.db, parts.monday, mapping, board_id, mappings=parts.mappings, writes=(True, True)
-            )
+            sync = open_board(parts, mapping, board_id, Opening(writes=(True, True)))
             for part in batched(some, AT_ONCE):
                 done |= _resolve(sync, part, Winner(winner), force)
     return [done[one["id"]] for one in found]

@@ -1,4 +1,4 @@
-"""What every test may ask for: a real PostgreSQL, a database of its own on it, a home, and the command line.
+"""Gives every test what it may ask for: a real PostgreSQL, a database of its own on it, a home, and the command line.
 
 The server is `DATABASE_URL`'s if that is set, else an embedded one that all workers of a run share. Each test's database
 is a clone of a template to which `schema.sql` was applied once.
@@ -6,31 +6,22 @@ is a clone of a template to which `schema.sql` was applied once.
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
-from urllib.parse import quote, urlencode
 
 import pytest
-from psycopg2.extensions import parse_dsn
 
 from databases.postgres.embedded import LocalPostgres
-from databases.postgres.names import compose, identifier
 from db_connector import Database
-
-PROJECT = Path(__file__).resolve().parent.parent
-RUN_FOLDER = "MONDAY_SYNC_TEST_RUN"  # the workers of a run find in it what they share
-RUN_PREFIX = "monday-sync-test-"
-ROOM = 1_000_000_000
-SETTINGS = ("MONDAY_", "DATABASE_URL", "WEBHOOK_BASE_URL", "PORT", "DEBUG", "LOG_FORMAT", "PG")
+from tests.kit.cli import Done, run_main, settings_for
+from tests.kit.postgres import RUN_FOLDER, RUN_PREFIX, Postgres, memory_folder, server_folder
+from tests.kit.shipped import PROJECT
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -40,16 +31,8 @@ def pytest_configure(config: pytest.Config) -> None:
         os.chmod(os.environ[RUN_FOLDER], 0o711)  # as root, the server runs as another account and must get through
 
 
-def memory_folder() -> str | None:
-    """A folder in memory with room for a server, if there is one: a database there is cloned 30 times faster."""
-    folder = "/dev/shm"
-    if not os.access(folder, os.W_OK) or shutil.disk_usage(folder).free < ROOM:
-        return None
-    return None if os.statvfs(folder).f_flag & os.ST_NOEXEC else folder
-
-
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """At the end of the whole run, also when a worker crashed and left the server to itself."""
+    """Cleans up at the end of the whole run, also when a worker crashed and left the server to itself."""
     if hasattr(config, "workerinput"):
         return
     folder = Path(os.environ[RUN_FOLDER])
@@ -60,55 +43,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@dataclass(frozen=True)
-class Postgres:
-    """A server on which databases can be made and dropped."""
-
-    connection: dict[str, Any]
-
-    @classmethod
-    def of_url(cls, url: str) -> Postgres:
-        return cls({"dbname": "postgres", **parse_dsn(url)})
-
-    @property
-    def run(self) -> str:
-        """A name for this run, in the names of all databases that it makes."""
-        return Path(os.environ[RUN_FOLDER]).name.removeprefix(RUN_PREFIX).lower()
-
-    def database(self, name: str, **options: Any) -> Database:
-        return Database(**{**self.connection, "dbname": name}, **options)
-
-    def url(self, name: str) -> str:
-        """For `DATABASE_URL`; the folder of a socket goes where other hosts go."""
-        return f"postgresql:///?{urlencode({**self.connection, 'dbname': name}, quote_via=quote)}"
-
-    def create(self, name: str, template: str = "template0") -> None:
-        self._do("create database {name} template {template}", name=name, template=template)
-
-    def drop(self, name: str) -> None:
-        self._do("drop database if exists {name} with (force)", name=name)
-
-    def drop_all(self) -> None:
-        """The template, and what tests left that did not come to their end."""
-        admin = self.database(self.connection["dbname"], max_connections=1)
-        made = "select datname from pg_database where datname like %s"
-        names = [row["datname"] for row in cast(list, admin.execute_query(made, (f"test\\_{self.run}\\_%",)))]
-        admin.close()
-        for name in names:
-            self.drop(name)
-
-    def _do(self, statement: str, **names: str) -> None:
-        admin = self.database(self.connection["dbname"], max_connections=1)
-        try:
-            with admin.autocommit() as session:
-                session.execute(compose(statement, **{key: identifier(name) for key, name in names.items()}))
-        finally:
-            admin.close()
-
-
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    """The server of this run."""
+    """Starts the server of this run."""
     if os.environ.get("DATABASE_URL"):
         yield Postgres.of_url(os.environ["DATABASE_URL"])
         return
@@ -119,7 +56,7 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.fixture(scope="session")
 def template(postgres: Postgres) -> str:
-    """The database that tests clone: `schema.sql` applied once in a run, whichever worker comes first."""
+    """Makes the database that tests clone. The first worker of a run applies `schema.sql` to it."""
     name = f"test_{postgres.run}_template"
     admin = postgres.database(postgres.connection["dbname"], max_connections=2)
     with admin.transaction() as tx:
@@ -132,13 +69,10 @@ def template(postgres: Postgres) -> str:
 
 
 def _apply_schema(postgres: Postgres, name: str) -> None:
-    schema = PROJECT / "schema.sql"
-    if not schema.exists():
-        return
     database = postgres.database(name)
     try:
         with database.transaction() as tx:
-            tx.execute(schema.read_text(encoding="utf-8"))
+            tx.execute((PROJECT / "schema.sql").read_text(encoding="utf-8"))
     except BaseException:
         database.close()
         postgres.drop(name)
@@ -148,7 +82,7 @@ def _apply_schema(postgres: Postgres, name: str) -> None:
 
 @pytest.fixture
 def database_url(postgres: Postgres, template: str) -> Iterator[str]:
-    """The address of a database of this test's own, with the tool's tables."""
+    """Returns the address of a database of this test's own, with the tool's tables."""
     name = f"test_{postgres.run}_{uuid.uuid4().hex[:12]}"
     postgres.create(name, template)
     yield postgres.url(name)
@@ -157,56 +91,51 @@ def database_url(postgres: Postgres, template: str) -> Iterator[str]:
 
 @pytest.fixture
 def db(database_url: str) -> Iterator[Database]:
-    """That database, open."""
+    """Opens that database."""
     database = Database(database_url)
     yield database
     database.close()
 
 
 @pytest.fixture
+def folder() -> Iterator[Path]:
+    """Makes a folder for a server of this test's own."""
+    with server_folder() as path:
+        yield path
+
+
+@pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """A MONDAY_SYNC_HOME of this test's own, without a `.env`."""
+    """Makes a MONDAY_SYNC_HOME of this test's own, without a `.env`."""
     folder = tmp_path / "home"
     folder.mkdir()
     return folder
 
 
-@dataclass(frozen=True)
-class Done:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-
 @pytest.fixture
 def run_cli(home: Path) -> Callable[..., Done]:
     """Runs `python main.py ...` with the settings given and no others: `run_cli("status", env={"DATABASE_URL": url})`."""
-
-    def run(*arguments: str, env: dict[str, str] | None = None, timeout: float = 60.0, **options: Any) -> Done:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
-        done = subprocess.run(
-            [sys.executable, str(PROJECT / "main.py"), *arguments],
-            env={**inherited, "MONDAY_SYNC_HOME": str(home), "PYTHONIOENCODING": "utf-8", **(env or {})},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            timeout=timeout,
-            **{"cwd": PROJECT, **options},
-        )
-        return Done(done.returncode, done.stdout, done.stderr)
-
-    return run
+    return lambda *arguments, **options: run_main(home, *arguments, **options)
 
 
-# What has a sandbox of its test's choice on one side. Each imports what it is made of, for those who ask for it only.
+# Each of the following imports what it is made of, for the tests that ask for it only.
+
+# A sandbox on the one side, the database on the other. A test file that needs boards has a `sandbox` of its own.
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    """Starts a sandbox without boards."""
+    from sandbox import Sandbox
+
+    with Sandbox() as running:
+        yield running
 
 
 @pytest.fixture
 def journey(db, sandbox):
-    """The shipped mappings over the boards of the test's `sandbox`."""
-    from tests.builders import Journey
+    """Pulls by the shipped mappings over the boards of the test's `sandbox`."""
+    from tests.kit.pulls import Journey
 
     made = Journey(db, sandbox)
     yield made
@@ -215,8 +144,8 @@ def journey(db, sandbox):
 
 @pytest.fixture
 def sides(db, sandbox):
-    """A board of contacts in the test's `sandbox`, and their table."""
-    from tests.two_sides import TwoSides
+    """Makes a board of contacts in the test's `sandbox`, and their table."""
+    from tests.kit.two_sides import TwoSides
 
     made = TwoSides(db, sandbox)
     yield made
@@ -224,19 +153,49 @@ def sides(db, sandbox):
 
 
 @pytest.fixture
+def sides_with_bob(sides):
+    """Adds an item that no test touches: a listing without any item is another matter."""
+    sides.item("bob")
+    return sides
+
+
+@pytest.fixture
 def environment(database_url, sandbox, sides, home):
-    """The settings by which `main.py` works on those sides."""
-    from tests.two_sides import mapping_file
+    """Returns the settings by which `main.py` works on those sides."""
+    from tests.kit.two_sides import mapping_file
 
     (home / "mappings").mkdir()
     (home / "mappings" / "contacts.yaml").write_text(mapping_file(sides.board_id))
-    return {"DATABASE_URL": database_url, "MONDAY_API_KEY": sandbox.token, "MONDAY_API_URL": sandbox.graphql_url}
+    return settings_for(sandbox, database_url, MONDAY_SYNC_HOME=str(home))
 
 
 @pytest.fixture
 def cli(run_cli, environment):
-    """`main.py` on those sides."""
+    """Runs `main.py` on those sides."""
     return lambda *arguments, **more: run_cli(*arguments, env=environment, **more)
+
+
+# A board and a table of things
+
+
+@pytest.fixture
+def bench(db, database_url, tmp_path):
+    """Makes a board and a table of things, with triggers."""
+    from tests.kit.pushes import bench_of
+
+    with bench_of(db, database_url, tmp_path) as made:
+        made.install_triggers()
+        yield made
+
+
+@pytest.fixture
+def nameless(db, database_url, tmp_path):
+    """Makes the same with a board that has no column for the sync id."""
+    from tests.kit.pushes import nameless_bench_of
+
+    with nameless_bench_of(db, database_url, tmp_path) as made:
+        made.install_triggers()
+        yield made
 
 
 # A daemon that lives
@@ -244,8 +203,8 @@ def cli(run_cli, environment):
 
 @pytest.fixture
 def here(db, database_url, home):
-    """A sandbox and a database with triggers, ready for a daemon."""
-    from tests.live import world
+    """Makes a sandbox and a database with triggers, ready for a daemon."""
+    from tests.kit.live import world
 
     with world(db, database_url, home) as found:
         yield found
@@ -253,8 +212,37 @@ def here(db, database_url, home):
 
 @pytest.fixture
 def live(here):
-    """A daemon at work between them."""
-    from tests.live import living
+    """Starts a daemon between them."""
+    from tests.kit.live import living
 
     with living(here) as found:
         yield found
+
+
+# Histories
+
+
+@pytest.fixture(scope="module")
+def history_world(postgres, template):
+    """Makes what the histories of this process share."""
+    from tests.histories.world import World
+
+    name = f"test_{postgres.run}_{uuid.uuid4().hex[:12]}"
+    postgres.create(name, template)
+    logger = logging.getLogger("monday_sync")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    made = World({**postgres.connection, "dbname": name})
+    yield made
+    made.close()
+    logger.setLevel(level)
+    postgres.drop(name)
+
+
+@pytest.fixture
+def history(history_world):
+    """Begins a history: `history(rule="monday")`."""
+    from tests.histories.history import History
+    from tests.histories.world import Setup
+
+    return lambda **setup: History(history_world, Setup(**setup))

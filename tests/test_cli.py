@@ -1,15 +1,12 @@
-"""The command line as a person or an orchestrator meets it: real processes and PostgreSQL, the stand-in on a real port."""
+"""Checks the command line as a user or an orchestrator meets it: real processes, a real PostgreSQL, a sandbox on a port."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
-import sys
 import textwrap
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,9 +19,10 @@ from click.testing import CliRunner
 from db_connector import Database
 from main import cli
 from sandbox import Sandbox
+from tests.kit.cli import run_python, settings_for, start_main, with_ctrl_c
+from tests.kit.shipped import PROJECTS, USERS
+from tests.kit.waiting import until
 
-PROJECT = Path(__file__).resolve().parent.parent
-USERS, PROJECTS = "5764059860", "6727219152"
 ITEMS = 60
 
 COUNT = {"type": "integer", "minimum": 0}
@@ -76,12 +74,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def env(sandbox: Sandbox, database_url: str) -> dict[str, str]:
-    return {
-        "DATABASE_URL": database_url,
-        "MONDAY_API_URL": sandbox.graphql_url,
-        "MONDAY_API_KEY": sandbox.token,
-        "MONDAY_GIVE_UP_AFTER": "5",
-    }
+    return settings_for(sandbox, database_url, MONDAY_GIVE_UP_AFTER="5")
 
 
 def report_of(done: Any) -> dict[str, Any]:
@@ -197,33 +190,18 @@ def test_warnings_of_a_kind_are_shown_a_few_times_and_logged_all(run_cli, env, h
 
 @pytest.mark.parametrize("arguments", [("--entity", "users", "--limit", "3", "--json"), ("--help",)])
 def test_the_pull_is_a_script_of_its_own_with_the_same_options(env, home: Path, arguments):
-    done = subprocess.run(
-        [sys.executable, str(PROJECT / "sync_monday_to_pg.py"), *arguments],
-        env={**os.environ, **env, "MONDAY_SYNC_HOME": str(home)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
+    done = run_python("sync_monday_to_pg.py", *arguments, env={**env, "MONDAY_SYNC_HOME": str(home)})
+    assert done.code == 0, done.err
     if "--json" in arguments:
-        assert report_of(type("Done", (), {"out": done.stdout}))["entities"][0]["read"] == 3
+        assert report_of(done)["entities"][0]["read"] == 3
     else:
-        assert "--allow-mass-delete" in done.stdout
+        assert "--allow-mass-delete" in done.out
 
 
 def test_a_shell_can_pull_the_staff_board_with_one_line(env, home: Path):
     line = "from sync_monday_to_pg import sync_sales_staff; print(sync_sales_staff(limit=10).read)"
-    done = subprocess.run(
-        [sys.executable, "-c", line],
-        env={**os.environ, **env, "MONDAY_SYNC_HOME": str(home)},
-        cwd=PROJECT,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert (done.returncode, done.stdout) == (0, "10\n"), done.stderr
+    done = run_python("-c", line, env={**env, "MONDAY_SYNC_HOME": str(home)})
+    assert (done.code, done.out) == (0, "10\n"), done.err
 
 
 def test_status_counts_links_and_names_what_was_left_out(run_cli, env):
@@ -299,31 +277,21 @@ LOST = """
 
 @pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupt_that_strikes_while_something_is_thrown_away_is_not_lost(number: int, code: int, home: Path):
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(LOST)],
-        env={**os.environ, "NUMBER": str(int(number)), "MONDAY_SYNC_HOME": str(home)},
-        cwd=PROJECT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )  # fmt: skip
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
+    settings = {"NUMBER": str(int(number)), "MONDAY_SYNC_HOME": str(home)}
+    done = run_python("-c", textwrap.dedent(LOST), env=settings, timeout=30, preexec_fn=with_ctrl_c)
+    assert done.code == code, done.err
+    assert "Traceback" not in done.err
+
+
+PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
 
 
 def test_a_run_that_is_terminated_tells_its_report_and_is_entered_as_interrupted(
     env, sandbox, home: Path, db: Database
 ):
     sandbox.admin("latency", ms=3000)
-    child = subprocess.Popen(
-        [sys.executable, str(PROJECT / "main.py"), "monday-to-pg", "--json"],
-        env={**os.environ, **env, "MONDAY_SYNC_HOME": str(home)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    deadline = time.monotonic() + 20
-    while not db.execute_query("select id from sync_runs") and time.monotonic() < deadline:
-        time.sleep(0.05)
+    child = start_main("monday-to-pg", "--json", env={**env, "MONDAY_SYNC_HOME": str(home)}, **PIPES)
+    until(lambda: db.execute_query("select id from sync_runs"), 20)
     child.send_signal(signal.SIGTERM)
     out, err = child.communicate(timeout=20)
     sandbox.admin("latency", ms=0)
@@ -334,18 +302,9 @@ def test_a_run_that_is_terminated_tells_its_report_and_is_entered_as_interrupted
 
 def test_ctrl_c_ends_with_one_line_and_130(env, sandbox, home: Path, db: Database):
     sandbox.admin("latency", ms=3000)
-    child = subprocess.Popen(
-        [sys.executable, str(PROJECT / "main.py"), "monday-to-pg"],
-        env={**os.environ, **env, "MONDAY_SYNC_HOME": str(home)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
-    deadline = time.monotonic() + 20
-    while not db.execute_query("select id from sync_runs") and time.monotonic() < deadline:
-        time.sleep(0.05)
+    settings = {**env, "MONDAY_SYNC_HOME": str(home)}
+    child = start_main("monday-to-pg", env=settings, preexec_fn=with_ctrl_c, **PIPES)
+    until(lambda: db.execute_query("select id from sync_runs"), 20)
     child.send_signal(signal.SIGINT)
     _, err = child.communicate(timeout=20)
     sandbox.admin("latency", ms=0)
@@ -392,7 +351,7 @@ def test_the_mapping_of_an_entity_is_shown_column_by_column(run_cli):
     assert done.code == 0
     assert re.search(r"text25 \+ text1\s+<->\s+users\.name\s+join", done.out)
     columns = json.loads(run_cli("mapping", "--entity", "users", "--json").out)["columns"]
-    assert {"files3"} == {one["board_column"] for one in columns if one["board_column"] == "files3"}
+    assert {"files3"} == {column["board_column"] for column in columns if column["board_column"] == "files3"}
 
 
 def test_init_db_can_be_run_twice(run_cli, database_url):

@@ -1,4 +1,4 @@
-"""What a person can get wrong, over real processes: one clear line, a hint, the right exit code, no traceback, no secret."""
+"""Checks what a user can get wrong: one clear line, a hint, the right exit code, no traceback, no secret."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ import pytest
 from databases.postgres.names import compose, identifier
 from db_connector import Database
 from sandbox import Sandbox
-from tests.conftest import PROJECT
+from tests.kit.cli import MAIN, run_python, settings_for
+from tests.kit.shipped import PROJECTS
 
-PROJECTS = "6727219152"
 PASSWORD = "pass-word-nobody-may-see"
 KEY = "key-that-nobody-may-see"
 
@@ -34,12 +34,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def env(sandbox: Sandbox, database_url: str) -> dict[str, str]:
-    return {
-        "DATABASE_URL": database_url,
-        "MONDAY_API_URL": sandbox.graphql_url,
-        "MONDAY_API_KEY": sandbox.token,
-        "MONDAY_GIVE_UP_AFTER": "2",
-    }
+    return settings_for(sandbox, database_url, MONDAY_GIVE_UP_AFTER="2")
 
 
 @pytest.fixture
@@ -102,7 +97,7 @@ def test_an_unknown_entity_is_named_with_those_that_are_known(refused, env, db):
     assert "Unknown entity: user" in done.err and runs(db) == []
 
 
-def test_an_address_where_nobody_answers_ends_the_run_after_the_patience_that_was_set(refused, env, db):
+def test_an_address_that_does_not_answer_ends_the_run_after_the_time_that_was_set(refused, env, db):
     silent = {**env, "MONDAY_API_URL": "http://127.0.0.1:9/v2", "MONDAY_GIVE_UP_AFTER": "1"}
     done = refused(1, "monday-to-pg", "--json", env=silent, hint="nothing is lost")
     report = json.loads(done.out)
@@ -279,10 +274,12 @@ def test_one_cache_file_cannot_hold_two_boards(refused, env, tmp_path: Path):
 
 
 def test_a_cache_file_in_a_folder_that_is_none_leaves_nothing(refused, env, tmp_path: Path):
-    (tmp_path / "file").touch()
+    (tmp_path / "file").write_text("mine")
     path = tmp_path / "file" / "snapshot.gz"
     refused(1, "monday-to-pg", "--entity", "users", "--cache-file", str(path), env=env, hint="--cache-file")
-    assert os.listdir(tmp_path) == ["file"] or sorted(os.listdir(tmp_path)) == ["file", "home"]
+    assert sorted(os.listdir(tmp_path)) == ["file", "home"]
+    assert (tmp_path / "file").read_text() == "mine"
+    assert [path for path in (tmp_path / "home").rglob("*") if path.suffix == ".gz" or ".gz" in path.name] == []
 
 
 def test_a_log_that_cannot_be_written_costs_one_warning(run_cli, env, home: Path):
@@ -334,7 +331,7 @@ def shell(env, home: Path) -> Callable[[str], subprocess.CompletedProcess[str]]:
     """Runs a line of the shell in which `main` is the command line."""
 
     def run(line: str) -> subprocess.CompletedProcess[str]:
-        main = f"{shlex.quote(sys.executable)} {shlex.quote(str(PROJECT / 'main.py'))}"
+        main = f"{shlex.quote(sys.executable)} {shlex.quote(MAIN)}"
         environment = {**os.environ, **env, "MONDAY_SYNC_HOME": str(home)}
         return subprocess.run(
             ["bash", "-c", f"set -o pipefail; {line.replace('main', main, 1)}"],
@@ -378,13 +375,13 @@ def test_a_closed_output_is_no_reason_to_stop(shell, command):
               "-m sandbox --help"],
 )  # fmt: skip
 def test_a_python_without_the_packages_is_told_which_one_to_call(start: str):
-    done = subprocess.run([sys.executable, "-S", *start.split()], cwd=PROJECT, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 2
-    error, hint = done.stderr.splitlines()
+    done = run_python("-S", *start.split())
+    assert done.code == 2
+    error, hint = done.err.splitlines()
     assert re.match(r"error: The package \w+ is missing in ", error) and "make install" in hint
 
 
 @pytest.mark.parametrize("script", ["sync_monday_to_pg.py", "sync_pg_to_monday.py", "webhook_handler.py"])
 def test_a_script_is_its_command(script: str):
-    done = subprocess.run([sys.executable, script, "--help"], cwd=PROJECT, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0 and done.stdout.startswith("Usage: python main.py ")
+    done = run_python(script, "--help")
+    assert done.code == 0 and done.out.startswith("Usage: python main.py ")

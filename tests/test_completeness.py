@@ -1,14 +1,14 @@
-"""Each run proves that it is whole: what an answer leaves out is read after all, or named; it is never lost in silence."""
+"""Checks that each run proves itself whole: what an answer leaves out is read after all, or named."""
 
 from __future__ import annotations
-
-from datetime import datetime, timedelta, timezone
 
 import pytest
 
 from errors import BoardNotVisible
 from sandbox import Sandbox
-from tests.builders import USERS, rows
+from tests.kit.rows import rows
+from tests.kit.shipped import USERS
+from tests.kit.staff import load_staff, staff_item
 
 ITEMS, PAGE = 40, 10
 CELLS = {"contains": "column_values"}
@@ -18,21 +18,6 @@ CELLS = {"contains": "column_values"}
 def sandbox():
     with Sandbox(boards="users:0") as running:
         yield running
-
-
-def days_ago(number):
-    return (datetime.now(timezone.utc) - timedelta(days=number)).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def staff(number, ago):
-    address = f"a{number}@example.com"
-    cells = {"text25": f"N{number}", "email7": {"email": address, "text": address}, "text2": "Springfield"}
-    return {"name": f"Staff {number}", "values": cells, "updated_at": days_ago(ago)}
-
-
-def load(sandbox, number=ITEMS):
-    items = [staff(one, ago=30 + one) for one in reversed(range(number))]
-    return sandbox.admin("items/load", board_id=USERS, items=items)
 
 
 def rename(sandbox, ids):
@@ -47,12 +32,12 @@ def on_board(sandbox):
 
 
 def stored(db):
-    return {one["monday_id"]: one["name"] or "" for one in rows(db, "users") if not one["archived_at"]}
+    return {row["monday_id"]: row["name"] or "" for row in rows(db, "users") if not row["archived_at"]}
 
 
 def whole_or_said(report, sandbox, db):
-    """Equal, or said not to be; and nothing removed either way."""
-    assert not [one for one in rows(db, "users") if one["archived_at"]]
+    """Checks that both are equal, or said not to be; and that nothing was removed either way."""
+    assert not [row for row in rows(db, "users") if row["archived_at"]]
     return stored(db) == on_board(sandbox) or (report.exit_code == 3 and not report.complete)
 
 
@@ -63,7 +48,7 @@ def hurt(sandbox, kind, nth, **match):
 
 def fired(sandbox):
     found = sandbox.admin("faults")
-    return [one["fired"] for one in (found["faults"] if isinstance(found, dict) else found)]
+    return [fault["fired"] for fault in (found["faults"] if isinstance(found, dict) else found)]
 
 
 EVERY_LOSS = pytest.mark.parametrize(
@@ -73,7 +58,7 @@ EVERY_LOSS = pytest.mark.parametrize(
 
 @EVERY_LOSS
 def test_what_a_first_read_leaves_out_is_read_after_all(journey, sandbox, db, kind, nth):
-    load(sandbox)
+    load_staff(sandbox, ITEMS, text2="Springfield")
     hurt(sandbox, kind, nth, **CELLS)
     report = journey.pull(batch_size=PAGE)
     assert fired(sandbox) == [1]
@@ -83,7 +68,7 @@ def test_what_a_first_read_leaves_out_is_read_after_all(journey, sandbox, db, ki
 @EVERY_LOSS
 def test_what_a_full_read_leaves_out_is_read_after_all(journey, sandbox, db, kind, nth):
     """All items are known here, so that no count could tell."""
-    ids = load(sandbox)
+    ids = load_staff(sandbox, ITEMS, text2="Springfield")
     journey.pull()
     rename(sandbox, ids)
     hurt(sandbox, kind, nth, **CELLS)
@@ -95,7 +80,7 @@ def test_what_a_full_read_leaves_out_is_read_after_all(journey, sandbox, db, kin
 @pytest.mark.parametrize("workers", [2, 4])
 @pytest.mark.parametrize("kind", ["drop_page", "drop_item", "drop_cell"])
 def test_what_several_cursors_leave_out_is_read_after_all(journey, sandbox, db, kind, workers):
-    ids = load(sandbox)
+    ids = load_staff(sandbox, ITEMS, text2="Springfield")
     journey.pull()
     rename(sandbox, ids)
     hurt(sandbox, kind, 2, **CELLS)
@@ -105,7 +90,7 @@ def test_what_several_cursors_leave_out_is_read_after_all(journey, sandbox, db, 
 
 @EVERY_LOSS
 def test_what_a_sweep_leaves_out_is_not_taken_for_removed(journey, sandbox, db, kind, nth):
-    ids = load(sandbox, 1200 if kind == "drop_page" else ITEMS)
+    ids = load_staff(sandbox, 1200 if kind == "drop_page" else ITEMS)
     journey.pull()
     rename(sandbox, ids[:5])
     hurt(sandbox, kind, min(nth, 3 if kind == "drop_page" else 1), field="boards" if nth == 1 else None)
@@ -122,7 +107,7 @@ def test_what_a_sweep_leaves_out_is_not_taken_for_removed(journey, sandbox, db, 
 @pytest.mark.parametrize("changed", [1, 6])
 def test_a_change_that_the_filter_leaves_out_is_found_by_this_run_or_the_next(journey, sandbox, db, kind, changed):
     """The newest times are seen, and the change before them is not: its time must not be passed by."""
-    ids = load(sandbox)
+    ids = load_staff(sandbox, ITEMS, text2="Springfield")
     journey.pull()
     journey.pull()  # sweeps, so that the next one does not
     for number, item_id in enumerate(ids[:changed]):
@@ -140,7 +125,7 @@ def test_a_change_that_the_filter_leaves_out_is_found_by_this_run_or_the_next(jo
 
 def test_a_change_made_while_a_long_read_runs_is_not_passed_by(journey, sandbox, db):
     """Its item was read before it, and another item shows a later time."""
-    ids = load(sandbox)
+    ids = load_staff(sandbox, ITEMS, text2="Springfield")
     seen = []
 
     def progress(entity, done, total):
@@ -159,9 +144,9 @@ def test_a_change_made_while_a_long_read_runs_is_not_passed_by(journey, sandbox,
 
 
 def test_a_board_whose_count_lies_is_complete_by_its_ids(journey, sandbox, db):
-    load(sandbox)
+    load_staff(sandbox, ITEMS, text2="Springfield")
     sandbox.admin("switches", lag_seconds=3600)
-    sandbox.admin("items/load", board_id=USERS, items=[staff(99, ago=1)])
+    sandbox.admin("items/load", board_id=USERS, items=[staff_item(99, ago=1)])
     report = journey.pull()
     assert (len(stored(db)), report.complete) == (ITEMS + 1, True)
     assert journey.pull().changes == 0
@@ -169,7 +154,7 @@ def test_a_board_whose_count_lies_is_complete_by_its_ids(journey, sandbox, db):
 
 @pytest.mark.parametrize("options", [{}, {"full": True}, {"sweep": True}, {"full": True, "max_workers": 3}])
 def test_a_board_that_cannot_be_seen_is_an_error_that_names_it(journey, sandbox, db, options):
-    load(sandbox)
+    load_staff(sandbox, ITEMS, text2="Springfield")
     journey.pull()
     sandbox.admin("faults/add", kind="hide_board", board_id=USERS)
     with pytest.raises(BoardNotVisible, match=USERS):

@@ -1,7 +1,8 @@
-"""Settings: where they come from, what they must look like, and that secrets do not show."""
+"""Checks settings: where they come from, what they must look like, and that secrets do not show."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -147,7 +148,8 @@ def test_a_setting_of_the_environment_stands_before_the_env_files_file(home: Pat
 
 
 def test_other_programs_variables_are_left_alone(home: Path) -> None:
-    load(home, SSL_CERT_FILE="/no/such/file", SOME_PORT="x")
+    others = {"SSL_CERT_FILE": "/no/such/file", "SOME_PORT": "x", "REPORT": "9", "MONDAY": "y"}
+    assert replace(load(home, **others), environment={}) == replace(load(home), environment={})
 
 
 def test_boards_have_the_shipped_ids_until_told_otherwise(home: Path) -> None:

@@ -1,4 +1,4 @@
-"""A push that is killed with SIGKILL at every step, and started again: no item doubled, none lost.
+"""Kills a push with SIGKILL at every step, and starts it again: no item is doubled, none is lost.
 
 The runs are processes of their own, stopped from outside: by a request that is held before or after monday.com has
 carried it out, or by a lock in PostgreSQL. They start again at once, after 29 and after 31 minutes of monday.com's clock,
@@ -8,14 +8,13 @@ which is when it forgets the answers that it kept for a repeat.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
-from db_connector import Database
 from sync.recover_items import made_items
-from tests.pushing import Bench, bench_of, text_of, until
+from tests.kit.pushes import PushBench, text_of
+from tests.kit.waiting import until
 
 BEFORE, AFTER = False, True
 MINUTES = [0, 29, 31]
@@ -23,36 +22,26 @@ ROWS = 60  # documents of 25, 25 and 10
 
 
 @pytest.fixture
-def bench(db: Database, database_url: str, tmp_path: Path) -> Iterator[Bench]:
-    with bench_of(db, database_url, tmp_path) as one:
-        one.install_triggers()
-        one.push()  # the first push of all reads the whole board, which would mend what is to be shown here
-        yield one
+def bench(bench: PushBench) -> PushBench:
+    bench.push()  # the first push of all reads the whole board, which would mend what is to be shown here
+    return bench
 
 
-@pytest.fixture
-def nameless(db: Database, database_url: str, tmp_path: Path) -> Iterator[Bench]:
-    """A board without a sync id column."""
-    with bench_of(db, database_url, tmp_path, sync_id=False) as one:
-        one.install_triggers()
-        yield one
-
-
-Step = Callable[[Bench], None]
+Step = Callable[[PushBench], None]
 
 
 def at(operation: str, number: int = 1, after: bool = BEFORE) -> Step:
-    def kill(bench: Bench) -> None:
+    def kill(bench: PushBench) -> None:
         bench.kill_at(operation, number, after)
 
     return kill
 
 
 def at_lock(table: str, mode: str = "access exclusive", operation: str = "", number: int = 1) -> Step:
-    """Before a transaction can write to this table; the first one after the answer to a request, if one is named."""
+    """Kills before a transaction can write to this table: the first one after the answer to a request, if one is named."""
 
-    def kill(bench: Bench) -> None:
-        hold = bench.gate.hold(operation, number, AFTER) if operation else None
+    def kill(bench: PushBench) -> None:
+        hold = bench.relay.hold(operation, number, AFTER) if operation else None
         bench.kill_at_lock(table, mode, hold)
 
     return kill
@@ -92,7 +81,7 @@ REMOVING = {
 
 @pytest.mark.parametrize("minutes", MINUTES)
 @pytest.mark.parametrize("step", CREATING)
-def test_rows_become_items_once(bench: Bench, step: str, minutes: int) -> None:
+def test_rows_become_items_once(bench: PushBench, step: str, minutes: int) -> None:
     bench.insert(ROWS)
     CREATING[step](bench)
     bench.later(minutes)
@@ -102,7 +91,7 @@ def test_rows_become_items_once(bench: Bench, step: str, minutes: int) -> None:
 
 @pytest.mark.parametrize("minutes", [0, 31])
 @pytest.mark.parametrize("step", IMPORTING)
-def test_rows_are_imported_once(bench: Bench, step: str, minutes: int) -> None:
+def test_rows_are_imported_once(bench: PushBench, step: str, minutes: int) -> None:
     bench.insert(220)
     IMPORTING[step](bench)
     bench.later(minutes)
@@ -112,7 +101,7 @@ def test_rows_are_imported_once(bench: Bench, step: str, minutes: int) -> None:
 
 @pytest.mark.parametrize("minutes", [0, 31])
 @pytest.mark.parametrize("step", CHANGING)
-def test_changes_arrive_though_the_push_is_killed(bench: Bench, step: str, minutes: int) -> None:
+def test_changes_arrive_though_the_push_is_killed(bench: PushBench, step: str, minutes: int) -> None:
     bench.insert(8)
     bench.push()
     bench.sql("update things set note = 'edited ' || title")
@@ -123,7 +112,7 @@ def test_changes_arrive_though_the_push_is_killed(bench: Bench, step: str, minut
 
 
 @pytest.mark.parametrize("step", REMOVING)
-def test_items_follow_their_rows_though_the_push_is_killed(bench: Bench, step: str) -> None:
+def test_items_follow_their_rows_though_the_push_is_killed(bench: PushBench, step: str) -> None:
     bench.insert(8)
     bench.push()
     bench.sql("delete from things where title < 'Thing 4'")
@@ -133,7 +122,7 @@ def test_items_follow_their_rows_though_the_push_is_killed(bench: Bench, step: s
     assert len(bench.items("archived")) == 3
 
 
-def test_a_pull_after_the_crash_takes_the_items_for_what_they_are(bench: Bench) -> None:
+def test_a_pull_after_the_crash_takes_the_items_for_what_they_are(bench: PushBench) -> None:
     bench.insert(ROWS)
     bench.kill_at("CreateItems", 2, AFTER)
     bench.push("pull")
@@ -144,7 +133,7 @@ def test_a_pull_after_the_crash_takes_the_items_for_what_they_are(bench: Bench) 
 
 
 @pytest.mark.parametrize("minutes", [0, 31])
-def test_both_ways_after_the_crash_double_nothing_on_either_side(bench: Bench, minutes: int) -> None:
+def test_both_ways_after_the_crash_double_nothing_on_either_side(bench: PushBench, minutes: int) -> None:
     bench.insert(ROWS)
     bench.kill_at("CreateItems", 2, AFTER, direction="both")
     bench.later(minutes)
@@ -153,7 +142,7 @@ def test_both_ways_after_the_crash_double_nothing_on_either_side(bench: Bench, m
     assert bench.sql("select count(*) as n from things")[0]["n"] == ROWS
 
 
-def test_a_call_that_still_runs_when_the_tool_starts_again_is_waited_for(bench: Bench) -> None:
+def test_a_call_that_still_runs_when_the_tool_starts_again_is_waited_for(bench: PushBench) -> None:
     bench.insert(5)
     hold = bench.kill_at("CreateItems", 1, BEFORE)
     bench.sandbox.admin("latency", ms=1500)
@@ -169,7 +158,7 @@ def test_a_call_that_still_runs_when_the_tool_starts_again_is_waited_for(bench: 
 
 
 @pytest.mark.parametrize("minutes", [0, 31])
-def test_a_call_that_arrives_after_the_tool_has_started_again_makes_nothing_twice(bench: Bench, minutes: int) -> None:
+def test_a_call_that_arrives_after_the_tool_has_started_again_makes_nothing_twice(bench: PushBench, minutes: int) -> None:
     bench.insert(5)
     hold = bench.kill_at("CreateItems", 1, BEFORE)
     bench.later(minutes)
@@ -181,7 +170,7 @@ def test_a_call_that_arrives_after_the_tool_has_started_again_makes_nothing_twic
 
 
 @pytest.mark.parametrize("minutes", [0, 31])
-def test_reads_that_lag_behind_hide_nothing_that_was_made(bench: Bench, minutes: int) -> None:
+def test_reads_that_lag_behind_hide_nothing_that_was_made(bench: PushBench, minutes: int) -> None:
     bench.sandbox.admin("faults/add", kind="lagging_reads", seconds=12)
     bench.insert(ROWS)
     bench.kill_at("CreateItems", 2, AFTER)
@@ -192,7 +181,7 @@ def test_reads_that_lag_behind_hide_nothing_that_was_made(bench: Bench, minutes:
 
 
 @pytest.mark.parametrize("minutes", [0, 31])
-def test_items_of_one_document_that_are_seen_one_after_another_are_waited_for(bench: Bench, minutes: int) -> None:
+def test_items_of_one_document_that_are_seen_one_after_another_are_waited_for(bench: PushBench, minutes: int) -> None:
     """The document is not sent again when a part of it can be seen, and the part that cannot is not made again."""
     bench.insert(5)
     bench.kill_at("CreateItems", 1, AFTER)
@@ -208,7 +197,7 @@ def test_items_of_one_document_that_are_seen_one_after_another_are_waited_for(be
     bench.must_be_equal()
 
 
-def test_answers_lost_on_the_way_to_a_crash_and_after_it_make_no_difference(bench: Bench) -> None:
+def test_answers_lost_on_the_way_to_a_crash_and_after_it_make_no_difference(bench: PushBench) -> None:
     lost = {"kind": "lost_answer", "match": {"field": "create_item"}, "count": 2}
     bench.sandbox.admin("faults/add", **lost)
     bench.insert(ROWS)
@@ -219,7 +208,7 @@ def test_answers_lost_on_the_way_to_a_crash_and_after_it_make_no_difference(benc
     bench.must_be_equal()
 
 
-def test_a_push_that_is_killed_again_and_again_comes_to_its_end(bench: Bench) -> None:
+def test_a_push_that_is_killed_again_and_again_comes_to_its_end(bench: PushBench) -> None:
     bench.insert(ROWS)
     for operation, after in (
         ("CreateItems", AFTER), ("CreateItems", BEFORE), ("ItemsByColumnValues", AFTER), ("CreateItems", AFTER)
@@ -229,9 +218,9 @@ def test_a_push_that_is_killed_again_and_again_comes_to_its_end(bench: Bench) ->
     bench.must_be_equal()
 
 
-def test_two_pushes_at_once_make_each_item_once(bench: Bench) -> None:
+def test_two_pushes_at_once_make_each_item_once(bench: PushBench) -> None:
     bench.insert(ROWS)
-    hold = bench.gate.hold("CreateItems", 2, AFTER)
+    hold = bench.relay.hold("CreateItems", 2, AFTER)
     first = bench.begin()
     until(hold.reached.is_set)
     second = bench.begin()
@@ -248,7 +237,7 @@ def test_two_pushes_at_once_make_each_item_once(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("minutes", [0, 31])
-def test_rows_edited_before_the_next_run_show_the_edit(bench: Bench, minutes: int) -> None:
+def test_rows_edited_before_the_next_run_show_the_edit(bench: PushBench, minutes: int) -> None:
     bench.insert(5)
     bench.kill_at("CreateItems", 1, AFTER)
     bench.sql("update things set note = 'second thoughts' where title = 'Thing 2'")
@@ -260,7 +249,7 @@ def test_rows_edited_before_the_next_run_show_the_edit(bench: Bench, minutes: in
 
 @pytest.mark.parametrize("minutes", [0, 31])
 @pytest.mark.parametrize("after", [BEFORE, AFTER])
-def test_items_of_rows_deleted_before_the_next_run_do_not_stay(bench: Bench, minutes: int, after: bool) -> None:
+def test_items_of_rows_deleted_before_the_next_run_do_not_stay(bench: PushBench, minutes: int, after: bool) -> None:
     bench.insert(5)
     bench.kill_at("CreateItems", 1, after)
     bench.sql("delete from things where title = 'Thing 2'")
@@ -272,7 +261,7 @@ def test_items_of_rows_deleted_before_the_next_run_do_not_stay(bench: Bench, min
 
 
 @pytest.mark.parametrize("minutes", [0, 31])
-def test_an_item_edited_before_the_next_run_keeps_the_edit(bench: Bench, minutes: int) -> None:
+def test_an_item_edited_before_the_next_run_keeps_the_edit(bench: PushBench, minutes: int) -> None:
     bench.insert(5)
     bench.kill_at("CreateItems", 1, AFTER)
     bench.sandbox.admin("items/change", item_id=bench.items()[1]["id"], values={"text": "by a person"})
@@ -284,7 +273,7 @@ def test_an_item_edited_before_the_next_run_keeps_the_edit(bench: Bench, minutes
 
 
 @pytest.mark.parametrize("minutes", [0, 31])
-def test_an_item_duplicated_before_the_next_run_is_a_record_of_its_own(bench: Bench, minutes: int) -> None:
+def test_an_item_duplicated_before_the_next_run_is_a_record_of_its_own(bench: PushBench, minutes: int) -> None:
     bench.insert(5)
     bench.kill_at("CreateItems", 1, AFTER)
     original = bench.items()[1]
@@ -292,7 +281,7 @@ def test_an_item_duplicated_before_the_next_run_is_a_record_of_its_own(bench: Be
     bench.later(minutes)
     bench.push("both")
     bench.must_be_equal()
-    (link,) = [one for one in bench.links() if one["monday_id"] == original["id"]]
+    (link,) = [link for link in bench.links() if link["monday_id"] == original["id"]]
     assert link["entity_id"] == text_of(original, "sync_id")
     assert bench.shown("sync_id").count("") == 1, "the copy's cell is cleared"
 
@@ -300,7 +289,7 @@ def test_an_item_duplicated_before_the_next_run_is_a_record_of_its_own(bench: Be
 @pytest.mark.parametrize("minutes", MINUTES)
 @pytest.mark.parametrize("first", ["push", "pull", "both"])
 def test_an_item_archived_before_the_next_run_is_not_made_again_and_its_row_goes(
-    bench: Bench, minutes: int, first: str
+    bench: PushBench, minutes: int, first: str
 ) -> None:
     bench.insert(5)
     bench.kill_at("CreateItems", 1, AFTER)
@@ -312,7 +301,7 @@ def test_an_item_archived_before_the_next_run_is_not_made_again_and_its_row_goes
     assert (len(bench.items()), len(bench.items("archived"))) == (4, 1)
 
 
-def test_an_imported_item_that_was_archived_before_the_next_run_is_not_made_again(bench: Bench) -> None:
+def test_an_imported_item_that_was_archived_before_the_next_run_is_not_made_again(bench: PushBench) -> None:
     bench.insert(220)
     IMPORTING["when it is through"](bench)
     bench.sandbox.admin("items/archive", item_id=bench.items()[1]["id"])
@@ -327,7 +316,7 @@ def test_an_imported_item_that_was_archived_before_the_next_run_is_not_made_agai
 
 @pytest.mark.parametrize("minutes", MINUTES)
 @pytest.mark.parametrize("after", [BEFORE, AFTER])
-def test_without_a_sync_id_items_are_known_by_name(nameless: Bench, minutes: int, after: bool) -> None:
+def test_without_a_sync_id_items_are_known_by_name(nameless: PushBench, minutes: int, after: bool) -> None:
     nameless.insert(30)
     nameless.kill_at("CreateItems", 2, after)
     nameless.later(minutes)
@@ -339,7 +328,7 @@ def test_without_a_sync_id_items_are_known_by_name(nameless: Bench, minutes: int
     assert nameless.writes() <= 2 + 2
 
 
-def test_without_a_sync_id_an_item_of_that_name_by_somebody_else_is_not_taken(nameless: Bench) -> None:
+def test_without_a_sync_id_an_item_of_that_name_by_another_user_is_not_taken(nameless: PushBench) -> None:
     nameless.insert(1)
     nameless.kill_at("CreateItems", 1, BEFORE)
     nameless.sandbox.admin("items/create", board_id=nameless.board, name="Thing 1", values={"text": "hers"})
@@ -347,7 +336,7 @@ def test_without_a_sync_id_an_item_of_that_name_by_somebody_else_is_not_taken(na
     assert nameless.shown("text") == ["hers", "note 1"]
 
 
-def test_without_a_sync_id_what_cannot_be_told_apart_waits_for_a_person(nameless: Bench) -> None:
+def test_without_a_sync_id_what_cannot_be_told_apart_waits_for_a_person(nameless: PushBench) -> None:
     nameless.insert(2, title="'Same name'")
     nameless.kill_at("CreateItems", 1, AFTER)
     for _ in range(2):
@@ -362,7 +351,7 @@ def test_without_a_sync_id_what_cannot_be_told_apart_waits_for_a_person(nameless
     assert nameless.shown("text") == ["note 1", "note 2"]
 
 
-def test_without_a_sync_id_an_item_in_doubt_that_a_listing_leaves_out_is_not_made_again(nameless: Bench) -> None:
+def test_without_a_sync_id_an_item_in_doubt_that_a_listing_leaves_out_is_not_made_again(nameless: PushBench) -> None:
     nameless.insert(1)
     nameless.kill_at("CreateItems", 1, AFTER)
     nameless.sandbox.admin("items/rename", item_id=nameless.items()[0]["id"], name="Renamed by a person")

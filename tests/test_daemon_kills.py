@@ -1,4 +1,4 @@
-"""SIGKILL of the daemon at random moments, with people at work on both sides: nothing is lost and nothing is doubled.
+"""Kills the daemon at random moments, while users edit both sides: nothing is lost and nothing is doubled.
 
 Some kills are enough for every run of the suite. For a hundred: KILLS=100 make test TESTS=tests/test_daemon_kills.py
 """
@@ -17,28 +17,20 @@ import pytest
 
 from db_connector import Database
 from monday_api import Monday
-from sync.board import BoardSync
-from tests.live import (
-    BOARDS,
-    CONTACTS,
-    MAPPINGS,
-    ORGANIZATIONS,
-    World,
-    living,
-    running,
-    subscribe_to,
-    until,
-    world,
-)
+from sync.board import Opening, open_board
+from tests.kit.live import BOARDS, LiveWorld, living, running, subscribe_to, world
+from tests.kit.runs import parts_of
+from tests.kit.shipped import CONTACTS, MAPPINGS, ORGANIZATIONS
+from tests.kit.waiting import until
 
 KILLS = int(os.environ.get("KILLS", "4"))
 SEED = int(os.environ.get("SEED", "1"))
 
 
 class People:
-    """Edit, make and remove things on both sides, until they are told to stop."""
+    """Edits, makes and removes things on both sides, until told to stop."""
 
-    def __init__(self, here: World, seed: int) -> None:
+    def __init__(self, here: LiveWorld, seed: int) -> None:
         self.here = here
         self.dice = random.Random(seed)
         self.made: list[str] = []
@@ -86,7 +78,7 @@ class People:
 
 
 @pytest.fixture
-def here(db: Database, database_url: str, home: Path) -> Iterator[World]:
+def here(db: Database, database_url: str, home: Path) -> Iterator[LiveWorld]:
     with world(db, database_url, home, "organizations:1,contacts:6") as found:
         for board in (CONTACTS, ORGANIZATIONS):
             found.sandbox.admin("columns/add", board_id=board, id="sync_id", title="Sync ID", type="text")
@@ -100,10 +92,11 @@ def test_a_kill_after_monday_took_a_change_makes_no_conflict_with_oneself(here, 
     item, row = sorted(here.pairs().items())[0]
     here.change("update contacts set notes = 'first' where id = %s", row)
     with Monday(token=here.sandbox.token, url=here.sandbox.graphql_url) as monday:
-        sync = BoardSync(here.db, monday, MAPPINGS["contacts"], CONTACTS, mappings=MAPPINGS, writes=(True, True))
+        parts = parts_of(here.db, monday, MAPPINGS)
+        sync = open_board(parts, MAPPINGS["contacts"], CONTACTS, Opening(writes=(True, True)))
         (items,) = monday.items([item], sync.bound.wanted)
         assert sync.writer.send(sync.engine.take(items, force=True).outgoing)
-    # Here it was killed: monday.com has the change, and nobody has written down that it has.
+    # Here it was killed: monday.com has the change, and that it has is not written down.
     if later == "the row moves on":
         here.change("update contacts set notes = 'second' where id = %s", row)
     with living(here, subscribe=False) as live:
@@ -113,8 +106,8 @@ def test_a_kill_after_monday_took_a_change_makes_no_conflict_with_oneself(here, 
     assert here.sql("select * from sync_conflicts") == []
 
 
-def settle(here: World, seconds: float) -> None:
-    """Until both sides are equal; what differs, if they do not become it."""
+def settle(here: LiveWorld, seconds: float) -> None:
+    """Waits until both sides are equal. Says what differs, if they do not become it."""
     end = time.monotonic() + seconds
     while here.waiting() != (0, 0) or here.differences():
         if time.monotonic() > end:

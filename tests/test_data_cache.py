@@ -17,6 +17,7 @@ from db_connector import Database
 from errors import SettingsError, SyncError
 from models import Board, BoardColumn, Item
 from sandbox import Sandbox
+from tests.kit.shipped import PROJECT
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=timezone.utc)
 BOARD = Board("4711", "Roadmap", (BoardColumn("text", "Text", "text", {"a": [1]}),), (("topics", "Topics"),), 3)
@@ -73,7 +74,7 @@ def test_a_snapshot_that_is_cut_short_is_refused(tmp_path: Path, part: float):
     "content", ["[]", "not json", '{"monday_sync_snapshot": 9}', '{"monday_sync_snapshot": 1}', ""]
 )
 @pytest.mark.parametrize("packed", [True, False])
-def test_a_file_of_somebody_else_is_refused(tmp_path: Path, content: str, packed: bool):
+def test_a_file_of_another_program_is_refused(tmp_path: Path, content: str, packed: bool):
     text = content.encode() + b"\n"
     (tmp_path / "a.gz").write_bytes(gzip.compress(text) if packed else text)
     with pytest.raises(SettingsError, match="is no snapshot"):
@@ -142,7 +143,7 @@ def test_a_snapshot_of_another_board_is_refused(run_cli, online, tmp_path: Path)
 def test_a_snapshot_without_a_column_that_is_mapped_now_is_refused(run_cli, online, home: Path):
     (home / "mappings").mkdir()
     mapping = home / "mappings" / "users.yaml"
-    shipped = (Path(__file__).parent.parent / "mappings" / "users.yaml").read_text()
+    shipped = (PROJECT / "mappings" / "users.yaml").read_text()
     mapping.write_text("\n".join(line for line in shipped.splitlines() if "text6" not in line and "rest:" not in line))
     run_cli("monday-to-pg", "--entity", "users", "--use-cache", env=online)
     mapping.write_text(shipped)
@@ -155,6 +156,6 @@ def test_the_snapshots_are_listed_without_database_or_network(run_cli, online):
     run_cli("monday-to-pg", "--use-cache", env=online)
     listed = run_cli("monday-to-pg", "--list-cache", "--json")
     assert empty.code == 0 and "no snapshots" in empty.out
-    items = {one["board_id"]: one["items"] for one in json.loads(listed.out)["snapshots"]}
+    items = {entry["board_id"]: entry["items"] for entry in json.loads(listed.out)["snapshots"]}
     assert items == {"5764059860": 30, "6727219152": 5}
     assert "SALES STAFF BOARD" in run_cli("monday-to-pg", "--list-cache").out

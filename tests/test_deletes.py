@@ -1,4 +1,4 @@
-"""Removals, both ways: what follows them, what they never take along, and what stops them."""
+"""Checks removals, both ways: what follows them, what they never take along, and what stops them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ import pytest
 from errors import BoardNotVisible, GuardStop, Incomplete, SyncError
 from models import NO_CELLS, Columns
 from sandbox import Sandbox
-from sync.board import BoardSync, PullOptions
-from sync_monday_to_pg import Pull
-from sync_pg_to_monday import push_board, sync_both_ways
-from tests.builders import MAPPINGS, PROJECTS, Journey, change, column, logs, project, row, rows
-from tests.two_sides import WAYS, TwoSides
+from tests.kit.pulls import Journey
+from tests.kit.rows import change, column, logs, project, row, rows
+from tests.kit.shipped import MAPPINGS, PROJECTS
+from tests.kit.two_sides import WAYS, TwoSides
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +34,9 @@ def ann(sides):
 
 
 def states(sides):
-    """What is active where."""
+    """Counts what is active on each side."""
     living = rows(sides.db, "contacts")
-    return len(sides.board()), sum(one["archived_at"] is None for one in living)
+    return len(sides.board()), sum(row["archived_at"] is None for row in living)
 
 
 # What a mapping says
@@ -232,12 +231,12 @@ def test_an_entity_that_is_filtered_anew_removes_nothing(sides, ann, way):
     sides.run(WAYS[way], full=True)
     assert sides.on_board(ann[0]) == "A=a B=b"
     assert sides.in_table() == "A=a B=b"
-    assert [one["archived_at"] for one in rows(sides.db, "sync_mapping")] == [None, None]
+    assert [row["archived_at"] for row in rows(sides.db, "sync_mapping")] == [None, None]
 
 
 def test_a_row_that_is_given_away_does_not_take_its_item_along(db, sandbox):
     sides = TwoSides(db, sandbox)
-    bindings = tuple(one for one in sides.mapping.bindings if one.fields != ("phone",))
+    bindings = tuple(binding for binding in sides.mapping.bindings if binding.fields != ("phone",))
     places = {name: place for name, place in sides.mapping.places.items() if name != "phone"}
     sides.mapping = replace(sides.mapping, bindings=bindings, places=places, only={"phone": "+12025550100"})
     item_id = sides.item(A="a")
@@ -259,25 +258,21 @@ def load(sandbox, number):
         "text43__1": "A note", "partner_name__1": "Bob", "partner_email__1": {"email": "bob@example.com", "text": ""},
         "claim_number__1": "C-1", "dup__of_text0__1": "P-1", "text31__1": "Acme", "dup__of_job_address0__1": "1 Elm St",
     }  # fmt: skip
-    made = [{"name": f"Job {one}", "values": cells} for one in range(number)]
-    return [str(one) for one in sandbox.admin("items/load", board_id=PROJECTS, items=made)]
+    made = [{"name": f"Job {place}", "values": cells} for place in range(number)]
+    return [str(item_id) for item_id in sandbox.admin("items/load", board_id=PROJECTS, items=made)]
 
 
 SHARED = ("customers", "properties", "sales_teams", "users", "policies", "insurances", "insurance_claims")
 
 
 class Projects(Journey):
-    """The shipped mapping of projects, both ways."""
+    """Runs the shipped mapping of projects, both ways."""
 
     def both(self, **options):
-        mapping = self.mappings["projects"]
-        made = {"mappings": self.mappings, "options": PullOptions(**options), "writes": (True, True)}
-        return sync_both_ways(Pull(self.db, self.monday, mapping, PROJECTS, **made))
+        return self.run("both", "projects", **options)
 
     def push(self, **options):
-        mapping = self.mappings["projects"]
-        made = {"mappings": self.mappings, "options": PullOptions(**options), "writes": (False, True)}
-        return push_board(BoardSync(self.db, self.monday, mapping, PROJECTS, **made))
+        return self.run("push", "projects", **options)
 
 
 @pytest.fixture
@@ -315,7 +310,7 @@ def test_a_note_goes_with_its_project_and_nothing_else_does(projects, sandbox, d
     assert contents(db) == before
 
 
-def test_shared_rows_that_nobody_uses_any_more_stay(projects, sandbox, db):
+def test_shared_rows_that_no_record_uses_any_more_stay(projects, sandbox, db):
     projects.mappings["projects"] = replace(MAPPINGS["projects"], on_item_removed="delete")
     before = contents(db)
     for item_id in projects.ids:
@@ -325,17 +320,17 @@ def test_shared_rows_that_nobody_uses_any_more_stay(projects, sandbox, db):
     assert contents(db) == before
 
 
-def test_a_project_deleted_with_sql_takes_its_item_and_nobody_elses(projects, db):
+def test_a_project_deleted_with_sql_takes_its_item_and_no_other(projects, db):
     change(db, "delete from projects where monday_id = %s", projects.ids[0])
     assert projects.push().to_monday.archived == 1
     states_of = {item.id: item.state for items in projects.monday.items(projects.ids, NO_CELLS) for item in items}
-    assert [states_of[one] for one in projects.ids] == ["archived", "active", "active"]
+    assert [states_of[item_id] for item_id in projects.ids] == ["archived", "active", "active"]
 
 
 def test_a_shared_row_deleted_with_sql_leaves_the_records_that_showed_it(projects, db):
     change(db, "delete from customers")
     projects.both(full=True)
-    assert [one["archived_at"] for one in rows(db, "projects")] == [None] * 3
+    assert [row["archived_at"] for row in rows(db, "projects")] == [None] * 3
     assert row(db, "projects", monday_id=projects.ids[0])["customer_id"] is None
     read = projects.monday.items(projects.ids, Columns(("text65__1",)))
     assert [item.cells["text65__1"].get("text") for items in read for item in items] == ["", "", ""]

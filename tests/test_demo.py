@@ -1,4 +1,4 @@
-"""The demo over real processes: it shows what it says, and leaves nothing behind, however it ends."""
+"""Runs the demo over real processes: it shows what it says, and leaves nothing behind, however it ends."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,8 +15,8 @@ import psutil
 import pytest
 
 from commands.demo import with_both
+from tests.kit.cli import start_main, with_ctrl_c
 
-PROJECT = Path(__file__).resolve().parent.parent
 SMALL = ("demo", "--boards", "users:30,projects:40")
 
 
@@ -25,21 +24,13 @@ SMALL = ("demo", "--boards", "users:30,projects:40")
 def environment(home: Path) -> Iterator[dict[str, str]]:
     temporary = Path(tempfile.mkdtemp(dir="/tmp"))
     temporary.chmod(0o711)  # as root, PostgreSQL runs as another account, which has to get through
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MONDAY_", "DATABASE_URL"))}
-    yield {**kept, "MONDAY_SYNC_HOME": str(home), "TMPDIR": str(temporary)}
+    yield {"MONDAY_SYNC_HOME": str(home), "TMPDIR": str(temporary)}
     shutil.rmtree(temporary)
 
 
 def started(environment: dict[str, str]) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, str(PROJECT / "main.py"), *SMALL],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
+    pipe = subprocess.PIPE
+    return start_main(*SMALL, env=environment, stdout=pipe, stderr=pipe, preexec_fn=with_ctrl_c)
 
 
 def gone(processes: list[psutil.Process], seconds: float = 15.0) -> bool:
@@ -48,7 +39,7 @@ def gone(processes: list[psutil.Process], seconds: float = 15.0) -> bool:
 
 
 def told(ask: Callable[[], Any]) -> Any:
-    """What is asked of a process; None when it ends meanwhile."""
+    """Returns what is asked of a process; None when it ends meanwhile."""
     try:
         return ask()
     except psutil.NoSuchProcess:

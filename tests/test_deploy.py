@@ -1,4 +1,4 @@
-"""What stands under `deploy/`, checked as far as it can be without the services it is for."""
+"""Checks what stands under `deploy/`, as far as it can be without the services it is for."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from ruamel.yaml import YAML
 import main
 from realtime.cron import Cron
 from settings import NAMES, load_settings
+from tests.kit.shipped import PROJECT
 
-PROJECT = Path(__file__).resolve().parent.parent
 DEPLOY = PROJECT / "deploy"
 UNITS = sorted(DEPLOY.glob("*.service")) + sorted(DEPLOY.glob("*.timer"))
 COMPOSE: dict[str, Any] = YAML(typ="safe").load((DEPLOY / "compose.yaml").read_text())
@@ -29,7 +29,7 @@ ANALYZE = shutil.which("systemd-analyze")
 
 
 def understood(words: list[str]) -> None:
-    """The command line knows these commands and options."""
+    """Checks that the command line knows these commands and options."""
     group: click.Command = main.cli
     context = click.Context(group, info_name="main.py")
     rest = list(words)
@@ -43,12 +43,12 @@ def understood(words: list[str]) -> None:
 
 
 def commands(text: str) -> list[list[str]]:
-    """The calls of `main.py` in a shell line."""
+    """Returns the calls of `main.py` in a shell line."""
     calls = re.findall(r"main\.py ([^&|;]+)", text)
     return [shlex.split(call) for call in calls]
 
 
-@pytest.mark.parametrize("unit", [one for one in UNITS if one.suffix == ".service"], ids=lambda one: one.name)
+@pytest.mark.parametrize("unit", [unit for unit in UNITS if unit.suffix == ".service"], ids=lambda unit: unit.name)
 def test_a_unit_starts_a_command_that_exists(unit):
     (line,) = [line for line in unit.read_text().splitlines() if line.startswith("ExecStart=")]
     (words,) = commands(line)
@@ -56,11 +56,11 @@ def test_a_unit_starts_a_command_that_exists(unit):
 
 
 @pytest.mark.skipif(ANALYZE is None, reason="no systemd here")
-@pytest.mark.parametrize("unit", UNITS, ids=lambda one: one.name)
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
 def test_systemd_finds_nothing_wrong_with_a_unit(unit, tmp_path):
-    for one in UNITS:
-        text = one.read_text().replace("/opt/monday-sync/.venv/bin/python", sys.executable)
-        (tmp_path / one.name).write_text(text.replace("/opt/monday-sync", str(PROJECT)))
+    for unit in UNITS:
+        text = unit.read_text().replace("/opt/monday-sync/.venv/bin/python", sys.executable)
+        (tmp_path / unit.name).write_text(text.replace("/opt/monday-sync", str(PROJECT)))
     done = subprocess.run(
         [str(ANALYZE), "verify", "--man=no", str(tmp_path / unit.name)], capture_output=True, text=True, timeout=30,
         env={**os.environ, "SYSTEMD_UNIT_PATH": f"{tmp_path}:"},
@@ -79,7 +79,7 @@ def test_the_timer_starts_the_unit_of_its_name():
 
 
 def test_the_cron_line_is_one():
-    (line,) = [one for one in (DEPLOY / "crontab").read_text().splitlines() if one and not one.startswith("#")]
+    (line,) = [text for text in (DEPLOY / "crontab").read_text().splitlines() if text and not text.startswith("#")]
     fields, command = line.split(maxsplit=5)[:5], line.split(maxsplit=5)[5]
     Cron.parse(" ".join(fields))
     (words,) = commands(command)
@@ -113,7 +113,7 @@ def test_what_the_image_holds_is_enough_to_run(tmp_path):
         at = Path(folder).relative_to(PROJECT)
         return {
             name for name in names
-            if any(fnmatch(str(at / name), one) or fnmatch(name, one.removeprefix("**/")) for one in ignored)
+            if any(fnmatch(str(at / name), pattern) or fnmatch(name, pattern.removeprefix("**/")) for pattern in ignored)
             or name.startswith(".") or str(at / name) == "deploy"
         }  # fmt: skip
 
@@ -161,7 +161,7 @@ def test_compose_gives_the_tool_settings_that_it_accepts():
     assert settings.database_url and settings.api_key and settings.webhook_base_url == "http://tool:8080"
 
 
-@pytest.mark.parametrize("name", [name for name, one in SERVICES.items() if one.get("image") == "monday-sync"])
+@pytest.mark.parametrize("name", [name for name, item in SERVICES.items() if item.get("image") == "monday-sync"])
 def test_each_service_of_the_image_runs_a_command_that_exists(name):
     service = SERVICES[name]
     entry = service.get("entrypoint")

@@ -1,14 +1,11 @@
-"""Every failure of monday.com at the first, a middle and the last call of everything the tool asks of it; and
-PostgreSQL failing underneath. Both sides end equal, nothing is lost or doubled, and no transaction is left open.
+"""Lets monday.com fail at the first, a middle and the last call of everything asked of it, and PostgreSQL underneath.
+
+Both sides end equal, nothing is lost or doubled, and no transaction is left open.
 """
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import threading
-from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -18,8 +15,11 @@ from db_connector import Database
 from errors import DatabaseError
 from monday_api import Monday
 from sync.report import EntityReport
-from tests.conftest import PROJECT, memory_folder
-from tests.pushing import Bench, HastyClock, bench_of, run, until
+from tests.kit.clocks import SharedClock
+from tests.kit.pushes import PushBench, bench_of, load_items
+from tests.kit.runs import parts_of, run
+from tests.kit.shipped import PROJECT
+from tests.kit.waiting import until
 
 FIRST_MIDDLE_LAST = (1, 3, 5)
 """Of three calls: what fails is sent again, and the repeat goes through."""
@@ -54,42 +54,25 @@ WRITE_FAULTS = [
 
 
 def name_of(fault: dict) -> str:
-    return "-".join(str(fault[one]) for one in ("kind", "code", "null_field", "applied") if one in fault)
+    return "-".join(str(fault[part]) for part in ("kind", "code", "null_field", "applied") if part in fault)
 
 
-@pytest.fixture
-def bench(db: Database, database_url: str, tmp_path: Path) -> Iterator[Bench]:
-    with bench_of(db, database_url, tmp_path) as one:
-        one.install_triggers()
-        yield one
-
-
-def load(bench: Bench, count: int, name: str = "Item", days_ago: int = 30) -> list[str]:
-    """Items that nobody touched for a month, each a minute after the other."""
-    begun = datetime.now(timezone.utc) - timedelta(days=days_ago)
-    items = [
-        {"name": f"{name} {n}", "values": {"text": f"text {n}"}, "updated_at": f"{begun + timedelta(minutes=n):%FT%TZ}"}
-        for n in range(count)
-    ]
-    return list(bench.sandbox.admin("items/load", board_id=bench.board, items=items))
-
-
-def hurt(bench: Bench, fault: dict, places: tuple[int, ...] = FIRST_MIDDLE_LAST, **match: str) -> None:
+def hurt(bench: PushBench, fault: dict, places: tuple[int, ...] = FIRST_MIDDLE_LAST, **match: str) -> None:
     for nth in places:
         bench.sandbox.admin("faults/add", **fault, match={**match, "nth": nth})
 
 
-def each_has_struck(bench: Bench) -> bool:
-    return [one["fired"] for one in bench.sandbox.admin("faults")] == [1, 1, 1]
+def each_has_struck(bench: PushBench) -> bool:
+    return [fault["fired"] for fault in bench.sandbox.admin("faults")] == [1, 1, 1]
 
 
-def must_be_whole(bench: Bench) -> None:
+def must_be_whole(bench: PushBench) -> None:
     bench.sandbox.admin("faults/clear")
     bench.must_be_equal()
     assert open_transactions(bench) == 0
 
 
-def open_transactions(bench: Bench) -> int:
+def open_transactions(bench: PushBench) -> int:
     return int(
         bench.sql(
             "select count(*) as n from pg_stat_activity where datname = current_database()"
@@ -102,8 +85,8 @@ def open_transactions(bench: Bench) -> int:
 
 
 @pytest.mark.parametrize("fault", READ_FAULTS, ids=name_of)
-def test_a_board_read_by_pages_is_whole_after_any_failure(bench: Bench, fault: dict) -> None:
-    load(bench, 30)
+def test_a_board_read_by_pages_is_whole_after_any_failure(bench: PushBench, fault: dict) -> None:
+    load_items(bench, 30)
     hurt(bench, fault, contains="column_values")
     report = bench.push("pull", batch_size=10)
     assert each_has_struck(bench)
@@ -112,11 +95,11 @@ def test_a_board_read_by_pages_is_whole_after_any_failure(bench: Bench, fault: d
 
 
 @pytest.mark.parametrize("fault", READ_FAULTS, ids=name_of)
-def test_items_read_by_id_are_whole_after_any_failure(bench: Bench, fault: dict) -> None:
+def test_items_read_by_id_are_whole_after_any_failure(bench: PushBench, fault: dict) -> None:
     """Copied items with an old update time: the sweep sees them, and they are read by the hundred."""
-    load(bench, 3)
+    load_items(bench, 3)
     bench.push("pull")
-    load(bench, 210, "Copy", days_ago=60)
+    load_items(bench, 210, "Copy", days_ago=60)
     hurt(bench, fault, field="items", contains="column_values")
     report = bench.push("pull", sweep=True)
     assert each_has_struck(bench)
@@ -125,7 +108,7 @@ def test_items_read_by_id_are_whole_after_any_failure(bench: Bench, fault: dict)
 
 
 @pytest.mark.parametrize("fault", WRITE_FAULTS, ids=name_of)
-def test_items_are_made_once_through_any_failure(bench: Bench, fault: dict) -> None:
+def test_items_are_made_once_through_any_failure(bench: PushBench, fault: dict) -> None:
     bench.insert(60)
     hurt(bench, fault, field="create_item")
     report = bench.push()
@@ -135,8 +118,8 @@ def test_items_are_made_once_through_any_failure(bench: Bench, fault: dict) -> N
 
 
 @pytest.mark.parametrize("fault", WRITE_FAULTS, ids=name_of)
-def test_items_are_changed_through_any_failure(bench: Bench, fault: dict) -> None:
-    load(bench, 90)
+def test_items_are_changed_through_any_failure(bench: PushBench, fault: dict) -> None:
+    load_items(bench, 90)
     bench.push("pull")
     bench.sql("update things set note = note || ', changed'")
     hurt(bench, fault, field="change_multiple_column_values")
@@ -147,7 +130,7 @@ def test_items_are_changed_through_any_failure(bench: Bench, fault: dict) -> Non
 
 
 @pytest.mark.parametrize("fault", WRITE_FAULTS, ids=name_of)
-def test_an_import_makes_each_item_once_through_any_failure(bench: Bench, fault: dict) -> None:
+def test_an_import_makes_each_item_once_through_any_failure(bench: PushBench, fault: dict) -> None:
     bench.insert(210)
     for step in ("IngestItems", "FetchJobStatus", "ItemsPage"):
         hurt(bench, fault, (1,), contains=step)
@@ -163,14 +146,14 @@ def test_an_import_makes_each_item_once_through_any_failure(bench: Bench, fault:
 
 
 class Running:
-    """A run in a thread, over a database of its own: its report, or the error that ended it."""
+    """Runs in a thread, over a database of its own. It ends in a report, or in the error that ended the run."""
 
-    def __init__(self, bench: Bench, direction: str, database: Database, **options: int) -> None:
+    def __init__(self, bench: PushBench, direction: str, database: Database, **options: int) -> None:
         self.ended: EntityReport | DatabaseError | None = None
 
         def work() -> None:
             try:
-                self.ended = run(direction, database, bench.monday, bench.mapping, bench.mappings, **options)
+                self.ended = run(direction, parts_of(database, bench.monday, bench.mappings), bench.mapping, **options)
             except DatabaseError as exc:
                 self.ended = exc
 
@@ -183,14 +166,14 @@ class Running:
         return self.ended
 
 
-def go_through_the_gate(bench: Bench) -> None:
+def go_through_the_relay(bench: PushBench) -> None:
     bench.monday.close()
-    clock = HastyClock(bench.sandbox.url, bench.sandbox.token)
-    bench.monday = Monday(token=bench.sandbox.token, url=f"{bench.gate.url}/v2", clock=clock)
+    clock = SharedClock(bench.sandbox.url, bench.sandbox.token)
+    bench.monday = Monday(token=bench.sandbox.token, url=f"{bench.relay.url}/v2", clock=clock)
 
 
-def cut_all(bench: Bench) -> None:
-    """What an administrator, a fail-over or a restart does to connections."""
+def cut_all(bench: PushBench) -> None:
+    """Does what an administrator, a fail-over or a restart does to connections."""
     bench.sql(
         "select pg_terminate_backend(pid) from pg_stat_activity"
         " where datname = current_database() and pid <> pg_backend_pid()"
@@ -202,16 +185,16 @@ DIRECTIONS = {"pull": "NextItemsPage", "push": "ChangeItems"}
 
 @pytest.mark.parametrize("nth", [1, 2, 3])
 @pytest.mark.parametrize("direction", DIRECTIONS)
-def test_a_connection_that_is_cut_costs_nothing(bench: Bench, database_url: str, direction: str, nth: int) -> None:
-    load(bench, 110)
+def test_a_connection_that_is_cut_costs_nothing(bench: PushBench, database_url: str, direction: str, nth: int) -> None:
+    load_items(bench, 110)
     if direction == "push":
         bench.push("pull")
         bench.sql("update things set note = note || ', changed'")
-    go_through_the_gate(bench)
-    hold = bench.gate.hold(DIRECTIONS[direction], nth, after=True)
+    go_through_the_relay(bench)
+    hold = bench.relay.hold(DIRECTIONS[direction], nth, after=True)
     database = Database(database_url)
     running = Running(bench, direction, database, batch_size=30)
-    until(hold.reached.is_set, DIRECTIONS[direction])
+    until(hold.reached.is_set, what=DIRECTIONS[direction])
     cut_all(bench)
     hold.go.set()
     running.end()
@@ -221,11 +204,11 @@ def test_a_connection_that_is_cut_costs_nothing(bench: Bench, database_url: str,
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
-def test_a_row_that_somebody_writes_at_the_same_time_is_looked_at_again(
-    bench: Bench, database_url: str, direction: str
+def test_a_row_that_a_user_writes_at_the_same_time_is_looked_at_again(
+    bench: PushBench, database_url: str, direction: str
 ) -> None:
     """A serialization failure: the transaction is done again, over what the other one has made of the row."""
-    ids = load(bench, 3)
+    ids = load_items(bench, 3)
     bench.push("pull")
     if direction == "pull":
         bench.sandbox.admin("items/change", item_id=ids[0], values={"text": "by monday"})
@@ -236,7 +219,7 @@ def test_a_row_that_somebody_writes_at_the_same_time_is_looked_at_again(
     with bench.db.transaction(tool=False) as tx:
         tx.execute("update things set title = 'By somebody' where monday_id = %s", (ids[0],))
         running = Running(bench, "both", database)
-        until(lambda: bench.sql("select 1 from pg_locks where not granted"), "a wait for the row")
+        until(lambda: bench.sql("select 1 from pg_locks where not granted"), what="a wait for the row")
     assert isinstance(running.end(), EntityReport)
     database.close()
     bench.push("both")
@@ -245,8 +228,8 @@ def test_a_row_that_somebody_writes_at_the_same_time_is_looked_at_again(
     assert (title, note) == ("By somebody", "by monday" if direction == "pull" else "by SQL")
 
 
-def test_a_pool_without_a_free_connection_ends_the_run_and_the_next_one_goes_on(bench: Bench, database_url: str) -> None:
-    load(bench, 30)
+def test_a_pool_without_a_free_connection_ends_the_run_and_the_next_one_goes_on(bench: PushBench, database_url: str) -> None:
+    load_items(bench, 30)
     database = Database(database_url, max_connections=1, wait_s=0.2)
     with database.transaction():
         ended = Running(bench, "pull", database, batch_size=10).end()
@@ -257,10 +240,10 @@ def test_a_pool_without_a_free_connection_ends_the_run_and_the_next_one_goes_on(
 
 
 @pytest.mark.parametrize("table", ["things", "sync_mapping", "sync_turn"])
-def test_a_lock_that_somebody_holds_ends_the_run_in_time_and_the_next_one_goes_on(
-    bench: Bench, database_url: str, table: str
+def test_a_lock_that_stays_held_ends_the_run_in_time_and_the_next_run_goes_on(
+    bench: PushBench, database_url: str, table: str
 ) -> None:
-    load(bench, 30)
+    load_items(bench, 30)
     database = Database(database_url, lock_timeout_s=0.1)
     with bench.locked(table, "access exclusive"):
         ended = Running(bench, "pull", database, batch_size=10).end()
@@ -269,15 +252,6 @@ def test_a_lock_that_somebody_holds_ends_the_run_in_time_and_the_next_one_goes_o
     assert isinstance(Running(bench, "pull", database, batch_size=10).end(), EntityReport)
     database.close()
     must_be_whole(bench)
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """Not pytest's own: as root, the server's account cannot enter that."""
-    path = Path(tempfile.mkdtemp(prefix="monday-sync-pg-", dir=memory_folder()))
-    path.chmod(0o711)
-    yield path
-    shutil.rmtree(path)
 
 
 def test_a_server_that_is_restarted_in_the_middle_loses_nothing(folder: Path, tmp_path: Path) -> None:
@@ -289,9 +263,9 @@ def test_a_server_that_is_restarted_in_the_middle_loses_nothing(folder: Path, tm
             tx.execute((PROJECT / "schema.sql").read_text(encoding="utf-8"))
         with bench_of(database, "", tmp_path) as bench:
             bench.install_triggers()
-            load(bench, 50)
-            go_through_the_gate(bench)
-            hold = bench.gate.hold("NextItemsPage", 2, after=True)
+            load_items(bench, 50)
+            go_through_the_relay(bench)
+            hold = bench.relay.hold("NextItemsPage", 2, after=True)
             running = Running(bench, "pull", database, batch_size=10)
             until(hold.reached.is_set)
             server.end()

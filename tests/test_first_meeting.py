@@ -1,4 +1,4 @@
-"""Two sides that both had data before they met: who is linked, what is reported, and whose values stand."""
+"""Brings two sides together that both had data before they met: what is linked, what is reported, whose values stand."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import json
 import pytest
 
 from sandbox import Sandbox
-from tests.builders import USERS, Journey, change, row, rows
-from tests.test_setup import in_a_terminal
-from tests.two_sides import WAYS, TwoSides
+from tests.kit.cli import on_a_terminal
+from tests.kit.pulls import Journey
+from tests.kit.rows import change, row, rows
+from tests.kit.shipped import USERS
+from tests.kit.two_sides import WAYS, TwoSides
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +100,7 @@ def test_what_could_be_several_is_reported_and_nothing_is_guessed_or_made(sides,
     assert len(rows(sides.db, "contacts")) == in_table
     assert rows(sides.db, "sync_mapping") == []
     assert all(report.skipped for report in reports if report.read)
-    reasons = {one["reason"] for one in rows(sides.db, "sync_skipped")}
+    reasons = {row["reason"] for row in rows(sides.db, "sync_skipped")}
     assert reasons == {"several rows or items have the same value in the match field (email)"}
 
 
@@ -155,9 +157,8 @@ def test_staff_is_linked_by_e_mail_and_keeps_unequal_fields_held(staff, sandbox,
     found = row(db, "users")
     assert (found["name"], found["metadata"]["shirt_size"]) == ("Anna Lee", "M")
     assert row(db, "sync_mapping", entity_type="user")["monday_id"] == item_id
-    assert {(one["field"], one["monday_value"], one["postgres_value"]) for one in rows(db, "sync_conflicts")} == {
-        ("name", "Ann Lee", "Anna Lee")
-    }
+    (conflict,) = rows(db, "sync_conflicts")
+    assert (conflict["field"], conflict["monday_value"], conflict["postgres_value"]) == ("name", "Ann Lee", "Anna Lee")
 
 
 # From the command line
@@ -183,19 +184,19 @@ def test_without_a_terminal_it_is_held_with_the_hint_how_to_say_who_wins(sides, 
     ids=["monday", "postgres", "hold"],
 )
 def test_in_a_terminal_it_is_asked_once_and_the_answer_stands_on_both_sides(
-    sides, environment, home, answer, code, board, table
+    sides, environment, answer, code, board, table
 ):
     item_id = sides.item(A="X", B="X")
     sides.insert(A="Y", B="X")
-    ended, shown = in_a_terminal(["bidirectional", "--entity", "contacts"], f"{answer}\n", environment, home)
+    ended, shown = on_a_terminal(["bidirectional", "--entity", "contacts"], [answer], environment)
     assert shown.count("Who wins?") == 1, shown
     assert (ended, sides.on_board(item_id), sides.in_table()) == (code, f"{board} B=X", f"{table} B=X")
 
 
-def test_a_dry_run_asks_nothing_and_writes_nothing(sides, environment, home):
+def test_a_dry_run_asks_nothing_and_writes_nothing(sides, environment):
     item_id = sides.item(A="X")
     sides.insert(A="Y")
-    ended, shown = in_a_terminal(["bidirectional", "--entity", "contacts", "--dry-run"], "", environment, home)
+    ended, shown = on_a_terminal(["bidirectional", "--entity", "contacts", "--dry-run"], [], environment)
     assert "Who wins?" not in shown
     assert ended == 3
     assert rows(sides.db, "sync_mapping") == [] and sides.on_board(item_id) == "A=X"

@@ -1,71 +1,46 @@
-"""A read that dies goes on from what is stored: at most one page is read twice, and no cursor is trusted for long."""
+"""Checks that a read that dies goes on from what is stored: at most one page is read twice."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
-from pathlib import Path
-
 import pytest
 
-from db_connector import Database
 from errors import DailyLimitReached, MondayUnavailable
 from monday_api import Limits, Monday
-from sync.board import PullOptions
 from sync.report import EntityReport
-from sync_monday_to_pg import Pull
-from tests.pushing import Bench, HastyClock, bench_of
+from tests.kit.clocks import SharedClock
+from tests.kit.pushes import PushBench, load_items
+from tests.kit.runs import parts_of, run
 
 ITEMS, PAGE = 60, 10
 
 
-@pytest.fixture
-def bench(db: Database, database_url: str, tmp_path: Path) -> Iterator[Bench]:
-    with bench_of(db, database_url, tmp_path) as one:
-        one.install_triggers()
-        yield one
-
-
-def load(bench: Bench, count: int = ITEMS) -> list[str]:
-    begun = datetime.now(timezone.utc) - timedelta(days=30)
-    items = [
-        {"name": f"Item {n}", "values": {"text": f"text {n}"}, "updated_at": f"{begun + timedelta(minutes=n):%FT%TZ}"}
-        for n in range(count)
-    ]
-    return list(bench.sandbox.admin("items/load", board_id=bench.board, items=items))
-
-
 class Stopped(Exception):
-    """Somebody pulled the plug."""
+    """Says that the run was cut off."""
 
 
-def pull(bench: Bench, stop_after: int | None = None, monday: Monday | None = None, **options: object) -> EntityReport:
-    """A run, or the beginning of one: a Stopped in the middle leaves what a kill leaves."""
+def pull(bench: PushBench, stop_after: int | None = None, monday: Monday | None = None, **options: object) -> EntityReport:
+    """Runs, or begins a run: a Stopped in the middle leaves what a kill leaves."""
 
     def progress(entity: str, done: int, total: int | None) -> None:
         if stop_after is not None and done >= stop_after:
             raise Stopped
 
-    how = PullOptions(**{"batch_size": PAGE, **options})  # type: ignore[arg-type]
-    one = Pull(
-        bench.db, monday or bench.monday, bench.mapping, bench.board,
-        mappings=bench.mappings, options=how, progress=progress,
-    )  # fmt: skip
-    return one.run()
+    parts = parts_of(bench.db, monday or bench.monday, bench.mappings, progress)
+    return run("pull", parts, bench.mapping, **{"batch_size": PAGE, **options})
 
 
-def calls_for_cells(bench: Bench) -> list[dict]:
+def calls_for_cells(bench: PushBench) -> list[dict]:
     asked = bench.sandbox.admin("requests", last=10_000)
-    return [one for one in asked if "column_values" in one["query"] and one["operation"] == "query"]
+    return [request for request in asked if "column_values" in request["query"] and request["operation"] == "query"]
 
 
-def pages_read(bench: Bench) -> int:
+def pages_read(bench: PushBench) -> int:
     found = len(calls_for_cells(bench))
     bench.sandbox.admin("requests/reset")
     return found
 
 
-def must_be_whole(bench: Bench) -> None:
+def must_be_whole(bench: PushBench) -> None:
     bench.sandbox.admin("faults/clear")
     bench.must_be_equal()
     assert bench.sql("select count(*) as n from sync_listing")[0]["n"] == 0
@@ -73,8 +48,8 @@ def must_be_whole(bench: Bench) -> None:
 
 @pytest.mark.parametrize("full", [False, True])
 @pytest.mark.parametrize("done", [10, 30, 50])
-def test_a_read_that_was_cut_off_reads_at_most_one_page_twice(bench: Bench, done: int, full: bool) -> None:
-    load(bench)
+def test_a_read_that_was_cut_off_reads_at_most_one_page_twice(bench: PushBench, done: int, full: bool) -> None:
+    load_items(bench, ITEMS)
     if full:
         pull(bench)
         bench.sandbox.admin("requests/reset")
@@ -87,14 +62,14 @@ def test_a_read_that_was_cut_off_reads_at_most_one_page_twice(bench: Bench, done
     must_be_whole(bench)
 
 
-def test_a_read_that_died_before_its_first_page_begins_again_with_pages(bench: Bench) -> None:
+def test_a_read_that_died_before_its_first_page_begins_again_with_pages(bench: PushBench) -> None:
     """By id it would cost five times the calls."""
-    load(bench)
+    load_items(bench, ITEMS)
     bench.sandbox.admin("faults/add", kind="html_502", match={"contains": "column_values"}, count=40)
     client = Monday(
         token=bench.sandbox.token,
         url=bench.sandbox.graphql_url,
-        clock=HastyClock(bench.sandbox.url, bench.sandbox.token),
+        clock=SharedClock(bench.sandbox.url, bench.sandbox.token),
         limits=Limits(give_up_after=5),
     )
     with pytest.raises(MondayUnavailable):
@@ -104,13 +79,13 @@ def test_a_read_that_died_before_its_first_page_begins_again_with_pages(bench: B
     bench.sandbox.admin("requests/reset")
     report = pull(bench)
     assert report.created == ITEMS
-    assert [one for one in calls_for_cells(bench) if "items" in one["fields"]] == []
+    assert [request for request in calls_for_cells(bench) if "items" in request["fields"]] == []
     must_be_whole(bench)
 
 
 @pytest.mark.parametrize("minutes", [59, 61, 600])
-def test_a_cursor_of_an_hour_ago_is_not_trusted(bench: Bench, minutes: int) -> None:
-    load(bench)
+def test_a_cursor_of_an_hour_ago_is_not_trusted(bench: PushBench, minutes: int) -> None:
+    load_items(bench, ITEMS)
     with pytest.raises(Stopped):
         pull(bench, stop_after=30)
     bench.later(minutes)
@@ -121,8 +96,8 @@ def test_a_cursor_of_an_hour_ago_is_not_trusted(bench: Bench, minutes: int) -> N
     must_be_whole(bench)
 
 
-def test_a_cursor_that_expires_in_the_middle_of_a_run_costs_nothing_twice(bench: Bench) -> None:
-    load(bench)
+def test_a_cursor_that_expires_in_the_middle_of_a_run_costs_nothing_twice(bench: PushBench) -> None:
+    load_items(bench, ITEMS)
     bench.sandbox.admin("requests/reset")
     seen: list[int] = []
 
@@ -131,17 +106,15 @@ def test_a_cursor_that_expires_in_the_middle_of_a_run_costs_nothing_twice(bench:
             bench.later(61)
         seen.append(done)
 
-    how = PullOptions(batch_size=PAGE)
-    one = Pull(bench.db, bench.monday, bench.mapping, bench.board, mappings=bench.mappings, options=how, progress=progress)
-    report = one.run()
+    report = run("pull", parts_of(bench.db, bench.monday, bench.mappings, progress), bench.mapping, batch_size=PAGE)
     assert (report.created, report.read, report.complete) == (ITEMS, ITEMS, True)
     must_be_whole(bench)
 
 
-def test_a_network_that_is_gone_for_an_hour_ends_the_run_and_the_next_one_goes_on(bench: Bench) -> None:
-    load(bench)
+def test_a_network_that_is_gone_for_an_hour_ends_the_run_and_the_next_one_goes_on(bench: PushBench) -> None:
+    load_items(bench, ITEMS)
     bench.sandbox.admin("faults/add", kind="reset", match={"contains": "column_values", "nth": 4}, count=1000)
-    clock = HastyClock(bench.sandbox.url, bench.sandbox.token)
+    clock = SharedClock(bench.sandbox.url, bench.sandbox.token)
     client = Monday(token=bench.sandbox.token, url=bench.sandbox.graphql_url, clock=clock)
     with pytest.raises(MondayUnavailable):
         pull(bench, monday=client)
@@ -155,8 +128,8 @@ def test_a_network_that_is_gone_for_an_hour_ends_the_run_and_the_next_one_goes_o
     must_be_whole(bench)
 
 
-def test_a_daily_share_that_is_reached_stops_cleanly_says_until_when_and_the_next_day_goes_on(bench: Bench) -> None:
-    load(bench)
+def test_a_daily_share_that_is_reached_stops_cleanly_says_until_when_and_the_next_day_goes_on(bench: PushBench) -> None:
+    load_items(bench, ITEMS)
     client = Monday(token=bench.sandbox.token, url=bench.sandbox.graphql_url, limits=Limits(daily_share=4))
     with pytest.raises(DailyLimitReached, match="start anew at .* 00:00 UTC") as stopped:
         pull(bench, monday=client)
@@ -172,9 +145,9 @@ def test_a_daily_share_that_is_reached_stops_cleanly_says_until_when_and_the_nex
 
 
 @pytest.mark.parametrize("order", ["shuffle", "live"])
-def test_no_order_is_trusted_when_a_read_goes_on(bench: Bench, order: str) -> None:
+def test_no_order_is_trusted_when_a_read_goes_on(bench: PushBench, order: str) -> None:
     """Items are known by their ids; those at the boundary are read again, and those that came and went are found."""
-    ids = load(bench)
+    ids = load_items(bench, ITEMS)
     bench.sandbox.admin("switches", order=order)
     with pytest.raises(Stopped):
         pull(bench, stop_after=30)
@@ -189,8 +162,8 @@ def test_no_order_is_trusted_when_a_read_goes_on(bench: Bench, order: str) -> No
     must_be_whole(bench)
 
 
-def test_several_cursors_that_were_cut_off_go_on_by_id(bench: Bench) -> None:
-    load(bench)
+def test_several_cursors_that_were_cut_off_go_on_by_id(bench: PushBench) -> None:
+    load_items(bench, ITEMS)
     with pytest.raises(Stopped):
         pull(bench, stop_after=30, max_workers=4)
     report = pull(bench, max_workers=4)
@@ -198,9 +171,9 @@ def test_several_cursors_that_were_cut_off_go_on_by_id(bench: Bench) -> None:
     must_be_whole(bench)
 
 
-def test_a_change_to_what_was_read_before_the_cut_is_not_passed_by(bench: Bench) -> None:
+def test_a_change_to_what_was_read_before_the_cut_is_not_passed_by(bench: PushBench) -> None:
     """The second part shows later times than the change to the first part."""
-    ids = load(bench)
+    ids = load_items(bench, ITEMS)
     pull(bench)
     pull(bench, sweep=True)
     with pytest.raises(Stopped):

@@ -1,4 +1,4 @@
-"""Clock, stopwatch and pauses."""
+"""Checks clock, stopwatch and pauses."""
 
 from __future__ import annotations
 
@@ -28,9 +28,11 @@ def test_the_clock_tells_an_aware_time_in_utc():
     assert Clock().now().utcoffset() == timedelta(0)
 
 
-def test_sleeping_for_nothing_or_less_returns_at_once():
-    Clock().sleep(0)
-    Clock().sleep(-5)
+@pytest.mark.parametrize("seconds, least, most", [(0, 0, 0.5), (-5, 0, 0.5), (0.05, 0.05, 3)])
+def test_sleeping_takes_its_time_and_for_nothing_or_less_none(seconds, least, most):
+    watch = Stopwatch(Clock())
+    Clock().sleep(seconds)
+    assert least <= watch.seconds < most
 
 
 def test_a_wait_ends_when_its_event_is_set_and_says_so():

@@ -75,7 +75,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """What to ask of each item: the cells of these columns, and of a cell these fields."""
+    """Says what to ask of each item: the cells of these columns, and of a cell these fields."""
 
     ids: tuple[str, ...] = ()
     selection: str = "id text value"

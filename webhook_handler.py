@@ -24,7 +24,7 @@ from flask import Flask, Response, request
 
 from errors import DatabaseError, SettingsError, SyncError
 from services.monday.webhook_events import Event, Hint, event_from, number
-from services.monday.webhook_signatures import Gate
+from services.monday.webhook_signatures import Access
 from terminal.web_server import LARGEST_BODY, WebServer
 
 log = logging.getLogger("monday_sync")
@@ -111,7 +111,7 @@ class Bucket:
 class Receiver:
     """Decides about a delivery: challenge, event, or neither."""
 
-    def __init__(self, gate: Gate, listener: Listener) -> None:
+    def __init__(self, gate: Access, listener: Listener) -> None:
         self.gate, self.listener = gate, listener
         self.events = Bucket(EVENTS_A_SECOND, EVENTS_AT_ONCE)
         self.refusals = Bucket(REFUSALS_A_SECOND, REFUSALS_AT_ONCE)
@@ -194,7 +194,7 @@ def _json(body: bytes) -> Any:
 # The app
 
 
-def make_app(listener: Listener, gate: Gate) -> Flask:
+def make_app(listener: Listener, gate: Access) -> Flask:
     """Returns the app over a daemon."""
     app = Flask("webhook_handler", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
@@ -281,7 +281,7 @@ class Shortcut:
 
 def serve(listener: Listener, host: str, port: int, secret: str | None) -> WebServer:
     """Opens the app of a daemon on a socket, and returns its server."""
-    door = WebServer(make_app(listener, Gate(secret, listener.boards)), host, port)
+    door = WebServer(make_app(listener, Access(secret, listener.boards)), host, port)
     door.open()
     return door
 

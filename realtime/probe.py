@@ -15,7 +15,7 @@ import orjson
 from db_connector import Database
 from errors import DatabaseError, SettingsError
 from services.monday.webhook_events import PROBE
-from services.monday.webhook_signatures import Gate
+from services.monday.webhook_signatures import Access
 
 TIMEOUT_S = 10.0
 NO_WAY = "Check the name, the port, the firewall and the proxy in front."
@@ -52,7 +52,7 @@ class Probe:
     """Follows a test event on its way."""
 
     def __init__(
-        self, base_url: str | None, gate: Gate, db: Database, board_id: str, patience_s: float = WORKED_OFF_WITHIN_S
+        self, base_url: str | None, gate: Access, db: Database, board_id: str, patience_s: float = WORKED_OFF_WITHIN_S
     ) -> None:
         if not base_url:
             raise SettingsError(

@@ -16,7 +16,7 @@ from db_connector import Database
 from errors import DailyLimitReached, MondayError, MondayUnavailable, RecordRefused, SettingsError
 from mappings.declaration import Mapping
 from monday_api import Monday
-from services.monday.webhook_signatures import Gate
+from services.monday.webhook_signatures import Access
 from settings import Settings
 from state.values import Values, webhooks_key
 from sync.engine import TO_POSTGRES
@@ -84,7 +84,7 @@ class Subscriptions:
     """Knows, makes and removes the webhooks of one account's mapped boards."""
 
     def __init__(
-        self, db: Database, monday: Monday, gate: Gate, base_url: str | None, mappings: Iterable[Mapping] = ()
+        self, db: Database, monday: Monday, gate: Access, base_url: str | None, mappings: Iterable[Mapping] = ()
     ) -> None:
         self.memory, self.monday, self.gate, self.base_url = Values(db), monday, gate, base_url
         self._with_subitems = {
@@ -229,7 +229,7 @@ def on_each(chosen: Chosen, work: Callable[[Mapping, str], list[Step]]) -> tuple
 
 def subscriptions(settings: Settings, parts: Parts, boards: Sequence[str]) -> Subscriptions:
     """Returns the subscriptions by the settings."""
-    gate = Gate(settings.webhook_secret, boards)
+    gate = Access(settings.webhook_secret, boards)
     return Subscriptions(parts.db, parts.monday, gate, settings.webhook_base_url, parts.mappings.values())
 
 

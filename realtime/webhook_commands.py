@@ -137,10 +137,10 @@ def subscribed(settings: Settings, entities: Sequence[str]) -> Chosen:
 def probed(settings: Settings, chosen: Chosen) -> Iterator[tuple[str, Stage]]:
     """Sends one event for each board; yields the entity with each stage of the event's way."""
     from realtime.probe import Probe
-    from services.monday.webhook_signatures import Gate
+    from services.monday.webhook_signatures import Access
     from sync.parts import open_parts
 
-    gate = Gate(settings.webhook_secret, [board for _, board in chosen])
+    gate = Access(settings.webhook_secret, [board for _, board in chosen])
     with open_parts(settings) as parts:
         for mapping, board in chosen:
             for stage in Probe(settings.webhook_base_url, gate, parts.db, board).stages():

@@ -11,13 +11,13 @@ from models import Cell
 
 
 class IdJson(TypedDict):
-    """A group, a board or a parent item, of which the id is enough."""
+    """Holds a group, a board or a parent item, of which the id is enough."""
 
     id: str
 
 
 class ItemJson(TypedDict, total=False):
-    """An item of a page."""
+    """Holds an item of a page."""
 
     id: str | int
     name: str | None
@@ -31,7 +31,7 @@ class ItemJson(TypedDict, total=False):
 
 
 class ColumnJson(TypedDict, total=False):
-    """A column of a board; `settings` is an object, or a text that holds it."""
+    """Holds a column of a board; `settings` is an object, or a text that holds it."""
 
     id: str
     title: str
@@ -41,7 +41,7 @@ class ColumnJson(TypedDict, total=False):
 
 
 class GroupJson(TypedDict, total=False):
-    """A group of a board."""
+    """Holds a group of a board."""
 
     id: str
     title: str
@@ -49,7 +49,7 @@ class GroupJson(TypedDict, total=False):
 
 
 class BoardJson(TypedDict, total=False):
-    """A board with its columns and groups."""
+    """Holds a board with its columns and groups."""
 
     id: str
     name: str
@@ -62,7 +62,7 @@ class BoardJson(TypedDict, total=False):
 
 
 class BoardListed(TypedDict):
-    """A board in the list of all boards."""
+    """Holds a board in the list of all boards."""
 
     id: str
     name: str
@@ -75,7 +75,7 @@ class BoardListed(TypedDict):
 
 
 class UserJson(TypedDict, total=False):
-    """A user; `kind`, `status` and `is_deleted` came with 2026-07."""
+    """Holds a user; `kind`, `status` and `is_deleted` came with 2026-07."""
 
     id: str
     name: str
@@ -86,7 +86,7 @@ class UserJson(TypedDict, total=False):
 
 
 class TeamJson(TypedDict):
-    """A team with the ids of its members."""
+    """Holds a team with the ids of its members."""
 
     id: str
     name: str
@@ -94,7 +94,7 @@ class TeamJson(TypedDict):
 
 
 class TagJson(TypedDict):
-    """A public tag of the account."""
+    """Holds a public tag of the account."""
 
     id: str
     name: str
@@ -102,7 +102,7 @@ class TagJson(TypedDict):
 
 
 class WebhookJson(TypedDict):
-    """A webhook; monday.com does not say which address it calls."""
+    """Holds a webhook; monday.com does not say which address it calls."""
 
     id: str
     event: str
@@ -111,7 +111,7 @@ class WebhookJson(TypedDict):
 
 
 class LogJson(TypedDict):
-    """An entry of a board's activity log, `data` decoded, with the instant `at` that `created_at` counts."""
+    """Holds an entry of a board's activity log, `data` decoded, with the instant `at` that `created_at` counts."""
 
     id: str
     event: str
@@ -123,7 +123,7 @@ class LogJson(TypedDict):
 
 
 class JobJson(TypedDict, total=False):
-    """A bulk import, as far as it is."""
+    """Holds a bulk import, as far as it is."""
 
     status: str | None
     failure_reason: str | None

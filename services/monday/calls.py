@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from services.monday.failures import ApiAnswer, Failure, Remedy, failures_in, gravest, unknown
+from services.monday.failure_shapes import failures_in
+from services.monday.failures import ApiAnswer, Failure, Remedy, gravest, unknown
 from services.monday.pacing import REFUSED_CALL, Budget, DailyCalls, Tally
 from services.monday.queries import Request, dump, is_mutation, plain
 from services.monday.tries import (
@@ -175,7 +176,7 @@ class Caller:
         if answer.replayed and remedy is Remedy.AGAIN:
             raise unknown(failure) from failure.exception()  # it will never be answered otherwise
         if remedy in (Remedy.SHRINK, Remedy.WAIT, Remedy.AGAIN):
-            # it can pass; a server that fails at the same parts again and again has told the others
+            # It can pass; but a server that fails at the same parts every time has told all it can.
             return told and failure.cause == "server" and tries.answered >= TRIES_BEFORE_LESS
         if tries.may_have_run and request.writes:
             raise unknown(failure) from failure.exception()  # refused now, perhaps carried out before

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Any
 
@@ -161,10 +158,6 @@ _BY_STATUS: Mapping[int, tuple[Remedy, str]] = {
     403: (Remedy.REFUSED, "rights"),
 }
 
-Json = Mapping[str, Any]
-"""A JSON object of an answer."""
-
-_RESET_IN = re.compile(r"reset in (\d+(?:\.\d+)?) seconds?", re.IGNORECASE)
 _COST = re.compile(r"query cost (\d+).*?out of (\d+)", re.IGNORECASE | re.DOTALL)
 
 
@@ -219,25 +212,25 @@ def _judge(failure: Failure) -> tuple[Remedy, str]:
     """Judges by the code first, then by the words, then by the numbers."""
     known = _BY_CODE.get(_plain(failure.code))
     if known and not (known[1] == "record" and "board not found" in failure.message.lower()):
-        return _heavier_than_any_budget(failure) or known
+        return _heavier_than_any_budget(failure) or known  # a code that the tool knows
     for pattern, remedy, cause in _BY_MESSAGE:
         if pattern.search(failure.message):
-            return _heavier_than_any_budget(failure) or (remedy, cause)
+            return _heavier_than_any_budget(failure) or (remedy, cause)  # words that the tool knows
     if known:
-        return Remedy.BOARD, "board"
+        return Remedy.BOARD, "board"  # the record is refused because its board is not there
     return _by_status(failure)
 
 
 def _by_status(failure: Failure) -> tuple[Remedy, str]:
     for status in (failure.status, failure.http_status):
         if failure.path and status in (400, 404):
-            break
+            break  # it is about one field of the answer, not about the request
         if status in _BY_STATUS:
             return _BY_STATUS[status]
         if status >= 500:
-            return Remedy.AGAIN, "gateway"
+            return Remedy.AGAIN, "gateway"  # some layer before monday.com
     if failure.http_status in range(300, 500) and not failure.path and not failure.code:
-        return Remedy.REFUSED, "address"
+        return Remedy.REFUSED, "address"  # whatever answers there, it is not the API
     return Remedy.RECORD, "record"
 
 
@@ -245,8 +238,8 @@ def _heavier_than_any_budget(failure: Failure) -> tuple[Remedy, str] | None:
     """Finds a query that costs more than a full budget holds: waiting does not help it."""
     found = _COST.search(failure.message)
     data = failure.error_data
-    cost = _whole(found[1] if found else data.get("complexity"))
-    limit = _whole(found[2] if found else data.get("complexity_budget_limit"))
+    cost = whole(found[1] if found else data.get("complexity"))
+    limit = whole(found[2] if found else data.get("complexity_budget_limit"))
     return (Remedy.SHRINK, "complexity") if cost > limit > 0 else None
 
 
@@ -282,124 +275,9 @@ def gravest(failures: Iterable[Failure]) -> Failure:
     return min(failures, key=lambda failure: order.index(failure.remedy))
 
 
-def failures_in(http_status: int, headers: Mapping[str, str], body: object) -> tuple[Failure, ...]:
-    """Returns all failures of one answer; `body` is the decoded JSON, or None when it was none."""
-    top = body if isinstance(body, dict) else {}
-    entries = top.get("errors")
-    if isinstance(entries, (str, dict)):
-        entries = [entries]
-    found = [entry for entry in entries or () if entry is not None] if isinstance(entries, list) else []
-    old_style = any(top.get(key) for key in ("error_code", "error_message", "error"))
-    if not found and old_style:
-        found = [{}]
-    if not found and isinstance(entries, list) and entries:
-        found = ["An error without a description"]
-    waited = _header_wait({name.lower(): value for name, value in headers.items()})
-    request_id = _request_id(top, headers)
-    failures = tuple(_failure(http_status, entry, top if old_style else {}, waited, request_id) for entry in found)
-    return failures or _failure_without_errors(http_status, body, waited, request_id)
-
-
-def _failure_without_errors(
-    http_status: int, body: object, waited: float | None, request_id: str
-) -> tuple[Failure, ...]:
-    """Finds what is wrong without an entry: gateways answer in HTML, and a cut connection leaves half a document."""
-    fine = 200 <= http_status < 300
-    if fine and isinstance(body, dict) and isinstance(body.get("data"), dict):
-        return ()
-    if fine:
-        what = "The answer was not JSON, or was cut short" if not isinstance(body, dict) else "The answer was empty"
-        return (Failure(http_status, "NOT_JSON", what, retry_in_seconds=waited, request_id=request_id),)
-    message = f"HTTP {http_status}"
-    return (Failure(http_status, "", message, retry_in_seconds=waited, request_id=request_id, status=http_status),)
-
-
-def _failure(http_status: int, found: object, top: Json, waited: float | None, request_id: str) -> Failure:
-    entry: Json = found if isinstance(found, dict) else {"message": str(found)}
-    extensions = _mapping(entry.get("extensions"))
-    data = next((told for holder in (extensions, entry, top) if (told := _mapping(holder.get("error_data")))), {})
-    message = str(entry.get("message") or top.get("error_message") or top.get("error") or "")
-    codes = (
-        extensions.get("code"),
-        extensions.get("error_code"),
-        entry.get("code"),
-        entry.get("error_code"),
-        top.get("error_code"),
-        data.get("error_code"),
-    )
-    path = entry.get("path")
-    return Failure(
-        http_status=http_status,
-        code=next((str(code) for code in codes if code), ""),
-        message=message,
-        path=tuple(path) if isinstance(path, (list, tuple)) else (),
-        retry_in_seconds=_asked_wait((extensions, data, entry, top), message) if waited is None else waited,
-        error_data=data | _numbers(extensions),
-        request_id=request_id,
-        status=_whole(
-            extensions.get("status_code") or entry.get("status_code") or top.get("status_code") or http_status
-        ),
-    )
-
-
-def _asked_wait(holders: Sequence[Json], message: str) -> float | None:
-    """Returns the wait that monday.com asks for, in whichever of its places it stands; `extensions` is the first."""
-    extensions = holders[0]
-    for holder in holders:
-        seconds = _seconds(holder.get("retry_in_seconds"))
-        if seconds is not None:
-            return seconds
-    milliseconds = _seconds(extensions.get("retryAfterMs"))
-    if milliseconds is not None:
-        return milliseconds / 1000
-    found = _RESET_IN.search(message)
-    return float(found[1]) + 1 if found else _seconds(extensions.get("reset_in_x_seconds"))
-
-
-def _header_wait(headers: Mapping[str, str]) -> float | None:
-    """Reads `Retry-After`: seconds, or, from proxies, a date; the answer's own `Date` says what time it is."""
-    text = headers.get("retry-after", "")
-    seconds = _seconds(text)
-    if seconds is not None or not text:
-        return seconds
-    try:
-        until = parsedate_to_datetime(text)
-        since = parsedate_to_datetime(headers["date"]) if "date" in headers else datetime.now(timezone.utc)
-        return max(0.0, (until - since).total_seconds())
-    except (TypeError, ValueError):
-        return None
-
-
-def _request_id(top: Json, headers: Mapping[str, str]) -> str:
-    inside = _mapping(top.get("extensions")).get("request_id")
-    return str(inside or next((value for name, value in headers.items() if name.lower() == "x-request-id"), ""))
-
-
-def _numbers(extensions: Json) -> dict[str, Any]:
-    """Returns the budget as answers of 2025-01 have it: beside the code, not in `error_data`."""
-    return {key: extensions[key] for key in ("complexity", "complexity_budget_limit") if key in extensions}
-
-
-def _seconds(value: Any) -> float | None:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return number if 0 <= number < float("inf") else None
-
-
-def _whole(value: Any) -> int:
+def whole(value: Any) -> int:
+    """Returns a whole number; 0 for anything else."""
     try:
         return int(value)
     except (TypeError, ValueError):
         return 0
-
-
-def _mapping(value: object) -> dict[str, Any]:
-    """Returns an object, which may come as a text; {} for anything else."""
-    if isinstance(value, str) and value.startswith("{"):
-        try:
-            value = json.loads(value)
-        except ValueError:
-            return {}
-    return value if isinstance(value, dict) else {}

@@ -1,4 +1,4 @@
-"""Pacing: what is left of monday.com's budgets, when to wait before sending, how large a page may be; and counts."""
+"""Keeps the pace: what is left of monday.com's budgets, when to wait before sending, how large a page may be; and counts."""
 
 from __future__ import annotations
 
@@ -12,15 +12,13 @@ from datetime import date, datetime, time, timedelta, timezone
 from typing import Any
 
 from errors import DailyLimitReached
-from values.wording import counted, plural
+from values.wording import counted, minute_text, plural
 
 ITEMS_PER_PAGE = 500
 PAGE_SIZES = (500, 250, 100, 50, 25, 10, 5, 1)
 CONCURRENT_CALLS = 40
 """What the smallest plan allows; a refusal lowers it, good answers raise it again."""
 WINDOW_SECONDS = 60.0
-NO_LIMIT = 2_000_000_000
-"""Near GraphQL's largest whole number (2,147,483,647), which an account without a limit answers as what is left."""
 REFUSED_CALL = 0.1
 """A call that was refused counts as a tenth of one against the day."""
 
@@ -44,7 +42,7 @@ REASONS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class ApiStats:
-    """What the conversation with monday.com has cost so far."""
+    """Holds what the conversation with monday.com has cost so far."""
 
     calls: int = 0
     complexity: int = 0
@@ -60,31 +58,35 @@ class ApiStats:
 
     @property
     def retries_total(self) -> int:
-        """How many calls were repeated, whatever for."""
+        """Returns how many calls were repeated, for any cause."""
         return sum(self.retries.values())
 
     @property
     def waited_total_s(self) -> float:
-        """Seconds spent waiting, whatever for."""
+        """Returns the seconds spent waiting, for any cause."""
         return sum(self.waited_s.values())
 
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What is left: calls and complexity of this minute, calls of this day's share. None is unknown, or without end."""
+    """Holds what is left: calls and complexity of this minute, calls of this day's share. None is unknown, or no limit."""
 
     calls: float | None = None
     complexity: float | None = None
     daily: float | None = None
 
 
+NO_LIMIT = 2_000_000_000
+"""Near GraphQL's largest whole number (2,147,483,647), which an account without a limit answers as what is left."""
+
+
 def left_in_words(left: Left | None) -> str:
-    """Returns `900 calls and 4,000,000 points left this minute, 12,000 calls left today`; empty when all is unknown."""
+    """Says `900 calls and 4,000,000 points left this minute, 77 calls left today`; "" when nothing is known."""
     if left is None:
         return ""
     known = [
-        f"{counted(int(number))} {what}"
-        for number, what in ((left.calls, "calls"), (left.complexity, "points"))
+        f"{counted(int(number))} {noun}"
+        for number, noun in ((left.calls, "calls"), (left.complexity, "points"))
         if number is not None and number < NO_LIMIT
     ]
     minute = f"{' and '.join(known)} left this minute" if known else ""
@@ -93,7 +95,7 @@ def left_in_words(left: Left | None) -> str:
 
 
 class Tally:
-    """Counts from several threads; `snapshot` is what others may look at."""
+    """Counts for several threads; `snapshot` is what others may look at."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -102,22 +104,22 @@ class Tally:
         self._waited: dict[str, float] = {}
 
     def add(self, **counts: int) -> None:
-        """Add to the named counts."""
+        """Adds to the named counts."""
         with self._lock:
             self._counts.update(counts)
 
     def retried(self, cause: str) -> None:
-        """One more call will be repeated because of `cause`."""
+        """Counts a call that will be repeated because of `cause`."""
         with self._lock:
             self._retries[cause] += 1
 
     def waited(self, cause: str, seconds: float) -> None:
-        """So many seconds were spent waiting because of `cause`."""
+        """Adds seconds spent waiting because of `cause`."""
         with self._lock:
             self._waited[cause] = self._waited.get(cause, 0.0) + seconds
 
     def snapshot(self, daily_used: float) -> ApiStats:
-        """The counts as they are now."""
+        """Returns the counts as they are now."""
         with self._lock:
             waited = {cause: round(seconds, 3) for cause, seconds in self._waited.items()}
             return ApiStats(
@@ -126,7 +128,7 @@ class Tally:
 
 
 class DailyCalls:
-    """The calls of the day (UTC): the share given to the tool, and monday.com's own word that they are used up."""
+    """Counts the calls of the day (UTC) against the share of the tool, and notes when monday.com says they are used up."""
 
     def __init__(self, share: int | None, used: float) -> None:
         self.share = share
@@ -151,13 +153,13 @@ class DailyCalls:
                 raise daily_limit(used, _next_midnight(now))
 
     def charge(self, calls: float, now: datetime) -> None:
-        """Count what was sent."""
+        """Counts what was sent."""
         with self._lock:
             self._turn(now)
             self.used += calls
 
     def close(self, now: datetime, seconds: float | None) -> DailyLimitReached:
-        """monday.com says that the day is over; the error to raise for it."""
+        """Notes that monday.com allows no more calls today; returns the error to raise for it."""
         with self._lock:
             midnight = _next_midnight(now)
             self._closed_until = min(midnight, now + timedelta(seconds=seconds)) if seconds else midnight
@@ -170,9 +172,9 @@ class DailyCalls:
 
 
 def daily_limit(what: str, resets_at: datetime) -> DailyLimitReached:
-    """The error with the instant from which calls are possible again."""
+    """Makes the error with the instant from which calls are possible again."""
     return DailyLimitReached(
-        f"{what}; they start anew at {resets_at:%Y-%m-%d %H:%M} UTC.",
+        f"{what}; they start anew at {minute_text(resets_at)}.",
         hint="Run again after that, or raise MONDAY_DAILY_CALLS if the plan has more.",
         code="DAILY_LIMIT_EXCEEDED",
         error_data={"resets_at": resets_at.isoformat()},
@@ -185,7 +187,7 @@ def _next_midnight(now: datetime) -> datetime:
 
 @dataclass(slots=True)
 class _Bucket:
-    """A budget that is filled again at an instant; `left` counts only until then."""
+    """Holds a budget that is filled again at an instant; `left` counts only until then."""
 
     left: float = 0.0
     until: float = float("-inf")
@@ -196,7 +198,7 @@ class _Bucket:
 
 
 class Budget:
-    """The picture of what is left of one token's budgets. All workers share it, so that they wait together."""
+    """Knows what is left of one token's budgets. All workers share it, so that they wait together."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -208,25 +210,25 @@ class Budget:
         self._good = 0
 
     def estimate(self, shape: Hashable, units: int) -> float:
-        """What a query will cost, from what the last one of its shape cost an item."""
+        """Returns what a query will cost, from what the last query of its shape cost an item."""
         return self._costs.get(shape, 0.0) * units
 
     def hold(self, kind: str, cost: float, now: float) -> tuple[float, str] | None:
-        """Seconds to wait before a call of `kind` costing `cost` can succeed, and why; None when it can go."""
+        """Returns the seconds to wait before a call of `kind` costing `cost` can succeed, and why; None when it can go."""
         with self._lock:
             minute = self._buckets["minute"]
             if minute.known(now) and minute.left - minute.reserved < 1:
-                return minute.until - now, "minute"
-            # A personal token has one budget for both kinds: what one learnt holds for the other until it knows better.
+                return minute.until - now, "minute"  # no call is left
+            # A personal token has one budget for both kinds: what one kind learnt holds for the other until it knows better.
             bucket = self._buckets[kind]
             if not bucket.known(now):
                 bucket = self._buckets["write" if kind == "read" else "read"]
             if bucket.known(now) and bucket.left - self._buckets[kind].reserved < max(cost, 1):
-                return bucket.until - now, "complexity"
+                return bucket.until - now, "complexity"  # too little for this call
             return None
 
     def left(self, now: float) -> tuple[float | None, float | None]:
-        """Calls and complexity left of this minute, as far as is known."""
+        """Returns calls and complexity left of this minute, as far as is known."""
         with self._lock:
             known = [bucket for name, bucket in self._buckets.items() if name != "minute" and bucket.known(now)]
             minute = self._buckets["minute"]
@@ -235,7 +237,7 @@ class Budget:
 
     @contextmanager
     def slot(self, kind: str, cost: float) -> Iterator[None]:
-        """One of the calls that may run at a time; its cost is set aside while it runs."""
+        """Waits until another call may run, and reserves its cost while it runs."""
         with self._free:
             while self._running >= self._workers:
                 self._free.wait()
@@ -254,7 +256,7 @@ class Budget:
         self._buckets["minute"].reserved = max(0.0, self._buckets["minute"].reserved + calls)
 
     def learn_headers(self, kind: str, headers: Mapping[str, str], sent_at: float, now: float) -> None:
-        """Take over what the `RateLimit` headers say."""
+        """Takes over what the `RateLimit` headers say."""
         remaining = parse_limits(headers.get("RateLimit", ""))
         policy = parse_limits(headers.get("RateLimit-Policy", ""))
         with self._lock:
@@ -265,13 +267,13 @@ class Budget:
                 window = policy.get(name, {}).get("w", WINDOW_SECONDS)
                 seconds = remaining[name].get("t")
                 if seconds is not None:
-                    bucket.until = now + seconds
+                    bucket.until = now + seconds  # the header says when it is filled again
                 elif not bucket.known(now) or left > bucket.left:
-                    bucket.until = sent_at + window
+                    bucket.until = sent_at + window  # a new window began with this call, at the earliest
                 bucket.left = left
 
     def learn_complexity(self, kind: str, shape: Hashable, units: int, told: Mapping[str, Any], now: float) -> None:
-        """Take over the `complexity` field of an answer; it is more exact than the headers."""
+        """Takes over the `complexity` field of an answer; it is more exact than the headers."""
         cost, left, reset = (_number(told.get(key)) for key in ("query", "after", "reset_in_x_seconds"))
         with self._lock:
             if cost is not None:
@@ -280,7 +282,7 @@ class Budget:
                 self._buckets[kind].left, self._buckets[kind].until = left, now + reset
 
     def learn_refusal(self, kind: str, cause: str, seconds: float, now: float) -> None:
-        """A call was refused: nobody sends another one of that kind before the wait is over."""
+        """Notes that a call was refused: no other call of that kind is sent before the wait is over."""
         with self._free:
             name = {"complexity": kind, "minute": "minute"}.get(cause)
             if name:
@@ -289,7 +291,7 @@ class Budget:
                 self._workers, self._good = max(1, self._running // 2), 0
 
     def learn_success(self) -> None:
-        """Fifty good answers allow one more call at a time."""
+        """Counts good answers: fifty of them allow one more call at a time."""
         with self._free:
             self._good += 1
             if self._good % 50 == 0 and self._workers < CONCURRENT_CALLS:
@@ -298,7 +300,7 @@ class Budget:
 
 
 class PageSize:
-    """How many items to ask for at a time: halved when monday.com cannot, grown back when it can again."""
+    """Says how many items to ask for at a time: fewer when monday.com cannot, more when it can again."""
 
     def __init__(self, limit: int = ITEMS_PER_PAGE) -> None:
         self.limit = max(1, min(limit, ITEMS_PER_PAGE))
@@ -307,7 +309,7 @@ class PageSize:
         self._patience = 2
 
     def shrink(self) -> bool:
-        """The next smaller size; False when there is none."""
+        """Takes the next smaller size; False when there is none."""
         smaller = next((size for size in PAGE_SIZES if size < self.size), None)
         if smaller is None:
             return False
@@ -316,7 +318,7 @@ class PageSize:
         return True
 
     def succeeded(self) -> None:
-        """After some good pages a larger one is tried; each failure doubles how many that takes."""
+        """Counts a good page: after some of them a larger page is tried; each failure doubles how many that takes."""
         self._good += 1
         if self.size < self.limit and self._good >= self._patience:
             self.size = min(self.limit, min((size for size in PAGE_SIZES if size > self.size), default=self.limit))
@@ -340,7 +342,7 @@ _LIMIT = re.compile(r'\s*"?([A-Za-z_][\w-]*)"?\s*((?:;[^,]*)?)')
 
 
 def parse_limits(text: str) -> dict[str, dict[str, float]]:
-    """`"minuteRate";r=90, "concurrency";r=35` as numbers by name and letter; what is not understood is left out."""
+    """Reads `"minuteRate";r=90, "concurrency";r=35` as numbers by name and letter; what is not understood is left out."""
     limits: dict[str, dict[str, float]] = {}
     for part in text.split(","):
         found = _LIMIT.match(part)

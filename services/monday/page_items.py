@@ -67,7 +67,7 @@ def _item(
     if asked:
         values = row["column_values"]
         cells = {cell["id"]: cell for cell in values}
-        if len(cells) != len(values) or cells.keys() != asked:
+        if len(cells) != len(values) or cells.keys() != asked:  # rare, so each item costs one comparison
             _check_cells(cells, len(values), asked, usual if row["state"] == "active" else None)
     return Item(
         item_id,

@@ -137,10 +137,12 @@ class Pager:
         for attempt in range(TRIES_OF_A_PAGE):
             listing, answer = self._answer(listing_of, size, cursor, cancelled)
             before, (page, faults) = (faults, lost), read_page(listing, cursor, answer)
-            lost = self._lost_columns(listing, page) if page is not None and not faults else set()
-            if page is not None and not faults and (not lost or (lost == before[1] and self._never_come(listing, lost))):
-                size.succeeded()
-                return page, listing
+            lost = set()
+            if page is not None and not faults:
+                lost = self._lost_columns(listing, page)
+                if not lost or (lost == before[1] and self._never_come(listing, lost)):
+                    size.succeeded()
+                    return page, listing
             if (faults, lost) == before:
                 break  # the same again: it will not get better
             self._pause(attempt, "malformed", cancelled)
@@ -187,11 +189,11 @@ class Pager:
             try:
                 return listing, self._call(listing.request(cursor, size.size, cancelled))
             except QueryTooHeavy as error:
-                if size.shrink():
+                if size.shrink():  # the same page again, with fewer items
                     self._notify("page_size", {"board_id": listing.board_id, "size": size.size, "reason": error.code})
                     continue
                 if cursor is None:
-                    raise
+                    raise  # not even a single item is light enough
                 # Some cursors carry the size they were made for, and a smaller limit then changes nothing.
                 raise CursorExpired(
                     f"The listing of board {listing.board_id} cannot go on here; it starts again with small pages.",

@@ -1,9 +1,9 @@
-"""Reading one board with several cursors at once: a group each, a long group from both ends, a longer one in two parts.
+"""Reads one board with several cursors at once: a group each, a long group from both ends, a longer group in two parts.
 
 Groups alone are no way to split a board of which one group holds nearly everything. A worker without a group of its own
-therefore reads the group that is furthest from its end backwards, until the two meet; one that finds no end left parts
-a group in two, by the labels of a status column, and each part has two ends again. Neither the order of a listing nor
-a filter is trusted: what all of them miss shows in the count of the board, and is then read by id.
+therefore reads the group that is furthest from its end backwards, until the two meet. A worker that finds no end left
+parts a group in two, by the labels of a status column, and each part has two ends again. Neither the order of a listing
+nor a filter is trusted: what all workers miss shows in the count of the board, and is then read by id.
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import Any
 
 from errors import QueryRejected, RecordRefused
-from models import Item, Page
+from models import Cell, Item, Page
 from services.monday.prefetch import Prepare, prepare_ahead
 
 FORWARD = {"order_by": [{"column_id": "__last_updated__", "direction": "asc"}]}
@@ -39,7 +38,7 @@ GroupPages = Callable[[str, dict[str, object]], Iterator[Page]]
 
 @dataclass(eq=False)
 class _Group:
-    """A group and what has been read of it, by whatever part."""
+    """Holds a group and what has been read of it, in all its parts."""
 
     id: str
     known: set[str] = field(default_factory=set)
@@ -49,7 +48,7 @@ class _Group:
 
 @dataclass(eq=False)
 class _Part:
-    """A group on its way, or the items in it that rules let through: what was seen, and from how many ends it is read."""
+    """Holds a group, or the items in it that rules let through: what was seen, and from how many ends it is read."""
 
     group: _Group
     rules: tuple[dict[str, object], ...] = ()
@@ -62,19 +61,19 @@ class _Part:
     done: bool = False
 
     def query(self, forward: bool) -> dict[str, object]:
-        """The parameters that read it from one end."""
+        """Returns the parameters that read it from one end."""
         order = FORWARD if forward else BACKWARD
         return {"rules": list(self.rules), **order} if self.rules else dict(order)
 
     def count(self, items: Sequence[Item], columns: Collection[str]) -> None:
-        """Note what a first page shows."""
+        """Notes what a first page shows."""
         self.sampled = len(items)
         for column in columns:
             found = (_label(item.cells.get(column)) for item in items)
             self.labels[column] = Counter(label for label in found if label is not None)
 
     def parted(self) -> list[_Part]:
-        """Two parts of about the same size, as far as the first page can tell; none if there is no such way."""
+        """Returns two parts of about the same size, as far as the first page can tell; none if there is no such way."""
         best: tuple[float, str, list[int]] = (0.5 - UNEVEN, "", [])
         for column, counts in self.labels.items():
             ranked = counts.most_common()
@@ -87,32 +86,38 @@ class _Part:
             return []
         rule: dict[str, object] = {"column_id": column, "compare_value": labels}
         either = ({**rule, "operator": "any_of"}, {**rule, "operator": "not_any_of"})
-        return [_Part(self.group, (*self.rules, one)) for one in either]
+        return [_Part(self.group, (*self.rules, added)) for added in either]
 
 
-def _label(cell: Any) -> int | None:
-    """The id of the label that a status cell shows."""
+def _label(cell: Cell | None) -> int | None:
+    """Returns the id of the label that a status cell shows."""
     try:
-        return int(json.loads(cell["value"])["index"])
+        return int(json.loads(cell["value"])["index"]) if cell else None
     except (KeyError, TypeError, ValueError):
         return None
 
 
 class _End(Exception):
-    """The consumer went away."""
+    """Ends a worker whose consumer went away."""
 
 
 class ParallelReading:
-    """The items of all groups of a board, from several threads into one; pages that are ready together come as one list."""
+    """Yields the items of all groups of a board, read in several threads; pages that are ready together are one list.
+
+    `total` is how many items the board claims to have, `status` the columns by whose labels a group can be parted.
+    `prepare` is called with items, in the threads, for as long as the caller is at work on other items.
+    """
 
     def __init__(
-        self, groups: Sequence[str], pages: GroupPages, workers: int, *, total: int = 0, status: Collection[str] = (),
+        self,
+        groups: Sequence[str],
+        pages: GroupPages,
+        workers: int,
+        *,
+        total: int = 0,
+        status: Collection[str] = (),
         prepare: Prepare | None = None,
-    ) -> None:  # fmt: skip
-        """`total` is how many items the board claims to have, `status` the columns by whose labels a group can be parted.
-
-        `prepare` is called with items, in the threads, for as long as the caller is at work on other ones.
-        """
+    ) -> None:
         self._groups = [_Group(group) for group in groups]
         self._parts = [_Part(group) for group in self._groups]
         self._pages = pages
@@ -145,7 +150,7 @@ class ParallelReading:
             self._empty(threads)
 
     def _ready(self) -> list[_Made]:
-        """What stands there, once something does: pages in one transaction cost PostgreSQL less than each in its own."""
+        """Waits for pages, and takes all that are ready: one transaction for them is cheaper than one each."""
         self._waiting.set()
         ready = [self._made.get()]
         self._waiting.clear()
@@ -155,7 +160,7 @@ class ParallelReading:
         return ready
 
     def _empty(self, threads: list[threading.Thread]) -> None:
-        """Let workers that wait for room go, so that none outlives the reading."""
+        """Lets workers that wait for room go, so that none outlives the reading."""
         while any(thread.is_alive() for thread in threads):
             try:
                 self._made.get(timeout=0.05)
@@ -173,7 +178,7 @@ class ParallelReading:
             self._made.put(exc)
 
     def _next(self) -> tuple[_Part, bool] | None:
-        """A part that nobody reads, else the other end of the longest, else an end of what the longest is parted into."""
+        """Returns what a worker reads next, and from which end; None when there is nothing left."""
         with self._lock:
             while not self._stop.is_set():
                 if task := self._free():
@@ -187,27 +192,27 @@ class ParallelReading:
         for part in self._parts:
             if part.ends == 0:
                 part.ends = 1
-                return part, True
+                return part, True  # no worker reads it yet
         going = sorted((part for part in self._parts if not part.done), key=lambda part: len(part.seen), reverse=True)
         one_end = [part for part in going if part.ends == 1]
         for part in (part for part in one_end if part.sampled):
             part.ends = 2
-            return part, False
+            return part, False  # the other end of the longest
         for part in going if not one_end else ():
             if new := self._parted(part):
                 new[0].ends = 1
-                return new[0], True
+                return new[0], True  # one half of the longest that could be parted
         return None
 
     @property
     def _left(self) -> int:
-        """How many items nobody has read yet, by the board's own count."""
+        """Returns how many items are not read yet, by the board's own count."""
         return self._total - sum(len(group.known) for group in self._groups)
 
     def _parted(self, part: _Part) -> list[_Part]:
         # Its parts are read from their own ends, so what was read of it is read once more.
         new = part.parted() if self._left >= max(WORTH_PARTING, 2 * len(part.seen)) else []
-        part.done = bool(new)  # those who read it end with the page that they are at
+        part.done = bool(new)  # the workers that read it end with the page that they are at
         self._parts += new
         return new
 

@@ -1,4 +1,4 @@
-"""GraphQL texts. Each is a constant with variables; only selections written by the tool itself are put into a text."""
+"""Holds the GraphQL texts, constants with variables; only selections written by the tool itself are put into a text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from typing import Any
 import orjson
 
 COMPLEXITY = "complexity { before query after reset_in_x_seconds }"
-CELL = "id text value"
 
 ME = """
 query Me {
@@ -172,7 +171,7 @@ query FetchJobStatus($job: ID!) {
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One document to send. `units` is how many items it is about, for what it will cost."""
+    """Describes one document to send. `units` is how many items it is about, for what it will cost."""
 
     query: str
     variables: Mapping[str, Any] = field(default_factory=dict)
@@ -184,22 +183,22 @@ class Request:
 
     @property
     def writes(self) -> bool:
-        """Whether it changes something."""
+        """Tells whether it changes something."""
         return is_mutation(self.query)
 
     @property
     def kind(self) -> str:
-        """The complexity budget it draws on."""
+        """Names the complexity budget it draws on."""
         return "write" if self.writes else "read"
 
     @property
     def shape(self) -> tuple[str, int]:
-        """What its cost per item depends on: the text, and how many columns it asks for."""
+        """Returns what its cost per item depends on: the text, and how many columns it asks for."""
         return self.query, len(self.variables.get("columns") or ())
 
     @property
     def name(self) -> str:
-        """The operation's name, for log lines."""
+        """Returns the operation's name, for log lines."""
         return operation_name(self.query)
 
 
@@ -208,21 +207,21 @@ _OPERATION = re.compile(r"^\s*(?:#[^\n]*\n\s*)*(query|mutation)?\s*([A-Za-z_]\w*
 
 @lru_cache(maxsize=256)
 def is_mutation(query: str) -> bool:
-    """Whether a document is a mutation."""
+    """Tells whether a document is a mutation."""
     found = _OPERATION.match(query)
     return bool(found and found[1] == "mutation")
 
 
 @lru_cache(maxsize=256)
 def operation_name(query: str) -> str:
-    """The name of a document's operation, or its kind."""
+    """Returns the name of a document's operation, or its kind."""
     found = _OPERATION.match(query)
     return (found and (found[2] or found[1])) or "query"
 
 
 @lru_cache(maxsize=64)
 def item_fields(selection: str, cells: bool) -> str:
-    """What is asked of an item that is read; without cells also without everything a sweep does not need."""
+    """Returns what is asked of an item that is read; an empty selection leaves no more than a sweep needs."""
     if not selection and not cells:
         return "id state updated_at group { id }"
     return _ITEM + (f" column_values(ids: $columns) {{ {selection} }}" if cells else "")
@@ -233,7 +232,7 @@ _ITEM = "id name state created_at updated_at group { id } parent_item { id }"
 
 @lru_cache(maxsize=256)
 def with_item(text: str, selection: str, cells: bool) -> str:
-    """A page text with its selection put in. An empty list of columns could mean all: then no cells are asked."""
+    """Puts a selection into the text of a page. An empty list of columns could mean all: then no cells are asked."""
     declared = ", $columns: [String!]" if cells else ""
     text = text.replace("COLUMNS_DECLARED", declared).replace("ITEM }", item_fields(selection, cells) + " }")
     return text.replace("COMPLEXITY", COMPLEXITY)
@@ -241,13 +240,13 @@ def with_item(text: str, selection: str, cells: bool) -> str:
 
 @lru_cache(maxsize=64)
 def plain(text: str) -> str:
-    """A text without items, ready to send."""
+    """Returns a text without items, ready to send."""
     return text.replace("COMPLEXITY", COMPLEXITY)
 
 
 @dataclass(frozen=True)
 class ManyMutation:
-    """A mutation said once for each row, under the aliases a0, a1 …; `_N` in it is the number of the row."""
+    """Repeats a mutation for each row, under the aliases a0, a1 …; `_N` in it is the number of the row."""
 
     name: str
     common: str
@@ -255,7 +254,7 @@ class ManyMutation:
     field: str
 
     def text(self, rows: int, selection: str = "", cells: bool = False) -> str:
-        """The document for so many rows."""
+        """Returns the document for so many rows."""
         return _many(self, rows, selection, cells)
 
 
@@ -298,8 +297,8 @@ ARCHIVE_ITEMS = ManyMutation("ArchiveItems", "", "$item_N: ID!", "archive_item(i
 DELETE_ITEMS = ManyMutation("DeleteItems", "", "$item_N: ID!", "delete_item(item_id: $item_N)")
 
 
-def dump(value: Any) -> bytes:
-    """JSON bytes, also of texts with lone surrogates and of numbers too large for 64 bits."""
+def dump(value: object) -> bytes:
+    """Writes JSON, also of texts with lone surrogates and of numbers too large for 64 bits."""
     try:
         return orjson.dumps(value)
     except TypeError:

@@ -67,7 +67,8 @@ class Search:
 
     def probe(self, query_params: Mapping[str, Any]) -> list[Item]:
         """Reads the first item that a filter lets through, without cells."""
-        return next(self.source.pages(self.board_id, STATES_ONLY, ReadOptions(limit=1, query_params=query_params))).items
+        pages = self.source.pages(self.board_id, STATES_ONLY, ReadOptions(limit=1, query_params=query_params))
+        return next(pages).items
 
     def listing(self) -> Iterator[Page]:
         """Reads all ids with their update times."""
@@ -99,7 +100,7 @@ def _candidates(search: Search, when: datetime, now: datetime, knows: UpdateFilt
         pages = search.pages(exactly(when))
         first = next(pages)
         knows.precision = _precision(search, when, first.items)
-        if knows.precision == SECONDS:
+        if knows.precision == SECONDS:  # the question was the search itself
             yield first
             yield from pages
             return
@@ -107,7 +108,7 @@ def _candidates(search: Search, when: datetime, now: datetime, knows: UpdateFilt
     if knows.precision == SECONDS:
         yield from search.pages(exactly(when))
     elif knows.precision == DAYS:
-        yield from search.pages(exactly(when - DAY))
+        yield from search.pages(exactly(when - DAY))  # a day of the user's calendar may begin a day earlier
     elif knows.precision == WORDS and words:
         yield from search.pages(words)
     else:

@@ -131,7 +131,7 @@ class Pauses:
         self.wait(backoff(attempt, ceiling=10, random=self._limits.random), cause, cancelled)
 
     def jitter(self, seconds: float) -> float:
-        """Returns a little more time: workers that were told the same instant must not all come back at it."""
+        """Returns a little more time: workers that were told the same instant must not all come back at once."""
         return self._limits.random() * min(1.0, max(0.1, seconds * 0.05))
 
 

@@ -1,7 +1,7 @@
-"""What a webhook event hints at: an item to read again, a board to look over. Never what the item now shows.
+"""Reads from a webhook event what to do: read an item again, look a board over. Never what the item now shows.
 
-Events come late, doubled, out of order and in shapes nobody has documented, so little is asked of them: an item id means
-"read that item", no item id means "sweep that board". Pure: no clock, no network, no database.
+Events come late, doubled, out of order and in shapes that are not documented, so little is asked of them: an item id
+means "read that item", no item id means "sweep that board". Pure: no clock, no network, no database.
 """
 
 from __future__ import annotations
@@ -15,26 +15,30 @@ from typing import Any
 import orjson
 
 ITEM_IDS = ("pulseId", "itemId", "subitem")
-"""Of an event's ids the first that is there is its item's: no kind of event has them all."""
+"""The first of these that an event has is the id of its item: no kind of event has them all."""
 BOARD_IDS = ("boardId", "sourceBoardId", "destBoardId")
 PARENT_BOARD_IDS = ("parentItemBoardId", "parentBoardId")
 PARENTS_OF_MOVED = (("sourceBoardId", "sourcePulseId"), ("destBoardId", "destPulseId"))
 NEW_COLUMN = "create_column"
 PROBE = "monday_sync_test"
 """The event of `webhooks test`: it asks for nothing, and comes out at the other end."""
-KEPT = frozenset({
-    "type", "triggerTime", "subscriptionId", "isRetry", "userId", "originalTriggerUuid", "triggerUuid", "columnId",
-    *ITEM_IDS, *BOARD_IDS, *PARENT_BOARD_IDS, "parentItemId", *(owner for _, owner in PARENTS_OF_MOVED),
-})  # fmt: skip
+KEPT = frozenset(
+    (
+        *("type", "triggerTime", "subscriptionId", "isRetry", "userId", "originalTriggerUuid", "triggerUuid"),
+        *("columnId", *ITEM_IDS, *BOARD_IDS, "parentItemId", *PARENT_BOARD_IDS),
+        *(owner for _, owner in PARENTS_OF_MOVED),
+    )
+)
+"""The members of an event that are kept."""
 TIMES = ("triggerTime", "changedAt", "createdAt")
 UNDATED = "undated/"
-"""How the trigger id of an event begins that tells neither what triggered it nor when: the same again may be news."""
+"""The beginning of the trigger id of an event that tells neither its trigger nor its time: the same again may be news."""
 LONGEST, TOO_LARGE = 200, 2**63
 
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """Read this item of this board again; without an item, look the board over."""
+    """Names an item to read again; without an item, a board to look over."""
 
     board_id: str
     item_id: str | None
@@ -42,7 +46,7 @@ class Hint:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One delivery, with all that is kept of it."""
+    """Holds one delivery, with all that is kept of it."""
 
     trigger_id: str
     kind: str
@@ -50,12 +54,12 @@ class Event:
     body: Mapping[str, Any]
 
     def on(self, boards: frozenset[str]) -> tuple[Hint, ...]:
-        """The hints about some boards."""
+        """Returns the hints about some boards."""
         return tuple(hint for hint in self.hints if hint.board_id in boards)
 
 
-def event_from(raw: Any) -> Event | None:
-    """The event in a delivery's JSON; None when there is none in it, or one that cannot be told from others."""
+def event_from(raw: object) -> Event | None:
+    """Returns the event in a delivery's JSON; None when there is none, or none that can be told from others."""
     event = raw.get("event") if isinstance(raw, dict) else None
     if not isinstance(event, dict):
         return None
@@ -68,7 +72,7 @@ def event_from(raw: Any) -> Event | None:
 
 
 def _hints(event: Mapping[str, Any]) -> tuple[Hint, ...]:
-    """A subitem stands for its parent; one that moved, for both parents."""
+    """Returns the hints of an event: a subitem stands for its parent; a subitem that moved, for both parents."""
     item = _item_id(event)
     hints = [Hint(board, item) for name in BOARD_IDS if (board := number(event.get(name)))]
     parent = number(event.get("parentItemId"))
@@ -85,8 +89,8 @@ def _item_id(event: Mapping[str, Any]) -> str | None:
     return next((found for name in ITEM_IDS if (found := number(event.get(name)))), None)
 
 
-def number(value: Any) -> str | None:
-    """An id as text: the same one comes as a number here and as a text there."""
+def number(value: object) -> str | None:
+    """Returns an id as text: the same id comes as a number here and as a text there."""
     if type(value) is int:
         return str(value) if 0 < value < TOO_LARGE else None
     if not isinstance(value, str):
@@ -97,10 +101,11 @@ def number(value: Any) -> str | None:
 
 
 def _trigger_id(event: Mapping[str, Any]) -> str:
-    """Unique for what happened, the same for each delivery of it; an event without one gets one from its content.
+    """Returns an id that is unique for what happened, and the same for each delivery of it.
 
-    One trigger of an automation may change many items, so the item and the column are a part of it.
+    An event without a trigger gets an id from its content.
     """
+    # One trigger of an automation may change many items, so the item and the column are a part of it.
     if given := _text(event.get("triggerUuid")):
         subscription, column = number(event.get("subscriptionId")), _text(event.get("columnId"))
         return "/".join((subscription or "", given.replace("#", ""), _item_id(event) or "", column or ""))
@@ -109,7 +114,7 @@ def _trigger_id(event: Mapping[str, Any]) -> str:
     return f"content/{known}" if any(event.get(name) for name in TIMES) else f"{UNDATED}{known}"
 
 
-def _text(value: Any) -> str | None:
+def _text(value: object) -> str | None:
     if not isinstance(value, str):
         return None
     if not (value.isascii() and value.isprintable()):
@@ -117,8 +122,8 @@ def _text(value: Any) -> str | None:
     return value[:LONGEST] or None
 
 
-def _plain(value: Any) -> Any:
-    """What can be kept of a member that should be a number, a short text or null."""
+def _plain(value: object) -> bool | int | str | None:
+    """Returns what can be kept of a member that should be a number, a short text or null."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, (list, dict)):

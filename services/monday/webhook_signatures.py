@@ -1,4 +1,4 @@
-"""Who may tell the tool something: monday.com by its signature, by a board's token in the URL, and callers with the secret.
+"""Checks who sends: monday.com by its signature, or by a board's token in the URL; other callers by the secret.
 
 The signature is a JWT that monday.com makes with the app's signing secret. Webhooks made with a personal token are not
 signed; their URL holds a token that is derived from the same secret and differs from board to board.
@@ -24,23 +24,23 @@ CHECKS: Options = {"require": ["exp"], "verify_aud": False, "verify_sub": False,
 HINT = "Set MONDAY_WEBHOOK_SECRET to the app's signing secret; without an app, to a long random text of your own."
 
 
-class Gate:
-    """Checks deliveries. Two secrets, with a comma between them, are both good: the new one and the one before."""
+class Access:
+    """Checks deliveries. Two secrets, with a comma between them, are both good: the new secret and the old."""
 
     def __init__(self, secret: str | None, boards: Iterable[str]) -> None:
-        self._secrets = [one.strip() for one in (secret or "").split(",") if one.strip()]
+        self._secrets = [part.strip() for part in (secret or "").split(",") if part.strip()]
         if not self._secrets:
             raise SettingsError("MONDAY_WEBHOOK_SECRET is not set.", hint=HINT)
-        self._boards = {token_of(one, board): board for board in boards for one in self._secrets}
+        self._boards = {token_of(known, board): board for board in boards for known in self._secrets}
         self._salt = os.urandom(16)
         self._seen: dict[bytes, float] = {}
 
     def token(self, board_id: str) -> str:
-        """What the URL of a board's webhooks ends with."""
+        """Returns what the URL of a board's webhooks ends with."""
         return token_of(self._secrets[0], board_id)
 
     def board_of(self, token: str) -> str | None:
-        """The board that a token is for. Every known token is compared, each in constant time."""
+        """Returns the board that a token is for. Every known token is compared, each in constant time."""
         given, found = token.encode("utf-8", "replace"), None
         for known, board in self._boards.items():
             if hmac.compare_digest(known.encode(), given):
@@ -48,12 +48,10 @@ class Gate:
         return found
 
     def signed(self, authorization: str) -> bool:
-        """Whether monday.com signed it, not long ago. The events of a burst carry the same signature: it is checked once.
-
-        What was seen is known by a salted hash, so that the time of looking it up tells nothing.
-        """
+        """Tells whether monday.com signed it, not long ago. The events of a burst carry one signature, checked once."""
         text = authorization.strip()
         text = text[7:].strip() if text[:7].lower() == "bearer " else text
+        # Known by a salted hash, so that the time of looking it up tells nothing.
         known = hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=16, key=self._salt).digest()
         if self._seen.get(known, 0.0) > time.time():
             return True
@@ -65,25 +63,25 @@ class Gate:
         return until > 0
 
     def knows(self, authorization: str) -> bool:
-        """Whether a caller of this machine's own endpoints has the secret."""
+        """Tells whether a caller of this machine's own endpoints has the secret."""
         scheme, _, given = authorization.strip().partition(" ")
         told = given.strip().encode("utf-8", "replace")
         good = [hmac.compare_digest(secret.encode(), told) for secret in self._secrets]
         return scheme.lower() == "bearer" and any(good)
 
     def sign(self, now: float, url: str) -> str:
-        """A signature like monday.com's, for `webhooks test`."""
+        """Makes a signature like monday.com's, for `webhooks test`."""
         claims = {"accountId": 0, "userId": 0, "aud": url, "iat": int(now), "exp": int(now) + 300}
         return jwt.encode(claims, self._secrets[0], algorithm="HS256")
 
 
 def token_of(secret: str, board_id: str) -> str:
-    """A board's token: whoever sees one knows neither the secret nor the others."""
+    """Derives a board's token: it gives away neither the secret nor the tokens of other boards."""
     return hmac.new(secret.encode(), f"monday-sync board {board_id}".encode(), hashlib.sha256).hexdigest()
 
 
 def _good_until(text: str, secret: str) -> float:
-    """Until when a signature is good; 0 for one that is not."""
+    """Returns until when a signature is good; 0 for a signature that is not."""
     try:
         return float(jwt.decode(text, secret, algorithms=["HS256"], leeway=SKEW_S, options=CHECKS)["exp"]) + SKEW_S
     except (jwt.InvalidTokenError, ValueError, TypeError, OverflowError):

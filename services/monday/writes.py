@@ -159,7 +159,7 @@ class Documents:
                 again = self._send(many, numbers[:middle], f"{key}:a", outcomes)
                 return again + self._send(many, numbers[middle:], f"{key}:b", outcomes)
             for number in numbers:
-                outcomes[number] = _spoilt(error, len(numbers))
+                outcomes[number] = _spoilt(error, len(numbers))  # it cannot be halved, or must not be sent twice
             return []
         for place, number in enumerate(numbers):
             outcomes[number] = _outcome(answer, f"a{place}", many, many.rows[number].get("item"))
@@ -268,7 +268,7 @@ def _key(key: str | None) -> str:
 def _outcome(answer: MutationAnswer, alias: str, many: Many, item_id: str | None) -> Outcome:
     """Returns what became of a row; `item_id` is the item that the document named, None for an item to be made."""
     if alias in answer.errors:
-        return answer.errors[alias]
+        return answer.errors[alias]  # refused
     items, faults = read_items([answer.data[alias]], many.board_id, many.columns.ids)
     if not items:
         return OutcomeUnknown(f"monday.com's answer to a change is not whole: {faults[0].reason}.")

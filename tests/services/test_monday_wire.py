@@ -22,7 +22,7 @@ from tests.kit.clocks import MovingClock
 from tests.kit.scripted import CHANGE, ME, TOKEN, URL, failed, first_page, item_json, ok
 from tests.kit.shipped import PROJECT
 
-SCHEMA = Path(os.environ.get("MONDAY_OFFICIAL_SCHEMA") or PROJECT / "sandbox" / "schema.graphql")
+SCHEMA = Path(os.environ.get("MONDAY_OFFICIAL_SCHEMA") or PROJECT / "sandbox" / "monday" / "graph" / "schema.graphql")
 
 
 # What is sent
@@ -65,7 +65,8 @@ def test_the_token_is_in_no_log_line_error_or_repr(monday, caplog):
     client, script = monday(failed("NOT_AUTHENTICATED", f"Bad key {TOKEN}", http=401))
     with pytest.raises(MondayRefused) as refused:
         client.account.me()
-    seen = [str(refused.value), repr(refused.value), repr(refused.value.__cause__), repr(client), repr(client._wire)]
+    shown = [refused.value.__cause__, client, client._caller.line.wire]
+    seen = [str(refused.value), repr(refused.value), *map(repr, shown)]
     assert TOKEN not in " ".join(seen + [record.getMessage() for record in caplog.records])
     assert "***" in str(refused.value)
 

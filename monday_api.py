@@ -1,4 +1,4 @@
-"""The monday.com GraphQL client. The only file that imports `requests`."""
+"""Speaks to monday.com: the GraphQL client. The only file that imports `requests`."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Monday:
         limits: Limits | None = None,
         on_event: Notify | None = None,
     ) -> None:
-        clock, limits, notify = clock or Clock(), limits or Limits(), on_event or _tell_nobody
+        clock, limits, notify = clock or Clock(), limits or Limits(), on_event or _ignore
         line = Line(
             wire=HttpWire(token, url, version, limits.timeout[0], notify),
             version=version,
@@ -194,7 +194,7 @@ class Monday:
         return self.account.board_marks([board_id]).get(str(board_id), (None, None))[1]
 
 
-def _tell_nobody(event: str, facts: Mapping[str, object]) -> None:
+def _ignore(event: str, facts: Mapping[str, object]) -> None:
     """Ignores an event."""
 
 

@@ -34,6 +34,7 @@ from sync.parts import Parts
 from sync.push_rows import RECORDS_AT_ONCE, RowSender
 from sync.report import EntityReport
 from sync.run import Direction
+from sync.task import Hints
 from values.slices import batched
 
 log = logging.getLogger("monday_sync")
@@ -123,11 +124,11 @@ class Push:
         remove_items_of(self.sync, removals)
         if full:
             for root_ids in self._all_rows():
-                self.sender.deal_with(root_ids, held, edited=False)
+                self.sender.deal_with(root_ids, held=held, edited=False)
             self.sender.create_gathered()
-        self._drain(held)
-        self.sender.retry_refused(held)
-        self._unify()
+        hints = self._drain(held)
+        self.sender.retry_refused(hints, held)
+        self._unify(hints)
         self._finish(full)
         self.sync.count_leftovers()
 
@@ -147,30 +148,31 @@ class Push:
             after = page[-1]
             yield page
 
-    def _drain(self, held: frozenset[str]) -> None:
-        """Deals with the rows that the outbox names, and deletes the entries of those that were dealt with."""
+    def _drain(self, held: frozenset[str]) -> Hints:
+        """Deals with the rows that the outbox names, and deletes their entries. Returns when these rows were changed."""
         sync = self.sync
         with sync.db.transaction() as tx:
             noted = outbox.noted(tx, sync.mapping)
-            sync.engine.dates.update(outbox.dates(tx, sync.mapping))
+            hints = Hints(dates=outbox.dates(tx, sync.mapping))
         dealt: set[str] = set()
         for root_ids in batched(sorted(noted.roots), 2 * RECORDS_AT_ONCE):
-            if self.sender.deal_with(root_ids, held).whole:
+            if self.sender.deal_with(root_ids, hints, held).whole:
                 dealt.update(root_ids)
         self.sender.create_gathered()
         if sync.options.dry_run:
-            return
+            return hints
         kept = {entry for root_id, entries in noted.roots.items() if root_id not in dealt for entry in entries}
         with sync.db.transaction() as tx:
             outbox.done(tx, [entry for entry in noted.ids if entry not in kept])
+        return hints
 
-    def _unify(self) -> None:
+    def _unify(self, hints: Hints) -> None:
         """Looks at each item that is known to differ, news or not: its cells are to show the shared row."""
         if not self.sync.options.unify:
             return
         with self.sync.db.transaction(read_only=True) as tx:
             differing = self.sync.state.links.known_to_differ(tx)
-        change_items(self.sync, differing[: self.sender.left])
+        change_items(self.sync, differing[: self.sender.left], hints)
 
     def _finish(self, full: bool) -> None:
         if self.sync.options.dry_run or self.sender.left is not None:

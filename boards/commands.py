@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from boards.deploy import Wanted
     from boards.proposal import Proposal
+    from boards.registry import BoardStatus
     from sync.parts import Parts
     from sync.run import Compose, Program
     from terminal.console import Progress
@@ -84,7 +85,7 @@ def discover(board_id: str, names: str, as_json: bool) -> None:
     ) as monday:
         board = monday.board(board_id)
         name = entity_of(board.name, board.id)
-        made = propose(board, name, name, load_types(settings.home), monday=monday, day=today(), names=names)
+        made = propose(board, name, name, load_types(settings.home), monday=monday, names=names).dated(today())
     show_proposals([made], as_json)
 
 
@@ -325,7 +326,7 @@ def summary(as_json: bool) -> None:
     show_summary(summary_of(_known(None)), as_json)
 
 
-def _known(name: str | None) -> list[dict[str, Any]]:
+def _known(name: str | None) -> list[BoardStatus]:
     """Returns what the registry knows of one board, or of all."""
     settings = prepared()
     from boards.registry import status_of

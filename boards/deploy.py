@@ -1,4 +1,4 @@
-"""A board becomes a table: what is made, in which order, so that a deploy killed anywhere can be repeated.
+"""Makes a table of a board, step by step, in an order in which a deploy that was killed can be repeated.
 
 The table and its row in the registry come first, in one transaction; then the items, through a staging table; then the
 mapping file. Until it is in its place no run knows the entity, so nothing half made is ever synced. Link tables and scripts
@@ -18,7 +18,8 @@ from boards import link_tables, registry, scripts
 from boards import tables as boards_tables
 from boards.names import LONGEST_TABLE, checked_entity, checked_table, entity_of
 from boards.proposal import RELATION, Proposal, propose, subitem_boards
-from boards.staging import Staging, check_names
+from boards.staging import Staging
+from boards.staging_table import check_names
 from boards.types_of_tables import TypeMap, load_types
 from databases.postgres import catalogue
 from databases.postgres.names import shortened
@@ -41,10 +42,10 @@ ITEMS_PER_PAGE = 500
 
 SAME_TABLE = "select to_regclass(%s) = to_regclass(%s)"
 OTHERS_ON = """
-select one.name
-from unnest(%s::text[], %s::text[]) as one (name, used)
-where to_regclass(one.used) = to_regclass(%s)
-order by one.name
+select entity.name
+from unnest(%s::text[], %s::text[]) as entity (name, used)
+where to_regclass(entity.used) = to_regclass(%s)
+order by entity.name
 """
 
 
@@ -64,7 +65,7 @@ class Wanted:
     day: str = ""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Deployed:
     """What became of one board."""
 
@@ -76,12 +77,12 @@ class Deployed:
 
 
 def folder(parts: Parts) -> Path:
-    """Where mappings of the user's own are."""
+    """Returns the folder of the user's mappings."""
     return parts.settings.home / "mappings"
 
 
 def path_of(parts: Parts, entity: str) -> Path:
-    """The mapping file of a deployed board."""
+    """Returns the path of a deployed board's mapping."""
     return folder(parts) / f"{entity}.yaml"
 
 
@@ -89,7 +90,7 @@ def path_of(parts: Parts, entity: str) -> Path:
 
 
 def proposals(parts: Parts, wanted: Wanted, samples: bool = True) -> list[Proposal]:
-    """The board's proposal, and that of its subitems when they are wanted. Decisions of an earlier try are kept."""
+    """Returns the board's proposal, and that of its subitems when they are wanted. Decisions of an earlier try are kept."""
     board = parts.monday.board(wanted.board_id)
     types = load_types(parts.settings.home)
     first = _proposal(parts, board, wanted, types, samples)
@@ -98,9 +99,10 @@ def proposals(parts: Parts, wanted: Wanted, samples: bool = True) -> list[Propos
     below = subitem_boards(board)
     if not below:
         raise SettingsError(
-            f"Board {board.name} ({board.id}) has no subitems yet.", hint="Leave out --subitems, or make one on the board."
+            f"Board {board.name} ({board.id}) has no subitems yet.",
+            hint="Leave out --subitems, or make a subitem on the board.",
         )
-    name, table = (shortened(f"{one}_subitems", one, LONGEST_TABLE) for one in (first.entity, first.table))
+    name, table = (shortened(f"{name}_subitems", name, LONGEST_TABLE) for name in (first.entity, first.table))
     child = replace(wanted, board_id=below[0], name=name, table=table)
     return [first, _proposal(parts, parts.monday.board(below[0]), child, types, samples, parent=first)]
 
@@ -110,15 +112,13 @@ def _proposal(
 ) -> Proposal:
     name = checked_entity(wanted.name or entity_of(board.name, board.id))
     table = checked_table(wanted.table or name)
-    made = propose(
-        board, name, table, types, monday=parts.monday if samples else None, day=wanted.day, names=wanted.names,
-        schema=wanted.schema, parent=parent,
-    )  # fmt: skip
+    made = propose(board, name, table, types, monday=parts.monday if samples else None, names=wanted.names)
+    made = replace(made, day=wanted.day, schema=wanted.schema, parent=parent)
     return with_decisions(made, _decided_before(parts, name, board.id))
 
 
 def _decided_before(parts: Parts, entity: str, board_id: str) -> dict[str, tuple[str, str]]:
-    """What was decided about columns in a deploy that did not come to its end: column → decision, date."""
+    """Returns what was decided about columns in a deploy that did not finish: column → decision, date."""
     found: dict[str, tuple[str, str]] = {}
     for path in (path_of(parts, entity), part_of(parts, entity)):
         tree = read_plain(path) or {}
@@ -132,15 +132,16 @@ def _decided_before(parts: Parts, entity: str, board_id: str) -> dict[str, tuple
 
 
 def with_decisions(proposal: Proposal, decisions: Mapping[str, tuple[str, str]]) -> Proposal:
-    """The proposal with what has been decided: column → decision, date."""
-    columns = tuple(
-        one.decide(*decisions[one.about.id]) if one.about.id in decisions else one for one in proposal.columns
-    )
-    return replace(proposal, columns=columns)
+    """Returns the proposal with what has been decided: column → decision, date."""
+    columns = [
+        column.decide(*decisions[column.about.id]) if column.about.id in decisions else column
+        for column in proposal.columns
+    ]
+    return replace(proposal, columns=tuple(columns))
 
 
 def part_of(parts: Parts, entity: str) -> Path:
-    """The mapping of a deploy that is under way; no run reads it."""
+    """Returns the path of the mapping of a deploy that is under way; no run reads it."""
     return folder(parts) / f"{entity}.deploying"
 
 
@@ -148,37 +149,14 @@ def part_of(parts: Parts, entity: str) -> Path:
 
 
 def check(parts: Parts, proposal: Proposal) -> str:
-    """"" when it can be deployed, "deployed" when it is already. Raises SettingsError when something is in the way."""
-    taken = parts.mappings.get(proposal.entity)
-    with parts.db.transaction(read_only=True) as tx:
-        entry = next(iter(registry.known(tx, proposal.entity)), None)
-        there = catalogue.exists(tx, proposal.table_name)
-        moved = entry is not None and not _same_table(tx, entry["table_name"], proposal.table_name)
-        kept = taken is not None and there and _same_table(tx, taken.table, proposal.table_name)
-        others = _others_on(tx, parts, proposal)
-        if proposal.makes_table:
-            check_names(tx, proposal.entity, proposal.table_name)
-    if entry is not None and (entry["board_id"] != proposal.board.id or moved):
-        raise SettingsError(
-            f"{proposal.entity} is board {entry['board_id']} in table {entry['table_name']}.", hint="Choose another --name."
-        )
-    if taken is not None and (taken.deployed is None or taken.board_id != proposal.board.id):
-        raise SettingsError(
-            f"There is an entity {proposal.entity} already: {taken.path}.", hint="Choose another --name."
-        )
-    if others:
-        raise SettingsError(
-            f"{proposal.table_name} is the table of {', '.join(others)}.",
-            hint="A table belongs to one board. Choose another table, or take away the other mapping first.",
-        )
-    if not kept and _is_edited(path_of(parts, proposal.entity), proposal):
-        raise SettingsError(
-            f"{path_of(parts, proposal.entity)} is there already, and is not what this deploy would write.",
-            hint="Move it away to have a new one made, or choose another --name.",
-        )
-    if kept and entry is not None and entry["status"] == registry.DEPLOYED:
+    """Returns "deployed" for a board that is, "" for one that can be. Raises SettingsError when something is in the way."""
+    found = _found(parts, proposal)
+    _check_entity(proposal, found)
+    _check_files(parts, proposal, found)
+    if found.kept and found.entry is not None and found.entry.status == registry.DEPLOYED:
         return registry.DEPLOYED
-    if there and entry is None and taken is None and proposal.makes_table:
+    # table of this name, of another origin
+    if found.table_exists and found.entry is None and found.mapping is None and proposal.makes_table:
         raise SettingsError(
             f"There is a table {proposal.table_name} already, and it was not made for this board.",
             hint="Choose another --table, or map it as it is: --existing-table",
@@ -186,21 +164,76 @@ def check(parts: Parts, proposal: Proposal) -> str:
     return ""
 
 
-def _same_table(tx: Transaction, one: str, other: str) -> bool:
-    """Whether two names are one table, or one name of a table that is not there."""
-    return one == other or bool(tx.value(SAME_TABLE, (one, other)))
+@dataclass(frozen=True)
+class _Found:
+    """What there is under the names of a proposal. `kept`: the mapping and its table; `moved`: another table."""
+
+    entry: registry.Entry | None
+    mapping: EntityMapping | None
+    table_exists: bool
+    kept: bool
+    moved: bool
+    others: list[str]
+
+
+def _found(parts: Parts, proposal: Proposal) -> _Found:
+    taken = parts.mappings.get(proposal.entity)
+    with parts.db.transaction(read_only=True) as tx:
+        entry = next(iter(registry.known(tx, proposal.entity)), None)
+        there = catalogue.exists(tx, proposal.table_name)
+        moved = entry is not None and not _same_table(tx, entry.table_name, proposal.table_name)
+        kept = taken is not None and there and _same_table(tx, taken.table, proposal.table_name)
+        others = _others_on(tx, parts, proposal)
+        if proposal.makes_table:
+            check_names(tx, proposal.entity, proposal.table_name)
+    return _Found(entry, taken, there, kept, moved, others)
+
+
+def _check_entity(proposal: Proposal, found: _Found) -> None:
+    entry, mapping = found.entry, found.mapping
+    # deployed, from another board or table
+    if entry is not None and (entry.board_id != proposal.board.id or found.moved):
+        raise SettingsError(
+            f"{proposal.entity} is board {entry.board_id} in table {entry.table_name}.", hint="Choose another --name."
+        )
+    # mapping written by hand, or of another board
+    if mapping is not None and (mapping.deployed is None or mapping.board_id != proposal.board.id):
+        raise SettingsError(
+            f"There is an entity {proposal.entity} already: {mapping.path}.", hint="Choose another --name."
+        )
+
+
+def _check_files(parts: Parts, proposal: Proposal, found: _Found) -> None:
+    # table of another entity
+    if found.others:
+        raise SettingsError(
+            f"{proposal.table_name} is the table of {', '.join(found.others)}.",
+            hint="A table belongs to one board. Choose another table, or take away the other mapping first.",
+        )
+    # mapping edited, and its table gone
+    path = path_of(parts, proposal.entity)
+    if not found.kept and _is_edited(path, proposal):
+        raise SettingsError(
+            f"{path} is there already, and is not what this deploy would write.",
+            hint="Move it away to have a new one made, or choose another --name.",
+        )
+
+
+def _same_table(tx: Transaction, name: str, other: str) -> bool:
+    """Says whether two names are of the same table, or are the same name."""
+    return name == other or bool(tx.value(SAME_TABLE, (name, other)))
 
 
 def _others_on(tx: Transaction, parts: Parts, proposal: Proposal) -> list[str]:
-    """The other entities whose table this is, by their mappings or by the registry."""
-    tables = {one["name"]: one["table_name"] for one in registry.known(tx)}
-    tables |= {name: one.table for name, one in parts.mappings.items() if board_of(parts.settings, one)}
+    """Returns the other entities whose table this is, by their mappings or by the registry."""
+    tables = {entry.name: entry.table_name for entry in registry.known(tx)}
+    tables |= {name: mapping.table for name, mapping in parts.mappings.items() if board_of(parts.settings, mapping)}
     tables.pop(proposal.entity, None)
     return [row[0] for row in tx.rows(OTHERS_ON, (list(tables), list(tables.values()), proposal.table_name))]
 
 
 def _is_edited(path: Path, proposal: Proposal) -> bool:
-    """Whether there is a mapping file that says anything else than the one that would be written, but for its date."""
+    """Says whether there is a mapping file that differs from the one to be written by more than its date."""
     if not path.exists():
         return False
     tree = read_plain(path)
@@ -210,9 +243,9 @@ def _is_edited(path: Path, proposal: Proposal) -> bool:
 
 @contextmanager
 def alone(parts: Parts, made: Sequence[Proposal]) -> Iterator[None]:
-    """Wait until nobody else deploys under these names, and take note of what was deployed meanwhile."""
+    """Waits until no other process deploys under these names, and loads the mappings that were deployed meanwhile."""
     with ExitStack() as locks:
-        for name in sorted(one.entity for one in made):
+        for name in sorted(proposal.entity for proposal in made):
             locks.enter_context(parts.db.held_lock(f"deploy:{name}", on_wait=partial(_tell, name)))
         parts.mappings.update(mappings_of(parts.settings))
         yield
@@ -225,26 +258,26 @@ def _tell(name: str) -> None:
 def deploy(
     parts: Parts, made: Sequence[Proposal], wanted: Wanted, pull: Direction
 ) -> tuple[list[Deployed], RunReport]:
-    """Make the tables, load them, write the mappings and the scripts; an account of it is in `runs`.
+    """Makes the tables, loads them, writes the mappings and the scripts; `runs` shows what was done.
 
     A table of the user's own is loaded by `pull`.
     """
-    options = RunOptions(_options(wanted), kind="deploy")
     done: list[Deployed] = []
     mappings = [_prepare(parts, proposal) for proposal in made]
     with_work = {mapping.entity: proposal for mapping, proposal in zip(mappings, made, strict=True)}
 
     def load(parts: Parts, mapping: EntityMapping, board_id: str, options: RunOptions, run_id: str | None) -> EntityReport:
+        proposal = with_work[mapping.entity]
         if mapping.own_table:
-            loading = Loading(options, run_id, with_work[mapping.entity].board, wanted.batch_size)
-            report = load_board(parts, mapping, loading)
+            opening = Opening(options.pull, run_id=run_id, board=proposal.board)
+            report = load_board(parts, mapping, opening, wanted.batch_size)
         else:
             report = pull(parts, mapping, board_id, options, run_id)
             _note_loaded(parts, report)
-        done.append(_finish(parts, with_work[mapping.entity], mapping, report))
+        done.append(_finish(parts, proposal, mapping, report))
         return report
 
-    run = Run(parts, "monday_to_pg", load, options)
+    run = Run(parts, "monday_to_pg", load, RunOptions(_options(wanted), kind="deploy"))
     report = run.of([(mapping, str(mapping.board_id)) for mapping in mappings])
     return done, report
 
@@ -254,7 +287,7 @@ def _options(wanted: Wanted) -> PullOptions:
 
 
 def _prepare(parts: Parts, proposal: Proposal) -> EntityMapping:
-    """The table, its row in the registry, and the mapping beside its place. One that is there, with its table, is kept."""
+    """Makes the table, its row in the registry, and the mapping beside its place. A mapping that has its table is kept."""
     part, path = part_of(parts, proposal.entity), path_of(parts, proposal.entity)
     with parts.db.transaction(read_only=True) as tx:
         keep = path.exists() and catalogue.exists(tx, proposal.table_name)
@@ -265,27 +298,16 @@ def _prepare(parts: Parts, proposal: Proposal) -> EntityMapping:
         registry.enter(tx, proposal, path, registry.LOADING)
         boards_tables.run_all(tx, boards_tables.create_statements(proposal))
         for name, kind in proposal.table_columns() if proposal.makes_table else ():
-            boards_tables.add_column(tx, proposal.table_name, name, kind)  # the board's since a try that was killed
+            boards_tables.add_column(tx, proposal.table_name, name, kind)  # new on the board since a killed deploy
     return mapping
 
 
-@dataclass(frozen=True)
-class Loading:
-    """How a board is read into a staging table."""
-
-    options: RunOptions
-    run_id: str | None
-    board: Board | None
-    batch_size: int
-
-
-def load_board(parts: Parts, mapping: EntityMapping, how: Loading) -> EntityReport:
-    """Read a board into a staging table and make it live. The run sees to it that nobody else works on the entity."""
-    opening = Opening(how.options.pull, run_id=how.run_id, board=how.board)
+def load_board(parts: Parts, mapping: EntityMapping, opening: Opening, batch_size: int) -> EntityReport:
+    """Reads a board into a staging table and makes it live. The run keeps other processes from working on the entity."""
     sync = open_board(parts, mapping, str(mapping.board_id), opening)
     parts.begun[mapping.entity] = sync.report
     sync.begin()
-    report = Staging(sync, how.batch_size).run(how.options.pull.allow_mass_delete)
+    report = Staging(sync, batch_size).run(opening.options.allow_mass_delete)
     _note_loaded(parts, report)
     return report
 
@@ -310,15 +332,15 @@ def _finish(parts: Parts, proposal: Proposal, mapping: EntityMapping, report: En
 
 
 def link_up(parts: Parts, mapping: EntityMapping, board: Board) -> list[str]:
-    """Make link tables for the relations of this board, and of boards deployed before that point at it; their names."""
-    deployed = {str(one.board_id): one for one in parts.mappings.values() if one.own_table}
+    """Makes link tables for this board's relations, and for those of other boards that point at it; returns their names."""
+    deployed = {str(other.board_id): other for other in parts.mappings.values() if other.own_table}
     made: list[str] = []
     for other in deployed.values():
         its_board = board if other.board_id == board.id else _board_with_relations(parts, other)
         if its_board is None:
             continue
         with parts.db.transaction() as tx:
-            # The table of a mapping may be gone, when somebody has dropped it and left the mapping.
+            # A user may have dropped the table and left the mapping.
             if catalogue.exists(tx, other.table):
                 made += link_tables.make_links(tx, other, its_board, deployed, since=mapping)
     return sorted(made)
@@ -326,7 +348,8 @@ def link_up(parts: Parts, mapping: EntityMapping, board: Board) -> list[str]:
 
 def _board_with_relations(parts: Parts, mapping: EntityMapping) -> Board | None:
     tree = read_plain(Path(mapping.path)) or {}
-    relations = [one for one in tree.get("fields") or () if one.get("type") == RELATION and "rejected" not in one]
+    entries = tree.get("fields") or ()
+    relations = any(entry.get("type") == RELATION and "rejected" not in entry for entry in entries)
     return parts.monday.board(str(mapping.board_id)) if relations else None
 
 
@@ -336,23 +359,23 @@ def _board_with_relations(parts: Parts, mapping: EntityMapping) -> Board | None:
 def reload(
     parts: Parts, mapping: EntityMapping, options: RunOptions, batch_size: int, pull: Direction
 ) -> RunReport:
-    """Read a deployed board anew and make it live in one transaction. A user's own table is compared by `pull`."""
+    """Reads a deployed board anew and makes it live in one transaction. A user's own table is compared by `pull`."""
 
     def load(parts: Parts, mapping: EntityMapping, board_id: str, options: RunOptions, run_id: str | None) -> EntityReport:
-        return load_board(parts, mapping, Loading(options, run_id, None, batch_size))
+        return load_board(parts, mapping, Opening(options.pull, run_id=run_id), batch_size)
 
     run = Run(parts, "monday_to_pg", load if mapping.own_table else pull, replace(options, kind="reload"))
     return run.of([(mapping, str(mapping.board_id))])
 
 
 def deployed_mapping(parts: Parts, name: str) -> EntityMapping:
-    """The mapping of a deployed board. Raises SettingsError for a name that is none."""
+    """Returns the mapping of a deployed board. Raises SettingsError for a name that no deployed board has."""
     with parts.db.transaction(read_only=True) as tx:
         entry = registry.one_of(tx, name)
     mapping = parts.mappings.get(name)
     if mapping is None:
         raise SettingsError(
-            f"The mapping of {name} is not there: {entry['mapping_path']}.",
+            f"The mapping of {name} is not there: {entry.mapping_path}.",
             hint="Put it back, or deploy the board again: python main.py boards deploy --help",
         )
     return mapping

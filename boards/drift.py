@@ -1,11 +1,11 @@
-"""What has changed on a deployed board since its mapping was written, and what a contract makes of it: pure decisions."""
+"""Compares a deployed board with its mapping, and says what a contract makes of each difference: pure decisions."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from dataclasses import field as member
-from typing import Any
+from typing import Any, TypedDict
 
 from boards.types_of_tables import HARD, labels_of
 from mappings.declaration import FACTS, ITEM_NAME
@@ -28,6 +28,18 @@ TABLE_OF_CONTRACTS: Mapping[str, Mapping[str, str]] = {
 """By drift and contract: done at once, left for `boards update`, or passed over. docs/boards.md shows the same table."""
 
 
+class DriftShape(TypedDict):
+    """A drift as JSON, as it is kept and shown."""
+
+    kind: str
+    column: str
+    title: str
+    what: str
+    at: str
+    waits: bool
+    passed: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Drift:
     """One difference between a board and its mapping."""
@@ -39,10 +51,17 @@ class Drift:
     move: str
     at: str = ""
 
-    def as_json(self) -> dict[str, Any]:
-        """The documented shape."""
-        shape = {name: value for name, value in asdict(self).items() if name != "move"}
-        return {**shape, "waits": self.move == WAIT, "passed": self.move == PASS}
+    def as_json(self) -> DriftShape:
+        """Returns the documented shape."""
+        return {
+            "kind": self.kind,
+            "column": self.column,
+            "title": self.title,
+            "what": self.what,
+            "at": self.at,
+            "waits": self.move == WAIT,
+            "passed": self.move == PASS,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,79 +77,91 @@ class Known:
     gone: bool = False
 
 
-def known_columns(entries: Sequence[Any]) -> dict[str, Known]:
-    """What a mapping file says of columns, by their ids; entries that tie several columns together are a person's own."""
+def known_columns(entries: Sequence[Mapping[str, Any]]) -> dict[str, Known]:
+    """Returns what a mapping file says of columns, by their ids; entries of several columns are a user's own."""
     found: dict[str, Known] = {}
     for entry in entries:
         for column in [entry["column"]] if "column" in entry else entry.get("columns", ()):
             column = str(column)
-            if column == ITEM_NAME or column in FACTS:
-                continue
-            labels = {int(number): str(name) for number, name in (entry.get("labels") or {}).items()}
-            kind, title = entry.get("type"), entry.get("title")
-            found.setdefault(
-                column,
-                Known(column, None if title is None else str(title), kind, entry.get("field"), labels,
-                      "rejected" in entry, "gone" in entry),
-            )  # fmt: skip
+            if column != ITEM_NAME and column not in FACTS:
+                found.setdefault(column, _known(column, entry))
     return found
 
 
+def _known(column: str, entry: Mapping[str, Any]) -> Known:
+    title = entry.get("title")
+    return Known(
+        column,
+        title=None if title is None else str(title),
+        type=entry.get("type"),
+        field=entry.get("field"),
+        labels={int(number): str(name) for number, name in (entry.get("labels") or {}).items()},
+        rejected="rejected" in entry,
+        gone="gone" in entry,
+    )
+
+
 def compare(known: Mapping[str, Known], board: Board, mapping: EntityMapping) -> list[Drift]:
-    """What differs, and what the contract makes of it. The sync id column is the tool's own."""
+    """Returns what differs, and what the contract makes of it. The sync id column is the tool's own."""
     contract, found = mapping.contract, []
-    own = mapping.sync_id[0] if mapping.sync_id else None
-    there = {one.id: one for one in board.columns if one.type != "name" and one.id != own}
-    for column, about in there.items():
+    sync_id = mapping.sync_id[0] if mapping.sync_id else None
+    on_board = {about.id: about for about in board.columns if about.type != "name" and about.id != sync_id}
+    for column, about in on_board.items():
         if column not in known:
             found.append(Drift(ADDED, column, about.title, about.type, _move_of_new(about, mapping)))
-    for column, one in known.items():
-        if not one.rejected:
-            found += _changed(one, there.get(column), contract)
-    # A table of the user's own is altered when somebody says so, not before.
-    moved = {RETYPED: WAIT, RETURNED: WAIT} if not mapping.own_table else {}
-    return [replace(one, move=moved.get(one.kind, one.move)) for one in found]
+    for column, entry in known.items():
+        if not entry.rejected:
+            found += _changed(entry, on_board.get(column), contract)
+    if mapping.own_table:
+        return found
+    # A table of the user's own is altered only when the user asks for it.
+    return [replace(drift, move=WAIT) if drift.kind in (RETYPED, RETURNED) else drift for drift in found]
 
 
 def _move_of_new(about: BoardColumn, mapping: EntityMapping) -> str:
     move = TABLE_OF_CONTRACTS[ADDED][mapping.contract]
     if not mapping.own_table:
-        return PASS
-    return WAIT if move == APPLY and HARD.get(about.type) else move
+        return PASS  # the user's own table gets no columns
+    if move == APPLY and HARD.get(about.type):
+        return WAIT  # a user decides about such columns
+    return move
 
 
-def _changed(one: Known, about: BoardColumn | None, contract: str) -> list[Drift]:
-    title = one.title or one.column
+def _changed(known: Known, about: BoardColumn | None, contract: str) -> list[Drift]:
+    title = known.title or known.column
 
     def drift(kind: str, what: str) -> Drift:
-        return Drift(kind, one.column, title, what, TABLE_OF_CONTRACTS[kind][contract])
+        return Drift(kind, known.column, title, what, TABLE_OF_CONTRACTS[kind][contract])
 
     if about is None:
-        return [] if one.gone else [drift(DELETED, "gone")]
-    found = [drift(RETURNED, about.type)] if one.gone else []
-    if one.type is not None and about.type != one.type:
-        found.append(drift(RETYPED, f"{one.type} → {about.type}"))
-    if one.title is not None and clean_text(about.title) != one.title:
+        return [] if known.gone else [drift(DELETED, "gone")]
+    found = []
+    if known.gone:
+        found.append(drift(RETURNED, about.type))  # was deleted, is there again
+    if known.type is not None and about.type != known.type:
+        found.append(drift(RETYPED, f"{known.type} → {about.type}"))
+    if known.title is not None and clean_text(about.title) != known.title:
         found.append(drift(RENAMED, clean_text(about.title)))
-    renamed = [
-        f"{name} → {now[number]}"
-        for now in [labels_of(about)] for number, name in one.labels.items() if now.get(number, name) != name
-    ]  # fmt: skip
-    if renamed:
+    if renamed := _renamed_labels(known, about):
         found.append(drift(LABELS, ", ".join(renamed)))
     return found
 
 
-def sentence(one: Drift) -> str:
-    """A drift as a log line."""
-    title = one.title
+def _renamed_labels(known: Known, about: BoardColumn) -> list[str]:
+    now = labels_of(about)
+    return [f"{name} → {now[number]}" for number, name in known.labels.items() if now.get(number, name) != name]
+
+
+def sentence(drift: Drift) -> str:
+    """Returns a drift as a log line."""
+    title = drift.title
     said = {
-        ADDED: f"column {title!r} ({one.what}) is new on the board",
-        RENAMED: f"column {title!r} is called {one.what!r} now",
-        RETYPED: f"column {title!r} has another type: {one.what}",
+        ADDED: f"column {title!r} ({drift.what}) is new on the board",
+        RENAMED: f"column {title!r} is called {drift.what!r} now",
+        RETYPED: f"column {title!r} has another type: {drift.what}",
         DELETED: f"column {title!r} is not on the board any more; the table keeps its values",
         RETURNED: f"column {title!r} is on the board again",
-        LABELS: f"labels of {title!r} were renamed: {one.what}",
-    }[one.kind]
+        LABELS: f"labels of {title!r} were renamed: {drift.what}",
+    }[drift.kind]
     ends = {APPLY: "", WAIT: "; it waits for: boards update", PASS: "; by its contract it is passed over"}
-    return said + ends[one.move]
+    return said + ends[drift.move]

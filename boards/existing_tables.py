@@ -1,4 +1,4 @@
-"""A table of the user's own, mapped to a board: which of its columns are which board columns, and how its key is made."""
+"""Maps a table of the user's own to a board: which of its columns are which board columns, and how its key is made."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from boards.names import checked_entity, entity_of, field_name, snake_case, sql_
 from boards.proposal import ACCEPTED, HEADER, REJECTED, Proposal, ProposedColumn, entry_of, propose
 from boards.types_of_tables import TypeMap, load_types
 from databases.postgres.catalogue import (
+    TableColumn,
     column_types_of,
     columns_in_order,
     has_default,
@@ -24,23 +25,48 @@ from databases.postgres.names import compose, identifier, parts_of, table_name
 from db_connector import Composable, Transaction
 from errors import SettingsError
 from mappings.declaration import ITEM_NAME
-from mappings.files import tree_text
 from models import STATES_ONLY, BoardColumn
 from sync.parts import Parts
 from values.parsing import clean_text
 
 log = logging.getLogger("monday_sync")
 
-UNMET = """
-from {table} as t
-where {here} and not exists (select from sync_mapping as l where l.entity_type = %(entity)s and l.entity_id = t.{key}::text)
-"""
-KEYS = (
-    "select t.{key}::text" + UNMET + "and t.{key}::text ~ '^[1-9][0-9]{{3,17}}$'"
-    " order by length(t.{key}::text) desc, 1 desc limit 100"
+# All are about the rows that have no link yet. `here` leaves out archived rows.
+HAS_ROWS = """
+select exists (
+    select
+    from {table} as t
+    where {here}
+      and not exists (
+          select from sync_mapping as l
+          where l.entity_type = %(entity)s and l.entity_id = t.{key}::text
+      )
 )
-"""Some that may be ids of items: these are long numbers."""
-TELLS_APART = "select count(*) = count(distinct nullif(lower(trim(t.{column}::text)), ''))" + UNMET
+"""
+LONG_KEYS = """
+select t.{key}::text
+from {table} as t
+where {here}
+  and not exists (
+      select from sync_mapping as l
+      where l.entity_type = %(entity)s and l.entity_id = t.{key}::text
+  )
+  -- ids of items are long numbers
+  and t.{key}::text ~ '^[1-9][0-9]{{3,17}}$'
+order by length(t.{key}::text) desc, 1 desc
+limit 100
+"""
+TELLS_APART = """
+-- whether no two rows have the same value, and every row has a value
+select count(*) = count(distinct nullif(lower(trim(t.{column}::text)), ''))
+from {table} as t
+where {here}
+  and not exists (
+      select from sync_mapping as l
+      where l.entity_type = %(entity)s and l.entity_id = t.{key}::text
+  )
+"""
+
 MATCHED_AS = ("text", "citext", "smallint", "integer", "bigint")
 """Types whose values are the same text as those of the board column."""
 NAME_COLUMNS = ("name", "title", "item_name", "item")
@@ -48,7 +74,7 @@ NAME_COLUMNS = ("name", "title", "item_name", "item")
 
 @dataclass(frozen=True)
 class OwnTable(Proposal):
-    """A proposal for a table that is there already, of which nothing is altered."""
+    """A proposal for a table that exists already, of which nothing is altered."""
 
     own_name: str = ""
     key: str = ""
@@ -59,16 +85,16 @@ class OwnTable(Proposal):
 
     @property
     def makes_table(self) -> bool:
-        """It is there already."""
+        """Says that no table is to be made."""
         return False
 
     @property
     def table_name(self) -> str:
-        """The table as PostgreSQL names it, with its schema when the person named that."""
+        """Returns the table as PostgreSQL names it, with its schema when the user named that."""
         return self.own_name
 
     def tree(self) -> CommentedMap:
-        """The mapping file."""
+        """Returns the mapping, as its file has it."""
         tree = CommentedMap(entity=self.entity, title=clean_text(self.board.name) or self.entity)
         tree["board"] = CommentedMap(id=int(self.board.id))
         tree["deployed"] = self.day
@@ -80,7 +106,7 @@ class OwnTable(Proposal):
             tree["archived_column"] = self.archived
         else:
             tree["deletes"] = CommentedMap(monday="ignore", postgres="ignore")
-        fields = [entry_of(one) for one in self.columns]
+        fields = [entry_of(column) for column in self.columns]
         if self.name_column:
             tree["item_name"] = [field_name(self.name_column)]
             fields.insert(0, CommentedMap(column=ITEM_NAME, field=field_name(self.name_column)))
@@ -91,21 +117,9 @@ class OwnTable(Proposal):
         tree.yaml_set_start_comment(HEADER.format(name=self.entity))
         return tree
 
-    def text(self) -> str:
-        """The text of the mapping file."""
-        return tree_text(self.tree())
-
-
-@dataclass(frozen=True)
-class OwnColumn:
-    """A column of the table: its type as PostgreSQL writes it, and whether PostgreSQL alone makes its values."""
-
-    sql_type: str
-    computed: bool
-
 
 def proposed(parts: Parts, wanted: deploy.Wanted, given: str) -> OwnTable:
-    """A mapping of the board to a table as it is. Board columns that it has no column for are not fetched."""
+    """Proposes a mapping of the board to a table as it is. Board columns that no table column suits are not fetched."""
     given = _with_schema(wanted, given)
     board = parts.monday.board(wanted.board_id)
     name = checked_entity(wanted.name or entity_of(board.name, board.id))
@@ -114,28 +128,44 @@ def proposed(parts: Parts, wanted: deploy.Wanted, given: str) -> OwnTable:
         schema, plain = place_of(tx, given)
         table = sql_name(schema if parts_of(given)[0] else "", plain)
         key, item_key = _key_of(tx, table, types)
-        own = {column: OwnColumn(kind, computed) for column, kind, computed in columns_in_order(tx, table)}
+        own = {column.name: column for column in columns_in_order(tx, table)}
     kinds = load_types(parts.settings.home)
-    made = propose(board, name, table, kinds, monday=parts.monday, day=wanted.day)
-    free = {column: about for column, about in own.items() if column != key}
-    writable = [column for column, about in free.items() if not about.computed]
-    texts = [column for column in writable if kinds.suits("text", own[column].sql_type)]
-    title = next((one for known in NAME_COLUMNS for one in texts if one.lower() == known), "")
-    marks = "archived_at" in writable and types["archived_at"].startswith("timestamp")
-    archived = "archived_at" if marks else ""
-    for taken in (title, archived):
-        free.pop(taken, None)
-    columns = tuple(_fitted(one, free, kinds, wanted.day) for one in made.columns)
+    made = propose(board, name, table, kinds, monday=parts.monday)
+    title, archived = _title_in(own, key, kinds), _archived_in(own, key, types)
+    free = {column: about for column, about in own.items() if column not in (key, title, archived)}
+    columns = tuple(_fitted(column, free, kinds, wanted.day) for column in made.columns)
     found = OwnTable(
-        name, board, table, columns, day=wanted.day, own_name=table, key=key, item_key=item_key, archived=archived,
+        name,
+        board,
+        table,
+        columns,
+        day=wanted.day,
+        own_name=table,
+        key=key,
+        item_key=item_key,
+        archived=archived,
         name_column=title,
-    )  # fmt: skip
+    )
     # A mapping that is there already says itself how rows and items are linked.
     return found if name in parts.mappings else _linked(parts, found, own, wanted.match)
 
 
+def _title_in(own: Mapping[str, TableColumn], key: str, kinds: TypeMap) -> str:
+    """Returns the table column that takes the items' names, "" for none."""
+    writable = [column for column, about in own.items() if column != key and not about.computed]
+    texts = [column for column in writable if kinds.suits("text", own[column].sql_type)]
+    return next((column for name in NAME_COLUMNS for column in texts if column.lower() == name), "")
+
+
+def _archived_in(own: Mapping[str, TableColumn], key: str, types: Mapping[str, str]) -> str:
+    """Returns the table column that says when a row was archived, "" for none."""
+    column = "archived_at"
+    writable = column in own and column != key and not own[column].computed
+    return column if writable and types[column].startswith("timestamp") else ""
+
+
 def _with_schema(wanted: deploy.Wanted, table: str) -> str:
-    """The table as it was named, in the schema that was named. Raises SettingsError for options of a table to be made."""
+    """Returns the table's name, in the schema that was given. Raises SettingsError for options of a table to be made."""
     makes = {"--table": wanted.table, "--subitems": wanted.subitems, "--names": wanted.names != "exact"}
     if odd := [option for option, given in makes.items() if given]:
         raise SettingsError(
@@ -150,21 +180,23 @@ def _with_schema(wanted: deploy.Wanted, table: str) -> str:
 # Which row is which item
 
 
-def _linked(parts: Parts, made: OwnTable, own: Mapping[str, OwnColumn], match: str) -> OwnTable:
-    """The proposal with what tells which of the rows that are there is which item, so that nothing is made twice."""
-    places = [made.name_column, *(one.column for one in made.fetched)]
-    fit = [one for one in places if one and without_limit(own[one].sql_type) in MATCHED_AS]
+def _linked(parts: Parts, made: OwnTable, own: Mapping[str, TableColumn], match: str) -> OwnTable:
+    """Returns the proposal with what tells which row is which item, so that nothing is made twice."""
+    places = [made.name_column, *(column.column for column in made.fetched)]
+    fit = [column for column in places if column and without_limit(own[column].sql_type) in MATCHED_AS]
     if match and match not in fit:
         raise SettingsError(
             f"--match {match}: rows and items cannot be linked by that column of {made.own_name}.",
             hint=f"One of these can tell: {', '.join(fit) or 'none'}.",
         )
     with parts.db.transaction(read_only=True) as tx:
-        rows = tx.value(_about("select exists (select" + UNMET + ")", made), {"entity": made.entity})
-        keys = [row[0] for row in tx.rows(_about(KEYS, made), {"entity": made.entity})]
-        natural = [] if match else [one for one in _natural(made, fit) if _tells_apart(tx, made, one)]
+        rows = tx.value(_about(HAS_ROWS, made), {"entity": made.entity})
+        keys = [row[0] for row in tx.rows(_about(LONG_KEYS, made), {"entity": made.entity})]
+        natural = [] if match else [column for column in _natural(made, fit) if _tells_apart(tx, made, column)]
+    # keys are the ids of items
     if rows and not own[made.key].computed and _are_items(parts, made.board.id, keys):
         return replace(made, item_key=True, match=match)
+    # rows, items, and no column tells
     if rows and not match and not natural and made.board.items_count != 0:
         raise SettingsError(
             f"{made.own_name} has rows, and nothing tells which of them are items of the board. Nothing was made.",
@@ -175,18 +207,18 @@ def _linked(parts: Parts, made: OwnTable, own: Mapping[str, OwnColumn], match: s
 
 
 def _natural(made: OwnTable, fit: Sequence[str]) -> list[str]:
-    """The columns that usually tell: e-mail addresses, then the items' names."""
-    mails = [one.column for one in made.fetched if one.about.type == "email" and one.column in fit]
-    return [*mails, *(one for one in fit if one == made.name_column)]
+    """Returns the columns that usually tell: e-mail addresses, then the items' names."""
+    mails = [column.column for column in made.fetched if column.about.type == "email" and column.column in fit]
+    return [*mails, *(column for column in fit if column == made.name_column)]
 
 
 def _tells_apart(tx: Transaction, made: OwnTable, column: str) -> bool:
-    """Whether no two rows have the same value there, and none has nothing."""
+    """Says whether a column has another value in each row."""
     return bool(tx.value(_about(TELLS_APART, made, column=column), {"entity": made.entity}))
 
 
 def _are_items(parts: Parts, board_id: str, keys: Sequence[str]) -> bool:
-    """Whether some of these keys are ids of items of the board."""
+    """Says whether some of these keys are ids of items of the board."""
     pages = parts.monday.items(keys, STATES_ONLY) if keys else ()
     return any(item.board_id in (None, board_id) for items in pages for item in items)
 
@@ -199,7 +231,7 @@ def _about(statement: str, made: OwnTable, **names: str) -> Composable:
 
 
 def _key_of(tx: Transaction, table: str, types: Mapping[str, str]) -> tuple[str, bool]:
-    """The column that rows are found by, and whether a new row gets its item's id in it, because nothing else makes one."""
+    """Returns the key column, and whether a new row gets its item's id in it, because nothing else makes a key."""
     key = unique_key_of(tx, table)
     if key is None:
         raise SettingsError(
@@ -215,23 +247,26 @@ def _key_of(tx: Transaction, table: str, types: Mapping[str, str]) -> tuple[str,
     return key, not made_there and kind != "uuid"
 
 
-def _fitted(one: ProposedColumn, free: dict[str, OwnColumn], kinds: TypeMap, day: str) -> ProposedColumn:
-    """The table column of that name that can hold the values; without one, the board column is not fetched."""
-    found = _column_for(one.about, free)
+def _fitted(column: ProposedColumn, free: dict[str, TableColumn], kinds: TypeMap, day: str) -> ProposedColumn:
+    """Returns a column with the table column of its name, which is free no more; rejected when none suits."""
+    found = _column_for(column.about, free)
+    # no table column of that name
     if found is None:
-        return one.decide(REJECTED, day)
+        return column.decide(REJECTED, day)
     sql_type = free[found].sql_type
+    # PostgreSQL fills it
     if free[found].computed:
         log.warning("%s: PostgreSQL itself makes the values of this column; it is not fetched.", found)
-        return one.decide(REJECTED, day)
-    if not kinds.suits(one.about.type, sql_type):
-        log.warning("%s: a column of type %s cannot hold %s; it is not fetched.", found, sql_type, one.about.type)
-        return one.decide(REJECTED, day)
+        return column.decide(REJECTED, day)
+    # type cannot keep the values
+    if not kinds.suits(column.about.type, sql_type):
+        log.warning("%s: a column of type %s cannot hold %s; it is not fetched.", found, sql_type, column.about.type)
+        return column.decide(REJECTED, day)
     del free[found]
-    return replace(one, column=found, sql_type=sql_type, decision=ACCEPTED if one.hard else "", decided=day)
+    return replace(column, column=found, sql_type=sql_type, decision=ACCEPTED if column.hard else "", decided=day)
 
 
-def _column_for(about: BoardColumn, free: Mapping[str, OwnColumn]) -> str | None:
+def _column_for(about: BoardColumn, free: Mapping[str, TableColumn]) -> str | None:
     exact = [column for column in free if column in (about.title, about.id)]
     alike = [column for column in free if snake_case(column) in (snake_case(about.title), snake_case(about.id))]
     return next(iter([*exact, *alike]), None)

@@ -1,6 +1,6 @@
-"""Names for tables and columns made from boards: as people wrote them, or in snake_case; the same board, the same names.
+"""Names tables and columns made from boards: as on the board, or in snake_case. The same board gives the same names.
 
-A name is given once and then stands in the mapping, so nothing here is asked again when a title changes its neighbour's.
+A column gets its name once, and the mapping keeps it: a title that changes later does not change other columns' names.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Set
 
-from databases.postgres.names import shortened
+from databases.postgres.names import quoted, shortened
 from errors import SettingsError
 from mappings.loader import TYPES
 from values.parsing import clean_text
 
 LONGEST_TABLE = 40
-"""Names of staging tables, triggers and link tables are made of a table's."""
+"""In bytes: the names of staging tables, triggers and link tables are longer, and contain the table's."""
 
 SYSTEM_COLUMNS = frozenset(("tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"))
-"""No table column may be called so."""
+"""Names that PostgreSQL keeps for columns of its own."""
 
 RESERVED = frozenset(
     """all analyse analyze and any array as asc asymmetric authorization binary both case cast check collate collation
@@ -32,33 +32,38 @@ RESERVED = frozenset(
 """Words that PostgreSQL does not take as a column's name without quotes."""
 
 FACTS = {
-    "item_id": "Item ID", "name": "Name", "group": "Group", "created_at": "Created at", "updated_at": "Updated at",
-    "archived_at": "Archived at", "parent": "Parent item ID",
-}  # fmt: skip
+    "item_id": "Item ID",
+    "name": "Name",
+    "group": "Group",
+    "created_at": "Created at",
+    "updated_at": "Updated at",
+    "archived_at": "Archived at",
+    "parent": "Parent item ID",
+}
 PLAIN_FACTS = {**{name: name for name in FACTS}, "parent": "parent_item_id"}
 
 
 def facts(style: str) -> Mapping[str, str]:
-    """What the columns are called that every deployed table has."""
+    """Returns the names of the columns that every deployed table has."""
     return FACTS if style == "exact" else PLAIN_FACTS
 
 
 def column_names(titles: Mapping[str, str], style: str = "exact", taken: Iterable[str] = ()) -> dict[str, str]:
-    """A name for each column (id → title) that no other has; `taken` are given already, to others.
+    """Returns a name of its own for each column (id → title); other columns have the names in `taken`.
 
-    Of twins, the column whose id sorts first has the title, whatever their order on the board is; the others have
-    their ids in their names.
+    Of columns with the same title, that with the first id gets the title, in whatever order they are on the board; the
+    others get their ids into their names.
     """
     used = {*facts(style).values(), *taken}
     names: dict[str, str] = {}
-    for column in sorted(titles, key=lambda one: (len(one), one)):
+    for column in sorted(titles, key=lambda column_id: (len(column_id), column_id)):
         names[column] = free_name(titles[column], column, style, used)
         used.add(names[column])
     return {column: names[column] for column in titles}
 
 
 def free_name(title: str, column: str, style: str, used: Set[str]) -> str:
-    """The name of one column among names that are used."""
+    """Returns a name for a column that is not among those used: its title, its title and id, or with a number."""
     plain = style == "plain"
     shown = snake_case(title) or snake_case(column) if plain else written(title)
     wanted = shortened(shown or column, column)
@@ -66,22 +71,28 @@ def free_name(title: str, column: str, style: str, used: Set[str]) -> str:
         wanted += "_"
     if wanted not in used and wanted not in SYSTEM_COLUMNS:
         return wanted
-    with_id = shortened(f"{wanted}_{snake_case(column) or column}" if plain else f"{wanted} ({column})", f"{title} {column}")
+    column_id = snake_case(column) or column if plain else column
+    name = with_mark(wanted, column_id, style, f"{title} {column}")
     number = 2
-    while with_id in used:
-        with_id = shortened(f"{wanted}_{number}" if plain else f"{wanted} ({number})", f"{column} {number}")
+    while name in used:
+        name = with_mark(wanted, str(number), style, f"{column} {number}")
         number += 1
-    return with_id
+    return name
+
+
+def with_mark(name: str, mark: str, style: str, source: str) -> str:
+    """Returns a name that ends in a mark: `Done (2)`, or `done_2`. A name that is too long is shortened after `source`."""
+    return shortened(f"{name}_{mark}" if style == "plain" else f"{name} ({mark})", source)
 
 
 def written(title: str) -> str:
-    """A title as it is, without what no name can hold; nothing when it is blank."""
+    """Returns a title without the characters that no name can have; "" for a blank title."""
     text = clean_text(title)
     return text if text.strip() else ""
 
 
 def snake_case(title: str) -> str:
-    """`Done (100%)` → `done_100`. Accents go, other alphabets stay; what begins with a digit gets an underscore."""
+    """Turns `Done (100%)` into `done_100`. Accents go, other alphabets stay; an underscore comes before a first digit."""
     bare = unicodedata.normalize("NFKD", clean_text(title))
     text = "".join(char for char in bare if not unicodedata.combining(char))
     text = re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", "_", text).lower()
@@ -90,13 +101,13 @@ def snake_case(title: str) -> str:
 
 
 def sql_name(*names: str) -> str:
-    """Names as `table` of a mapping takes them: quoted where PostgreSQL would read something else."""
-    return ".".join(name if _needs_no_quotes(name) else '"' + name.replace('"', '""') + '"' for name in names if name)
+    """Returns a name as `table` of a mapping has it: in quotes where PostgreSQL would read another name without them."""
+    return ".".join(name if _needs_no_quotes(name) else quoted(name) for name in names if name)
 
 
 def field_name(column: str) -> str:
-    """A table column as `field` of a mapping takes it."""
-    return '"' + column.replace('"', '""') + '"' if "." in column or '"' in column else column
+    """Returns a table column as `field` of a mapping has it: in quotes when a dot would part it."""
+    return quoted(column) if "." in column or '"' in column else column
 
 
 def _needs_no_quotes(name: str) -> bool:
@@ -104,25 +115,25 @@ def _needs_no_quotes(name: str) -> bool:
 
 
 def checked_entity(name: str) -> str:
-    """A name for the command line and for files."""
+    """Returns a name that suits the command line and files. Raises SettingsError for another."""
     if not _can_be_entity(name):
         raise SettingsError(f"{name!r} is no name for an entity.", hint="Small letters, digits and _, 40 at most: planning")
     return name
 
 
 def entity_of(title: str, board_id: str) -> str:
-    """What a board is called on the command line when nobody says: its title, or its id when the title cannot be that."""
+    """Returns the name of a board that gets none from the user: after its title, or after its id when no title fits."""
     name = snake_case(title)[:40].strip("_")
     return name if _can_be_entity(name) else f"board_{board_id}"
 
 
 def _can_be_entity(name: str) -> bool:
-    # The file of that name would be the one that says which column becomes which type.
+    # A mapping of that name would be in the place of the file of types.
     return re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name) is not None and f"{name}.yaml" != TYPES
 
 
 def checked_table(name: str) -> str:
-    """A table's name without its schema."""
+    """Returns a table's name, without a schema. Raises SettingsError for a name that is blank or too long."""
     text = written(name).strip()
     if not text or len(text.encode()) > LONGEST_TABLE:
         raise SettingsError(f"{name!r} is no name for a table.", hint=f"It has 1 to {LONGEST_TABLE} bytes.")

@@ -1,13 +1,13 @@
-"""A board looked at: which columns it has, what stands in them, and the mapping and table that are proposed for it.
+"""Proposes a mapping and a table for a board, after its columns and some of its items.
 
-Nothing is made here. A proposal is data; what a person decides about it makes another proposal.
+Nothing is made here. A proposal is a value; a decision about it gives another proposal.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
@@ -32,9 +32,14 @@ ACCEPTED, REJECTED = "accepted", "rejected"
 
 FACT_FIELDS = ((ITEM_NAME, "name"), (GROUP, "group"), (CREATED_AT, "created_at"), (UPDATED_AT, "updated_at"))
 FACT_TYPES = {
-    "item_id": "bigint", "name": "text", "group": "text", "created_at": "timestamptz", "updated_at": "timestamptz",
-    "archived_at": "timestamptz", "parent": "bigint",
-}  # fmt: skip
+    "item_id": "bigint",
+    "name": "text",
+    "group": "text",
+    "created_at": "timestamptz",
+    "updated_at": "timestamptz",
+    "archived_at": "timestamptz",
+    "parent": "bigint",
+}
 
 
 @dataclass(frozen=True)
@@ -50,33 +55,39 @@ class ProposedColumn:
 
     @property
     def hard(self) -> str:
-        """What a person decides about, in the word of `--auto-reject`; empty for what needs no decision."""
+        """Returns the word of `--auto-reject` for a kind that a user decides about; "" for the others."""
         return HARD.get(self.about.type, "")
 
     @property
     def rejected(self) -> bool:
-        """Whether it is not fetched at all."""
+        """Says whether it is not fetched at all."""
         return self.decision == REJECTED
 
     @property
     def writable(self) -> bool:
-        """Whether changes can go back to the board."""
+        """Says whether changes can go back to the board."""
         return column_type(self.about.type).write is not None
 
     def decide(self, decision: str, day: str) -> ProposedColumn:
-        """The same, decided."""
+        """Returns the same column with a decision."""
         return replace(self, decision=decision, decided=day)
 
     def as_json(self) -> dict[str, Any]:
-        """The documented shape."""
+        """Returns the documented shape."""
         return {
-            "id": self.about.id, "title": self.about.title, "type": self.about.type,
-            "column": None if self.rejected else self.column, "sql_type": self.sql_type, "read_only": not self.writable,
-            "hard": self.hard or None, "decision": self.decision or None, "decided": self.decided or None,
+            "id": self.about.id,
+            "title": self.about.title,
+            "type": self.about.type,
+            "column": None if self.rejected else self.column,
+            "sql_type": self.sql_type,
+            "read_only": not self.writable,
+            "hard": self.hard or None,
+            "decision": self.decision or None,
+            "decided": self.decided or None,
             "related_boards": related_boards(self.about) or None,
             "labels": {str(number): name for number, name in labels_of(self.about).items()} or None,
             "samples": list(self.samples),
-        }  # fmt: skip
+        }
 
 
 @dataclass(frozen=True)
@@ -92,56 +103,63 @@ class Proposal:
     day: str = ""
     parent: Proposal | None = None
     """The board whose subitems these are."""
-    linked: Mapping[str, str] = field(default_factory=dict)
-    """Which other boards are deployed: board id → entity."""
+
+    def dated(self, day: str) -> Proposal:
+        """Returns the same proposal with the day of the deploy, which decisions get too."""
+        return replace(self, day=day)
 
     @property
     def makes_table(self) -> bool:
-        """Whether the table is to be made; else it is one of the user's own."""
+        """Says whether the table is to be made; else it is one of the user's own."""
         return True
 
     @property
     def facts(self) -> Mapping[str, str]:
-        """What the columns are called that every deployed table has."""
+        """Returns the names of the columns that every deployed table has."""
         return facts(self.names)
 
     @property
     def table_name(self) -> str:
-        """The table as `table` of the mapping has it."""
+        """Returns the table as `table` of the mapping has it."""
         return sql_name(self.schema, self.table)
 
     @property
     def fetched(self) -> list[ProposedColumn]:
-        """The columns that are not rejected."""
-        return [one for one in self.columns if not one.rejected]
+        """Returns the columns that are not rejected."""
+        return [column for column in self.columns if not column.rejected]
 
     @property
     def undecided(self) -> list[ProposedColumn]:
-        """The columns that wait for a person."""
-        return [one for one in self.columns if one.hard and not one.decision]
+        """Returns the columns that a user has still to decide about."""
+        return [column for column in self.columns if column.hard and not column.decision]
 
     def table_columns(self) -> list[tuple[str, str]]:
-        """Name and type of every table column but the key, in order."""
+        """Returns name and type of every table column but the key, in order."""
         named = self.facts
         first = ["name", "group", *(["parent"] if self.parent else [])]
         last = ["created_at", "updated_at", "archived_at"]
         return [
-            *((named[one], FACT_TYPES[one]) for one in first),
-            *((one.column, one.sql_type) for one in self.fetched),
-            *((named[one], FACT_TYPES[one]) for one in last),
+            *((named[fact], FACT_TYPES[fact]) for fact in first),
+            *((column.column, column.sql_type) for column in self.fetched),
+            *((named[fact], FACT_TYPES[fact]) for fact in last),
         ]
 
     def as_json(self) -> dict[str, Any]:
-        """The documented shape."""
+        """Returns the documented shape."""
         return {
-            "entity": self.entity, "board_id": self.board.id, "board": self.board.name, "table": self.table_name,
-            "items": self.board.items_count, "groups": [title for _, title in self.board.groups], "names": self.names,
+            "entity": self.entity,
+            "board_id": self.board.id,
+            "board": self.board.name,
+            "table": self.table_name,
+            "items": self.board.items_count,
+            "groups": [title for _, title in self.board.groups],
+            "names": self.names,
             "subitems": next(iter(subitem_boards(self.board)), None),
-            "columns": [one.as_json() for one in self.columns],
-        }  # fmt: skip
+            "columns": [column.as_json() for column in self.columns],
+        }
 
     def tree(self) -> CommentedMap:
-        """The mapping file."""
+        """Returns the mapping, as its file has it."""
         tree = CommentedMap(entity=self.entity, title=clean_text(self.board.name) or self.entity)
         tree["board"] = _inline(id=int(self.board.id))
         tree["deployed"] = self.day
@@ -157,19 +175,19 @@ class Proposal:
         tree["own_table"] = True
         tree["item_name"] = [field_name(self.facts["name"])]
         tree["contract"] = "evolve"
-        tree["fields"] = CommentedSeq([*self._fact_entries(), *(entry_of(one) for one in self.columns)])
+        tree["fields"] = CommentedSeq([*self._fact_entries(), *(entry_of(column) for column in self.columns)])
         tree.yaml_set_start_comment(HEADER.format(name=self.entity))
         tree.yaml_set_comment_before_after_key("fields", before=ABOUT_FIELDS)
         return tree
 
     def _fact_entries(self) -> list[CommentedMap]:
-        entries = [_inline(column=column, field=field_name(self.facts[one])) for column, one in FACT_FIELDS]
+        entries = [_inline(column=column, field=field_name(self.facts[fact])) for column, fact in FACT_FIELDS]
         if self.parent:
             entries.append(_inline(column=PARENT, field=field_name(self.facts["parent"])))
         return entries
 
     def text(self) -> str:
-        """The text of the mapping file."""
+        """Returns the text of the mapping file."""
         return tree_text(self.tree())
 
 
@@ -180,23 +198,24 @@ HEADER = """Made by `main.py boards deploy`; yours to change. Every key is expla
 ABOUT_FIELDS = "\nWhat was decided about a column stands at it, with its date; a rejected column is not fetched at all."
 
 
-def entry_of(one: ProposedColumn) -> CommentedMap:
-    """A column's entry in the mapping file."""
-    entry = CommentedMap(column=one.about.id, title=clean_text(one.about.title), type=one.about.type)
-    if one.decision:
-        entry[one.decision] = one.decided
-    if one.rejected:
+def entry_of(column: ProposedColumn) -> CommentedMap:
+    """Returns a column's entry in the mapping file."""
+    about = column.about
+    entry = CommentedMap(column=about.id, title=clean_text(about.title), type=about.type)
+    if column.decision:
+        entry[column.decision] = column.decided
+    if column.rejected:
         return entry
-    entry["field"] = field_name(one.column)
-    if one.about.type in READ_AS:
-        entry["as"] = READ_AS[one.about.type]
-    if labels := labels_of(one.about):
+    entry["field"] = field_name(column.column)
+    if about.type in READ_AS:
+        entry["as"] = READ_AS[about.type]
+    if labels := labels_of(about):
         entry["labels"] = CommentedMap(sorted(labels.items()))
         entry["labels"].fa.set_flow_style()
     return entry
 
 
-def _inline(**members: Any) -> CommentedMap:
+def _inline(**members: str | int) -> CommentedMap:
     made = CommentedMap(**members)
     made.fa.set_flow_style()
     return made
@@ -206,28 +225,27 @@ def _inline(**members: Any) -> CommentedMap:
 
 
 def propose(
-    board: Board, entity: str, table: str, types: TypeMap, *, monday: Monday | None = None, day: date | str = "",
-    **how: Any,
-) -> Proposal:  # fmt: skip
-    """A table for a board. With `monday`, some items are read: their values help to decide, and tell times from dates."""
-    found = [one for one in board.columns if one.type != "name"]
-    names = column_names({one.id: one.title for one in found}, how.get("names", "exact"))
-    items = _first_items(monday, board, found) if monday else []
-    columns = [
-        ProposedColumn(one, names[one.id], types.of(board.id, one, _has_times(items, one)), _samples(items, one))
-        for one in found
-    ]
-    return Proposal(entity, board, table, tuple(columns), day=str(day), **how)
+    board: Board, entity: str, table: str, types: TypeMap, *, monday: Monday | None = None, names: str = "exact"
+) -> Proposal:
+    """Proposes a table for a board. With `monday`, it reads some items: samples, and which dates have a time of day."""
+    abouts = [about for about in board.columns if about.type != "name"]
+    given = column_names({about.id: about.title for about in abouts}, names)
+    items = _first_items(monday, board, abouts) if monday else []
+    columns = []
+    for about in abouts:
+        sql_type = types.of(board.id, about, _has_times(items, about))
+        columns.append(ProposedColumn(about, given[about.id], sql_type, _samples(items, about)))
+    return Proposal(entity, board, table, tuple(columns), names=names)
 
 
 def subitem_boards(board: Board) -> list[str]:
-    """The ids of the boards on which a board keeps its subitems; none while it has had none."""
-    found = [one.settings.get("boardIds") or () for one in board.columns if one.type == SUBITEMS]
+    """Returns the ids of the boards on which a board keeps its subitems; none for a board that never had any."""
+    found = [about.settings.get("boardIds") or () for about in board.columns if about.type == SUBITEMS]
     return [str(board_id) for ids in found for board_id in ids]
 
 
 def related_boards(column: BoardColumn) -> list[str]:
-    """The ids of the boards that a relation may point at; none for a column that is no relation."""
+    """Returns the ids of the boards that a relation may point at; none for a column that is no relation."""
     found = column.settings.get("boardIds") if column.type == RELATION else ()
     return [str(board_id) for board_id in found or ()]
 
@@ -235,7 +253,7 @@ def related_boards(column: BoardColumn) -> list[str]:
 def _first_items(monday: Monday, board: Board, columns: Sequence[BoardColumn]) -> list[Item]:
     if board.items_count == 0 or not columns:
         return []
-    wanted = Columns(tuple(sorted(one.id for one in columns)), cell_selection(one.type for one in columns))
+    wanted = Columns(tuple(sorted(about.id for about in columns)), cell_selection(about.type for about in columns))
     options = ReadOptions(limit=ITEMS_LOOKED_AT, on_malformed=lambda item, why: None)
     pages = monday.pages(board.id, wanted, options)
     page = next(pages, None)
@@ -265,10 +283,10 @@ def _shown(item: Item, column: BoardColumn) -> str:
 
 
 def _has_times(items: Sequence[Item], column: BoardColumn) -> bool:
-    """Whether a date column has a time of day in a cell."""
+    """Says whether a date column has a time of day in a cell."""
     return column.type == "date" and any(isinstance(_value(item, column), datetime) for item in items)
 
 
 def with_time_of_day(column: BoardColumn) -> bool:
-    """Whether a date column that nobody has looked into yet may hold times: only as far as its settings say so."""
+    """Says whether a date column may hold times, by its settings alone: no values have been read."""
     return column.type == "date" and bool(column.settings.get("show_time") or column.settings.get("default_time"))

@@ -1,11 +1,14 @@
-"""Which boards are deployed, as what, and how they are: kept in `board_registry`, one row a deployed board."""
+"""Looks up and remembers which boards are deployed, as which tables, and how they are: `board_registry`, a row for each."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
+from boards.drift import DriftShape
 from boards.proposal import Proposal
 from db_connector import Database, Transaction
 from errors import SettingsError
@@ -14,120 +17,222 @@ from state.runs import last_of
 from state.values import delete, drift_key, value_of
 from values.canonical import dumps
 from values.parsing import clean_text
-from values.wording import utc_or_none
+from values.wording import utc_or_none, utc_text
 
 LOADING, DEPLOYED = "loading", "deployed"
 
+
+class ColumnShape(TypedDict):
+    """A column of a deployed board, as JSON: where its values go, or that it is rejected."""
+
+    id: str
+    title: str
+    type: str
+    field: str | None
+    rejected: bool
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row of the registry."""
+
+    name: str
+    board_id: str
+    board_name: str
+    table_name: str
+    mapping_path: str
+    status: str
+    columns: Sequence[ColumnShape] | None
+    deployed_at: datetime | None
+    synced_at: datetime | None
+
+
+class LastRun(TypedDict):
+    """The last run of a deployed board, as JSON."""
+
+    started_at: str
+    outcome: str
+    kind: str
+
+
+class BoardStatus(TypedDict):
+    """What is known of a deployed board, as JSON. docs/boards.md describes it."""
+
+    name: str
+    board_id: str
+    board_name: str
+    table_name: str
+    mapping_path: str
+    status: str
+    items: int
+    archived: int
+    waiting: int
+    columns: int
+    rejected: int
+    deployed_at: str | None
+    synced_at: str | None
+    last_run: LastRun | None
+    drift: list[DriftShape]
+
+
+# Writing
+
+
+ENTER = """
+insert into board_registry (name, board_id, board_name, table_name, mapping_path, columns, status)
+values (%(name)s, %(board_id)s, %(board_name)s, %(table_name)s, %(mapping_path)s, %(columns)s, %(status)s)
+on conflict (name) do update
+set board_name = excluded.board_name,
+    table_name = excluded.table_name,
+    mapping_path = excluded.mapping_path,
+    columns = excluded.columns,
+    status = excluded.status,
+    updated_at = now()
+"""
+NOTE_COLUMNS = """
+update board_registry
+set columns = %s, updated_at = now()
+where name = %s
+"""
+NOTE_LOADED = """
+update board_registry
+set rows = %s, synced_at = now(), updated_at = now()
+where name = %s
+"""
+NOTE_DEPLOYED = """
+update board_registry
+set status = %s, updated_at = now()
+where name = %s
+"""
+
+
+def enter(tx: Transaction, proposal: Proposal, path: Path, status: str) -> None:
+    """Notes that a board is about to be deployed."""
+    tx.execute(
+        ENTER,
+        {
+            "name": proposal.entity,
+            "board_id": proposal.board.id,
+            "board_name": clean_text(proposal.board.name),
+            "table_name": proposal.table_name,
+            "mapping_path": str(path),
+            "columns": _columns(proposal.tree()["fields"]),
+            "status": status,
+        },
+    )
+
+
+def note_columns(tx: Transaction, name: str, fields: Sequence[Mapping[str, Any]]) -> None:
+    """Notes the entries that the mapping of a board has now."""
+    tx.execute(NOTE_COLUMNS, (_columns(fields), name))
+
+
+def note_loaded(tx: Transaction, name: str, rows: int) -> None:
+    """Notes that the table of a board is loaded, and with how many rows."""
+    tx.execute(NOTE_LOADED, (rows, name))
+
+
+def note_deployed(tx: Transaction, name: str) -> None:
+    """Notes that everything of a board is made."""
+    tx.execute(NOTE_DEPLOYED, (DEPLOYED, name))
+
+
+def remove(tx: Transaction, name: str) -> None:
+    """Forgets a deployed board. Its files and tables stay."""
+    tx.execute("delete from board_registry where name = %s", (name,))
+    delete(tx, drift_key(name))
+
+
+def _columns(fields: Sequence[Mapping[str, Any]]) -> str:
+    """Returns the columns of the board in a mapping's entries, as JSON."""
+    shapes: list[ColumnShape] = [
+        {
+            "id": str(entry["column"]),
+            "title": str(entry.get("title", "")),
+            "type": entry["type"],
+            "field": entry.get("field"),
+            "rejected": "rejected" in entry,
+        }
+        for entry in fields
+        if "type" in entry
+    ]
+    return dumps(shapes).decode()
+
+
+# Reading
+
+
 KNOWN = """
-select name, board_id, board_name, table_name, mapping_path, status, columns, rows, deployed_at, synced_at
+select name, board_id, board_name, table_name, mapping_path, status, columns, deployed_at, synced_at
 from board_registry
 where name = coalesce(%(name)s, name)
 order by name
 """
 
 
-def enter(tx: Transaction, proposal: Proposal, path: Path, status: str) -> None:
-    """A board is about to be deployed."""
-    tx.execute(
-        "insert into board_registry as r (name, board_id, board_name, table_name, mapping_path, columns, status)"
-        " values (%s, %s, %s, %s, %s, %s, %s) on conflict (name) do update set board_name = excluded.board_name,"
-        " table_name = excluded.table_name, mapping_path = excluded.mapping_path, columns = excluded.columns,"
-        " status = excluded.status, updated_at = now()",
-        (
-            proposal.entity, proposal.board.id, clean_text(proposal.board.name), proposal.table_name, str(path),
-            _columns(proposal.tree()["fields"]), status,
-        ),
-    )  # fmt: skip
+def known(tx: Transaction, name: str | None = None) -> list[Entry]:
+    """Returns the deployed boards, or the one of that name."""
+    return [Entry(**row) for row in tx.dicts(KNOWN, {"name": name})]
 
 
-def note_columns(tx: Transaction, name: str, fields: Sequence[Any]) -> None:
-    """Its mapping has these entries now."""
-    tx.execute(
-        "update board_registry set columns = %s, updated_at = now() where name = %s", (_columns(fields), name)
-    )
-
-
-def _columns(fields: Sequence[Any]) -> str:
-    """The columns of the board in a mapping's entries, as JSON: id, title, type, and where each goes."""
-    shapes = [
-        {"id": str(one["column"]), "title": str(one.get("title", "")), "type": one["type"],
-         "field": one.get("field"), "rejected": "rejected" in one}
-        for one in fields if "type" in one
-    ]  # fmt: skip
-    return dumps(shapes).decode()
-
-
-def note_loaded(tx: Transaction, name: str, rows: int) -> None:
-    """Its table holds what the board holds."""
-    tx.execute(
-        "update board_registry set rows = %s, synced_at = now(), updated_at = now() where name = %s", (rows, name)
-    )
-
-
-def note_deployed(tx: Transaction, name: str) -> None:
-    """All that belongs to it is made."""
-    tx.execute("update board_registry set status = %s, updated_at = now() where name = %s", (DEPLOYED, name))
-
-
-def known(tx: Transaction, name: str | None = None) -> list[dict[str, Any]]:
-    """The deployed boards, or one of them."""
-    return tx.dicts(KNOWN, {"name": name})
-
-
-def one_of(tx: Transaction, name: str) -> dict[str, Any]:
-    """One deployed board. Raises SettingsError for a name that none has."""
+def one_of(tx: Transaction, name: str) -> Entry:
+    """Returns the deployed board of that name. Raises SettingsError when there is none."""
     found = known(tx, name)
     if not found:
-        names = ", ".join(one["name"] for one in known(tx)) or "none"
+        names = ", ".join(entry.name for entry in known(tx)) or "none"
         raise SettingsError(f"No deployed board is called {name}.", hint=f"Deployed: {names}.")
     return found[0]
 
 
-def remove(tx: Transaction, name: str) -> None:
-    """Forget a deployed board: its files and tables stay."""
-    tx.execute("delete from board_registry where name = %s", (name,))
-    delete(tx, drift_key(name))
-
-
-def status_of(db: Database, name: str | None = None) -> list[dict[str, Any]]:
-    """What is known of the deployed boards, as JSON has it."""
+def status_of(db: Database, name: str | None = None) -> list[BoardStatus]:
+    """Returns what is known of the deployed boards, or of the one of that name."""
     with db.transaction(read_only=True, snapshot=True) as tx:
-        found = known(tx, name) if name is None else [one_of(tx, name)]
-        return [_with_figures(tx, one) for one in found]
+        found = known(tx) if name is None else [one_of(tx, name)]
+        return [_with_figures(tx, entry) for entry in found]
 
 
-def _with_figures(tx: Transaction, one: dict[str, Any]) -> dict[str, Any]:
-    figures = figures_of(tx, one["name"])
-    last = last_of(tx, one["name"])
-    drift = value_of(tx, drift_key(one["name"])) or {}
-    columns = one.pop("columns") or []
-    synced = (last or {}).get("finished_at") or one["synced_at"]
+def _with_figures(tx: Transaction, entry: Entry) -> BoardStatus:
+    figures = figures_of(tx, entry.name)
+    last = last_of(tx, entry.name)
+    drift = value_of(tx, drift_key(entry.name)) or {}
+    columns = entry.columns or []
     return {
-        **{name: value for name, value in one.items() if name not in ("rows", "synced_at", "deployed_at")},
-        "items": figures["items"], "archived": figures["archived"], "waiting": figures["waiting"],
-        "columns": len(columns), "rejected": sum(column["rejected"] for column in columns),
-        "deployed_at": utc_or_none(one["deployed_at"]), "synced_at": utc_or_none(synced),
-        "last_run": last and {
-            "started_at": utc_or_none(last["started_at"]), "outcome": last["outcome"], "kind": last["kind"],
-        },
+        "name": entry.name,
+        "board_id": entry.board_id,
+        "board_name": entry.board_name,
+        "table_name": entry.table_name,
+        "mapping_path": entry.mapping_path,
+        "status": entry.status,
+        "items": figures["items"],
+        "archived": figures["archived"],
+        "waiting": figures["waiting"],
+        "columns": len(columns),
+        "rejected": sum(column["rejected"] for column in columns),
+        "deployed_at": utc_or_none(entry.deployed_at),
+        "synced_at": utc_or_none((last or {}).get("finished_at") or entry.synced_at),
+        "last_run": _last_run(last) if last else None,
         "drift": list(drift.get("drift") or ()),
-    }  # fmt: skip
-
-
-def summary_of(boards: list[dict[str, Any]]) -> dict[str, Any]:
-    """All of them in a few figures."""
-    return {
-        "boards": len(boards),
-        "loading": sum(one["status"] == LOADING for one in boards),
-        "items": sum(one["items"] for one in boards),
-        "archived": sum(one["archived"] for one in boards),
-        "columns": sum(one["columns"] for one in boards),
-        "rejected_columns": sum(one["rejected"] for one in boards),
-        "waiting_records": sum(one["waiting"] for one in boards),
-        "drift_waiting": sum(bool(drift.get("waits")) for one in boards for drift in one["drift"]),
-        "failed": sorted(
-            one["name"] for one in boards if one["last_run"] and one["last_run"]["outcome"] not in ("success", "running")
-        ),
     }
 
 
+def _last_run(run: Mapping[str, Any]) -> LastRun:
+    return {"started_at": utc_text(run["started_at"]), "outcome": run["outcome"], "kind": run["kind"]}
+
+
+def summary_of(boards: Sequence[BoardStatus]) -> dict[str, int | list[str]]:
+    """Returns a few figures of all deployed boards."""
+    return {
+        "boards": len(boards),
+        "loading": sum(board["status"] == LOADING for board in boards),
+        "items": sum(board["items"] for board in boards),
+        "archived": sum(board["archived"] for board in boards),
+        "columns": sum(board["columns"] for board in boards),
+        "rejected_columns": sum(board["rejected"] for board in boards),
+        "waiting_records": sum(board["waiting"] for board in boards),
+        "drift_waiting": sum(bool(drift.get("waits")) for board in boards for drift in board["drift"]),
+        "failed": sorted(board["name"] for board in boards if _has_failed(board["last_run"])),
+    }
+
+
+def _has_failed(run: LastRun | None) -> bool:
+    return run is not None and run["outcome"] not in ("success", "running")

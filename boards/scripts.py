@@ -1,4 +1,4 @@
-"""What a deploy writes for orchestrators: a short script over the engine, and a Kestra flow."""
+"""Writes what orchestrators run for a deployed board: a short script over the engine, and a Kestra flow."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FOLDER = "generated"
 
 
 def write(home: Path, mapping: Mapping, board_name: str) -> list[Path]:
-    """Write both files anew; their paths."""
+    """Writes both files anew; returns their paths."""
     made = []
     for template, name, values in (
         ("get_board.py.j2", f"get_board_{mapping.entity}.py", _for_python),
@@ -32,25 +32,31 @@ def write(home: Path, mapping: Mapping, board_name: str) -> list[Path]:
 
 def _for_python(home: Path, mapping: Mapping, board_name: str) -> dict[str, str]:
     return {
-        "python": sys.executable, "board_name": in_comment(board_name), "table": in_comment(mapping.table),
-        "project": repr(str(PROJECT)), "home": repr(str(home)), "entity": repr(mapping.entity),
-    }  # fmt: skip
+        "python": sys.executable,
+        "board_name": in_comment(board_name),
+        "table": in_comment(mapping.table),
+        "project": repr(str(PROJECT)),
+        "home": repr(str(home)),
+        "entity": repr(mapping.entity),
+    }
 
 
 def _for_kestra(home: Path, mapping: Mapping, board_name: str) -> dict[str, str]:
     entity = mapping.entity
     script = f"{shlex.quote(sys.executable)} {shlex.quote(str(PROJECT / 'main.py'))} run --entity {entity} --json"
     return {
-        "board_name": in_comment(board_name), "table": in_comment(mapping.table), "entity": entity,
+        "board_name": in_comment(board_name),
+        "table": in_comment(mapping.table),
+        "entity": entity,
         # JSON is YAML, and quotes whatever a title may hold.
         "description": json.dumps(f"Keeps the board {board_name} and the table {mapping.table} in step."),
         "home": json.dumps(str(home)),
         "command": json.dumps(f"{script} || [ $? -eq 3 ]"),
-    }  # fmt: skip
+    }
 
 
 def in_comment(text: str) -> str:
-    """A title inside a comment or a docstring, which it cannot end."""
+    """Returns a title for a comment or a docstring, which it cannot end."""
     shown = "".join(char if char.isprintable() else " " for char in text)
     return shown.replace("\\", "/").replace('"', "'")
 

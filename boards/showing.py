@@ -1,4 +1,4 @@
-"""Shows boards as tables: proposals, what a deploy made, the registry. As text for a person, as JSON for a program."""
+"""Shows boards as tables: proposals, what a deploy made, the registry. As text for a user, as JSON for a program."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from boards.drift import APPLY, sentence
+from boards.drift import APPLY, DriftShape, sentence
 from boards.proposal import Proposal, ProposedColumn, related_boards, subitem_boards
 from boards.tables import create_statements, ddl_text
 from sync.report import RunReport, entity_line, run_line
@@ -15,6 +15,7 @@ from terminal.leaving import show_error
 
 if TYPE_CHECKING:
     from boards.deploy import Deployed
+    from boards.registry import BoardStatus, Entry
     from boards.update import Updated
 
 NUMBERS = ("items", "columns", "waiting")
@@ -121,7 +122,7 @@ def show_update(updated: Updated, as_json: bool) -> None:
 # The registry
 
 
-def show_list(boards: Sequence[dict[str, Any]], as_json: bool) -> None:
+def show_list(boards: Sequence[BoardStatus], as_json: bool) -> None:
     """Writes the deployed boards as a table."""
     if as_json:
         return say(json.dumps({"boards": boards}, default=str))
@@ -131,14 +132,14 @@ def show_list(boards: Sequence[dict[str, Any]], as_json: bool) -> None:
     show_table("", headings, [_board_row(board) for board in boards], NUMBERS)
 
 
-def _board_row(board: dict[str, Any]) -> tuple[Any, ...]:
+def _board_row(board: BoardStatus) -> tuple[Any, ...]:
     title = f"{board['board_name']} ({board['board_id']})"
     waiting = board["waiting"] + sum(bool(drift.get("waits")) for drift in board["drift"])
     counts = (board["items"], board["columns"], waiting)
     return board["name"], title, board["table_name"], *counts, board["status"], _last_run(board)
 
 
-def show_status(board: dict[str, Any], as_json: bool) -> None:
+def show_status(board: BoardStatus, as_json: bool) -> None:
     """Writes what is known of one deployed board."""
     if as_json:
         return say(json.dumps(board, default=str))
@@ -155,12 +156,12 @@ def show_status(board: dict[str, Any], as_json: bool) -> None:
         say(f"Apply what waits: python main.py boards update {board['name']}")
 
 
-def _drift_row(drift: dict[str, Any]) -> tuple[str, ...]:
+def _drift_row(drift: DriftShape) -> tuple[str, ...]:
     state = "waits" if drift.get("waits") else "passed over" if drift.get("passed") else "done"
     return drift["kind"], drift["title"], drift["what"], state, drift["at"][:16].replace("T", " ")
 
 
-def show_summary(summary: dict[str, Any], as_json: bool) -> None:
+def show_summary(summary: dict[str, int | list[str]], as_json: bool) -> None:
     """Writes the figures of all deployed boards."""
     if as_json:
         return say(json.dumps(summary))
@@ -168,15 +169,15 @@ def show_summary(summary: dict[str, Any], as_json: bool) -> None:
         say(f"{name.replace('_', ' ')}: {', '.join(value) or 'none' if isinstance(value, list) else value}")
 
 
-def show_removed(entry: dict[str, Any], as_json: bool) -> None:
+def show_removed(entry: Entry, as_json: bool) -> None:
     """Writes that a board is out of the registry, and what stays."""
-    name, path, table = entry["name"], entry["mapping_path"], entry["table_name"]
+    name, path, table = entry.name, entry.mapping_path, entry.table_name
     if as_json:
         return say(json.dumps({"removed": name, "stays": {"table": table, "mapping": path}}))
     say(f"{name} is out of the registry. The table {table} and the mapping {path} stay, and runs go on reading it.")
     say(f"To end that too, remove the mapping; to end all, drop the table: drop table {table};")
 
 
-def _last_run(board: dict[str, Any]) -> str:
+def _last_run(board: BoardStatus) -> str:
     run = board["last_run"]
     return f"{run['started_at'][:16].replace('T', ' ')} {run['outcome']}" if run else "never"

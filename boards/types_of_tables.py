@@ -1,4 +1,4 @@
-"""Which type of table column takes which type of board column: data that a user may lay over the shipped file."""
+"""Looks up which type of table column takes which type of board column: a shipped file, and over it the user's own."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from errors import MappingError
 from mappings.files import read_plain
@@ -20,50 +20,69 @@ from settings import PROJECT
 _NUMBERS = ("numeric", "integer", "bigint", "smallint", "text")
 _MOMENTS = ("date", "timestamptz", "text")
 INSTEAD_OF = {
-    "text": ("text",), "numeric": _NUMBERS, "integer": _NUMBERS, "bigint": _NUMBERS, "boolean": ("boolean", "text"),
-    "date": _MOMENTS, "timestamptz": _MOMENTS, "time": ("time", "text"), "jsonb": ("jsonb",),
-    "text[]": ("text[]", "jsonb"), "bigint[]": ("bigint[]",),
-}  # fmt: skip
+    "text": ("text",),
+    "numeric": _NUMBERS,
+    "integer": _NUMBERS,
+    "bigint": _NUMBERS,
+    "boolean": ("boolean", "text"),
+    "date": _MOMENTS,
+    "timestamptz": _MOMENTS,
+    "time": ("time", "text"),
+    "jsonb": ("jsonb",),
+    "text[]": ("text[]", "jsonb"),
+    "bigint[]": ("bigint[]",),
+}
 """By the type that the shipped file has for a kind of board column: the types that keep its values so that they are equal
 to what the board shows when they are read again."""
 
 ALSO_CALLED = {
-    "timestamp with time zone": "timestamptz", "time without time zone": "time", "character varying": "text",
+    "timestamp with time zone": "timestamptz",
+    "time without time zone": "time",
+    "character varying": "text",
     "character varying[]": "text[]",
-}  # fmt: skip
+}
 ROUNDING = ("real", "double precision")
-"""What these make of a number is compared as what it is, and is no edit of the row."""
-UNSUITABLE = frozenset({
-    "uuid", "interval", "time with time zone", "timestamp without time zone", "character", "bpchar",
-    '"char"', "name", "json", "bytea", "money", "inet", "cidr", "macaddr", "macaddr8", "xml", "bit", "bit varying",
-    "point", "line", "lseg", "box", "path", "polygon", "circle", "tsvector", "tsquery", "oid",
-    *(f"{one}{kind}" for one in ("date", "ts", "tstz", "num", "int4", "int8") for kind in ("range", "multirange")),
-})  # fmt: skip
+"""A number that these types round is no edit of the row: values are compared as they are after rounding."""
+UNSUITABLE = frozenset(
+    (
+        *("uuid", "oid", "name", "json", "xml", "bytea", "money", "bit", "bit varying", "tsvector", "tsquery"),
+        *("character", "bpchar", '"char"', "interval", "time with time zone", "timestamp without time zone"),
+        *("inet", "cidr", "macaddr", "macaddr8"),
+        *("point", "line", "lseg", "box", "path", "polygon", "circle"),
+        *(f"{of}range" for of in ("date", "ts", "tstz", "num", "int4", "int8")),
+        *(f"{of}multirange" for of in ("date", "ts", "tstz", "num", "int4", "int8")),
+    )
+)
 """Types of PostgreSQL's own that keep the values of no board column as they are."""
 
 WITH_TIME = "date with time"
 HARD = {
-    "board_relation": "relations", "mirror": "mirrors", "formula": "formulas", "dependency": "dependencies",
-    "file": "files", "doc": "files", "direct_doc": "files",
-}  # fmt: skip
-"""Types of board columns about which a person decides, by the word that `--auto-reject` has for them."""
+    "board_relation": "relations",
+    "mirror": "mirrors",
+    "formula": "formulas",
+    "dependency": "dependencies",
+    "file": "files",
+    "doc": "files",
+    "direct_doc": "files",
+}
+"""Types of board columns that a user decides about, with the word that `--auto-reject` has for them."""
 
 READ_AS = {"people": NAMED_PEOPLE}
-"""Types that are read otherwise than in a mapping made by hand: `as` in the mapping."""
+"""Types that a deployed mapping reads in another way than a mapping made by hand: its `as`."""
 
 LABELLED = ("status", "dropdown")
 
 
 @dataclass(frozen=True)
 class TypeMap:
-    """By type of board column, and by board and column."""
+    """The types of table columns: by type of board column, and by board and column."""
 
     types: Mapping[str, str]
     columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     shipped: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, board_id: str, column: BoardColumn, with_time: bool = False) -> str:
-        """The type of the table column. A type of tomorrow is kept as the JSON it comes as.
+        """Returns the type of the table column. A type unknown here is kept as the JSON that monday.com sends.
 
         Raises MappingError when a user's choice for this column cannot hold its values.
         """
@@ -74,41 +93,51 @@ class TypeMap:
         return self._usual(self.types, kind)
 
     def suits(self, kind: str, sql_type: str) -> bool:
-        """Whether a table column can hold a kind of board column. A type unknown here, somebody's own, may hold texts."""
+        """Says whether a table column can hold a kind of board column. A type that a user made may hold texts."""
         plain, usual = re.sub(r"\(.*?\)", "", sql_type), self._usual(self.shipped, kind)
         known = ALSO_CALLED.get(plain, plain)
+        # type that deploys use
         if known in INSTEAD_OF or known in _NUMBERS:
             return known in INSTEAD_OF[usual]
+        # type that rounds numbers
         if known in ROUNDING:
             return usual == "numeric"
+        # any other type
         return usual == "text" and known not in UNSUITABLE and not known.endswith("[]")
 
     def _usual(self, types: Mapping[str, str], kind: str) -> str:
         return types.get(kind) or column_type(kind).pg_type
 
 
+class _File(NamedTuple):
+    """What a file of types says."""
+
+    types: dict[str, str]
+    columns: dict[str, dict[str, str]]
+
+
 def load_types(home: Path) -> TypeMap:
-    """The shipped file, and over it the user's own. Raises MappingError for a type that is none, or cannot hold a kind."""
-    shipped = _read(PROJECT / "mappings" / TYPES)["types"]
+    """Reads the shipped file, and over it the user's own. Raises MappingError for a type that cannot hold its kind."""
+    shipped = _read(PROJECT / "mappings" / TYPES).types
     path = home / "mappings" / TYPES
     own = _read(path)
-    for kind, sql_type in own["types"].items():
+    for kind, sql_type in own.types.items():
         _suitable(f"{path}: {kind}", sql_type, shipped.get(kind) or column_type(kind).pg_type)
-    return TypeMap({**shipped, **own["types"]}, own["columns"], shipped)
+    return TypeMap({**shipped, **own.types}, own.columns, shipped)
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """`types` and `columns` of one file; both are empty when there is none."""
+def _read(path: Path) -> _File:
+    """Returns `types` and `columns` of a file; both are empty when there is none."""
     given = read_plain(path) or {}
     types, columns = (given.get(name) or {} for name in ("types", "columns")) if isinstance(given, dict) else (None, None)
     if not isinstance(types, dict) or not isinstance(columns, dict) or given.keys() - {"types", "columns"}:
         raise MappingError(f"{path}: holds `types` and `columns`, and nothing else.")
     if odd := [board for board, own in columns.items() if not isinstance(own, dict)]:
         raise MappingError(f"{path}: board {odd[0]} must name columns with their types.")
-    return {
-        "types": {str(kind): str(sql_type) for kind, sql_type in types.items()},
-        "columns": {str(board): {str(one): str(name) for one, name in own.items()} for board, own in columns.items()},
-    }
+    return _File(
+        {str(kind): str(sql_type) for kind, sql_type in types.items()},
+        {str(board): {str(column): str(name) for column, name in own.items()} for board, own in columns.items()},
+    )
 
 
 def _suitable(what: str, sql_type: str, shipped: str) -> str:
@@ -118,7 +147,7 @@ def _suitable(what: str, sql_type: str, shipped: str) -> str:
 
 
 def labels_of(column: BoardColumn) -> dict[int, str]:
-    """The labels of a status or dropdown column by their ids, also those that are out of use."""
+    """Returns the labels of a status or dropdown column by their ids, also those that are out of use."""
     if column.type not in LABELLED:
         return {}
     names = labels_in(column).names

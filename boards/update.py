@@ -57,10 +57,12 @@ def update(parts: Parts, name: str, decide: Decide) -> Updated:
 def _apply(parts: Parts, mapping: Mapping, board: Board, decide: Decide) -> list[Drift]:
     home = parts.settings.home
     new = _new_hard(parts, mapping, board)
-    made = propose(board, mapping.entity, "t", load_types(home), monday=parts.monday if new else None, day=today())
-    decided = decide(replace(made, columns=tuple(column for column in made.columns if column.about.id in new)))
-    out = frozenset(column.about.id for column in decided.columns if column.rejected)
-    return following.settle(parts.db, mapping, board, home, everything=True, rejected=out, day=today()).drift
+    made = propose(board, mapping.entity, "t", load_types(home), monday=parts.monday if new else None)
+    asked = tuple(column for column in made.columns if column.about.id in new)
+    answered = decide(replace(made, columns=asked, day=today()))
+    out = frozenset(column.about.id for column in answered.columns if column.rejected)
+    decided = following.Decided(rejected=out, day=today())
+    return following.settle(parts.db, mapping, board, home, decided=decided).drift
 
 
 def _new_hard(parts: Parts, mapping: Mapping, board: Board) -> set[str]:

@@ -14,7 +14,7 @@ from terminal.commands import Example, Several, entity_option, json_option, prep
 
 if TYPE_CHECKING:
     from mappings.declaration import Mapping
-    from sync.resolve import Settled
+    from sync.resolve import Resolved
     from sync.run import Compose
 
 SIDES = ("monday", "postgres")
@@ -137,7 +137,7 @@ def show_conflict(conflict: dict[str, Any]) -> None:
             say(f"{name.replace('_', ' '):<20} {plain(value)}")
 
 
-def show_settled(settled: Sequence[Settled]) -> None:
+def show_settled(settled: Sequence[Resolved]) -> None:
     """Writes a line for each conflict that was to be resolved."""
     from terminal.console import say
 

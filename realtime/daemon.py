@@ -28,7 +28,7 @@ from realtime.worker_settings import WorkerSettings
 from settings import Settings
 from state import inbox, triggers
 from state.schema import check_schema
-from sync.engine import TO_MONDAY, TO_POSTGRES
+from sync.cycle import TO_MONDAY, TO_POSTGRES
 from sync.parts import Chosen, Client, Parts, board_of, make_client, mappings_of
 from sync.run import Program
 from terminal.logs import unexpected

@@ -13,6 +13,7 @@ from models import STATES_ONLY, Item
 from realtime.metrics import Metrics, OwnWrites
 from state.inbox import Entry
 from sync.board import BoardSync, too_many
+from sync.task import NO_HINTS, Hints
 from terminal.logs import FILE_ONLY
 
 log = logging.getLogger("monday_sync")
@@ -63,17 +64,18 @@ class LivePull:
     def __init__(self, sync: BoardSync, own: OwnWrites, removed: LatelyRemoved, metrics: Metrics) -> None:
         self.sync, self.own, self.removed, self.metrics = sync, own, removed, metrics
         self.entity = sync.mapping.entity
+        self._hints = NO_HINTS
 
     def take(self, tx: Transaction, entries: Sequence[Entry]) -> Taken:
         """Reads the items that the entries name, once each."""
-        self.sync.engine.identity.started = tx.value("select now()")
+        self._hints = Hints(started=tx.value("select now()"))
         by_item: dict[str, list[Entry]] = {}
         for entry in entries:
             by_item.setdefault(str(entry.item_id), []).append(entry)
         changed: dict[str, str | None] = {}
         seen: dict[str, Item] = {}
         for items in self._items(list(by_item), seen):
-            batch = self.sync.engine.take(items)
+            batch = self.sync.engine.take(items, hints=self._hints)
             changed |= {log.monday_id: log.entity_id for log in batch.logs if log.monday_id and log.status == "success"}
             self.sync.deliver(batch)
         again, unseen = self._settle_absent(by_item, seen)
@@ -85,7 +87,7 @@ class LivePull:
     def take_unsettled(self, tx: Transaction) -> None:
         """Takes items that showed an item without a row, now that there may be a row."""
         for items in self._items(self.sync.state.waiting.unsettled(tx), {}):
-            self.sync.deliver(self.sync.engine.take(items, force=True))
+            self.sync.deliver(self.sync.engine.take(items, force=True, hints=self._hints))
 
     def _items(self, ids: list[str], seen: dict[str, Item]) -> Iterator[list[Item]]:
         """Yields those of the items that are here, page by page; `seen` takes all that monday.com knows.
@@ -108,7 +110,7 @@ class LivePull:
         with self.sync.db.transaction(read_only=True) as tx:
             ids = self.sync.engine.waiting_for_a_free_key(tx)
         for items in self._items(ids, {}):
-            self.sync.deliver(self.sync.engine.take(items))
+            self.sync.deliver(self.sync.engine.take(items, hints=self._hints))
 
     def _settle_absent(
         self, by_item: dict[str, list[Entry]], seen: dict[str, Item]

@@ -31,6 +31,7 @@ from state.record_settings import note_settings
 from sync.board import BoardSync
 from sync.change_items import guarded_removals, remove_items_of
 from sync.push_rows import RECORDS_AT_ONCE, Dealt, RowSender
+from sync.task import Hints
 from values.slices import batched
 
 log = logging.getLogger("monday_sync")
@@ -114,13 +115,9 @@ class LivePush:
 
     def drain(self, ripe: Ripe) -> Iterator[Sent]:
         """Deals with these records, and yields what was sent as it goes."""
-        self.sync.engine.dates.update(ripe.since)
-        try:
-            for root_ids in batched(sorted(ripe.roots), RECORDS_AT_ONCE):
-                yield from self._deal_with(root_ids, ripe)
-            self._forget(ripe.idle)
-        finally:
-            self.sync.engine.dates.clear()
+        for root_ids in batched(sorted(ripe.roots), RECORDS_AT_ONCE):
+            yield from self._deal_with(root_ids, ripe)
+        self._forget(ripe.idle)
 
     def ripe(self, tx: Transaction) -> Ripe:
         """Returns what the outbox holds, without the records that are still being changed."""
@@ -187,9 +184,10 @@ class LivePush:
             yield sent
 
     def _send(self, root_ids: Sequence[str], ripe: Ripe) -> Sent:
+        hints = Hints(dates=ripe.since)
         if self._any_gone(root_ids):
-            remove_items_of(self.sync, guarded_removals(self.sync))
-        dealt = self.sender.deal_with(root_ids)
+            remove_items_of(self.sync, guarded_removals(self.sync), hints)
+        dealt = self.sender.deal_with(root_ids, hints)
         dealt.made += self.sender.create_gathered()
         if dealt.waiting and self.sync.mapping.record_settings:
             with self.sync.db.transaction() as tx:

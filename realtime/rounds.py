@@ -22,7 +22,7 @@ from services.monday.webhook_events import NEW_COLUMN, PROBE
 from state import inbox
 from state.inbox import Entry
 from sync.board import BoardSync, Opening, open_board
-from sync.engine import TO_MONDAY, TO_POSTGRES
+from sync.cycle import TO_MONDAY, TO_POSTGRES
 from sync.parts import Parts
 from terminal.logs import unexpected
 

@@ -19,7 +19,7 @@ from monday_api import Monday
 from services.monday.webhook_signatures import Access
 from settings import Settings
 from state.values import Values, webhooks_key
-from sync.engine import TO_POSTGRES
+from sync.cycle import TO_POSTGRES
 from sync.parts import Chosen, Parts
 
 log = logging.getLogger("monday_sync")

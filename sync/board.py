@@ -30,12 +30,13 @@ from state.record_settings import note_settings
 from state.sync_id import with_own_sync_id
 from state.turns import take_turn
 from state.values import Values, pull_key, put
-from sync.engine import TO_MONDAY, TO_POSTGRES, Engine, Options
+from sync.cycle import TO_MONDAY, TO_POSTGRES, Options
+from sync.engine import Engine
 from sync.options import PullOptions
 from sync.parts import Parts
 from sync.report import EntityReport
 from sync.sides import BoardReader, Destination
-from sync.task import Batch
+from sync.task import NO_HINTS, Batch, Hints
 from sync.write_items import ItemWriter
 from values.wording import NO_ITEM_YET
 
@@ -179,7 +180,7 @@ class BoardSync:
 
     def begin(self) -> None:
         """A run begins: take notice of what people have set for single records."""
-        self.engine.forget_counts()
+        self.engine.reset_counts()
         if not self.options.dry_run:
             self._rename_keys()
             if self.compare_all:
@@ -246,26 +247,29 @@ class BoardSync:
 
     # What monday.com is to be told
 
-    def deliver(self, batch: Batch) -> None:
+    def deliver(self, batch: Batch, hints: Hints = NO_HINTS) -> None:
         """Send what a batch has for monday.com, and take in what it answers."""
         if self.options.dry_run or not self.engine.options.write_monday:
             return
-        self.engine.settle(self.writer.send(batch.outgoing))
-        self.writer.raise_trouble()
+        sent = self.writer.send(batch.outgoing)
+        self.engine.settle(sent.answers, hints=hints)
+        sent.raise_trouble()
         self.remove_items(batch.removals)
 
     def remove_items(self, removals: list[Removal]) -> None:
         """Archive (or delete) the items of rows that are gone. One that is gone already is as good."""
         if not removals or self.options.dry_run:
             return
-        done, failed = self.writer.remove(removals, delete=self.mapping.on_row_removed == "delete")
+        removed = self.writer.remove(removals, delete=self.mapping.on_row_removed == "delete")
+        done, failed = removed.gone, removed.failed
         with self.db.transaction() as tx:
             self.state.links.archive(tx, [removal.item_id for removal in done])
             self.state.log.append_removals(tx, done, failed, self.mapping.on_row_removed)
         self.report.archived += len(done)
         self.report.to_monday.archived += len(done)
         self.report.errors += len(failed)
-        self.writer.raise_trouble()
+        if removed.trouble is not None:
+            raise removed.trouble
 
 
 def work_in_view(sync: BoardSync, work: Callable[[BoardSync], EntityReport]) -> EntityReport:

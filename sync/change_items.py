@@ -14,7 +14,7 @@ from services.monday.prefetch import ahead
 from services.monday.writes import CHANGES_PER_DOCUMENT
 from sync.board import BoardSync, too_many
 from sync.report import EntityReport
-from sync.task import Batch
+from sync.task import NO_HINTS, Batch, Hints
 
 log = logging.getLogger("monday_sync")
 
@@ -22,7 +22,7 @@ CHANGES_AT_ONCE = 5 * CHANGES_PER_DOCUMENT
 NOT_HERE = "the row was edited, and its item is not on the board: restore the item, or archive the row"
 
 
-def change_items(sync: BoardSync, item_ids: Sequence[str]) -> None:
+def change_items(sync: BoardSync, item_ids: Sequence[str], hints: Hints = NO_HINTS) -> None:
     """Reads the items as they are now, so that what both sides changed is settled by rule, and sends the rest."""
     batch = Batch(EntityReport(sync.mapping.entity, sync.board.id))
     missing = set(item_ids)
@@ -30,14 +30,14 @@ def change_items(sync: BoardSync, item_ids: Sequence[str]) -> None:
     for page in ahead(lambda cancelled: _pages_of(sync, item_ids)):
         here = [item for item in page.items if item.is_on(sync.board.id)]
         missing -= {item.id for item in here}
-        taken = sync.engine.take(here, force=True)
+        taken = sync.engine.take(here, force=True, hints=hints)
         batch.outgoing += taken.outgoing
         batch.removals += taken.removals
         if len(batch.outgoing) >= CHANGES_AT_ONCE:
-            sync.deliver(batch)
+            sync.deliver(batch, hints)
             batch.outgoing, batch.removals = [], []
         sync.progress(sync.mapping.entity, sync.report.read, None)
-    sync.deliver(batch)
+    sync.deliver(batch, hints)
     _keep_back(sync, missing)
 
 
@@ -90,13 +90,13 @@ def guarded_removals(sync: BoardSync) -> list[Removal]:
     return [Removal(item_id, root_id) for item_id, root_id in gone]
 
 
-def remove_items_of(sync: BoardSync, removals: Sequence[Removal]) -> None:
+def remove_items_of(sync: BoardSync, removals: Sequence[Removal], hints: Hints = NO_HINTS) -> None:
     """Removes the items of rows that are gone, unless an item was edited since: then the edit stays."""
     by_item = {removal.item_id: removal for removal in removals}
     for items in sync.destination.items(list(by_item), sync.bound.wanted):
         here = [item for item in items if item.is_on(sync.board.id)]
-        batch = sync.engine.take(here, force=True)
-        sync.deliver(batch)
+        batch = sync.engine.take(here, force=True, hints=hints)
+        sync.deliver(batch, hints)
         if sync.options.dry_run:
             sync.engine.plans += [f"archive item {removal.item_id}" for removal in batch.removals]
             sync.report.archived += len(batch.removals)

@@ -1,30 +1,28 @@
-"""The bulk import: rows as CSV, matched by the sync id, so that a row that was imported before is not made twice."""
+"""Imports many items at once: rows as CSV, matched by the sync id, so that a row imported before is not made twice."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mappings.bound import BoundMapping
 from models import Record, Value
 from monday_api import ImportJob, Monday
+from sync.task import NewItem
 from values.canonical import is_empty, to_json
-
-if TYPE_CHECKING:
-    from sync.create_items import NewItem
 
 log = logging.getLogger("monday_sync")
 
 CARRIED = ("text", "long_text", "numbers", "email", "phone", "status", "checkbox", "people", "timeline", "location")
 """The kinds of columns whose CSV form is documented."""
 GUESSED = ("date", "link", "dropdown", "rating")
-"""Kinds for which it is that of a simple value, as far as one can tell; an item that shows something else is corrected."""
+"""Kinds for which it is probably that of a simple value; an item that shows something else is corrected."""
 
 
 class ItemImport:
-    """One file of new rows for one board. The columns it cannot carry are written after it, as changes."""
+    """Imports a file of new rows into a board. The columns it cannot carry are written after it, as changes."""
 
     def __init__(self, monday: Monday, bound: BoundMapping, board_id: str, sync_id: str) -> None:
         self.monday = monday
@@ -38,26 +36,26 @@ class ItemImport:
         ]
 
     def _read_only(self, column: str) -> bool:
-        fields = (name for one in self.bound.bindings if column in one.columns for name in one.fields)
+        fields = (name for binding in self.bound.bindings if column in binding.columns for name in binding.fields)
         return any(name in self.bound.read_only for name in fields)
 
     def start(self, group: str) -> ImportJob:
-        """Open a job. Nothing is made before its rows are uploaded."""
+        """Opens a job. Nothing is made before its rows are uploaded."""
         return self.monday.imports.start(self.board_id, group, self.sync_id)
 
     def upload(self, job: ImportJob, rows: Sequence[NewItem]) -> None:
-        """Hand over the rows."""
+        """Uploads the rows."""
         values = [self._values(row.record, {*row.unsent, *row.new_labels}) for row in rows]
-        filled = {column for one in values for column, value in one.items() if not is_empty(value)}
+        filled = {column for cells in values for column, value in cells.items() if not is_empty(value)}
         used = [column for column in self.columns if column in filled]
         lines = (
-            [row.name, row.root_id, *(csv_cell(self.bound.columns[column].type, one.get(column)) for column in used)]
-            for row, one in zip(rows, values, strict=True)
+            [row.name, row.root_id, *(csv_cell(self.bound.columns[column].type, cells.get(column)) for column in used)]
+            for row, cells in zip(rows, values, strict=True)
         )
         self.monday.imports.upload(job, ["name", self.sync_id, *used], lines)
 
     def wait(self, job_id: str) -> int:
-        """Wait until it is through; how many items it has made, -1 when it does not say.
+        """Waits until it is through; returns how many items it has made, -1 when it does not say.
 
         Raises RecordRefused when the file was not taken.
         """
@@ -68,7 +66,7 @@ class ItemImport:
         return int(counts.get("created") or 0) + int(counts.get("updated") or 0)
 
     def waits_for_rows(self, job_id: str) -> bool:
-        """Whether nothing has reached it yet. Raises RecordRefused when it has failed."""
+        """Returns whether no rows have reached it yet. Raises RecordRefused when it has failed."""
         return self.monday.imports.status(job_id).status == "UPLOAD_PENDING"
 
     def _values(self, record: Record, left_out: set[str]) -> dict[str, Value]:
@@ -84,13 +82,13 @@ class ItemImport:
 
 
 def csv_cell(kind: str, value: Value) -> str:
-    """A canonical value in the form that the bulk import takes; empty leaves the cell as it is."""
+    """Returns a canonical value in the form that the bulk import takes; an empty text leaves the cell as it is."""
     if is_empty(value):
         return ""
     if kind == "checkbox":
         return "true" if value else ""
     if kind == "people":
-        return ",".join(f"{'team' if one['kind'] == 'team' else 'user'}:{one['id']}" for one in value)
+        return ",".join(f"{'team' if person['kind'] == 'team' else 'user'}:{person['id']}" for person in value)
     if kind == "timeline":
         return f"{value['from']}/{value['to']}"
     if kind == "location":
@@ -99,7 +97,7 @@ def csv_cell(kind: str, value: Value) -> str:
         return f"{value['url']} {value['text']}".strip() if isinstance(value, dict) else f"{value} {value}"
     if kind == "dropdown":
         labels = value if isinstance(value, list) else [value]
-        return "" if any("," in str(one) for one in labels) else ", ".join(map(str, labels))
+        return "" if any("," in str(label) for label in labels) else ", ".join(map(str, labels))
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S}"
     if isinstance(value, date):

@@ -10,8 +10,9 @@ from models import STATES_ONLY
 from sync.board import BoardSync
 from sync.change_items import change_items, show_status
 from sync.create_items import ROWS_PER_IMPORT, Creation
-from sync.engine import Look
 from sync.identity import AMBIGUOUS
+from sync.look_at_rows import RowNews
+from sync.task import NO_HINTS, Hints
 from values.slices import batched
 
 log = logging.getLogger("monday_sync")
@@ -54,13 +55,15 @@ class RowSender:
         """How many records may still be sent; None: all."""
         self._new: list[str] = []
 
-    def deal_with(self, root_ids: Sequence[str], held: Collection[str] = (), edited: bool = True) -> Dealt:
+    def deal_with(
+        self, root_ids: Sequence[str], hints: Hints = NO_HINTS, held: Collection[str] = (), edited: bool = True
+    ) -> Dealt:
         """Looks at root rows and sends what is news. `held`: items of which the same run has held something already.
 
         What was set aside is tried again when its row was `edited` or a user asks for it, not whenever all is compared.
         """
         with self.sync.db.transaction(read_only=True) as tx:
-            look = self.sync.engine.look(tx, root_ids)
+            look = self.sync.engine.look(tx, root_ids, hints)
         if look.waiting and not self.sync.options.dry_run:
             with self.sync.db.transaction() as tx:
                 self.sync.state.waiting.wait(tx, look.waiting)
@@ -70,12 +73,12 @@ class RowSender:
         look.changed = [item_id for item_id in look.changed if item_id not in held and item_id not in given_up]
         look.new = [root_id for root_id in look.new if root_id not in given_up]
         whole = self._limit(look)
-        change_items(self.sync, look.changed)
-        self._new += _unmet(self.sync, look.new)
+        change_items(self.sync, look.changed, hints)
+        self._new += _unmet(self.sync, look.new, hints)
         made = self.create_gathered(at_least=ROWS_PER_IMPORT)
         return Dealt(whole and not look.ambiguous, look.waiting, look.changed, made)
 
-    def _limit(self, look: Look) -> bool:
+    def _limit(self, look: RowNews) -> bool:
         """Keeps no more of the news than the limit leaves, and returns whether that is all of it."""
         if self.left is None:
             return True
@@ -101,14 +104,14 @@ class RowSender:
             self.creation.create(root_ids)
         return len(root_ids)
 
-    def retry_refused(self, held: Collection[str] = ()) -> Dealt:
+    def retry_refused(self, hints: Hints = NO_HINTS, held: Collection[str] = ()) -> Dealt:
         """Tries again what was refused, when its pause is over."""
         sync, done = self.sync, Dealt()
         with sync.db.transaction() as tx:
             began, refused = tx.value("select now()"), sync.state.waiting.due(tx, set(held))
         due: list[str] = []
         for some in batched(refused, RECORDS_AT_ONCE):
-            dealt = self.deal_with(some, held)
+            dealt = self.deal_with(some, hints, held)
             due += some if dealt.whole else ()
             done += dealt
         done.made += self.create_gathered()
@@ -123,7 +126,7 @@ class RowSender:
         return done
 
 
-def _find_restored(sync: BoardSync, look: Look) -> None:
+def _find_restored(sync: BoardSync, look: RowNews) -> None:
     """Finds items that were gone and are back: their records are like any other again."""
     if not look.lost or sync.engine.options.write_postgres:  # a run that pulls has seen them
         return
@@ -135,7 +138,7 @@ def _find_restored(sync: BoardSync, look: Look) -> None:
     look.changed += sorted(back)
 
 
-def _unmet(sync: BoardSync, root_ids: list[str]) -> list[str]:
+def _unmet(sync: BoardSync, root_ids: list[str], hints: Hints) -> list[str]:
     """Returns the new rows that no item of the board is about; an item that shows the same in the match field is linked."""
     name = sync.mapping.match
     columns = sync.bound.owner[name].columns if name in sync.bound.owner else ()
@@ -150,12 +153,12 @@ def _unmet(sync: BoardSync, root_ids: list[str]) -> list[str]:
         return root_ids
     found = sync.monday.find_by_text(sync.board.id, columns[0], values, sync.bound.wanted)
     for items in batched(found, sync.options.batch_size):
-        sync.deliver(sync.engine.take(items))
+        sync.deliver(sync.engine.take(items, hints=hints), hints)
     with sync.db.transaction(read_only=True) as tx:
-        return sync.engine.look(tx, root_ids).new
+        return sync.engine.look(tx, root_ids, hints).new
 
 
-def _report_held(sync: BoardSync, look: Look) -> None:
+def _report_held(sync: BoardSync, look: RowNews) -> None:
     for root_id in look.held:
         log.warning("%s %s: %s", sync.mapping.entity_type, root_id, HELD_ROW)
     for root_id in look.ambiguous:

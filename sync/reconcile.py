@@ -1,4 +1,4 @@
-"""The decision. Compares both sides of a record with what they last agreed on, field by field, and says what to do.
+"""Decides field by field: compares both sides of a record with what they last agreed on, and says what to do.
 
 Pure: no I/O, no clock, no randomness. Every way of running the tool, and every test of a rule, reads the plan made here.
 """
@@ -18,12 +18,13 @@ CLOCKS_CANNOT_TELL = timedelta(seconds=2)
 RULES = ("newest", "monday", "postgres", "manual")
 READ_ONLY = "read-only"
 """What decides about a column that only monday.com can write."""
+READ_ONLY_COLUMN = "monday.com computes this column, or the mapping keeps it read-only"
 SHARED = "shared"
-"""What decides between an item and a shared row that it showed otherwise: who of the two has changed."""
+"""What decides between an item and a shared row that it showed otherwise: which of the two has changed."""
 
 
 class Move(Enum):
-    """What becomes of one field."""
+    """Names what becomes of one field."""
 
     SETTLED = "settled"  # nothing changed since both sides were last seen
     AGREED = "agreed"  # changed on both sides, and equal now
@@ -38,7 +39,7 @@ Same = Callable[[str, Value, Value], bool]
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One side of a record: what it shows now, what it showed when both sides last agreed, and when it changed."""
+    """Holds a side of a record: what it shows now, what it showed when both sides last agreed, and when it changed."""
 
     now: Record
     base: Record
@@ -47,7 +48,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How conflicts are settled, which fields may flow which way, and which sides this run may write."""
+    """Says how conflicts are settled, which fields may flow which way, and which sides this run may write."""
 
     default: str = "newest"
     by_field: Mapping[str, str] = field(default_factory=dict)
@@ -56,13 +57,13 @@ class Rules:
     write_monday: bool = True
 
     def rule_for(self, name: str) -> str:
-        """The rule of a field, or the mapping's own."""
+        """Returns the rule of a field, or the mapping's own."""
         return self.by_field.get(name, self.default)
 
 
 @dataclass(slots=True)
 class FieldPlan:
-    """What one record needs. `to_*` hold the values to write; the `base_*` of both sides hold once they are written."""
+    """Holds what one record needs: in `to_*` the values to write; the `base_*` are true once these are written."""
 
     to_postgres: Record = field(default_factory=dict)
     to_monday: Record = field(default_factory=dict)
@@ -74,124 +75,133 @@ class FieldPlan:
 
     @property
     def held(self) -> list[Conflict]:
-        """The conflicts that nobody but a person can settle."""
+        """Returns the conflicts that only a user can settle."""
         return [conflict for conflict in self.conflicts if conflict.winner is Winner.HELD]
 
     @property
     def quiet(self) -> bool:
-        """Whether there is nothing to write."""
+        """Tells whether there is nothing to write."""
         return not (self.to_postgres or self.to_monday)
 
 
 def decide(monday_base: Value, postgres_base: Value, monday: Value, postgres: Value, same: Callable[..., bool]) -> Move:
-    """Compare both sides of one field with what each showed when they last agreed.
+    """Compares both sides of one field with what each showed when they last agreed.
 
     The bases may differ: an item that shows a shared row unlike its neighbours is known to differ, and that is no news.
     """
     monday_changed = not same(monday, monday_base)
     postgres_changed = not same(postgres, postgres_base)
+    # neither side has changed
     if not monday_changed and not postgres_changed:
         return Move.SETTLED
+    # changed, and equal now
     if same(monday, postgres):
         return Move.AGREED
+    # both changed, to different values
     if monday_changed and postgres_changed:
         return Move.CONFLICT
+    # one side changed
     return Move.TO_POSTGRES if monday_changed else Move.TO_MONDAY
 
 
 def winner_of(rule: str, monday_at: datetime | None, postgres_at: datetime | None) -> Winner:
-    """Settle a conflict by rule. `newest` needs two known times, far enough apart for two clocks to be told apart."""
+    """Settles a conflict by rule. `newest` needs two known times, farther apart than two clocks may differ."""
+    # the rule names a side
     if rule in ("monday", "postgres"):
         return Winner(rule)
+    # left to a user, or a time unknown
     if rule != "newest" or monday_at is None or postgres_at is None:
         return Winner.HELD
+    # too close for two clocks
     if abs(monday_at - postgres_at) < CLOCKS_CANNOT_TELL:
         return Winner.HELD
     return Winner.MONDAY if monday_at > postgres_at else Winner.POSTGRES
 
 
 def reconcile(monday: Side, postgres: Side, fields: Iterable[str], rules: Rules, same: Same) -> FieldPlan:
-    """Plan one record that both sides hold. What this run may not write waits, and stays news for one that may."""
+    """Plans a record that both sides hold. What this run may not write waits, and stays news for a run that may."""
     plan = FieldPlan(base_monday=dict(monday.base), base_postgres=dict(postgres.base))
     for name in fields:
-        ours, theirs = monday.now.get(name), postgres.now.get(name)
-        was_ours, was_theirs = monday.base.get(name), postgres.base.get(name)
-        if ours == was_ours and theirs == was_theirs:
+        cell, value = monday.now.get(name), postgres.now.get(name)
+        cell_base, value_base = monday.base.get(name), postgres.base.get(name)
+        # equal without a closer look
+        if cell == cell_base and value == value_base:
             continue
-        move = decide(was_ours, was_theirs, ours, theirs, lambda a, b, name=name: same(name, a, b))
+        move = decide(cell_base, value_base, cell, value, lambda a, b, name=name: same(name, a, b))
         if move is Move.SETTLED:
             continue
         if move is Move.AGREED:
-            _keep(plan, name, ours, theirs)
+            _keep(plan, name, cell, value)
         elif move is Move.CONFLICT:
             _settle(plan, name, monday, postgres, rules)
         else:
             if move is Move.TO_POSTGRES:
-                _to_postgres(plan, name, ours, rules)
+                _to_postgres(plan, name, cell, rules)
             else:
-                _to_monday(plan, name, ours, theirs, rules)
-            if not same(name, was_ours, was_theirs):
+                _to_monday(plan, name, cell, value, rules)
+            # known to differ before
+            if not same(name, cell_base, value_base):
                 keep_lost(plan, name, monday, postgres)
     return plan
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Choice:
-    """What a person has decided about a field: which value both sides are to show, and what they showed in the conflict.
-
-    `problem` says afterwards why it could not be done.
-    """
+    """Holds a user's decision about a field: which value both sides are to show, and what they showed in the conflict."""
 
     winner: Winner
     monday: Value
     postgres: Value
     conflicts: tuple[str, ...] = ()
     force: bool = False
-    problem: str = ""
 
     @property
     def value(self) -> Value:
-        """What both sides are to show."""
+        """Returns what both sides are to show."""
         return self.monday if self.winner is Winner.MONDAY else self.postgres
 
 
-def objection(name: str, ours: Value, theirs: Value, choice: Choice, rules: Rules, same: Same) -> str:
-    """Why a person's choice cannot be carried out, or nothing. Edits made since then are not overwritten."""
+def objection(name: str, monday: Value, postgres: Value, choice: Choice, rules: Rules, same: Same) -> str:
+    """Returns why a user's choice cannot be carried out, or nothing. Edits made since then are not overwritten."""
     known = (choice.monday, choice.postgres)
-    for side, value in (("monday.com", ours), ("PostgreSQL", theirs)):
-        if not choice.force and not any(same(name, value, one) for one in known):
+    # edited since the conflict
+    for side, shown in (("monday.com", monday), ("PostgreSQL", postgres)):
+        if not choice.force and not any(same(name, shown, value) for value in known):
             return f"{side} shows another value since then"
-    to_postgres, to_monday = not same(name, theirs, choice.value), not same(name, ours, choice.value)
+    to_postgres, to_monday = not same(name, postgres, choice.value), not same(name, monday, choice.value)
+    # only monday.com can write it
     if to_monday and name in rules.read_only:
-        return "monday.com computes this column, or the mapping keeps it read-only"
+        return READ_ONLY_COLUMN
+    # a side that may not be written
     if (to_postgres and not rules.write_postgres) or (to_monday and not rules.write_monday):
         return "the mapping's or the record's direction does not let it through"
     return ""
 
 
-def overrule(plan: FieldPlan, name: str, ours: Value, theirs: Value, choice: Choice, same: Same) -> None:
-    """Plan what a person has chosen: the value comes to whichever side lacks it."""
-    if not same(name, theirs, choice.value):
+def overrule(plan: FieldPlan, name: str, monday: Value, postgres: Value, choice: Choice, same: Same) -> None:
+    """Plans what a user has chosen: the value comes to the side that lacks it."""
+    if not same(name, postgres, choice.value):
         plan.to_postgres[name] = choice.value
-    if not same(name, ours, choice.value):
+    if not same(name, monday, choice.value):
         plan.to_monday[name] = choice.value
     _keep(plan, name, choice.value, choice.value)
 
 
 def keep_lost(plan: FieldPlan, name: str, monday: Side, postgres: Side) -> None:
-    """Keep a value that is written over: both sides were known to differ, so that it may be the later one."""
+    """Keeps a value that is written over: both sides were known to differ, so that it may be the later value."""
     if name in plan.to_postgres and postgres.now.get(name) is not None:
         plan.conflicts.append(_conflict(name, monday, postgres, SHARED, Winner.MONDAY))
     elif name in plan.to_monday and monday.now.get(name) is not None:
         plan.conflicts.append(_conflict(name, monday, postgres, SHARED, Winner.POSTGRES))
 
 
-def _keep(plan: FieldPlan, name: str, ours: Value, theirs: Value) -> None:
-    plan.base_monday[name] = ours
-    plan.base_postgres[name] = theirs
+def _keep(plan: FieldPlan, name: str, monday: Value, postgres: Value) -> None:
+    plan.base_monday[name] = monday
+    plan.base_postgres[name] = postgres
 
 
 def _to_postgres(plan: FieldPlan, name: str, value: Value, rules: Rules) -> None:
+    # this run may not write it
     if not rules.write_postgres:
         plan.waiting.add(name)
         return
@@ -199,39 +209,45 @@ def _to_postgres(plan: FieldPlan, name: str, value: Value, rules: Rules) -> None
     _keep(plan, name, value, value)
 
 
-def _to_monday(plan: FieldPlan, name: str, ours: Value, theirs: Value, rules: Rules) -> None:
+def _to_monday(plan: FieldPlan, name: str, monday: Value, postgres: Value, rules: Rules) -> None:
     policy = rules.read_only.get(name)
+    # read-only, and may differ
     if policy == "ignore":
-        plan.base_postgres[name] = theirs
+        plan.base_postgres[name] = postgres
+    # read-only: the row is set back
     elif policy == "revert":
-        _to_postgres(plan, name, ours, rules)
+        _to_postgres(plan, name, monday, rules)
+    # this run may not write it
     elif not rules.write_monday:
         plan.waiting.add(name)
+    # read-only: reported
     elif policy is not None:
-        plan.refused[name] = "monday.com computes this column, or the mapping keeps it read-only"
+        plan.refused[name] = READ_ONLY_COLUMN
     else:
-        plan.to_monday[name] = theirs
-        _keep(plan, name, theirs, theirs)
+        plan.to_monday[name] = postgres
+        _keep(plan, name, postgres, postgres)
 
 
 def _settle(plan: FieldPlan, name: str, monday: Side, postgres: Side, rules: Rules) -> None:
-    ours, theirs = monday.now.get(name), postgres.now.get(name)
-    if name in rules.read_only:  # only monday.com can have the last word on what only it can write
+    cell, value = monday.now.get(name), postgres.now.get(name)
+    # only monday.com can have the last word on what only it can write
+    if name in rules.read_only:
         rule, winner = READ_ONLY, Winner.MONDAY
     else:
         rule = rules.rule_for(name)
         winner = winner_of(rule, monday.changed_at.get(name), postgres.changed_at.get(name))
     plan.conflicts.append(_conflict(name, monday, postgres, rule, winner))
+    # left to a user
     if winner is Winner.HELD:
         plan.waiting.add(name)
+    # When this run may not write PostgreSQL, its value is superseded all the same: what monday.com shows from now on is
+    # the news, also what it showed before.
     elif winner is Winner.MONDAY:
-        # When this run may not write PostgreSQL, its value is superseded all the same: whatever else monday.com shows
-        # from now on is the news, also what it showed before.
-        _keep(plan, name, theirs, theirs)
-        _to_postgres(plan, name, ours, rules)
+        _keep(plan, name, value, value)
+        _to_postgres(plan, name, cell, rules)
     else:
-        _keep(plan, name, ours, ours)
-        _to_monday(plan, name, ours, theirs, rules)
+        _keep(plan, name, cell, cell)
+        _to_monday(plan, name, cell, value, rules)
 
 
 def _conflict(name: str, monday: Side, postgres: Side, rule: str, winner: Winner) -> Conflict:

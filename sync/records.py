@@ -1,4 +1,4 @@
-"""Single records: what is known of one, its settings, and a new item for a row that has lost its own."""
+"""Works on single records: what is known of a record, its settings, and a new item for a row that has lost its own."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ select id::text, field from sync_conflicts where status = 'open' and entity_type
 
 
 class NotDone(SyncError):
-    """What was asked of a record cannot be done as things are."""
+    """Says that what was asked of a record cannot be done as things are."""
 
     exit_code = EXIT_LEFTOVERS
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
-    """One record: its mapping, its row, its link (or None), and what its row itself says about syncing."""
+class SingleRecord:
+    """Holds a record: its mapping, its row, its link (or None), and what its row itself says about syncing."""
 
     mapping: Mapping
     row_id: str
@@ -43,10 +43,10 @@ class Record:
     row: dict[str, Any] | None
 
     def as_json(self, conflicts: Sequence[tuple[str, str]] = ()) -> dict[str, Any]:
-        """The documented shape."""
+        """Returns the documented shape."""
         link, row = self.link or {}, self.row or {}
         enabled = link.get("sync_enabled", True) and row.get("sync_enabled", True)
-        ways = [one.get("sync_direction", "bidirectional") for one in (link, row)]
+        ways = [settings.get("sync_direction", "bidirectional") for settings in (link, row)]
         return {
             "entity": self.mapping.entity,
             "entity_id": self.row_id,
@@ -64,39 +64,37 @@ class Record:
         }
 
 
-def common(one: str, other: str) -> str:
-    """The direction that two settings leave together."""
-    if "none" in (one, other) or {one, other} == {"monday_to_pg", "pg_to_monday"}:
+def common(first: str, second: str) -> str:
+    """Returns the direction that two settings leave together."""
+    if "none" in (first, second) or {first, second} == {"monday_to_pg", "pg_to_monday"}:
         return "none"
-    return other if one == "bidirectional" else one
+    return second if first == "bidirectional" else first
 
 
 # Finding
 
 
-def find(tx: Transaction, mappings: Sequence[Mapping], given: str) -> Record:
-    """The record of a monday id, a row id, or entity/row id. Raises SettingsError when there is none, or several."""
+def find(tx: Transaction, mappings: Sequence[Mapping], given: str) -> SingleRecord:
+    """Returns the record of a monday id, a row id, or entity/row id. Raises SettingsError when there is none, or several."""
     entity, _, key = given.strip().rpartition("/")
-    if entity and entity not in {one.entity for one in mappings}:
-        raise SettingsError(
-            f"Unknown entity: {entity}.", hint=f"Known: {', '.join(one.entity for one in mappings)}."
-        )
-    found = [
-        record for one in mappings if entity in ("", one.entity) and (record := _of_entity(tx, one, key)) is not None
-    ]
+    known = [mapping.entity for mapping in mappings]
+    if entity and entity not in known:
+        raise SettingsError(f"Unknown entity: {entity}.", hint=f"Known: {', '.join(known)}.")
+    asked = [mapping for mapping in mappings if entity in ("", mapping.entity)]
+    found = [record for mapping in asked if (record := _of_entity(tx, mapping, key)) is not None]
     if len(found) == 1:
         return found[0]
     if not found:
         raise SettingsError(f"There is no record {given}.", hint="Name it by its monday id, its row id, or entity/row id.")
-    names = ", ".join(f"{one.mapping.entity}/{one.row_id}" for one in found)
+    names = ", ".join(f"{record.mapping.entity}/{record.row_id}" for record in found)
     raise SettingsError(f"{given} names several records.", hint=f"Name one of them: {names}.")
 
 
-def _of_entity(tx: Transaction, mapping: Mapping, key: str) -> Record | None:
+def _of_entity(tx: Transaction, mapping: Mapping, key: str) -> SingleRecord | None:
     link = link_of(tx, mapping, key)
     row_id = str(link["entity_id"]) if link and link["entity_id"] else key
     row = _row(tx, mapping, row_id)
-    return Record(mapping, row_id, link, row) if link or row else None
+    return SingleRecord(mapping, row_id, link, row) if link or row else None
 
 
 def _row(tx: Transaction, mapping: Mapping, row_id: str) -> dict[str, Any] | None:
@@ -108,16 +106,22 @@ def _row(tx: Transaction, mapping: Mapping, row_id: str) -> dict[str, Any] | Non
         for number, column in enumerate(mapping.only)
     ]
     statement = compose(
-        f"select {{archived}} as archived{settings} from {{table}} as t where t.{{key}}::text = %(id)s{{only}}",
-        table=table_name(mapping.table), key=identifier(mapping.primary_key), only=joined("", conditions),
+        f"""
+        select {{archived}} as archived{settings}
+        from {{table}} as t
+        where t.{{key}}::text = %(id)s{{only}}
+        """,
+        table=table_name(mapping.table),
+        key=identifier(mapping.primary_key),
+        only=joined("", conditions),
         archived=is_archived(mapping, "t"),
-    )  # fmt: skip
+    )
     params = {"id": row_id, **{f"only_{number}": value for number, value in enumerate(mapping.only.values())}}
     return next(iter(tx.dicts(statement, params)), None)
 
 
-def shown(tx: Transaction, record: Record) -> dict[str, Any]:
-    """What is known of a record."""
+def shown(tx: Transaction, record: SingleRecord) -> dict[str, Any]:
+    """Returns what is known of a record."""
     conflicts = tx.rows(CONFLICTS, (record.mapping.entity_type, record.row_id))
     return record.as_json([(row[0], row[1]) for row in conflicts])
 
@@ -125,14 +129,14 @@ def shown(tx: Transaction, record: Record) -> dict[str, Any]:
 # Settings
 
 
-def change(tx: Transaction, record: Record, enabled: bool | None, direction: str | None) -> None:
-    """Set them where they stand. What waits is looked at by the next run."""
+def change(tx: Transaction, record: SingleRecord, enabled: bool | None, direction: str | None) -> None:
+    """Sets them where they stand. What waits is looked at by the next run."""
     if direction is not None and direction not in DIRECTIONS:
         raise SettingsError(f"Unknown direction: {direction}.", hint=f"Known: {', '.join(DIRECTIONS)}.")
     mapping = record.mapping
     if mapping.record_settings and record.row is not None:
         set_on_row(tx, mapping, record.row_id, enabled, direction)
-        # One place has the say, or a setting made with this command could not be seen in the row.
+        # A single place decides, or a setting made with this command could not be seen in the row.
         enabled, direction = (True if enabled else None), ("bidirectional" if direction else None)
     if record.link is None and not mapping.record_settings:
         make_link(tx, mapping, record.row_id)
@@ -143,8 +147,8 @@ def change(tx: Transaction, record: Record, enabled: bool | None, direction: str
 # A new item
 
 
-def recreate(parts: Parts, record: Record) -> str:
-    """Make a new item of a row whose own is gone; its id. Raises NotDone when there is no such row, or its item is there."""
+def recreate(parts: Parts, record: SingleRecord) -> str:
+    """Makes a new item of a row whose own is gone, and returns its id. Raises NotDone without a row, or with an item."""
     mapping = record.mapping
     board_id = board_of(parts.settings, mapping)
     if board_id is None:
@@ -157,7 +161,6 @@ def recreate(parts: Parts, record: Record) -> str:
             old = (record.link or {}).get("monday_id")
             sync.state.log.append(tx, [LogEntry("recreate", "success", f"item {old} is gone for good", old, record.row_id)])
         Creation(sync).create([record.row_id])
-        sync.writer.raise_trouble()
     with parts.db.transaction(read_only=True) as tx:
         made = find(tx, [mapping], record.row_id).link or {}
     if not made.get("monday_id"):
@@ -165,7 +168,7 @@ def recreate(parts: Parts, record: Record) -> str:
     return str(made["monday_id"])
 
 
-def _check_gone(sync: BoardSync, record: Record) -> None:
+def _check_gone(sync: BoardSync, record: SingleRecord) -> None:
     mapping, link = record.mapping, record.link or {}
     name = f"{mapping.entity}/{record.row_id}"
     if record.row is None:
@@ -187,7 +190,7 @@ def _check_gone(sync: BoardSync, record: Record) -> None:
 
 
 def waiting(tx: Transaction, mappings: Sequence[Mapping], settings: Settings) -> list[dict[str, Any]]:
-    """What was refused and is tried again, or was set aside."""
+    """Returns what was refused and is tried again, or was set aside."""
     found: list[dict[str, Any]] = []
     for mapping in mappings:
         for row in retries.refused(tx, mapping, board_of(settings, mapping)):
@@ -196,23 +199,27 @@ def waiting(tx: Transaction, mappings: Sequence[Mapping], settings: Settings) ->
 
 
 def chosen_of(found: Sequence[dict[str, Any]], given: str) -> list[dict[str, Any]]:
-    """Those of one record, by monday id, row id, or entity/row id. Raises SettingsError when nothing of it waits."""
+    """Returns those of a record, by monday id, row id, or entity/row id. Raises SettingsError when nothing of it waits."""
     entity, _, key = given.strip().rpartition("/")
-    some = [one for one in found if key in (one["monday_id"], one["entity_id"]) and entity in ("", one["entity"])]
+    some = [
+        refused
+        for refused in found
+        if key in (refused["monday_id"], refused["entity_id"]) and entity in ("", refused["entity"])
+    ]
     if not some:
         raise SettingsError(f"Nothing of {given} waits to be tried again.", hint="python main.py retry list")
     return some
 
 
 def try_now(tx: Transaction, mappings: Sequence[Mapping], some: Sequence[dict[str, Any]], settings: Settings) -> None:
-    """The next run tries them, whatever pause they were in, and counts from one again."""
+    """Makes the next run try them, whatever pause they were in, and count their tries from the start."""
     for mapping in mappings:
         rows, items = _ids(mapping, some)
         retries.try_now(tx, mapping, board_of(settings, mapping), rows, items)
 
 
 def drop(parts: Parts, chosen: Chosen, some: Sequence[dict[str, Any]]) -> None:
-    """Give them up: both sides stay as they are, known to differ, until somebody edits one."""
+    """Sets them aside for good: both sides stay as they are, known to differ, until one of them is edited."""
     for mapping, board_id in chosen:
         rows, items = _ids(mapping, some)
         if not rows and not items:
@@ -225,13 +232,14 @@ def drop(parts: Parts, chosen: Chosen, some: Sequence[dict[str, Any]]) -> None:
 
 def _drop(tx: Transaction, sync: BoardSync, rows: list[str], items: list[str]) -> None:
     stored = sync.engine.store.load(tx, rows)
-    sync.state.links.agree_on_rows(tx, {root_id: one.record for root_id, one in stored.items()}, sync.bound.kinds)
+    sync.state.links.agree_on_rows(tx, {root_id: record.record for root_id, record in stored.items()}, sync.bound.kinds)
     retries.give_up(tx, sync.mapping, sync.board.id, rows, items)
     sync.state.log.append(tx, [LogEntry("drop", "success", "the change is given up", None, row) for row in rows])
 
 
 def _ids(mapping: Mapping, some: Sequence[dict[str, Any]]) -> tuple[list[str], list[str]]:
-    mine = [one for one in some if one["entity"] == mapping.entity]
-    return [one["entity_id"] for one in mine if one["entity_id"]], [one["monday_id"] for one in mine if one["monday_id"]]
+    mine = [refused for refused in some if refused["entity"] == mapping.entity]
+    rows = [refused["entity_id"] for refused in mine if refused["entity_id"]]
+    return rows, [refused["monday_id"] for refused in mine if refused["monday_id"]]
 
 

@@ -17,7 +17,7 @@ from state import triggers
 from state.sync_id import remember_column, remembered_column
 from state.turns import working_on
 from state.values import put, setup_key, value_of
-from sync.engine import TO_MONDAY
+from sync.cycle import TO_MONDAY
 from sync.parts import Chosen, Parts
 
 COLUMN_TYPE = "text"

@@ -1,57 +1,102 @@
-"""What travels through the cycle: one task an item, and what became of a batch of them."""
+"""Holds what travels through the cycle: a task for each item, what was decided about it, and what became of a batch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping as Map
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
+from errors import MondayError
 from models import Conflict, Item, LogEntry, Record, Removal
-from rows.homes import Stored, Upsert, WrittenRecord
+from rows.homes import Stored, Upsert
 from state.conflicts import OpenConflict
 from state.links import Link
 from state.skipped import Skip
-from sync.reconcile import FieldPlan
+from sync.reconcile import Choice, FieldPlan
 from sync.report import EntityReport
+
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """Holds what the caller of a cycle knows beside the items and the rows."""
+
+    dates: Map[str, datetime] = field(default_factory=dict)
+    """When root rows were changed by SQL, as the outbox had it."""
+    choices: Map[str, Map[str, Choice]] = field(default_factory=dict)
+    """What a user has decided about fields: by item id, then by field."""
+    started: datetime | None = None
+    """When the present round of a process with many rounds began, by the clock of PostgreSQL."""
+
+
+NO_HINTS = Hints()
 
 
 @dataclass(slots=True)
 class Task:
-    """One item on its way through a batch."""
+    """Follows one item through a batch, up to the decision.
 
+    It is one object, and not a value for each step, because a first pull makes one for every item. `look_up` fills the
+    first two parts, `identity` may change the link and the bases and fills the third, then `look_up` loads the rest.
+    Nothing is changed once `decide` has begun.
+    """
+
+    # what is remembered of the item
     item: Item
     hash: str
     link: Link | None = None
     skip: Skip | None = None
+    odd: bool = False
+    """The item holds characters that PostgreSQL cannot store."""
+
+    # what the item shows, and what both sides showed when they last agreed
     record: Record = field(default_factory=dict)
     unresolved: bool = False
     """The item shows an item of another board that has no row yet."""
     base_monday: Record = field(default_factory=dict)
     base_postgres: Record = field(default_factory=dict)
+
+    # the row that the item belongs to
     stored: Stored | None = None
-    plan: FieldPlan = field(default_factory=FieldPlan)
-    upsert: Upsert | None = None
-    written: WrittenRecord | None = None
-    operation: str = ""
     adopts: bool = False
     """The row goes on as this item's, whatever it was before."""
     copied_sync_id: bool = False
-    """Somebody duplicated an item that the tool made, and its sync id with it."""
+    """The item is a copy of an item that the tool made, and shows the sync id of that item."""
+
+    # loaded once the row is known
+    met: bool = False
+    """Item and row both had a life before: until now nothing said that they are the same thing."""
     foreign: bool = False
     """The row is there and does not belong to the entity: it was given away, or the mapping's `only` is another one."""
-    removes_item: bool = False
-    """The row is gone, and nobody has touched the item since: it follows."""
-    met: bool = False
-    """Item and row both had a life before: until now nobody knew that they are the same thing."""
     disputes: Map[str, OpenConflict] = field(default_factory=dict)
-    """What a person has to settle, by field."""
+    """The held conflicts, by field."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Holds what one record needs, computed before anything is written."""
+
+    plan: FieldPlan
+    operation: str = ""
+    """What is done to the row: create, update, restore, or nothing."""
+    upsert: Upsert | None = None
+    outgoing: Outgoing | None = None
+    """What monday.com is told."""
+    removes_item: bool = False
+    """The row is gone, and the item was not edited since: it follows."""
+    removal: Removal | None = None
+    """The same, when this run may write monday.com."""
     idle: bool = False
     """The record's own settings let nothing through, so nothing is decided either."""
-    warnings: list[str] = field(default_factory=list)
+    settled: Sequence[tuple[str, str]] = ()
+    """Conflicts (id, winner) that are none any more."""
+    objections: Map[str, str] = field(default_factory=dict)
+    """For each field that a user has decided about: why it cannot be done, or an empty text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """Fields of a record that monday.com is to be told: what the item is to show, and what it and the row last showed."""
+    """Fields of a record that monday.com is told: what the item is to show, and what it and the row last showed."""
 
     item: Item
     root_id: str
@@ -65,7 +110,7 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An item as monday.com answered a change: what was sent, and what it refused (field → reason)."""
+    """Holds an item as monday.com answered a change: what was sent, and what it refused (field → reason)."""
 
     item: Item
     root_id: str
@@ -77,28 +122,73 @@ class Answer:
     """As in `Outgoing`."""
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Holds the answers of monday.com, and the error after which nothing more can be written."""
+
+    answers: list[Answer]
+    trouble: MondayError | None = None
+
+    def raise_trouble(self) -> None:
+        """Raises the error, if there is any. To be called once the answers have been taken in."""
+        if self.trouble is not None:
+            raise self.trouble
+
+
+@dataclass(frozen=True, slots=True)
+class NewItem:
+    """Holds an item to be made of a row: its name, the text of its `column_values`, and the record that it is to show."""
+
+    root_id: str
+    name: str
+    values: str
+    record: Record
+    parent: str = ""
+    """The item under which a subitem is to stand."""
+    unsent: tuple[str, ...] = ()
+    """Fields that do not go along: monday.com would refuse the item for their sake."""
+    new_labels: tuple[str, ...] = ()
+    """Fields whose labels the board does not have yet, and the mapping says to make."""
+
+
 @dataclass(slots=True)
 class Batch:
-    """What became of a batch, to be counted once its transaction is through."""
+    """Tells what became of a batch, to be counted once its transaction is through."""
 
     report: EntityReport
     logs: list[LogEntry] = field(default_factory=list)
-    skips: list[tuple[str, str, str | None, str]] = field(default_factory=list)
-    unskipped: list[str] = field(default_factory=list)
-    conflicts: list[tuple[str | None, str | None, Conflict]] = field(default_factory=list)
     plans: list[str] = field(default_factory=list)
     outgoing: list[Outgoing] = field(default_factory=list)
     removals: list[Removal] = field(default_factory=list)
-    statuses: dict[str, str] = field(default_factory=dict)
     held: set[str] = field(default_factory=set)
     """The items of which something is held; a run counts each once, however often it looks."""
     first_held: set[str] = field(default_factory=set)
     disputed: set[str] = field(default_factory=set)
+    objections: dict[tuple[str, str], str] = field(default_factory=dict)
+    """For each decision of a user (item id, field): why it cannot be done, or an empty text."""
+
+    # what the transaction saves at its end
+    skips: list[tuple[str, str, str | None, str]] = field(default_factory=list)
+    unskipped: list[str] = field(default_factory=list)
+    conflicts: list[tuple[str | None, str | None, Conflict]] = field(default_factory=list)
     settled: list[tuple[str, str]] = field(default_factory=list)
-    """Conflicts (id, winner) that are none any more."""
+    statuses: dict[str, str] = field(default_factory=dict)
+
+    def __iadd__(self, other: Batch) -> Batch:
+        """Adds what became of other items; what their transaction has saved is not needed any more."""
+        self.report.add(other.report)
+        self.logs += other.logs
+        self.plans += other.plans
+        self.outgoing += other.outgoing
+        self.removals += other.removals
+        self.held |= other.held
+        self.first_held |= other.first_held
+        self.disputed |= other.disputed
+        self.objections |= other.objections
+        return self
 
     def log(
         self, operation: str, status: str, message: str, monday_id: str | None = None, entity_id: str | None = None
     ) -> None:
-        """Note a row for sync_logs."""
+        """Notes a row for sync_logs."""
         self.logs.append(LogEntry(operation, status, message[:2000], monday_id, entity_id))

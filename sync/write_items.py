@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from errors import DailyLimitReached, ItemGone, MondayError, MondayRefused, MondayUnavailable, RecordRefused
@@ -13,18 +12,34 @@ from mappings.write_items import CellWriter
 from models import Item, Record, Removal
 from monday_api import Monday
 from services.monday.cells.choices import UnknownTag
-from sync.task import Answer, Outgoing
+from sync.task import Answer, Outgoing, Sent
 from values.parsing import CellError
-
-log = logging.getLogger("monday_sync")
 
 ENDS_EVERYTHING = (MondayUnavailable, DailyLimitReached, MondayRefused)
 NO_EFFECT = "monday.com took the change, and the item does not show it"
 CANNOT_SHOW = "the board has no cell that could show it"
 
 
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """Tells which items are gone now, why others are not (item id → reason), and what ends the writing."""
+
+    gone: list[Removal]
+    failed: dict[str, str]
+    trouble: MondayError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """Holds the cells to write for an item, and the fields that no cell can show, with the reason."""
+
+    outgoing: Outgoing
+    members: dict[str, Any]
+    refused: dict[str, str]
+
+
 class ItemWriter:
-    """Writes items of one board. What went wrong for all of them is kept until `raise_trouble`."""
+    """Writes items of one board."""
 
     def __init__(self, monday: Monday, reader: ItemReader, cell_writer: CellWriter, board_id: str) -> None:
         self.monday = monday
@@ -32,68 +47,66 @@ class ItemWriter:
         self.cell_writer = cell_writer
         self.bound = reader.bound
         self.board_id = board_id
-        self._trouble: MondayError | None = None
         self._knows_tags = False
 
-    def raise_trouble(self) -> None:
-        """Raise what kept monday.com from being written at all, once what did succeed has been taken in."""
-        trouble, self._trouble = self._trouble, None
-        if trouble is not None:
-            raise trouble
-
-    def send(self, outgoing: Sequence[Outgoing]) -> list[Answer]:
-        """Write them; an answer for each item, unless monday.com could not be written at all."""
+    def send(self, outgoing: Sequence[Outgoing]) -> Sent:
+        """Writes them; returns an answer for each item, unless monday.com could not be written at all."""
         plain, labelled = self._by_labels(outgoing)
-        answers = self._send(plain, False) if plain else []
-        answers += self._send(labelled, True) if labelled else []
-        return _one_for_each(answers)
+        sending = _Sending(self)
+        answers = sending.send(plain, labels=False) if plain else []
+        answers += sending.send(labelled, labels=True) if labelled else []
+        return Sent(one_for_each(answers), sending.trouble)
 
-    def remove(self, removals: Sequence[Removal], delete: bool) -> tuple[list[Removal], dict[str, str]]:
-        """Archive or delete items: those that are gone now, and why others are not (item id → reason)."""
+    def remove(self, removals: Sequence[Removal], delete: bool) -> Removed:
+        """Archives or deletes items."""
         act = self.monday.writing.delete_items if delete else self.monday.writing.archive_items
+        outcomes = act(self.board_id, [removal.item_id for removal in removals])
         gone: list[Removal] = []
         failed: dict[str, str] = {}
-        for removal, outcome in zip(removals, act(self.board_id, [one.item_id for one in removals]), strict=True):
+        trouble: MondayError | None = None
+        for removal, outcome in zip(removals, outcomes, strict=True):
             if isinstance(outcome, Item | ItemGone):
                 gone.append(removal)
             else:
                 failed[removal.item_id] = outcome.message
-                self.note(outcome)
-        return gone, failed
+                trouble = trouble or ending(outcome)
+        return Removed(gone, failed, trouble)
 
-    def members(self, one: Outgoing) -> tuple[dict[str, Any], dict[str, str]]:
-        """The cells to write, and the fields that no cell can show with the reason."""
+    # The cells
+
+    def change_of(self, outgoing: Outgoing) -> _Change:
+        """Returns the cells to write."""
         members: dict[str, Any] = {}
         refused: dict[str, str] = {}
-        for fields in self._by_binding(one.fields):
+        for fields in self._by_binding(outgoing.fields):
             try:
-                cells = self._cells(fields, one)
+                cells = self._cells(fields, outgoing)
             except CellError as exc:
                 refused.update(dict.fromkeys(fields, str(exc)))
                 continue
             members.update(cells)
             if not cells:
-                refused.update({name: CANNOT_SHOW for name in fields if not self._shown_already(name, one)})
-        if one.clear_sync_id and self.bound.mapping.sync_id:
+                refused.update({name: CANNOT_SHOW for name in fields if not self._shown_already(name, outgoing)})
+        if outgoing.clear_sync_id and self.bound.mapping.sync_id:
             members[self.bound.mapping.sync_id[0]] = None
-        return members, refused
+        return _Change(outgoing, members, refused)
 
-    def _cells(self, fields: Sequence[str], one: Outgoing) -> dict[str, Any]:
+    def _cells(self, fields: Sequence[str], outgoing: Outgoing) -> dict[str, Any]:
         try:
-            return self.cell_writer.cells(fields, one.wanted, one.agreed, one.item)
+            return self.cell_writer.cells(fields, outgoing.wanted, outgoing.agreed, outgoing.item)
         except UnknownTag:
             if self._knows_tags:
                 raise
         tags = {str(tag["name"]): int(tag["id"]) for tag in self.monday.account.tags()}
         self.cell_writer.learn("tags", {"tags": tags})
         self._knows_tags = True
-        return self.cell_writer.cells(fields, one.wanted, one.agreed, one.item)
+        return self.cell_writer.cells(fields, outgoing.wanted, outgoing.agreed, outgoing.item)
 
-    def _shown_already(self, name: str, one: Outgoing) -> bool:
-        """Whether the cells show all that can be seen of a value; members of an object may be for its row alone."""
+    def _shown_already(self, name: str, outgoing: Outgoing) -> bool:
+        """Returns whether the cells show all that can be seen of a value; an object may have parts for its row alone."""
         if self.bound.owner[name].transform is None:
             return False
-        shown, wanted = self.reader.read(one.item, one.wanted).record.get(name), one.wanted.get(name)
+        shown, wanted = self.reader.read(outgoing.item, outgoing.wanted).record.get(name), outgoing.wanted.get(name)
         if isinstance(shown, Mapping) and isinstance(wanted, Mapping):
             return all(self.bound.same(name, shown.get(part), value) for part, value in wanted.items())
         return self.bound.same(name, shown, wanted)
@@ -105,121 +118,135 @@ class ItemWriter:
         return list(groups.values())
 
     def _by_labels(self, outgoing: Sequence[Outgoing]) -> tuple[list[Outgoing], list[Outgoing]]:
-        """What goes as it is, and what may make labels: a mistyped word in another column must not become one."""
+        """Returns what goes as it is, and what may make labels: a mistyped word in another column must not become one."""
         plain: list[Outgoing] = []
         labelled: list[Outgoing] = []
-        for one in outgoing:
-            making = tuple(name for name in one.fields if self.bound.owner[name].create_labels)
-            others = tuple(name for name in one.fields if name not in making)
+        for change in outgoing:
+            making = tuple(name for name in change.fields if self.bound.owner[name].create_labels)
+            others = tuple(name for name in change.fields if name not in making)
             if making:
-                labelled.append(replace(one, fields=making, clear_sync_id=False))
-            if others or one.clear_sync_id:
-                plain.append(replace(one, fields=others))
+                labelled.append(replace(change, fields=making, clear_sync_id=False))
+            if others or change.clear_sync_id:
+                plain.append(replace(change, fields=others))
         return plain, labelled
 
-    def _send(self, outgoing: Sequence[Outgoing], labels: bool) -> list[Answer]:
-        prepared = [(one, *self.members(one)) for one in outgoing]
-        quiet = [_agreed(one, refused) for one, members, refused in prepared if not members]
-        sent = [(one, members, refused) for one, members, refused in prepared if members]
-        return quiet + (self._change(sent, labels) if sent else [])
+    # The answers
 
-    def _change(
-        self, sent: Sequence[tuple[Outgoing, dict[str, Any], dict[str, str]]], labels: bool
-    ) -> list[Answer]:
-        outcomes = self._told([(one.item.id, members) for one, members, _ in sent], labels)
-        answers = []
-        for (one, members, refused), outcome in zip(sent, outcomes, strict=True):
-            if isinstance(outcome, Item):
-                answers.append(self._answer(one, outcome, refused))
-            elif self._for_a_value(outcome, members):
-                answers += self._one_by_one(one, members, refused, labels, outcome)
-            elif not self.note(outcome):
-                # Gone, or nobody knows: kept with its reason, and looked at again after a pause.
-                why = dict.fromkeys(self._shown_in(one, members), outcome.message)
-                answers.append(_nothing_sent(one, {**refused, **why}))
-        return answers
+    def shown_in(self, change: _Change, columns: Sequence[str]) -> list[str]:
+        """Returns the fields of a change that these columns show."""
+        wanted = set(columns)
+        return [name for name in change.outgoing.fields if not wanted.isdisjoint(self.bound.owner[name].columns)]
 
-    def _for_a_value(self, outcome: MondayError, members: dict[str, Any]) -> bool:
-        """Whether a change was, or may have been, refused for the sake of a single value.
-
-        A right that is missing can be the right to edit one column; the other columns tell which it is.
-        """
-        if isinstance(outcome, MondayRefused):
-            return bool(outcome.path) and len(members) > 1 and self._trouble is None
-        return isinstance(outcome, RecordRefused) and not isinstance(outcome, ItemGone)
-
-    def _told(self, changes: Sequence[tuple[str, dict[str, Any]]], labels: bool) -> Sequence[Item | MondayError]:
-        try:
-            return self.monday.writing.change_items(self.board_id, changes, labels, columns=self.bound.wanted)
-        except MondayError as error:
-            if not self.note(error):
-                raise
-            return [error] * len(changes)
-
-    def _one_by_one(
-        self, one: Outgoing, members: dict[str, Any], refused: dict[str, str], labels: bool, error: MondayError
-    ) -> list[Answer]:
-        """monday.com takes all the values of a change or none: find the one it refuses, and write the others."""
-        if len(members) == 1:
-            why = dict.fromkeys(self._shown_in(one, members), error.message)
-            return [_nothing_sent(one, {**refused, **why})]
-        columns = list(members)
-        outcomes = self._told([(one.item.id, {column: members[column]}) for column in columns], labels)
-        last = one.item
-        for column, outcome in zip(columns, outcomes, strict=True):
-            if isinstance(outcome, Item):
-                last = outcome
-            else:
-                refused = {**refused, **dict.fromkeys(self._shown_in(one, [column]), outcome.message)}
-                self.note(outcome)
-        # Cut off by what ends everything, nothing of it is settled: the next run finds out what the item shows.
-        return [] if self._trouble else [self._answer(one, last, refused)]
-
-    def _shown_in(self, one: Outgoing, columns: Sequence[str] | dict[str, Any]) -> list[str]:
-        """The fields that some columns show."""
-        return [name for name in one.fields if not set(columns).isdisjoint(self.bound.owner[name].columns)]
-
-    def _answer(self, one: Outgoing, item: Item, refused: dict[str, str]) -> Answer:
-        """What was sent and taken. A field that still shows what it showed before was not."""
+    def answer(self, outgoing: Outgoing, item: Item, refused: Mapping[str, str]) -> Answer:
+        """Returns what was sent and taken. A field that still shows what it showed before was not."""
         try:
             # A line may not fall apart again into the parts that it was made of; what was sent tells what it holds.
-            before, after = self.reader.read(one.item).record, self.reader.read(item, one.wanted).record
+            before, after = self.reader.read(outgoing.item).record, self.reader.read(item, outgoing.wanted).record
         except CellError:
             before, after = {}, {}
         sent: Record = {}
-        refused = dict(refused)
-        for name in one.fields:
-            if name in refused:
+        reasons = dict(refused)
+        for name in outgoing.fields:
+            if name in reasons:
                 continue
-            ignored = self._same(name, before, after) and not self._same(name, after, one.wanted)
-            if ignored:
-                refused[name] = NO_EFFECT
+            if self._same(name, before, after) and not self._same(name, after, outgoing.wanted):
+                reasons[name] = NO_EFFECT
             else:
-                sent[name] = one.wanted.get(name)
-        return Answer(item, one.root_id, sent, refused, counted=one.counted)
+                sent[name] = outgoing.wanted.get(name)
+        return Answer(item, outgoing.root_id, sent, reasons, counted=outgoing.counted)
 
     def _same(self, name: str, a: Record, b: Record) -> bool:
         return self.bound.same(name, a.get(name), b.get(name))
 
-    def note(self, error: MondayError) -> bool:
-        """Remember an error after which nothing more can be written; whether it is one."""
-        if isinstance(error, ENDS_EVERYTHING):
-            self._trouble = self._trouble or error
-        return isinstance(error, ENDS_EVERYTHING)
+
+class _Sending:
+    """Sends lists of changes, and keeps the first error after which nothing more can be written."""
+
+    def __init__(self, writer: ItemWriter) -> None:
+        self.writer = writer
+        self.trouble: MondayError | None = None
+
+    def send(self, outgoing: Sequence[Outgoing], labels: bool) -> list[Answer]:
+        """Writes changes; returns an answer for each, unless monday.com could not be written at all."""
+        changes = [self.writer.change_of(change) for change in outgoing]
+        quiet = [_agreed(change) for change in changes if not change.members]
+        loud = [change for change in changes if change.members]
+        return quiet + (self._write(loud, labels) if loud else [])
+
+    def _write(self, changes: Sequence[_Change], labels: bool) -> list[Answer]:
+        outcomes = self._told([(change.outgoing.item.id, change.members) for change in changes], labels)
+        answers = []
+        for change, outcome in zip(changes, outcomes, strict=True):
+            # taken
+            if isinstance(outcome, Item):
+                answers.append(self.writer.answer(change.outgoing, outcome, change.refused))
+            # refused for a single value
+            elif self._for_a_value(outcome, change.members):
+                answers += self._one_by_one(change, labels, outcome)
+            # gone, or not known: kept with its reason, and looked at again after a pause
+            elif not self._note(outcome):
+                answers.append(self._nothing_sent(change, outcome))
+        return answers
+
+    def _for_a_value(self, outcome: MondayError, members: dict[str, Any]) -> bool:
+        """Returns whether a change was, or may have been, refused for the sake of a single value.
+
+        A right that is missing can be the right to edit one column; the other columns tell which it is.
+        """
+        if isinstance(outcome, MondayRefused):
+            return bool(outcome.path) and len(members) > 1 and self.trouble is None
+        return isinstance(outcome, RecordRefused) and not isinstance(outcome, ItemGone)
+
+    def _one_by_one(self, change: _Change, labels: bool, error: MondayError) -> list[Answer]:
+        """Finds the value that monday.com refuses, and writes the others: of a change it takes all values or none."""
+        if len(change.members) == 1:
+            return [self._nothing_sent(change, error)]
+        item = change.outgoing.item
+        columns, refused = list(change.members), dict(change.refused)
+        outcomes = self._told([(item.id, {column: change.members[column]}) for column in columns], labels)
+        for column, outcome in zip(columns, outcomes, strict=True):
+            if isinstance(outcome, Item):
+                item = outcome
+            else:
+                refused.update(dict.fromkeys(self.writer.shown_in(change, [column]), outcome.message))
+                self._note(outcome)
+        # Cut off by what ends everything, nothing of it is settled: the next run finds out what the item shows.
+        return [] if self.trouble else [self.writer.answer(change.outgoing, item, refused)]
+
+    def _told(self, changes: Sequence[tuple[str, dict[str, Any]]], labels: bool) -> Sequence[Item | MondayError]:
+        writer = self.writer
+        try:
+            return writer.monday.writing.change_items(writer.board_id, changes, labels, columns=writer.bound.wanted)
+        except MondayError as error:
+            if not self._note(error):
+                raise
+            return [error] * len(changes)
+
+    def _nothing_sent(self, change: _Change, error: MondayError) -> Answer:
+        why = dict.fromkeys(self.writer.shown_in(change, list(change.members)), error.message)
+        outgoing = change.outgoing
+        return Answer(outgoing.item, outgoing.root_id, {}, {**change.refused, **why}, counted=outgoing.counted)
+
+    def _note(self, error: MondayError) -> bool:
+        """Keeps an error after which nothing more can be written; returns whether it is such an error."""
+        self.trouble = self.trouble or ending(error)
+        return ending(error) is not None
 
 
-def _nothing_sent(one: Outgoing, refused: dict[str, str]) -> Answer:
-    return Answer(one.item, one.root_id, {}, refused, counted=one.counted)
+def ending(error: MondayError) -> MondayError | None:
+    """Returns the error if nothing more can be written after it."""
+    return error if isinstance(error, ENDS_EVERYTHING) else None
 
 
-def _agreed(one: Outgoing, refused: dict[str, str]) -> Answer:
-    """No cell had to be written: what was not refused, the item shows."""
-    sent = {name: one.wanted.get(name) for name in one.fields if name not in refused}
-    return Answer(one.item, one.root_id, sent, refused, counted=one.counted)
+def _agreed(change: _Change) -> Answer:
+    """Returns the answer where no cell had to be written: what was not refused, the item shows."""
+    outgoing, refused = change.outgoing, change.refused
+    sent = {name: outgoing.wanted.get(name) for name in outgoing.fields if name not in refused}
+    return Answer(outgoing.item, outgoing.root_id, sent, refused, counted=outgoing.counted)
 
 
-def _one_for_each(answers: Sequence[Answer]) -> list[Answer]:
-    """One answer an item: the last one shows all of it."""
+def one_for_each(answers: Sequence[Answer]) -> list[Answer]:
+    """Returns an answer for each item: the last shows all of it."""
     found: dict[str, Answer] = {}
     for answer in answers:
         before = found.get(answer.item.id)

@@ -108,7 +108,9 @@ def every_command(group: click.Group, *path: str) -> Iterator[tuple[str, ...]]:
 def test_an_example_is_one_line_on_a_narrow_terminal_too(path: tuple[str, ...], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("COLUMNS", "50")
     shown = CliRunner().invoke(cli, [*path, "--help"], terminal_width=50).output
-    assert len(re.findall(r"^  python main\.py .+$", shown, re.M)) == 1 and shown.rstrip().splitlines()[-2] == "Example:"
+    assert (
+        len(re.findall(r"^  python main\.py .+$", shown, re.M)) == 1 and shown.rstrip().splitlines()[-2] == "Example:"
+    )
 
 
 @pytest.mark.parametrize("group", [(), ("boards",), ("conflicts",)], ids=" ".join)

@@ -335,8 +335,12 @@ def shell(env, home: Path) -> Callable[[str], subprocess.CompletedProcess[str]]:
         environment = {**os.environ, **env, "MONDAY_SYNC_HOME": str(home)}
         return subprocess.run(
             ["bash", "-c", f"set -o pipefail; {line.replace('main', main, 1)}"],
-            env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
-        )  # fmt: skip
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
 
     return run
 
@@ -371,9 +375,15 @@ def test_a_closed_output_is_no_reason_to_stop(shell, command):
 
 
 @pytest.mark.parametrize(
-    "start", ["main.py status", "sync_monday_to_pg.py --help", "sync_pg_to_monday.py --help", "webhook_handler.py",
-              "-m sandbox --help"],
-)  # fmt: skip
+    "start",
+    [
+        "main.py status",
+        "sync_monday_to_pg.py --help",
+        "sync_pg_to_monday.py --help",
+        "webhook_handler.py",
+        "-m sandbox --help",
+    ],
+)
 def test_a_python_without_the_packages_is_told_which_one_to_call(start: str):
     done = run_python("-S", *start.split())
     assert done.code == 2

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sync.recover_items import made_items
+from sync.search_items import made_items
 from tests.kit.pushes import PushBench, text_of
 from tests.kit.waiting import until
 
@@ -158,7 +158,9 @@ def test_a_call_that_still_runs_when_the_tool_starts_again_is_waited_for(bench: 
 
 
 @pytest.mark.parametrize("minutes", [0, 31])
-def test_a_call_that_arrives_after_the_tool_has_started_again_makes_nothing_twice(bench: PushBench, minutes: int) -> None:
+def test_a_call_that_arrives_after_the_tool_has_started_again_makes_nothing_twice(
+    bench: PushBench, minutes: int
+) -> None:
     bench.insert(5)
     hold = bench.kill_at("CreateItems", 1, BEFORE)
     bench.later(minutes)
@@ -211,8 +213,11 @@ def test_answers_lost_on_the_way_to_a_crash_and_after_it_make_no_difference(benc
 def test_a_push_that_is_killed_again_and_again_comes_to_its_end(bench: PushBench) -> None:
     bench.insert(ROWS)
     for operation, after in (
-        ("CreateItems", AFTER), ("CreateItems", BEFORE), ("ItemsByColumnValues", AFTER), ("CreateItems", AFTER)
-    ):  # fmt: skip
+        ("CreateItems", AFTER),
+        ("CreateItems", BEFORE),
+        ("ItemsByColumnValues", AFTER),
+        ("CreateItems", AFTER),
+    ):
         bench.kill_at(operation, 1, after)
     bench.push()
     bench.must_be_equal()

@@ -95,7 +95,7 @@ def test_a_kill_after_monday_took_a_change_makes_no_conflict_with_oneself(here, 
         parts = parts_of(here.db, monday, MAPPINGS)
         sync = open_board(parts, MAPPINGS["contacts"], CONTACTS, Opening(writes=(True, True)))
         (items,) = monday.items([item], sync.bound.wanted)
-        assert sync.writer.send(sync.engine.take(items, force=True).outgoing)
+        assert sync.writer.send(sync.engine.take(items, force=True).outgoing).answers
     # Here it was killed: monday.com has the change, and that it has is not written down.
     if later == "the row moves on":
         here.change("update contacts set notes = 'second' where id = %s", row)

@@ -254,10 +254,17 @@ def test_a_row_that_is_given_away_does_not_take_its_item_along(db, sandbox):
 
 def load(sandbox, number):
     cells = {
-        "text65__1": "Ann Lee", "email4__1": {"email": "ann@example.com", "text": ""}, "job_division___1__1": "Red",
-        "text43__1": "A note", "partner_name__1": "Bob", "partner_email__1": {"email": "bob@example.com", "text": ""},
-        "claim_number__1": "C-1", "dup__of_text0__1": "P-1", "text31__1": "Acme", "dup__of_job_address0__1": "1 Elm St",
-    }  # fmt: skip
+        "text65__1": "Ann Lee",
+        "email4__1": {"email": "ann@example.com", "text": ""},
+        "job_division___1__1": "Red",
+        "text43__1": "A note",
+        "partner_name__1": "Bob",
+        "partner_email__1": {"email": "bob@example.com", "text": ""},
+        "claim_number__1": "C-1",
+        "dup__of_text0__1": "P-1",
+        "text31__1": "Acme",
+        "dup__of_job_address0__1": "1 Elm St",
+    }
     made = [{"name": f"Job {place}", "values": cells} for place in range(number)]
     return [str(item_id) for item_id in sandbox.admin("items/load", board_id=PROJECTS, items=made)]
 

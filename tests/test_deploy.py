@@ -62,9 +62,12 @@ def test_systemd_finds_nothing_wrong_with_a_unit(unit, tmp_path):
         text = unit.read_text().replace("/opt/monday-sync/.venv/bin/python", sys.executable)
         (tmp_path / unit.name).write_text(text.replace("/opt/monday-sync", str(PROJECT)))
     done = subprocess.run(
-        [str(ANALYZE), "verify", "--man=no", str(tmp_path / unit.name)], capture_output=True, text=True, timeout=30,
+        [str(ANALYZE), "verify", "--man=no", str(tmp_path / unit.name)],
+        capture_output=True,
+        text=True,
+        timeout=30,
         env={**os.environ, "SYSTEMD_UNIT_PATH": f"{tmp_path}:"},
-    )  # fmt: skip
+    )
     about_ours = [line for line in done.stderr.splitlines() if "monday-sync" in line]
     assert about_ours == [] and done.returncode == 0
 
@@ -96,8 +99,20 @@ def instructions() -> list[tuple[str, str]]:
 
 
 def test_the_image_is_made_of_known_instructions_and_ends_as_the_daemon():
-    known = {"FROM", "ENV", "WORKDIR", "COPY", "RUN", "USER", "VOLUME", "EXPOSE", "HEALTHCHECK", "STOPSIGNAL",
-             "ENTRYPOINT", "CMD"}  # fmt: skip
+    known = {
+        "FROM",
+        "ENV",
+        "WORKDIR",
+        "COPY",
+        "RUN",
+        "USER",
+        "VOLUME",
+        "EXPOSE",
+        "HEALTHCHECK",
+        "STOPSIGNAL",
+        "ENTRYPOINT",
+        "CMD",
+    }
     found = dict(instructions())
     assert {name for name, _ in instructions()} <= known
     entry, command = YAML(typ="safe").load(found["ENTRYPOINT"]), YAML(typ="safe").load(found["CMD"])
@@ -112,18 +127,26 @@ def test_what_the_image_holds_is_enough_to_run(tmp_path):
     def left_out(folder: str, names: list[str]) -> set[str]:
         at = Path(folder).relative_to(PROJECT)
         return {
-            name for name in names
-            if any(fnmatch(str(at / name), pattern) or fnmatch(name, pattern.removeprefix("**/")) for pattern in ignored)
-            or name.startswith(".") or str(at / name) == "deploy"
-        }  # fmt: skip
+            name
+            for name in names
+            if any(
+                fnmatch(str(at / name), pattern) or fnmatch(name, pattern.removeprefix("**/")) for pattern in ignored
+            )
+            or name.startswith(".")
+            or str(at / name) == "deploy"
+        }
 
     shutil.copytree(PROJECT, tmp_path / "app", ignore=left_out)
     assert not (tmp_path / "app" / "tests").exists() and not (tmp_path / "app" / ".env").exists()
     for words in (["main.py", "webhook", "--help"], ["main.py", "validate", "--offline"], ["-m", "sandbox", "--help"]):
         done = subprocess.run(
-            [sys.executable, *words], cwd=tmp_path / "app", capture_output=True, text=True, timeout=60,
+            [sys.executable, *words],
+            cwd=tmp_path / "app",
+            capture_output=True,
+            text=True,
+            timeout=60,
             env={"PATH": os.environ["PATH"], "MONDAY_SYNC_HOME": str(tmp_path)},
-        )  # fmt: skip
+        )
         assert done.returncode == 0, done.stderr
 
 

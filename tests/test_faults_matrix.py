@@ -228,7 +228,9 @@ def test_a_row_that_a_user_writes_at_the_same_time_is_looked_at_again(
     assert (title, note) == ("By somebody", "by monday" if direction == "pull" else "by SQL")
 
 
-def test_a_pool_without_a_free_connection_ends_the_run_and_the_next_one_goes_on(bench: PushBench, database_url: str) -> None:
+def test_a_pool_without_a_free_connection_ends_the_run_and_the_next_one_goes_on(
+    bench: PushBench, database_url: str
+) -> None:
     load_items(bench, 30)
     database = Database(database_url, max_connections=1, wait_s=0.2)
     with database.transaction():

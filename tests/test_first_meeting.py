@@ -151,7 +151,10 @@ def member(sandbox, first, **more):
 
 def test_staff_is_linked_by_e_mail_and_keeps_unequal_fields_held(staff, sandbox, db):
     item_id = member(sandbox, "Ann", text6="M")
-    change(db, "insert into users (name, email, role, metadata) values ('Anna Lee', 'ANN@example.com', 'Sales Staff', '{}')")
+    change(
+        db,
+        "insert into users (name, email, role, metadata) values ('Anna Lee', 'ANN@example.com', 'Sales Staff', '{}')",
+    )
     report = staff.pull()
     assert (report.held, report.exit_code) == (1, 3)
     found = row(db, "users")
@@ -200,5 +203,3 @@ def test_a_dry_run_asks_nothing_and_writes_nothing(sides, environment):
     assert "Who wins?" not in shown
     assert ended == 3
     assert rows(sides.db, "sync_mapping") == [] and sides.on_board(item_id) == "A=X"
-
-

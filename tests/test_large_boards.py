@@ -22,11 +22,13 @@ def load(sandbox, count, **more):
     begun = datetime.now(timezone.utc) - timedelta(hours=count)
     items = [
         {
-            "name": f"Staff {n}", "updated_at": f"{begun + timedelta(hours=n):%FT%TZ}", **more,
+            "name": f"Staff {n}",
+            "updated_at": f"{begun + timedelta(hours=n):%FT%TZ}",
+            **more,
             "values": {"text25": f"N{n}", "email7": {"email": f"a{n}@example.com", "text": "a"}},
         }
         for n in range(count)
-    ]  # fmt: skip
+    ]
     return sandbox.admin("items/load", board_id=USERS, items=items)
 
 
@@ -56,7 +58,9 @@ def test_ten_changes_found_by_a_new_process_cost_at_most_five_calls(journey, san
     fresh.monday.close()
 
 
-def test_an_edit_behind_the_back_of_a_read_is_news_to_the_next_run_though_our_clock_is_an_hour_ahead(journey, sandbox, db):
+def test_an_edit_behind_the_back_of_a_read_is_news_to_the_next_run_though_our_clock_is_an_hour_ahead(
+    journey, sandbox, db
+):
     sandbox.admin("clock/advance", seconds=-3600)
     load(sandbox, 30)
     order = [item.id for page in journey.monday.pages(USERS) for item in page.items]
@@ -90,11 +94,13 @@ def parted(sandbox, journey):
     begun = datetime.now(timezone.utc) - timedelta(hours=2_400)
     items = [
         {
-            "name": f"Staff {n}", "updated_at": f"{begun + timedelta(hours=n):%FT%TZ}", "group_id": groups[0],
+            "name": f"Staff {n}",
+            "updated_at": f"{begun + timedelta(hours=n):%FT%TZ}",
+            "group_id": groups[0],
             "values": {"email7": {"email": f"a{n}@example.com", "text": "a"}, "status": labels[n % 4]},
         }
         for n in range(2_400)
-    ]  # fmt: skip
+    ]
     sandbox.admin("items/load", board_id=USERS, items=items)
     return sandbox
 
@@ -104,7 +110,9 @@ def filtered(sandbox) -> int:
     return sum(bool(request["faults"]) for request in sandbox.admin("requests", last=1000))
 
 
-def test_a_group_that_holds_nearly_everything_is_parted_by_its_labels_when_cursors_have_nothing_to_do(parted, journey, db):
+def test_a_group_that_holds_nearly_everything_is_parted_by_its_labels_when_cursors_have_nothing_to_do(
+    parted, journey, db
+):
     parted.admin("faults/add", kind="drop_cell", column_id="none", count=1000, match={"contains": "any_of"})
     report = journey.pull(max_workers=4, batch_size=100)
     assert (report.created, report.complete, len(set(column(db, "users", "monday_id")))) == (2_400, True, 2_400)
@@ -112,8 +120,16 @@ def test_a_group_that_holds_nearly_everything_is_parted_by_its_labels_when_curso
 
 
 def test_a_server_that_will_not_filter_is_asked_for_whole_groups(parted, journey, db):
-    parted.admin("faults/add", kind="error", code="InvalidArgumentException", message="no such operator", status=200,
-                 http=200, count=1000, match={"contains": "any_of"})  # fmt: skip
+    parted.admin(
+        "faults/add",
+        kind="error",
+        code="InvalidArgumentException",
+        message="no such operator",
+        status=200,
+        http=200,
+        count=1000,
+        match={"contains": "any_of"},
+    )
     report = journey.pull(max_workers=4, batch_size=100)
     assert (report.created, report.complete, len(set(column(db, "users", "monday_id")))) == (2_400, True, 2_400)
     assert filtered(parted)

@@ -18,7 +18,9 @@ class Stopped(Exception):
     """Says that the run was cut off."""
 
 
-def pull(bench: PushBench, stop_after: int | None = None, monday: Monday | None = None, **options: object) -> EntityReport:
+def pull(
+    bench: PushBench, stop_after: int | None = None, monday: Monday | None = None, **options: object
+) -> EntityReport:
     """Runs, or begins a run: a Stopped in the middle leaves what a kill leaves."""
 
     def progress(entity: str, done: int, total: int | None) -> None:

@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 import threading
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 
 import pytest
 
+from tests.kit.clocks import MovingClock
 from timing import Clock, Stopwatch, backoff, duration
-
-
-class MovingClock(Clock):
-    def __init__(self) -> None:
-        self.at = 1000.0
-
-    def now(self) -> datetime:
-        return datetime(2026, 11, 20, tzinfo=timezone.utc) + timedelta(seconds=self.at)
-
-    def monotonic(self) -> float:
-        return self.at
-
-    def sleep(self, seconds: float) -> None:
-        self.at += seconds
 
 
 def test_the_clock_tells_an_aware_time_in_utc():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from databases.postgres.failures import TOOL_TABLES
@@ -146,6 +147,15 @@ order by a.attnum
 """
 
 
+@dataclass(frozen=True)
+class TableColumn:
+    """A column of a table: its type as PostgreSQL writes it, and whether PostgreSQL alone makes its values."""
+
+    name: str
+    sql_type: str
+    computed: bool
+
+
 def unique_key_of(tx: Asks, table: str) -> str | None:
     """Returns the column that names a row by itself, the primary key before others; None when there is none."""
     key: str | None = tx.value(UNIQUE_KEY, (table,))
@@ -157,6 +167,6 @@ def has_default(tx: Asks, table: str, column: str) -> bool:
     return bool(tx.value(HAS_DEFAULT, (table, column)))
 
 
-def columns_in_order(tx: Asks, table: str) -> list[tuple[str, str, bool]]:
+def columns_in_order(tx: Asks, table: str) -> list[TableColumn]:
     """Returns each column with its type, and whether PostgreSQL alone may fill it."""
-    return [(row[0], row[1], row[2]) for row in tx.rows(COMPUTED, (table,))]
+    return [TableColumn(*row) for row in tx.rows(COMPUTED, (table,))]

@@ -21,11 +21,10 @@ from tests.kit.waiting import until
 
 
 @pytest.fixture
-def world(db: Database, database_url: str, home: Path) -> Iterator[Deployment]:
-    with deployment(db, database_url, home) as made:
-        made.board(("text1", "Notes", "text"), ("num1", "Budget", "numbers"), items=3, text1="words", num1="5")
-        made.deploy()
-        yield made
+def world(world: Deployment) -> Deployment:
+    world.board(("text1", "Notes", "text"), ("num1", "Budget", "numbers"), items=3, text1="words", num1="5")
+    world.deploy()
+    return world
 
 
 def both_ways(world: Deployment) -> None:
@@ -90,9 +89,14 @@ def test_a_subitem_that_was_moved_is_read_by_itself(below: tuple[Deployment, Liv
     moved, parents = world.column("Item ID", "planning_subitems")[0], world.column("Item ID")
     live.settle()
     live.event(
-        str(EVERYTHING), type="move_subitem", subitem=moved, sourcePulseId=parents[0], destPulseId=parents[1],
-        sourceBoardId=EVERYTHING, destBoardId=EVERYTHING,
-    )  # fmt: skip
+        str(EVERYTHING),
+        type="move_subitem",
+        subitem=moved,
+        sourcePulseId=parents[0],
+        destPulseId=parents[1],
+        sourceBoardId=EVERYTHING,
+        destBoardId=EVERYTHING,
+    )
     asked = world.db.execute_query("select monday_id from sync_inbox where monday_board_id <> %s", (str(EVERYTHING),))
     assert asked == [{"monday_id": str(moved)}]
 
@@ -100,9 +104,13 @@ def test_a_subitem_that_was_moved_is_read_by_itself(below: tuple[Deployment, Liv
 def test_subitems_alone_have_no_webhooks(below: tuple[Deployment, Live]) -> None:
     world, live = below
     told = world.cli(
-        "webhooks", "register", "--entity", "planning_subitems", code=2,
+        "webhooks",
+        "register",
+        "--entity",
+        "planning_subitems",
+        code=2,
         env={"WEBHOOK_BASE_URL": live.base, "MONDAY_WEBHOOK_SECRET": SECRET},
-    )  # fmt: skip
+    )
     assert "--entity planning" in told.err
 
 
@@ -123,7 +131,12 @@ def test_in_real_time_a_board_that_changes_is_followed_and_no_crash(world: Deplo
     live.settle()
     assert world.pull()["errors"] == 0
     row = world.rows()[0]
-    assert (row["Remarks"], row["Budget"], row["Budget (numbers)"], row["New"]) == ("after the retype", "five", 5, "hello")
+    assert (row["Remarks"], row["Budget"], row["Budget (numbers)"], row["New"]) == (
+        "after the retype",
+        "five",
+        5,
+        "hello",
+    )
     assert live.daemon.workers[str(BOARD)].trouble is None
 
 
@@ -157,8 +170,14 @@ def test_every_command_takes_a_deployed_board_by_its_name(world: Deployment) -> 
     assert "planning.Notes" in world.cli("mapping", "--entity", "planning").out
     assert "planning" in world.cli("status").out
     assert world.json("record", f"planning/{item}")["entity"] == "planning"
-    plan = world.cli("webhooks", "register", "--entity", "planning", "--dry-run", env={
-        "WEBHOOK_BASE_URL": "http://127.0.0.1:9", "MONDAY_WEBHOOK_SECRET": SECRET}).out  # fmt: skip
+    plan = world.cli(
+        "webhooks",
+        "register",
+        "--entity",
+        "planning",
+        "--dry-run",
+        env={"WEBHOOK_BASE_URL": "http://127.0.0.1:9", "MONDAY_WEBHOOK_SECRET": SECRET},
+    ).out
     assert "change_column_value" in plan and str(BOARD) in plan
     world.cli("monday-to-pg", "--entity", "planning", "--limit", "2", "--dry-run")
     assert world.json("monday-to-pg", "--entity", "planning", "--sweep")["entities"][0]["complete"]

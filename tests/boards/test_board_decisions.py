@@ -5,31 +5,32 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import pytest
 
-from db_connector import Database
 from tests.kit.cli import on_a_terminal
-from tests.kit.deployed import BOARD, Deployment, deployment
+from tests.kit.deployed import BOARD, Deployment
 
 COLUMNS = (
-    ("text1", "Notes", "text"), ("rel1", "Crew", "board_relation"), ("formula1", "Left", "formula"),
-    ("file1", "Plans", "file"), ("dep1", "After", "dependency"), ("mirror1", "Shown", "mirror"),
-)  # fmt: skip
+    ("text1", "Notes", "text"),
+    ("rel1", "Crew", "board_relation"),
+    ("formula1", "Left", "formula"),
+    ("file1", "Plans", "file"),
+    ("dep1", "After", "dependency"),
+    ("mirror1", "Shown", "mirror"),
+)
 KINDS = {"rel1": "relations", "formula1": "formulas", "file1": "files", "dep1": "dependencies", "mirror1": "mirrors"}
 TODAY = r"20\d\d-\d\d-\d\d"
 
 
 @pytest.fixture
-def world(db: Database, database_url: str, home: Path) -> Iterator[Deployment]:
-    with deployment(db, database_url, home) as made:
-        made.board(*COLUMNS, items=2, text1="words")
-        made.admin("columns/settings", column_id="rel1", boardIds=[BOARD], allowMultipleItems=True)
-        first, second = made.ids()
-        made.admin("items/change", item_id=first, values={"rel1": {"item_ids": [second]}})
-        yield made
+def world(world: Deployment) -> Deployment:
+    world.board(*COLUMNS, items=2, text1="words")
+    world.admin("columns/settings", column_id="rel1", boardIds=[BOARD], allowMultipleItems=True)
+    first, second = world.ids()
+    world.admin("items/change", item_id=first, values={"rel1": {"item_ids": [second]}})
+    return world
 
 
 def on_terminal(world: Deployment, arguments: Sequence[str], answers: Sequence[str]) -> tuple[int, str]:
@@ -62,12 +63,19 @@ def test_on_a_terminal_each_hard_column_is_asked_about_with_a_sample_of_its_valu
     assert "\x1b[" not in shown.split("Make planning?")[0]  # no bar is drawn over the questions
     questions = re.findall(r"(\w+ \(\w+\): [^\r\n]*?)\. Fetch it", shown)
     assert questions == [
-        f"Crew (board_relation): [{world.ids()[1]}]", "Left (formula): no values yet", "Plans (file): no values yet",
-        "After (dependency): no values yet", "Shown (mirror): no values yet",
-    ]  # fmt: skip
+        f"Crew (board_relation): [{world.ids()[1]}]",
+        "Left (formula): no values yet",
+        "Plans (file): no values yet",
+        "After (dependency): no values yet",
+        "Shown (mirror): no values yet",
+    ]
     assert decisions(world) == {
-        "rel1": "accepted", "formula1": "rejected", "file1": "accepted", "dep1": "rejected", "mirror1": "rejected",
-    }  # fmt: skip
+        "rel1": "accepted",
+        "formula1": "rejected",
+        "file1": "accepted",
+        "dep1": "rejected",
+        "mirror1": "rejected",
+    }
     assert world.columns()[3:6] == ["Notes", "Crew", "Plans"]
 
 

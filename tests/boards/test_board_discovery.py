@@ -39,7 +39,7 @@ def test_a_board_with_a_column_of_every_type_gives_the_golden_mapping_and_ddl(
     board: tuple[Monday, Board], names: str, tmp_path: Path
 ) -> None:
     monday, found = board
-    made = propose(found, "everything", "everything", load_types(tmp_path), monday=monday, day="2026-01-31", names=names)
+    made = propose(found, "everything", "everything", load_types(tmp_path), monday=monday, names=names).dated("2026-01-31")
     assert made.text() == (GOLDEN / f"everything_{names}.yaml").read_text(encoding="utf-8")
     assert ddl_text(create_statements(made)) == (GOLDEN / f"everything_{names}.sql").read_text(encoding="utf-8")
 
@@ -64,12 +64,19 @@ def test_a_user_overrides_the_type_of_a_kind_and_of_one_column(tmp_path: Path) -
     assert types.of("43", BoardColumn("numbers4", "N", "numbers")) == "numeric"
 
 
-@pytest.mark.parametrize("text, named", [
-    ("types: {rating: money}", "rating"), ("types: {rating: 'text; drop table users'}", "rating"),
-    ("types: {people: text}", "people"), ("types: {board_relation: jsonb}", "board_relation"),
-    ("types: {numbers: double precision}", "numbers"),
-    ("typos: {rating: text}", "nothing else"), ("- rating", "nothing else"), ("columns: {42: text}", "42"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "text, named",
+    [
+        ("types: {rating: money}", "rating"),
+        ("types: {rating: 'text; drop table users'}", "rating"),
+        ("types: {people: text}", "people"),
+        ("types: {board_relation: jsonb}", "board_relation"),
+        ("types: {numbers: double precision}", "numbers"),
+        ("typos: {rating: text}", "nothing else"),
+        ("- rating", "nothing else"),
+        ("columns: {42: text}", "42"),
+    ],
+)
 def test_a_type_that_cannot_hold_the_values_is_refused_by_name(tmp_path: Path, text: str, named: str) -> None:
     with pytest.raises(MappingError, match=named):
         types_of(tmp_path, text)
@@ -85,7 +92,14 @@ def test_subitems_relations_and_samples_are_found(board: tuple[Monday, Board], t
     monday, found = board
     made = {column.about.id: column for column in propose(found, "e", "e", load_types(tmp_path), monday=monday).columns}
     assert subitem_boards(found) == ["7810000304"]
-    assert {column.hard for column in made.values()} == {"", "relations", "mirrors", "formulas", "dependencies", "files"}
+    assert {column.hard for column in made.values()} == {
+        "",
+        "relations",
+        "mirrors",
+        "formulas",
+        "dependencies",
+        "files",
+    }
     assert made["text"].samples and made["connect"].samples
     assert made["date"].sql_type == "timestamptz"  # its cells have a time of day
 
@@ -93,7 +107,11 @@ def test_subitems_relations_and_samples_are_found(board: tuple[Monday, Board], t
 def test_discover_prints_the_proposal_and_needs_no_database(
     sandbox: Sandbox, run_cli: Callable[..., Done], home: Path
 ) -> None:
-    env = {"MONDAY_API_KEY": sandbox.token, "MONDAY_API_URL": sandbox.graphql_url, "DATABASE_URL": "postgresql://localhost:1/none"}
+    env = {
+        "MONDAY_API_KEY": sandbox.token,
+        "MONDAY_API_URL": sandbox.graphql_url,
+        "DATABASE_URL": "postgresql://localhost:1/none",
+    }
     done = run_cli("boards", "discover", "--board-id", str(EVERYTHING), "--json", env=env)
     shown = json.loads(done.out)
     assert done.code == 0 and len(shown["columns"]) == 42

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from boards.drift import APPLY, PASS, TABLE_OF_CONTRACTS, WAIT, Known, compare
-from db_connector import Database
 from mappings.declaration import Mapping
 from models import Board, BoardColumn
-from tests.kit.deployed import BOARD, Deployment, deployment
+from tests.kit.deployed import BOARD, Deployment
 from tests.kit.shipped import PROJECT
 
 LABELS = {"labels": [{"id": 1, "label": "Done"}, {"id": 2, "label": "Stuck"}]}
 BEFORE = (BoardColumn("a", "A", "text"), BoardColumn("s", "S", "status", LABELS), BoardColumn("n", "N", "numbers"))
 KNOWN = {
-    "a": Known("a", "A", "text", "A"), "s": Known("s", "S", "status", "S", {1: "Done", 2: "Stuck"}),
+    "a": Known("a", "A", "text", "A"),
+    "s": Known("s", "S", "status", "S", {1: "Done", 2: "Stuck"}),
     "n": Known("n", "N", "numbers", "N"),
-}  # fmt: skip
+}
 
 DRIFTS = {
     "nothing": BEFORE,
@@ -88,12 +86,11 @@ def test_the_page_shows_the_table_that_the_code_goes_by() -> None:
 
 
 @pytest.fixture
-def world(db: Database, database_url: str, home: Path) -> Iterator[Deployment]:
-    with deployment(db, database_url, home) as made:
-        columns = (("text1", "Notes", "text"), ("num1", "Budget", "numbers"), ("status1", "Status", "status"))
-        made.board(*columns, items=3, text1="words", num1="5", status1={"label": "Done"})
-        made.deploy()
-        yield made
+def world(world: Deployment) -> Deployment:
+    columns = (("text1", "Notes", "text"), ("num1", "Budget", "numbers"), ("status1", "Status", "status"))
+    world.board(*columns, items=3, text1="words", num1="5", status1={"label": "Done"})
+    world.deploy()
+    return world
 
 
 def all_at_once(world: Deployment) -> None:
@@ -127,8 +124,10 @@ def test_freeze_leaves_the_table_as_it_is_until_a_person_says_so(world: Deployme
     world.pull()
     assert world.columns() == columns and world.column("Budget") == [5, 5, 5]
     assert {change["kind"] for change in world.json("boards", "status", "planning")["drift"] if change["waits"]} == {
-        "added", "renamed", "retyped",
-    }  # fmt: skip
+        "added",
+        "renamed",
+        "retyped",
+    }
     world.cli("boards", "update", "planning", "--yes")
     world.pull()
     row = world.rows()[0]
@@ -262,8 +261,11 @@ def test_a_change_that_fails_stops_no_other_and_boards_update_says_that_it_waits
     assert "New" in row and (row["Notes"], row["Budget"]) == ("words", 5)
     drift = world.json("boards", "status", "planning")["drift"]
     assert {change["kind"]: change["waits"] for change in drift} == {
-        "added": False, "labels": False, "renamed": True, "retyped": True,
-    }  # fmt: skip
+        "added": False,
+        "labels": False,
+        "renamed": True,
+        "retyped": True,
+    }
     world.sql("drop event trigger refusing")
     world.pull()
     assert world.rows()[0]["Remarks"] == "words" and world.column("Budget")[0] == "five"
@@ -302,7 +304,9 @@ def test_a_column_that_was_dropped_from_the_table_comes_back_and_empties_nothing
 def test_a_deploy_is_repeated_after_the_board_got_a_column(world: Deployment) -> None:
     other = world.board(("text1", "Notes", "text"), id=99_000_002, name="Others", items=2, text1="words")
     item = world.ids(99_000_002)[0]
-    world.sandbox.admin("faults/add", kind="drop_item", item_id=str(item), count=50, match={"contains": "column_values"})
+    world.sandbox.admin(
+        "faults/add", kind="drop_item", item_id=str(item), count=50, match={"contains": "column_values"}
+    )
     arguments = ("boards", "deploy", "--board-id", other, "--name", "others", "--yes", "--quiet")
     world.cli(*arguments, code=3)
     world.sandbox.admin("faults/clear")
@@ -330,8 +334,11 @@ def test_what_is_passed_over_is_told_as_that_and_once(world: Deployment) -> None
         world.pull()
     drift = world.json("boards", "status", "planning")["drift"]
     assert {change["kind"]: (change["waits"], change["passed"]) for change in drift} == {
-        "labels": (False, False), "added": (False, True), "renamed": (False, True), "retyped": (False, True),
-    }  # fmt: skip
+        "labels": (False, False),
+        "added": (False, True),
+        "renamed": (False, True),
+        "retyped": (False, True),
+    }
     assert world.cli("boards", "status", "planning").out.count("passed over") == 3
     world.cli("boards", "update", "planning", "--yes")
     after = world.json("boards", "status", "planning")["drift"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,15 +18,14 @@ RELATION = {"boardIds": [CREWS], "allowMultipleItems": True}
 
 
 @pytest.fixture
-def world(db: Database, database_url: str, home: Path) -> Iterator[Deployment]:
+def world(world: Deployment) -> Deployment:
     """Makes a board of plans, each with its crews on another board."""
-    with deployment(db, database_url, home) as made:
-        made.board(("text1", "Town", "text"), items=2, id=CREWS, name="Crews")
-        made.board(("crew1", "Crew", "board_relation"), items=2)
-        made.admin("columns/settings", column_id="crew1", **RELATION)
-        for plan, crew in zip(made.ids(), made.ids(CREWS), strict=True):
-            made.admin("items/change", item_id=plan, values={"crew1": {"item_ids": [crew]}})
-        yield made
+    world.board(("text1", "Town", "text"), items=2, id=CREWS, name="Crews")
+    world.board(("crew1", "Crew", "board_relation"), items=2)
+    world.admin("columns/settings", column_id="crew1", **RELATION)
+    for plan, crew in zip(world.ids(), world.ids(CREWS), strict=True):
+        world.admin("items/change", item_id=plan, values={"crew1": {"item_ids": [crew]}})
+    return world
 
 
 def pairs(world: Deployment, table: str = '"planning_Crew"') -> set[tuple[int, int]]:
@@ -48,8 +46,10 @@ def cells(world: Deployment, column: str) -> set[tuple[int, int]]:
 @pytest.mark.parametrize("crews_first", [True, False])
 def test_whichever_board_is_deployed_last_the_link_table_is_made_and_full(world: Deployment, crews_first: bool) -> None:
     boards = [(str(CREWS), "crews"), (str(BOARD), "planning")]
-    reports = [world.json("boards", "deploy", "--board-id", board, "--name", name, "--yes", "--quiet")
-               for board, name in (boards if crews_first else boards[::-1])]  # fmt: skip
+    reports = [
+        world.json("boards", "deploy", "--board-id", board, "--name", name, "--yes", "--quiet")
+        for board, name in (boards if crews_first else boards[::-1])
+    ]
     assert [report["deployed"][0]["links"] for report in reports] == [[], ["planning_Crew"]]
     assert pairs(world) == shown(world) and len(pairs(world)) == 2
     with pytest.raises(DatabaseError, match="foreign key"):
@@ -126,8 +126,11 @@ def test_a_row_can_name_another_that_has_no_item_yet(world: Deployment, first: s
         world.sql(
             "with made as (insert into {related} ({name}) values ('Named') returning {key})"
             " insert into planning ({name}, {crew}) select 'Naming', array[{key}] from made",
-            related=related, name="Name", key="Item ID", crew="Crew" if related == "crews" else "After",
-        )  # fmt: skip
+            related=related,
+            name="Name",
+            key="Item ID",
+            crew="Crew" if related == "crews" else "After",
+        )
     for entity in (first, "planning", "crews", "planning"):
         world.cli("run", "--entity", entity, code=None)
     assert world.json("run", "--entity", "planning")["entities"][0]["errors"] == 0
@@ -148,7 +151,18 @@ def test_a_table_that_has_the_name_of_a_link_table_is_left_alone(world: Deployme
         world.deploy(board=str(CREWS), name="crews")
         world.sql("create table {taken} (note text)", taken=taken)
     before = world.columns(f'"{taken}"')
-    arguments = ("boards", "deploy", "--board-id", str(BOARD), "--name", "planning", "--names", names, "--yes", "--quiet")
+    arguments = (
+        "boards",
+        "deploy",
+        "--board-id",
+        str(BOARD),
+        "--name",
+        "planning",
+        "--names",
+        names,
+        "--yes",
+        "--quiet",
+    )
     assert world.json(*arguments)["deployed"][0]["links"] == [free]
     assert world.columns(f'"{taken}"') == before
     column = "Crew" if names == "exact" else "crew"
@@ -177,7 +191,9 @@ def test_a_row_that_sql_gave_a_key_of_its_own_takes_its_items_id_too(world: Depl
         world.cli("setup", "--entity", name)
         world.pull(name)
     plan = world.ids()[0]
-    world.sql("insert into crews ({key}, {name}) values (4711, 'From SQL'), (-5, 'And this')", key="Item ID", name="Name")
+    world.sql(
+        "insert into crews ({key}, {name}) values (4711, 'From SQL'), (-5, 'And this')", key="Item ID", name="Name"
+    )
     world.sql(f"update planning set {{crew}} = '{{{{4711}}}}' where {{key}} = {plan}", crew="Crew", key="Item ID")
     world.pull("crews")
     world.pull()

@@ -56,7 +56,9 @@ def test_a_long_title_is_cut_where_postgresql_would_cut_it_and_stays_unique(styl
     assert all(len(name.encode()) <= 63 for name in names.values())
 
 
-@given(st.dictionaries(st.text("abcdefgh_0123", min_size=1, max_size=8), st.text(max_size=80), max_size=20), st.integers())
+@given(
+    st.dictionaries(st.text("abcdefgh_0123", min_size=1, max_size=8), st.text(max_size=80), max_size=20), st.integers()
+)
 def test_names_are_unique_and_the_same_whatever_the_order_of_the_columns(titles: dict[str, str], seed: int) -> None:
     shuffled = list(titles.items())
     random.Random(seed).shuffle(shuffled)
@@ -72,10 +74,17 @@ def test_no_plain_name_needs_quotes_but_that_of_the_group() -> None:
     assert not RESERVED & set(names.values())
 
 
-@pytest.mark.parametrize("names, text", [
-    (("planning",), "planning"), (("orders", "planning"), "orders.planning"), (("Q1.2",), '"Q1.2"'),
-    (("", "Plan"), '"Plan"'), (('say "hi"',), '"say ""hi"""'), (("select",), '"select"'),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "names, text",
+    [
+        (("planning",), "planning"),
+        (("orders", "planning"), "orders.planning"),
+        (("Q1.2",), '"Q1.2"'),
+        (("", "Plan"), '"Plan"'),
+        (('say "hi"',), '"say ""hi"""'),
+        (("select",), '"select"'),
+    ],
+)
 def test_a_table_is_written_as_a_mapping_takes_it(names: tuple[str, ...], text: str) -> None:
     assert sql_name(*names) == text
 
@@ -89,10 +98,19 @@ def test_snake_case_joins_words() -> None:
     assert snake_case("  Due  Date / (Final) ") == "due_date_final"
 
 
-@pytest.mark.parametrize("title, name", [
-    ("Planning", "planning"), ("2026 Plan", "board_7"), ("План", "board_7"), ("日本", "board_7"), ("Straße", "board_7"),
-    ("Types", "board_7"), ("", "board_7"), ("Q1: Plan", "q1_plan"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "title, name",
+    [
+        ("Planning", "planning"),
+        ("2026 Plan", "board_7"),
+        ("План", "board_7"),
+        ("日本", "board_7"),
+        ("Straße", "board_7"),
+        ("Types", "board_7"),
+        ("", "board_7"),
+        ("Q1: Plan", "q1_plan"),
+    ],
+)
 def test_a_board_has_a_name_for_the_command_line_whatever_its_title(title: str, name: str) -> None:
     assert entity_of(title, "7") == name == checked_entity(name)
 

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
-from db_connector import Database
-from tests.kit.deployed import BOARD, Deployment, deployment
+from tests.kit.deployed import BOARD, Deployment
 
 TEXT = ("text1", "Notes", "text")
 
 
 @pytest.fixture
-def world(db: Database, database_url: str, home: Path) -> Iterator[Deployment]:
-    with deployment(db, database_url, home) as made:
-        made.board(TEXT, items=3)
-        made.deploy()
-        yield made
+def world(world: Deployment) -> Deployment:
+    world.board(TEXT, items=3)
+    world.deploy()
+    return world
 
 
 def test_the_register_knows_every_deployed_board(world: Deployment) -> None:

@@ -5,17 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import psycopg2
 import pytest
 
-from db_connector import Database
 from tests.kit.cli import start_main
-from tests.kit.deployed import BOARD, Deployment, deployment
+from tests.kit.deployed import BOARD, Deployment
 from tests.kit.waiting import until
 
 READER = """
@@ -40,10 +37,9 @@ print(json.dumps({"seen": sorted(seen), "errors": errors}))
 
 
 @pytest.fixture
-def world(db: Database, database_url: str, home: Path) -> Iterator[Deployment]:
-    with deployment(db, database_url, home) as made:
-        made.board(("text1", "Notes", "text"), ("num1", "Budget", "numbers"), items=0)
-        yield made
+def world(world: Deployment) -> Deployment:
+    world.board(("text1", "Notes", "text"), ("num1", "Budget", "numbers"), items=0)
+    return world
 
 
 def load(world: Deployment, count: int, text: str = "old") -> list[int]:
@@ -94,7 +90,10 @@ def test_a_reader_that_polls_sees_the_old_table_and_then_the_new_one(world: Depl
     report = world.json("boards", "reload", "planning")["entities"][0]
     out, _ = reader.communicate("stop\n", timeout=60)
     assert (report["read"], report["updated"]) == (5_000, 5_000)
-    assert json.loads(out) == {"seen": [[5_000, "changed by hand", "changed by hand"], [5_000, "old", "old"]], "errors": []}
+    assert json.loads(out) == {
+        "seen": [[5_000, "changed by hand", "changed by hand"], [5_000, "old", "old"]],
+        "errors": [],
+    }
 
 
 def test_grants_views_foreign_keys_and_indexes_survive(world: Deployment) -> None:
@@ -265,7 +264,9 @@ def test_a_row_whose_record_is_off_outlives_its_item(world: Deployment) -> None:
     assert row(world, ids[0])["Archived at"] is None
 
 
-@pytest.mark.parametrize("kind", ["table stg_planning (precious text)", "view stg_planning_links as select 1 as precious"])
+@pytest.mark.parametrize(
+    "kind", ["table stg_planning (precious text)", "view stg_planning_links as select 1 as precious"]
+)
 def test_a_table_or_view_that_is_not_ours_is_not_dropped(world: Deployment, kind: str) -> None:
     load(world, 3)
     world.deploy()

@@ -227,13 +227,16 @@ def test_a_block_that_needs_more_connections_than_there_are_ends_with_an_error(d
         ("insert into words values (null, 'a')", RowRejected, "null value"),
         ("select 'x'::numeric", RowRejected, "invalid input syntax"),
         ("do $$ begin raise exception 'not on sundays'; end $$", RowRejected, "not on sundays"),
-        ("insert into words values (1, (select string_agg(md5(n::text), '') from generate_series(1, 900) n))",
-         RowRejected, "index row"),
+        (
+            "insert into words values (1, (select string_agg(md5(n::text), '') from generate_series(1, 900) n))",
+            RowRejected,
+            "index row",
+        ),
         ("select * from sync_nowhere", DatabaseError, "sync_nowhere"),
         ("selec 1", DatabaseError, "syntax error"),
         ("select 1/0", RowRejected, "division by zero"),
     ],
-)  # fmt: skip
+)
 def test_errors_say_what_postgresql_said(kinds: Database, statement: str, kind: type, words: str) -> None:
     with pytest.raises(SyncError) as caught:
         kinds.execute_query(statement)

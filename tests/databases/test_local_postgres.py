@@ -133,7 +133,9 @@ def test_processes_that_start_together_share_one_server(server: LocalPostgres) -
     assert not (server.data / "postmaster.pid").exists()
 
 
-def test_after_a_kill_the_server_lives_and_the_next_run_finds_and_stops_it(server: LocalPostgres, user: Callable) -> None:
+def test_after_a_kill_the_server_lives_and_the_next_run_finds_and_stops_it(
+    server: LocalPostgres, user: Callable
+) -> None:
     killed = user(server)
     pid = pid_of(server)
     killed.kill()

@@ -80,15 +80,27 @@ CELLS: dict[str, tuple[Any, Cell, Value]] = {
         {},
         cell(
             {
-                "lat": "29.9773", "lng": "31.1325", "address": "Giza", "placeId": "p", "street": "Al Haram",
-                "streetNumber": "1", "city": {"long_name": "Giza City", "short_name": "GC"},
-                "country": {"long_name": "Egypt", "short_name": "EG"}, "changed_at": CHANGED,
+                "lat": "29.9773",
+                "lng": "31.1325",
+                "address": "Giza",
+                "placeId": "p",
+                "street": "Al Haram",
+                "streetNumber": "1",
+                "city": {"long_name": "Giza City", "short_name": "GC"},
+                "country": {"long_name": "Egypt", "short_name": "EG"},
+                "changed_at": CHANGED,
             },
             "Giza",
         ),
         {
-            "lat": "29.9773", "lng": "31.1325", "address": "Giza", "street": "Al Haram", "street_number": "1",
-            "city": "Giza City", "country": "Egypt", "place_id": "p",
+            "lat": "29.9773",
+            "lng": "31.1325",
+            "address": "Giza",
+            "street": "Al Haram",
+            "street_number": "1",
+            "city": "Giza City",
+            "country": "Egypt",
+            "place_id": "p",
         },
     ),
     "country": (
@@ -123,7 +135,11 @@ CELLS: dict[str, tuple[Any, Cell, Value]] = {
         ],
     ),
     "doc": ({}, cell({"files": [A_DOC]}), [{"id": "u-2", "name": None, "url": "https://acme.monday.com/docs/1"}]),
-    "direct_doc": ({}, cell({"files": [A_DOC]}), [{"id": "u-2", "name": None, "url": "https://acme.monday.com/docs/1"}]),
+    "direct_doc": (
+        {},
+        cell({"files": [A_DOC]}),
+        [{"id": "u-2", "name": None, "url": "https://acme.monday.com/docs/1"}],
+    ),
     "time_tracking": ({}, cell({"running": "false", "duration": 9000, "startDate": 1711036800}, "02:30:00"), 9000),
     "vote": ({}, cell({"voter_ids": [123, 5]}, "2"), [123, 5]),
     "creation_log": (
@@ -138,7 +154,7 @@ CELLS: dict[str, tuple[Any, Cell, Value]] = {
     ),
     "item_id": ({}, cell({"item_id": "1234567890"}, "1234567890"), "1234567890"),
     "unsupported": ({}, cell({"a": 1.10, "changed_at": CHANGED}), {"a": Decimal("1.1")}),
-}  # fmt: skip
+}
 
 ENUM = set(
     """

@@ -95,7 +95,7 @@ class Deployment:
 
     def columns(self, table: str = "planning") -> list[str]:
         with self.db.transaction(read_only=True) as tx:
-            return [name for name, _, _ in columns_in_order(tx, table)]
+            return [column.name for column in columns_in_order(tx, table)]
 
     def reached(self, query: str) -> bool:
         """Tells whether a query about {key} of a table that another process makes has an answer by now."""

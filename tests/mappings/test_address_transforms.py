@@ -46,13 +46,16 @@ def test_an_address_is_kept_as_written_and_taken_apart():
         (changed(FIELDS, raw="9 Elm St", city="Peoria"), LINE, "9 Elm St"),
         (changed(FIELDS, city="Peoria"), LINE, "123 Main St, Peoria, IL 62701"),
         (changed(FIELDS, zip="62701-1234"), LINE, "123 Main St, Springfield, IL 62701-1234"),
-        (changed(FIELDS, street="123 Main St Apt 4", country="USA"), LINE,
-         "123 Main St Apt 4, Springfield, IL 62701, USA"),
+        (
+            changed(FIELDS, street="123 Main St Apt 4", country="USA"),
+            LINE,
+            "123 Main St Apt 4, Springfield, IL 62701, USA",
+        ),
         (changed(FIELDS, raw=None), LINE, None),
         ((None,) * 6, LINE, None),
         (changed(FIELDS, raw=None, city="Peoria"), LINE, "123 Main St, Peoria, IL 62701"),
     ],
-)  # fmt: skip
+)
 def test_a_changed_part_rewrites_the_line_and_a_changed_line_wins(fields, cell, written):
     assert make_transform("address", fields=6).write(fields, FIELDS, (cell,)) == (written,)
 
@@ -137,8 +140,11 @@ CELLS = (LINE, "Springfield", "IL ", "62701")
         ({**OBJECT, "city": "Peoria"}, CELLS, (LINE, "Peoria", "IL ", "62701")),
         ({**OBJECT, "postal_code": "1", "state": "TX"}, CELLS, (LINE, "Springfield", "TX", "1")),
         ({**OBJECT, "street": "9 Elm St"}, CELLS, ("9 Elm St, Springfield, IL 62701", *CELLS[1:])),
-        ({**OBJECT, "street": "9 Elm St", "city": "Peoria"}, CELLS,
-         ("9 Elm St, Peoria, IL 62701", "Peoria", "IL ", "62701")),
+        (
+            {**OBJECT, "street": "9 Elm St", "city": "Peoria"},
+            CELLS,
+            ("9 Elm St, Peoria, IL 62701", "Peoria", "IL ", "62701"),
+        ),
         ({**OBJECT, "country": "USA"}, CELLS, (f"{LINE}, USA", *CELLS[1:])),
         ({**OBJECT, "raw": "new line"}, CELLS, ("new line", *CELLS[1:])),
         ({**OBJECT, "raw": "new line", "street": "x", "city": "Peoria"}, CELLS, ("new line", "Peoria", *CELLS[2:])),
@@ -147,17 +153,26 @@ CELLS = (LINE, "Springfield", "IL ", "62701")
         (None, CELLS, (None, None, None, None)),
         ({"city": "Springfield", "state": "IL", "postal_code": "62701"}, ("see notes", *CELLS[1:]), (None, *CELLS[1:])),
         ({**OBJECT, "raw": None}, CELLS, CELLS),
-        ({"street": "1 A St", "city": "Springfield", "state": "IL", "postal_code": "62702"}, CELLS,
-         ("1 A St, Springfield, IL 62702", "Springfield", "IL ", "62702")),
-        ({"street": "123 Main St", "city": "Springfield", "state": "IL", "postal_code": "62702"}, CELLS,
-         ("123 Main St, Springfield, IL 62702", "Springfield", "IL ", "62702")),
-        ({"street": "123 Main St", "city": "Springfield", "state": "IL", "zip": "62702"}, CELLS,
-         ("123 Main St, Springfield, IL 62702", "Springfield", "IL ", "62702")),
+        (
+            {"street": "1 A St", "city": "Springfield", "state": "IL", "postal_code": "62702"},
+            CELLS,
+            ("1 A St, Springfield, IL 62702", "Springfield", "IL ", "62702"),
+        ),
+        (
+            {"street": "123 Main St", "city": "Springfield", "state": "IL", "postal_code": "62702"},
+            CELLS,
+            ("123 Main St, Springfield, IL 62702", "Springfield", "IL ", "62702"),
+        ),
+        (
+            {"street": "123 Main St", "city": "Springfield", "state": "IL", "zip": "62702"},
+            CELLS,
+            ("123 Main St, Springfield, IL 62702", "Springfield", "IL ", "62702"),
+        ),
         ({**OBJECT, "zip": "1"}, CELLS, CELLS),
         ({**OBJECT, "county": "Sangamon"}, CELLS, CELLS),
         ({**OBJECT, "raw": None, "street": "9 Elm St"}, CELLS, ("9 Elm St, Springfield, IL 62701", *CELLS[1:])),
     ],
-)  # fmt: skip
+)
 def test_a_changed_part_goes_to_its_own_column_or_into_the_line(wanted, cells, written):
     transform = make_transform("address_object", columns=len(cells))
     assert transform.write((wanted,), transform.read(cells), cells) == written
@@ -175,13 +190,19 @@ def test_an_object_without_a_line_gets_one():
     assert make_transform("address_object").write((parts,), None, (None,)) == (LINE,)
 
 
-@pytest.mark.parametrize("cells, before, found", [
-    (CELLS, {**OBJECT, "county": "Sangamon"}, {**OBJECT, "county": "Sangamon", "state": "IL"}),
-    ((LINE, "Peoria", "IL", "62701"), {**OBJECT, "county": None, "gate": {"code": 7}},
-     {**OBJECT, "city": "Peoria", "county": None, "gate": {"code": 7}}),
-    ((None,) * 4, {**OBJECT, "county": "Sangamon"}, {"county": "Sangamon"}),
-    ((None,) * 4, OBJECT, None),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "cells, before, found",
+    [
+        (CELLS, {**OBJECT, "county": "Sangamon"}, {**OBJECT, "county": "Sangamon", "state": "IL"}),
+        (
+            (LINE, "Peoria", "IL", "62701"),
+            {**OBJECT, "county": None, "gate": {"code": 7}},
+            {**OBJECT, "city": "Peoria", "county": None, "gate": {"code": 7}},
+        ),
+        ((None,) * 4, {**OBJECT, "county": "Sangamon"}, {"county": "Sangamon"}),
+        ((None,) * 4, OBJECT, None),
+    ],
+)
 def test_what_else_an_object_holds_stays_in_it(cells, before, found):
     assert make_transform("address_object", columns=4).read(cells, (before,)) == (found,)
 

@@ -135,13 +135,16 @@ MISTAKES = [
     (boss("table: people, via: a, refs: {x: nobody}"), ["5: 'x' points at 'nobody'"]),
     (boss("table: people, via: a, needed_by: [nobody]"), ["5: 'nobody' is not a related row"]),
     (ROUND + FIELDS, ["4: related rows point at each other in a circle"]),
-    (HEAD + "related:\n  a: {table: t, via: a, from: a}\n" + FIELDS, ["4: related rows point at each other in a circle"]),
+    (
+        HEAD + "related:\n  a: {table: t, via: a, from: a}\n" + FIELDS,
+        ["4: related rows point at each other in a circle"],
+    ),
     (HEAD + "related: [boss]\n" + FIELDS, ["4: 'related' must hold names with keys of their own"]),
     ("- a\n- b\n", ["1: a mapping file holds keys and values"]),
     ("", ["1: a mapping file holds keys and values"]),
     ("entity: [\n", ["2:"]),
     (HEAD + HEAD + FIELDS, ["4: found duplicate key"]),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("text", "mistakes"), MISTAKES, ids=range(len(MISTAKES)))
@@ -158,16 +161,22 @@ def test_all_mistakes_of_all_files_are_named_at_once(tmp_path):
         tmp_path, HEAD + "tabel: x\ndirection: sideways\nfields:\n  - {colum: name, field: name}\n  - {column: b}\n"
     )
     assert [line.split(" ")[0] for line in lines] == [
-        "other.yaml:4:", "things.yaml:4:", "things.yaml:5:", "things.yaml:7:",
-    ]  # fmt: skip
+        "other.yaml:4:",
+        "things.yaml:4:",
+        "things.yaml:5:",
+        "things.yaml:7:",
+    ]
 
 
 def test_mistakes_that_only_show_together_are_named_together(tmp_path):
     lines = "{column: a, field: a, transform: rot13}", "{column: b, field: a}", "{columns: [c, d], field: c}"
     fields = "fields:\n" + "".join(f"  - {line}\n" for line in lines)
     assert [line.split(" ")[0] for line in told(tmp_path, HEAD + "match: email\n" + fields)] == [
-        "things.yaml:4:", "things.yaml:6:", "things.yaml:7:", "things.yaml:8:",
-    ]  # fmt: skip
+        "things.yaml:4:",
+        "things.yaml:6:",
+        "things.yaml:7:",
+        "things.yaml:8:",
+    ]
 
 
 def test_two_files_cannot_declare_one_entity(tmp_path):

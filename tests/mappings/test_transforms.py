@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import types
 from datetime import date, datetime, timezone
 from decimal import Decimal
 from typing import Any
@@ -13,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mappings.named_transforms import TRANSFORMS, make_transform
-from services.monday.cells.kinds import comparison_of
 from values.parsing import CellError
 
 STAGES = {
@@ -43,11 +40,20 @@ def changed(fields: tuple[Any, ...], **parts: Any) -> tuple[Any, ...]:
 @pytest.mark.parametrize(
     "stage, status",
     [
-        ("New", "pending"), ("hold", "pending"), (" WAITING ", "pending"), ("In Progress", "active"),
-        ("working", "active"), ("Done", "completed"), ("approved", "completed"), ("Completed", "completed"),
-        ("Cancelled", "cancelled"), ("Rejected", "cancelled"), ("Something else", "pending"), (None, "pending"),
+        ("New", "pending"),
+        ("hold", "pending"),
+        (" WAITING ", "pending"),
+        ("In Progress", "active"),
+        ("working", "active"),
+        ("Done", "completed"),
+        ("approved", "completed"),
+        ("Completed", "completed"),
+        ("Cancelled", "cancelled"),
+        ("Rejected", "cancelled"),
+        ("Something else", "pending"),
+        (None, "pending"),
     ],
-)  # fmt: skip
+)
 def test_a_stage_means_a_status_and_is_kept_as_written(stage, status):
     assert make_transform("value_map", STAGES, fields=2).read((stage,)) == (stage, status)
     assert make_transform("value_map", STAGES, fields=1).read((stage,)) == (status,)
@@ -109,10 +115,15 @@ def test_a_status_that_was_set_is_the_status_that_is_read(stage, data):
 @pytest.mark.parametrize(
     "cells, joined",
     [
-        (("Ann", "Lee"), "Ann Lee"), ((" Ann ", " Lee"), "Ann Lee"), (("Ann", None), "Ann"), ((None, "Lee"), "Lee"),
-        ((None, None), None), (("  ", ""), None), (("Ann Marie", "van Lee"), "Ann Marie van Lee"),
+        (("Ann", "Lee"), "Ann Lee"),
+        ((" Ann ", " Lee"), "Ann Lee"),
+        (("Ann", None), "Ann"),
+        ((None, "Lee"), "Lee"),
+        ((None, None), None),
+        (("  ", ""), None),
+        (("Ann Marie", "van Lee"), "Ann Marie van Lee"),
     ],
-)  # fmt: skip
+)
 def test_names_are_joined_from_trimmed_parts(cells, joined):
     assert make_transform("join", columns=2).read(cells) == (joined,)
 
@@ -197,13 +208,24 @@ def test_the_fallback_is_never_written(value, cells, written):
 @pytest.mark.parametrize(
     "name, cell, value",
     [
-        ("copy", " a ", " a "), ("copy", None, None), ("phone", " 555 ", "555"), ("email", " A@b.c ", "A@b.c"),
-        ("email", "  ", None), ("number", "$1,234.50", Decimal("1234.50")), ("number", Decimal("2"), Decimal("2")),
-        ("number", " ", None), ("date", NINE, date(2026, 6, 15)), ("date", date(2026, 6, 15), date(2026, 6, 15)),
-        ("date", "2026-06-15", date(2026, 6, 15)), ("date", None, None), ("lower", " Ab ", "ab"), ("upper", "ab", "AB"),
-        ("link_url", {"url": "https://x", "text": "X"}, "https://x"), ("link_url", {"url": "", "text": "X"}, None),
+        ("copy", " a ", " a "),
+        ("copy", None, None),
+        ("phone", " 555 ", "555"),
+        ("email", " A@b.c ", "A@b.c"),
+        ("email", "  ", None),
+        ("number", "$1,234.50", Decimal("1234.50")),
+        ("number", Decimal("2"), Decimal("2")),
+        ("number", " ", None),
+        ("date", NINE, date(2026, 6, 15)),
+        ("date", date(2026, 6, 15), date(2026, 6, 15)),
+        ("date", "2026-06-15", date(2026, 6, 15)),
+        ("date", None, None),
+        ("lower", " Ab ", "ab"),
+        ("upper", "ab", "AB"),
+        ("link_url", {"url": "https://x", "text": "X"}, "https://x"),
+        ("link_url", {"url": "", "text": "X"}, None),
     ],
-)  # fmt: skip
+)
 def test_a_cell_becomes_a_field(name, cell, value):
     assert make_transform(name, columns=1, fields=1).read((cell,)) == (value,)
 
@@ -211,21 +233,28 @@ def test_a_cell_becomes_a_field(name, cell, value):
 @pytest.mark.parametrize(
     "name, field, cell, written",
     [
-        ("copy", "b", "a", "b"), ("copy", "a", " a ", " a "),
-        ("phone", "555", " 555 ", " 555 "), ("phone", "556", "555", "556"),
-        ("email", "a@B.c", " A@b.c ", " A@b.c "), ("email", None, "a@b.c", None),
-        ("number", Decimal("1234.5"), "$1,234.50", "$1,234.50"), ("number", Decimal("7"), "$1", Decimal("7")),
+        ("copy", "b", "a", "b"),
+        ("copy", "a", " a ", " a "),
+        ("phone", "555", " 555 ", " 555 "),
+        ("phone", "556", "555", "556"),
+        ("email", "a@B.c", " A@b.c ", " A@b.c "),
+        ("email", None, "a@b.c", None),
+        ("number", Decimal("1234.5"), "$1,234.50", "$1,234.50"),
+        ("number", Decimal("7"), "$1", Decimal("7")),
         ("number", Decimal("7"), "about seven", Decimal("7")),
-        ("date", date(2026, 6, 15), NINE, NINE), ("date", date(2026, 6, 16), NINE, date(2026, 6, 16)),
-        ("date", None, NINE, None), ("date", date(2026, 6, 16), None, date(2026, 6, 16)),
-        ("lower", "ab", "Ab", "Ab"), ("upper", "CD", "ab", "CD"),
+        ("date", date(2026, 6, 15), NINE, NINE),
+        ("date", date(2026, 6, 16), NINE, date(2026, 6, 16)),
+        ("date", None, NINE, None),
+        ("date", date(2026, 6, 16), None, date(2026, 6, 16)),
+        ("lower", "ab", "Ab", "Ab"),
+        ("upper", "CD", "ab", "CD"),
         ("link_url", "https://x", {"url": "https://x", "text": "X"}, {"url": "https://x", "text": "X"}),
         ("link_url", "https://y", {"url": "https://x", "text": "X"}, {"url": "https://y", "text": "X"}),
         ("link_url", "https://y", {"url": "https://x", "text": "https://x"}, {"url": "https://y", "text": ""}),
         ("link_url", "https://y", None, {"url": "https://y", "text": ""}),
         ("link_url", None, {"url": "https://x"}, None),
     ],
-)  # fmt: skip
+)
 def test_a_field_becomes_a_cell_and_an_unchanged_one_keeps_it(name, field, cell, written):
     assert make_transform(name).write((field,), None, (cell,)) == (written,)
 
@@ -245,124 +274,6 @@ def test_a_constant_is_never_written():
 def test_the_date_of_a_moment_is_its_day_in_utc():
     late = datetime.fromisoformat("2026-06-15T23:30:00-05:00")
     assert make_transform("date").read((late,)) == (date(2026, 6, 16),)
-
-
-# By name
-
-
-@pytest.mark.parametrize("name", sorted(TRANSFORMS))
-def test_a_transform_says_what_kind_each_field_is(name):
-    needed: dict[str, Any] = {"value_map": STAGES, "constant": {"value": 1}}
-    options = needed.get(name)
-    transform = make_transform(name, options)
-    known = TRANSFORMS[name]
-    assert len(transform.kinds) == known.fields[0]
-    assert all(kind is None or comparison_of(kind) for kind in transform.kinds)
-    assert len(transform.read((None,) * max(known.columns[0], 1))) == known.fields[0]
-
-
-@pytest.mark.parametrize(
-    "name, options, columns, fields, complaint",
-    [
-        ("joyn", {}, 1, 1, "joyn.*join"),
-        ("join", {"seperator": "-"}, 2, 1, "seperator.*separator"),
-        ("join", {"separator": ""}, 2, 1, "separator"),
-        ("join", {"separator": 5}, 2, 1, "separator"),
-        ("join", {}, 1, 1, "at least 2 columns, not 1"),
-        ("join", {}, 2, 2, "1 field, not 2"),
-        ("split", {}, 1, 1, "at least 2 fields"),
-        ("address", {}, 1, 5, "6 fields, not 5"),
-        ("address_parts", {}, 1, 6, "5 fields"),
-        ("address_object", {}, 5, 1, "1 to 4 columns, not 5"),
-        ("value_map", {}, 1, 1, "'map' is missing"),
-        ("value_map", {"map": []}, 1, 1, "'map' must"),
-        ("value_map", {"map": {}}, 1, 1, "'map' must"),
-        ("value_map", {"map": ["New"]}, 1, 1, "'map' must"),
-        ("value_map", {"map": {"a": {"b": 1}}}, 1, 1, "'map'.*'a'"),
-        ("value_map", {"map": {"a": ["x", "X "]}}, 1, 1, "'map'.*twice"),
-        ("value_map", {"map": {"a": "b"}}, 1, 3, "1 to 2 fields"),
-        ("constant", {}, 1, 1, "'value' is missing"),
-        ("copy", {"any": 1}, 1, 1, "'any'.*none"),
-        ("copy", {}, 2, 1, "as many fields"),
-    ],
-)
-def test_a_mistake_in_a_mapping_is_named(name, options, columns, fields, complaint):
-    with pytest.raises(ValueError, match=complaint):
-        make_transform(name, options, columns=columns, fields=fields)
-
-
-class Reversed:
-    def read(self, cells, before=None):
-        return [cells[0][::-1]]
-
-    def write(self, fields, agreed, cells):
-        return [fields[0][::-1]]
-
-
-def given_module(monkeypatch: pytest.MonkeyPatch, **members: Any) -> None:
-    module = types.ModuleType("our_transforms")
-    for name, member in members.items():
-        setattr(module, name, member)
-    monkeypatch.setitem(sys.modules, "our_transforms", module)
-
-
-@pytest.mark.parametrize(
-    "name, members",
-    [
-        ("our_transforms:backwards", {"backwards": lambda: Reversed()}),
-        ("our_transforms:Reversed", {"Reversed": Reversed}),
-        ("our_transforms:ready", {"ready": Reversed()}),
-        ("our_transforms:", {"read": Reversed().read, "write": Reversed().write}),
-    ],
-)
-def test_a_users_own_transform_is_found_by_module_and_name(monkeypatch, name, members):
-    given_module(monkeypatch, **members)
-    transform = make_transform(name, fields=1)
-    assert transform.read(("abc",)) == ("cba",)
-    assert transform.write(("abc",), None, ("x",)) == ("cba",)
-    assert transform.kinds == (None,)
-
-
-def test_a_users_own_transform_gets_its_options_and_may_name_its_kinds(monkeypatch):
-    class Suffixed(Reversed):
-        kinds = ("email",)
-
-        def __init__(self, suffix: str) -> None:
-            self.suffix = suffix
-
-        def read(self, cells, before=None):
-            return (cells[0] + self.suffix,)
-
-    given_module(monkeypatch, suffixed=Suffixed)
-    transform = make_transform("our_transforms:suffixed", {"suffix": "!"}, columns=1, fields=1)
-    assert transform.read(("a",)) == ("a!",)
-    assert transform.kinds == ("email",)
-
-
-@pytest.mark.parametrize(
-    "name, options, complaint",
-    [
-        ("no_such_module_here:f", {}, "no_such_module_here"),
-        ("our_transforms:absent", {}, "our_transforms.*absent"),
-        ("our_transforms:number", {}, "read and a write"),
-        ("our_transforms:fails", {}, "fails.*RuntimeError: no luck"),
-        ("our_transforms:backwards", {"unknown": 1}, "backwards.*unknown"),
-    ],
-)
-def test_a_mistake_in_a_users_own_transform_is_named(monkeypatch, name, options, complaint):
-    def fails() -> None:
-        raise RuntimeError("no luck")
-
-    given_module(monkeypatch, number=5, fails=fails, backwards=lambda: Reversed())
-    with pytest.raises(ValueError, match=complaint):
-        make_transform(name, options)
-
-
-def test_a_module_that_cannot_be_imported_is_named(monkeypatch, tmp_path):
-    (tmp_path / "our_broken_module.py").write_text("def (:")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    with pytest.raises(ValueError, match="our_broken_module.*SyntaxError"):
-        make_transform("our_broken_module:f")
 
 
 ANY = st.none() | st.text(max_size=20) | st.integers() | st.lists(st.text(max_size=3), max_size=2)

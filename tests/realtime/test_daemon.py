@@ -24,8 +24,8 @@ def test_the_tools_own_writes_come_back_as_nothing(live):
     live.settle()
     newest = "select max(xmin::text::bigint) from contacts"
     before, sent = here.value(newest), len(here.sandbox.admin("requests", operation="mutation"))
-    echoes = lambda: live.daemon.metrics.value("monday_sync_echoes_total", entity="contacts")  # noqa: E731
-    until(echoes, what="the echo of the tool's own write")
+    here.sandbox.admin("webhooks/disorder", paused=False)
+    until(lambda: live.daemon.metrics.value("monday_sync_echoes_total", entity="contacts"), what="the echo")
     live.settle()
     assert (here.value(newest), len(here.sandbox.admin("requests", operation="mutation"))) == (before, sent)
     assert here.row_of(item)["notes"] == here.snapshot()[item]["notes"] == "from the application"

@@ -53,8 +53,10 @@ def put_in(live: Live, board: str, minutes: float) -> None:
     live.world.change(
         "insert into sync_inbox (trigger_id, monday_board_id, monday_id, event, body, received_at)"
         " values (%s, %s, '5', 'update_name', '{}', now() - make_interval(secs => %s))",
-        f"{board} {minutes}", board, minutes * 60,
-    )  # fmt: skip
+        f"{board} {minutes}",
+        board,
+        minutes * 60,
+    )
 
 
 def test_what_waits_for_a_board_that_is_not_kept_makes_the_daemon_not_unready(live):

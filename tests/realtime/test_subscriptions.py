@@ -201,9 +201,14 @@ def test_a_board_that_is_refused_keeps_no_other_from_its_webhooks(run_cli, here,
         for hook in here.sandbox.admin("webhooks"):
             here.sandbox.admin("webhooks/remove", id=hook["id"])
     here.sandbox.admin(
-        "faults/add", kind="error", match={"field": "webhooks"}, count=1, code="USER_UNAUTHORIZED",
-        message="User unauthorized to perform action", status=403,
-    )  # fmt: skip
+        "faults/add",
+        kind="error",
+        match={"field": "webhooks"},
+        count=1,
+        code="USER_UNAUTHORIZED",
+        message="User unauthorized to perform action",
+        status=403,
+    )
     entities = [word for name in SECOND_PROFILE for word in ("--entity", name)]
     done = run_cli("webhooks", command, "--json", *entities, env={**here.environment, "WEBHOOK_BASE_URL": address})
     steps = json.loads(done.out)["webhooks"]
@@ -317,12 +322,15 @@ def followed(here: LiveWorld, base: str, patience_s: float = 5.0) -> tuple[int, 
 
 @pytest.mark.parametrize(
     ("spoils", "passed", "told"),
-    [("nothing", 6, "work it off: "), ("hides all but the webhooks", 6, "work it off: "),
-     ("asks for a login", 1, "answer the challenge: A proxy may be asking for a login"),
-     ("takes anything", 2, "refuse what is not signed: Another program answers there"),
-     ("signs anew", 3, "accept a signed event: The daemon has another MONDAY_WEBHOOK_SECRET, a clock is wrong"),
-     ("has too little room", 3, "accept a signed event")],
-)  # fmt: skip
+    [
+        ("nothing", 6, "work it off: "),
+        ("hides all but the webhooks", 6, "work it off: "),
+        ("asks for a login", 1, "answer the challenge: A proxy may be asking for a login"),
+        ("takes anything", 2, "refuse what is not signed: Another program answers there"),
+        ("signs anew", 3, "accept a signed event: The daemon has another MONDAY_WEBHOOK_SECRET, a clock is wrong"),
+        ("has too little room", 3, "accept a signed event"),
+    ],
+)
 def test_a_test_event_says_what_a_proxy_spoils(here, spoils, passed, told):
     with living(here, subscribe=False) as live:
         handler = type("Spoiling", (Proxy,), {"daemon_at": live.base, "spoils": spoils})
@@ -341,8 +349,9 @@ def test_a_test_event_says_that_no_worker_works_it_off(here):
     with living(here, subscribe=False) as live:
         with working_on(here.db, "contact"):
             assert followed(here, live.base, 0.3) == (
-                5, "work it off: The worker is busy or in trouble; /health and webhook_handler.log say what it does."
-            )  # fmt: skip
+                5,
+                "work it off: The worker is busy or in trouble; /health and webhook_handler.log say what it does.",
+            )
 
 
 def test_a_test_event_says_that_the_daemon_cannot_write(here):

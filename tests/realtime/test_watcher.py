@@ -251,9 +251,14 @@ def test_a_record_whose_item_went_to_another_board_holds_up_no_other(live):
 
 @pytest.mark.parametrize(
     ("setting", "arrives"),
-    [("sync_enabled = false", False), ("sync_direction = 'none'", False), ("sync_direction = 'monday_to_pg'", False),
-     ("sync_direction = 'pg_to_monday'", True), ("sync_direction = 'bidirectional'", True)],
-)  # fmt: skip
+    [
+        ("sync_enabled = false", False),
+        ("sync_direction = 'none'", False),
+        ("sync_direction = 'monday_to_pg'", False),
+        ("sync_direction = 'pg_to_monday'", True),
+        ("sync_direction = 'bidirectional'", True),
+    ],
+)
 def test_a_records_own_settings_say_whether_it_goes_to_the_board(live, setting, arrives):
     here = live.world
     column, value = setting.split(" = ")
@@ -299,9 +304,11 @@ def test_watch_pushes_and_leaves_what_the_board_changes_alone(here, run_cli):
 
 def test_watch_without_triggers_says_what_to_do(db, database_url, home, run_cli):
     done = run_cli(
-        "watch", "--entity", "contacts",
+        "watch",
+        "--entity",
+        "contacts",
         env={"DATABASE_URL": database_url, "MONDAY_API_KEY": "key", "MONDAY_BOARD_ID_CONTACTS": CONTACTS},
-    )  # fmt: skip
+    )
     assert done.code == 2 and "no triggers" in done.err and "setup" in done.err
 
 

@@ -20,18 +20,55 @@ from tests.kit.shipped import CONTACTS
         ({"type": "delete_pulse", "boardId": 7, "itemId": 8}, [("7", "8")]),
         ({"type": "restore_pulse", "boardId": 7, "itemId": 8, "value": {"state": 1}}, [("7", "8")]),
         ({"type": "move_pulse_into_group", "boardId": 7, "pulseId": 8, "destGroupId": "g"}, [("7", "8")]),
-        ({"type": "move_pulse_into_board", "boardId": 7, "pulseId": 8, "sourceBoardId": 6, "destBoardId": 7},
-         [("7", "8"), ("6", "8")]),
+        (
+            {"type": "move_pulse_into_board", "boardId": 7, "pulseId": 8, "sourceBoardId": 6, "destBoardId": 7},
+            [("7", "8"), ("6", "8")],
+        ),
         ({"type": "create_column", "boardId": 7, "columnId": "text1"}, [("7", None)]),
         ({"type": "create_update", "boardId": 7, "pulseId": 8, "updateId": 9, "replyId": None}, [("7", "8")]),
-        ({"type": "create_pulse", "boardId": 70, "pulseId": 80, "itemId": 80, "parentItemId": "8",
-          "parentItemBoardId": "7"}, [("70", "80"), ("7", "8")]),
-        ({"type": "update_column_value", "boardId": 70, "pulseId": 80, "parentItemId": "8", "parentItemBoardId": "7"},
-         [("70", "80"), ("7", "8")]),
-        ({"type": "archive_pulse", "boardId": 70, "itemId": 80, "parentBoardId": 7, "parentItemId": 8, "pulseId": 80},
-         [("70", "80"), ("7", "8")]),
-        ({"type": "move_subitem", "subitem": 80, "sourcePulseId": 8, "destPulseId": 9, "sourceBoardId": 7,
-          "destBoardId": 7}, [("7", "8"), ("7", "9")]),
+        (
+            {
+                "type": "create_pulse",
+                "boardId": 70,
+                "pulseId": 80,
+                "itemId": 80,
+                "parentItemId": "8",
+                "parentItemBoardId": "7",
+            },
+            [("70", "80"), ("7", "8")],
+        ),
+        (
+            {
+                "type": "update_column_value",
+                "boardId": 70,
+                "pulseId": 80,
+                "parentItemId": "8",
+                "parentItemBoardId": "7",
+            },
+            [("70", "80"), ("7", "8")],
+        ),
+        (
+            {
+                "type": "archive_pulse",
+                "boardId": 70,
+                "itemId": 80,
+                "parentBoardId": 7,
+                "parentItemId": 8,
+                "pulseId": 80,
+            },
+            [("70", "80"), ("7", "8")],
+        ),
+        (
+            {
+                "type": "move_subitem",
+                "subitem": 80,
+                "sourcePulseId": 8,
+                "destPulseId": 9,
+                "sourceBoardId": 7,
+                "destBoardId": 7,
+            },
+            [("7", "8"), ("7", "9")],
+        ),
         ({"type": "something_of_tomorrow", "boardId": 7}, [("7", None)]),
         ({"boardId": 7, "pulseId": True}, [("7", None)]),
         ({"boardId": 7.5, "pulseId": 8}, []),
@@ -43,7 +80,7 @@ from tests.kit.shipped import CONTACTS
         ({"boardId": 7, "pulseId": "\u0668"}, [("7", None)]),
         ({}, []),
     ],
-)  # fmt: skip
+)
 def test_an_event_hints_at_items_or_boards_whatever_its_shape(event, hints):
     found = event_from({"event": event})
     assert found is not None
@@ -120,14 +157,23 @@ def shapes(item: int, other: int, board: int, elsewhere: int) -> list[dict[str, 
         {"type": "create_update", "boardId": board, "pulseId": item, "body": "<p>x</p>", "replyId": None},
         {"type": "edit_update", "boardId": board, "pulseId": item, "updateId": 3836364238},
         {"type": "delete_update", "boardId": board, "pulseId": item, "replyId": 5},
-        {"type": "create_pulse", **sub, "itemId": 80}, {"type": "update_column_value", **sub, "columnId": "date0"},
-        {"type": "change_subitem_column_value", **sub}, {"type": "update_name", **sub}, {"type": "create_update", **sub},
-        {"type": "archive_pulse", **gone}, {"type": "delete_pulse", **gone}, {"type": "move_subitem", **moved},
-        {"type": "a_group_was_deleted", "boardId": board}, {"type": None, "boardId": board}, {"boardId": board},
-        {"type": "update_name", "boardId": board, "pulseId": None}, {"type": ["x"], "boardId": board, "pulseId": [item]},
-        {"type": "update_name", "boardId": board, "pulseId": 9_999_999_999}, {"type": "x" * 5000, "boardId": board},
+        {"type": "create_pulse", **sub, "itemId": 80},
+        {"type": "update_column_value", **sub, "columnId": "date0"},
+        {"type": "change_subitem_column_value", **sub},
+        {"type": "update_name", **sub},
+        {"type": "create_update", **sub},
+        {"type": "archive_pulse", **gone},
+        {"type": "delete_pulse", **gone},
+        {"type": "move_subitem", **moved},
+        {"type": "a_group_was_deleted", "boardId": board},
+        {"type": None, "boardId": board},
+        {"boardId": board},
+        {"type": "update_name", "boardId": board, "pulseId": None},
+        {"type": ["x"], "boardId": board, "pulseId": [item]},
+        {"type": "update_name", "boardId": board, "pulseId": 9_999_999_999},
+        {"type": "x" * 5000, "boardId": board},
         {"type": "update_name", "boardId": board, "pulseId": item, "triggerUuid": {"a": 1}, "subscriptionId": "\u0000"},
-    ]  # fmt: skip
+    ]
 
 
 def test_every_kind_of_event_in_every_shape_is_taken_and_harms_nothing(live):

@@ -169,9 +169,20 @@ def test_events_of_other_boards_are_acknowledged_and_forgotten(live):
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"[]", b'"x"', b"null", b'{"event": 5}', b'{"event": {"boardId"', b"[" * 100_000, b"\xff\xfe",
-             b'{"event": {"boardId": 1, "x": ' + b"[" * 500 + b"]" * 500 + b"}}"],
-)  # fmt: skip
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'"x"',
+        b"null",
+        b'{"event": 5}',
+        b'{"event": {"boardId"',
+        b"[" * 100_000,
+        b"\xff\xfe",
+        b'{"event": {"boardId": 1, "x": ' + b"[" * 500 + b"]" * 500 + b"}}",
+    ],
+)
 def test_malformed_deliveries_are_refused_and_leave_nothing(live, body):
     before = live.world.value("select count(*) from sync_inbox")
     url = f"{live.base}/webhook/{live.gate.token(CONTACTS)}"

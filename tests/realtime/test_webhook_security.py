@@ -79,9 +79,18 @@ def test_half_a_minute_of_wrong_clocks_is_forgiven(live):
 
 
 @pytest.mark.parametrize(
-    "claims", [{}, {"aud": "https://sync.example.com/webhook"}, {"aud": ["https://a.example.com"]}, {"aud": None},
-               {"sub": 4711, "jti": 17}, {"shortLivedToken": "x"}, {"dat": {"user_id": 1}}, {"exp": time.time() + 86_400.5}],
-)  # fmt: skip
+    "claims",
+    [
+        {},
+        {"aud": "https://sync.example.com/webhook"},
+        {"aud": ["https://a.example.com"]},
+        {"aud": None},
+        {"sub": 4711, "jti": 17},
+        {"shortLivedToken": "x"},
+        {"dat": {"user_id": 1}},
+        {"exp": time.time() + 86_400.5},
+    ],
+)
 def test_a_signature_is_good_whatever_else_it_claims(live, claims):
     body = {"event": {"type": "monday_sync_test", "boardId": int(CONTACTS), "triggerUuid": str(claims)}}
     assert live.post(body, Authorization=signature(**claims)).status_code == 200
@@ -125,10 +134,17 @@ def test_a_bad_signature_is_refused_at_any_address(live, name, address):
 
 @pytest.mark.parametrize(
     "path",
-    ["/webhook", "/webhook/guess", "/webhook/" + "0" * 64, "/webhook/%00", "/webhook/%f0%9f%98%80",
-     "/webhook/" + token_of("another secret", CONTACTS), "/webhook/" + token_of(SECRET, "4711"),
-     "/webhook/" + token_of(SECRET, ORGANIZATIONS)],
-)  # fmt: skip
+    [
+        "/webhook",
+        "/webhook/guess",
+        "/webhook/" + "0" * 64,
+        "/webhook/%00",
+        "/webhook/%f0%9f%98%80",
+        "/webhook/" + token_of("another secret", CONTACTS),
+        "/webhook/" + token_of(SECRET, "4711"),
+        "/webhook/" + token_of(SECRET, ORGANIZATIONS),
+    ],
+)
 def test_without_a_signature_only_the_boards_own_token_opens(live, path):
     before = stored(live)
     assert live.post(signed("unsigned"), path).status_code in (401, 429)
@@ -297,9 +313,11 @@ def test_without_a_secret_there_is_no_gate(secret):
 
 def test_webhook_does_not_start_without_a_secret(run_cli, database_url):
     done = run_cli(
-        "webhook", "--port", "0",
+        "webhook",
+        "--port",
+        "0",
         env={"DATABASE_URL": database_url, "MONDAY_API_KEY": "key", "MONDAY_BOARD_ID_CONTACTS": CONTACTS},
-    )  # fmt: skip
+    )
     assert done.code == 2 and "MONDAY_WEBHOOK_SECRET" in done.err and done.out == ""
 
 

@@ -17,11 +17,15 @@ from tests.kit.pulls import PullBench
 from tests.kit.rows import change, column, dump, link, logs, project, row, rows
 
 EXTRA = {
-    "numbers": BoardColumn("x", "Extra", "numbers"), "date": BoardColumn("x", "Extra", "date"),
-    "people": BoardColumn("x", "Extra", "people"), "tomorrow": BoardColumn("x", "Extra", "hologram"),
-    "dropdown": BoardColumn("x", "Extra", "dropdown"), "file": BoardColumn("x", "Extra", "file"),
-    "checkbox": BoardColumn("x", "Extra", "checkbox"), "timeline": BoardColumn("x", "Extra", "timeline"),
-}  # fmt: skip
+    "numbers": BoardColumn("x", "Extra", "numbers"),
+    "date": BoardColumn("x", "Extra", "date"),
+    "people": BoardColumn("x", "Extra", "people"),
+    "tomorrow": BoardColumn("x", "Extra", "hologram"),
+    "dropdown": BoardColumn("x", "Extra", "dropdown"),
+    "file": BoardColumn("x", "Extra", "file"),
+    "checkbox": BoardColumn("x", "Extra", "checkbox"),
+    "timeline": BoardColumn("x", "Extra", "timeline"),
+}
 
 
 def raw(value, text="", **more):
@@ -50,7 +54,7 @@ def raw(value, text="", **more):
         ("timeline", raw({"from": "today", "to": "tomorrow"})),
         ("checkbox", {"value": "{checked}", "text": ""}),
     ],
-)  # fmt: skip
+)
 def test_a_cell_that_cannot_be_understood_costs_its_item_only(db, kind, cell):
     bench = PullBench(db, "projects", EXTRA[kind])
     report = bench.take(bench.item(1, "One"), bench.item(2, "Two", x=cell), bench.item(3, "Three"))
@@ -203,7 +207,9 @@ def gadgets(db, tmp_path: Path):
     (tmp_path / "gadgets.yaml").write_text(GADGETS)
     mapping = load_mappings([tmp_path])["gadgets"]
     columns = (BoardColumn("size", "Size", "text"), BoardColumn("code", "Code", "text"))
-    return PullBench(db, mapping=mapping, board=Board("4711", "Gadgets", (BoardColumn("name", "Name", "name"), *columns)))
+    return PullBench(
+        db, mapping=mapping, board=Board("4711", "Gadgets", (BoardColumn("name", "Name", "name"), *columns))
+    )
 
 
 @pytest.mark.parametrize(

@@ -83,8 +83,10 @@ def test_a_row_deleted_with_sql_comes_back_when_its_item_changes_and_not_before(
     full.take(full.item(1, "Roof 1", at="2026-02-01", **{**FULL, "description": "Still going"}))
     found = project(db, 1)
     assert (found["description"], found["customer"]["email"], found["note"]["content"]) == (
-        "Still going", "ann@example.com", "Has a dog",
-    )  # fmt: skip
+        "Still going",
+        "ann@example.com",
+        "Has a dog",
+    )
     assert link(db, 1)["entity_id"] == found["id"]
 
 

@@ -92,7 +92,11 @@ def test_an_insurer_and_a_claim_without_policy_number_hang_on_a_policy_of_this_p
     assert len({shown["policy"]["id"] for shown in found}) == 3
     assert {shown["policy"]["policy_number"] for shown in found} == {None}
     assert len({shown["insurance"]["id"] for shown in found}) == 1
-    assert [shown["claim"] and shown["claim"]["policy_id"] == shown["policy"]["id"] for shown in found] == [True, True, None]
+    assert [shown["claim"] and shown["claim"]["policy_id"] == shown["policy"]["id"] for shown in found] == [
+        True,
+        True,
+        None,
+    ]
 
 
 def test_a_policy_number_that_appears_goes_into_the_policy_of_the_project(bench, db):

@@ -25,10 +25,18 @@ def user_row(name, email, phone, role):
         (
             "property",
             {
-                "address_raw": "12 Main St, Springfield, IL 62704", "street": "12 Main St", "city": "Springfield",
-                "state": "IL", "zip": "62704", "country": None,
-                "measurements": [{"id": "7", "name": "plan.pdf", "url": "https://files.example.com/resources/7/plan.pdf"}],
-                "one_click_codes": [{"id": "8", "name": "codes.pdf", "url": "https://files.example.com/resources/8/codes.pdf"}],
+                "address_raw": "12 Main St, Springfield, IL 62704",
+                "street": "12 Main St",
+                "city": "Springfield",
+                "state": "IL",
+                "zip": "62704",
+                "country": None,
+                "measurements": [
+                    {"id": "7", "name": "plan.pdf", "url": "https://files.example.com/resources/7/plan.pdf"}
+                ],
+                "one_click_codes": [
+                    {"id": "8", "name": "codes.pdf", "url": "https://files.example.com/resources/8/codes.pdf"}
+                ],
             },
         ),
         ("note", {"content": "Has a dog"}),
@@ -41,10 +49,13 @@ def user_row(name, email, phone, role):
         ("pa_law", {"name": "Law LLP", "phone": "+12025550106", "email": "law@example.com"}),
         ("claim", {"claim_number": "C-1", "adjuster_phone": "+12025550108", "adjuster_email": "adj@example.com"}),
         ("policy", {"policy_number": "P-1"}),
-        ("insurance", {"company_name": "Acme Mutual", "company_phone": "+12025550107", "company_email": "acme@example.com"}),
+        (
+            "insurance",
+            {"company_name": "Acme Mutual", "company_phone": "+12025550107", "company_email": "acme@example.com"},
+        ),
         ("storm", {"date": date(2025, 5, 5)}),
     ],
-)  # fmt: skip
+)
 def test_a_full_item_fills_the_row_of(full, db, home, shows):
     found = project(db, 1)[home]
     assert {name: found[name] for name in shows} == shows
@@ -53,11 +64,21 @@ def test_a_full_item_fills_the_row_of(full, db, home, shows):
 def test_a_full_item_fills_the_project(full, db):
     found = project(db, 1)
     shows = {
-        "monday_id": "1", "title": "Roof 1", "name": "JP-1", "description": "New roof", "status": "pending",
-        "stage": "Waiting", "link": "https://jobs.example.com/1", "company_cam_link": "https://cam.example.com/1",
-        "estimated_value": Decimal("12.50"), "total_payment": Decimal("3.10"), "phase": "pre-sale",
-        "production_status": "not_started", "metadata": {}, "archived_at": None,
-    }  # fmt: skip
+        "monday_id": "1",
+        "title": "Roof 1",
+        "name": "JP-1",
+        "description": "New roof",
+        "status": "pending",
+        "stage": "Waiting",
+        "link": "https://jobs.example.com/1",
+        "company_cam_link": "https://cam.example.com/1",
+        "estimated_value": Decimal("12.50"),
+        "total_payment": Decimal("3.10"),
+        "phase": "pre-sale",
+        "production_status": "not_started",
+        "metadata": {},
+        "archived_at": None,
+    }
     assert {name: found[name] for name in shows} == shows
     assert str(found["estimated_value"]) == "12.50"
 
@@ -87,11 +108,21 @@ def test_an_item_with_a_name_alone_is_a_project_and_nothing_else(bench, db):
 @pytest.mark.parametrize(
     ("stage", "status"),
     [
-        ("New", "pending"), ("Hold", "pending"), ("Waiting", "pending"), ("In Progress", "active"), ("Working", "active"),
-        ("Done", "completed"), ("Completed", "completed"), ("Approved", "completed"), ("Cancelled", "cancelled"),
-        ("Rejected", "cancelled"), ("  wOrking ", "active"), ("Something else", "pending"), (None, "pending"),
+        ("New", "pending"),
+        ("Hold", "pending"),
+        ("Waiting", "pending"),
+        ("In Progress", "active"),
+        ("Working", "active"),
+        ("Done", "completed"),
+        ("Completed", "completed"),
+        ("Approved", "completed"),
+        ("Cancelled", "cancelled"),
+        ("Rejected", "cancelled"),
+        ("  wOrking ", "active"),
+        ("Something else", "pending"),
+        (None, "pending"),
     ],
-)  # fmt: skip
+)
 def test_status_is_read_from_the_stage_which_is_kept_as_shown(bench, db, stage, status):
     bench.take(bench.item(1, stage=stage))
     assert (row(db, "projects")["status"], row(db, "projects")["stage"]) == (status, stage)
@@ -110,15 +141,22 @@ def spread(bench, number, **changed):
     """Returns items that share some rows and have others of their own."""
     return [
         bench.item(
-            place, f"Roof {place}",
+            place,
+            f"Roof {place}",
             **{
-                **FULL, "email": f"c{place}@example.com", "phone": f"+1202555{place:04d}", "claim": f"C-{place}",
-                "policy": f"P-{place // 2}", "address": f"{place} Main St, Springfield, IL 62704", "num9": f"{place}.10",
-                "partner_email": None if place % 5 == 0 else "bob@example.com", **changed,
+                **FULL,
+                "email": f"c{place}@example.com",
+                "phone": f"+1202555{place:04d}",
+                "claim": f"C-{place}",
+                "policy": f"P-{place // 2}",
+                "address": f"{place} Main St, Springfield, IL 62704",
+                "num9": f"{place}.10",
+                "partner_email": None if place % 5 == 0 else "bob@example.com",
+                **changed,
             },
         )
         for place in range(1, number + 1)
-    ]  # fmt: skip
+    ]
 
 
 def test_a_second_run_writes_nothing_at_all_and_says_so(bench, db):
@@ -157,11 +195,19 @@ def test_what_changes_around_a_value_is_no_news(bench, db):
 @pytest.mark.parametrize(
     "changed",
     [
-        {"email": "ANN@Example.com"}, {"email": " ann@example.com "}, {"customer": " Ann Lee "}, {"team": "Red Hammers "},
-        {"phone": " +12025550169"}, {"phone": "12025550169"}, {"price": "12.5"}, {"partner_email": "BOB@example.com"},
-        {"insurer": "Acme Mutual  "}, {"description": " New roof"}, {"rep_first": " Sal "},
+        {"email": "ANN@Example.com"},
+        {"email": " ann@example.com "},
+        {"customer": " Ann Lee "},
+        {"team": "Red Hammers "},
+        {"phone": " +12025550169"},
+        {"phone": "12025550169"},
+        {"price": "12.5"},
+        {"partner_email": "BOB@example.com"},
+        {"insurer": "Acme Mutual  "},
+        {"description": " New roof"},
+        {"rep_first": " Sal "},
     ],
-)  # fmt: skip
+)
 def test_outer_blanks_and_other_spellings_rewrite_nothing(full, db, changed):
     before = dump(db, *COMPANY)
     report = full.take(full.item(1, "Roof 1", at="2026-02-01", **{**FULL, **changed}))
@@ -172,9 +218,21 @@ def test_a_change_of_one_field_writes_that_record_alone(bench, db):
     bench.take(*spread(bench, 10))
     before = dump(db, *COMPANY)
     items = spread(bench, 10)
-    items[3] = bench.item(4, "Roof 4", at="2026-02-01", **{**FULL, "email": "c4@example.com", "phone": "+12025550004",
-        "claim": "C-4", "policy": "P-2", "address": "4 Main St, Springfield, IL 62704", "num9": "4.10",
-        "description": "Other"})  # fmt: skip
+    items[3] = bench.item(
+        4,
+        "Roof 4",
+        at="2026-02-01",
+        **{
+            **FULL,
+            "email": "c4@example.com",
+            "phone": "+12025550004",
+            "claim": "C-4",
+            "policy": "P-2",
+            "address": "4 Main St, Springfield, IL 62704",
+            "num9": "4.10",
+            "description": "Other",
+        },
+    )
     report = bench.take(*items)
     assert (report.changes, report.updated, report.unchanged) == (1, 1, 9)
     after = dump(db, *COMPANY)

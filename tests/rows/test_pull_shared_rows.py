@@ -289,10 +289,11 @@ def test_two_projects_whose_policy_has_two_insurers_are_known_to_differ(bench, d
 @pytest.mark.parametrize("how", ["two pages", "two runs"])
 def test_a_person_shown_unequally_in_two_roles_is_known_to_differ(bench, db, how):
     take(
-        bench, how,
+        bench,
+        how,
         bench.item(1, partner="Bob", partner_email="bob@example.com", at="2026-01-01"),
         bench.item(2, pm="Bobby", pm_email="bob@example.com", pm_phone="+12025550101", at="2026-01-02"),
-    )  # fmt: skip
+    )
     assert row(db, "users")["name"] == "Bobby"
     assert link(db, 1)["base_postgres"] == {"partner.name": "Bobby", "partner.metadata.phone": "+12025550101"}
 

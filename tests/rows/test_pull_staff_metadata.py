@@ -37,7 +37,7 @@ KINDS = [
         [(5, "a.png")],
         [{"id": "5", "name": "a.png", "url": "https://files.example.com/resources/5/a.png"}],
     ),
-]  # fmt: skip
+]
 SETTINGS = {"dropdown": {"labels": [{"id": 1, "label": "One"}, {"id": 2, "label": "Two"}]}, "status": LABELS}
 
 
@@ -88,23 +88,31 @@ def test_the_sync_id_column_is_left_out_of_metadata(db):
 def test_mapped_metadata_has_its_own_names(staff, db):
     staff.take(
         staff.item(
-            1, email="a@example.com", wra="w@example.com", shirt="XL", phone=" +12025550169 ", ids=[(5, "id.pdf")],
-            onboarding=[(6, "w4.pdf")], address="12 Main St, Springfield, IL 62704", city="Chatham",
+            1,
+            email="a@example.com",
+            wra="w@example.com",
+            shirt="XL",
+            phone=" +12025550169 ",
+            ids=[(5, "id.pdf")],
+            onboarding=[(6, "w4.pdf")],
+            address="12 Main St, Springfield, IL 62704",
+            city="Chatham",
         )
-    )  # fmt: skip
+    )
     assert row(db, "users")["metadata"] == {
         "wra_email": "w@example.com",
         "shirt_size": "XL",
         "phone": "+12025550169",
-        "identification_files": [
-            {"id": "5", "name": "id.pdf", "url": "https://files.example.com/resources/5/id.pdf"}
-        ],
+        "identification_files": [{"id": "5", "name": "id.pdf", "url": "https://files.example.com/resources/5/id.pdf"}],
         "onboarding_files": [{"id": "6", "name": "w4.pdf", "url": "https://files.example.com/resources/6/w4.pdf"}],
         "address": {
-            "raw": "12 Main St, Springfield, IL 62704", "street": "12 Main St", "city": "Chatham", "state": "IL",
+            "raw": "12 Main St, Springfield, IL 62704",
+            "street": "12 Main St",
+            "city": "Chatham",
+            "state": "IL",
             "postal_code": "62704",
         },
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize("address", ["see notes", "PO Box 12 Testville", "-"])

@@ -71,13 +71,24 @@ def test_a_value_survives_being_kept_as_json(kind):
 @pytest.mark.parametrize(
     "empty",
     [
-        cell(), cell(None, None), {"id": "col"}, cell({}), cell({}, None), cell({"changed_at": CHANGED}),
-        cell({"files": []}), cell({"ids": []}), cell({"tag_ids": []}), cell({"personsAndTeams": []}),
-        cell({"week": ""}), cell({"phone": "", "countryShortName": ""}), cell({"date": "", "time": ""}),
+        cell(),
+        cell(None, None),
+        {"id": "col"},
+        cell({}),
+        cell({}, None),
+        cell({"changed_at": CHANGED}),
+        cell({"files": []}),
+        cell({"ids": []}),
+        cell({"tag_ids": []}),
+        cell({"personsAndTeams": []}),
+        cell({"week": ""}),
+        cell({"phone": "", "countryShortName": ""}),
+        cell({"date": "", "time": ""}),
         cell(None, None, linked_item_ids=[]),
-        {"id": "col", "text": "", "value": "null"}, {"id": "col", "text": "", "value": ""},
+        {"id": "col", "text": "", "value": "null"},
+        {"id": "col", "text": "", "value": ""},
     ],
-)  # fmt: skip
+)
 def test_an_empty_cell_is_none_in_all_its_shapes(kind, empty):
     if kind == "unsupported":  # what an object of an unknown kind means is not known
         empty = cell(None, empty.get("text"))
@@ -131,8 +142,12 @@ def test_only_the_fragments_that_are_needed_are_selected():
         ("numbers", cell(None, "12.30"), None, Decimal("12.30")),
         ("numbers", cell({"value": 42, "unit": None}), None, Decimal(42)),
         ("numbers", {"text": "5", "value": "5.0"}, None, Decimal("5.0")),
-        ("numbers", cell("123456789012345678901234567890.123456789", ""), None,
-         Decimal("123456789012345678901234567890.123456789")),
+        (
+            "numbers",
+            cell("123456789012345678901234567890.123456789", ""),
+            None,
+            Decimal("123456789012345678901234567890.123456789"),
+        ),
         ("numbers", cell("-0.00", ""), None, Decimal("0")),
         ("status", {"value": '{"index": 1}'}, STATUS, "Done"),
         ("status", {"value": '{"index": 1}'}, OLD_STATUS, "Done"),
@@ -149,17 +164,29 @@ def test_only_the_fragments_that_are_needed_are_selected():
         ("date", cell({"date": "2026-06-15", "time": None}, "2026-06-15"), None, date(2026, 6, 15)),
         ("date", cell({"date": "2026-06-15"}, "2026-06-14 23:00"), None, date(2026, 6, 15)),
         ("date", cell({"date": "2026-06-15", "time": ""}), None, date(2026, 6, 15)),
-        ("timeline", cell({"from": "2026-03-01T00:00:00Z", "to": "2026-03-02"}), None,
-         {"from": "2026-03-01", "to": "2026-03-02"}),
-        ("people", cell({"personsAndTeams": [{"id": "4", "kind": "agent"}, {"id": 5}]}), None,
-         [{"id": 4, "kind": "agent"}, {"id": 5, "kind": "person"}]),
+        (
+            "timeline",
+            cell({"from": "2026-03-01T00:00:00Z", "to": "2026-03-02"}),
+            None,
+            {"from": "2026-03-01", "to": "2026-03-02"},
+        ),
+        (
+            "people",
+            cell({"personsAndTeams": [{"id": "4", "kind": "agent"}, {"id": 5}]}),
+            None,
+            [{"id": 4, "kind": "agent"}, {"id": 5, "kind": "person"}],
+        ),
         ("checkbox", cell({"checked": "true"}, "v"), None, True),
         ("checkbox", cell({"checked": "false"}), None, False),
         ("checkbox", cell({"checked": False}), None, False),
         ("checkbox", cell(None, "v"), None, True),
         ("link", cell({"url": "https://x.y", "text": ""}, " - https://x.y"), None, {"url": "https://x.y", "text": ""}),
-        ("location", cell({"lat": 29.9773, "lng": 31.1325, "address": "Giza"}), None,
-         {"lat": "29.9773", "lng": "31.1325", "address": "Giza"}),
+        (
+            "location",
+            cell({"lat": 29.9773, "lng": 31.1325, "address": "Giza"}),
+            None,
+            {"lat": "29.9773", "lng": "31.1325", "address": "Giza"},
+        ),
         ("rating", cell({"rating": 0}), None, None),
         ("rating", cell({"rating": "3"}), None, 3),
         ("hour", cell({"hour": 0, "minute": 0}), None, time(0, 0)),
@@ -176,7 +203,7 @@ def test_only_the_fragments_that_are_needed_are_selected():
         ("person", cell({"personsAndTeams": people(4)}), None, people(4)),
         ("unsupported", cell({"changed_at": CHANGED, "post_id": None}, "shown"), None, "shown"),
     ],
-)  # fmt: skip
+)
 def test_a_cell_of_another_time_or_client_is_understood(kind, given_cell, settings, value):
     assert read(kind, given_cell, settings) == value
 
@@ -184,14 +211,27 @@ def test_a_cell_of_another_time_or_client_is_understood(kind, given_cell, settin
 @pytest.mark.parametrize(
     "kind, value",
     [
-        ("numbers", "NaN"), ("numbers", "Infinity"), ("numbers", "twelve"), ("numbers", "1_000"),
-        ("numbers", "1e999999999"), ("numbers", "1e-99999"), ("numbers", [1]), ("numbers", {"value": True}),
-        ("date", {"date": "0000-01-01"}), ("date", {"date": "15.06.2026"}), ("date", {"date": "2026-13-01"}),
-        ("date", {"date": "2026-06-15", "time": "25:00:00"}), ("date", {"date": 5}), ("date", "2026-06-15"),
-        ("timeline", {"from": "yesterday", "to": "2026-01-01"}), ("hour", {"hour": 25, "minute": 0}),
-        ("people", {"personsAndTeams": [{"id": "ann"}]}), ("rating", {"rating": "many"}), ("email", ["a@b.c"]),
+        ("numbers", "NaN"),
+        ("numbers", "Infinity"),
+        ("numbers", "twelve"),
+        ("numbers", "1_000"),
+        ("numbers", "1e999999999"),
+        ("numbers", "1e-99999"),
+        ("numbers", [1]),
+        ("numbers", {"value": True}),
+        ("date", {"date": "0000-01-01"}),
+        ("date", {"date": "15.06.2026"}),
+        ("date", {"date": "2026-13-01"}),
+        ("date", {"date": "2026-06-15", "time": "25:00:00"}),
+        ("date", {"date": 5}),
+        ("date", "2026-06-15"),
+        ("timeline", {"from": "yesterday", "to": "2026-01-01"}),
+        ("hour", {"hour": 25, "minute": 0}),
+        ("people", {"personsAndTeams": [{"id": "ann"}]}),
+        ("rating", {"rating": "many"}),
+        ("email", ["a@b.c"]),
     ],
-)  # fmt: skip
+)
 def test_a_cell_that_cannot_be_understood_gives_its_reason(kind, value):
     with pytest.raises(CellError) as caught:
         read(kind, cell(value))
@@ -230,7 +270,10 @@ def test_files_find_their_addresses_also_when_names_hold_commas():
     other = {"name": "b, c.png", "assetId": 77}
     text = f"https://acme.monday.com/protected_static/9/resources/77/b, c.png, {A_URL}"
     found = read("file", cell({"files": [A_FILE, other]}, text))
-    assert [file["url"] for file in found] == [A_URL, "https://acme.monday.com/protected_static/9/resources/77/b, c.png"]
+    assert [file["url"] for file in found] == [
+        A_URL,
+        "https://acme.monday.com/protected_static/9/resources/77/b, c.png",
+    ]
 
 
 @given(kind=st.sampled_from(sorted(CELLS)), value=JSON, text=st.none() | st.text())

@@ -30,13 +30,19 @@ from values.parsing import CellError
         ("numbers", 0.1, "0.1"),
         ("numbers", " 12.50 ", "12.50"),
         ("date", date(2026, 6, 15), {"date": "2026-06-15"}),
-        ("date", datetime(2026, 6, 15, 11, 0, 5, 999, tzinfo=timezone(timedelta(hours=2))),
-         {"date": "2026-06-15", "time": "09:00:05"}),
+        (
+            "date",
+            datetime(2026, 6, 15, 11, 0, 5, 999, tzinfo=timezone(timedelta(hours=2))),
+            {"date": "2026-06-15", "time": "09:00:05"},
+        ),
         ("date", "2026-06-15", {"date": "2026-06-15"}),
         ("date", "2026-06-15T09:00:00Z", {"date": "2026-06-15", "time": "09:00:00"}),
         ("timeline", {"from": "2026-03-01", "to": "2026-03-15"}, {"from": "2026-03-01", "to": "2026-03-15"}),
-        ("week", {"from": "2026-03-15", "to": "2026-03-21"},
-         {"week": {"startDate": "2026-03-15", "endDate": "2026-03-21"}}),
+        (
+            "week",
+            {"from": "2026-03-15", "to": "2026-03-21"},
+            {"week": {"startDate": "2026-03-15", "endDate": "2026-03-21"}},
+        ),
         ("people", [7, {"id": "8", "kind": "team"}], {"personsAndTeams": [*people(7), {"id": 8, "kind": "team"}]}),
         ("checkbox", True, {"checked": "true"}),
         ("checkbox", False, None),
@@ -56,7 +62,7 @@ from values.parsing import CellError
         ("board_relation", [1, "2", {"id": 3}], {"item_ids": [1, 2, 3]}),
         ("dependency", [1, "2"], {"item_ids": ["1", "2"]}),
     ],
-)  # fmt: skip
+)
 def test_a_value_becomes_the_member_that_monday_wants(kind, value, member):
     assert write(kind, value) == member
 
@@ -186,19 +192,38 @@ def test_a_tag_is_written_by_name_only_if_the_cell_has_it():
 @pytest.mark.parametrize(
     "kind, value",
     [
-        ("name", ""), ("name", None), ("name", "  "), ("name", "x" * 256), ("long_text", "x" * 2001),
-        ("numbers", "twelve"), ("numbers", Decimal("NaN")), ("numbers", float("inf")), ("numbers", [1]),
-        ("numbers", True), ("date", "soon"), ("date", 5),
+        ("name", ""),
+        ("name", None),
+        ("name", "  "),
+        ("name", "x" * 256),
+        ("long_text", "x" * 2001),
+        ("numbers", "twelve"),
+        ("numbers", Decimal("NaN")),
+        ("numbers", float("inf")),
+        ("numbers", [1]),
+        ("numbers", True),
+        ("date", "soon"),
+        ("date", 5),
         ("date", datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=9)))),
-        ("timeline", {"from": "2026-03-01"}), ("timeline", {"from": "2026-03-02", "to": "2026-03-01"}),
-        ("timeline", "x"), ("week", {"from": "2026-03-16", "to": "2026-03-21"}),
+        ("timeline", {"from": "2026-03-01"}),
+        ("timeline", {"from": "2026-03-02", "to": "2026-03-01"}),
+        ("timeline", "x"),
+        ("week", {"from": "2026-03-16", "to": "2026-03-21"}),
         ("week", {"from": "2026-03-17", "to": "2026-03-23"}),
-        ("people", ["Ann"]), ("rating", 6), ("rating", Decimal("2.5")), ("rating", -1), ("hour", "soon"),
-        ("location", {"lat": 91, "lng": 0, "address": "x"}), ("location", {"lat": "NaN", "lng": 0}),
-        ("country", "Germany"), ("country", {"code": "DE"}), ("color_picker", "red"),
-        ("color_picker", "#gggggg"), ("board_relation", ["x"]),
+        ("people", ["Ann"]),
+        ("rating", 6),
+        ("rating", Decimal("2.5")),
+        ("rating", -1),
+        ("hour", "soon"),
+        ("location", {"lat": 91, "lng": 0, "address": "x"}),
+        ("location", {"lat": "NaN", "lng": 0}),
+        ("country", "Germany"),
+        ("country", {"code": "DE"}),
+        ("color_picker", "red"),
+        ("color_picker", "#gggggg"),
+        ("board_relation", ["x"]),
     ],
-)  # fmt: skip
+)
 def test_a_value_that_monday_could_not_hold_is_refused_with_its_reason(kind, value):
     with pytest.raises(CellError):
         write(kind, value, settings={"limit": 5})

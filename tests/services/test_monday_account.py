@@ -94,7 +94,9 @@ def test_items_are_read_by_the_hundred_and_absent_ones_are_absent(monday):
 
 
 def test_archived_items_come_with_their_state_and_need_no_cells(monday):
-    client, _ = monday(ok({"items": [item_json(1, "a"), item_json(2, state="deleted", column_values=[], updated_at=None)]}))
+    client, _ = monday(
+        ok({"items": [item_json(1, "a"), item_json(2, state="deleted", column_values=[], updated_at=None)]})
+    )
     assert [item.state for item in next(client.items([1, 2], Columns(("a",))))] == ["active", "deleted"]
 
 

@@ -16,7 +16,9 @@ from tests.kit.scripted import GATEWAY, failed, first_page, item_json, next_page
 
 def test_only_a_missing_cursor_ends_a_listing(monday):
     client, script = monday(
-        first_page(item_json(1, "a"), cursor="c1"), next_page(cursor="c2"), next_page(item_json(2, "a"), item_json(3, "a"))
+        first_page(item_json(1, "a"), cursor="c1"),
+        next_page(cursor="c2"),
+        next_page(item_json(2, "a"), item_json(3, "a")),
     )
     pages = list(client.pages(7, Columns(("a",), "id text")))
     assert [[item.id for item in page.items] for page in pages] == [["1"], [], ["2", "3"]]
@@ -32,7 +34,9 @@ def test_an_item_keeps_the_cells_that_came(monday):
 
 
 def test_a_listing_asks_for_no_cells(monday):
-    client, script = monday(first_page({"id": "1", "state": "active", "updated_at": "2026-01-01T00:00:00Z", "group": None}))
+    client, script = monday(
+        first_page({"id": "1", "state": "active", "updated_at": "2026-01-01T00:00:00Z", "group": None})
+    )
     item = next(client.listing(7)).items[0]
     assert (item.id, item.cells) == ("1", {})
     assert "column_values" not in script.bodies[0]["query"] and script.variables[0]["limit"] == 500
@@ -83,7 +87,11 @@ def test_a_listing_that_does_not_advance_is_an_error(monday):
 def test_a_page_that_is_too_much_is_halved_and_grows_back(monday, trouble):
     pages = [next_page(item_json(n), cursor=f"c{n}") for n in range(3, 9)]
     client, script = monday(
-        first_page(item_json(1), cursor="c1"), trouble, next_page(item_json(2), cursor="c2"), *pages, next_page(item_json(9))
+        first_page(item_json(1), cursor="c1"),
+        trouble,
+        next_page(item_json(2), cursor="c2"),
+        *pages,
+        next_page(item_json(9)),
     )
     list(client.pages(7))
     limits = [variables["limit"] for variables in script.variables]

@@ -46,7 +46,9 @@ def test_the_costs_of_a_run_are_kept_with_their_causes_and_shown(run_cli, sandbo
     assert (kept["retries"], kept["retries_by_cause"]) == (3, {"gateway": 3})
     assert kept["waited_by_cause"].keys() == {"gateway"}
     assert kept["calls"] == len(sandbox.admin("requests", last=1000))
-    assert kept["pages"] >= 6 and kept["bytes_received"] > 10_000 and kept["bytes_sent"] > 1000 and kept["complexity"] > 0
+    assert (
+        kept["pages"] >= 6 and kept["bytes_received"] > 10_000 and kept["bytes_sent"] > 1000 and kept["complexity"] > 0
+    )
     assert "3 (gateway 3)" in run_cli("runs", env=env).out
     shown = json.loads(run_cli("runs", "--json", env=env).out)["runs"][0]["api"]
     assert shown == {**kept, "waited_s": float(kept["waited_s"]), "waited_by_cause": {"gateway": shown["waited_s"]}}
@@ -106,15 +108,27 @@ def test_of_a_small_budget_nearly_all_is_used_and_at_most_one_call_a_window_is_r
         (90_000, 100_000, 5_000, 10, None, "users: 90,000 of 100,000 items (90 %), 500 a second, 20 s to go."),
         (12, None, 12, 4, None, "users: 12 items, 3 a second."),
         (5, 10, 0, 0, None, "users: 5 of 10 items (50 %), 0 a second."),
-        (10, 10, 10, 1, Left(900, 4e6, 77),
-         "users: 10 of 10 items (100 %), 10 a second, 900 calls and 4,000,000 points left this minute,"
-         " 77 calls left today."),
-        (10, 10, 10, 1, Left(900, 2_147_483_617, None),
-         "users: 10 of 10 items (100 %), 10 a second, 900 calls left this minute."),
+        (
+            10,
+            10,
+            10,
+            1,
+            Left(900, 4e6, 77),
+            "users: 10 of 10 items (100 %), 10 a second, 900 calls and 4,000,000 points left this minute,"
+            " 77 calls left today.",
+        ),
+        (
+            10,
+            10,
+            10,
+            1,
+            Left(900, 2_147_483_617, None),
+            "users: 10 of 10 items (100 %), 10 a second, 900 calls left this minute.",
+        ),
         (10, 10, 10, 1, Left(None, 2_147_483_647, None), "users: 10 of 10 items (100 %), 10 a second."),
         (12, 10, 12, 1, Left(), "users: 12 of 10 items (100 %), 12 a second."),
     ],
-)  # fmt: skip
+)
 def test_progress_says_how_far_how_fast_how_long_and_what_is_left(done, total, lately, seconds, left, line):
     assert progress_line("users", done, total, lately, seconds, left_in_words(left)) == line
 

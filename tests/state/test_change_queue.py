@@ -47,9 +47,13 @@ LONG = "a_schema_that_has_a_very_long_name_"
 
 @pytest.mark.parametrize(
     "first, other",
-    [("orders.planning", "orders_planning"), (LONG + ".planning_2026", LONG + ".planning_2027"),
-     ('"Planning"', "planning"), ('"plan ning"', '"plan.ning"')],
-)  # fmt: skip
+    [
+        ("orders.planning", "orders_planning"),
+        (LONG + ".planning_2026", LONG + ".planning_2027"),
+        ('"Planning"', "planning"),
+        ('"plan ning"', '"plan.ning"'),
+    ],
+)
 def test_tables_with_names_that_look_alike_are_watched_each_for_itself(
     db: Database, things: Mapping, first: str, other: str
 ) -> None:
@@ -57,7 +61,9 @@ def test_tables_with_names_that_look_alike_are_watched_each_for_itself(
     made(db, first)
     made(db, other)
     change(db, f"alter table {other} rename note to remark")
-    remark = {name: replace(place, column="remark") if name == "note" else place for name, place in things.places.items()}
+    remark = {
+        name: replace(place, column="remark") if name == "note" else place for name, place in things.places.items()
+    }
     install(db, replace(things, table=first), replace(things, entity_type="other", table=other, places=remark))
     change(db, f"update {first} set note = 'new'")
     assert noted(db) == ["thing"]
@@ -67,8 +73,13 @@ def test_tables_with_names_that_look_alike_are_watched_each_for_itself(
 
 @pytest.mark.parametrize("kind", ["json", "json[]", "point", "point[]", "polygon"])
 def test_columns_whose_values_postgresql_cannot_compare_are_watched(db: Database, things: Mapping, kind: str) -> None:
-    values = {"json": "'[1]'", "json[]": "array['[1]'::json]", "point": "'(1,2)'",
-              "point[]": "array[point '(1,2)']", "polygon": "'((1,2),(3,4))'"}  # fmt: skip
+    values = {
+        "json": "'[1]'",
+        "json[]": "array['[1]'::json]",
+        "point": "'(1,2)'",
+        "point[]": "array[point '(1,2)']",
+        "polygon": "'((1,2),(3,4))'",
+    }
     made(db, "things", note=kind)
     install(db, things)
     change(db, f"update things set note = {values[kind]}")
@@ -94,7 +105,7 @@ def test_a_column_may_be_called_like_the_end_of_a_function(db: Database, things:
     change(db, f'alter table things rename note to "{odd}"')
     places = {name: replace(place, column=odd) if name == "note" else place for name, place in things.places.items()}
     install(db, replace(things, places=places))
-    change(db, f'update things set "{odd}" = \'new\'')
+    change(db, f"update things set \"{odd}\" = 'new'")
     assert noted(db) == ["thing"]
 
 

@@ -60,7 +60,12 @@ def test_what_waits_is_listed_tried_now_and_taken(sides, refused, cli, sandbox):
     item_id, row_id = refused
     sides.sync()
     (entry,) = json.loads(cli("retry", "list", "--json").out)["waiting"]
-    assert (entry["entity"], entry["entity_id"], entry["attempts"], entry["set_aside"]) == ("contacts", row_id, 1, False)
+    assert (entry["entity"], entry["entity_id"], entry["attempts"], entry["set_aside"]) == (
+        "contacts",
+        row_id,
+        1,
+        False,
+    )
     assert "no such value" in entry["last_error"] and entry["next_try_at"]
     assert "no such value" in cli("retry", "list").out
     sandbox.admin("faults/clear")
@@ -77,7 +82,9 @@ def test_what_was_set_aside_is_tried_again_for_an_entity_and_for_all(sides, refu
     sides.sync()
     sandbox.admin("faults/clear")
     for arguments in (["now", "--entity", "contacts"], ["now"]):
-        sides.sql("update sync_mapping set attempts = 8, next_try_at = null, sync_status = 'set_aside' where attempts > 0")
+        sides.sql(
+            "update sync_mapping set attempts = 8, next_try_at = null, sync_status = 'set_aside' where attempts > 0"
+        )
         assert cli("retry", *arguments).code == 0
     assert sides.code() == 0
     assert sides.on_board(item_id) == "A=Y B=b"
@@ -164,8 +171,9 @@ def test_the_status_tells_what_is_in_step_from_what_was_refused(sides, refused, 
     sides.sql("update sync_mapping set attempts = 8, next_try_at = null, sync_status = 'set_aside' where attempts > 0")
     sides.sql(
         "insert into sync_inbox (trigger_id, monday_board_id, monday_id, event, body, done_at)"
-        " values ('t1', %s, '1', 'change_column_value', '{{}}', now())", sides.board_id
-    )  # fmt: skip
+        " values ('t1', %s, '1', 'change_column_value', '{{}}', now())",
+        sides.board_id,
+    )
     status = json.loads(cli("status", "--json").out)
     (contacts,) = [entry for entry in status["entities"] if entry["entity"] == "contacts"]
     counts = {name: contacts[name] for name in ("active", "in_step", "errors", "set_aside")}
@@ -185,8 +193,10 @@ def test_what_is_to_be_tried_now_can_still_be_given_up(sides, refused, cli):
 def test_an_event_that_was_set_aside_is_listed_tried_and_given_up(sides, ann, cli):
     sides.sql(
         "insert into sync_inbox (trigger_id, monday_board_id, monday_id, event, body, attempts, next_try_at, last_error)"
-        " values ('t1', %s, %s, 'change_column_value', '{{}}', 8, 'infinity', 'no such board')", sides.board_id, ann[0]
-    )  # fmt: skip
+        " values ('t1', %s, %s, 'change_column_value', '{{}}', 8, 'infinity', 'no such board')",
+        sides.board_id,
+        ann[0],
+    )
     (entry,) = json.loads(cli("retry", "list", "--json").out)["waiting"]
     assert (entry["kind"], entry["monday_id"], entry["set_aside"]) == ("event", ann[0], True)
     assert entry["last_error"] == "no such board"

@@ -98,14 +98,23 @@ def test_keys_are_uuids_that_make_themselves(db):
 @pytest.mark.parametrize(
     ("table", "column", "kind"),
     [
-        ("sync_mapping", "entity_id", "text"), ("sync_logs", "entity_id", "text"), ("users", "monday_id", "text"),
-        ("projects", "monday_id", "text"), ("sync_mapping", "monday_id", "text"), ("sync_logs", "monday_id", "text"),
-        ("users", "metadata", "jsonb"), ("projects", "metadata", "jsonb"), ("properties", "measurements", "jsonb"),
-        ("properties", "damage_info", "jsonb"), ("sales_teams", "goals", "jsonb"), ("storms", "date", "date"),
-        ("projects", "estimated_value", "numeric"), ("projects", "total_payment", "numeric"),
+        ("sync_mapping", "entity_id", "text"),
+        ("sync_logs", "entity_id", "text"),
+        ("users", "monday_id", "text"),
+        ("projects", "monday_id", "text"),
+        ("sync_mapping", "monday_id", "text"),
+        ("sync_logs", "monday_id", "text"),
+        ("users", "metadata", "jsonb"),
+        ("projects", "metadata", "jsonb"),
+        ("properties", "measurements", "jsonb"),
+        ("properties", "damage_info", "jsonb"),
+        ("sales_teams", "goals", "jsonb"),
+        ("storms", "date", "date"),
+        ("projects", "estimated_value", "numeric"),
+        ("projects", "total_payment", "numeric"),
         ("sync_conflicts", "monday_value", "jsonb"),
     ],
-)  # fmt: skip
+)
 def test_columns_have_the_types_that_were_promised(db, table, column, kind):
     assert columns(db)[table][column] == kind
 

@@ -35,9 +35,13 @@ def test_a_row_that_spoils_its_document_without_being_named_costs_only_itself(be
         bench.use("".join(line for line in THINGS.splitlines(True) if "sync_id" not in line))
     bench.insert(3)
     bench.sandbox.admin(
-        "faults/add", kind="error", message="Something is wrong with a value", code="InvalidArgumentException",
-        match={"contains": "Thing 2"}, count=1000,
-    )  # fmt: skip
+        "faults/add",
+        kind="error",
+        message="Something is wrong with a value",
+        code="InvalidArgumentException",
+        match={"contains": "Thing 2"},
+        count=1000,
+    )
     bench.push()
     assert bench.push().errors
     assert sorted(item["name"] for item in bench.items()) == ["Thing 1", "Thing 3"]

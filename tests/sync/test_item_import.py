@@ -12,21 +12,24 @@ from sync.import_items import csv_cell
 from tests.kit.pushes import PushBench
 
 
-@pytest.mark.parametrize("kind, value, text", [
-    ("text", "a, \"b\"", "a, \"b\""),
-    ("text", None, ""),
-    ("numbers", Decimal("1234567890.10"), "1234567890.10"),
-    ("checkbox", True, "true"),
-    ("checkbox", False, ""),
-    ("people", [{"id": 1, "kind": "person"}, {"id": 9, "kind": "team"}], "user:1,team:9"),
-    ("timeline", {"from": "2026-03-01", "to": "2026-03-15"}, "2026-03-01/2026-03-15"),
-    ("location", {"lat": "1.5", "lng": "-2", "address": "Giza"}, "1.5|-2|Giza"),
-    ("link", {"url": "https://example.com", "text": "A b"}, "https://example.com A b"),
-    ("dropdown", ["A", "B"], "A, B"),
-    ("dropdown", ["A, B"], ""),
-    ("date", date(2026, 6, 15), "2026-06-15"),
-    ("date", datetime(2026, 6, 15, 9, 30, tzinfo=timezone.utc), "2026-06-15 09:30:00"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "kind, value, text",
+    [
+        ("text", 'a, "b"', 'a, "b"'),
+        ("text", None, ""),
+        ("numbers", Decimal("1234567890.10"), "1234567890.10"),
+        ("checkbox", True, "true"),
+        ("checkbox", False, ""),
+        ("people", [{"id": 1, "kind": "person"}, {"id": 9, "kind": "team"}], "user:1,team:9"),
+        ("timeline", {"from": "2026-03-01", "to": "2026-03-15"}, "2026-03-01/2026-03-15"),
+        ("location", {"lat": "1.5", "lng": "-2", "address": "Giza"}, "1.5|-2|Giza"),
+        ("link", {"url": "https://example.com", "text": "A b"}, "https://example.com A b"),
+        ("dropdown", ["A", "B"], "A, B"),
+        ("dropdown", ["A, B"], ""),
+        ("date", date(2026, 6, 15), "2026-06-15"),
+        ("date", datetime(2026, 6, 15, 9, 30, tzinfo=timezone.utc), "2026-06-15 09:30:00"),
+    ],
+)
 def test_a_value_in_a_file(kind: str, value: Any, text: str) -> None:
     assert csv_cell(kind, value) == text
 
@@ -42,9 +45,12 @@ def test_a_row_that_the_import_refuses_goes_on_by_itself(bench: PushBench) -> No
 
 def test_a_version_without_the_import_gets_documents(bench: PushBench) -> None:
     bench.sandbox.admin(
-        "faults/add", kind="error", message="Cannot query field 'ingest_items' on type 'Mutation'.", code="",
+        "faults/add",
+        kind="error",
+        message="Cannot query field 'ingest_items' on type 'Mutation'.",
+        code="",
         match={"field": "ingest_items"},
-    )  # fmt: skip
+    )
     bench.insert(220)
     assert bench.push().to_monday.created == 220
     bench.must_be_equal()
@@ -52,9 +58,12 @@ def test_a_version_without_the_import_gets_documents(bench: PushBench) -> None:
 
 def test_a_token_that_may_not_import_makes_documents(bench: PushBench) -> None:
     bench.sandbox.admin(
-        "faults/add", kind="error", message="User unauthorized to perform action", code="USER_UNAUTHORIZED",
+        "faults/add",
+        kind="error",
+        message="User unauthorized to perform action",
+        code="USER_UNAUTHORIZED",
         match={"field": "ingest_items"},
-    )  # fmt: skip
+    )
     bench.insert(220)
     assert bench.push().to_monday.created == 220
     bench.must_be_equal()

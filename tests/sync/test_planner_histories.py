@@ -112,12 +112,18 @@ def check_quiet(model: Model) -> None:
         else:
             assert same(name, ours, theirs), f"{name}: {ours!r} and {theirs!r}"
     shown = {(name, value) for side in SIDES for name, value in model.now[side].items()}
-    disputed = {(conflict.field, value) for conflict in model.conflicts for value in (conflict.monday, conflict.postgres)}
+    disputed = {
+        (conflict.field, value) for conflict in model.conflicts for value in (conflict.monday, conflict.postgres)
+    }
     for side, name, value in model.written:
         if name == COMPUTED and side == "postgres" and model.policy != "error":
             continue  # what a user writes there is passed over, or taken back, as the mapping says
-        kept = any(same(name, value, other) for where in (shown, model.replaced, disputed) for field, other in where
-                   if field == name)  # fmt: skip
+        kept = any(
+            same(name, value, other)
+            for where in (shown, model.replaced, disputed)
+            for field, other in where
+            if field == name
+        )
         assert kept, f"{value!r} of {name} on {side} is lost"
 
 
@@ -126,7 +132,9 @@ def history(seed: str) -> None:
     chance = random.Random(seed)
     by_field = {"amount": chance.choice(("monday", "postgres", "manual"))} if chance.random() < 0.3 else {}
     model = Model(
-        chance.choice(("newest", "monday", "postgres", "manual")), by_field, chance.choice(("error", "ignore", "revert"))
+        chance.choice(("newest", "monday", "postgres", "manual")),
+        by_field,
+        chance.choice(("error", "ignore", "revert")),
     )
     told = []
     try:

@@ -97,8 +97,11 @@ def test_a_pull_reads_the_same_whatever_the_size_and_order_of_pages(postgres, te
             ),
             "projects": db.execute_query("select title, stage, metadata from projects order by monday_id::bigint"),
         }
-        change(db, "truncate users, customers, projects, properties, policies, insurance_claims, insurances, pa_law, notes,"
-                   " storms, sales_teams, sync_mapping, sync_state, sync_skipped, contacts, organizations")  # fmt: skip
+        change(
+            db,
+            "truncate users, customers, projects, properties, policies, insurance_claims, insurances, pa_law, notes,"
+            " storms, sales_teams, sync_mapping, sync_state, sync_skipped, contacts, organizations",
+        )
         return found
 
     assert everything({}, "board") == everything({"batch_size": 17}, "shuffle")
@@ -162,9 +165,13 @@ def test_a_new_column_is_filled_and_a_deleted_one_leaves_what_it_fed(journey, sa
 @pytest.mark.parametrize("gone", ["text25", "text1", "text6", "phone", "text2", "status_13", "email__1"])
 def test_a_mapped_column_that_is_gone_leaves_what_it_fed_as_it_is(journey, sandbox, db, gone, caplog):
     values = {
-        "text1": "Last", "text6": "XL", "phone": {"phone": "+12025550169", "countryShortName": "US"}, "text2": "Chatham",
-        "text": "12 Main St, Springfield, IL 62704", "status_13": {"index": 1},
-    }  # fmt: skip
+        "text1": "Last",
+        "text6": "XL",
+        "phone": {"phone": "+12025550169", "countryShortName": "US"},
+        "text2": "Chatham",
+        "text": "12 Main St, Springfield, IL 62704",
+        "status_13": {"index": 1},
+    }
     load_staff(sandbox, 2, **values)
     journey.pull()
     before = rows(db, "users")

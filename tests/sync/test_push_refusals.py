@@ -135,9 +135,15 @@ def test_a_name_cannot_be_cleared(bench: PushBench) -> None:
 def test_what_was_answered_before_the_daily_limit_is_taken_in_and_the_next_run_goes_on(bench: PushBench) -> None:
     bench.insert(60)
     bench.sandbox.admin(
-        "faults/add", kind="error", code="DAILY_LIMIT_EXCEEDED", message="Daily limit exceeded", http=429, status=429,
-        match={"field": "create_item", "nth": 2}, count=1,
-    )  # fmt: skip
+        "faults/add",
+        kind="error",
+        code="DAILY_LIMIT_EXCEEDED",
+        message="Daily limit exceeded",
+        http=429,
+        status=429,
+        match={"field": "create_item", "nth": 2},
+        count=1,
+    )
     with pytest.raises(DailyLimitReached):
         bench.push()
     assert len(bench.items()) == 25
@@ -147,12 +153,31 @@ def test_what_was_answered_before_the_daily_limit_is_taken_in_and_the_next_run_g
     bench.must_be_equal()
 
 
-@pytest.mark.parametrize("fault", [
-    {"kind": "html_502"}, {"kind": "html_504", "applied": True}, {"kind": "lost_answer"}, {"kind": "cut"},
-    {"kind": "error", "code": "COMPLEXITY_BUDGET_EXHAUSTED", "message": "Complexity", "status": 429, "retry_in_seconds": 7},
-    {"kind": "error", "code": "", "message": "Resource is currently locked", "http": 423, "status": 423},
-    {"kind": "error", "code": "RATE_LIMIT_EXCEEDED", "message": "Minute limit rate exceeded", "http": 429, "status": 429},
-], ids=lambda fault: fault["code"] if fault.get("code") else fault["kind"])  # fmt: skip
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "html_502"},
+        {"kind": "html_504", "applied": True},
+        {"kind": "lost_answer"},
+        {"kind": "cut"},
+        {
+            "kind": "error",
+            "code": "COMPLEXITY_BUDGET_EXHAUSTED",
+            "message": "Complexity",
+            "status": 429,
+            "retry_in_seconds": 7,
+        },
+        {"kind": "error", "code": "", "message": "Resource is currently locked", "http": 423, "status": 423},
+        {
+            "kind": "error",
+            "code": "RATE_LIMIT_EXCEEDED",
+            "message": "Minute limit rate exceeded",
+            "http": 429,
+            "status": 429,
+        },
+    ],
+    ids=lambda fault: fault["code"] if fault.get("code") else fault["kind"],
+)
 def test_one_failure_on_the_way_changes_nothing_about_the_outcome(bench: PushBench, fault: dict[str, Any]) -> None:
     bench.insert(50)
     bench.sandbox.admin("faults/add", **fault, match={"operation": "mutation", "nth": 2})

@@ -23,19 +23,34 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "status": ("text", "'Done'", "'Stuck'"),
     "dropdown": ("text[]", "array['Design', 'Sales, EMEA']", "array['Marketing']"),
     "date": ("timestamptz", "'2026-06-15 09:30:00+00'", "'2026-12-31 23:59:59+00'"),
-    "timeline": ("jsonb", """'{"from": "2026-03-01", "to": "2026-03-15"}'""",
-                 """'{"from": "2026-03-02", "to": "2026-03-02"}'"""),
-    "week": ("jsonb", """'{"from": "2026-03-16", "to": "2026-03-22"}'""",
-             """'{"from": "2026-03-23", "to": "2026-03-29"}'"""),
-    "people": ("jsonb", """'[{"id": USER1, "kind": "person"}]'""",
-               """'[{"id": USER0, "kind": "person"}, {"id": USER1, "kind": "person"}]'"""),
+    "timeline": (
+        "jsonb",
+        """'{"from": "2026-03-01", "to": "2026-03-15"}'""",
+        """'{"from": "2026-03-02", "to": "2026-03-02"}'""",
+    ),
+    "week": (
+        "jsonb",
+        """'{"from": "2026-03-16", "to": "2026-03-22"}'""",
+        """'{"from": "2026-03-23", "to": "2026-03-29"}'""",
+    ),
+    "people": (
+        "jsonb",
+        """'[{"id": USER1, "kind": "person"}]'""",
+        """'[{"id": USER0, "kind": "person"}, {"id": USER1, "kind": "person"}]'""",
+    ),
     "checkbox": ("boolean", "true", "false"),
     "email": ("text", "'ann@example.com'", "'Bob.Two@example.com'"),
     "phone": ("text", "'+12025550169'", "'+442079460958'"),
-    "link": ("jsonb", """'{"url": "https://example.com/a", "text": "A"}'""",
-             """'{"url": "https://example.com/b", "text": "B b"}'"""),
-    "location": ("jsonb", """'{"lat": "29.9773", "lng": "31.1325", "address": "Giza"}'""",
-                 """'{"lat": "-33.8568", "lng": "151.2153", "address": "Sydney"}'"""),
+    "link": (
+        "jsonb",
+        """'{"url": "https://example.com/a", "text": "A"}'""",
+        """'{"url": "https://example.com/b", "text": "B b"}'""",
+    ),
+    "location": (
+        "jsonb",
+        """'{"lat": "29.9773", "lng": "31.1325", "address": "Giza"}'""",
+        """'{"lat": "-33.8568", "lng": "151.2153", "address": "Sydney"}'""",
+    ),
     "country": ("jsonb", """'{"code": "DE", "name": "Germany"}'""", """'{"code": "US", "name": "United States"}'"""),
     "rating": ("integer", "4", "1"),
     "hour": ("time", "'14:30'", "'00:00'"),
@@ -44,7 +59,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "tags": ("text[]", "array['TAG0']", "array['TAG1', 'TAG0']"),
     "connect": ("bigint[]", "array[ITEM0]", "array[ITEM1, ITEM0]"),
     "dependency": ("bigint[]", "array[ITEM1]", "array[ITEM0]"),
-}  # fmt: skip
+}
 TYPE_OF = {"connect": "board_relation"}
 
 
@@ -129,9 +144,15 @@ def test_an_import_carries_the_same_values(everything: PushBench) -> None:
 
 @pytest.mark.parametrize(
     "kind, value, other",
-    [("numeric(12,2)", "1.005", "2.75"), ("numeric(5,-1)", "1235", "20"), ("real", "16777217", "2.5"),
-     ("real", "0.1", "2.5"), ("double precision", "0.1234567890123456789", "2.5"), ("numeric", "1.005", "2.5")],
-)  # fmt: skip
+    [
+        ("numeric(12,2)", "1.005", "2.75"),
+        ("numeric(5,-1)", "1235", "20"),
+        ("real", "16777217", "2.5"),
+        ("real", "0.1", "2.5"),
+        ("double precision", "0.1234567890123456789", "2.5"),
+        ("numeric", "1.005", "2.5"),
+    ],
+)
 def test_what_a_column_rounds_is_no_edit(
     db: Database, database_url: str, tmp_path: Path, kind: str, value: str, other: str
 ) -> None:
@@ -177,11 +198,14 @@ def places(db: Database, database_url: str, tmp_path: Path) -> Iterator[PushBenc
         yield bench
 
 
-@pytest.mark.parametrize("street, city, zip, country, line", [
-    ("Hauptstr. 1", "München", "80331", "Germany", "Hauptstr. 1, München, 80331, Germany"),
-    (None, "Dallas", None, None, "Dallas"),
-    ("5 Elm St", "Paris", None, "France", "5 Elm St, Paris, France"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "street, city, zip, country, line",
+    [
+        ("Hauptstr. 1", "München", "80331", "Germany", "Hauptstr. 1, München, 80331, Germany"),
+        (None, "Dallas", None, None, "Dallas"),
+        ("5 Elm St", "Paris", None, "France", "5 Elm St, Paris, France"),
+    ],
+)
 def test_parts_whose_line_cannot_be_taken_apart_again_stay_as_they_are(
     places: PushBench, street: str | None, city: str, zip: str | None, country: str | None, line: str
 ) -> None:
@@ -232,7 +256,12 @@ def test_an_object_keeps_what_no_cell_shows(objects: PushBench) -> None:
 
     bench.sql("insert into things (title, about) values ('Made', %s)", json.dumps({"address": AUSTIN}))
     quiet({"raw": line, **AUSTIN})
-    assert [bench.shown(column) for column in ("text", "city", "state", "zip")] == [[line], ["Austin"], ["TX"], ["78701"]]
+    assert [bench.shown(column) for column in ("text", "city", "state", "zip")] == [
+        [line],
+        ["Austin"],
+        ["TX"],
+        ["78701"],
+    ]
     bench.sandbox.admin("items/change", item_id=bench.items()[0]["id"], values={"city": "Waco"})
     quiet({"raw": line, **AUSTIN, "city": "Waco"})
     bench.sql("update things set about = jsonb_set(about, '{address,floor}', '3')")

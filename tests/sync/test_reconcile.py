@@ -88,8 +88,12 @@ def test_a_value_of_its_own_that_an_item_loses_to_its_shared_row_stands_in_a_con
     assert plan.to_monday == {"f": "new"}
     [kept] = plan.conflicts
     assert (kept.base, kept.monday, kept.postgres, kept.rule, kept.winner) == (
-        "own", "own", "new", "shared", Winner.POSTGRES,
-    )  # fmt: skip
+        "own",
+        "own",
+        "new",
+        "shared",
+        Winner.POSTGRES,
+    )
     assert not plan.held
 
 
@@ -266,8 +270,11 @@ def test_a_plan_that_was_carried_out_leaves_nothing_but_what_waits(monday, postg
     now_postgres = {**postgres.now, **plan.to_postgres}
     again = reconcile(
         Side(now_monday, plan.base_monday, monday.changed_at),
-        Side(now_postgres, plan.base_postgres, postgres.changed_at), FIELDS, rules, same,
-    )  # fmt: skip
+        Side(now_postgres, plan.base_postgres, postgres.changed_at),
+        FIELDS,
+        rules,
+        same,
+    )
     assert again.quiet
     assert (again.waiting, again.refused) == (plan.waiting, plan.refused)
     for name in {*plan.to_monday, *plan.to_postgres}:

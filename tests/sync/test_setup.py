@@ -55,10 +55,21 @@ def noted(db, name):
 def test_it_makes_statement_triggers_on_every_table_that_a_mapping_with_a_board_reads(cli, db):
     assert cli("setup", "--yes").code == 0
     assert triggers(db) == {
-        "users", "sales_teams", "projects", "customers", "properties", "policies", "insurances", "insurance_claims",
-        "storms", "pa_law", "notes",
-    }  # fmt: skip
-    kinds = db.execute_query("select distinct tgtype::int & 1 as by_row from pg_trigger where tgname like 'monday_sync%%'")
+        "users",
+        "sales_teams",
+        "projects",
+        "customers",
+        "properties",
+        "policies",
+        "insurances",
+        "insurance_claims",
+        "storms",
+        "pa_law",
+        "notes",
+    }
+    kinds = db.execute_query(
+        "select distinct tgtype::int & 1 as by_row from pg_trigger where tgname like 'monday_sync%%'"
+    )
     assert kinds == [{"by_row": 0}]
 
 

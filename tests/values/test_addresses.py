@@ -67,7 +67,7 @@ PARSER = AddressParser()
         ("123\tMain St\x07, Springfield, IL 62701", ("123 Main St", "Springfield", "IL", "62701")),
         ("123 Main St 🏠, Springfield, IL 62701", ("123 Main St 🏠", "Springfield", "IL", "62701")),
     ],
-)  # fmt: skip
+)
 def test_an_address_of_the_united_states_is_taken_apart(text, parts):
     assert PARSER.parse(text) == Address(*parts)
 
@@ -83,8 +83,21 @@ def test_a_country_is_kept_as_it_was_written(line, country):
 @pytest.mark.parametrize(
     "text",
     [
-        None, "", "   ", "-", ", ,", "n/a", "TBD", "see notes", "asdf qwer", "123", "🏠🏠🏠", "\x00\x01", "USA",
-        "call John 555-123-4567", "https://maps.google.com/?q=1",
+        None,
+        "",
+        "   ",
+        "-",
+        ", ,",
+        "n/a",
+        "TBD",
+        "see notes",
+        "asdf qwer",
+        "123",
+        "🏠🏠🏠",
+        "\x00\x01",
+        "USA",
+        "call John 555-123-4567",
+        "https://maps.google.com/?q=1",
         "10 Downing Street, London SW1A 2AA, UK",
         "Unter den Linden 5, 10117 Berlin, Germany",
         "Unter den Linden 5, 10117 Berlin",
@@ -97,7 +110,7 @@ def test_a_country_is_kept_as_it_was_written(line, country):
         "123 Main St, Springfield, IL 62701 / 5 Oak St, Peoria, IL 61602",
         "123 Main St, Springfield, IL 62701\n5 Oak St, Peoria, IL 61602",
     ],
-)  # fmt: skip
+)
 def test_what_is_none_or_is_foreign_or_is_two_stays_whole(text):
     assert PARSER.parse(text) == UNKNOWN
     assert not PARSER.parse(text)
@@ -173,11 +186,18 @@ def test_an_address_is_parsed_once_and_the_librarys_time_is_counted():
 @pytest.mark.parametrize(
     "text",
     [
-        "123 Main St, Springfield, IL 62701 " * 60_000, "x" * 2_000_000, ", " * 1_000_000, "a, " * 90, "#" * LONGEST,
-        "1 " * 149, "\ud800 Main St, Springfield", "(" * LONGEST, "🏠 " * 150,
+        "123 Main St, Springfield, IL 62701 " * 60_000,
+        "x" * 2_000_000,
+        ", " * 1_000_000,
+        "a, " * 90,
+        "#" * LONGEST,
+        "1 " * 149,
+        "\ud800 Main St, Springfield",
+        "(" * LONGEST,
+        "🏠 " * 150,
     ],
     ids=lambda text: ascii(text[:8]),
-)  # fmt: skip
+)
 def test_an_absurd_text_is_taken_apart_or_left_at_once(text):
     started = perf_counter()
     PARSER.parse(text)

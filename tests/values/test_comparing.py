@@ -57,8 +57,12 @@ from values.comparing import COMPARISONS, same
         ("phone", "202-555-0169 X5", "+12025550169x5", True),
         ("phone", "5550169", "2025550169", False),
         ("phone", "2025550169", "2025550168", False),
-        ("location", {"lat": "1.50", "lng": "2", "address": "X"},
-         {"lat": "1.5", "lng": "2", "address": "X", "city": "Y"}, True),
+        (
+            "location",
+            {"lat": "1.50", "lng": "2", "address": "X"},
+            {"lat": "1.5", "lng": "2", "address": "X", "city": "Y"},
+            True,
+        ),
         ("location", {"lat": "1.5", "lng": "2", "address": "X"}, {"lat": "1.5", "lng": "3", "address": "X"}, False),
         ("country", {"code": "US", "name": "United States"}, {"code": "us", "name": "USA"}, True),
         ("color_picker", "#FF5733", "#ff5733", True),
@@ -71,7 +75,7 @@ from values.comparing import COMPARISONS, same
         ("numbers", "no number", Decimal(1), False),
         ("people", "Ann", people(1), False),
     ],
-)  # fmt: skip
+)
 def test_what_means_the_same_is_no_change(kind, a, b, expected):
     assert same(comparison_of(kind), a, b) is expected
     assert same(comparison_of(kind), b, a) is expected

@@ -1,0 +1,195 @@
+"""Applies changes of a board to its table and to its mapping.
+
+Nothing is ever dropped: a column that is retyped keeps its old values under another name, and a column that is deleted on
+the board stays in the table. Columns that the mapping does not name are left alone.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from ruamel.yaml.comments import CommentedMap
+
+from boards import link_tables, tables
+from boards.drift import ADDED, APPLY, DELETED, LABELS, RENAMED, RETURNED, RETYPED, WAIT, Drift, sentence
+from boards.names import facts, field_name, free_name, with_mark
+from boards.proposal import ACCEPTED, REJECTED, RELATION, ProposedColumn, entry_of, with_time_of_day
+from boards.types_of_tables import TypeMap, labels_of
+from databases.postgres.catalogue import columns_of
+from databases.postgres.failures import TransactionConflict
+from db_connector import Transaction
+from errors import DatabaseUnreachable, SyncError
+from mappings.declaration import Mapping as EntityMapping
+from mappings.loader import column_of
+from models import Board, BoardColumn
+from state.fields import forget_field, rename_field
+from values.parsing import clean_text
+
+log = logging.getLogger("monday_sync")
+
+
+@dataclass(frozen=True)
+class Change:
+    """Applies drifts of one board, in a transaction of the caller's. `tree`, the mapping's text, is changed in place."""
+
+    mapping: EntityMapping
+    board: Board
+    tree: CommentedMap
+    types: TypeMap
+    day: str
+    rejected: frozenset[str]
+
+    def fill_up(self, tx: Transaction, fields: Sequence[str]) -> list[str]:
+        """Makes the table columns that the mapping names and the table lacks; returns the fields that still have none."""
+        return [name for name in fields if not self._made(tx, name)]
+
+    def apply(self, tx: Transaction, found: Sequence[Drift]) -> list[Drift]:
+        """Applies what is to be applied; returns all drifts, of which those that failed wait."""
+        # A name that a column gives up is free for a new column.
+        steps: dict[str, Callable[[Transaction, str], None]] = {
+            DELETED: self._deleted,
+            RETURNED: self._returned,
+            RETYPED: self._retyped,
+            RENAMED: self._renamed,
+            LABELS: self._relabelled,
+            ADDED: self._added,
+        }
+        moves = {drift: drift.move for drift in found}
+        for kind, step in steps.items():
+            for drift in found:
+                if drift.kind == kind and drift.move == APPLY:
+                    done = self._tried(tx, sentence(drift), partial(step, tx, drift.column))
+                    moves[drift] = APPLY if done else WAIT
+        return [replace(drift, move=moves[drift]) for drift in found]
+
+    def _tried(self, tx: Transaction, what: str, work: Callable[[], None]) -> bool:
+        """Says whether it could be done. What fails is undone, and the rest goes on."""
+        try:
+            with tx.savepoint():
+                work()
+        except DatabaseUnreachable:
+            raise
+        except SyncError as exc:
+            log.warning("%s: %s; that could not be followed: %s", self.mapping.entity, what, exc.message)
+            if isinstance(exc, TransactionConflict):
+                tx.execute("set local lock_timeout = '10ms'")  # readers queue up behind each wait; the first wait was enough
+            return False
+        return True
+
+    # Names
+
+    @property
+    def _style(self) -> str:
+        return "plain" if self.tree.get("names") == "plain" else "exact"
+
+    def _entry(self, column: str) -> CommentedMap | None:
+        """Returns the mapping's entry of a board column."""
+        entries = [entry for entry in self.tree["fields"] if "column" in entry and str(entry["column"]) == column]
+        return entries[-1] if entries else None
+
+    def _about(self, column: str) -> BoardColumn:
+        about = self.board.column(column)
+        assert about is not None
+        return about
+
+    def _taken(self, tx: Transaction) -> set[str]:
+        """Returns the table columns whose names are taken, by the mapping or by any other column of the table."""
+        mapped = {place.column for place in self.mapping.places.values()} | {self.mapping.primary_key}
+        written = {column_of(str(entry["field"])) for entry in self.tree["fields"] if "column" in entry and "field" in entry}
+        return mapped | set(facts(self._style).values()) | written | columns_of(tx, self.mapping.table)
+
+    def _kept_name(self, tx: Transaction, column: str, old_type: str) -> str:
+        """Returns a name for the column of the old values: `Done (checkbox)`, or `done_checkbox`."""
+        taken, number = self._taken(tx), 1
+        while True:
+            tail = old_type if number == 1 else f"{old_type} {number}"
+            mark = tail.replace(" ", "_") if self._style == "plain" else tail
+            name = with_mark(column, mark, self._style, f"{column} {tail}")
+            if name not in taken:
+                return name
+            number += 1
+
+    # A table column that is missing
+
+    def _made(self, tx: Transaction, field: str) -> bool:
+        columns = next(binding.columns for binding in self.mapping.bindings if field in binding.fields)
+        about = self._about(columns[0])
+
+        def add() -> None:
+            sql_type = self.types.of(self.board.id, about, with_time_of_day(about))
+            tables.add_column(tx, self.mapping.table, self.mapping.places[field].column, sql_type)
+            forget_field(tx, self.mapping.entity_type, field)
+
+        return self._tried(tx, f"the table has no column for {about.title!r}", add)
+
+    # Drifts
+
+    def _added(self, tx: Transaction, column: str) -> None:
+        about = self._about(column)
+        name = free_name(about.title, about.id, self._style, self._taken(tx))
+        made = ProposedColumn(about, name, self.types.of(self.board.id, about, with_time_of_day(about)))
+        if not self.mapping.own_table:
+            made = made.decide(REJECTED, self.day)  # the user's own table gets no columns
+        elif made.hard:
+            refused = made.hard in self.rejected or about.id in self.rejected
+            made = made.decide(REJECTED if refused else ACCEPTED, self.day)
+        if not made.rejected:
+            tables.add_column(tx, self.mapping.table, name, made.sql_type)
+        self.tree["fields"].append(entry_of(made))
+
+    def _renamed(self, tx: Transaction, column: str) -> None:
+        entry, about = self._entry(column), self._about(column)
+        if entry is None:
+            return  # an entry of several columns
+        if self.mapping.own_table and "field" in entry:
+            self._rename_column(tx, entry, about)
+        entry["title"] = clean_text(about.title)
+
+    def _rename_column(self, tx: Transaction, entry: CommentedMap, about: BoardColumn) -> None:
+        old = column_of(str(entry["field"]))
+        new = free_name(about.title, about.id, self._style, self._taken(tx) - {old})
+        if new == old:
+            return
+        # The triggers of a link table know its column by the name that it has.
+        if about.type == RELATION and link_tables.is_linked(tx, self.mapping, old):
+            return
+        tables.rename_column(tx, self.mapping.table, old, new)
+        rename_field(tx, self.mapping.entity_type, str(entry["field"]), field_name(new))
+        entry["field"] = field_name(new)
+
+    def _retyped(self, tx: Transaction, column: str) -> None:
+        """Keeps the old values in a column of their own, and makes a new column of their name."""
+        entry, about = self._entry(column), self._about(column)
+        if entry is None or "field" not in entry:
+            return
+        name = column_of(str(entry["field"]))
+        if self.mapping.own_table:
+            link_tables.unlink(tx, self.mapping, name)
+            kept = self._kept_name(tx, name, str(entry.get("type")))
+            tables.rename_column(tx, self.mapping.table, name, kept)
+            tables.allow_empty(tx, self.mapping.table, kept)
+            tables.add_column(tx, self.mapping.table, name, self.types.of(self.board.id, about))
+            forget_field(tx, self.mapping.entity_type, str(entry["field"]))
+        fresh = entry_of(ProposedColumn(about, name, ""))
+        for key in ("type", "as", "labels"):
+            if key in fresh:
+                entry[key] = fresh[key]
+            elif key in entry:
+                del entry[key]
+
+    def _deleted(self, tx: Transaction, column: str) -> None:
+        if (entry := self._entry(column)) is not None:
+            if self.mapping.own_table and "field" in entry:
+                tables.allow_empty(tx, self.mapping.table, column_of(str(entry["field"])))
+            entry["gone"] = self.day
+
+    def _returned(self, tx: Transaction, column: str) -> None:
+        if (entry := self._entry(column)) is not None:
+            entry.pop("gone", None)
+
+    def _relabelled(self, tx: Transaction, column: str) -> None:
+        if (entry := self._entry(column)) is not None:
+            entry["labels"].update({**entry["labels"], **labels_of(self._about(column))})

@@ -22,7 +22,7 @@ from typing import Any
 import orjson
 
 from errors import SettingsError, SyncError
-from models import Board, BoardColumn, Item
+from models import Board, BoardColumn, Item, Page, Pages
 
 FOLDER = "cache"
 FORMAT = 1
@@ -49,6 +49,26 @@ class Snapshot:
                     yield [Item(**raw) for raw in _loads(line)]
                 except BROKEN as exc:
                     raise _foreign(self.path, f"a page cannot be read ({type(exc).__name__})") from exc
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotBoard:
+    """Reads a board from a snapshot, as the client reads it from monday.com."""
+
+    snapshot: Snapshot
+
+    def board(self, board_id: str | int) -> Board:
+        """Returns the board as it was."""
+        return self.snapshot.board
+
+    def pages(self, board_id: str | int, columns: object = None, options: object = None) -> Pages:
+        """Yields all items, with the cells that were fetched then."""
+        for items in self.snapshot.pages():
+            yield Page(items, None)
+
+    def server_time(self) -> datetime:
+        """Returns the present instant by this machine's clock: nothing else can be asked."""
+        return datetime.now(timezone.utc)
 
 
 class DataCache:

@@ -1,4 +1,4 @@
-"""Lists the commands of the command line, and runs them to their end."""
+"""Lists the commands, puts together what they are handed, and runs them to their end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if __name__ == "__main__":
 
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -23,6 +23,9 @@ from realtime.commands import scheduled, watch, webhook
 from realtime.webhook_commands import webhooks
 from terminal.commands import CONTEXT, InOrder
 from terminal.leaving import leave_with
+
+if TYPE_CHECKING:
+    from sync.run import Program
 
 COMMANDS: tuple[click.Command, ...] = (
     init_db,
@@ -40,8 +43,24 @@ COMMANDS: tuple[click.Command, ...] = (
     context_settings=CONTEXT,
     epilog="Every command has --help, with an example. Settings: .env.example; all else: README.md.",
 )
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Keeps monday.com boards and PostgreSQL tables equal, in both directions."""
+    context.obj = compose
+
+
+def compose() -> Program:
+    """Puts together what commands are handed: how each direction deals with an entity, how a deployed board is followed.
+
+    Its parts are imported only now: that takes longer than `--help` may.
+    """
+    from boards.following import settle
+    from sync.run import Program
+    from sync_monday_to_pg import pull_entity, read_changes
+    from sync_pg_to_monday import both_ways, push_entity
+
+    directions = {"monday_to_pg": pull_entity, "pg_to_monday": push_entity, "bidirectional": both_ways(read_changes)}
+    return Program(directions, settle)
 
 
 for command in COMMANDS:

@@ -189,6 +189,10 @@ class Monday:
         """Yields the active items last updated at `when` or later. This listing cannot be resumed."""
         return self.reading.changed_since(board_id, when, columns, options)
 
+    def item_count(self, board_id: str | int) -> int | None:
+        """Returns how many items the board says it has now; None when it does not say."""
+        return self.account.board_marks([board_id]).get(str(board_id), (None, None))[1]
+
 
 def _ignore(event: str, facts: Mapping[str, object]) -> None:
     """Ignores an event."""

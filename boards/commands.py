@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from boards.proposal import Proposal
     from boards.registry import BoardStatus
     from sync.parts import Parts
+    from sync.run import Compose, Program
     from terminal.console import Progress
 
 board_option = click.option("--board-id", required=True, metavar="ID", help="The number in the board's address.")
@@ -124,8 +125,17 @@ class Manner:
 @reject_option
 @json_option
 @quiet_option
+@click.pass_obj
 def deploy(
-    board_id: str, existing_table: str, dry_run: bool, yes: bool, auto_reject: str, as_json: bool, quiet: bool, **given: Any
+    compose: Compose,
+    board_id: str,
+    existing_table: str,
+    dry_run: bool,
+    yes: bool,
+    auto_reject: str,
+    as_json: bool,
+    quiet: bool,
+    **given: Any,
 ) -> None:
     """Make a table of a board: its mapping, its table, its items, and scripts for orchestrators."""
     settings = prepared(quiet)
@@ -139,13 +149,13 @@ def deploy(
     if given["match"] and not existing_table:
         raise SettingsError("--match is for rows that are there already.", hint="Name their table: --existing-table")
     settings.require_key()
-    progress = Progress(quiet or as_json)
-    with open_parts(settings, progress=progress) as parts:
-        code = deploy_board(parts, Wanted(board_id, day=today(), **given), manner, progress)
+    progress, program = Progress(quiet or as_json), compose()
+    with open_parts(settings, program.follow, progress=progress) as parts:
+        code = deploy_board(program, parts, Wanted(board_id, day=today(), **given), manner, progress)
     sys.exit(code)
 
 
-def deploy_board(parts: Parts, wanted: Wanted, manner: Manner, progress: Progress) -> int:
+def deploy_board(program: Program, parts: Parts, wanted: Wanted, manner: Manner, progress: Progress) -> int:
     """Proposes, asks, makes and shows; returns the exit code. The progress begins only after the questions."""
     from boards import deploy as work
     from boards import showing
@@ -170,7 +180,7 @@ def deploy_board(parts: Parts, wanted: Wanted, manner: Manner, progress: Progres
             showing.show_already_deployed(made[0].entity, manner.as_json)
             return 0
         with progress:
-            done, report = work.deploy(parts, made, wanted)
+            done, report = work.deploy(parts, made, wanted, program.directions["monday_to_pg"])
     showing.show_deployed(report, done, manner.as_json)
     return report.exit_code
 
@@ -234,20 +244,21 @@ def _at_a_terminal() -> bool:
 @click.option("--allow-mass-delete", is_flag=True, help="Continue when more than 10 % of the items are gone.")
 @json_option
 @quiet_option
+@click.pass_obj
 def reload(
-    name: str, batch_size: int, max_workers: int, allow_mass_delete: bool, as_json: bool, quiet: bool
+    compose: Compose, name: str, batch_size: int, max_workers: int, allow_mass_delete: bool, as_json: bool, quiet: bool
 ) -> None:
     """Read a deployed board again, and replace its rows in one transaction, while other programs read them."""
     settings = prepared(quiet)
     from boards import deploy as work
     from boards.showing import show_run
-    from sync.board import PullOptions
+    from sync.options import PullOptions, RunOptions
     from sync.parts import open_parts
-    from sync.run import RunOptions
     from terminal.console import Progress
 
     settings.require_key()
-    with Progress(quiet or as_json) as progress, open_parts(settings, progress=progress) as parts:
+    program = compose()
+    with Progress(quiet or as_json) as progress, open_parts(settings, program.follow, progress=progress) as parts:
         mapping = work.deployed_mapping(parts, name)
         pull = PullOptions(
             batch_size=min(batch_size, work.ITEMS_PER_PAGE),
@@ -255,7 +266,7 @@ def reload(
             full=True,
             allow_mass_delete=allow_mass_delete,
         )
-        report = work.reload(parts, mapping, RunOptions(pull), batch_size)
+        report = work.reload(parts, mapping, RunOptions(pull), batch_size, program.directions["monday_to_pg"])
     show_run(report, as_json)
     sys.exit(report.exit_code)
 

@@ -29,11 +29,11 @@ from mappings.declaration import Mapping as EntityMapping
 from mappings.files import read_plain, write_text
 from mappings.loader import load_mapping
 from models import Board
-from sync.board import PullOptions
+from sync.board import Opening, open_board
+from sync.options import PullOptions, RunOptions
 from sync.parts import Parts, board_of, mappings_of
 from sync.report import EntityReport, RunReport
-from sync.run import Run, RunOptions
-from sync_monday_to_pg import Pull
+from sync.run import Direction, Run
 from values.wording import plural
 
 log = logging.getLogger("monday_sync")
@@ -255,20 +255,29 @@ def _tell(name: str) -> None:
     log.info("Waiting: another process is deploying %s.", name)
 
 
-def deploy(parts: Parts, made: Sequence[Proposal], wanted: Wanted) -> tuple[list[Deployed], RunReport]:
-    """Makes the tables, loads them, writes the mappings and the scripts; `runs` shows what was done."""
-    options = RunOptions(_options(wanted), kind="deploy")
-    run = Run(parts, "monday_to_pg", options)
+def deploy(
+    parts: Parts, made: Sequence[Proposal], wanted: Wanted, pull: Direction
+) -> tuple[list[Deployed], RunReport]:
+    """Makes the tables, loads them, writes the mappings and the scripts; `runs` shows what was done.
+
+    A table of the user's own is loaded by `pull`.
+    """
     done: list[Deployed] = []
     mappings = [_prepare(parts, proposal) for proposal in made]
     with_work = {mapping.entity: proposal for mapping, proposal in zip(mappings, made, strict=True)}
 
     def load(parts: Parts, mapping: EntityMapping, board_id: str, options: RunOptions, run_id: str | None) -> EntityReport:
-        report = load_board(parts, mapping, with_work[mapping.entity].board, options, run_id, wanted.batch_size)
-        done.append(_finish(parts, with_work[mapping.entity], mapping, report))
+        proposal = with_work[mapping.entity]
+        if mapping.own_table:
+            opening = Opening(options.pull, run_id=run_id, board=proposal.board)
+            report = load_board(parts, mapping, opening, wanted.batch_size)
+        else:
+            report = pull(parts, mapping, board_id, options, run_id)
+            _note_loaded(parts, report)
+        done.append(_finish(parts, proposal, mapping, report))
         return report
 
-    run.work = load
+    run = Run(parts, "monday_to_pg", load, RunOptions(_options(wanted), kind="deploy"))
     report = run.of([(mapping, str(mapping.board_id)) for mapping in mappings])
     return done, report
 
@@ -293,21 +302,19 @@ def _prepare(parts: Parts, proposal: Proposal) -> EntityMapping:
     return mapping
 
 
-def load_board(
-    parts: Parts, mapping: EntityMapping, board: Board | None, options: RunOptions, run_id: str | None, batch_size: int
-) -> EntityReport:
+def load_board(parts: Parts, mapping: EntityMapping, opening: Opening, batch_size: int) -> EntityReport:
     """Reads a board into a staging table and makes it live. The run keeps other processes from working on the entity."""
-    pull = Pull(
-        parts.db, parts.monday, mapping, str(mapping.board_id), mappings=parts.mappings, options=options.pull,
-        run_id=run_id, progress=parts.progress, board=board,
-    )  # fmt: skip
-    parts.begun[mapping.entity] = pull.report
-    pull.begin()
-    own = Staging(pull, batch_size).run if mapping.own_table else lambda allowed: pull.run()
-    report = own(options.pull.allow_mass_delete)
-    with parts.db.transaction() as tx:
-        registry.note_loaded(tx, mapping.entity, report.read - report.errors)
+    sync = open_board(parts, mapping, str(mapping.board_id), opening)
+    parts.begun[mapping.entity] = sync.report
+    sync.begin()
+    report = Staging(sync, batch_size).run(opening.options.allow_mass_delete)
+    _note_loaded(parts, report)
     return report
+
+
+def _note_loaded(parts: Parts, report: EntityReport) -> None:
+    with parts.db.transaction() as tx:
+        registry.note_loaded(tx, report.entity, report.read - report.errors)
 
 
 def _finish(parts: Parts, proposal: Proposal, mapping: EntityMapping, report: EntityReport) -> Deployed:
@@ -349,15 +356,15 @@ def _board_with_relations(parts: Parts, mapping: EntityMapping) -> Board | None:
 # Reloading
 
 
-def reload(parts: Parts, mapping: EntityMapping, options: RunOptions, batch_size: int) -> RunReport:
-    """Reads a deployed board again and makes it live in one transaction. A user's own table is compared row by row."""
-    run = Run(parts, "monday_to_pg", replace(options, kind="reload"))
+def reload(
+    parts: Parts, mapping: EntityMapping, options: RunOptions, batch_size: int, pull: Direction
+) -> RunReport:
+    """Reads a deployed board anew and makes it live in one transaction. A user's own table is compared by `pull`."""
 
     def load(parts: Parts, mapping: EntityMapping, board_id: str, options: RunOptions, run_id: str | None) -> EntityReport:
-        return load_board(parts, mapping, None, options, run_id, batch_size)
+        return load_board(parts, mapping, Opening(options.pull, run_id=run_id), batch_size)
 
-    if mapping.own_table:
-        run.work = load
+    run = Run(parts, "monday_to_pg", load if mapping.own_table else pull, replace(options, kind="reload"))
     return run.of([(mapping, str(mapping.board_id))])
 
 

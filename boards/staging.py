@@ -19,14 +19,22 @@ from db_connector import Transaction
 from errors import Incomplete, RowRejected, SettingsError
 from models import Item, LogEntry, Record
 from rows.tables import table_of
-from services.monday.pages import ReadOptions
 from state import triggers
 from state.skipped import FAILED
 from state.turns import take_turn
 from state.values import put, watermark
+from sync.board import BoardSync
 from sync.cycle import TO_MONDAY
+from sync.read_board import (
+    confirmed_gone,
+    forget_listing,
+    in_parallel,
+    list_ids,
+    read_by_id,
+    read_pages,
+    reads_in_parallel,
+)
 from sync.report import EntityReport
-from sync_monday_to_pg import Pull
 from values.parsing import CellError
 from values.wording import plural
 
@@ -45,17 +53,17 @@ class Staged:
 
 
 class Staging:
-    """Loads the board of a pull through a staging table."""
+    """Loads an opened board through a staging table."""
 
-    def __init__(self, pull: Pull, batch_size: int = 1000) -> None:
-        self.pull, self.db, self.mapping = pull, pull.db, pull.mapping
-        self.bound, self.state, self.report = pull.bound, pull.state, pull.report
+    def __init__(self, sync: BoardSync, batch_size: int = 1000) -> None:
+        self.sync, self.db, self.mapping = sync, sync.db, sync.mapping
+        self.state, self.report = sync.state, sync.report
         self.batch_size = batch_size
-        home = pull.engine.store.root
+        home = sync.engine.store.root
         self.table = StagingTable(self.mapping, home, table_of([home], self.mapping))
         self.live = LiveTable(self.table, self.state)
         self.staged = Staged()
-        self.began = pull.monday.server_time().isoformat()
+        self.began = sync.destination.server_time().isoformat()
         self._dice = random.Random(0)
 
     def run(self, allow_mass_delete: bool = False) -> EntityReport:
@@ -112,17 +120,11 @@ class Staging:
         self._stage(batch)
 
     def _pages(self) -> Iterator[list[Item]]:
-        pull = self.pull
-        if pull.options.max_workers > 1 and pull.board.groups:
-            yield from pull.in_parallel(self._malformed, self.pull.reader.read_ahead)
+        prepare = self.sync.reader.read_ahead
+        if reads_in_parallel(self.sync):
+            yield from in_parallel(self.sync, self._malformed, prepare)
             return
-        options = ReadOptions(
-            limit=pull.options.batch_size,
-            on_malformed=self._malformed,
-            prefetch=True,
-            prepare=self.pull.reader.read_ahead,
-        )
-        for page in pull.monday.pages(pull.board.id, self.bound.wanted, options):
+        for page in read_pages(self.sync, self._malformed, prepare):
             yield page.items
 
     def _malformed(self, item_id: str, reason: str) -> None:
@@ -130,18 +132,15 @@ class Staging:
 
     def _read_left_out(self) -> None:
         """Reads by id what the pages lacked, when the board has another number of items than were read."""
-        claimed = self.pull.monday.account.board_marks([self.pull.board.id]).get(self.pull.board.id, (None, None))[1]
         seen = self.staged.seen
-        if claimed == len(seen):
+        if self.sync.destination.item_count(self.sync.board.id) == len(seen):
             return
-        self.pull._list_ids()
+        listing = list_ids(self.sync)
         with self.db.transaction() as tx:
-            rows = tx.rows("select monday_id from sync_listing where pass = %s order by 1", (self.pull._pass,))
-        self.pull._forget_listing(self.pull._pass)
+            rows = tx.rows("select monday_id from sync_listing where pass = %s order by 1", (listing.pass_id,))
+        forget_listing(self.sync, listing.pass_id)
         listed = [row[0] for row in rows]
-        left = [item_id for item_id in listed if item_id not in seen]
-        for items in self.pull.monday.items(left, self.bound.wanted) if left else ():
-            here = [item for item in items if item.is_on(self.pull.board.id)]
+        for here in read_by_id(self.sync, [item_id for item_id in listed if item_id not in seen]):
             seen.update(item.id for item in here)
             self._stage(here)
         if lacking := [item_id for item_id in listed if item_id not in seen]:
@@ -153,7 +152,7 @@ class Staging:
     def _confirm(self, gone: list[str]) -> None:
         """Asks monday.com for items that pages and listings lack: only those that it says are gone are archived."""
         try:
-            self.pull._confirmed_gone(gone)
+            confirmed_gone(self.sync, gone)
         except Incomplete as exc:
             raise ValidationFailed(exc.message, hint=AS_IT_WAS) from exc
 
@@ -164,11 +163,11 @@ class Staging:
         if ready:
             self._copy(ready)
         self.staged.newest = max([self.staged.newest, *(item.updated_at or "" for item in items)])
-        self.pull.progress(self.mapping.entity, len(self.staged.seen), self.pull.board.items_count)
+        self.sync.progress(self.mapping.entity, len(self.staged.seen), self.sync.board.items_count)
 
     def _ready(self, item: Item) -> Ready | None:
         try:
-            record = self.pull.reader.read(item).record
+            record = self.sync.reader.read(item).record
         except CellError as exc:
             self.staged.failed[item.id] = str(exc)
             return None
@@ -177,7 +176,7 @@ class Staging:
             if len(sample) >= SAMPLE:
                 sample.pop(self._dice.choice(list(sample)))
             sample[item.id] = record
-        return Ready(item, record, self.pull.reader.fingerprint(item)[0])
+        return Ready(item, record, self.sync.reader.fingerprint(item)[0])
 
     def _copy(self, ready: Sequence[Ready]) -> None:
         """Copies items into the staging table. A row that PostgreSQL refuses costs its own item only."""
@@ -202,7 +201,7 @@ class Staging:
         with self.db.transaction() as tx:
             staging_checks.check_keys(tx, self.table)
             staging_checks.check_types(tx, self.table)
-            staging_checks.check_sample(tx, self.table, self.pull.board, self.staged.sample)
+            staging_checks.check_sample(tx, self.table, self.sync.board, self.staged.sample)
 
     # Making live
 
@@ -218,7 +217,7 @@ class Staging:
         self.live.wait_for_writers(tx)
         self.live.take_other_keys(tx)
         written = self.live.write(tx)
-        archived = self.pull.engine.remove_within(tx, gone)
+        archived = self.sync.engine.remove_within(tx, gone)
         self.live.link(tx)
         self._note_items(tx, written)
         self._remember(tx)
@@ -235,11 +234,11 @@ class Staging:
 
     def _remember(self, tx: Transaction) -> None:
         """Notes that the next run starts where this one began."""
-        pull = self.pull
-        known = {**pull.remembered, "fingerprint": pull.fingerprint(), "titles": pull.titles()}
+        sync = self.sync
+        known = {**sync.remembered, "fingerprint": sync.fingerprint(), "titles": sync.titles()}
         known["watermark"] = min(self.staged.newest or NEVER, self.began, key=lambda at: watermark(at) or datetime.max)
         known.pop("reading", None)
-        put(tx, pull.pulled, known)
+        put(tx, sync.pulled, known)
 
     def _count(self, written: Written, archived: int) -> None:
         report, read = self.report, len(self.staged.seen)

@@ -15,6 +15,7 @@ from terminal.commands import Example, Several, entity_option, json_option, prep
 if TYPE_CHECKING:
     from mappings.declaration import Mapping
     from sync.resolve import Resolved
+    from sync.run import Compose
 
 SIDES = ("monday", "postgres")
 SHORT = 8
@@ -69,7 +70,16 @@ def show(conflict: str, as_json: bool) -> None:
 @click.option("--all", "everything", is_flag=True, help="With --entity: the decided conflicts too.")
 @click.option("--force", is_flag=True, help="Overwrite what a user has edited since the conflict, too.")
 @json_option
-def resolve(ids: tuple[str, ...], winner: str, entity: str | None, everything: bool, force: bool, as_json: bool) -> None:
+@click.pass_obj
+def resolve(
+    compose: Compose,
+    ids: tuple[str, ...],
+    winner: str,
+    entity: str | None,
+    everything: bool,
+    force: bool,
+    as_json: bool,
+) -> None:
     """Let one side win on both sides, also against an earlier decision. Exit 3 when that failed for some conflicts."""
     from sync import resolve as work
     from sync.parts import open_parts
@@ -78,7 +88,7 @@ def resolve(ids: tuple[str, ...], winner: str, entity: str | None, everything: b
         raise SettingsError("Name conflicts by their ids, or an entity.", hint="python main.py conflicts list")
     settings = prepared()
     settings.require_key()
-    with open_parts(settings) as parts:
+    with open_parts(settings, compose().follow) as parts:
         _check_entity(parts.mappings, entity)
         mappings = parts.mappings.values()
         with parts.db.transaction(read_only=True) as tx:

@@ -16,6 +16,7 @@ from values.wording import plural
 if TYPE_CHECKING:
     from mappings.declaration import Mapping
     from sync.parts import Parts
+    from sync.run import Compose
 
 DIRECTIONS = ("bidirectional", "monday_to_pg", "pg_to_monday", "none")
 
@@ -29,13 +30,16 @@ DIRECTIONS = ("bidirectional", "monday_to_pg", "pg_to_monday", "none")
 @click.option("--direction", type=click.Choice(DIRECTIONS), help="The direction in which the record is synced.")
 @click.option("--recreate", is_flag=True, help="Make a new item for a row whose item is gone.")
 @json_option
-def record(given: str, enabled: bool | None, direction: str | None, recreate: bool, as_json: bool) -> None:
+@click.pass_obj
+def record(
+    compose: Compose, given: str, enabled: bool | None, direction: str | None, recreate: bool, as_json: bool
+) -> None:
     """Show one record, or change its settings. ID is its monday id, its row id, or entity/row id."""
     settings = prepared()
     from sync import records as work
     from sync.parts import open_parts
 
-    with open_parts(settings) as parts:
+    with open_parts(settings, compose().follow) as parts:
         mappings = list(parts.mappings.values())
         with parts.db.transaction() as tx:
             found = work.find(tx, mappings, given)
@@ -116,7 +120,8 @@ def now(ids: tuple[str, ...], entity: str | None, everything: bool) -> None:
 
 @retry.command("drop", cls=Example, example="retry drop --entity users")
 @chosen_records
-def drop(ids: tuple[str, ...], entity: str | None, everything: bool) -> None:
+@click.pass_obj
+def drop(compose: Compose, ids: tuple[str, ...], entity: str | None, everything: bool) -> None:
     """Give the records up: both sides stay as they are until a user edits one of them."""
     from sync import records as work
     from sync.parts import board_of, open_parts
@@ -124,7 +129,7 @@ def drop(ids: tuple[str, ...], entity: str | None, everything: bool) -> None:
     if not (ids or entity or everything):
         raise SettingsError("Say what to give up.", hint="An id, --entity NAME, or --all.")
     settings = prepared()
-    with open_parts(settings) as parts:
+    with open_parts(settings, compose().follow) as parts:
         mappings = _mappings(parts, entity)
         chosen = _chosen(parts, mappings, ids)
         boards = [(mapping, board_id) for mapping in mappings if (board_id := board_of(settings, mapping))]

@@ -51,7 +51,7 @@ def setup(entities: tuple[str, ...], yes: bool, as_json: bool) -> None:
     mappings = mappings_of(settings)
     chosen = choose_boards(settings, mappings, "bidirectional", entities)
     settings.require_key()
-    with open_parts(settings, mappings) as parts:
+    with open_parts(settings, mappings=mappings) as parts:
         done = set_up(parts, chosen, lambda lacking: may_touch(lacking, yes))
     if as_json:
         click.echo(json.dumps(done.as_json()))

@@ -7,13 +7,16 @@ import os
 import signal
 import sys
 import threading
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from terminal import logs
 from terminal.commands import Example, entities_option, prepared
 from terminal.signals import INTERRUPTED, TERMINATED
+
+if TYPE_CHECKING:
+    from sync.run import Compose
 
 DAEMON_LOG = "webhook_handler.log"
 YEAR_MIN = 366 * 24 * 60
@@ -56,16 +59,19 @@ catch_up_option = click.option(
 @entities_option
 @debounce_option
 @catch_up_option
-def webhook(host: str, port: int | None, entities: tuple[str, ...], debounce: float, catch_up_every: float) -> None:
+@click.pass_obj
+def webhook(
+    compose: Compose, host: str, port: int | None, entities: tuple[str, ...], debounce: float, catch_up_every: float
+) -> None:
     """Keep both sides equal in real time: receive monday.com's webhooks, and push what SQL changes."""
     settings = prepared(log_file=DAEMON_LOG)
     from realtime.daemon import open_daemon
-    from realtime.worker import WorkerSettings
+    from realtime.worker_settings import WorkerSettings
     from webhook_handler import serve
 
     asked = until_signalled()
     workers = WorkerSettings(debounce_s=debounce, catch_up_every_s=catch_up_every * 60)
-    with open_daemon(settings, entities, workers) as daemon:
+    with open_daemon(compose(), settings, entities, workers) as daemon:
         server = serve(daemon, host, settings.port if port is None else port, settings.webhook_secret)
         announce(f"listening on {server.url}")
         daemon.start()
@@ -80,15 +86,16 @@ def webhook(host: str, port: int | None, entities: tuple[str, ...], debounce: fl
 @entities_option
 @debounce_option
 @catch_up_option
-def watch(entities: tuple[str, ...], debounce: float, catch_up_every: float) -> None:
+@click.pass_obj
+def watch(compose: Compose, entities: tuple[str, ...], debounce: float, catch_up_every: float) -> None:
     """Push what SQL changes, within a second of its commit; without webhooks."""
     settings = prepared(log_file=DAEMON_LOG)
     from realtime.daemon import open_daemon
-    from realtime.worker import WorkerSettings
+    from realtime.worker_settings import WorkerSettings
 
     asked = until_signalled()
     workers = WorkerSettings(pulls=False, debounce_s=debounce, catch_up_every_s=catch_up_every * 60)
-    with open_daemon(settings, entities, workers) as daemon:
+    with open_daemon(compose(), settings, entities, workers) as daemon:
         daemon.start()
         announce(f"watching {', '.join(worker.mapping.entity for worker in daemon.workers.values())}")
         asked.wait()
@@ -117,7 +124,9 @@ def watch(entities: tuple[str, ...], debounce: float, catch_up_every: float) -> 
     metavar="SECONDS",
     help="Delay each run by a random time up to this, so that many tools do not start at once.",
 )
+@click.pass_obj
 def scheduled(
+    compose: Compose,
     interval: float | None,
     cron: str | None,
     run_immediately: bool,
@@ -137,7 +146,7 @@ def scheduled(
     asked = until_signalled()
     collect_less_garbage()
     plan = Schedule(interval or 60.0, times, run_immediately, jitter)
-    run_scheduled(settings, plan, direction.replace("-", "_"), entities, asked)
+    run_scheduled(compose(), settings, plan, direction.replace("-", "_"), entities, asked)
     sys.exit(0)
 
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from db_connector import Database, connect
@@ -22,13 +23,14 @@ from realtime.day_account import DayAccount
 from realtime.health import health_of, measure_queues
 from realtime.metrics import Metrics
 from realtime.requested_runs import RequestedRuns
-from realtime.worker import EntityWorker, WorkerSettings
+from realtime.worker import EntityWorker
+from realtime.worker_settings import WorkerSettings
 from settings import Settings
 from state import inbox, triggers
 from state.schema import check_schema
 from sync.cycle import TO_MONDAY, TO_POSTGRES
-from sync.parts import Chosen, Parts, board_of, mappings_of
-from sync.run import DIRECTIONS
+from sync.parts import Chosen, Client, Parts, board_of, make_client, mappings_of
+from sync.run import Program
 from terminal.logs import unexpected
 from timing import backoff
 
@@ -47,18 +49,18 @@ PATIENCE_S = 60.0
 class Daemon:
     """Runs workers and a listener over one set of parts."""
 
-    def __init__(self, parts: Parts, chosen: Chosen, settings: WorkerSettings) -> None:
-        self.parts, self.settings = parts, settings
+    def __init__(self, program: Program, parts: Parts, chosen: Chosen, settings: WorkerSettings) -> None:
+        self.program, self.parts, self.settings = program, parts, settings
         self.metrics = Metrics()
         self.metrics.started.set(time.time())
         self.workers = {
-            board_id: EntityWorker(parts, mapping, board_id, settings, self.metrics, self.linked)
+            board_id: EntityWorker(program, parts, mapping, board_id, settings, self.metrics)
             for mapping, board_id in chosen
         }
         for worker in self.workers.values():
-            worker.after = [other for other in self.workers.values() if other.mapping.entity in worker.mapping.after]
+            worker.meet(self.workers.values())
         self.inbox = inbox.InboxWriter(parts.db, self.arrived)
-        self.runs = RequestedRuns(parts, self.metrics)
+        self.runs = RequestedRuns(program, parts, self.metrics)
         self.account = DayAccount(parts, "bidirectional" if settings.pulls else "pg_to_monday")
         self.stopping, self.listening = threading.Event(), threading.Event()
         self._outage = False
@@ -124,12 +126,6 @@ class Daemon:
     def refused_an_event(self) -> None:
         """Notes that an event could not be written down: monday.com may give it up before PostgreSQL is back."""
         self._outage = True
-
-    def linked(self, entity: str) -> None:
-        """Tells the workers whose records point at an entity that records of it got their items or rows."""
-        for worker in self.workers.values():
-            if any(binding.link_to == entity for binding in worker.mapping.bindings):
-                worker.links_changed()
 
     def _listen(self) -> None:
         """Wakes the workers when something was committed; after a cut connection looks everything over."""
@@ -203,8 +199,8 @@ class Daemon:
         Returns the run's id, and whether it was started now or is still going on; None for an entity that this daemon
         does not keep in step.
         """
-        if direction is not None and direction not in DIRECTIONS:
-            raise SettingsError(f"direction is one of {', '.join(DIRECTIONS)}")
+        if direction is not None and direction not in self.program.directions:
+            raise SettingsError(f"direction is one of {', '.join(self.program.directions)}")
         for worker in self.workers.values():
             if worker.mapping.entity == entity:
                 return self.runs.start(worker.mapping, worker.board_id, direction or worker.direction)
@@ -225,18 +221,21 @@ class Daemon:
 
 
 @contextmanager
-def open_daemon(settings: Settings, entities: tuple[str, ...], workers: WorkerSettings) -> Iterator[Daemon]:
+def open_daemon(
+    program: Program, settings: Settings, entities: tuple[str, ...], workers: WorkerSettings
+) -> Iterator[Daemon]:
     """Yields a daemon by the settings, not yet started. Raises what is wrong with them."""
     mappings = mappings_of(settings)
     chosen = choose_kept(settings, entities, workers, mappings)
     settings.require_key()
     patient = replace(settings, give_up_after=min(settings.give_up_after, GIVE_UP_AFTER_S))
-    parts = Parts(patient, connect(settings, max_connections=3 * len(chosen) + CONNECTIONS), mappings)
+    db, stop = connect(settings, max_connections=3 * len(chosen) + CONNECTIONS), threading.Event()
+    parts = Parts(patient, db, mappings, Client(partial(make_client, patient, db, stop)), program.follow, stop=stop)
     try:
         check_schema(parts.db)
-        parts.monday  # noqa: B018 - made here, so that the threads share it
+        parts.client.get()  # what is wrong with the key is raised here
         _check_triggers(parts.db, chosen, workers)
-        yield Daemon(parts, chosen, workers)
+        yield Daemon(program, parts, chosen, workers)
     finally:
         parts.close()
 

@@ -1,10 +1,11 @@
-"""monday.com → PostgreSQL in real time: the items that events hint at are read again, and the one cycle runs over them."""
+"""Pulls in real time: reads the items again that events hint at, and runs the cycle over them."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from db_connector import Transaction
 from errors import GuardStop
@@ -29,7 +30,7 @@ class LatelyRemoved:
         self._counts: list[tuple[float, int]] = []
 
     def check(self, entity: str, more: int, active: int) -> None:
-        """Raise GuardStop when so many go within some minutes that a person has to say so first."""
+        """Raises GuardStop when so many go within some minutes that a user has to agree first."""
         now = time.monotonic()
         self._counts = [(at, count) for at, count in self._counts if now - at < GUARD_WINDOW_S]
         lately = sum(count for _, count in self._counts)
@@ -41,48 +42,57 @@ class LatelyRemoved:
             )
 
     def count(self, removed: int) -> None:
-        """So many are gone now."""
+        """Notes that so many are gone now."""
         self._counts.append((time.monotonic(), removed))
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of some entries of the inbox."""
+
+    again: list[Entry]
+    """The entries to come back to."""
+    changed: bool
+    """Rows were written."""
+    unseen: list[str]
+    """Items with a row that monday.com does not show any more: the whole board has to be looked over."""
 
 
 class LivePull:
     """Reads hinted items of one board, and brings them in. It is used by one thread."""
 
-    def __init__(
-        self, sync: BoardSync, own: OwnWrites, removed: LatelyRemoved, metrics: Metrics,
-        look_over: Callable[[str], None],
-    ) -> None:  # fmt: skip
-        self.sync, self.own, self.removed, self.metrics, self.look_over = sync, own, removed, metrics, look_over
+    def __init__(self, sync: BoardSync, own: OwnWrites, removed: LatelyRemoved, metrics: Metrics) -> None:
+        self.sync, self.own, self.removed, self.metrics = sync, own, removed, metrics
         self.entity = sync.mapping.entity
-        self.hints = NO_HINTS
+        self._hints = NO_HINTS
 
-    def take(self, tx: Transaction, entries: Sequence[Entry]) -> tuple[list[Entry], bool]:
-        """Read the items that the entries name, once each. The entries to come back to, and whether rows changed."""
-        self.hints = Hints(started=tx.value("select now()"))
+    def take(self, tx: Transaction, entries: Sequence[Entry]) -> Taken:
+        """Reads the items that the entries name, once each."""
+        self._hints = Hints(started=tx.value("select now()"))
         by_item: dict[str, list[Entry]] = {}
-        for one in entries:
-            by_item.setdefault(str(one.item_id), []).append(one)
+        for entry in entries:
+            by_item.setdefault(str(entry.item_id), []).append(entry)
         changed: dict[str, str | None] = {}
         seen: dict[str, Item] = {}
         for items in self._items(list(by_item), seen):
-            batch = self.sync.engine.take(items, hints=self.hints)
-            changed |= {one.monday_id: one.entity_id for one in batch.logs if one.monday_id and one.status == "success"}
+            batch = self.sync.engine.take(items, hints=self._hints)
+            changed |= {log.monday_id: log.entity_id for log in batch.logs if log.monday_id and log.status == "success"}
             self.sync.deliver(batch)
-        again = self._settle_absent(by_item, seen)
+        again, unseen = self._settle_absent(by_item, seen)
         if self.sync.mapping.key:
             self._take_freed()
-        self._tell(by_item, changed)
-        return again, bool(changed)
+        self._log_items(by_item, changed)
+        return Taken(again, bool(changed), unseen)
 
     def take_unsettled(self, tx: Transaction) -> None:
-        """Items that showed an item without a row, now that there may be one."""
+        """Takes items that showed an item without a row, now that there may be a row."""
         for items in self._items(self.sync.state.waiting.unsettled(tx), {}):
-            self.sync.deliver(self.sync.engine.take(items, force=True, hints=self.hints))
+            self.sync.deliver(self.sync.engine.take(items, force=True, hints=self._hints))
 
     def _items(self, ids: list[str], seen: dict[str, Item]) -> Iterator[list[Item]]:
-        """Those of the items that are here, page by page; `seen` takes all that monday.com knows, elsewhere or archived.
+        """Yields those of the items that are here, page by page; `seen` takes all that monday.com knows.
 
-        One that has gone to another board does not come with this board's cells; what it is, is asked once more.
+        An item that has gone to another board does not come with this board's cells; its state is asked once more.
         """
         sync, odd = self.sync, dict[str, str]()
         pages = sync.monday.items(ids, sync.bound.wanted, on_malformed=lambda item_id, why: odd.update({item_id: why}))
@@ -96,48 +106,49 @@ class LivePull:
         return item.is_on(self.sync.board.id)
 
     def _take_freed(self) -> None:
-        """Items that were left out because another one had their key, once that key is free."""
+        """Takes items that were skipped because of another item's key, once that key is free."""
         with self.sync.db.transaction(read_only=True) as tx:
             ids = self.sync.engine.waiting_for_a_free_key(tx)
         for items in self._items(ids, {}):
-            self.sync.deliver(self.sync.engine.take(items, hints=self.hints))
+            self.sync.deliver(self.sync.engine.take(items, hints=self._hints))
 
-    def _settle_absent(self, by_item: dict[str, list[Entry]], seen: dict[str, Item]) -> list[Entry]:
-        """Items that are archived, deleted or elsewhere are gone. One that is not shown at all may just be late.
+    def _settle_absent(
+        self, by_item: dict[str, list[Entry]], seen: dict[str, Item]
+    ) -> tuple[list[Entry], list[str]]:
+        """Removes items that are archived, deleted or elsewhere. Returns entries to come back to, and items not shown.
 
-        Not even an event that says so makes it gone: monday.com shows deleted items for weeks, as deleted.
+        Not even an event that says so makes an item gone: monday.com shows deleted items for weeks, as deleted.
         """
         again: list[Entry] = []
         unseen: list[str] = []
         for item_id in by_item.keys() - seen.keys():
-            if all(one.attempts < TRIES_UNSEEN for one in by_item[item_id]):
+            if all(entry.attempts < TRIES_UNSEEN for entry in by_item[item_id]):  # it may just be late
                 again += by_item[item_id]
             else:
                 unseen.append(item_id)
-        for item_id in self._living(unseen):
-            self.look_over(f"item {item_id} is not shown any more")
+        living = self._living(unseen)
         self._remove([item_id for item_id, item in seen.items() if not self._is_here(item)])
-        return again
+        return again, living
 
     def _remove(self, item_ids: list[str]) -> None:
-        """Deal with the rows of items that are gone."""
+        """Deals with the rows of items that are gone."""
         if living := self._living(item_ids):
             self.removed.check(self.entity, len(living), self.sync.active())
             self.sync.engine.remove(living)
             self.removed.count(len(living))
 
     def _living(self, item_ids: list[str]) -> list[str]:
-        """Those of the items that have a row, as far as is known."""
+        """Returns those of the items that have a row, as far as is known."""
         if not item_ids:
             return []
         with self.sync.db.transaction(read_only=True) as tx:
             links = self.sync.state.links.find(tx, [(item_id, "") for item_id in item_ids]).links
         return [item_id for item_id, link in links.items() if not link.archived]
 
-    def _tell(self, by_item: dict[str, list[Entry]], changed: dict[str, str | None]) -> None:
-        """One line for each item, from the event to the row; and whether it was the tool's own doing."""
+    def _log_items(self, by_item: dict[str, list[Entry]], changed: dict[str, str | None]) -> None:
+        """Logs a line for each item, from the event to the row; and whether the tool itself wrote it."""
         for item_id, entries in by_item.items():
-            events = ", ".join(f"{one.event} {one.trigger_id}" for one in entries)
+            events = ", ".join(f"{entry.event} {entry.trigger_id}" for entry in entries)
             near = self.own.near(item_id)
             if item_id in changed:
                 what = f"{self.sync.mapping.entity_type} {changed[item_id]}"

@@ -9,8 +9,9 @@ import time
 from errors import DatabaseError, SyncError
 from mappings.declaration import Mapping
 from realtime.metrics import Metrics
+from sync.options import RunOptions
 from sync.parts import Parts
-from sync.run import Run, RunOptions, why_not
+from sync.run import Program, Run, why_not
 
 log = logging.getLogger("monday_sync")
 
@@ -18,24 +19,22 @@ BEGINS_WITHIN_S = 10.0
 
 
 class RequestedRun(threading.Thread):
-    """Runs one entity once."""
+    """Makes one run over one entity."""
 
-    def __init__(self, parts: Parts, metrics: Metrics, mapping: Mapping, board_id: str, direction: str) -> None:
+    def __init__(self, run: Run, metrics: Metrics, mapping: Mapping, board_id: str) -> None:
         super().__init__(name=f"run-{mapping.entity}", daemon=True)
-        self._parts, self._metrics, self._direction = parts, metrics, direction
+        self._run, self._metrics = run, metrics
         self._mapping, self._board_id = mapping, board_id
-        self._run: Run | None = None
 
     @property
     def run_id(self) -> str:
         """Returns the id in `sync_runs`; empty until it has begun."""
-        return self._run.report.run_id if self._run else ""
+        return self._run.report.run_id
 
     def run(self) -> None:
         """Makes the whole run; what goes wrong is in its report and in the log."""
         entity = self._mapping.entity
         try:
-            self._run = Run(self._parts.for_one_run(), self._direction, RunOptions(kind="http"))
             self._metrics.note_run(entity, "http", self._run.of([(self._mapping, self._board_id)]))
         except SyncError as exc:
             log.error("%s", exc.message)
@@ -45,8 +44,8 @@ class RequestedRun(threading.Thread):
 class RequestedRuns:
     """Starts runs, of each entity one at a time."""
 
-    def __init__(self, parts: Parts, metrics: Metrics) -> None:
-        self._parts, self._metrics = parts, metrics
+    def __init__(self, program: Program, parts: Parts, metrics: Metrics) -> None:
+        self._program, self._parts, self._metrics = program, parts, metrics
         self._runs: dict[str, RequestedRun] = {}
         self._starting = threading.Lock()
 
@@ -63,7 +62,9 @@ class RequestedRuns:
             last = self._runs.get(mapping.entity)
             if last is not None and last.is_alive():
                 return last.run_id, False
-            begun = RequestedRun(self._parts, self._metrics, mapping, board_id, direction)
+            work, options = self._program.directions[direction], RunOptions(kind="http")
+            run = Run(self._parts.for_one_run(), direction, work, options)
+            begun = RequestedRun(run, self._metrics, mapping, board_id)
             self._runs[mapping.entity] = begun
             begun.start()
             until = time.monotonic() + BEGINS_WITHIN_S

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 import schedule
 
@@ -19,9 +20,10 @@ from db_connector import connect
 from errors import EXIT_FAILED, SyncError
 from realtime.cron import Cron
 from settings import Settings
+from sync.options import RunOptions
 from sync.parts import mappings_of
 from sync.report import RunReport, run_line
-from sync.run import RunOptions, choose_boards, run
+from sync.run import Caller, Program, choose_boards, run
 from terminal.logs import unexpected
 from timing import Clock
 
@@ -120,10 +122,10 @@ class ScheduledRun:
         direction: str,
         entities: Sequence[str],
         stop: threading.Event,
-        run: Callable[[], RunReport] | None = None,
+        run: Callable[[], RunReport],
     ) -> None:
         self.settings, self.direction, self.entities, self.stop = settings, direction, list(entities), stop
-        self._run = run or self._run_entities
+        self._run = run
 
     @property
     def kind(self) -> str:
@@ -161,15 +163,14 @@ class ScheduledRun:
         log.info("%s", run_line(report))
         return FAILED if report.exit_code == EXIT_FAILED else DONE
 
-    def _run_entities(self) -> RunReport:
-        return run(self.settings, self.direction, self.entities, RunOptions(kind="scheduled"), stop=self.stop)
-
 
 def run_scheduled(
-    settings: Settings, plan: Schedule, direction: str, entities: Sequence[str], stop: threading.Event
+    program: Program, settings: Settings, plan: Schedule, direction: str, entities: Sequence[str], stop: threading.Event
 ) -> None:
     """Runs until `stop` is set. Of a run that has begun the entity in hand is finished, and no other is begun."""
-    scheduled = ScheduledRun(settings, direction, entities, stop)
+    options, caller = RunOptions(kind="scheduled"), Caller(stop=stop)
+    once = partial(run, program, settings, direction, entities, options, caller)
+    scheduled = ScheduledRun(settings, direction, entities, stop, once)
     scheduled.check()
     log.info("Running %s %s; SIGTERM ends it.", direction.replace("_", "-"), plan.describe())
     Scheduler(plan, scheduled.attempt, stop).run()

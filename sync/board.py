@@ -1,24 +1,24 @@
-"""One board and one entity, made ready for a run: what the pull and the push both stand on."""
+"""Opens one board for a run: mapping, links, engine, writer."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable
-from collections.abc import Mapping as Map
-from dataclasses import dataclass
-from datetime import datetime, timezone
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from databases.postgres.catalogue import column_types_of
 from databases.postgres.names import compose, identifier, table_name
 from db_connector import Database, Transaction
-from mappings.bound import Types, bind
+from mappings.bound import BoundMapping, bind
 from mappings.declaration import ROOT, Mapping
 from mappings.read_items import ItemReader
 from mappings.write_items import CellWriter
-from models import Board, Item, LogEntry, Removal
+from models import Board, LogEntry, Removal
 from monday_api import Monday
 from rows.item_keys import give_item_ids
 from rows.relations import Relations
@@ -32,7 +32,10 @@ from state.turns import take_turn
 from state.values import Values, pull_key, put
 from sync.cycle import TO_MONDAY, TO_POSTGRES, Options
 from sync.engine import Engine
+from sync.options import PullOptions
+from sync.parts import Parts
 from sync.report import EntityReport
+from sync.sides import BoardReader, Destination
 from sync.task import NO_HINTS, Batch, Hints
 from sync.write_items import ItemWriter
 from values.wording import NO_ITEM_YET
@@ -44,73 +47,116 @@ GUARD_RECORDS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class PullOptions:
-    """How this pull differs from the usual one."""
+class Opening:
+    """How a board is opened for one run."""
 
-    limit: int | None = None
-    batch_size: int = 500
-    full: bool = False
-    sweep: bool = False
-    dry_run: bool = False
-    prefer: str | None = None
-    first: str | None = None
-    allow_mass_delete: bool = False
-    unify: bool = False
-    max_workers: int = 1
-    source: Iterable[list[Item]] | None = None
+    options: PullOptions = field(default_factory=PullOptions)
+    writes: tuple[bool, bool] = (True, False)
+    """Which sides may be written: PostgreSQL, monday.com."""
+    run_id: str | None = None
+    board: Board | None = None
+    """The board, when it has been read already."""
+    snapshot: BoardReader | None = None
+    """Where everything is read, instead of monday.com."""
 
 
-Progress = Callable[[str, int, int | None], None]
-"""(entity, items dealt with, items the board claims to have)"""
+def open_board(parts: Parts, mapping: Mapping, board_id: str, opening: Opening | None = None) -> BoardSync:
+    """Reads the board, follows what changed on it when it is a deployed one, and makes it ready for a run."""
+    opening = opening or Opening()
+    reader: BoardReader = opening.snapshot or parts.monday
+    board = opening.board or reader.board(board_id)
+    compare_all = False
+    if mapping.deployed and opening.snapshot is None:
+        home = Path(mapping.path).parent.parent
+        followed = parts.follow(parts.db, mapping, board, home, dry_run=opening.options.dry_run)
+        mapping, compare_all = followed.mapping, followed.compare_all
+    with parts.db.transaction(read_only=True) as tx:
+        mapping = with_own_sync_id(tx, mapping, board)
+        types = column_types_of(tx, [mapping.table, *(related.table for related in mapping.related.values())])
+        began = tx.value("select now()")
+    item_reader = ItemReader(bind(mapping, board, MONDAY_KINDS, types, Relations(parts.db, parts.mappings)))
+    state = EntityState(mapping.entity_type, board_id, opening.run_id)
+    options = _engine_options(opening, mapping, began, reader)
+    store = RecordStore(item_reader.bound, types, parts.mappings)
+    return BoardSync(
+        parts=parts,
+        mapping=mapping,
+        board=board,
+        options=opening.options,
+        reader=item_reader,
+        cell_writer=CellWriter(item_reader.bound),
+        state=state,
+        engine=Engine(parts.db, item_reader, store, state, options),
+        remembered=Values(parts.db).get(pull_key(mapping.entity)) or {},
+        compare_all=compare_all,
+    )
 
 
+def _engine_options(opening: Opening, mapping: Mapping, began: datetime, reader: BoardReader) -> Options:
+    options = opening.options
+    return Options(
+        prefer=options.prefer,
+        first=options.first,
+        dry_run=options.dry_run,
+        run_started=began,
+        server_time=reader.server_time,
+        write_postgres=opening.writes[0] and mapping.direction in TO_POSTGRES,
+        write_monday=opening.writes[1] and mapping.direction in TO_MONDAY,
+        unify=options.unify,
+    )
+
+
+@dataclass
 class BoardSync:
     """The parts of a run over one board: the mapping held against it, its links, and the engine."""
 
-    def __init__(
-        self,
-        db: Database,
-        monday: Monday,
-        mapping: Mapping,
-        board_id: str,
-        *,
-        mappings: Map[str, Mapping] | None = None,
-        options: PullOptions | None = None,
-        run_id: str | None = None,
-        progress: Progress | None = None,
-        board: Board | None = None,
-        writes: tuple[bool, bool] = (True, False),
-    ) -> None:
-        """`writes` says which sides may be written: PostgreSQL, monday.com."""
-        self.db = db
-        self.monday = monday
-        self.options = options or PullOptions()
-        self.board = board or monday.board(board_id)
-        self.compare_all = False
-        if mapping.deployed and self.options.source is None:
-            mapping = self._followed(mapping)
-        with db.transaction(read_only=True) as tx:
-            mapping = with_own_sync_id(tx, mapping, self.board)
-            types = column_types_of(tx, [mapping.table, *(related.table for related in mapping.related.values())])
-        self.mapping = mapping
-        self.bound = bind(mapping, self.board, MONDAY_KINDS, types, Relations(db, mappings or {}))
-        self.reader, self.cell_writer = ItemReader(self.bound), CellWriter(self.bound)
-        self.state = EntityState(mapping.entity_type, board_id, run_id)
-        self.memory = Values(db)
-        self.remembered: dict[str, Any] = self.memory.get(self.pulled) or {}
-        self.newest = str(self.remembered.get("watermark") or "")
-        self.engine = self._engine(mappings or {}, types, writes)
-        self.writer = ItemWriter(monday, self.reader, self.cell_writer, self.board.id)
-        self._stranded = 0
-        self.progress = progress or (lambda entity, done, total: None)
+    parts: Parts
+    mapping: Mapping
+    board: Board
+    options: PullOptions
+    reader: ItemReader
+    cell_writer: CellWriter
+    state: EntityState
+    engine: Engine
+    remembered: dict[str, Any]
+    """How far the pull has come; kept under `pulled`."""
+    compare_all: bool = False
+    """What has changed on the board makes every record news."""
 
-    def _followed(self, mapping: Mapping) -> Mapping:
-        """The mapping of a deployed board, after what has changed on the board."""
-        from boards.following import settle
+    @property
+    def db(self) -> Database:
+        """Returns the database."""
+        return self.parts.db
 
-        settled = settle(self.db, mapping, self.board, Path(mapping.path).parent.parent, dry_run=self.options.dry_run)
-        self.compare_all = settled.compare_all
-        return settled.mapping
+    @property
+    def monday(self) -> Monday:
+        """Returns the client. For a snapshot it is never asked for, so that none needs a key."""
+        return self.parts.monday
+
+    @property
+    def destination(self) -> Destination:
+        """Returns where the board's items are read."""
+        return self.parts.monday
+
+    @property
+    def bound(self) -> BoundMapping:
+        """Returns the mapping, held against the board."""
+        return self.reader.bound
+
+    @property
+    def memory(self) -> Values:
+        """Returns the values that runs keep."""
+        return Values(self.parts.db)
+
+    @cached_property
+    def writer(self) -> ItemWriter:
+        """Returns what changes the board's items."""
+        return ItemWriter(self.monday, self.reader, self.cell_writer, self.board.id)
+
+    def progress(self, entity: str, done: int, total: int | None) -> None:
+        """Reports how far the run is."""
+        if self.parts.progress is not None:
+            self.parts.progress(entity, done, total)
 
     @property
     def report(self) -> EntityReport:
@@ -121,25 +167,6 @@ class BoardSync:
     def pulled(self) -> str:
         """The name under which the pull's progress is remembered."""
         return pull_key(self.mapping.entity)
-
-    def _engine(self, mappings: Map[str, Mapping], types: Types, writes: tuple[bool, bool]) -> Engine:
-        with self.db.transaction(read_only=True) as tx:
-            now = tx.value("select now()")
-        options = Options(
-            prefer=self.options.prefer,
-            first=self.options.first,
-            dry_run=self.options.dry_run,
-            run_started=now,
-            server_time=self._server_time,
-            write_postgres=writes[0] and self.mapping.direction in TO_POSTGRES,
-            write_monday=writes[1] and self.mapping.direction in TO_MONDAY,
-            unify=self.options.unify,
-        )
-        return Engine(self.db, self.reader, RecordStore(self.bound, types, mappings), self.state, options)
-
-    def _server_time(self) -> datetime:
-        """Now, by the clock of monday.com; with a snapshot there is nobody to ask."""
-        return self.monday.server_time() if self.options.source is None else datetime.now(timezone.utc)
 
     def titles(self) -> dict[str, str]:
         """Under which key of `metadata` each column stands, or could stand."""
@@ -209,8 +236,7 @@ class BoardSync:
             if not self.options.dry_run:
                 self.state.links.delete_unmade(tx, table, key)
             left = self.state.waiting.leftovers(tx, table, key, is_archived(self.mapping, "t"))
-        self.report.held += left.held - self._stranded
-        self._stranded = left.held
+        self.report.held += left.held
         self.report.set_aside = max(self.report.set_aside, left.set_aside)
         self.report.errors = max(self.report.errors, left.pausing)
 
@@ -223,7 +249,7 @@ class BoardSync:
 
     def deliver(self, batch: Batch, hints: Hints = NO_HINTS) -> None:
         """Send what a batch has for monday.com, and take in what it answers."""
-        if self.options.dry_run:
+        if self.options.dry_run or not self.engine.options.write_monday:
             return
         sent = self.writer.send(batch.outgoing)
         self.engine.settle(sent.answers, hints=hints)
@@ -244,6 +270,15 @@ class BoardSync:
         self.report.errors += len(failed)
         if removed.trouble is not None:
             raise removed.trouble
+
+
+def work_in_view(sync: BoardSync, work: Callable[[BoardSync], EntityReport]) -> EntityReport:
+    """Works on one board for a run, with the report in sight should it be cut short."""
+    sync.parts.begun[sync.mapping.entity] = sync.report
+    sync.report.missing = list(sync.bound.missing)
+    report = work(sync)
+    report.plans = sync.engine.plans
+    return report
 
 
 def too_many(removed: int, active: int) -> bool:

@@ -1,4 +1,4 @@
-"""Makes one direction a command: its options, the run, and what it shows. Used by `main.py` and by the two sync scripts."""
+"""Makes one direction a command: its options, the run, and what it shows. What a direction does comes from `main.py`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -20,29 +20,15 @@ from terminal.leaving import show_error
 if TYPE_CHECKING:
     from data_cache import Snapshot
     from settings import Settings
+    from sync.options import RunOptions
     from sync.report import EntityReport, RunReport
-    from sync.run import RunOptions
-    from terminal.console import Progress
+    from sync.run import Compose
 
 TEST_RECORDS = 10
 PLANS_ON_A_SCREEN = 20
 RULES = ("newest", "monday", "postgres", "manual")
 CODES = """Exit codes: 0 in step, 1 failed, 2 usage or settings, 3 finished with held, set-aside or incomplete records,
 4 stopped by a safety guard."""
-
-
-class Runner(Protocol):
-    """Runs entities in one direction, and returns what was done."""
-
-    def __call__(
-        self,
-        settings: Settings,
-        direction: str,
-        entities: Sequence[str],
-        options: RunOptions | None,
-        progress: Progress | None,
-        on_entity: Callable[[EntityReport], None] | None,
-    ) -> RunReport: ...
 
 
 @dataclass(frozen=True)
@@ -121,27 +107,28 @@ COMMANDS = {
 """The directions by the names of their commands: what each does, and an example."""
 
 
-def direction_command(name: str, run: Runner) -> click.Command:
+def direction_command(name: str) -> click.Command:
     """Returns the command of one direction, with the options that all directions share."""
     about, example = COMMANDS[name]
 
-    def sync(**given: Any) -> None:
-        sync_and_leave(run, name.replace("-", "_"), **given)
+    def sync(compose: Compose, **given: Any) -> None:
+        sync_and_leave(compose, name.replace("-", "_"), **given)
 
+    command: Callable[..., None] = click.pass_obj(sync)
     for option in reversed(SYNC_OPTIONS):
-        sync = option(sync)
+        command = option(command)
     declare = click.command(name, cls=Example, example=example, help=about, epilog=CODES, context_settings=CONTEXT)
-    return declare(sync)
+    return declare(command)
 
 
 def sync_and_leave(
-    run: Runner, direction: str, *, entities: Sequence[str], as_json: bool, quiet: bool, list_cache: bool, **given: Any
+    compose: Compose, direction: str, *, entities: Sequence[str], as_json: bool, quiet: bool, list_cache: bool, **given: Any
 ) -> None:
     """Runs one direction as the options say, and leaves with its exit code."""
     settings, limited = prepared_with_log(quiet)
     if list_cache:
         return show_cache(settings, as_json)
-    run_and_leave(run, settings, limited, Request(direction, entities, run_options(**given), as_json, quiet))
+    run_and_leave(compose, settings, limited, Request(direction, entities, run_options(**given), as_json, quiet))
 
 
 def run_options(
@@ -155,8 +142,7 @@ def run_options(
     **given: Any,
 ) -> RunOptions:
     """Returns the options of a run; those that are not named here go to the pull as they are."""
-    from sync.board import PullOptions
-    from sync.run import RunOptions
+    from sync.options import PullOptions, RunOptions
 
     if test:
         limit = min(limit or TEST_RECORDS, TEST_RECORDS)
@@ -167,9 +153,12 @@ def run_options(
 # The run
 
 
-def run_and_leave(run: Runner, settings: Settings, limited: logs.RateLimitedLog, request: Request) -> NoReturn:
+def run_and_leave(
+    compose: Compose, settings: Settings, limited: logs.RateLimitedLog, request: Request
+) -> NoReturn:
     """Runs, shows each entity when it is done and the whole run at its end, and leaves with its exit code."""
     from sync.first_meeting import settle_first_meeting
+    from sync.run import Caller, run
     from terminal.console import Progress
 
     def show_entity(report: EntityReport) -> None:
@@ -181,11 +170,13 @@ def run_and_leave(run: Runner, settings: Settings, limited: logs.RateLimitedLog,
         show_run(report, request.as_json, limited)
 
     def run_again(entity: str, options: RunOptions) -> RunReport:
-        return run(settings, request.direction, [entity], options, None, None)
+        return run(program, settings, request.direction, [entity], options)
 
     collect_less_garbage()
+    program = compose()
     with Progress(request.quiet) as progress:
-        report = run(settings, request.direction, request.entities, request.options, progress, show_entity)
+        caller = Caller(progress, show_entity)
+        report = run(program, settings, request.direction, request.entities, request.options, caller)
     show(report)
     if not request.as_json and not report.dry_run and any(entity.first_held for entity in report.entities):
         report = settle_first_meeting(report, request.options, run_again, show)

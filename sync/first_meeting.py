@@ -14,7 +14,7 @@ from terminal import logs
 from values.wording import plural
 
 if TYPE_CHECKING:
-    from sync.run import RunOptions
+    from sync.options import RunOptions
 
 ANSWERS = ("monday", "postgres", "hold")
 
@@ -26,7 +26,7 @@ def settle_first_meeting(
     show: Callable[[RunReport], None],
 ) -> RunReport:
     """Asks for each entity of the report that met first, and runs it again with the answer. Returns the gravest report."""
-    from sync.run import RunOptions
+    from sync.options import RunOptions
 
     options = options or RunOptions()
     left, last = 0, report

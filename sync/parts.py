@@ -3,27 +3,82 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
 
 from db_connector import Database, connect
+from errors import SettingsError
 from mappings.declaration import Mapping
 from mappings.loader import load_mappings
+from models import Board
+from monday_api import Limits, Monday
+from services.monday.pacing import Left
 from settings import PROJECT, Settings
-from sync.report import EntityReport
-from sync_monday_to_pg import Progress
-
-if TYPE_CHECKING:
-    from monday_api import Monday
-    from services.monday.pacing import Left
 from state.runs import calls_today
 from state.schema import check_schema
+from sync.report import EntityReport
 
 Chosen = Sequence[tuple[Mapping, str]]
 """Mappings, each with the id of its board."""
+
+
+class Progress(Protocol):
+    """Shows how far each entity is, and what is left of monday.com's budgets."""
+
+    left: Callable[[], str]
+
+    def __call__(self, entity: str, done: int, total: int | None) -> None:
+        """Takes how many items are dealt with, and how many the board says it has."""
+        ...
+
+
+
+class Followed(Protocol):
+    """The mapping of a deployed board, after what has changed on the board."""
+
+    @property
+    def mapping(self) -> Mapping:
+        """Returns the mapping as this run goes by it."""
+        ...
+
+    @property
+    def compare_all(self) -> bool:
+        """Returns whether every record has to be compared again."""
+        ...
+
+
+class Follow(Protocol):
+    """Follows a deployed board: brings its table and its mapping, in a folder of mappings, up to what it shows now."""
+
+    def __call__(self, db: Database, mapping: Mapping, board: Board, home: Path, *, dry_run: bool = False) -> Followed: ...
+
+
+def cannot_follow(db: Database, mapping: Mapping, board: Board, home: Path, *, dry_run: bool = False) -> Followed:
+    """Raises SettingsError: this program was put together without what follows deployed boards."""
+    raise SettingsError(
+        f"{mapping.entity} is a deployed board, and cannot be synced from here.",
+        hint=f"python main.py run --entity {mapping.entity}",
+    )
+
+
+@dataclass
+class Client:
+    """Makes the client of monday.com when it is first asked for; threads share it."""
+
+    make: Callable[[], Monday]
+    made: Monday | None = None
+    making: threading.Lock = field(default_factory=threading.Lock)
+
+    def get(self) -> Monday:
+        """Returns the client."""
+        with self.making:
+            if self.made is None:
+                self.made = self.make()
+            return self.made
 
 
 @dataclass
@@ -33,37 +88,24 @@ class Parts:
     settings: Settings
     db: Database
     mappings: dict[str, Mapping]
+    client: Client
+    follow: Follow = cannot_follow
     progress: Progress | None = None
     begun: dict[str, EntityReport] = field(default_factory=dict)
     """What the entities being worked on have done so far, should they not come to their end."""
     stop: threading.Event = field(default_factory=threading.Event)
-    """Once it is set no other entity is begun, and nobody waits for monday.com to come back."""
+    """Once it is set no other entity is begun, and nothing waits for monday.com to come back."""
 
-    @cached_property
+    @property
     def monday(self) -> Monday:
-        """The client, made when it is first asked something."""
-        from monday_api import Limits, Monday
-
-        settings = self.settings
-        limits = Limits(
-            give_up_after=settings.give_up_after,
-            daily_share=settings.daily_calls,
-            daily_used=self._calls_today() if settings.daily_calls else 0,
-            stop=self.stop,
-        )
-        return Monday(
-            token=settings.require_key(), url=settings.api_url, version=settings.api_version, limits=limits
-        )
-
-    def _calls_today(self) -> float:
-        with self.db.transaction(read_only=True) as tx:
-            return calls_today(tx)
+        """Returns the client. Without a key it raises SettingsError."""
+        return self.client.get()
 
     def costs(self) -> dict[str, float]:
-        """What the conversation with monday.com has cost so far."""
-        if "monday" not in self.__dict__:
+        """Returns what the conversation with monday.com has cost so far."""
+        if self.client.made is None:
             return {"calls": 0, "complexity": 0, "retries": 0, "waited_s": 0.0}
-        stats = self.monday.stats
+        stats = self.client.made.stats
         return {
             "calls": stats.calls,
             "complexity": stats.complexity,
@@ -72,10 +114,10 @@ class Parts:
         }
 
     def account(self) -> dict[str, Any]:
-        """The same for sync_runs, with causes and sizes."""
-        if "monday" not in self.__dict__:
+        """Returns the same for sync_runs, with causes and sizes."""
+        if self.client.made is None:
             return self.costs()
-        stats = self.monday.stats
+        stats = self.client.made.stats
         return {
             **self.costs(),
             "retries_by_cause": dict(stats.retries),
@@ -88,32 +130,50 @@ class Parts:
         }
 
     def left(self) -> Left | None:
-        """What is left of monday.com's budgets."""
-        return self.monday.left if "monday" in self.__dict__ else None
+        """Returns what is left of monday.com's budgets; None before anything was asked."""
+        return self.client.made.left if self.client.made is not None else None
 
     def for_one_run(self) -> Parts:
-        """For a process that makes many runs: an account and a progress for one of them alone."""
-        parts = replace(self, progress=None, begun={})
-        parts.__dict__["monday"] = self.monday.counted_apart()
-        return parts
+        """Returns parts with an account and a progress of their own, for a process that makes many runs."""
+        client = Client(self.client.make, self.monday.counted_apart())
+        return replace(self, client=client, progress=None, begun={})
 
     def close(self) -> None:
-        """Let go of the connections."""
-        if "monday" in self.__dict__:
-            self.monday.close()
+        """Closes the connections."""
+        if self.client.made is not None:
+            self.client.made.close()
         self.db.close()
+
+
+def make_client(settings: Settings, db: Database, stop: threading.Event) -> Monday:
+    """Returns a client by the settings, which counts what other runs have used of the day's share."""
+    limits = Limits(
+        give_up_after=settings.give_up_after,
+        daily_share=settings.daily_calls,
+        daily_used=_calls_today(db) if settings.daily_calls else 0,
+        stop=stop,
+    )
+    return Monday(token=settings.require_key(), url=settings.api_url, version=settings.api_version, limits=limits)
+
+
+def _calls_today(db: Database) -> float:
+    with db.transaction(read_only=True) as tx:
+        return calls_today(tx)
 
 
 @contextmanager
 def open_parts(
     settings: Settings,
+    follow: Follow = cannot_follow,
+    *,
     mappings: dict[str, Mapping] | None = None,
     progress: Progress | None = None,
     stop: threading.Event | None = None,
 ) -> Iterator[Parts]:
-    """The parts by the settings, closed at the end. Raises SchemaMissing and what else is wrong with them."""
+    """Yields the parts by the settings, and closes them. Raises SchemaMissing and what else is wrong with them."""
     mappings = mappings_of(settings) if mappings is None else mappings
-    parts = Parts(settings, connect(settings), mappings, progress, stop=stop or threading.Event())
+    stop, db = stop or threading.Event(), connect(settings)
+    parts = Parts(settings, db, mappings, Client(partial(make_client, settings, db, stop)), follow, progress, stop=stop)
     try:
         check_schema(parts.db)
         yield parts
@@ -122,11 +182,11 @@ def open_parts(
 
 
 def mappings_of(settings: Settings) -> dict[str, Mapping]:
-    """The shipped mappings, and over them those of the user's own."""
+    """Returns the shipped mappings, and over them the user's own."""
     return load_mappings([PROJECT / "mappings", settings.home / "mappings"])
 
 
 def board_of(settings: Settings, mapping: Mapping) -> str | None:
-    """The board of a mapping; None while it is not set."""
+    """Returns the id of a mapping's board; None while it is not set."""
     by_setting = settings.board_id(mapping.board_setting) if mapping.board_setting else None
     return by_setting or mapping.board_id

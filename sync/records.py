@@ -17,7 +17,7 @@ from settings import Settings
 from state import retries
 from state.record_settings import DIRECTIONS, link_of, make_link, note_settings, set_on_link, set_on_row
 from state.turns import working_on
-from sync.board import BoardSync
+from sync.board import BoardSync, Opening, open_board
 from sync.create_items import Creation
 from sync.parts import Chosen, Parts, board_of
 from values.wording import utc_or_none
@@ -154,7 +154,7 @@ def recreate(parts: Parts, record: SingleRecord) -> str:
     if board_id is None:
         raise SettingsError(f"{mapping.entity} has no board.", hint=f"Set {mapping.board_setting} in .env.")
     with working_on(parts.db, mapping.entity_type):
-        sync = BoardSync(parts.db, parts.monday, mapping, board_id, mappings=parts.mappings, writes=(True, True))
+        sync = open_board(parts, mapping, board_id, Opening(writes=(True, True)))
         _check_gone(sync, record)
         with parts.db.transaction() as tx:
             sync.state.waiting.make_new(tx, record.row_id)
@@ -225,7 +225,7 @@ def drop(parts: Parts, chosen: Chosen, some: Sequence[dict[str, Any]]) -> None:
         if not rows and not items:
             continue
         with working_on(parts.db, mapping.entity_type):
-            sync = BoardSync(parts.db, parts.monday, mapping, board_id, mappings=parts.mappings, writes=(True, True))
+            sync = open_board(parts, mapping, board_id, Opening(writes=(True, True)))
             with parts.db.transaction() as tx:
                 _drop(tx, sync, rows, items)
 

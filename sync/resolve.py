@@ -16,7 +16,7 @@ from errors import SettingsError
 from mappings.declaration import Mapping
 from models import Winner
 from state.turns import working_on
-from sync.board import BoardSync
+from sync.board import BoardSync, Opening, open_board
 from sync.parts import Parts, board_of
 from sync.reconcile import Choice
 from sync.task import Hints
@@ -120,9 +120,7 @@ def resolve(parts: Parts, found: Sequence[dict[str, Any]], winner: str, force: b
     for entity_type, conflicts in by_type.items():
         mapping, board_id = _board_of(parts, conflicts[0])
         with working_on(parts.db, entity_type):
-            sync = BoardSync(
-                parts.db, parts.monday, mapping, board_id, mappings=parts.mappings, writes=(True, True)
-            )
+            sync = open_board(parts, mapping, board_id, Opening(writes=(True, True)))
             for part in batched(conflicts, AT_ONCE):
                 done |= _resolve(sync, part, Winner(winner), force)
     return [done[conflict["id"]] for conflict in found]

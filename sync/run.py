@@ -1,7 +1,8 @@
-"""One run, from settings to report: builds the parts, chooses the entities, runs each, and keeps account of it.
+"""Makes one run, from settings to report: builds the parts, chooses the entities, runs each, and keeps account of it.
 
-A run that has begun always ends in a report. An entity that fails is reported there and the others go on, unless none of
-them could do better. The exit code is the gravest: 1 failed, then 2 settings, 4 guard, 3 leftovers, 0 in step.
+What is done with an entity is handed in. A run that has begun always ends in a report. An entity that fails is reported
+there and the others go on, unless none of them could do better. The exit code is the gravest: 1 failed, then 2 settings,
+4 guard, 3 leftovers, 0 in step.
 """
 
 from __future__ import annotations
@@ -10,12 +11,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Mapping as Map
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from itertools import chain, islice
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
 
 from errors import (
     EXIT_FAILED,
@@ -31,30 +30,19 @@ from errors import (
     SettingsError,
     SyncError,
 )
-from mappings.bound import bind
 from mappings.declaration import Mapping
 from mappings.loader import choose
-from services.monday.cells.kinds import MONDAY_KINDS
 from services.monday.pacing import left_in_words
-from services.monday.pages import ReadOptions
 from settings import Settings, load_settings
 from state.runs import Runs
 from state.turns import working_on
+from sync.options import PullOptions, RunOptions
+from sync.parts import Chosen, Follow, Parts, Progress, board_of, mappings_of, open_parts
 from sync.report import EntityReport, RunReport, entity_line
-from sync_monday_to_pg import Progress, Pull, PullOptions
-from terminal.console import Progress as Seen
 from terminal.logs import FILE_ONLY, unexpected
 from terminal.signals import INTERRUPTED
-from values.wording import minute_text
-
-if TYPE_CHECKING:
-    from data_cache import Snapshot
-    from models import Item
-    from monday_api import Monday
-from sync.parts import Chosen, Parts, board_of, mappings_of, open_parts
 
 log = logging.getLogger("monday_sync")
-
 
 SECONDS_BETWEEN_ENTRIES = 2.0
 GRAVEST_FIRST = (EXIT_FAILED, EXIT_USAGE, EXIT_GUARD, EXIT_LEFTOVERS)
@@ -63,156 +51,69 @@ ENDS_THE_RUN = (DatabaseError, MondayUnavailable, MondayRefused, DailyLimitReach
 """After one of these no other entity could do better."""
 
 
-@dataclass(frozen=True)
-class RunOptions:
-    """What the command line asks of a run."""
-
-    pull: PullOptions = field(default_factory=PullOptions)
-    max_workers: int = 1
-    unify: bool = False
-    use_cache: bool = False
-    cache_file: Path | None = None
-    kind: str = "command"
-
-    @property
-    def from_snapshot(self) -> bool:
-        """Whether the boards are taken from snapshots."""
-        return self.use_cache or self.cache_file is not None
-
-
-# Directions
-
-
-def _pull(parts: Parts, mapping: Mapping, board_id: str, options: RunOptions, run_id: str | None) -> EntityReport:
-    snapshot = _snapshot(parts, mapping, board_id, options) if options.from_snapshot else None
-    settings = (
-        options.pull if snapshot is None else replace(options.pull, source=_items_of(snapshot, options.pull.limit))
-    )
-    pull = Pull(
-        parts.db,
-        # A snapshot leaves nothing to ask, not even for a key.
-        cast("Monday", None) if snapshot else parts.monday,
-        mapping,
-        board_id,
-        mappings=parts.mappings,
-        options=settings,
-        run_id=run_id,
-        progress=parts.progress,
-        board=snapshot.board if snapshot else None,
-    )
-    parts.begun[mapping.entity] = pull.report
-    pull.report.missing = list(pull.bound.missing)
-    report = pull.run()
-    report.plans = pull.engine.plans
-    return report
-
-
-def _snapshot(parts: Parts, mapping: Mapping, board_id: str, options: RunOptions) -> Snapshot:
-    """The snapshot to read, taken now when there is none."""
-    from data_cache import DataCache, read_snapshot, utc_now, write_snapshot
-
-    cache, now = DataCache(parts.settings.home), utc_now()
-    path = options.cache_file or cache.newest(board_id)
-    if path is None or not path.exists():
-        board = parts.monday.board(board_id)
-        bound = bind(mapping, board, MONDAY_KINDS)
-        pages = parts.monday.pages(board_id, bound.wanted, ReadOptions(prefetch=True))
-        path = path or cache.new_path(board_id, now)
-        log.info("Fetching %s into the snapshot %s.", mapping.entity, path)
-        return write_snapshot(path, board, bound.column_ids, (page.items for page in pages), now)
-    snapshot = read_snapshot(path)
-    _check_fits(snapshot, mapping, board_id)
-    log.info("%s comes from the snapshot %s of %s.", mapping.entity, path, minute_text(snapshot.taken_at))
-    return snapshot
-
-
-def _check_fits(snapshot: Snapshot, mapping: Mapping, board_id: str) -> None:
-    if snapshot.board.id != board_id:
-        raise SettingsError(
-            f"{snapshot.path} holds board {snapshot.board.id}, and {mapping.entity} is on board {board_id}.",
-            hint="Name another file with --cache-file; --list-cache lists what there is.",
-        )
-    if lacking := sorted(set(bind(mapping, snapshot.board, MONDAY_KINDS).column_ids) - set(snapshot.columns)):
-        raise SettingsError(
-            f"{snapshot.path} was taken without the columns {', '.join(lacking)}, which the mapping reads now.",
-            hint="Remove it; the next run with --use-cache takes a new one.",
-        )
-
-
-def _items_of(snapshot: Snapshot, limit: int | None) -> Iterator[list[Item]]:
-    if limit is None:
-        yield from snapshot.pages()
-    elif first := list(islice(chain.from_iterable(snapshot.pages()), limit)):
-        yield first
-
-
 Direction = Callable[[Parts, Mapping, str, RunOptions, "str | None"], EntityReport]
+"""Deals with one entity of a run. It puts the report it works on into `parts.begun`, and raises SyncError."""
 
 
-def _push(parts: Parts, mapping: Mapping, board_id: str, options: RunOptions, run_id: str | None) -> EntityReport:
-    from sync.board import BoardSync
-    from sync_pg_to_monday import push_board
+@dataclass(frozen=True)
+class Program:
+    """What `main.py` puts together: how each direction deals with an entity, and how deployed boards are followed."""
 
-    sync = BoardSync(
-        parts.db, parts.monday, mapping, board_id,
-        mappings=parts.mappings, options=options.pull, run_id=run_id, progress=parts.progress, writes=(False, True),
-    )  # fmt: skip
-    return _kept_in_view(parts, sync, push_board)
+    directions: Map[str, Direction]
+    follow: Follow
 
 
-def _both(parts: Parts, mapping: Mapping, board_id: str, options: RunOptions, run_id: str | None) -> EntityReport:
-    from sync_pg_to_monday import sync_both_ways
-
-    pull = Pull(
-        parts.db, parts.monday, mapping, board_id,
-        mappings=parts.mappings, options=replace(options.pull, unify=options.unify), run_id=run_id,
-        progress=parts.progress, writes=(True, True),
-    )  # fmt: skip
-    return _kept_in_view(parts, pull, sync_both_ways)
+Compose = Callable[[], Program]
+"""Puts the program together when it is needed: what that imports takes longer than `--help` may."""
 
 
-def _kept_in_view(parts: Parts, sync: Any, work: Callable[[Any], EntityReport]) -> EntityReport:
-    """Run it, with the report in sight should it be cut short."""
-    parts.begun[sync.mapping.entity] = sync.report
-    sync.report.missing = list(sync.bound.missing)
-    report = work(sync)
-    report.plans = sync.engine.plans
-    return report
+def _ignore(report: EntityReport) -> None:
+    """Takes the report of an entity, and does nothing."""
 
 
-DIRECTIONS: dict[str, Direction] = {"monday_to_pg": _pull, "pg_to_monday": _push, "bidirectional": _both}
-"""How each direction deals with one entity. It puts the report it works on into `parts.begun`, and raises SyncError."""
+@dataclass(frozen=True)
+class Caller:
+    """What the caller of a run sees of it while it goes on, and how it stops it."""
+
+    progress: Progress | None = None
+    on_entity: Callable[[EntityReport], None] = _ignore
+    stop: threading.Event | None = None
+
+
+NOBODY = Caller()
 
 
 # A run
 
 
-def run_once(direction: str, entities: Iterable[str] = (), options: PullOptions | None = None) -> RunReport:
-    """One run by the settings of the environment, for use from a shell. Raises the first error."""
-    report = run(load_settings(), direction, list(entities), RunOptions(pull=options or PullOptions(), kind="shell"))
+def run_once(
+    program: Program, direction: str, entities: Iterable[str] = (), options: PullOptions | None = None
+) -> RunReport:
+    """Makes one run by the settings of the environment, for use from a shell. Raises the first error."""
+    run_options = RunOptions(pull=options or PullOptions(), kind="shell")
+    report = run(program, load_settings(), direction, list(entities), run_options)
     if report.problems:
         raise report.problems[0]
     return report
 
 
 def run(
+    program: Program,
     settings: Settings,
     direction: str,
     entities: Sequence[str] = (),
     options: RunOptions | None = None,
-    progress: Progress | None = None,
-    on_entity: Callable[[EntityReport], None] | None = None,
-    stop: threading.Event | None = None,
+    caller: Caller = NOBODY,
 ) -> RunReport:
-    """Run the named entities, or all. What is wrong before the run begins is raised, the rest is in the report."""
+    """Runs the named entities, or all. What is wrong before the run begins is raised, the rest is in the report."""
     options = options or RunOptions()
     mappings = mappings_of(settings)
     chosen = choose_boards(settings, mappings, direction, entities)
-    _check_options(options, direction, chosen)
+    _check_options(options, direction, tuple(program.directions), chosen)
     if not options.from_snapshot:
         settings.require_key()
-    with open_parts(settings, mappings, progress, stop) as parts:
-        return Run(parts, direction, options, on_entity).of(chosen)
+    with open_parts(settings, program.follow, mappings=mappings, progress=caller.progress, stop=caller.stop) as parts:
+        return Run(parts, direction, program.directions[direction], options, caller.on_entity).of(chosen)
 
 
 def choose_boards(settings: Settings, mappings: dict[str, Mapping], direction: str, entities: Sequence[str]) -> Chosen:
@@ -247,9 +148,9 @@ def why_not(mapping: Mapping, board_id: str | None, direction: str) -> SettingsE
     return None
 
 
-def _check_options(options: RunOptions, direction: str, chosen: Chosen) -> None:
-    if direction not in DIRECTIONS:
-        raise SettingsError(f"This version does not sync {direction}.", hint=f"It does: {', '.join(DIRECTIONS)}.")
+def _check_options(options: RunOptions, direction: str, known: Sequence[str], chosen: Chosen) -> None:
+    if direction not in known:
+        raise SettingsError(f"This version does not sync {direction}.", hint=f"It does: {', '.join(known)}.")
     if options.unify and direction != "bidirectional":
         raise SettingsError("--unify writes to both sides.", hint="Use it with: python main.py bidirectional --unify")
     if options.from_snapshot and direction != "monday_to_pg":
@@ -261,6 +162,22 @@ def _check_options(options: RunOptions, direction: str, chosen: Chosen) -> None:
         )
 
 
+class _Counting:
+    """A progress that also writes down the calls used so far, every 2 s: a run that is killed has used them too."""
+
+    def __init__(self, shown: Progress | None, note_costs: Callable[[], None]) -> None:
+        self.left: Callable[[], str] = lambda: ""
+        self._shown, self._note_costs = shown, note_costs
+        self._noted = float("-inf")
+
+    def __call__(self, entity: str, done: int, total: int | None) -> None:
+        if self._shown is not None:
+            self._shown(entity, done, total)
+        if time.monotonic() - self._noted >= SECONDS_BETWEEN_ENTRIES:
+            self._noted = time.monotonic()
+            self._note_costs()
+
+
 class Run:
     """Keeps account of one run."""
 
@@ -268,16 +185,18 @@ class Run:
         self,
         parts: Parts,
         direction: str,
+        work: Direction,
         options: RunOptions | None = None,
-        on_entity: Callable[[EntityReport], None] | None = None,
+        on_entity: Callable[[EntityReport], None] = _ignore,
     ) -> None:
-        self.parts = parts
+        """`work` is done with each entity; `direction` is how the run is called in its report."""
         self.options = options or RunOptions()
-        self.on_entity = on_entity or (lambda report: None)
-        self.work: Direction | None = None
-        """What is done with each entity, when it is not the usual."""
+        self.work, self.on_entity = work, on_entity
         self.runs = Runs(parts.db)
         self.report = RunReport("", direction, datetime.now(timezone.utc), dry_run=self.options.pull.dry_run)
+        self.parts = replace(parts, progress=_Counting(parts.progress, self._note_costs))
+        if parts.progress is not None:
+            parts.progress.left = lambda: left_in_words(self.parts.left())
         self._lock = threading.Lock()
 
     def of(self, chosen: Chosen) -> RunReport:
@@ -285,7 +204,6 @@ class Run:
         started = time.monotonic()
         if not self.report.dry_run:
             self.report.run_id = self.runs.start(self.options.kind, self.report.direction)
-        self._keep_account()
         for wave in _waves(chosen, self.options.max_workers):
             self._wave(wave)
         order = {mapping.entity: index for index, (mapping, _) in enumerate(chosen)}
@@ -294,21 +212,9 @@ class Run:
         self._close()
         return self.report
 
-    def _keep_account(self) -> None:
-        """Enter the calls now and then: a run that is killed has used up some of the day's, too."""
-        shown, noted = self.parts.progress, float("-inf")
-        if isinstance(shown, Seen):
-            shown.left = lambda: left_in_words(self.parts.left())
-
-        def progress(entity: str, done: int, total: int | None) -> None:
-            nonlocal noted
-            if shown is not None:
-                shown(entity, done, total)
-            if self.report.run_id and time.monotonic() - noted >= SECONDS_BETWEEN_ENTRIES:
-                noted = time.monotonic()
-                self.runs.note_costs(self.report.run_id, self.parts.account())
-
-        self.parts.progress = progress
+    def _note_costs(self) -> None:
+        if self.report.run_id:
+            self.runs.note_costs(self.report.run_id, self.parts.account())
 
     def _wave(self, wave: Chosen) -> None:
         if self.report.ended or self.parts.stop.is_set():
@@ -336,10 +242,9 @@ class Run:
     def _entity(self, mapping: Mapping, board_id: str) -> None:
         """One entity; what goes wrong is in its report."""
         started = time.monotonic()
-        direction = self.work or DIRECTIONS[self.report.direction]
         try:
             with nullcontext() if self.report.dry_run else working_on(self.parts.db, mapping.entity_type):
-                report = direction(self.parts, mapping, board_id, self.options, self.report.run_id or None)
+                report = self.work(self.parts, mapping, board_id, self.options, self.report.run_id or None)
         except SyncError as exc:
             report = self._failed(mapping, board_id, exc)
         except (KeyboardInterrupt, SystemExit) as exc:

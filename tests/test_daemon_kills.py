@@ -17,8 +17,9 @@ import pytest
 
 from db_connector import Database
 from monday_api import Monday
-from sync.board import BoardSync
+from sync.board import Opening, open_board
 from tests.kit.live import BOARDS, LiveWorld, living, running, subscribe_to, world
+from tests.kit.runs import parts_of
 from tests.kit.shipped import CONTACTS, MAPPINGS, ORGANIZATIONS
 from tests.kit.waiting import until
 
@@ -91,7 +92,8 @@ def test_a_kill_after_monday_took_a_change_makes_no_conflict_with_oneself(here, 
     item, row = sorted(here.pairs().items())[0]
     here.change("update contacts set notes = 'first' where id = %s", row)
     with Monday(token=here.sandbox.token, url=here.sandbox.graphql_url) as monday:
-        sync = BoardSync(here.db, monday, MAPPINGS["contacts"], CONTACTS, mappings=MAPPINGS, writes=(True, True))
+        parts = parts_of(here.db, monday, MAPPINGS)
+        sync = open_board(parts, MAPPINGS["contacts"], CONTACTS, Opening(writes=(True, True)))
         (items,) = monday.items([item], sync.bound.wanted)
         assert sync.writer.send(sync.engine.take(items, force=True).outgoing).answers
     # Here it was killed: monday.com has the change, and that it has is not written down.

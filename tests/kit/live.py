@@ -16,10 +16,11 @@ import requests
 from psycopg2.extensions import parse_dsn
 
 from db_connector import Database
+from main import compose
 from monday_api import Monday
 from realtime.daemon import Daemon, open_daemon
 from realtime.subscriptions import Subscriptions
-from realtime.worker import WorkerSettings
+from realtime.worker_settings import WorkerSettings
 from sandbox import Sandbox
 from services.monday.webhook_signatures import Access
 from settings import Settings
@@ -188,7 +189,7 @@ def living(
 ) -> Iterator[Live]:
     """Starts a daemon and its web server, with its webhooks made, and everything looked over once."""
     settings = settings or world.settings
-    with open_daemon(settings, tuple(entities), workers) as daemon:
+    with open_daemon(compose(), settings, tuple(entities), workers) as daemon:
         server = serve(daemon, "127.0.0.1", 0, settings.webhook_secret)
         try:
             live = Live(world, daemon, server.url, Access(settings.webhook_secret, daemon.boards))

@@ -19,9 +19,8 @@ from services.monday.cells.kinds import MONDAY_KINDS
 from state.entity import EntityState
 from sync.engine import Engine, Options
 from sync.report import EntityReport
-from sync_monday_to_pg import Progress
 from tests.kit.boards import board_for, item_of
-from tests.kit.runs import parts_of, run
+from tests.kit.runs import See, parts_of, run
 from tests.kit.shipped import MAPPINGS
 
 
@@ -85,12 +84,12 @@ class Journey:
         self.mappings = dict(MAPPINGS)
 
     def run(
-        self, direction: str, entity: str = "users", progress: Progress | None = None, **options: Any
+        self, direction: str, entity: str = "users", progress: See | None = None, **options: Any
     ) -> EntityReport:
         parts = parts_of(self.db, self.monday, self.mappings, progress)
         return run(direction, parts, self.mappings[entity], **options)
 
-    def pull(self, entity: str = "users", progress: Progress | None = None, **options: Any) -> EntityReport:
+    def pull(self, entity: str = "users", progress: See | None = None, **options: Any) -> EntityReport:
         return self.run("pull", entity, progress, **options)
 
     def calls(self) -> int:

@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Mapping as Map
 from typing import Any
 
 from db_connector import Database
+from main import compose
 from mappings.declaration import Mapping
 from monday_api import Monday
 from settings import Settings
-from sync.parts import Parts
+from sync.options import PullOptions, RunOptions
+from sync.parts import Client, Parts
 from sync.report import EntityReport
-from sync.run import DIRECTIONS, RunOptions
-from sync_monday_to_pg import Progress, PullOptions
 
+See = Callable[[str, int, "int | None"], None]
+"""Takes what a progress is told: the entity, and how many of its items are dealt with, of how many."""
+PROGRAM = compose()
 BY_WORD = {"pull": "monday_to_pg", "push": "pg_to_monday", "both": "bidirectional"}
 
 
-def parts_of(db: Database, monday: Monday, mappings: Map[str, Mapping], progress: Progress | None = None) -> Parts:
+class Seen:
+    """A progress that is handed to a function."""
+
+    def __init__(self, see: See) -> None:
+        self.see = see
+        self.left: Callable[[], str] = lambda: ""
+
+    def __call__(self, entity: str, done: int, total: int | None) -> None:
+        self.see(entity, done, total)
+
+
+def parts_of(db: Database, monday: Monday, mappings: Map[str, Mapping], see: See | None = None) -> Parts:
     """Makes the parts of a run, with a client that is there already."""
-    parts = Parts(Settings(), db, dict(mappings), progress)
-    parts.__dict__["monday"] = monday
-    return parts
+    progress = Seen(see) if see else None
+    return Parts(Settings(), db, dict(mappings), Client(lambda: monday), PROGRAM.follow, progress)
 
 
 def run(direction: str, parts: Parts, mapping: Mapping, **options: Any) -> EntityReport:
     """Runs a direction, by its name or as `pull`, `push`, `both`. Raises the SyncError that ends it."""
     asked = RunOptions(pull=PullOptions(**options), unify=options.get("unify", False))
-    return DIRECTIONS[BY_WORD.get(direction, direction)](parts, mapping, str(mapping.board_id), asked, None)
+    return PROGRAM.directions[BY_WORD.get(direction, direction)](parts, mapping, str(mapping.board_id), asked, None)

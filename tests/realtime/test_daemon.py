@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
+from main import compose
 from realtime.daemon import open_daemon
 from tests.kit.live import BOARDS, QUICK, LiveWorld, away, first_item, living, running, subscribe_to
 from tests.kit.shipped import CONTACTS
@@ -170,7 +171,7 @@ def test_two_daemons_a_schedule_and_runs_work_at_once_and_nothing_is_done_twice(
 
 
 def test_a_daemon_can_be_stopped_before_it_was_started(here):
-    with open_daemon(here.settings, ("contacts",), QUICK) as daemon:
+    with open_daemon(compose(), here.settings, ("contacts",), QUICK) as daemon:
         door = serve(daemon, "127.0.0.1", 0, here.settings.webhook_secret)
         assert daemon.stop()
         door.close()

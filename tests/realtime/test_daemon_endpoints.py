@@ -10,6 +10,7 @@ from dataclasses import replace
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
+from main import compose
 from realtime.daemon import open_daemon
 from realtime.metrics import Metrics
 from state.turns import working_on
@@ -219,7 +220,7 @@ def test_a_run_against_the_direction_of_its_mapping_is_refused_and_not_begun(her
 
 
 def test_a_thread_that_died_shows_in_livez(here):
-    with open_daemon(here.settings, SECOND_PROFILE, QUICK) as daemon:
+    with open_daemon(compose(), here.settings, SECOND_PROFILE, QUICK) as daemon:
         door = serve(daemon, "127.0.0.1", 0, SECRET)
         assert requests.get(f"{door.url}/livez", timeout=5).status_code == 503
         daemon.start()

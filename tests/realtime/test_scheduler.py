@@ -9,14 +9,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+import sync.run
 from db_connector import Database
 from errors import EXIT_FAILED, EXIT_LEFTOVERS, DatabaseError, SettingsError
+from main import compose
 from realtime.cron import Cron
 from realtime.scheduler import DONE, FAILED, SKIPPED, Schedule, ScheduledRun, Scheduler
+from sync.options import RunOptions
 from sync.report import EntityReport, RunReport
 from tests.kit.live import LiveWorld, running, world
 from tests.kit.shipped import PROJECT
@@ -354,7 +358,8 @@ def test_a_failing_run_ends_no_process(here):
 
 def test_once_a_day_a_run_sweeps_the_ids_of_its_board(here):
     swept_at = "select value ->> 'swept_at' from sync_state where value ? 'swept_at'"
-    loop = ScheduledRun(here.settings, "monday_to_pg", ["contacts"], threading.Event())
+    once = partial(sync.run.run, compose(), here.settings, "monday_to_pg", ["contacts"], RunOptions(kind="scheduled"))
+    loop = ScheduledRun(here.settings, "monday_to_pg", ["contacts"], threading.Event(), once)
     outcomes = [loop.attempt(), loop.attempt()]
     first = here.value(swept_at)
     outcomes.append(loop.attempt())

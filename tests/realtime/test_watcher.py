@@ -12,8 +12,9 @@ import pytest
 
 from db_connector import Database
 from errors import SettingsError
+from main import compose
 from realtime.daemon import open_daemon
-from realtime.worker import WorkerSettings
+from realtime.worker_settings import WorkerSettings
 from state.turns import working_on
 from tests.kit.live import QUICK, SECOND_PROFILE, Live, LiveWorld, living, running, world
 from tests.kit.shipped import CONTACTS, ORGANIZATIONS
@@ -62,7 +63,7 @@ def test_commits_reach_the_board_one_after_another(live):
 
 
 def test_a_commit_wakes_the_daemon_by_itself(here):
-    with open_daemon(here.settings, SECOND_PROFILE, QUICK) as daemon:
+    with open_daemon(compose(), here.settings, SECOND_PROFILE, QUICK) as daemon:
         listener = next(thread for thread in daemon.threads if thread.name == "listen")
         listener.start()
         assert daemon.listening.wait(60)
@@ -223,7 +224,7 @@ def test_an_item_made_of_a_row_that_postgresql_then_guards_is_made_once_and_hold
     here.change("create trigger stop before update on contacts for each row execute function stop()")
     here.change("insert into contacts (name, notes) values ('Ann Lee', 'signed'), ('Bob Ray', null)")
     until(lambda: here.value("select sync_status from contacts where name = 'Bob Ray'") == "synced")
-    creation = live.daemon.workers[CONTACTS].live.push.creation
+    creation = live.daemon.workers[CONTACTS].live.push.sender.creation
     with working_on(here.db, "contact"):  # no other process works meanwhile
         creation.recover()
         creation.recover()

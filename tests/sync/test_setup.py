@@ -177,13 +177,14 @@ def test_rows_changed_before_there_were_triggers_are_found_by_the_next_run(bare)
 
 
 def test_a_push_that_was_running_meanwhile_does_not_take_the_mark_away(bare):
-    from sync.board import BoardSync
+    from sync.board import Opening, open_board
     from sync_pg_to_monday import Push
 
     item_id = bare.item(A="a")
     ready(bare)
     bare.sync()
-    running = Push(BoardSync(bare.db, bare.monday, bare.mapping, bare.board_id, writes=(False, True)))
+    parts = parts_of(bare.db, bare.monday, {"contacts": bare.mapping})
+    running = Push(open_board(parts, bare.mapping, bare.board_id, Opening(writes=(False, True))))
     bare.sql("alter table contacts disable trigger user")
     ready(bare)
     running.run()

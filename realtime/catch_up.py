@@ -1,0 +1,101 @@
+"""Catches up: looks over one entity with a run of the usual kind, because events or changes may have been missed."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from db_connector import Database
+from mappings.declaration import Mapping
+from realtime.worker_settings import WorkerSettings
+from state.overview import count_linked
+from state.values import daemon_key, put, value_of, watermark
+from sync.options import PullOptions, RunOptions
+from sync.report import RunReport
+from terminal.logs import FILE_ONLY
+
+log = logging.getLogger("monday_sync")
+
+LOST_AFTER = timedelta(minutes=25)
+"""monday.com repeats a delivery for 30 minutes; after a gap of this length some may be lost."""
+ALWAYS_SWEEP_BELOW = 10_000
+
+
+class CatchUp:
+    """Says whether one entity has to be looked over, and does it. Any thread may ask for it."""
+
+    def __init__(
+        self, db: Database, mapping: Mapping, settings: WorkerSettings, run: Callable[[RunOptions], RunReport]
+    ) -> None:
+        self.db, self.mapping, self.settings = db, mapping, settings
+        self._run = run
+        self.why: str | None = "start"
+        """Why everything has to be looked over; None when nothing is to be caught up with."""
+        self._asked = 0
+        self._sweep_wanted = False
+        self._next = 0.0
+
+    def ask(self, why: str, sweep: bool = False) -> None:
+        """Notes that something may have been missed."""
+        self._sweep_wanted = self._sweep_wanted or sweep
+        self.why = why
+        self._asked += 1
+
+    def note_outage(self) -> None:
+        """Notes that events may have been lost in an outage."""
+        self.why, self._sweep_wanted = self.why or "outage", True
+
+    def is_due(self) -> bool:
+        """Returns whether everything has to be looked over now: there is a reason, or it is time to."""
+        if self.why is None and time.monotonic() >= self._next:
+            self.why = "schedule"
+        return self.why is not None
+
+    def make_run(self) -> None:
+        """Makes a run. Events that come meanwhile wait in the inbox. Raises the first problem of the run."""
+        why, asked = self.why, self._asked
+        sweep = self._sweep_wanted or (self.settings.pulls and self._gap()) or self._is_small()
+        log.info("%s: looking for what was missed (%s).", self.mapping.title, why, extra=FILE_ONLY)
+        report = self._run(RunOptions(PullOptions(sweep=sweep), kind="catch-up"))
+        if report.problems:
+            raise report.problems[0]
+        if self._asked == asked:  # what was asked for meanwhile is still to be done
+            self.why, self._sweep_wanted = None, False
+        self._next = time.monotonic() + self.settings.catch_up_every_s
+        if self.settings.pulls:
+            self._note_alive()
+
+    def beat(self) -> bool:
+        """Writes down that events arrive, unless none did for so long that some may be lost. Returns whether that is so.
+
+        A machine that slept, or a process that was stopped for a while, finds it out here.
+        """
+        if self._gap():
+            self.ask("nobody listened for a while", sweep=True)
+            return True
+        self._note_alive()
+        return False
+
+    @property
+    def _heartbeat(self) -> str:
+        return daemon_key(self.mapping.entity)
+
+    def _gap(self) -> bool:
+        """Returns whether no process took the entity's events for so long that monday.com may have given some up."""
+        with self.db.transaction(read_only=True) as tx:
+            found: Any = value_of(tx, self._heartbeat)
+        seen = watermark(found)
+        return seen is None or datetime.now(timezone.utc) - seen > LOST_AFTER
+
+    def _note_alive(self) -> None:
+        with self.db.transaction() as tx:
+            put(tx, self._heartbeat, datetime.now(timezone.utc).isoformat())
+
+    def _is_small(self) -> bool:
+        """Returns whether a sweep costs next to nothing."""
+        with self.db.transaction(read_only=True) as tx:
+            known = count_linked(tx, self.mapping.entity_type)
+        return self.why != "schedule" and known < ALWAYS_SWEEP_BELOW

@@ -1,0 +1,189 @@
+"""Works off what waits for one entity: hints from monday.com, and changes in PostgreSQL.
+
+What waits is claimed, the cycle runs over it, and it is marked as done. Whatever fails leaves it where it was, for the
+next round.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from db_connector import Transaction
+from errors import RecordRefused, SyncError
+from mappings.declaration import Mapping
+from realtime.live_pull import LatelyRemoved, LivePull, Taken
+from realtime.live_push import LivePush, outbox_depth
+from realtime.metrics import Metrics, OwnWrites
+from realtime.worker_settings import WorkerSettings
+from services.monday.webhook_events import NEW_COLUMN, PROBE
+from state import inbox
+from state.inbox import Entry
+from sync.board import BoardSync, Opening, open_board
+from sync.cycle import TO_MONDAY, TO_POSTGRES
+from sync.parts import Parts
+from terminal.logs import unexpected
+
+log = logging.getLogger("monday_sync")
+
+COALESCE_S, LONGEST_COALESCE_S = 0.05, 1.0
+"""Hints that come within this time are read in one call. The more there are, the longer it is worth to wait for others."""
+STORM = 1_000
+"""So many hints in a round are worth the longest wait before the next."""
+IDLE_S = 2.0
+RETRY_EVERY_S = 10.0
+LINKS_EVERY_S = 0.5
+BOARD_FRESH_FOR_S = 300.0
+
+
+@dataclass
+class RoundResult:
+    """What a round comes to. It is filled as the round goes, so that one that breaks off says what it did."""
+
+    linked: bool = False
+    """Records got their items or rows: records that point at them can be completed."""
+    missed: list[str] = field(default_factory=list)
+    """Why everything has to be looked over."""
+
+
+@dataclass(frozen=True)
+class LiveParts:
+    """What the work on one board is done with, for some minutes."""
+
+    sync: BoardSync
+    pull: LivePull
+    push: LivePush
+    made_at: float
+
+    def knows(self, columns: set[str]) -> bool:
+        """Returns whether the board had these columns when this was made."""
+        return columns <= {column.id for column in self.sync.board.columns}
+
+
+class Rounds:
+    """Works on one entity. It is used by one thread."""
+
+    def __init__(
+        self, parts: Parts, mapping: Mapping, board_id: str, settings: WorkerSettings, metrics: Metrics
+    ) -> None:
+        self.parts, self.mapping, self.board_id = parts, mapping, board_id
+        self.settings, self.metrics = settings, metrics
+        self.live: LiveParts | None = None
+        """What the work is done with now; None before it begins, and while there is trouble."""
+        self.coalesce_s = COALESCE_S
+        self.links_changed = False
+        """Records that these records point at have got their items or rows. Any thread may say so."""
+        self._next_links = self._next_retry = 0.0
+        self._own, self._removed = OwnWrites(), LatelyRemoved()
+
+    def work(self, tx: Transaction, result: RoundResult) -> float:
+        """Works off what waits. Returns the seconds until there may be more."""
+        pauses = [IDLE_S]
+        if self.settings.pulls and self.mapping.direction in TO_POSTGRES:
+            if self._take_hints(tx, result):
+                pauses.append(self.coalesce_s)
+            self._take_unsettled(tx)
+            pauses.append(inbox.next_try_in(tx, self.board_id) or IDLE_S)
+        if self.settings.pushes and self.mapping.direction in TO_MONDAY:
+            pauses.append(self._push_changes(tx, result))
+        return min(pauses)
+
+    # Hints
+
+    def _take_hints(self, tx: Transaction, result: RoundResult) -> bool:
+        """Deals with what the inbox holds for the board. Returns whether there was anything."""
+        entries = inbox.claim(tx, self.board_id)
+        self.coalesce_s = max(COALESCE_S, min(1.0, len(entries) / STORM) * LONGEST_COALESCE_S)
+        if not entries:
+            return False
+        with_items = [entry for entry in entries if entry.item_id is not None and entry.event != PROBE]
+        left: set[int] = set()
+        for taken, why in self._read_again(tx, with_items):
+            left |= {entry.id for entry in taken.again}
+            result.linked = result.linked or taken.changed
+            result.missed += [f"item {item_id} is not shown any more" for item_id in taken.unseen]
+            for entry in inbox.put_off(tx, taken.again, why):
+                log.error("Event %s about item %s is set aside after its tries.", entry.trigger_id, entry.item_id)
+        dealt = [entry for entry in entries if entry.id not in left]
+        for entry in dealt:
+            self._note_board(entry, result)
+            self.metrics.pulled.labels(self.mapping.entity).observe(entry.age_s)
+        inbox.done(tx, dealt)
+        return True
+
+    def _read_again(self, tx: Transaction, entries: list[Entry]) -> Iterator[tuple[Taken, str]]:
+        """Brings in the items that the entries name. Yields what became of them, and why entries are come back to.
+
+        When a single item makes trouble, it is found, and costs itself alone.
+        """
+        if not entries:
+            return
+        try:
+            taken = self._parts_for(entries).pull.take(tx, entries)
+        except OSError:
+            raise
+        except Exception as exc:
+            if isinstance(exc, SyncError) and not isinstance(exc, RecordRefused):
+                raise
+            items = list(dict.fromkeys(entry.item_id for entry in entries))
+            if len(items) == 1:
+                reason = exc.message if isinstance(exc, SyncError) else unexpected(exc).message
+                yield Taken(entries, False, []), reason
+                return
+            first = set(items[: len(items) // 2])
+            yield from self._read_again(tx, [entry for entry in entries if entry.item_id in first])
+            yield from self._read_again(tx, [entry for entry in entries if entry.item_id not in first])
+        else:
+            yield taken, "monday.com does not show the item"
+
+    def _note_board(self, entry: Entry, result: RoundResult) -> None:
+        """Deals with an entry that names no item."""
+        if entry.event == NEW_COLUMN:  # the board has changed
+            self.live = None
+        elif entry.item_id is None and entry.event != PROBE:  # an event that is not documented
+            result.missed.append(f"event {entry.event} {entry.trigger_id}")
+
+    def _take_unsettled(self, tx: Transaction) -> None:
+        if self.links_changed and time.monotonic() >= self._next_links:
+            self.links_changed, self._next_links = False, time.monotonic() + LINKS_EVERY_S
+            self._parts_for(()).pull.take_unsettled(tx)
+
+    # Changes of rows
+
+    def _push_changes(self, tx: Transaction, result: RoundResult) -> float:
+        waits, _ = outbox_depth(tx, self.mapping.entity_type)
+        due = time.monotonic() >= self._next_retry
+        if not waits and not due:
+            return IDLE_S
+        push, pause = self._parts_for(()).push, None
+        if waits:
+            ripe = push.look()
+            for sent in push.drain(ripe):
+                self._note_sent(sent.items, sent.made, result)
+                for seconds in sent.after_s:
+                    self.metrics.pushed.labels(self.mapping.entity).observe(seconds)
+                    self.metrics.records.labels(self.mapping.entity, "monday", "written").inc()
+            pause = ripe.next_in_s
+        if due:
+            dealt = push.retry_due()
+            self._note_sent(dealt.changed, dealt.made, result)
+            self._next_retry = time.monotonic() + RETRY_EVERY_S
+        return IDLE_S if pause is None else pause
+
+    def _note_sent(self, items: Sequence[str], made: int, result: RoundResult) -> None:
+        self._own.note(items)
+        result.linked = result.linked or bool(items) or bool(made)
+
+    def _parts_for(self, entries: Sequence[Entry]) -> LiveParts:
+        """Returns what the work is done with, made anew when the board may have other columns than are known."""
+        live, columns = self.live, {entry.column_id for entry in entries if entry.column_id}
+        if live is None or time.monotonic() - live.made_at > BOARD_FRESH_FOR_S or not live.knows(columns):
+            opening = Opening(writes=(self.settings.pulls, self.settings.pushes))
+            sync = open_board(self.parts, self.mapping, self.board_id, opening)
+            sync.begin()
+            pull = LivePull(sync, self._own, self._removed, self.metrics)
+            push = LivePush(sync, self.settings.debounce_s)
+            self.live = live = LiveParts(sync, pull, push, time.monotonic())
+        return live

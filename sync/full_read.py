@@ -1,0 +1,134 @@
+"""Reads all items of a board, and goes on where an earlier run was cut off.
+
+What has been read is noted page by page, together with the cursor. A cursor that expired is replaced by a listing of
+ids: those that have not been read are read by id.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from errors import CursorExpired, Incomplete
+from models import Item
+from services.monday.prefetch import Prepare
+from state.values import put, watermark
+from sync.board import BoardSync
+from sync.intake import Intake
+from sync.read_board import count_listed, forget_listing, in_parallel, read_pages, reads_in_parallel
+from sync.sweep import Sweep
+from values.slices import batched
+
+log = logging.getLogger("monday_sync")
+
+
+def reading_of(sync: BoardSync) -> dict[str, Any]:
+    """Returns what is known of a full read that was begun and not finished; {} when there is none, or all has changed."""
+    reading = sync.remembered.get("reading") or {}
+    return reading if reading.get("fingerprint") == sync.fingerprint() else {}
+
+
+def count_read(sync: BoardSync) -> int:
+    """Returns how many items a run that was cut off has read."""
+    reading = reading_of(sync)
+    return count_listed(sync, reading["pass"]) if reading else 0
+
+
+class FullRead:
+    """Reads a whole board into an intake."""
+
+    def __init__(self, sync: BoardSync, intake: Intake, sweep: Sweep) -> None:
+        self.sync, self.intake, self.sweep = sync, intake, sweep
+
+    def run(self, first: bool) -> str:
+        """Reads all that is not read yet. `first`: there are no links. Returns when the reading began."""
+        reading = reading_of(self.sync)
+        if self.intake.before and not reading.get("cursor"):  # cut off, and its cursor is lost
+            self._read_rest(reading)
+        else:
+            reading = reading or self._new_reading(first)
+            self._note_reading(reading)
+            try:
+                self._read_pages(reading)
+            except CursorExpired:
+                log.warning("%s: the listing outlived its cursor; the rest is read by id.", self.sync.mapping.entity)
+                self._note_reading(reading | {"cursor": None})
+                self._read_rest(reading)
+            except Incomplete:
+                # What was read so far cannot be trusted either.
+                self._forget_reading()
+                raise
+        self._read_left_out(reading)
+        self.sync.remembered.pop("reading", None)
+        forget_listing(self.sync, reading["pass"])
+        return str(reading["started"])
+
+    def _new_reading(self, first: bool) -> dict[str, Any]:
+        started = self.sync.destination.server_time().isoformat()
+        return {"pass": str(uuid.uuid4()), "first": first, "started": started, "fingerprint": self.sync.fingerprint()}
+
+    def _prepare(self, reading: dict[str, Any]) -> Prepare | None:
+        """Returns what the threads that read ahead do with items. Items that are known may turn out to be unchanged."""
+        return self.sync.reader.read_ahead if reading["first"] else None
+
+    def _read_pages(self, reading: dict[str, Any]) -> None:
+        sync, malformed, prepare = self.sync, self.intake.malformed, self._prepare(reading)
+        cursor = reading.get("cursor")
+        if reads_in_parallel(sync) and not cursor:
+            self._note_reading(reading | {"cursor": None})
+            for items in in_parallel(sync, malformed, prepare):
+                self.intake.take([items])
+                self._note_read(reading, items, None)
+            return
+        started = watermark(reading["started"]) if cursor else None
+        if cursor:
+            self._report_going_on(reading)
+        for page in read_pages(sync, malformed, prepare, cursor, started):
+            self.intake.take([page.items])
+            self._note_read(reading, page.items, page.cursor)
+
+    def _read_rest(self, reading: dict[str, Any]) -> None:
+        """Lists all ids again, which is cheap, and reads those that have not been read."""
+        self._report_going_on(reading)
+        for some in batched(self.sweep.unread(reading["pass"]), self.sync.options.batch_size):
+            self.intake.take_by_id(some)
+            self._note_read(reading, [], None, some)
+
+    def _read_left_out(self, reading: dict[str, Any]) -> None:
+        """Reads by id what the listing has and the pages had not. A first read has no listing: its count is compared."""
+        if self.sweep.listing is None or self.sync.options.dry_run:
+            return
+        if left := self.sweep.unread(reading["pass"]):
+            log.warning("%s: pages left out %d items, which are read by id.", self.sync.mapping.entity, len(left))
+            self.intake.take_by_id(left)
+
+    def _report_going_on(self, reading: dict[str, Any]) -> None:
+        read = count_listed(self.sync, reading["pass"])
+        log.info("%s: going on after %d items.", self.sync.mapping.entity, read)
+
+    # What is remembered
+
+    def _note_reading(self, reading: dict[str, Any]) -> None:
+        self.sync.remembered["reading"] = reading
+        self._note_remembered()
+
+    def _forget_reading(self) -> None:
+        self.sync.remembered.pop("reading", None)
+        self._note_remembered()
+
+    def _note_remembered(self) -> None:
+        if not self.sync.options.dry_run:
+            self.sync.memory.put(self.sync.pulled, self.sync.remembered)
+
+    def _note_read(
+        self, reading: dict[str, Any], items: list[Item], cursor: str | None, ids: Sequence[str] | None = None
+    ) -> None:
+        """Notes what has been read, and how to go on."""
+        if self.sync.options.dry_run:
+            return
+        self.sync.remembered["reading"] = reading | {"cursor": cursor}
+        with self.sync.db.transaction() as tx:
+            self.sync.state.listings.note(tx, reading["pass"], items, list(ids) if ids is not None else None)
+            put(tx, self.sync.pulled, self.sync.remembered)

@@ -1,0 +1,39 @@
+"""Holds what a command line asks of a run, and of the work on one board."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class PullOptions:
+    """How the work on one board differs from the usual."""
+
+    limit: int | None = None
+    batch_size: int = 500
+    full: bool = False
+    sweep: bool = False
+    dry_run: bool = False
+    prefer: str | None = None
+    first: str | None = None
+    allow_mass_delete: bool = False
+    unify: bool = False
+    max_workers: int = 1
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What the command line asks of a run."""
+
+    pull: PullOptions = field(default_factory=PullOptions)
+    max_workers: int = 1
+    unify: bool = False
+    use_cache: bool = False
+    cache_file: Path | None = None
+    kind: str = "command"
+
+    @property
+    def from_snapshot(self) -> bool:
+        """Returns whether the boards are taken from snapshots."""
+        return self.use_cache or self.cache_file is not None

@@ -1,0 +1,125 @@
+"""Reads a board: its pages, with one cursor or several; items by id; the ids of all; and whether items are really gone."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping as Map
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+
+from errors import CursorExpired, DatabaseError, Incomplete
+from models import STATES_ONLY, Item, Page
+from services.monday.pages import OnMalformed, ReadOptions
+from services.monday.parallel_reading import ParallelReading
+from services.monday.prefetch import Prepare
+from sync.board import BoardSync
+
+LISTING_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The ids of a board, as they were listed: under which name they are kept, and how many they are."""
+
+    pass_id: str
+    count: int
+
+
+def read_pages(
+    sync: BoardSync, on_malformed: OnMalformed, prepare: Prepare | None,
+    cursor: str | None = None, started: datetime | None = None,
+) -> Iterator[Page]:  # fmt: skip
+    """Yields the board's items a page at a time, from a cursor of a listing that began at `started`, or from the start."""
+    options = ReadOptions(
+        limit=sync.options.batch_size,
+        cursor=cursor,
+        started=started if cursor else None,
+        on_malformed=on_malformed,
+        prefetch=True,
+        prepare=prepare,
+    )
+    return sync.destination.pages(sync.board.id, sync.bound.wanted, options)
+
+
+def reads_in_parallel(sync: BoardSync) -> bool:
+    """Returns whether the board is read with several cursors."""
+    return sync.options.max_workers > 1 and bool(sync.board.groups)
+
+
+def in_parallel(sync: BoardSync, on_malformed: OnMalformed, prepare: Prepare | None) -> Iterable[list[Item]]:
+    """Returns the board's items, read with several cursors."""
+
+    def pages(group: str, params: Map[str, object]) -> Iterator[Page]:
+        options = ReadOptions(
+            limit=sync.options.batch_size, query_params=params or None, group=group, on_malformed=on_malformed
+        )
+        return sync.destination.pages(sync.board.id, sync.bound.wanted, options)
+
+    groups = [group_id for group_id, _ in sync.board.groups]
+    status = {column.id for column in sync.board.columns if column.type == "status"} & set(sync.bound.column_ids)
+    return ParallelReading(
+        groups,
+        pages,
+        sync.options.max_workers,
+        total=sync.board.items_count or 0,
+        status=sorted(status),
+        prepare=prepare,
+    )
+
+
+def read_by_id(sync: BoardSync, ids: Sequence[str], on_malformed: OnMalformed | None = None) -> Iterator[list[Item]]:
+    """Yields those of the items that are active items of the board."""
+    for items in sync.destination.items(ids, sync.bound.wanted, on_malformed) if ids else ():
+        yield [item for item in items if item.is_on(sync.board.id)]
+
+
+# Ids
+
+
+def list_ids(sync: BoardSync) -> Listing:
+    """Lists every id and update time of the board; a listing that outlives its cursor starts again."""
+    for tries_left in reversed(range(LISTING_TRIES)):
+        pass_id = str(uuid.uuid4())
+        try:
+            for page in sync.destination.listing(sync.board.id, ReadOptions(prefetch=True)):
+                with sync.db.transaction() as tx:
+                    sync.state.listings.note(tx, pass_id, page.items)
+            break
+        except CursorExpired:
+            forget_listing(sync, pass_id)
+            if not tries_left:
+                raise
+        except BaseException:
+            with suppress(DatabaseError):
+                forget_listing(sync, pass_id)
+            raise
+    return Listing(pass_id, count_listed(sync, pass_id))
+
+
+def count_listed(sync: BoardSync, pass_id: str) -> int:
+    """Returns how many ids are noted under this name."""
+    with sync.db.transaction(read_only=True) as tx:
+        return sync.state.listings.count(tx, pass_id)
+
+
+def forget_listing(sync: BoardSync, pass_id: str) -> None:
+    """Deletes the ids that are noted under this name."""
+    with sync.db.transaction() as tx:
+        sync.state.listings.delete(tx, pass_id)
+
+
+def confirmed_gone(sync: BoardSync, absent: Sequence[str]) -> list[str]:
+    """Returns the items that a listing lacks, once monday.com says of each that it is gone. Raises Incomplete."""
+    here: list[str] = []
+    for items in sync.destination.items(absent, STATES_ONLY):
+        here += [item.id for item in items if item.is_on(sync.board.id)]
+    if here:
+        # The listing was not whole.
+        raise Incomplete(
+            f"The listing of board {sync.board.name} ({sync.board.id}) left out {len(here)} items that exist,"
+            f" such as {here[0]}; nothing was removed.",
+            hint="Run again; monday.com's listings catch up after a while.",
+        )
+    return list(absent)

@@ -1,0 +1,78 @@
+"""States what the cycle asks of its two sides: where items are read (monday.com, a snapshot), and where rows are kept.
+
+The client of monday.com and the record store of PostgreSQL fit these by their shape, and need not know of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from db_connector import Transaction
+from models import NO_CELLS, Board, Columns, Item, Pages
+from rows.homes import Stored, Upsert, Written
+from services.monday.pages import READ_ALL, OnMalformed, ReadOptions
+from services.monday.updates import UpdateFilter
+
+
+class BoardReader(Protocol):
+    """Reads a whole board."""
+
+    def board(self, board_id: str | int) -> Board:
+        """Returns a board with its columns and groups."""
+        ...
+
+    def pages(self, board_id: str | int, columns: Columns = NO_CELLS, options: ReadOptions = READ_ALL) -> Pages:
+        """Yields all active items of a board, a page at a time."""
+        ...
+
+    def server_time(self) -> datetime:
+        """Returns the present instant by the clock that stamps the items."""
+        ...
+
+
+class Destination(BoardReader, Protocol):
+    """Reads boards, also in parts: what changed, single items, ids alone."""
+
+    update_filter: UpdateFilter
+
+    def changed_since(
+        self, board_id: str | int, when: datetime, columns: Columns = NO_CELLS, options: ReadOptions = READ_ALL
+    ) -> Pages:
+        """Yields the active items last updated at `when` or later."""
+        ...
+
+    def items(
+        self, ids: Iterable[str | int], columns: Columns = NO_CELLS, on_malformed: OnMalformed | None = None
+    ) -> Iterator[list[Item]]:
+        """Yields items by id, also archived and deleted items, with their `state`."""
+        ...
+
+    def listing(self, board_id: str | int, options: ReadOptions = READ_ALL) -> Pages:
+        """Yields id, state and update time of every active item."""
+        ...
+
+    def item_count(self, board_id: str | int) -> int | None:
+        """Returns how many items the board says it has now."""
+        ...
+
+
+class Source(Protocol):
+    """Keeps records as rows."""
+
+    def load(self, tx: Transaction, root_ids: Sequence[str], any_entity: bool = False) -> dict[str, Stored]:
+        """Returns the records of these root rows, by id."""
+        ...
+
+    def page_of_ids(self, tx: Transaction, after: str | None, limit: int) -> list[str]:
+        """Returns the ids of the next root rows."""
+        ...
+
+    def write(self, tx: Transaction, upserts: Sequence[Upsert]) -> Written:
+        """Writes records, and returns what that did."""
+        ...
+
+    def set_status(self, tx: Transaction, statuses: Mapping[str, str]) -> None:
+        """Shows on root rows how their records are."""
+        ...

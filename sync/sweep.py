@@ -1,0 +1,73 @@
+"""Lists every id of a board once a run, and finds by it what is gone and what other ways of reading have missed."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from errors import DatabaseError, GuardStop
+from sync.board import BoardSync, too_many
+from sync.read_board import Listing, confirmed_gone, forget_listing, list_ids
+
+
+class Sweep:
+    """Holds the listing of a run, once there is one."""
+
+    def __init__(self, sync: BoardSync) -> None:
+        self.sync = sync
+        self.listing: Listing | None = None
+
+    @property
+    def count(self) -> int | None:
+        """Returns how many items were listed; None before that."""
+        return self.listing.count if self.listing else None
+
+    def list_once(self) -> Listing:
+        """Returns the listing, and makes it first when there is none."""
+        if self.listing is None:
+            self.listing = list_ids(self.sync)
+        return self.listing
+
+    def find_gone(self) -> list[str]:
+        """Lists the board, and returns the linked items that are gone. Raises GuardStop, or Incomplete."""
+        listing = self.list_once()
+        with self.sync.db.transaction() as tx:
+            absent = self.sync.state.listings.absent(tx, listing.pass_id)
+            active = self.sync.state.links.count_active(tx)
+        self._check_guard(listing, len(absent), active)
+        return confirmed_gone(self.sync, absent)
+
+    def _check_guard(self, listing: Listing, absent: int, active: int) -> None:
+        """Raises GuardStop, before anything is removed, when much is absent, or all."""
+        sync = self.sync
+        if sync.options.allow_mass_delete or not absent:
+            return
+        if listing.count == 0 or too_many(absent, active):
+            raise GuardStop(
+                f"{absent} of {active} {sync.mapping.entity} are missing on board {sync.board.name} ({sync.board.id});"
+                " nothing of this entity was changed.",
+                hint="If they really are gone, run again with --allow-mass-delete.",
+            )
+
+    def stale(self) -> list[str]:
+        """Returns the items that were listed with another update time than is known: copied, restored, or overlooked."""
+        if self.listing is None:
+            return []
+        with self.sync.db.transaction(read_only=True) as tx:
+            return self.sync.state.listings.stale(tx, self.listing.pass_id)
+
+    def unread(self, read: str) -> list[str]:
+        """Returns the items that were listed and are not noted as read under this name."""
+        with self.sync.db.transaction(read_only=True) as tx:
+            return self.sync.state.listings.unread(tx, self.list_once().pass_id, read)
+
+    def forget_skips(self) -> None:
+        """Forgets skipped items that are not on the board any more."""
+        if self.listing is not None:
+            with self.sync.db.transaction() as tx:
+                self.sync.state.skipped.remove_unseen(tx, self.listing.pass_id)
+
+    def close(self) -> None:
+        """Deletes the listing."""
+        if self.listing is not None:
+            with suppress(DatabaseError):
+                forget_listing(self.sync, self.listing.pass_id)

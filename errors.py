@@ -1,7 +1,8 @@
-"""One family of errors. Each carries a sentence, a hint for the person who can mend it, and the exit code it leads to."""
+"""States the family of errors. Each error carries a sentence, a hint that says what to do, and the exit code it leads to."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 EXIT_IN_STEP = 0
@@ -12,7 +13,7 @@ EXIT_GUARD = 4
 
 
 class SyncError(Exception):
-    """Anything the tool can say about why it did not do what it was asked to."""
+    """Says why the tool did not do what it was asked to do."""
 
     exit_code = EXIT_FAILED
 
@@ -23,43 +24,57 @@ class SyncError(Exception):
 
 
 class SettingsError(SyncError):
-    """A setting is missing, malformed, or names something that does not exist."""
+    """Means that a setting is missing, malformed, or names something that does not exist."""
 
     exit_code = EXIT_USAGE
 
 
 class MappingError(SettingsError):
-    """A mapping file is wrong; the message lists every mistake with its file and line."""
+    """Means that a mapping file is wrong; the message lists every mistake with its file and line."""
 
 
 class NotWritten(SettingsError):
-    """A file of the user's cannot be written."""
+    """Means that a file of the user's cannot be written."""
 
     def __init__(self, path: object, exc: OSError) -> None:
         hint = "Look at the rights of its folder and the room on its disk; MONDAY_SYNC_HOME can name another."
         super().__init__(f"{path} cannot be written ({exc.strerror}).", hint=hint)
 
 
+# PostgreSQL
+
+
 class DatabaseError(SyncError):
-    """PostgreSQL could not do what it was asked to."""
+    """Means that PostgreSQL could not do what it was asked to do."""
 
 
 class DatabaseUnreachable(DatabaseError):
-    """There is no connection, or it was cut; the transaction that was open did not happen."""
+    """Means that there is no connection, or it was cut; the transaction that was open did not happen."""
 
 
 class SchemaMissing(DatabaseError):
-    """The tool's tables are not there, or are older than the tool."""
+    """Means that the tool's tables do not exist, or are older than the tool."""
 
     exit_code = EXIT_USAGE
 
 
 class RowRejected(DatabaseError):
-    """PostgreSQL refused the values of some row; the others of its batch may be fine."""
+    """Means that PostgreSQL refused the values of a row; the others of its batch may be fine."""
+
+
+# monday.com
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Names an answer, so that monday.com's support can find it."""
+
+    http_status: int = 0
+    request_id: str = ""
 
 
 class MondayError(SyncError):
-    """monday.com answered with an error, or not at all."""
+    """Means that monday.com answered with an error, or did not answer."""
 
     def __init__(
         self,
@@ -67,76 +82,77 @@ class MondayError(SyncError):
         *,
         hint: str = "",
         code: str = "",
-        http_status: int = 0,
         path: tuple[Any, ...] = (),
         error_data: dict[str, Any] | None = None,
-        request_id: str = "",
+        trace: Trace | None = None,
     ) -> None:
         super().__init__(message, hint=hint)
         self.code = code
-        self.http_status = http_status
         self.path = path
         self.error_data = error_data or {}
-        self.request_id = request_id
+        self.trace = trace or Trace()
 
 
 class MondayUnavailable(MondayError):
-    """No good answer for longer than the tool was told to keep trying."""
+    """Means that no good answer came for longer than the settings allow."""
 
 
 class MondayRefused(MondayError):
-    """The key is missing, wrong, or may not do this."""
+    """Means that the key is missing or wrong, or does not allow this."""
 
     exit_code = EXIT_USAGE
 
 
 class BoardNotVisible(MondayError):
-    """The board does not exist, or this token cannot see it: monday.com makes no difference between the two."""
+    """Means that the board does not exist, or this token cannot see it: monday.com answers the same for both."""
 
     exit_code = EXIT_USAGE
 
 
 class QueryRejected(MondayError):
-    """monday.com does not understand the query: the pinned API version and the tool disagree."""
+    """Means that monday.com does not understand the query: the API version and the tool disagree."""
 
 
 class QueryTooHeavy(MondayError):
-    """The query exceeds what one request may cost; only a smaller page can succeed."""
+    """Means that the query exceeds what one request may cost; only a smaller page can succeed."""
 
 
 class CursorExpired(MondayError):
-    """A listing outlived its cursor (60 minutes from the first page); it has to start again."""
+    """Means that a listing outlived its cursor (60 minutes from the first page); it has to start again."""
 
 
 class RecordRefused(MondayError):
-    """monday.com refused this one item or value; the same request cannot succeed, other items can."""
+    """Means that monday.com refused this item or value; the same request cannot succeed, other items can."""
 
 
 class ItemGone(RecordRefused):
-    """The item does not exist any more, or this token cannot see it."""
+    """Means that the item does not exist any more, or this token cannot see it."""
 
 
 class OutcomeUnknown(MondayError):
-    """A mutation was sent and no answer came: it may have been applied."""
+    """Means that a mutation was sent and no answer came: it may have been applied."""
 
 
 class DocumentRefused(OutcomeUnknown):
-    """A document of several rows was refused and no row was named: which one spoils it is not known."""
+    """Means that a document of several rows was refused, and the answer does not say because of which row."""
 
 
 class DailyLimitReached(MondayError):
-    """The calls of this day, or the share of them given to the tool, are used up."""
+    """Means that the calls of this day, or the tool's share of them, are used up."""
 
     exit_code = EXIT_LEFTOVERS
 
 
+# The run
+
+
 class Incomplete(SyncError):
-    """A listing could not be shown to be whole."""
+    """Means that a listing could not be shown to be complete."""
 
     exit_code = EXIT_LEFTOVERS
 
 
 class GuardStop(SyncError):
-    """A safety guard held the run back before it did anything."""
+    """Means that a safety guard stopped the run before it changed anything."""
 
     exit_code = EXIT_GUARD

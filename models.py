@@ -21,7 +21,7 @@ Record = dict[str, Value]
 
 @dataclass(frozen=True)
 class BoardColumn:
-    """A column of a board; `settings` in the shape of API 2025-10 and later, decoded."""
+    """Describes a column of a board; `settings` are decoded, in the shape of API 2025-10 and later."""
 
     id: str
     title: str
@@ -36,7 +36,7 @@ class BoardColumn:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """A board as the tool sees it: what its columns are and how many items it claims to have."""
+    """Describes a board: its columns and groups, and how many items it says it has."""
 
     id: str
     name: str
@@ -48,13 +48,13 @@ class Board:
     items_limit: int | None = None
 
     def column(self, column_id: str) -> BoardColumn | None:
-        """The column with that id, or None."""
+        """Returns the column with that id, or None."""
         return next((column for column in self.columns if column.id == column_id), None)
 
 
 @dataclass(slots=True)
 class Item:
-    """One row of a board. `cells` is keyed by column id; times are the ISO 8601 texts of the API (UTC)."""
+    """Holds one item of a board. `cells` is keyed by column id; times are the ISO 8601 texts of the API (UTC)."""
 
     id: str
     name: str
@@ -66,7 +66,7 @@ class Item:
     parent_id: str | None
     cells: dict[str, Cell]
     ahead: Any = field(default=None, repr=False, compare=False)
-    """What a mapping has made of it while its page was still on its way."""
+    """What a mapping has read of it already, while the next page was being fetched."""
 
     def is_on(self, board_id: str) -> bool:
         """Tells whether this is an active item of the board; an item that names no board is on the one asked for."""
@@ -82,26 +82,26 @@ class Columns:
 
 
 NO_CELLS = Columns()
-"""All that an item says of itself, without its cells."""
+"""The facts of an item, without its cells."""
 
 STATES_ONLY = Columns((), "")
-"""Of each item no more than id, state, update time and group."""
+"""No more of an item than its id, state, update time and group."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a listing. Only `cursor` says whether more follows: pages may be short or empty before the end."""
+    """Holds one page of a listing. Only `cursor` says whether more follows: pages may be short or empty before the end."""
 
     items: list[Item]
     cursor: str | None
 
 
 Pages = Generator[Page, None, None]
-"""Pages one after another; closing it ends the reading."""
+"""Pages in order; closing the generator ends the reading."""
 
 
 class Winner(Enum):
-    """Who decides a conflict."""
+    """Names the side whose value stands after a conflict; held: a user decides."""
 
     MONDAY = "monday"
     POSTGRES = "postgres"
@@ -110,7 +110,7 @@ class Winner(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """A field changed on both sides to different values, and what was decided."""
+    """Describes a field that changed on both sides to different values, and what was decided."""
 
     field: str
     base: Value
@@ -124,7 +124,7 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """One row of sync_logs."""
+    """Holds one row of `sync_logs`."""
 
     operation: str
     status: str
@@ -135,7 +135,7 @@ class LogEntry:
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """An item whose row is gone."""
+    """Names an item whose row is gone."""
 
     item_id: str
     root_id: str

@@ -1,4 +1,4 @@
-"""Settings: read once, from the environment and from one `.env` file, checked together, and passed on as plain values.
+"""Reads the settings once, from the environment and one `.env` file, and checks them together.
 
 The environment wins over `.env`. `.env` is looked for in `MONDAY_SYNC_HOME` when the environment names one, else in the
 project's folder. Every setting can also be given as `NAME_FILE`, the path of a file that holds its value.
@@ -44,7 +44,7 @@ Environment = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Settings:
-    """All settings, checked. Secrets stay out of `repr`."""
+    """Holds all settings, checked. Secrets stay out of `repr`."""
 
     home: Path = PROJECT
     api_key: str | None = field(default=None, repr=False)
@@ -61,12 +61,12 @@ class Settings:
     environment: Environment = field(default_factory=dict, repr=False)
 
     def board_id(self, name: str) -> str | None:
-        """The board id that an environment variable holds: a mapping file may name any."""
+        """Returns the board id that an environment variable holds; a mapping file may name any variable."""
         value = self.environment.get(name, "").strip() or DEFAULT_BOARDS.get(name)
         return None if value is None else _board_id(name, value)
 
     def require_key(self) -> str:
-        """The API key, for what cannot be done without one."""
+        """Returns the API key. Raises SettingsError when none is set."""
         if not self.api_key:
             raise SettingsError(
                 "MONDAY_API_KEY is not set.",
@@ -76,7 +76,7 @@ class Settings:
 
 
 def load_settings(environ: Environment | None = None, cwd: str | os.PathLike[str] | None = None) -> Settings:
-    """Read and check everything; all mistakes are named at once. Relative paths start at `cwd`."""
+    """Reads and checks all settings; relative paths start at `cwd`. Raises SettingsError, which names all mistakes."""
     mistakes: list[str] = []
     start = Path(cwd or os.getcwd())
     environment = _merged(dict(os.environ if environ is None else environ), start, mistakes)
@@ -121,7 +121,7 @@ def _settings(environment: Environment, start: Path, mistakes: list[str]) -> Set
 
 
 def _merged(environ: dict[str, str], start: Path, mistakes: list[str]) -> dict[str, str]:
-    """The environment over `.env`, with the contents of `NAME_FILE` in the place of NAME, and without blanks."""
+    """Lays the environment over `.env`, with the contents of `NAME_FILE` in the place of NAME, and without blanks."""
     real = _with_files(_without_blanks(environ), start, mistakes)
     home = start / Path(real.get("MONDAY_SYNC_HOME", PROJECT)).expanduser()
     written = _with_files(_without_blanks(_dotenv(home / ".env", mistakes)), home, mistakes)
@@ -149,7 +149,7 @@ def _with_files(environ: dict[str, str], start: Path, mistakes: list[str]) -> di
 
 
 def _dotenv(path: Path, mistakes: list[str]) -> dict[str, str]:
-    """The values of a `.env` file as they are written: a `$` in a password is a `$`."""
+    """Reads the values of a `.env` file as they are written: a `$` in a password is a `$`."""
     values: dict[str, str] = {}
     try:
         with open(path, encoding="utf-8-sig") as text:
@@ -181,7 +181,7 @@ def _error(mistakes: list[str], home: Path) -> SettingsError:
 
 
 def _shown(value: str) -> str:
-    """Something long in the place of a number may be a key that was put on the wrong line."""
+    """Words a wrong value. A long text in the place of a number may be a key on the wrong line, so it is not repeated."""
     return repr(value) if len(value) <= 20 else "something long"
 
 
@@ -211,7 +211,7 @@ def _url(name: str, value: str) -> str:
 
 
 def _database_url(name: str, value: str) -> str:
-    """A URL or `key=value` words, as far as that can be told without connecting."""
+    """Checks that it is a URL or `key=value` words, as far as this can be known without connecting."""
     if "://" not in value:
         well_formed = bool(re.fullmatch(r"(\s*[a-z_]+\s*=\s*('(\\.|[^'\\])*'|(\\.|[^\s'\\])*))+\s*", value))
     else:
@@ -263,7 +263,7 @@ def _switch(name: str, value: str) -> bool:
 
 
 def _usual_log_format(environment: Environment) -> str:
-    """A task of Kestra inherits what its server was given, KESTRA_CONFIGURATION and others: log lines take its form."""
+    """Returns Kestra's form in a task of Kestra, which inherits KESTRA_CONFIGURATION and others from its server."""
     return "kestra" if any(name.startswith("KESTRA_") for name in environment) else Settings.log_format
 
 

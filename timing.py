@@ -1,4 +1,4 @@
-"""Time as a part that is passed in: a clock, a stopwatch, and the pauses between tries."""
+"""Tells time, measures it, and pauses: parts that are passed in, so that a test can move the clock."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from datetime import datetime, timezone
 
 
 class Clock:
-    """The real clock. Tests pass one that moves by itself, so that nothing ever sleeps."""
+    """Tells the real time. Tests pass a clock that moves by itself, so that nothing sleeps."""
 
     def now(self) -> datetime:
-        """The present instant, aware, in UTC."""
+        """Returns the present moment, aware, in UTC."""
         return datetime.now(timezone.utc)
 
     def monotonic(self) -> float:
-        """Seconds that only grow, for measuring."""
+        """Returns seconds that only grow, for measuring."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Pause; nothing happens for zero or less."""
+        """Pauses; zero or less is no pause."""
         if seconds > 0:
             time.sleep(seconds)
 
     def wait(self, event: threading.Event, seconds: float) -> bool:
-        """Pauses until the event is set, so long at most. Returns whether it is set."""
+        """Pauses until the event is set, at most `seconds`. Returns whether it is set."""
         return event.wait(max(0.0, seconds))
 
 
 class Stopwatch:
-    """Seconds since it was made, or since it was last started again."""
+    """Measures the seconds since it was made or restarted."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -39,11 +39,11 @@ class Stopwatch:
 
     @property
     def seconds(self) -> float:
-        """How long it has been running."""
+        """Returns how long it has been running."""
         return self._clock.monotonic() - self._started
 
     def restart(self) -> float:
-        """Start from zero; what it showed until now is returned."""
+        """Starts from zero, and returns what it showed until now."""
         elapsed = self.seconds
         self._started = self._clock.monotonic()
         return elapsed
@@ -55,7 +55,7 @@ class Stopwatch:
 def backoff(
     attempt: int, base: float = 1.0, ceiling: float = 60.0, random: Callable[[], float] = _random.random
 ) -> float:
-    """Seconds to pause after failure number `attempt` (0 is the first), with full jitter.
+    """Returns the seconds to pause after failure number `attempt` (0 is the first), with full jitter.
 
     The whole pause is drawn, not a part of it: workers that failed together must not come back together.
     """
@@ -64,7 +64,7 @@ def backoff(
 
 
 def duration(seconds: float) -> str:
-    """A length of time as a person says it: `2.4 s`, `3 min 5 s`, `1 h 2 min`."""
+    """Words a length of time: `2.4 s`, `3 min 5 s`, `1 h 2 min`."""
     if seconds < 10:
         return f"{max(seconds, 0.0):.1f} s".replace(".0 s", " s")
     whole = round(seconds)

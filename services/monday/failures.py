@@ -20,6 +20,7 @@ from errors import (
     QueryRejected,
     QueryTooHeavy,
     RecordRefused,
+    Trace,
 )
 
 
@@ -192,10 +193,9 @@ class Failure:
             message or sentence(self),
             hint=HINTS.get(remedy, ""),
             code=self.code,
-            http_status=self.http_status,
+            trace=Trace(self.http_status, self.request_id),
             path=self.path,
             error_data=dict(self.error_data),
-            request_id=self.request_id,
         )
 
 
@@ -262,10 +262,9 @@ def unknown(failure: Failure, message: str = "") -> OutcomeUnknown:
         message or f"It is not known whether a change was applied. {sentence(failure)}",
         hint="Read the item again before repeating the change.",
         code=failure.code,
-        http_status=failure.http_status,
+        trace=Trace(failure.http_status, failure.request_id),
         path=failure.path,
         error_data=dict(failure.error_data),
-        request_id=failure.request_id,
     )
 
 

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from errors import MondayError, MondayRefused, MondayUnavailable, RecordRefused
+from errors import MondayError, MondayRefused, MondayUnavailable, RecordRefused, Trace
 from services.monday.answers import JobJson, answered
 from services.monday.calls import Caller
 from services.monday.queries import FETCH_JOB_STATUS, INGEST_ITEMS
@@ -62,9 +62,9 @@ class Imports:
             if status and status < 300:
                 return
             if status in (401, 403):
-                raise MondayRefused("The upload of rows was refused.", http_status=status)
+                raise MondayRefused("The upload of rows was refused.", trace=Trace(status))
             self._caller.pauses.before_retry(attempt, "network" if not status else "gateway")
-        raise MondayUnavailable("The rows could not be uploaded.", http_status=status)
+        raise MondayUnavailable("The rows could not be uploaded.", trace=Trace(status))
 
     def status(self, job_id: str) -> ImportJob:
         """Returns how far an import is. An import that failed or was rejected is an error with its reason."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from errors import MondayUnavailable, QueryTooHeavy
+from errors import MondayUnavailable, QueryTooHeavy, Trace
 from services.monday.failures import Failure, Remedy, sentence
 from services.monday.queries import Request
 from timing import duration
@@ -64,8 +64,7 @@ def too_heavy(failure: Failure) -> QueryTooHeavy:
         f"This is too much for one request. {sentence(failure)}",
         hint="Ask for fewer columns, or for fewer items at a time.",
         code=failure.code,
-        http_status=failure.http_status,
-        request_id=failure.request_id,
+        trace=Trace(failure.http_status, failure.request_id),
     )
 
 
@@ -76,7 +75,6 @@ def unavailable(failure: Failure, silent: float) -> MondayUnavailable:
         f"monday.com gave no good answer{after}. The last one: {sentence(failure)}",
         hint="Check the connection and status.monday.com, then run again: nothing is lost.",
         code=failure.code,
-        http_status=failure.http_status,
+        trace=Trace(failure.http_status, failure.request_id),
         path=failure.path,
-        request_id=failure.request_id,
     )

@@ -228,7 +228,7 @@ def test_every_fact_of_an_error_survives_its_translation():
     error = failures_in(http_status, {}, body)[0].exception()
     assert isinstance(error, ItemGone)
     assert (error.code, error.path, error.error_data) == ("InvalidItemIdException", ("a0",), {"item_id": 123})
-    assert (error.http_status, error.request_id) == (200, "8bd36e36")
+    assert (error.trace.http_status, error.trace.request_id) == (200, "8bd36e36")
     assert str(error) == "monday.com: Item not found (InvalidItemIdException) at a0. [request 8bd36e36]"
 
 

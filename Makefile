@@ -7,7 +7,6 @@
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10 python; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null </dev/null && echo "$$p" && break; done)
 TESTS ?= tests
-ROOMS := $(patsubst %/__init__.py,%,$(wildcard */__init__.py))
 VENV := .venv/bin/python
 PIP := $(VENV) -m pip --disable-pip-version-check install --quiet --no-input
 
@@ -26,9 +25,10 @@ demo: .venv/.installed  ## a round trip between a stand-in for monday.com and a 
 test: .venv/.installed-dev  ## the whole suite; TESTS=tests/test_config.py for a part of it
 	@$(VENV) -m pytest -n 2 $(TESTS) </dev/null
 
-lint: .venv/.installed-dev  ## ruff and mypy
+lint: .venv/.installed-dev  ## ruff, its layout, and mypy
 	$(VENV) -m ruff check .
-	$(VENV) -m mypy $(wildcard *.py) $(ROOMS)
+	$(VENV) -m ruff format --check --quiet .
+	$(VENV) -m mypy
 
 bench: .venv/.installed-dev  ## how fast it is, on this machine
 	@$(VENV) -m benchmarks </dev/null

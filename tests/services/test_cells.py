@@ -36,9 +36,12 @@ from values.comparing import COMPARISONS, from_json, same
 from values.parsing import CellError, clean_text
 
 
-def test_every_kind_of_the_schema_is_in_the_table_and_has_a_cell_here():
-    assert set(COLUMN_TYPES) == ENUM
-    assert set(CELLS) == ENUM
+def test_every_kind_of_the_schema_is_in_the_table():
+    assert ENUM - COLUMN_TYPES.keys() == set()
+
+
+def test_every_kind_of_the_table_has_a_cell_here():
+    assert COLUMN_TYPES.keys() ^ CELLS.keys() == set()
 
 
 @pytest.mark.parametrize("kind", sorted(CELLS))

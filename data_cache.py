@@ -1,4 +1,4 @@
-"""Snapshots of boards as they were fetched: a mapping can be tried again and again without asking monday.com.
+"""Keeps snapshots of boards as they were fetched: a mapping can be tried again and again without asking monday.com.
 
 A snapshot is one gzip file of JSON lines: what it is, the board, and how many items follow; then a page of items a line.
 It gets its name when it is whole. A run from a snapshot removes nothing and moves no watermark.
@@ -32,7 +32,7 @@ BROKEN = (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, Attrib
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A snapshot that was found whole; its items are read as they are asked for."""
+    """Holds a snapshot that was found whole; its items are read as they are asked for."""
 
     path: Path
     board: Board
@@ -41,7 +41,7 @@ class Snapshot:
     columns: tuple[str, ...]
 
     def pages(self) -> Iterator[list[Item]]:
-        """The items, a page at a time."""
+        """Yields the items, a page at a time."""
         with gzip.open(self.path) as lines:
             next(lines)
             for line in lines:
@@ -72,21 +72,21 @@ class SnapshotBoard:
 
 
 class DataCache:
-    """The snapshots of a home, in `cache/`, by board and time."""
+    """Finds the snapshots of a home, in `cache/`, by board and time."""
 
     def __init__(self, home: Path) -> None:
         self.folder = home / FOLDER
 
     def newest(self, board_id: str) -> Path | None:
-        """The newest snapshot of a board."""
+        """Returns the newest snapshot of a board."""
         return max(self._named(board_id), default=None)
 
     def new_path(self, board_id: str, now: datetime) -> Path:
-        """Where a snapshot taken now belongs."""
+        """Returns where a snapshot taken now belongs."""
         return self.folder / f"{board_id}-{now:%Y%m%dT%H%M%SZ}.jsonl.gz"
 
     def all(self) -> Iterator[Snapshot | SyncError]:
-        """Every snapshot, newest first; for one that is not whole, what is wrong with it."""
+        """Yields every snapshot, newest first; for a snapshot that is not whole, what is wrong with it."""
         for path in sorted(self._named(r"\d+"), key=lambda path: path.name.split("-")[1], reverse=True):
             try:
                 yield read_snapshot(path)
@@ -103,7 +103,7 @@ class DataCache:
 def write_snapshot(
     path: Path, board: Board, columns: Sequence[str], pages: Iterable[Iterable[Item]], now: datetime
 ) -> Snapshot:
-    """Write the pages as they come; the file appears under its name when the last one is in."""
+    """Writes the pages as they come; the file appears under its name when the last page is in."""
     body, whole = path.with_name(path.name + ".items"), path.with_name(path.name + ".new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -114,9 +114,12 @@ def write_snapshot(
                 items += len(listed)
                 out.write(_dumps([asdict(item) for item in listed]) + b"\n")
         head = {
-            "monday_sync_snapshot": FORMAT, "board": asdict(board), "taken_at": now.isoformat(), "items": items,
+            "monday_sync_snapshot": FORMAT,
+            "board": asdict(board),
+            "taken_at": now.isoformat(),
+            "items": items,
             "columns": list(columns),
-        }  # fmt: skip
+        }
         # How many items there are is known last and read first: gzip files can be strung together.
         with _created(whole) as raw, open(body, "rb") as rest:
             raw.write(gzip.compress(_dumps(head) + b"\n"))
@@ -137,7 +140,7 @@ def write_snapshot(
 
 
 def read_snapshot(path: Path) -> Snapshot:
-    """Open a snapshot, having seen that it is one and that it is whole."""
+    """Opens a snapshot, once it is sure that it is whole. Raises SettingsError."""
     try:
         with gzip.open(path) as file:
             head = _loads(file.readline(1 << 26))
@@ -147,10 +150,8 @@ def read_snapshot(path: Path) -> Snapshot:
                 raise _foreign(path, "another version of this tool wrote it")
             while file.read(1 << 20):  # its checksum comes last
                 pass
-            return Snapshot(
-                path, _board(head["board"]), datetime.fromisoformat(head["taken_at"]), int(head["items"]),
-                tuple(head["columns"]),
-            )  # fmt: skip
+            taken_at = datetime.fromisoformat(head["taken_at"])
+            return Snapshot(path, _board(head["board"]), taken_at, int(head["items"]), tuple(head["columns"]))
     except gzip.BadGzipFile as exc:
         raise _foreign(path, "it is damaged, or was not written by this tool") from exc
     except EOFError as exc:
@@ -162,12 +163,12 @@ def read_snapshot(path: Path) -> Snapshot:
 
 
 def utc_now() -> datetime:
-    """The present second."""
+    """Returns the present second."""
     return datetime.now(timezone.utc).replace(microsecond=0)
 
 
 def _created(path: Path) -> Any:
-    # People's names and addresses are nobody else's business.
+    # It has names and addresses of people: no other user may read it.
     return open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
 
 

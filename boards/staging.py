@@ -59,7 +59,7 @@ class Staging:
         self.sync, self.db, self.mapping = sync, sync.db, sync.mapping
         self.state, self.report = sync.state, sync.report
         self.batch_size = batch_size
-        home = sync.engine.store.root
+        home = sync.store.root
         self.table = StagingTable(self.mapping, home, table_of([home], self.mapping))
         self.live = LiveTable(self.table, self.state)
         self.staged = Staged()

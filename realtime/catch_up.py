@@ -74,7 +74,7 @@ class CatchUp:
         A machine that slept, or a process that was stopped for a while, finds it out here.
         """
         if self._gap():
-            self.ask("nobody listened for a while", sweep=True)
+            self.ask("no process listened for a while", sweep=True)
             return True
         self._note_alive()
         return False

@@ -42,13 +42,22 @@ from values.wording import NO_ITEM_YET
 
 log = logging.getLogger("monday_sync")
 
+RENAME_KEYS = """
+update {table} as t
+set {rest} = (t.{rest} - %(old)s) || coalesce(
+    (select jsonb_object_agg(key.new, t.{rest} -> key.old)
+     from unnest(%(old)s, %(new)s) as key (old, new)
+     where t.{rest} ? key.old),
+    '{{}}')
+where t.{rest} ?| %(old)s
+"""
 GUARD_SHARE = 0.10
 GUARD_RECORDS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """How a board is opened for one run."""
+    """Says how a board is opened for one run."""
 
     options: PullOptions = field(default_factory=PullOptions)
     writes: tuple[bool, bool] = (True, False)
@@ -86,6 +95,7 @@ def open_board(parts: Parts, mapping: Mapping, board_id: str, opening: Opening |
         reader=item_reader,
         cell_writer=CellWriter(item_reader.bound),
         state=state,
+        store=store,
         engine=Engine(parts.db, item_reader, store, state, options),
         remembered=Values(parts.db).get(pull_key(mapping.entity)) or {},
         compare_all=compare_all,
@@ -108,7 +118,7 @@ def _engine_options(opening: Opening, mapping: Mapping, began: datetime, reader:
 
 @dataclass
 class BoardSync:
-    """The parts of a run over one board: the mapping held against it, its links, and the engine."""
+    """Holds the parts of a run over one board: the mapping held against it, its links, and the engine."""
 
     parts: Parts
     mapping: Mapping
@@ -117,6 +127,7 @@ class BoardSync:
     reader: ItemReader
     cell_writer: CellWriter
     state: EntityState
+    store: RecordStore
     engine: Engine
     remembered: dict[str, Any]
     """How far the pull has come; kept under `pulled`."""
@@ -160,26 +171,26 @@ class BoardSync:
 
     @property
     def report(self) -> EntityReport:
-        """What this run has done so far."""
+        """Returns what this run has done so far."""
         return self.engine.report
 
     @property
     def pulled(self) -> str:
-        """The name under which the pull's progress is remembered."""
+        """Returns the name under which the pull's progress is remembered."""
         return pull_key(self.mapping.entity)
 
     def titles(self) -> dict[str, str]:
-        """Under which key of `metadata` each column stands, or could stand."""
+        """Returns the key of `metadata` under which each column stands, or could stand."""
         return {column: self.bound.title(column) for column in self.bound.titled}
 
     def fingerprint(self) -> str:
-        """Changes with the board, its columns and the mapping: whatever makes a comparison of everything necessary."""
+        """Returns a text that changes with the board, its columns and the mapping: then everything has to be compared."""
         columns = ",".join(f"{column.id}:{column.type}" for column in self.board.columns)
         digest = hashlib.blake2b(columns.encode(), digest_size=8).hexdigest()
         return f"{self.board.id}/{self.mapping.fingerprint}/{digest}"
 
     def begin(self) -> None:
-        """A run begins: take notice of what people have set for single records."""
+        """Begins a run: takes notice of what users have set for single records."""
         self.engine.reset_counts()
         if not self.options.dry_run:
             self._rename_keys()
@@ -191,9 +202,11 @@ class BoardSync:
                 self.give_item_ids(tx)
 
     def give_item_ids(self, tx: Transaction) -> int:
-        """New rows whose items exist by now take their ids as keys; how many."""
+        """Gives new rows whose items exist by now the ids of these as keys. Returns how many."""
         fields = [
-            one.fields[0] for one in self.bound.bindings if one.fields and self._shows(one.columns[0], "dependency")
+            binding.fields[0]
+            for binding in self.bound.bindings
+            if binding.fields and self._shows(binding.columns[0], "dependency")
         ]
         places = [self.bound.places[name] for name in fields]
         return give_item_ids(tx, self.mapping, [place.column for place in places if place.home == ROOT], NO_ITEM_YET)
@@ -202,7 +215,7 @@ class BoardSync:
         return column in self.bound.columns and self.bound.columns[column].type == kind
 
     def _rename_keys(self) -> None:
-        """A column that was renamed on the board takes its key in `metadata` along, before anybody reads a row."""
+        """Renames the keys in `metadata` of columns that were renamed on the board, before a row is read."""
         before: dict[str, str] = self.remembered.get("titles") or {}
         moved = [
             (before[column], title)
@@ -216,13 +229,9 @@ class BoardSync:
             return
         with self.db.transaction() as tx:
             take_turn(tx)
-            statement = compose(
-                "update {table} as t set {rest} = (t.{rest} - %(old)s) || coalesce((select jsonb_object_agg(r.new,"
-                " t.{rest} -> r.old) from unnest(%(old)s, %(new)s) as r (old, new) where t.{rest} ? r.old), '{{}}')"
-                " where t.{rest} ?| %(old)s",
-                table=table_name(self.mapping.table), rest=identifier(str(self.mapping.rest)),
-            )  # fmt: skip
-            tx.execute(statement, {"old": [old for old, _ in moved], "new": [new for _, new in moved]})
+            names = {"table": table_name(self.mapping.table), "rest": identifier(str(self.mapping.rest))}
+            keys = {"old": [old for old, _ in moved], "new": [new for _, new in moved]}
+            tx.execute(compose(RENAME_KEYS, **names), keys)
             renames = [LogEntry("rename", "success", f"column {old!r} is called {new!r} now") for old, new in moved]
             self.state.log.append(tx, renames)
             self.remembered["titles"] = {**before, **self.titles()}
@@ -230,7 +239,7 @@ class BoardSync:
         log.info("%s: %d columns were renamed on the board.", self.mapping.entity, len(moved))
 
     def count_leftovers(self) -> None:
-        """What waits for a person counts in every run until somebody has dealt with it."""
+        """Counts what waits for a user: in every run, until a user has dealt with it. To be called once in a run."""
         table, key = table_name(self.mapping.table), identifier(self.mapping.primary_key)
         with self.db.transaction(read_only=self.options.dry_run) as tx:
             if not self.options.dry_run:
@@ -241,14 +250,14 @@ class BoardSync:
         self.report.errors = max(self.report.errors, left.pausing)
 
     def active(self) -> int:
-        """How many living links there are."""
+        """Returns how many living links there are."""
         with self.db.transaction(read_only=True) as tx:
             return self.state.links.count_active(tx)
 
-    # What monday.com is to be told
+    # What monday.com is to show
 
     def deliver(self, batch: Batch, hints: Hints = NO_HINTS) -> None:
-        """Send what a batch has for monday.com, and take in what it answers."""
+        """Sends what a batch has for monday.com, and takes in what it answers."""
         if self.options.dry_run or not self.engine.options.write_monday:
             return
         sent = self.writer.send(batch.outgoing)
@@ -257,7 +266,7 @@ class BoardSync:
         self.remove_items(batch.removals)
 
     def remove_items(self, removals: list[Removal]) -> None:
-        """Archive (or delete) the items of rows that are gone. One that is gone already is as good."""
+        """Archives (or deletes) the items of rows that are gone; an item that is gone already is as good."""
         if not removals or self.options.dry_run:
             return
         removed = self.writer.remove(removals, delete=self.mapping.on_row_removed == "delete")
@@ -282,5 +291,5 @@ def work_in_view(sync: BoardSync, work: Callable[[BoardSync], EntityReport]) -> 
 
 
 def too_many(removed: int, active: int) -> bool:
-    """Whether so much would be removed that a person has to say so first."""
+    """Returns whether so much would be removed that a user has to agree first."""
     return removed > GUARD_RECORDS and removed > GUARD_SHARE * active

@@ -12,10 +12,10 @@ from mappings.bound import BoundMapping
 from mappings.declaration import Mapping
 from mappings.read_items import ItemReader
 from rows.homes import Stored
-from rows.store import RecordStore
 from state.entity import EntityState
 from state.links import Link
 from sync.report import EntityReport
+from sync.sides import Source
 from sync.task import NO_HINTS, Batch, Hints
 
 TO_POSTGRES = ("bidirectional", "monday_to_pg")
@@ -44,7 +44,7 @@ class Cycle:
     """Holds the parts that one batch is looked up, decided and remembered with."""
 
     reader: ItemReader
-    store: RecordStore
+    store: Source
     state: EntityState
     options: Options
     hints: Hints = NO_HINTS

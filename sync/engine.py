@@ -15,7 +15,6 @@ from db_connector import Database, Transaction
 from errors import RowRejected
 from mappings.read_items import ItemReader
 from models import Item
-from rows.store import RecordStore
 from state import outbox
 from state.entity import EntityState
 from state.turns import take_turn
@@ -28,6 +27,7 @@ from sync.look_up import find_tasks, load_rows, read_item
 from sync.remember import count_answers, note_decision, note_refusal, remember, report_problems, save, save_refusal
 from sync.remove_rows import remove_rows
 from sync.report import EntityReport
+from sync.sides import Source
 from sync.task import NO_HINTS, Answer, Batch, Decision, Hints, Task
 
 
@@ -35,7 +35,7 @@ class Engine:
     """Runs the cycle for one mapping, and keeps account of a run."""
 
     def __init__(
-        self, db: Database, reader: ItemReader, store: RecordStore, state: EntityState, options: Options
+        self, db: Database, reader: ItemReader, store: Source, state: EntityState, options: Options
     ) -> None:
         self.db = db
         self.store = store

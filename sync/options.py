@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class PullOptions:
-    """How the work on one board differs from the usual."""
+    """Says how the work on one board differs from the usual."""
 
     limit: int | None = None
     batch_size: int = 500
@@ -24,7 +24,7 @@ class PullOptions:
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What the command line asks of a run."""
+    """Holds what the command line asks of a run."""
 
     pull: PullOptions = field(default_factory=PullOptions)
     max_workers: int = 1

@@ -38,11 +38,11 @@ class Progress(Protocol):
 
 
 class Followed(Protocol):
-    """The mapping of a deployed board, after what has changed on the board."""
+    """Says how a run goes on with a deployed board, after what has changed on it."""
 
     @property
     def mapping(self) -> Mapping:
-        """Returns the mapping as this run goes by it."""
+        """Returns the mapping that the run goes by."""
         ...
 
     @property
@@ -83,7 +83,7 @@ class Client:
 
 @dataclass
 class Parts:
-    """What a run is made of."""
+    """Holds what a run is made of."""
 
     settings: Settings
     db: Database

@@ -1,4 +1,4 @@
-"""What a run did: counts of records, and how they are told, as text for a person and as JSON for a program."""
+"""Counts what a run did with records, and shows it: as text for a user, as JSON for a program."""
 
 from __future__ import annotations
 
@@ -13,20 +13,22 @@ from values.wording import counted, plural, utc_text
 
 @dataclass(slots=True)
 class Written:
-    """Records written on one side."""
+    """Counts the records written on one side."""
 
     created: int = 0
     updated: int = 0
     archived: int = 0
 
     def __iadd__(self, other: Written) -> Written:
-        _add(self, other)
+        self.created += other.created
+        self.updated += other.updated
+        self.archived += other.archived
         return self
 
 
 @dataclass(slots=True)
 class EntityReport:
-    """Counts of one entity in one run; each is of records, not of rows."""
+    """Counts what one run did with one entity; each count is of records, not of rows."""
 
     entity: str
     board_id: str
@@ -50,34 +52,32 @@ class EntityReport:
     seconds: float = 0.0
     plans: list[str] = field(default_factory=list)
     failed: int = 0
-    """The exit code of the error that ended it; 0 when none did."""
+    """The exit code of the error that ended it; 0 when no error did."""
 
     @property
     def changes(self) -> int:
-        """How many records were written, on either side."""
-        return sum(
-            sum(getattr(side, one.name) for one in fields(Written)) for side in (self.to_postgres, self.to_monday)
-        )
+        """Returns how many records were written, on either side."""
+        return sum(side.created + side.updated + side.archived for side in (self.to_postgres, self.to_monday))
 
     @property
     def exit_code(self) -> int:
-        """0 when both sides are in step, 3 when something waits for a person or could not be shown to be whole."""
+        """Returns 0 when both sides are in step, 3 when something waits for a user or could not be shown to be whole."""
         if self.failed:
             return self.failed
         leftovers = self.held or self.errors or self.set_aside or not self.complete
         return EXIT_LEFTOVERS if leftovers else EXIT_IN_STEP
 
     def add(self, other: EntityReport) -> None:
-        """Take the counts of a batch in."""
-        for one in fields(self):
-            mine = getattr(self, one.name)
+        """Adds the counts of a batch."""
+        for count in fields(self):
+            mine, more = getattr(self, count.name), getattr(other, count.name)
             if isinstance(mine, Written):
-                mine += getattr(other, one.name)
+                mine += more
             elif isinstance(mine, int) and not isinstance(mine, bool):
-                setattr(self, one.name, mine + getattr(other, one.name))
+                setattr(self, count.name, mine + more)
 
     def as_json(self) -> dict[str, Any]:
-        """The documented shape."""
+        """Returns the documented shape."""
         shape = asdict(self)
         for name in ("plans", "failed", "first_held"):
             del shape[name]
@@ -91,7 +91,7 @@ class EntityReport:
 
 @dataclass(slots=True)
 class RunReport:
-    """One run over one or more entities."""
+    """Holds what one run did with its entities."""
 
     run_id: str
     direction: str
@@ -108,11 +108,11 @@ class RunReport:
 
     @property
     def changes(self) -> int:
-        """How many records were written."""
+        """Returns how many records were written."""
         return sum(entity.changes for entity in self.entities)
 
     def as_json(self) -> dict[str, Any]:
-        """The object that `--json` prints."""
+        """Returns the object that `--json` prints."""
         return {
             "run_id": self.run_id,
             "direction": self.direction,
@@ -124,7 +124,7 @@ class RunReport:
         }
 
 
-# For people
+# For users
 
 VERBS = {"monday_to_pg": "Pulled", "pg_to_monday": "Pushed", "bidirectional": "Synced"}
 COUNTS = (
@@ -142,7 +142,7 @@ COUNTS = (
 
 
 def entity_line(report: EntityReport, direction: str) -> str:
-    """`Pulled users: 412 items read, 3 new, 5 changed (2.4 s).`"""
+    """Returns `Pulled users: 412 items read, 3 new, 5 changed (2.4 s).`"""
     counts = [f"{counted(getattr(report, name))} {word}" for name, word in COUNTS if getattr(report, name)]
     did = ", ".join([f"{plural(report.read, 'item')} read", *counts]) + f" ({duration(report.seconds)})."
     if report.failed:
@@ -152,7 +152,7 @@ def entity_line(report: EntityReport, direction: str) -> str:
 
 
 def run_line(report: RunReport) -> str:
-    """What a run comes to: `0 changes in 0.4 s, 2 calls to monday.com.`"""
+    """Returns what a run comes to: `0 changes in 0.4 s, 2 calls to monday.com.`"""
     did = plural(report.changes, "change") + " planned" * report.dry_run
     begin = f"Not finished: {did}" if report.problems or report.interrupted else did
     asked = f"{plural(int(report.api['calls']), 'call')} to monday.com"
@@ -160,8 +160,3 @@ def run_line(report: RunReport) -> str:
     asked += f", {duration(report.api['waited_s'])} waited" if report.api["waited_s"] >= 1 else ""
     end = " Nothing was written." if report.dry_run else ""
     return f"{begin} in {duration(report.duration_s)}, {asked}.{end}"
-
-
-def _add(mine: Any, other: Any) -> None:
-    for one in fields(mine):
-        setattr(mine, one.name, getattr(mine, one.name) + getattr(other, one.name))

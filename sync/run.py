@@ -57,7 +57,7 @@ Direction = Callable[[Parts, Mapping, str, RunOptions, "str | None"], EntityRepo
 
 @dataclass(frozen=True)
 class Program:
-    """What `main.py` puts together: how each direction deals with an entity, and how deployed boards are followed."""
+    """Holds what `main.py` puts together: what each direction does with an entity, and how deployed boards are followed."""
 
     directions: Map[str, Direction]
     follow: Follow
@@ -68,12 +68,12 @@ Compose = Callable[[], Program]
 
 
 def _ignore(report: EntityReport) -> None:
-    """Takes the report of an entity, and does nothing."""
+    """Ignores the report of an entity."""
 
 
 @dataclass(frozen=True)
 class Caller:
-    """What the caller of a run sees of it while it goes on, and how it stops it."""
+    """Says what the caller of a run sees of it while it goes on, and how the caller stops it."""
 
     progress: Progress | None = None
     on_entity: Callable[[EntityReport], None] = _ignore
@@ -117,7 +117,7 @@ def run(
 
 
 def choose_boards(settings: Settings, mappings: dict[str, Mapping], direction: str, entities: Sequence[str]) -> Chosen:
-    """The mappings to run and their boards. One that is off is passed over, unless it was asked for by name."""
+    """Returns the mappings to run with their boards. Raises SettingsError for a mapping that was named and cannot run."""
     chosen = []
     for mapping in choose(mappings, entities):
         board_id = board_of(settings, mapping)
@@ -134,8 +134,8 @@ def choose_boards(settings: Settings, mappings: dict[str, Mapping], direction: s
 
 
 def why_not(mapping: Mapping, board_id: str | None, direction: str) -> SettingsError | None:
-    """What speaks against running a mapping that way."""
-    if board_id is None:
+    """Returns why a mapping cannot be run that way; None when it can."""
+    if board_id is None:  # no board is set
         return SettingsError(
             f"{mapping.entity} has no board: {mapping.board_setting} is not set.",
             hint="Set it in .env to the number in the board's address.",
@@ -179,7 +179,7 @@ class _Counting:
 
 
 class Run:
-    """Keeps account of one run."""
+    """Makes one run, and keeps account of it."""
 
     def __init__(
         self,
@@ -200,7 +200,7 @@ class Run:
         self._lock = threading.Lock()
 
     def of(self, chosen: Chosen) -> RunReport:
-        """Run them all."""
+        """Works on all of these, and returns the report."""
         started = time.monotonic()
         if not self.report.dry_run:
             self.report.run_id = self.runs.start(self.options.kind, self.report.direction)
@@ -226,8 +226,8 @@ class Run:
             self._together(wave)
 
     def _together(self, wave: Chosen) -> None:
-        """Several boards at once. An interrupt ends the process, and with it the threads: each batch is one transaction."""
-        threads = [threading.Thread(target=self._entity, args=one, daemon=True) for one in wave]
+        """Works on several boards at once. An interrupt ends the process with its threads: each batch is one transaction."""
+        threads = [threading.Thread(target=self._entity, args=pair, daemon=True) for pair in wave]
         try:
             for thread in threads:
                 thread.start()
@@ -240,7 +240,7 @@ class Run:
                     self._done(self._interrupted(mapping, board_id, exc))
 
     def _entity(self, mapping: Mapping, board_id: str) -> None:
-        """One entity; what goes wrong is in its report."""
+        """Works on one entity; what goes wrong is in its report."""
         started = time.monotonic()
         try:
             with nullcontext() if self.report.dry_run else working_on(self.parts.db, mapping.entity_type):
@@ -299,10 +299,10 @@ class Run:
 
 
 def _waves(chosen: Chosen, width: int) -> Iterator[Chosen]:
-    """What can be worked on at the same time: nothing that another one has to be read after."""
+    """Yields what can be worked on at the same time: no entity together with another that has to be read after it."""
     left = list(chosen)
     while left:
         waiting = {mapping.entity for mapping, _ in left}
-        ready = [one for one in left if width > 1 and not waiting.intersection(one[0].after)][:width] or left[:1]
+        ready = [pair for pair in left if width > 1 and not waiting.intersection(pair[0].after)][:width] or left[:1]
         yield ready
-        left = [one for one in left if one not in ready]
+        left = [pair for pair in left if pair not in ready]

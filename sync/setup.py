@@ -1,4 +1,4 @@
-"""`setup`: what two-way sync needs once. Triggers on the tables, a sync id column on the boards, and a full comparison."""
+"""Makes what two-way sync needs once: triggers on the tables, sync id columns on the boards, and a full comparison."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COLUMN_TYPE = "text"
 
 @dataclass(slots=True)
 class EntitySetup:
-    """What one entity has, and lacks."""
+    """Says what one entity has, and lacks."""
 
     mapping: Mapping
     board: Board
@@ -35,49 +35,50 @@ class EntitySetup:
 
     @property
     def lacks_column(self) -> bool:
-        """Whether a column is to be made on the board."""
+        """Returns whether a column is to be made on the board."""
         return self.mapping.sync_id is not None and self.column is None
 
     def as_json(self) -> dict[str, Any]:
-        """The documented shape."""
+        """Returns the documented shape."""
         return {"entity": self.mapping.entity, "board_id": self.board.id, "sync_id": self.column, "made": self.made}
 
 
 @dataclass(slots=True)
 class Setup:
-    """What was made."""
+    """Says what was made."""
 
     tables: list[str] = field(default_factory=list)
     entities: list[EntitySetup] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
-        """The documented shape."""
-        return {"tables": self.tables, "entities": [one.as_json() for one in self.entities]}
+        """Returns the documented shape."""
+        return {"tables": self.tables, "entities": [entity.as_json() for entity in self.entities]}
 
 
 def set_up(parts: Parts, chosen: Chosen, may_touch: Callable[[Sequence[EntitySetup]], bool]) -> Setup:
-    """Make what is missing. `may_touch` is asked before a board is; it may raise, and then nothing has been done."""
+    """Makes what is missing. `may_touch` is asked before a board is changed; if it raises, nothing has been done."""
     flowing = [(mapping, board_id) for mapping, board_id in chosen if mapping.direction in TO_MONDAY]
     if not flowing:
         raise SettingsError("None of these entities flows to monday.com.", hint="Look at `direction` in their mappings.")
     entities = [_look_at(parts, mapping, parts.monday.board(board_id)) for mapping, board_id in flowing]
-    lacking = [one for one in entities if one.lacks_column]
+    lacking = [entity for entity in entities if entity.lacks_column]
     allowed = bool(lacking) and may_touch(lacking)
     with parts.db.transaction() as tx:
-        column_types_of(tx, {one.table for mapping, _ in flowing for one in triggers.watched(mapping)})
+        column_types_of(tx, {table.table for mapping, _ in flowing for table in triggers.watched(mapping)})
         tables = triggers.install(tx, _all_watching(parts, [mapping for mapping, _ in flowing]))
-    for one in lacking if allowed else ():
-        _make_column(parts, one)
-    for one in entities:
-        with working_on(parts.db, one.mapping.entity_type), parts.db.transaction() as tx:
-            _remember(tx, one)
+    for entity in lacking if allowed else ():
+        _make_column(parts, entity)
+    for entity in entities:
+        with working_on(parts.db, entity.mapping.entity_type), parts.db.transaction() as tx:
+            _remember(tx, entity)
     return Setup(tables, entities)
 
 
 def _all_watching(parts: Parts, mappings: Sequence[Mapping]) -> list[Mapping]:
-    """A table has one trigger for all entities that it feeds: those set up before stay in it."""
+    """Adds the entities that were set up before: a table has one trigger for all entities that it feeds."""
     with parts.db.transaction(read_only=True) as tx:
-        before = [one for one in parts.mappings.values() if one not in mappings and _is_set_up(tx, one)]
+        others = [mapping for mapping in parts.mappings.values() if mapping not in mappings]
+        before = [mapping for mapping in others if _is_set_up(tx, mapping)]
     return [*mappings, *before]
 
 
@@ -86,7 +87,7 @@ def _is_set_up(tx: Transaction, mapping: Mapping) -> bool:
 
 
 def _look_at(parts: Parts, mapping: Mapping, board: Board) -> EntitySetup:
-    """Find the sync id column: by its id, by what an earlier setup remembered, or by its title."""
+    """Finds the sync id column: by its id, by what an earlier setup remembered, or by its title."""
     if mapping.sync_id is None:
         return EntitySetup(mapping, board)
     wanted, title = mapping.sync_id
@@ -99,11 +100,11 @@ def _look_at(parts: Parts, mapping: Mapping, board: Board) -> EntitySetup:
     return EntitySetup(mapping, board, found[0].id if found else None)
 
 
-def _make_column(parts: Parts, one: EntitySetup) -> None:
-    assert one.mapping.sync_id is not None
-    wanted, title = one.mapping.sync_id
-    one.column = _created(parts, one.board.id, wanted, title).id
-    one.made = True
+def _make_column(parts: Parts, entity: EntitySetup) -> None:
+    assert entity.mapping.sync_id is not None
+    wanted, title = entity.mapping.sync_id
+    entity.column = _created(parts, entity.board.id, wanted, title).id
+    entity.made = True
 
 
 def _created(parts: Parts, board_id: str, wanted: str, title: str) -> BoardColumn:
@@ -115,8 +116,9 @@ def _created(parts: Parts, board_id: str, wanted: str, title: str) -> BoardColum
         return parts.monday.account.create_column(board_id, NewColumn(title, COLUMN_TYPE, description=about))
 
 
-def _remember(tx: Transaction, one: EntitySetup) -> None:
-    if one.mapping.sync_id is not None and one.column is not None and one.column != one.mapping.sync_id[0]:
-        remember_column(tx, one.mapping, one.board.id, one.column)
+def _remember(tx: Transaction, entity: EntitySetup) -> None:
+    mapping, column = entity.mapping, entity.column
+    if mapping.sync_id is not None and column is not None and column != mapping.sync_id[0]:
+        remember_column(tx, mapping, entity.board.id, column)
     # Part of the push's fingerprint: whatever was written before the triggers were there is compared.
-    put(tx, setup_key(one.mapping.entity), {"mark": str(uuid.uuid4())})
+    put(tx, setup_key(mapping.entity), {"mark": str(uuid.uuid4())})

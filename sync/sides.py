@@ -10,8 +10,9 @@ from datetime import datetime
 from typing import Protocol
 
 from db_connector import Transaction
-from models import NO_CELLS, Board, Columns, Item, Pages
-from rows.homes import Stored, Upsert, Written
+from mappings.declaration import Mapping as EntityMapping
+from models import NO_CELLS, Board, Columns, Item, Pages, Record
+from rows.homes import Holder, Stored, Upsert, Written
 from services.monday.pages import READ_ALL, OnMalformed, ReadOptions
 from services.monday.updates import UpdateFilter
 
@@ -59,20 +60,55 @@ class Destination(BoardReader, Protocol):
 
 
 class Source(Protocol):
-    """Keeps records as rows."""
+    """Keeps records as rows, each with one root row."""
+
+    owners: Mapping[str, EntityMapping]
+    """All mappings, by entity: rows of several may be news for each other."""
 
     def load(self, tx: Transaction, root_ids: Sequence[str], any_entity: bool = False) -> dict[str, Stored]:
-        """Returns the records of these root rows, by id."""
+        """Returns the records of these root rows, by id. Rows of other entities are left out, unless `any_entity`."""
         ...
 
     def page_of_ids(self, tx: Transaction, after: str | None, limit: int) -> list[str]:
         """Returns the ids of the next root rows."""
         ...
 
+    def root_key(self, record: Record) -> tuple[str, ...] | None:
+        """Returns the values of the root's natural key, as they are compared; None when a value is empty."""
+        ...
+
+    def holders(self, tx: Transaction, keys: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], Holder]:
+        """Returns which item has the root row of each natural key, for keys whose row is there."""
+        ...
+
+    def unlinked_with(self, tx: Transaction, name: str, values: Sequence[str]) -> dict[str, list[Stored]]:
+        """Returns rows without an item that show one of these values in a field, by the value without case."""
+        ...
+
+    def shared_homes(self, tx: Transaction, records: Sequence[Stored]) -> dict[str, set[str]]:
+        """Returns the related names under which records show rows that other records show too."""
+        ...
+
     def write(self, tx: Transaction, upserts: Sequence[Upsert]) -> Written:
-        """Writes records, and returns what that did."""
+        """Writes records, and returns what that did. Afterwards `tell_others` is called, once their links are saved."""
+        ...
+
+    def tell_others(self, tx: Transaction, written: Written) -> None:
+        """Marks records that show a shared row unlike it, now that other records have filled the row."""
         ...
 
     def set_status(self, tx: Transaction, statuses: Mapping[str, str]) -> None:
         """Shows on root rows how their records are."""
+        ...
+
+    def set_item_ids(self, tx: Transaction, items: Mapping[str, str]) -> None:
+        """Shows on root rows which items they have."""
+        ...
+
+    def archive(self, tx: Transaction, root_ids: Sequence[str]) -> int:
+        """Marks root rows as archived; returns how many were not yet."""
+        ...
+
+    def delete(self, tx: Transaction, root_ids: Sequence[str]) -> int:
+        """Deletes root rows; returns how many there were."""
         ...

@@ -1,4 +1,4 @@
-"""Holds mappings against the boards and the tables they name, and says what does not fit, before a run would meet it."""
+"""Compares mappings with the boards and the tables that they name, and finds what does not fit before a run would."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FITS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that does not fit; `grave` when a run could not do its work."""
+    """Says what does not fit; `grave` when a run could not do its work."""
 
     entity: str
     message: str
@@ -44,7 +44,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Validated:
-    """What was looked at, and what was found."""
+    """Says what was looked at, and what was found."""
 
     entities: tuple[str, ...]
     against: tuple[str, ...]
@@ -52,12 +52,12 @@ class Validated:
 
     @property
     def exit_code(self) -> int:
-        """2 when something grave was found."""
+        """Returns 2 when something grave was found, else 0."""
         return EXIT_USAGE if any(finding.grave for finding in self.findings) else EXIT_IN_STEP
 
 
 def validated(settings: Settings, entities: Iterable[str], offline: bool) -> Validated:
-    """Check the files; unless offline, the tables, and the boards when there is a key. Raises MappingError."""
+    """Checks the files; unless offline, the tables, and the boards when there is a key. Raises MappingError."""
     chosen = choose(mappings_of(settings), entities)
     findings: list[Finding] = []
     boards: dict[str, Board] = {}
@@ -120,11 +120,11 @@ def _places(mapping: Mapping, types: Map[str, Map[str, str]], board: Board | Non
         if table not in types:
             continue
         found = types[table].get(place.column)
-        if found is None:
+        if found is None:  # no such column
             yield Finding(mapping.entity, f"table {table} has no column {place.column} (field {name})")
-        elif place.key is not None and found not in ANYTHING:
+        elif place.key is not None and found not in ANYTHING:  # a key of no jsonb
             yield Finding(mapping.entity, f"{table}.{place.column} is {found}, and field {name} needs jsonb")
-        elif place.key is None and bound and name in bound.kinds and not _fits(bound, name, found):
+        elif place.key is None and bound and name in bound.kinds and not _fits(bound, name, found):  # another type
             yield Finding(mapping.entity, f"{table}.{place.column} is {found}, and field {name} is {bound.kinds[name]}")
     if mapping.rest and mapping.table in types and types[mapping.table].get(mapping.rest) != "jsonb":
         yield Finding(mapping.entity, f"{mapping.table}.{mapping.rest} must be jsonb (rest)")
@@ -138,11 +138,12 @@ def _fits(bound: BoundMapping, name: str, found: str) -> bool:
 
 
 def _pointers(mapping: Mapping, types: Map[str, Map[str, str]]) -> Iterator[Finding]:
-    """The columns that hang rows together."""
+    """Finds columns that are lacking of those by which rows belong together."""
     wanted: set[tuple[str, str | None]] = {(mapping.table, column) for column in (mapping.primary_key, *mapping.only)}
-    for one in mapping.related.values():
-        wanted.add((_table(mapping, one.parent), one.via) if one.via else (one.table, one.child))
-        wanted |= {(one.table, column) for column in (*one.refs, *(part.column for key in one.keys for part in key))}
+    for related in mapping.related.values():
+        wanted.add((_table(mapping, related.parent), related.via) if related.via else (related.table, related.child))
+        parts = (part.column for key in related.keys for part in key)
+        wanted |= {(related.table, column) for column in (*related.refs, *parts)}
     for table, column in sorted((table, column) for table, column in wanted if column):
         if table in types and column not in types[table]:
             yield Finding(mapping.entity, f"table {table} has no column {column}")

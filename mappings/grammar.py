@@ -52,7 +52,9 @@ RELATED: dict[str, Key] = {
         "Where the cells of an item go whose row would have no key: a row of its `own`, or the root's `metadata`.",
         choices=("own", "metadata"),
     ),
-    "needed_by": Key("texts", "Related rows that make a row without key of its own necessary, because they hang on it."),
+    "needed_by": Key(
+        "texts", "Related rows that make a row without key of its own necessary, because they hang on it."
+    ),
     "key_changed": Key(
         "choice",
         "When an item's key changes and no row has the new one: `rename` the old row while nobody else uses it, or"
@@ -60,7 +62,9 @@ RELATED: dict[str, Key] = {
         choices=("rename", "relink"),
     ),
     "new": Key("values", "Values that a row gets when the tool makes it."),
-    "owned_by": Key("name", "The entity whose items, where they hold such a row, have the last word on what it `owns`."),
+    "owned_by": Key(
+        "name", "The entity whose items, where they hold such a row, have the last word on what it `owns`."
+    ),
 }
 
 FIELD: dict[str, Key] = {
@@ -71,7 +75,8 @@ FIELD: dict[str, Key] = {
     ),
     "columns": Key("texts", "Several board columns that make one value together."),
     "field": Key(
-        "field", "Where the value lives: `column`, `related.column`, or `metadata.key`; a part with dots in it in quotes."
+        "field",
+        "Where the value lives: `column`, `related.column`, or `metadata.key`; a part with dots in it in quotes.",
     ),
     "fields": Key("fields", "Several table columns that one value is taken apart into."),
     "transform": Key("transform", "A named transform with its inverse, or `module:function`."),
@@ -101,7 +106,9 @@ MAPPING: dict[str, Key] = {
     "archived_column": Key("sqlname", "The column that says since when an item is gone (default: archived_at)."),
     "deployed": Key("text", "The date on which `boards deploy` made this mapping."),
     "own_table": Key("flag", "The table is the tool's, so that drift may alter it."),
-    "names": Key("choice", "How its columns are named: `exact`, as on the board, or `plain`, in snake_case.", choices=NAMES),
+    "names": Key(
+        "choice", "How its columns are named: `exact`, as on the board, or `plain`, in snake_case.", choices=NAMES
+    ),
     "subitems_of": Key("name", "The entity whose subitems these are."),
     "only": Key("values", "Which rows of the table belong to the entity; rows made from items get these values."),
     "key": Key("key", "The root row's natural key."),

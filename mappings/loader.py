@@ -21,9 +21,19 @@ TYPES = "types.yaml"
 
 
 AS_WRITTEN = (
-    "direction", "primary_key", "item_key", "own_table", "subitems_of", "skip_without_key", "match", "record_settings",
-    "group", "conflict", "contract", "rest",
-)  # fmt: skip
+    "direction",
+    "primary_key",
+    "item_key",
+    "own_table",
+    "subitems_of",
+    "skip_without_key",
+    "match",
+    "record_settings",
+    "group",
+    "conflict",
+    "contract",
+    "rest",
+)
 """Keys of a file that a mapping takes over under the same name; where the file lacks one, the mapping has its default."""
 
 
@@ -105,7 +115,12 @@ class _Builder:
 
     def build(self) -> Mapping:
         tree = self.tree
-        board, deletes, sync_id, deployed = tree["board"], tree.get("deletes", {}), tree.get("sync_id"), "deployed" in tree
+        board, deletes, sync_id, deployed = (
+            tree["board"],
+            tree.get("deletes", {}),
+            tree.get("sync_id"),
+            "deployed" in tree,
+        )
         related = {str(name): self._related(str(name), row) for name, row in tree.get("related", {}).items()}
         self._check_related(related)
         bindings = [self._binding(entry, related) for entry in tree["fields"]]
@@ -117,7 +132,9 @@ class _Builder:
             board_id=str(board["id"]) if "id" in board else None,
             board_setting=board.get("setting"),
             bindings=tuple(binding for binding, is_left_out in bindings if not is_left_out),
-            rejected=frozenset(column for binding, is_left_out in bindings if is_left_out for column in binding.columns),
+            rejected=frozenset(
+                column for binding, is_left_out in bindings if is_left_out for column in binding.columns
+            ),
             places=dict(self.places),
             related=related,
             after=tuple(tree.get("after", ())),

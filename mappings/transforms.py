@@ -211,7 +211,9 @@ class ValueMap:
             return (fields[0],)
         was = None if agreed is None else agreed[-1]
         # the meaning is as it was, or as the cell says
-        if word_of(meaning) == word_of(was) or (not is_empty(cell) and word_of(self._meaning(cell)) == word_of(meaning)):
+        if word_of(meaning) == word_of(was) or (
+            not is_empty(cell) and word_of(self._meaning(cell)) == word_of(meaning)
+        ):
             return (cell,)
         return (self._word_for(meaning),)
 

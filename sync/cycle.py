@@ -64,7 +64,9 @@ class Cycle:
     @cached_property
     def declared_rules(self) -> dict[str, str]:
         """Gives the rules that the mapping declares for single fields."""
-        return {name: binding.conflict for binding in self.bound.bindings if binding.conflict for name in binding.fields}
+        return {
+            name: binding.conflict for binding in self.bound.bindings if binding.conflict for name in binding.fields
+        }
 
     def new_batch(self, read: int = 0) -> Batch:
         """Returns an empty batch."""

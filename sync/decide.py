@@ -144,9 +144,7 @@ class _BothSides:
         plan = reconcile(monday, postgres, left, self.rules, self.cycle.bound.same)
         if chosen:
             monday, postgres = self._carry_out(plan, chosen, monday, postgres)
-        settled = [
-            (conflict_id, choice.winner.value) for choice in chosen.values() for conflict_id in choice.conflicts
-        ]
+        settled = [(conflict_id, choice.winner.value) for choice in chosen.values() for conflict_id in choice.conflicts]
         if task.disputes:
             settled += self._closed(plan, chosen)
         if self.cycle.options.unify and self.rules.write_monday:
@@ -169,9 +167,7 @@ class _BothSides:
             for name, choice in decided.items()
         }
 
-    def _carry_out(
-        self, plan: FieldPlan, chosen: Map[str, Choice], monday: Side, postgres: Side
-    ) -> tuple[Side, Side]:
+    def _carry_out(self, plan: FieldPlan, chosen: Map[str, Choice], monday: Side, postgres: Side) -> tuple[Side, Side]:
         """Plans the chosen values for both sides. Should monday.com refuse a value, the row's is all the news."""
         shown = {name: monday.now.get(name) for name in chosen}
         for name, choice in chosen.items():
@@ -251,9 +247,7 @@ class _BothSides:
         changed, restore = frozenset(plan.to_postgres), back or task.adopts
         return Upsert(task.item.id, _rank(task.item), record, changed, self.stored, restore, task.adopts, own)
 
-    def _outgoing(
-        self, plan: FieldPlan, counted: bool, base_monday: Record, base_postgres: Record
-    ) -> Outgoing | None:
+    def _outgoing(self, plan: FieldPlan, counted: bool, base_monday: Record, base_postgres: Record) -> Outgoing | None:
         """Returns what monday.com is told. Until it has answered, nothing is agreed."""
         task = self.task
         clear = task.copied_sync_id and self.rules.write_monday

@@ -34,9 +34,7 @@ from sync.task import NO_HINTS, Answer, Batch, Decision, Hints, Task
 class Engine:
     """Runs the cycle for one mapping, and keeps account of a run."""
 
-    def __init__(
-        self, db: Database, reader: ItemReader, store: Source, state: EntityState, options: Options
-    ) -> None:
+    def __init__(self, db: Database, reader: ItemReader, store: Source, state: EntityState, options: Options) -> None:
         self.db = db
         self.store = store
         self.state = state
@@ -70,7 +68,9 @@ class Engine:
         """
         if not answers:
             return
-        batch = self._take([answer.item for answer in answers], {answer.item.id: answer for answer in answers}, True, hints)
+        batch = self._take(
+            [answer.item for answer in answers], {answer.item.id: answer for answer in answers}, True, hints
+        )
         self._count_held(batch)
         count_answers(answers, created, batch)
         self.report.add(batch.report)
@@ -152,9 +152,7 @@ class Engine:
         return freed(self._cycle, tx)
 
 
-def _apply(
-    cycle: Cycle, tx: Transaction, items: Sequence[Item], answers: Map[str, Answer], force: bool
-) -> Batch:
+def _apply(cycle: Cycle, tx: Transaction, items: Sequence[Item], answers: Map[str, Answer], force: bool) -> Batch:
     """Does the steps of a batch, in one transaction."""
     batch, state, store = cycle.new_batch(read=len(items)), cycle.state, cycle.store
     answers = {item.id: answers[item.id] for item in items if item.id in answers}

@@ -28,9 +28,12 @@ class Listing:
 
 
 def read_pages(
-    sync: BoardSync, on_malformed: OnMalformed, prepare: Prepare | None,
-    cursor: str | None = None, started: datetime | None = None,
-) -> Iterator[Page]:  # fmt: skip
+    sync: BoardSync,
+    on_malformed: OnMalformed,
+    prepare: Prepare | None,
+    cursor: str | None = None,
+    started: datetime | None = None,
+) -> Iterator[Page]:
     """Yields the board's items a page at a time, from a cursor of a listing that began at `started`, or from the start."""
     options = ReadOptions(
         limit=sync.options.batch_size,

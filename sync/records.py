@@ -85,7 +85,9 @@ def find(tx: Transaction, mappings: Sequence[Mapping], given: str) -> SingleReco
     if len(found) == 1:
         return found[0]
     if not found:
-        raise SettingsError(f"There is no record {given}.", hint="Name it by its monday id, its row id, or entity/row id.")
+        raise SettingsError(
+            f"There is no record {given}.", hint="Name it by its monday id, its row id, or entity/row id."
+        )
     names = ", ".join(f"{record.mapping.entity}/{record.row_id}" for record in found)
     raise SettingsError(f"{given} names several records.", hint=f"Name one of them: {names}.")
 
@@ -159,12 +161,16 @@ def recreate(parts: Parts, record: SingleRecord) -> str:
         with parts.db.transaction() as tx:
             sync.state.waiting.make_new(tx, record.row_id)
             old = (record.link or {}).get("monday_id")
-            sync.state.log.append(tx, [LogEntry("recreate", "success", f"item {old} is gone for good", old, record.row_id)])
+            sync.state.log.append(
+                tx, [LogEntry("recreate", "success", f"item {old} is gone for good", old, record.row_id)]
+            )
         Creation(sync).create([record.row_id])
     with parts.db.transaction(read_only=True) as tx:
         made = find(tx, [mapping], record.row_id).link or {}
     if not made.get("monday_id"):
-        raise NotDone(f"No item could be made of {mapping.entity}/{record.row_id} yet.", hint="python main.py retry list")
+        raise NotDone(
+            f"No item could be made of {mapping.entity}/{record.row_id} yet.", hint="python main.py retry list"
+        )
     return str(made["monday_id"])
 
 
@@ -183,7 +189,9 @@ def _check_gone(sync: BoardSync, record: SingleRecord) -> None:
     if link.get("monday_id"):
         for items in sync.monday.items([link["monday_id"]], STATES_ONLY):
             if any(item.is_on(sync.board.id) for item in items):
-                raise NotDone(f"Item {link['monday_id']} of {name} is on the board.", hint="There is nothing to recreate.")
+                raise NotDone(
+                    f"Item {link['monday_id']} of {name} is on the board.", hint="There is nothing to recreate."
+                )
 
 
 # What is retried
@@ -241,5 +249,3 @@ def _ids(mapping: Mapping, some: Sequence[dict[str, Any]]) -> tuple[list[str], l
     mine = [refused for refused in some if refused["entity"] == mapping.entity]
     rows = [refused["entity_id"] for refused in mine if refused["entity_id"]]
     return rows, [refused["monday_id"] for refused in mine if refused["monday_id"]]
-
-

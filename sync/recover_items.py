@@ -23,7 +23,9 @@ log = logging.getLogger("monday_sync")
 
 PAUSES_S = (5.0, 10.0, 20.0, 40.0)
 """Together longer than monday.com works on one call, and than its filtered reads lag behind."""
-IN_DOUBT = "an item that is there may be the one made of this row: give it the name of the row if it is, archive it if not"
+IN_DOUBT = (
+    "an item that is there may be the one made of this row: give it the name of the row if it is, archive it if not"
+)
 
 
 @dataclass(frozen=True, slots=True)

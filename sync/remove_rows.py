@@ -71,7 +71,9 @@ def _entry(item_id: str, end: End, row: Stored | None, how: str) -> LogEntry | N
 def _edited_alone(cycle: Cycle, tx: Transaction, links: Iterable[Link], stored: Map[str, Stored]) -> set[str]:
     """Returns the rows with news of their own: news of a related row that other records show too is no edit of theirs."""
     news = {
-        row.root_id: news_of(cycle, link, row) for link in links if (row := stored.get(link.entity_id or "")) is not None
+        row.root_id: news_of(cycle, link, row)
+        for link in links
+        if (row := stored.get(link.entity_id or "")) is not None
     }
     places = cycle.bound.places
     related = [root_id for root_id, names in news.items() if any(places[name].home for name in names)]

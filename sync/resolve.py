@@ -73,7 +73,10 @@ class Resolved:
 
 
 def conflicts_of(
-    tx: Transaction, mappings: Iterable[Mapping], entity: str | None = None, everything: bool = False,
+    tx: Transaction,
+    mappings: Iterable[Mapping],
+    entity: str | None = None,
+    everything: bool = False,
     limit: int | None = None,
 ) -> list[dict[str, Any]]:
     """Returns the conflicts that wait for a user, or also those that were decided, newest first."""
@@ -92,7 +95,9 @@ def find(tx: Transaction, mappings: Iterable[Mapping], ids: Sequence[str]) -> li
         rows = tx.dicts(BEGINNING_WITH, (text,)) if len(text) >= 4 else []
         if len(rows) != 1:
             what = "names several conflicts" if rows else "names no conflict"
-            raise SettingsError(f"{given} {what}.", hint="python main.py conflicts list --all shows them with their ids.")
+            raise SettingsError(
+                f"{given} {what}.", hint="python main.py conflicts list --all shows them with their ids."
+            )
         found.append(_named(rows[0], known))
     return found
 
@@ -135,9 +140,7 @@ def _board_of(parts: Parts, conflict: dict[str, Any]) -> tuple[Mapping, str]:
     return mapping, board_id
 
 
-def _resolve(
-    sync: BoardSync, conflicts: Sequence[dict[str, Any]], winner: Winner, force: bool
-) -> dict[str, Resolved]:
+def _resolve(sync: BoardSync, conflicts: Sequence[dict[str, Any]], winner: Winner, force: bool) -> dict[str, Resolved]:
     choices: dict[str, dict[str, Choice]] = {}
     for conflict in conflicts:
         kind = sync.bound.kinds.get(conflict["field"])

@@ -50,7 +50,9 @@ class Search:
             entries = monday.account.activity_logs(board_id, since, user_id=by)
             made = [item_id for entry in entries for item_id in made_items(entry)]
         except (MondayRefused, QueryRejected, RecordRefused) as error:
-            log.info("The board's activity log cannot be read (%s); items that are gone are not looked for.", error.message)
+            log.info(
+                "The board's activity log cannot be read (%s); items that are gone are not looked for.", error.message
+            )
             return {}
         gone: list[Item] = []
         for items in monday.items(self._unlinked(made), self.sync.bound.wanted):

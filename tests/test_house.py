@@ -127,14 +127,20 @@ def test_every_import_between_rooms_points_down():
 
 
 def test_no_file_of_the_tool_imports_the_programs_beside_it():
-    found = [f"{path}:{line} imports {target}" for path, line, target in arrows()
-             if room_of(path) not in BESIDE and room_of(target) in BESIDE]
+    found = [
+        f"{path}:{line} imports {target}"
+        for path, line, target in arrows()
+        if room_of(path) not in BESIDE and room_of(target) in BESIDE
+    ]
     assert not found, "\n".join(found)
 
 
 def test_the_sandbox_imports_nothing_of_the_tool():
-    found = [f"{path}:{line} imports {target}" for path, line, target in arrows()
-             if room_of(path) == "sandbox" and room_of(target) != "sandbox"]
+    found = [
+        f"{path}:{line} imports {target}"
+        for path, line, target in arrows()
+        if room_of(path) == "sandbox" and room_of(target) != "sandbox"
+    ]
     assert not found, "\n".join(found)
 
 
@@ -176,8 +182,10 @@ def test_the_page_on_the_architecture_shows_these_floors():
     page = (PROJECT / "docs" / "architecture.md").read_text(encoding="utf-8")
     shown = re.findall(r"^\| (\d) \| (.*?) \|", page, re.MULTILINE)
     found = {int(number): set(re.findall(r"`([\w.]+)/?`", names)) for number, names in shown}
-    wanted = {number: {room if (PROJECT / room).is_dir() else f"{room}.py" for room in floor}
-              for number, floor in enumerate(FLOORS, 1)}
+    wanted = {
+        number: {room if (PROJECT / room).is_dir() else f"{room}.py" for room in floor}
+        for number, floor in enumerate(FLOORS, 1)
+    }
     assert found == wanted
 
 
@@ -221,8 +229,11 @@ def functions() -> Iterator[tuple[Path, ast.FunctionDef]]:
 
 
 def test_no_function_is_long():
-    long = [f"{path}:{node.lineno} {node.name}: {lines_of(node)} lines"
-            for path, node in functions() if lines_of(node) > LONGEST_FUNCTION]
+    long = [
+        f"{path}:{node.lineno} {node.name}: {lines_of(node)} lines"
+        for path, node in functions()
+        if lines_of(node) > LONGEST_FUNCTION
+    ]
     assert not long, "\n".join(long)
 
 

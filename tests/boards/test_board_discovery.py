@@ -39,7 +39,9 @@ def test_a_board_with_a_column_of_every_type_gives_the_golden_mapping_and_ddl(
     board: tuple[Monday, Board], names: str, tmp_path: Path
 ) -> None:
     monday, found = board
-    made = propose(found, "everything", "everything", load_types(tmp_path), monday=monday, names=names).dated("2026-01-31")
+    made = propose(found, "everything", "everything", load_types(tmp_path), monday=monday, names=names).dated(
+        "2026-01-31"
+    )
     assert made.text() == (GOLDEN / f"everything_{names}.yaml").read_text(encoding="utf-8")
     assert ddl_text(create_statements(made)) == (GOLDEN / f"everything_{names}.sql").read_text(encoding="utf-8")
 

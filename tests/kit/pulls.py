@@ -83,9 +83,7 @@ class Journey:
         self.monday = Monday(token=sandbox.token, url=sandbox.graphql_url)
         self.mappings = dict(MAPPINGS)
 
-    def run(
-        self, direction: str, entity: str = "users", progress: See | None = None, **options: Any
-    ) -> EntityReport:
+    def run(self, direction: str, entity: str = "users", progress: See | None = None, **options: Any) -> EntityReport:
         parts = parts_of(self.db, self.monday, self.mappings, progress)
         return run(direction, parts, self.mappings[entity], **options)
 

@@ -147,9 +147,15 @@ def test_a_board_of_another_service_is_bound_by_its_own_kinds(bound):
     assert bound.column_ids == ["buyer", "colour", "first", "last", "price", "shout", "total"]
     assert bound.selection == "amount+sum+word"
     assert bound.kinds == {
-        "name": "text", "buyer": "text", "shout": "text", "price": "number", "total": "number", "made_at": "moment",
-        "seller": "text", "more:colour": "text",
-    }  # fmt: skip
+        "name": "text",
+        "buyer": "text",
+        "shout": "text",
+        "price": "number",
+        "total": "number",
+        "made_at": "moment",
+        "seller": "text",
+        "more:colour": "text",
+    }
     assert bound.read_only == {"shout": "ignore", "total": "error", "made_at": "error"}
     assert bound.same("price", Decimal("12.52"), Decimal("12.5")), "the table keeps one decimal"
 

@@ -16,7 +16,7 @@ import pytest
 
 import sync.run
 from db_connector import Database
-from errors import EXIT_FAILED, EXIT_LEFTOVERS, DatabaseError, SettingsError
+from errors import EXIT_FAILED, EXIT_LEFTOVERS, DatabaseError
 from main import compose
 from realtime.cron import Cron
 from realtime.scheduler import DONE, FAILED, SKIPPED, Schedule, ScheduledRun, Scheduler
@@ -28,79 +28,6 @@ from tests.kit.waiting import until
 from timing import Clock
 
 NOW = datetime(2026, 3, 14, 10, 7, 30)  # a Saturday
-
-
-@pytest.mark.parametrize(
-    ("text", "due"),
-    [
-        ("* * * * *", "2026-03-14 10:08"),
-        ("*/5 * * * *", "2026-03-14 10:10"),
-        ("0 * * * *", "2026-03-14 11:00"),
-        ("30 2 * * *", "2026-03-15 02:30"),
-        ("0 9-17/4 * * *", "2026-03-14 13:00"),
-        ("5,35 10 * * *", "2026-03-14 10:35"),
-        ("0 6 * * mon-fri", "2026-03-16 06:00"),
-        ("0 6 * * 1-5", "2026-03-16 06:00"),
-        ("0 6 * * 7", "2026-03-15 06:00"),
-        ("0 6 * * 0", "2026-03-15 06:00"),
-        ("0 6 * * mon-sun", "2026-03-15 06:00"),
-        ("0 6 * * sat-sun", "2026-03-15 06:00"),
-        ("0 6 * * sun-mon", "2026-03-15 06:00"),
-        ("0 6 * * sun-sun", "2026-03-15 06:00"),
-        ("0 6 * * tue-sun/5", "2026-03-15 06:00"),
-        ("0 0 1 * *", "2026-04-01 00:00"),
-        ("0 0 1 jan *", "2027-01-01 00:00"),
-        ("0 0 29 2 *", "2028-02-29 00:00"),
-        ("0 0 29 2 */7", "2032-02-29 00:00"),  # a Sunday
-        ("0 0 31 * *", "2026-03-31 00:00"),
-        ("0 0 31 4,6-7 *", "2026-07-31 00:00"),
-        ("0 0 20 * mon", "2026-03-16 00:00"),  # one or the other
-        ("0 0 */2 * mon", "2026-03-23 00:00"),  # both
-        ("20/15 * * * *", "2026-03-14 10:20"),
-        ("5-5/10 * * * *", "2026-03-14 11:05"),
-        ("0 0 L * *", "2026-03-31 00:00"),
-        ("0 6 * * fri#2", "2026-04-10 06:00"),
-        ("@hourly", "2026-03-14 11:00"),
-        ("@daily", "2026-03-15 00:00"),
-        ("@weekly", "2026-03-15 00:00"),
-    ],
-)  # fmt: skip
-def test_a_cron_expression_is_due_when_cron_would_be(text, due):
-    assert Cron.parse(text).next(NOW) == datetime.strptime(due, "%Y-%m-%d %H:%M")
-
-
-@pytest.mark.parametrize(
-    "text", ["", "* * * *", "* * * * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 8",
-             "*/0 * * * *", "5-1 * * * *", "* * * * sat-mon", "* * * * 6-0", "a * * * *",
-             "* * * * mo", "0 0 30 2 *", "-1 * * * *", "1..2 * * * *"],
-)  # fmt: skip
-def test_what_is_no_cron_expression_is_refused_with_a_hint(text):
-    with pytest.raises(SettingsError) as refused:
-        Cron.parse(text)
-    assert "minute hour day month weekday" in refused.value.hint
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("* * * *", "'* * * *' is no cron expression: it has 4 fields."),
-        ("1,60 * * * *", "'60' is no minute of a cron expression (0 to 59)."),
-        ("* 24 * * *", "'24' is no hour of a cron expression (0 to 23)."),
-        ("* * 0 * *", "'0' is no day of a cron expression (1 to 31)."),
-        ("* * * foo *", "'foo' is no month of a cron expression (1 to 12)."),
-        ("* * * * sat-mon", "'sat-mon' is no weekday of a cron expression (0 to 7)."),
-        ("0 0 30 2 *", "'0 0 30 2 *' is never due."),
-    ],
-)
-def test_the_field_that_is_wrong_is_named(text, message):
-    with pytest.raises(SettingsError) as refused:
-        Cron.parse(text)
-    assert refused.value.message == message
-
-
-def test_a_leap_day_of_a_weekday_is_found_beyond_a_century_without_one():
-    found = Cron.parse("0 0 29 2 */7").next(datetime(2088, 3, 1))
-    assert (found.month, found.day, found.isoweekday()) == (2, 29, 7)
 
 
 @pytest.fixture
@@ -298,8 +225,9 @@ def test_sigterm_in_a_run_lets_the_entity_finish_and_begins_no_other(here):
     (run,) = here.sql("select outcome, entities from sync_runs")
     assert run["outcome"] == "partial"
     assert [(one["entity"], one["complete"], one.get("message", "")) for one in run["entities"]] == [
-        ("organizations", True, ""), ("contacts", False, "not run"),
-    ]  # fmt: skip
+        ("organizations", True, ""),
+        ("contacts", False, "not run"),
+    ]
 
 
 @pytest.mark.parametrize("fault", ["html_503", "reset"])
@@ -376,9 +304,13 @@ def test_once_a_day_a_run_sweeps_the_ids_of_its_board(here):
 
 @pytest.mark.parametrize(
     ("arguments", "word"),
-    [(["--cron", "* * *"], "cron"), (["--interval", "5", "--cron", "* * * * *"], "one of them"),
-     (["--interval", "0"], "interval"), (["--entity", "nothing"], "nothing")],
-)  # fmt: skip
+    [
+        (["--cron", "* * *"], "cron"),
+        (["--interval", "5", "--cron", "* * * * *"], "one of them"),
+        (["--interval", "0"], "interval"),
+        (["--entity", "nothing"], "nothing"),
+    ],
+)
 def test_usage_is_checked_before_the_loop_begins(here, run_cli, arguments, word):
     done = run_cli("scheduled", *arguments, env=here.environment)
     assert done.code == 2 and word in done.err
@@ -386,11 +318,17 @@ def test_usage_is_checked_before_the_loop_begins(here, run_cli, arguments, word)
 
 @pytest.mark.parametrize(
     ("command", "option", "value"),
-    [*(("scheduled", "--interval", value) for value in ("nan", "inf", "1e15", "5e9", "-1")),
-     *(("scheduled", "--jitter", value) for value in ("nan", "inf")),
-     *((command, "--debounce", "nan") for command in ("watch", "webhook")),
-     *((command, "--catch-up-every", value) for command in ("watch", "webhook") for value in ("nan", "inf", "1e300"))],
-)  # fmt: skip
+    [
+        *(("scheduled", "--interval", value) for value in ("nan", "inf", "1e15", "5e9", "-1")),
+        *(("scheduled", "--jitter", value) for value in ("nan", "inf")),
+        *((command, "--debounce", "nan") for command in ("watch", "webhook")),
+        *(
+            (command, "--catch-up-every", value)
+            for command in ("watch", "webhook")
+            for value in ("nan", "inf", "1e300")
+        ),
+    ],
+)
 def test_what_is_no_length_of_time_is_refused(run_cli, command, option, value):
     done = run_cli(command, option, value)
     assert done.code == 2
@@ -399,7 +337,12 @@ def test_what_is_no_length_of_time_is_refused(run_cli, command, option, value):
 
 def test_cron_needs_no_database_and_no_network():
     done = subprocess.run(
-        [sys.executable, "-c", "import sys, realtime.cron; sys.exit(bool({'psycopg2', 'requests'} & sys.modules.keys()))"],
-        cwd=PROJECT, check=False,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-c",
+            "import sys, realtime.cron; sys.exit(bool({'psycopg2', 'requests'} & sys.modules.keys()))",
+        ],
+        cwd=PROJECT,
+        check=False,
+    )
     assert done.returncode == 0

@@ -132,11 +132,25 @@ def test_nothing_of_what_a_cell_shows_is_kept_of_an_event():
     assert found.on(frozenset({"7"})) == (Hint("7", "8"),)
 
 
-def shapes(item: int, other: int, board: int, elsewhere: int) -> list[dict[str, object]]:
-    """Returns every kind of event, as recorded from monday.com and as receivers say that it may also look."""
+def shapes_of_subitems(item: int, other: int, board: int, elsewhere: int) -> list[dict[str, object]]:
+    """Returns the events about subitem 80 of the item: on a board of its own, under its parent, and moved to another."""
     sub = {"boardId": elsewhere, "pulseId": 80, "parentItemId": str(item), "parentItemBoardId": str(board)}
     gone = {"boardId": elsewhere, "itemId": 80, "pulseId": 80, "parentBoardId": board, "parentItemId": item}
     moved = {"subitem": 80, "sourcePulseId": item, "destPulseId": other, "sourceBoardId": board, "destBoardId": board}
+    return [
+        {"type": "create_pulse", **sub, "itemId": 80},
+        {"type": "update_column_value", **sub, "columnId": "date0"},
+        {"type": "change_subitem_column_value", **sub},
+        {"type": "update_name", **sub},
+        {"type": "create_update", **sub},
+        {"type": "archive_pulse", **gone},
+        {"type": "delete_pulse", **gone},
+        {"type": "move_subitem", **moved},
+    ]
+
+
+def shapes(item: int, other: int, board: int, elsewhere: int) -> list[dict[str, object]]:
+    """Returns every kind of event, as recorded from monday.com and as receivers say that it may also look."""
     changed = {"boardId": board, "pulseId": item, "columnId": "notes", "columnType": "long-text", "value": None}
     return [
         {"type": "create_pulse", "boardId": board, "pulseId": item, "columnValues": {}, "isTopGroup": True},
@@ -157,14 +171,7 @@ def shapes(item: int, other: int, board: int, elsewhere: int) -> list[dict[str, 
         {"type": "create_update", "boardId": board, "pulseId": item, "body": "<p>x</p>", "replyId": None},
         {"type": "edit_update", "boardId": board, "pulseId": item, "updateId": 3836364238},
         {"type": "delete_update", "boardId": board, "pulseId": item, "replyId": 5},
-        {"type": "create_pulse", **sub, "itemId": 80},
-        {"type": "update_column_value", **sub, "columnId": "date0"},
-        {"type": "change_subitem_column_value", **sub},
-        {"type": "update_name", **sub},
-        {"type": "create_update", **sub},
-        {"type": "archive_pulse", **gone},
-        {"type": "delete_pulse", **gone},
-        {"type": "move_subitem", **moved},
+        *shapes_of_subitems(item, other, board, elsewhere),
         {"type": "a_group_was_deleted", "boardId": board},
         {"type": None, "boardId": board},
         {"boardId": board},

@@ -18,8 +18,9 @@ class Client:
         sent = {"Authorization": self.sandbox.token, "API-Version": "2026-07", **(headers or {})}
         data = body if body is not None else json.dumps({"query": text, "variables": variables})
         sent = {k: v for k, v in sent.items() if v is not None}
-        return self.session.post(self.sandbox.graphql_url, data=data, timeout=timeout,
-                                 headers={"Content-Type": "application/json", **sent})
+        return self.session.post(
+            self.sandbox.graphql_url, data=data, timeout=timeout, headers={"Content-Type": "application/json", **sent}
+        )
 
     def __call__(self, text, headers=None, **variables):
         return self.raw(text, headers, **variables).json()

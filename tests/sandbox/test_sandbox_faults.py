@@ -129,8 +129,9 @@ def test_random_failures_follow_the_seed(start):
 def test_filtered_reads_and_counts_lag_and_others_do_not(client):
     client.admin("faults/add", kind="lagging_reads", seconds=30)
     item = client.data(CREATE)["create_item"]["id"]
-    by_name = '{items_page_by_column_values(board_id:5764059860,columns:[{column_id:"name",column_values:["x"]}])'\
-              '{items{id}}}'
+    by_name = (
+        '{items_page_by_column_values(board_id:5764059860,columns:[{column_id:"name",column_values:["x"]}]){items{id}}}'
+    )
     assert client.data(by_name)["items_page_by_column_values"]["items"] == []
     assert client.data(PAGE)["boards"][0]["items_count"] == 20
     assert item in {i["id"] for i in rows(client)}

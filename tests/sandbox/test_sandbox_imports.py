@@ -4,9 +4,11 @@ import pytest
 import requests
 
 USERS = 5764059860
-START = "mutation($m:OnMatchInput){ingest_items(board_id:5764059860,group_id:\"topics\",on_match:$m){job_id upload_url}}"
-STATUS = "query($j:ID!){fetch_job_status(job_id:$j){...on ItemsJobStatus{status progress_percentage fully_imported "\
-         "report_url failure_reason counts{submitted created updated skipped invalid failed}}}}"
+START = 'mutation($m:OnMatchInput){ingest_items(board_id:5764059860,group_id:"topics",on_match:$m){job_id upload_url}}'
+STATUS = (
+    "query($j:ID!){fetch_job_status(job_id:$j){...on ItemsJobStatus{status progress_percentage fully_imported "
+    "report_url failure_reason counts{submitted created updated skipped invalid failed}}}}"
+)
 
 
 @pytest.fixture
@@ -26,7 +28,9 @@ def active(client):
 
 
 def test_rows_become_items(client):
-    status, job = ingest(client, "name,text6,numbers,email7,status_13\nAnn,L,4.50,ann@example.com,Red Hammers\nBob,,,,\n")
+    status, job = ingest(
+        client, "name,text6,numbers,email7,status_13\nAnn,L,4.50,ann@example.com,Red Hammers\nBob,,,,\n"
+    )
     assert (status, job["status"], job["fully_imported"]) == (200, "COMPLETED", True)
     assert job["counts"] == {"submitted": 2, "created": 2, "updated": 0, "skipped": 0, "invalid": 0, "failed": 0}
     ann = next(r for r in active(client) if r["name"] == "Ann")
@@ -109,7 +113,9 @@ def test_only_some_types_match(client, column):
 def test_bulk_archive_reports_its_job(client):
     ids = [r["id"] for r in active(client)][:2] + ["123"]
     job = client.data("mutation($i:[ID!]!){bulk_archive_items(board_id:5764059860,item_ids:$i){job_id}}", i=ids)
-    found = client.data("query($j:ID!){job_status(job_id:$j){status result{total succeeded failed}}}",
-                        j=job["bulk_archive_items"]["job_id"])["job_status"]
+    found = client.data(
+        "query($j:ID!){job_status(job_id:$j){status result{total succeeded failed}}}",
+        j=job["bulk_archive_items"]["job_id"],
+    )["job_status"]
     assert found == {"status": "COMPLETED", "result": {"total": 3, "succeeded": 2, "failed": 1}}
     assert len(active(client)) == 3

@@ -128,7 +128,9 @@ def test_the_same_key_while_the_first_runs_is_a_conflict(start):
     client.admin("latency", ms=200)
     answers = in_threads(lambda: client.raw(CREATE, {"Idempotency-Key": "k"}))
     conflict = next(a for a in answers if a.status_code == 409)
-    assert conflict.headers["Retry-After"] and conflict.json()["errors"][0]["extensions"]["code"] == "IDEMPOTENCY_CONFLICT"
+    assert (
+        conflict.headers["Retry-After"] and conflict.json()["errors"][0]["extensions"]["code"] == "IDEMPOTENCY_CONFLICT"
+    )
     assert count(client) == 3
 
 
@@ -150,8 +152,12 @@ def test_keys_are_for_mutations_and_for_those_that_ran(start):
 
 def test_formula_values_are_limited_when_limits_are_on(start):
     client = start("users:2", limits="pro")
-    board = client.admin("boards/create", name="F", columns=[{"id": "n", "title": "n", "type": "numbers"}] + [
-        {"id": f"f{n}", "title": "f", "type": "formula", "settings": {"formula": "{n}*2"}} for n in range(6)])["id"]
+    board = client.admin(
+        "boards/create",
+        name="F",
+        columns=[{"id": "n", "title": "n", "type": "numbers"}]
+        + [{"id": f"f{n}", "title": "f", "type": "formula", "settings": {"formula": "{n}*2"}} for n in range(6)],
+    )["id"]
     client.admin("items/load", board_id=board, items=[{"name": "a", "values": {"n": "2"}}])
     text = "{boards(ids:[BOARD]){items_page{items{column_values{id ...on FormulaValue{display_value}}}}}}"
     text = text.replace("BOARD", board)

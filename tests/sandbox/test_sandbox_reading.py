@@ -6,8 +6,10 @@ import pytest
 
 EVERYTHING, PROJECTS, SUBITEMS, USERS = 7810000303, 6727219152, 7810000304, 5764059860
 
-PAGE = "query($b:[ID!],$l:Int!,$c:String,$q:ItemsQuery){boards(ids:$b){items_page(limit:$l,cursor:$c,query_params:$q){"\
-       "cursor items{id name updated_at group{id}}}}}"
+PAGE = (
+    "query($b:[ID!],$l:Int!,$c:String,$q:ItemsQuery){boards(ids:$b){items_page(limit:$l,cursor:$c,query_params:$q){"
+    "cursor items{id name updated_at group{id}}}}}"
+)
 NEXT = "query($c:String!,$l:Int!){next_items_page(cursor:$c,limit:$l){cursor items{id}}}"
 
 
@@ -41,7 +43,9 @@ def test_pages_have_1_to_500_items(shared, limit):
 
 def test_a_cursor_and_a_filter_exclude_each_other(shared):
     cursor = first(shared, USERS, 10)["cursor"]
-    assert page(shared, USERS, 10, cursor, {"rules": []})["errors"][0]["extensions"]["code"] == "InvalidArgumentException"
+    assert (
+        page(shared, USERS, 10, cursor, {"rules": []})["errors"][0]["extensions"]["code"] == "InvalidArgumentException"
+    )
     assert "errors" not in page(shared, USERS, 10, cursor)
 
 
@@ -69,7 +73,9 @@ def test_items_by_id_default_to_25_and_refuse_more_than_100(shared):
     ids = [i["id"] for i in shared.items(USERS)]
     assert len(shared.data("query($i:[ID!]){items(ids:$i){id}}", i=ids)["items"]) == 25
     assert len(shared.data("query($i:[ID!]){items(ids:$i,limit:100){id}}", i=ids)["items"]) == 60
-    assert shared.code("query($i:[ID!]){items(ids:$i){id}}", i=[str(n) for n in range(101)]) == "InvalidArgumentException"
+    assert (
+        shared.code("query($i:[ID!]){items(ids:$i){id}}", i=[str(n) for n in range(101)]) == "InvalidArgumentException"
+    )
 
 
 def test_archived_and_deleted_items_are_returned_by_id_only(shared):
@@ -113,7 +119,8 @@ def test_listings_can_be_shuffled(start):
 def test_every_column_type_has_a_cell_that_is_full_and_one_that_is_empty(shared):
     rows = shared.items(EVERYTHING, fields="id column_values{id type text value}")
     full = {c["type"]: c for c in rows[0]["column_values"]} | {
-        c["type"]: c for r in rows for c in r["column_values"] if c["value"]}
+        c["type"]: c for r in rows for c in r["column_values"] if c["value"]
+    }
     assert len(full) >= 40
     assert "auto_number" not in full and "name" not in full
     for kind in ("board_relation", "dependency", "subtasks", "mirror"):
@@ -143,8 +150,12 @@ def test_typed_fields_fragments_and_aliases_work_together(shared):
       ... on FileValue { files { __typename ... on FileAssetValue { asset { id name uploaded_by { id } } } } }
       ... on CountryValue { country { code } } ... on FormulaValue { display_value } }"""
     rows = shared.data(text)["boards"][0]["items_page"]["items"]
-    cells = {c["id"]: c for r in rows for c in r["cells"] if c.get("files") or c.get("linked_items") or c["id"] in (
-        "status", "formula")}
+    cells = {
+        c["id"]: c
+        for r in rows
+        for c in r["cells"]
+        if c.get("files") or c.get("linked_items") or c["id"] in ("status", "formula")
+    }
     assert cells["file"]["files"][0]["asset"]["name"] == "plan.png"
     assert set(cells["connect"]["linked_items"][0]) == {"name", "column_values"}
     mirrors = [c for r in rows for c in r["cells"] if c["id"] == "mirror" and c["mirrored_items"]]
@@ -167,17 +178,21 @@ def test_subitems_live_on_their_own_board(shared):
 
 
 def test_natural_key_lookup_is_exact(shared):
-    cell = next(c for r in shared.items(USERS, fields="column_values(ids:[\"text1\"]){text}") for c in r["column_values"])
-    text = "query($v:[String]!){items_page_by_column_values(board_id:5764059860,limit:100,columns:[{column_id:\"text1\","\
-           "column_values:$v}]){items{id}}}"
+    cell = next(c for r in shared.items(USERS, fields='column_values(ids:["text1"]){text}') for c in r["column_values"])
+    text = (
+        'query($v:[String]!){items_page_by_column_values(board_id:5764059860,limit:100,columns:[{column_id:"text1",'
+        "column_values:$v}]){items{id}}}"
+    )
     assert shared.data(text, v=[cell["text"]])["items_page_by_column_values"]["items"]
     assert not shared.data(text, v=[cell["text"][:-1]])["items_page_by_column_values"]["items"]
     assert shared.code(text.replace("text1", "tags"), v=["x"]) == "InvalidArgumentException"
 
 
 def test_people_account_and_settings_can_be_read(shared):
-    found = shared.data("{me{id time_zone_identifier account{plan{tier}}} users{id status} teams{id users{id}} tags{id name}"
-                        " versions{value kind} platform_api{daily_limit{total}} account{first_day_of_the_week}}")
+    found = shared.data(
+        "{me{id time_zone_identifier account{plan{tier}}} users{id status} teams{id users{id}} tags{id name}"
+        " versions{value kind} platform_api{daily_limit{total}} account{first_day_of_the_week}}"
+    )
     assert {u["status"] for u in found["users"]} == {"ACTIVE"}
     columns = shared.data("{boards(ids:[7810000303]){columns{id type settings settings_str}}}")["boards"][0]["columns"]
     status = next(c for c in columns if c["type"] == "status")
@@ -189,8 +204,12 @@ def test_the_same_seed_makes_the_same_boards(start):
     texts = []
     for seed in (7, 7, 8):
         client = start("users:10,projects:10", seed=seed)
-        texts.append(client.raw("{boards(ids:[5764059860,6727219152]){items_page(limit:500){items{id name updated_at"
-                                " column_values{id text value}}}}}").json()["data"])
+        texts.append(
+            client.raw(
+                "{boards(ids:[5764059860,6727219152]){items_page(limit:500){items{id name updated_at"
+                " column_values{id text value}}}}}"
+            ).json()["data"]
+        )
     assert texts[0] == texts[1] != texts[2]
 
 

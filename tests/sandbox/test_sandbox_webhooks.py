@@ -10,8 +10,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 EVERYTHING, SUBITEMS, USERS = 7810000303, 7810000304, 5764059860
-MAKE = "mutation($b:ID!,$u:String!,$e:WebhookEventType!,$c:JSON){create_webhook(board_id:$b,url:$u,event:$e,config:$c)"\
-       "{id board_id event}}"
+MAKE = (
+    "mutation($b:ID!,$u:String!,$e:WebhookEventType!,$c:JSON){create_webhook(board_id:$b,url:$u,event:$e,config:$c)"
+    "{id board_id event}}"
+)
 
 
 class Receiver:
@@ -78,7 +80,9 @@ def test_what_cannot_be_subscribed(client, receiver):
     answer = client(MAKE, b=str(SUBITEMS), u=receiver.url, e="create_item")
     assert answer["errors"][0]["message"] == "Creating webhook on subitems board isn't allowed"
     assert client.code(MAKE, b=str(USERS), u=receiver.url, e="create_subitem") == "InvalidArgumentException"
-    assert client.code(MAKE, b=str(EVERYTHING), u=receiver.url + "x" * 255, e="create_item") == "InvalidArgumentException"
+    assert (
+        client.code(MAKE, b=str(EVERYTHING), u=receiver.url + "x" * 255, e="create_item") == "InvalidArgumentException"
+    )
 
 
 def test_a_changed_status_arrives_with_its_recorded_members(client, receiver):
@@ -86,10 +90,28 @@ def test_a_changed_status_arrives_with_its_recorded_members(client, receiver):
     item = client.items(EVERYTHING)[0]
     client.admin("items/change", item_id=item["id"], values={"status": {"label": "Done"}}, user="67214768")
     client.admin("items/change", item_id=item["id"], values={"text": "not a status"})
-    event, = settled(client, receiver)
-    assert list(event) == ["app", "type", "triggerTime", "subscriptionId", "isRetry", "userId", "originalTriggerUuid",
-                           "boardId", "groupId", "pulseId", "pulseName", "columnId", "columnType", "columnTitle", "value",
-                           "previousValue", "changedAt", "isTopGroup", "triggerUuid"]
+    (event,) = settled(client, receiver)
+    assert list(event) == [
+        "app",
+        "type",
+        "triggerTime",
+        "subscriptionId",
+        "isRetry",
+        "userId",
+        "originalTriggerUuid",
+        "boardId",
+        "groupId",
+        "pulseId",
+        "pulseName",
+        "columnId",
+        "columnType",
+        "columnTitle",
+        "value",
+        "previousValue",
+        "changedAt",
+        "isTopGroup",
+        "triggerUuid",
+    ]
     assert (event["type"], event["columnType"], event["userId"]) == ("update_column_value", "color", 67214768)
     assert event["subscriptionId"] == int(hook) and event["pulseId"] == int(item["id"])
     assert event["value"]["label"]["text"] == "Done" and event["isRetry"] is False
@@ -101,14 +123,26 @@ def test_values_of_events_have_shapes_of_their_own(client, receiver):
     client.admin("items/change", item_id=item, values={"numbers": "42", "text": "t", "dropdown": {"ids": [1]}})
     client.admin("items/change", item_id=item, values={"numbers": None})
     values = [(e["columnType"], e["value"]) for e in settled(client, receiver)]
-    assert values == [("numeric", {"value": 42, "unit": {"symbol": "$", "custom_unit": "", "direction": "left"}}),
-                      ("text", {"value": "t"}), ("dropdown", {"chosenValues": [{"id": 1, "name": "Marketing"}]}),
-                      ("numeric", None)]
+    assert values == [
+        ("numeric", {"value": 42, "unit": {"symbol": "$", "custom_unit": "", "direction": "left"}}),
+        ("text", {"value": "t"}),
+        ("dropdown", {"chosenValues": [{"id": 1, "name": "Marketing"}]}),
+        ("numeric", None),
+    ]
 
 
 def test_the_life_of_an_item_is_heard(client, receiver):
-    subscribe(client, receiver, "create_item", "change_name", "item_archived", "item_deleted", "item_restored",
-              "item_moved_to_any_group", "create_update")
+    subscribe(
+        client,
+        receiver,
+        "create_item",
+        "change_name",
+        "item_archived",
+        "item_deleted",
+        "item_restored",
+        "item_moved_to_any_group",
+        "create_update",
+    )
     made = client.admin("items/create", board_id=EVERYTHING, name="New", values={"text": "v"})["id"]
     client.admin("items/rename", item_id=made, name="Newer")
     client.admin("items/move", item_id=made, group_id="second")
@@ -117,15 +151,24 @@ def test_the_life_of_an_item_is_heard(client, receiver):
     client.admin("items/restore", item_id=made)
     client.admin("items/delete", item_id=made)
     got = settled(client, receiver)
-    assert [e["type"] for e in got] == ["create_pulse", "update_name", "move_pulse_into_group", "create_update",
-                                        "archive_pulse", "restore_pulse", "delete_pulse"]
+    assert [e["type"] for e in got] == [
+        "create_pulse",
+        "update_name",
+        "move_pulse_into_group",
+        "create_update",
+        "archive_pulse",
+        "restore_pulse",
+        "delete_pulse",
+    ]
     assert "pulseId" not in got[4] and got[4]["itemId"] == int(made)
     assert got[5]["previousValue"] == {"state": 2} and "originalTriggerUuid" not in got[5]
     assert got[0]["columnValues"] == {"text": {"value": "v"}}
 
 
 def test_subitems_are_heard_on_the_parents_board(client, receiver):
-    subscribe(client, receiver, "create_subitem", "change_subitem_column_value", "subitem_deleted", "change_column_value")
+    subscribe(
+        client, receiver, "create_subitem", "change_subitem_column_value", "subitem_deleted", "change_column_value"
+    )
     parent = client.items(EVERYTHING)[0]["id"]
     made = client.admin("items/create", board_id=EVERYTHING, name="S", parent_item_id=parent)["id"]
     client.admin("items/change", item_id=made, values={"text": "x"})
@@ -185,11 +228,15 @@ def test_deliveries_can_be_delayed_and_shuffled(client, receiver):
 
 def test_an_automation_answers_with_its_own_user_and_cause(client, receiver):
     subscribe(client, receiver, "change_column_value")
-    client.admin("automations/add", board_id=EVERYTHING, column_id="text", set_column_id="status", value={"label": "Done"})
+    client.admin(
+        "automations/add", board_id=EVERYTHING, column_id="text", set_column_id="status", value={"label": "Done"}
+    )
     item = client.items(EVERYTHING)[1]["id"]
     client.admin("items/change", item_id=item, values={"status": {"label": "Stuck"}})
-    client.data("mutation($i:ID){change_simple_column_value(board_id:7810000303,item_id:$i,column_id:\"text\",value:\"go\")"
-                "{id}}", i=item)
+    client.data(
+        'mutation($i:ID){change_simple_column_value(board_id:7810000303,item_id:$i,column_id:"text",value:"go"){id}}',
+        i=item,
+    )
     got = settled(client, receiver)
     assert [e["columnId"] for e in got[-2:]] == ["text", "status"]
     assert got[-1]["userId"] == -4 and got[-1]["originalTriggerUuid"] == got[-2]["triggerUuid"]
@@ -222,8 +269,10 @@ def test_one_subscription_per_event_board_and_config(client, receiver):
 
 
 def test_a_subscription_can_be_deleted(client, receiver):
-    hook, = subscribe(client, receiver, "change_name")
-    assert client.data("{webhooks(board_id:7810000303){id event}}")["webhooks"] == [{"id": hook, "event": "change_name"}]
+    (hook,) = subscribe(client, receiver, "change_name")
+    assert client.data("{webhooks(board_id:7810000303){id event}}")["webhooks"] == [
+        {"id": hook, "event": "change_name"}
+    ]
     client.data("mutation($i:ID!){delete_webhook(id:$i){id}}", i=hook)
     client.admin("items/rename", item_id=client.items(EVERYTHING)[0]["id"], name="Z")
     assert settled(client, receiver) == []

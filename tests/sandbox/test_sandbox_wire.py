@@ -16,8 +16,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_command_prints_its_url_first_and_ends_at_once_on_sigterm():
-    process = subprocess.Popen([sys.executable, "-m", "sandbox", "--port", "0", "--boards", "users:3", "--token", "t-1"],
-                               cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sandbox", "--port", "0", "--boards", "users:3", "--token", "t-1"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     url = process.stdout.readline().strip()
     assert Admin(url, "t-1").query("{me{id}}")["data"]["me"]["id"]
     with requests.Session() as held, process:
@@ -49,9 +53,15 @@ def test_every_answer_names_version_and_request(shared):
     assert answer.headers["X-Request-Id"] == answer.json()["extensions"]["request_id"]
 
 
-@pytest.mark.parametrize("asked, answered", [
-    (None, "2026-10"), ("2025-10", "2025-10"), ("2024-10", "2026-07"), ("2031-01", "2026-10"),
-])
+@pytest.mark.parametrize(
+    "asked, answered",
+    [
+        (None, "2026-10"),
+        ("2025-10", "2025-10"),
+        ("2024-10", "2026-07"),
+        ("2031-01", "2026-10"),
+    ],
+)
 def test_versions_answer_as_documented(shared, asked, answered):
     assert shared.raw("{me{id}}", {"API-Version": asked}).headers["Api-Version"] == answered
 
@@ -95,9 +105,15 @@ def test_validation_errors_have_no_code_and_no_data(shared):
     assert "data" not in answer.json()
 
 
-@pytest.mark.parametrize("body, status", [
-    ("{", 400), ("[]", 400), ('{"query": "{me{id}}", "variables": "{}"}', 400), ('{"query": "{me{id}"}', 200),
-])
+@pytest.mark.parametrize(
+    "body, status",
+    [
+        ("{", 400),
+        ("[]", 400),
+        ('{"query": "{me{id}}", "variables": "{}"}', 400),
+        ('{"query": "{me{id}"}', 200),
+    ],
+)
 def test_bodies_that_are_no_request(shared, body, status):
     answer = shared.raw("", body=body)
     assert answer.status_code == status
@@ -110,12 +126,19 @@ def test_an_id_that_is_no_number_makes_monday_stumble(shared):
 
 
 def test_an_error_names_its_field_and_the_rest_stands(shared):
-    found = shared('mutation{a:archive_item(item_id:123){id} complexity{query}}')
+    found = shared("mutation{a:archive_item(item_id:123){id} complexity{query}}")
     assert found["data"]["a"] is None and found["data"]["complexity"]
     assert found["errors"][0] == {
-        "message": "Item not found", "locations": [{"line": 1, "column": 10}], "path": ["a"],
-        "extensions": {"code": "InvalidItemIdException", "status_code": 200, "error_data": {"item_id": 123},
-                       "service": "monolith"}}
+        "message": "Item not found",
+        "locations": [{"line": 1, "column": 10}],
+        "path": ["a"],
+        "extensions": {
+            "code": "InvalidItemIdException",
+            "status_code": 200,
+            "error_data": {"item_id": 123},
+            "service": "monolith",
+        },
+    }
 
 
 def test_a_connection_serves_many_requests(shared):

@@ -48,9 +48,7 @@ OVERLAP = timedelta(minutes=5)
 SWEEP_EVERY = timedelta(hours=24)
 
 
-def pull_entity(
-    parts: Parts, mapping: Mapping, board_id: str, options: RunOptions, run_id: str | None
-) -> EntityReport:
+def pull_entity(parts: Parts, mapping: Mapping, board_id: str, options: RunOptions, run_id: str | None) -> EntityReport:
     """monday.com → PostgreSQL for one entity of a run."""
     if not options.from_snapshot:
         sync = open_board(parts, mapping, board_id, Opening(options.pull, run_id=run_id))

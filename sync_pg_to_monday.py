@@ -43,9 +43,7 @@ ReadChanges = Callable[[BoardSync], None]
 """Brings what changed on a board into PostgreSQL."""
 
 
-def push_entity(
-    parts: Parts, mapping: Mapping, board_id: str, options: RunOptions, run_id: str | None
-) -> EntityReport:
+def push_entity(parts: Parts, mapping: Mapping, board_id: str, options: RunOptions, run_id: str | None) -> EntityReport:
     """PostgreSQL → monday.com for one entity of a run."""
     sync = open_board(parts, mapping, board_id, Opening(options.pull, (False, True), run_id))
     return work_in_view(sync, push_board)

@@ -218,9 +218,7 @@ class BoardSync:
         """Renames the keys in `metadata` of columns that were renamed on the board, before a row is read."""
         before: dict[str, str] = self.remembered.get("titles") or {}
         moved = [
-            (before[column], title)
-            for column, title in self.titles().items()
-            if before.get(column, title) != title
+            (before[column], title) for column, title in self.titles().items() if before.get(column, title) != title
         ]
         if not moved:
             if not before:

@@ -78,7 +78,9 @@ SYNC_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         metavar="N",
         help="The number of boards that are synced at the same time.",
     ),
-    click.option("--use-cache", is_flag=True, help="Read the newest snapshot of the board; if there is none, take it now."),
+    click.option(
+        "--use-cache", is_flag=True, help="Read the newest snapshot of the board; if there is none, take it now."
+    ),
     click.option(
         "--cache-file",
         type=click.Path(dir_okay=False, path_type=Path),
@@ -122,7 +124,14 @@ def direction_command(name: str) -> click.Command:
 
 
 def sync_and_leave(
-    compose: Compose, direction: str, *, entities: Sequence[str], as_json: bool, quiet: bool, list_cache: bool, **given: Any
+    compose: Compose,
+    direction: str,
+    *,
+    entities: Sequence[str],
+    as_json: bool,
+    quiet: bool,
+    list_cache: bool,
+    **given: Any,
 ) -> None:
     """Runs one direction as the options say, and leaves with its exit code."""
     settings, limited = prepared_with_log(quiet)
@@ -153,9 +162,7 @@ def run_options(
 # The run
 
 
-def run_and_leave(
-    compose: Compose, settings: Settings, limited: logs.RateLimitedLog, request: Request
-) -> NoReturn:
+def run_and_leave(compose: Compose, settings: Settings, limited: logs.RateLimitedLog, request: Request) -> NoReturn:
     """Runs, shows each entity when it is done and the whole run at its end, and leaves with its exit code."""
     from sync.first_meeting import settle_first_meeting
     from sync.run import Caller, run
@@ -261,4 +268,10 @@ def _snapshot_json(snapshot: Snapshot) -> dict[str, Any]:
 
 def _snapshot_row(snapshot: Snapshot) -> tuple[Any, ...]:
     board, size = snapshot.board, f"{snapshot.path.stat().st_size / 1000:,.0f} kB"
-    return f"{board.name} ({board.id})", f"{snapshot.taken_at:%Y-%m-%d %H:%M:%S}", snapshot.items, size, snapshot.path.name
+    return (
+        f"{board.name} ({board.id})",
+        f"{snapshot.taken_at:%Y-%m-%d %H:%M:%S}",
+        snapshot.items,
+        size,
+        snapshot.path.name,
+    )

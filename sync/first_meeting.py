@@ -44,7 +44,9 @@ def settle_first_meeting(
 
 def ask_who_wins(report: EntityReport) -> str | None:
     """Returns the side that wins; None when the user holds the records, or when there is no terminal to ask at."""
-    found = f"{report.entity}: unequal fields in {plural(report.first_held, 'record')} that both sides had before they met."
+    found = (
+        f"{report.entity}: unequal fields in {plural(report.first_held, 'record')} that both sides had before they met."
+    )
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         logs.log.warning(
             "%s Nothing was overwritten. Let one side win with --prefer monday or --prefer postgres, or decide one by one:"

@@ -36,7 +36,6 @@ class Progress(Protocol):
         ...
 
 
-
 class Followed(Protocol):
     """Says how a run goes on with a deployed board, after what has changed on it."""
 
@@ -54,7 +53,9 @@ class Followed(Protocol):
 class Follow(Protocol):
     """Follows a deployed board: brings its table and its mapping, in a folder of mappings, up to what it shows now."""
 
-    def __call__(self, db: Database, mapping: Mapping, board: Board, home: Path, *, dry_run: bool = False) -> Followed: ...
+    def __call__(
+        self, db: Database, mapping: Mapping, board: Board, home: Path, *, dry_run: bool = False
+    ) -> Followed: ...
 
 
 def cannot_follow(db: Database, mapping: Mapping, board: Board, home: Path, *, dry_run: bool = False) -> Followed:

@@ -21,16 +21,19 @@ LISTING_TRIES = 3
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The ids of a board, as they were listed: under which name they are kept, and how many they are."""
+    """Holds under which name the ids of a board are kept, as they were listed, and how many they are."""
 
     pass_id: str
     count: int
 
 
 def read_pages(
-    sync: BoardSync, on_malformed: OnMalformed, prepare: Prepare | None,
-    cursor: str | None = None, started: datetime | None = None,
-) -> Iterator[Page]:  # fmt: skip
+    sync: BoardSync,
+    on_malformed: OnMalformed,
+    prepare: Prepare | None,
+    cursor: str | None = None,
+    started: datetime | None = None,
+) -> Iterator[Page]:
     """Yields the board's items a page at a time, from a cursor of a listing that began at `started`, or from the start."""
     options = ReadOptions(
         limit=sync.options.batch_size,

@@ -59,7 +59,9 @@ def set_up(parts: Parts, chosen: Chosen, may_touch: Callable[[Sequence[EntitySet
     """Makes what is missing. `may_touch` is asked before a board is changed; if it raises, nothing has been done."""
     flowing = [(mapping, board_id) for mapping, board_id in chosen if mapping.direction in TO_MONDAY]
     if not flowing:
-        raise SettingsError("None of these entities flows to monday.com.", hint="Look at `direction` in their mappings.")
+        raise SettingsError(
+            "None of these entities flows to monday.com.", hint="Look at `direction` in their mappings."
+        )
     entities = [_look_at(parts, mapping, parts.monday.board(board_id)) for mapping, board_id in flowing]
     lacking = [entity for entity in entities if entity.lacks_column]
     allowed = bool(lacking) and may_touch(lacking)

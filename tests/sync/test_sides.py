@@ -51,11 +51,15 @@ class Shelf:
     def listing(self, board_id: str | int, options: object = None) -> Pages:
         return self.pages(board_id)
 
-    def changed_since(self, board_id: str | int, when: datetime, columns: object = None, options: object = None) -> Pages:
+    def changed_since(
+        self, board_id: str | int, when: datetime, columns: object = None, options: object = None
+    ) -> Pages:
         at = when.isoformat()
         yield Page([item for item in self.kept.values() if str(item.updated_at) >= at], None)
 
-    def items(self, ids: Iterable[str | int], columns: object = None, on_malformed: object = None) -> Iterator[list[Item]]:
+    def items(
+        self, ids: Iterable[str | int], columns: object = None, on_malformed: object = None
+    ) -> Iterator[list[Item]]:
         yield [self.kept[str(item_id)] for item_id in ids if str(item_id) in self.kept]
 
     def item_count(self, board_id: str | int) -> int | None:

@@ -151,4 +151,10 @@ def show_settled(settled: Sequence[Resolved]) -> None:
 
 def plain(value: Any) -> str:
     """Returns a value of a conflict as text."""
-    return "-" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return (
+        "-"
+        if value is None
+        else value
+        if isinstance(value, str)
+        else json.dumps(value, ensure_ascii=False, default=str)
+    )

@@ -112,9 +112,7 @@ class LivePull:
         for items in self._items(ids, {}):
             self.sync.deliver(self.sync.engine.take(items, hints=self._hints))
 
-    def _settle_absent(
-        self, by_item: dict[str, list[Entry]], seen: dict[str, Item]
-    ) -> tuple[list[Entry], list[str]]:
+    def _settle_absent(self, by_item: dict[str, list[Entry]], seen: dict[str, Item]) -> tuple[list[Entry], list[str]]:
         """Removes items that are archived, deleted or elsewhere. Returns entries to come back to, and items not shown.
 
         Not even an event that says so makes an item gone: monday.com shows deleted items for weeks, as deleted.

@@ -21,7 +21,7 @@ LISTING_TRIES = 3
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The ids of a board, as they were listed: under which name they are kept, and how many they are."""
+    """Holds under which name the ids of a board are kept, as they were listed, and how many they are."""
 
     pass_id: str
     count: int

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from collections.abc import Mapping as Map
 from typing import Any
 
+import sync.run
 from db_connector import Database
 from main import compose
 from mappings.declaration import Mapping
@@ -13,7 +14,7 @@ from monday_api import Monday
 from settings import Settings
 from sync.options import PullOptions, RunOptions
 from sync.parts import Client, Parts
-from sync.report import EntityReport
+from sync.report import EntityReport, RunReport
 
 See = Callable[[str, int, "int | None"], None]
 """Takes what a progress is told: the entity, and how many of its items are dealt with, of how many."""
@@ -42,3 +43,8 @@ def run(direction: str, parts: Parts, mapping: Mapping, **options: Any) -> Entit
     """Runs a direction, by its name or as `pull`, `push`, `both`. Raises the SyncError that ends it."""
     asked = RunOptions(pull=PullOptions(**options), unify=options.get("unify", False))
     return PROGRAM.directions[BY_WORD.get(direction, direction)](parts, mapping, str(mapping.board_id), asked, None)
+
+
+def run_whole(settings: Settings, direction: str, entities: Sequence[str]) -> RunReport:
+    """Makes a run by the settings, as a command does."""
+    return sync.run.run(PROGRAM, settings, direction, entities)

@@ -9,20 +9,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
-from functools import partial
 from pathlib import Path
 
 import pytest
 
-import sync.run
 from db_connector import Database
 from errors import EXIT_FAILED, EXIT_LEFTOVERS, DatabaseError
-from main import compose
 from realtime.cron import Cron
 from realtime.scheduler import DONE, FAILED, SKIPPED, Schedule, ScheduledRun, Scheduler
-from sync.options import RunOptions
 from sync.report import EntityReport, RunReport
 from tests.kit.live import LiveWorld, running, world
+from tests.kit.runs import run_whole
 from tests.kit.shipped import PROJECT
 from tests.kit.waiting import until
 from timing import Clock
@@ -286,17 +283,15 @@ def test_a_failing_run_ends_no_process(here):
 
 def test_once_a_day_a_run_sweeps_the_ids_of_its_board(here):
     swept_at = "select value ->> 'swept_at' from sync_state where value ? 'swept_at'"
-    once = partial(sync.run.run, compose(), here.settings, "monday_to_pg", ["contacts"], RunOptions(kind="scheduled"))
-    loop = ScheduledRun(here.settings, "monday_to_pg", ["contacts"], threading.Event(), once)
+    once = (here.settings, "monday_to_pg", ["contacts"])
+    loop = ScheduledRun(*once, threading.Event(), lambda: run_whole(*once))
     outcomes = [loop.attempt(), loop.attempt()]
     first = here.value(swept_at)
     outcomes.append(loop.attempt())
     assert here.value(swept_at) == first
     yesterday = (datetime.now(timezone.utc) - timedelta(hours=25)).isoformat()
-    here.change(
-        "update sync_state set value = jsonb_set(value, '{swept_at}', to_jsonb(%s::text)) where value ? 'swept_at'",
-        yesterday,
-    )
+    age = "update sync_state set value = jsonb_set(value, '{swept_at}', to_jsonb(%s::text)) where value ? 'swept_at'"
+    here.change(age, yesterday)
     outcomes.append(loop.attempt())
     assert here.value(swept_at) > first
     assert outcomes == [DONE] * 4

@@ -6,6 +6,7 @@ import _thread
 import signal
 import sys
 import threading
+import time
 from typing import Any
 
 INTERRUPTED = 130
@@ -31,12 +32,15 @@ def _send_again(lost: Any) -> None:
     if number is None:
         sys.__unraisablehook__(lost)
         return
-    again = threading.Timer(AGAIN_S, _send, (number,))
-    again.daemon = True
-    again.start()
+    left = threading.Event()
+    _thread.start_new_thread(_send, (number, left))
+    left.set()
 
 
-def _send(number: signal.Signals) -> None:
+def _send(number: signal.Signals, left: threading.Event) -> None:
+    # Not before the finalizer is left, however busy the machine is: there it would be dropped again.
+    left.wait()
+    time.sleep(AGAIN_S)
     if hasattr(signal, "pthread_kill"):
         # To the main thread: the signal wakes it from a system call.
         signal.pthread_kill(threading.main_thread().ident or 0, number)

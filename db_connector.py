@@ -15,7 +15,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar, cast
 
 from psycopg2 import sql
@@ -293,13 +293,13 @@ class Database:
     @contextmanager
     def try_lock(self, name: str) -> Iterator[bool]:
         """Takes an advisory lock if it is free, until the end of the block or the death of the process; whether it did."""
-        with self._apart() as session:
+        with self._apart() as session, _unlocked_after(session):
             yield session.value(TRY_LOCK, (name,))
 
     @contextmanager
     def held_lock(self, name: str, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
         """Takes an advisory lock once it is free, until the end of the block or the death of the process."""
-        with self._apart() as session:
+        with self._apart() as session, _unlocked_after(session):
             session.execute("set lock_timeout = '1s'")  # libpq lets no signal through while it waits
             waits = 0
             while True:
@@ -361,6 +361,15 @@ class Database:
             yield Transaction(connection, self.count_statement)
         finally:
             connection.close()
+
+
+@contextmanager
+def _unlocked_after(session: Transaction) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        with suppress(DatabaseError):  # closing alone would free it only when the server notices
+            session.execute("select pg_advisory_unlock_all()")
 
 
 def connect(settings: Settings, **options: Any) -> Database:

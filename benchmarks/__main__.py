@@ -1,4 +1,4 @@
-"""`python -m benchmarks [--quick] [--items N] [--only pull,memory]`"""
+"""Runs the benchmarks: `python -m benchmarks [--quick] [--items N] [--only pull,memory]`"""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ BENCHMARKS = ("pull", "client", "memory", "large_boards", "both_ways", "deployed
 
 
 def arguments() -> argparse.Namespace:
-    """What was asked for."""
+    """Returns the options of the command line."""
     about = "\n".join(f"  {name:<12} {import_module(f'benchmarks.{name}').ABOUT}" for name in BENCHMARKS)
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks", description="Measure how fast the tool is on this machine.",
+        prog="python -m benchmarks",
+        description="Measure how fast the tool is on this machine.",
         epilog=f"benchmarks:\n{about}\n\nExample: python -m benchmarks --quick --only pull,memory",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+    )
     parser.add_argument("--items", type=int, default=50_000, help="of each of the two boards (default: 50,000)")
     parser.add_argument("--quick", action="store_true", help="the same as --items 5000")
     parser.add_argument("--repeat", type=int, default=2, help="measurements, of which the median is shown (default: 2)")
@@ -35,7 +36,7 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> int:
-    """Run them one after another."""
+    """Runs the benchmarks one after another."""
     options = arguments()
     items = 5_000 if options.quick else options.items
     with scratch() as home, running() as postgres:

@@ -1,4 +1,7 @@
-"""The least that a durable acknowledgement takes: waitress, one INSERT, one commit. `python -m benchmarks.bare_webhook`"""
+"""Serves the least that a durable acknowledgement takes: waitress, an INSERT, a commit.
+
+`python -m benchmarks.bare_webhook`
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ THREADS = 8
 
 
 def main() -> None:
-    """Serve on a free port until the process ends."""
+    """Serves on a free port until the process ends."""
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     here = threading.local()
 

@@ -1,4 +1,4 @@
-"""What every benchmark is given: how large, how often, the rendered boards, and the database server."""
+"""Holds what every benchmark is given: how large, how often, the rendered boards, and the database server."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from benchmarks.measure import Serving, Spent, serving, spent
 
 @dataclass
 class Bench:
-    """The means of a benchmark."""
+    """Holds the means of a benchmark."""
 
     items: int
     """Of each board."""
@@ -28,18 +28,18 @@ class Bench:
 
     @cached_property
     def rendering(self) -> Rendering:
-        """The boards, rendered when they are first needed."""
+        """Renders the boards when they are first needed."""
         return rendered(self.items)
 
     @contextmanager
     def serving(self, items: int | None = None, *more: str) -> Iterator[Serving]:
-        """The rendered boards, or the beginning of each, on a socket."""
+        """Serves the rendered boards, or the beginning of each."""
         with serving(self.rendering, self.items if items is None else items, *more) as server:
             yield server
 
     @contextmanager
     def database(self) -> Iterator[str]:
-        """A fresh database for one measurement; its name."""
+        """Makes a fresh database for one measurement, and returns its name."""
         name = self.postgres.fresh()
         try:
             yield name
@@ -47,7 +47,7 @@ class Bench:
             self.postgres.drop(name)
 
     def settings(self, server: Serving, database: str) -> dict[str, str]:
-        """The environment of the tool."""
+        """Returns the environment of the tool."""
         return {
             "MONDAY_API_KEY": TOKEN,
             "MONDAY_API_URL": server.url,
@@ -56,18 +56,22 @@ class Bench:
         }
 
     def pull(self, server: Serving, database: str, *options: str, program: str = "benchmarks.command") -> Pulled:
-        """`main.py monday-to-pg --json` as a child."""
+        """Runs `main.py monday-to-pg --json` as a child."""
         server.forget()
         done = spent(
-            program, "monday-to-pg", "--json", *options,
-            env=self.settings(server, database), postgres=self.postgres.process,
-        )  # fmt: skip
+            program,
+            "monday-to-pg",
+            "--json",
+            *options,
+            env=self.settings(server, database),
+            postgres=self.postgres.process,
+        )
         return Pulled(done, json.loads(done.out), server.told())
 
 
 @dataclass(frozen=True)
 class Pulled:
-    """One pull: what it took, what it reported, and what the server was asked."""
+    """Describes one pull: what it took, what it reported, and what the server was asked."""
 
     spent: Spent
     report: dict[str, Any]
@@ -81,6 +85,6 @@ class Pulled:
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """A folder for a while."""
+    """Makes a folder that is removed at the end."""
     with tempfile.TemporaryDirectory(prefix="monday-sync-bench-") as folder:
         yield Path(folder)

@@ -41,23 +41,23 @@ BLANK_LABEL = 5
 
 @dataclass(frozen=True)
 class Rendering:
-    """Where rendered boards are, and how many items each has at most."""
+    """Says where rendered boards are, and how many items each has at most."""
 
     folder: Path
     items: int
 
     def boards(self) -> list[str]:
-        """The ids of the boards, in the order of a run."""
+        """Returns the ids of the boards, in the order of a run."""
         return [str(mappings()[name].board_id) for name in ENTITIES]
 
 
 def mappings() -> dict[str, Mapping]:
-    """The shipped mappings."""
+    """Returns the shipped mappings."""
     return load_mappings([PROJECT / "mappings"])
 
 
 def rendered(items: int, boards: Map[str, Mapping] | None = None, folder: str = "shipped") -> Rendering:
-    """So many items of each board, by the shipped mappings or these. A larger rendering serves for a smaller one."""
+    """Renders so many items of each board, by the shipped mappings or these. A larger rendering serves for a smaller one."""
     wanted = boards or {name: mappings()[name] for name in ENTITIES}
     base = Path(tempfile.gettempdir()) / f"monday-sync-bench-{os.getuid()}" / _key() / folder
     for found in sorted(base.glob("[0-9]*"), key=lambda path: int(path.name)):
@@ -66,7 +66,9 @@ def rendered(items: int, boards: Map[str, Mapping] | None = None, folder: str = 
         elif int(found.name) >= items:
             return Rendering(found, int(found.name))
     whole, part = base / str(items), base / f"part-{os.getpid()}"
-    print(f"Rendering {items:,} items of {' and '.join(wanted)}; later runs find them in {base.parent}.", file=sys.stderr)
+    print(
+        f"Rendering {items:,} items of {' and '.join(wanted)}; later runs find them in {base.parent}.", file=sys.stderr
+    )
     try:
         with sandbox(",".join(f"{name}:{items}" for name in wanted)) as url:
             for mapping in wanted.values():
@@ -78,17 +80,20 @@ def rendered(items: int, boards: Map[str, Mapping] | None = None, folder: str = 
 
 
 def _as_asked_now(folder: Path, wanted: Iterable[Mapping]) -> bool:
-    """Whether a rendering holds the cells that the tool asks for today."""
+    """Tells whether a rendering holds the cells that the tool asks for today."""
     for mapping in wanted:
         parts = folder / str(mapping.board_id)
         board = board_from(orjson.loads((parts / "board.json").read_bytes()))
-        if orjson.loads((parts / "index.json").read_bytes())["columns"] != bind(mapping, board, MONDAY_KINDS).column_ids:
+        if (
+            orjson.loads((parts / "index.json").read_bytes())["columns"]
+            != bind(mapping, board, MONDAY_KINDS).column_ids
+        ):
             return False
     return True
 
 
 def _key() -> str:
-    """Another sandbox makes other pages."""
+    """Names a rendering: another sandbox makes other pages."""
     parts = ("sandbox/common/*.py", "sandbox/monday/seeding/*.py", "sandbox/monday/cells/*.py", "benchmarks/boards.py")
     sources = [path for part in parts for path in PROJECT.glob(part)]
     content = b"".join(path.read_bytes() for path in sorted(sources)) + f"{SEED}".encode()
@@ -97,8 +102,20 @@ def _key() -> str:
 
 @contextmanager
 def sandbox(boards: str) -> Iterator[str]:
-    """A sandbox with these boards; the address of its API."""
-    command = [sys.executable, "-m", "sandbox", "--port", "0", "--boards", boards, "--seed", str(SEED), "--token", TOKEN]
+    """Starts a sandbox with these boards, and gives the address of its API."""
+    command = [
+        sys.executable,
+        "-m",
+        "sandbox",
+        "--port",
+        "0",
+        "--boards",
+        boards,
+        "--seed",
+        str(SEED),
+        "--token",
+        TOKEN,
+    ]
     process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
@@ -128,7 +145,9 @@ def _render(url: str, mapping: Mapping, parent: Path) -> None:
                 places.append([row["id"], row["updated_at"], *spans[0], *spans[1]])
                 for cell in row["column_values"]:
                     if cell["id"] in labels:
-                        labels[cell["id"]].append(orjson.loads(cell["value"])["index"] if cell["value"] else BLANK_LABEL)
+                        labels[cell["id"]].append(
+                            orjson.loads(cell["value"])["index"] if cell["value"] else BLANK_LABEL
+                        )
     per_item = points / max(len(places), 1)
     index = {"places": places, "cost": per_item, "columns": bound.column_ids, "labels": labels}
     (folder / "index.json").write_bytes(orjson.dumps(index))
@@ -143,7 +162,7 @@ def _append(file: Any, value: Any) -> tuple[int, int]:
 
 
 def _pages(url: str, bound: BoundMapping) -> Iterator[tuple[list[dict[str, Any]], int]]:
-    """The items as they come, and what a page of them costs in points of complexity."""
+    """Yields the items as they come, and what a page of them costs in points of complexity."""
     variables: dict[str, Any] = {"board": [bound.board.id], "limit": PAGE, "columns": bound.column_ids}
     document = with_item(ITEMS_PAGE, bound.selection, True)
     while True:
@@ -162,7 +181,9 @@ def _raw_board(url: str, board: Board) -> Any:
 
 def _ask(url: str, document: str, variables: dict[str, Any]) -> Any:
     answer = requests.post(
-        url, data=orjson.dumps({"query": document, "variables": variables}),
-        headers={"Authorization": TOKEN, "Content-Type": "application/json", "API-Version": "2026-07"}, timeout=120,
-    )  # fmt: skip
+        url,
+        data=orjson.dumps({"query": document, "variables": variables}),
+        headers={"Authorization": TOKEN, "Content-Type": "application/json", "API-Version": "2026-07"},
+        timeout=120,
+    )
     return orjson.loads(answer.content)["data"]

@@ -1,4 +1,4 @@
-"""Two-way runs: one that finds nothing changed, one that pushes much, and what the triggers cost an application."""
+"""Measures two-way runs: one that finds nothing changed, one that pushes much; and what the triggers cost an application."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ UPDATES = (CHANGE, "update projects set title = title || %s")
 
 
 def run(bench: Bench) -> None:
-    """Measure and print."""
+    """Measures and prints."""
     table = Table(f"Both ways, {bench.repeat} times")
     _unchanged_and_triggers(bench, table)
     _push(bench, table)
@@ -37,7 +37,7 @@ def _run(bench: Bench, server: Serving, database: str, *command: str) -> tuple[f
 
 
 def _unchanged_and_triggers(bench: Bench, table: Table) -> None:
-    """Both boards linked, nothing changed since; then everything changed, with SQL."""
+    """Measures a run with nothing changed since both boards were linked, and the triggers when SQL changes every row."""
     with bench.serving() as server, bench.database() as name:
         bench.pull(server, name)
         with bench.postgres.open(name) as db, db.transaction() as tx:
@@ -57,7 +57,7 @@ def _unchanged_and_triggers(bench: Bench, table: Table) -> None:
 
 
 def _trigger_share(bench: Bench, database: str, turn: int) -> float:
-    """How much longer an update of all rows takes with the triggers than without them."""
+    """Returns how much longer an update of all rows takes with the triggers than without them."""
     took = {}
     with bench.postgres.open(database) as db:
         for state in ("disable", "enable"):
@@ -74,7 +74,7 @@ def _trigger_share(bench: Bench, database: str, turn: int) -> float:
 
 
 def _push(bench: Bench, table: Table) -> None:
-    """Changed rows of one board, at 300 ms a call."""
+    """Measures a push of changed rows of one board, at 300 ms a call."""
     items = min(PUSHED, bench.items)
     with sandbox(f"{ENTITY}:{items}") as url, bench.database() as name:
         server, admin = Serving(url), Admin(url, TOKEN)

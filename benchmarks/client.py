@@ -1,4 +1,4 @@
-"""The client alone: from the request to typed items, which are counted and forgotten."""
+"""Measures the client alone: from the request to typed items, which are counted and dropped."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ ABOUT = "the client's own CPU, from the request to typed items"
 
 
 def run(bench: Bench) -> None:
-    """Measure and print."""
+    """Measures and prints."""
     items = 2 * bench.items
     with bench.serving() as server:
         done = [spent("benchmarks.client", server.url) for _ in range(bench.repeat)]
         idle = [spent("benchmarks.client") for _ in range(bench.repeat)]
     table = Table(f"Client: {bench.items:,} staff and {bench.items:,} projects as typed items, {bench.repeat} times")
-    used = [one.cpu - other.cpu for one, other in zip(done, idle, strict=True)]
+    used = [run.cpu - other.cpu for run, other in zip(done, idle, strict=True)]
     table.add("CPU per 1,000 items", [cpu / items * 1000 for cpu in used], "s", 3, 0.10)
-    table.add("items a second", [items / (one.wall - other.wall) for one, other in zip(done, idle, strict=True)], "", 0)
-    table.add("peak memory", [one.memory / (1 << 20) for one in done], "MB", 0)
+    table.add("items a second", [items / (run.wall - other.wall) for run, other in zip(done, idle, strict=True)], "", 0)
+    table.add("peak memory", [run.memory / (1 << 20) for run in done], "MB", 0)
     table.show()
 
 
 def main(url: str | None) -> None:
-    """The child: walk both boards; without an address, only import."""
+    """Walks both boards, as a child process; without an address, only imports."""
     from benchmarks.boards import ENTITIES, TOKEN, mappings
     from mappings.bound import bind
     from monday_api import Monday

@@ -1,4 +1,4 @@
-"""The tool's command in a process of its own, which at its end writes down what only it can know.
+"""Runs the tool's command in a process of its own, which writes down at its end what only it can know.
 
 `python -m benchmarks.command monday-to-pg --json` is `python main.py monday-to-pg --json`.
 """
@@ -21,7 +21,7 @@ close = Database.close
 
 
 def closing(database: Database) -> None:
-    """Count what was sent through a database that is done."""
+    """Counts what was sent through a database that is closed."""
     global statements
     statements += database.statements
     database.statements = 0
@@ -29,7 +29,7 @@ def closing(database: Database) -> None:
 
 
 def note() -> None:
-    """Write down seconds in the address library and statements sent."""
+    """Writes down the seconds in the address library and the statements sent."""
     from values.addresses import shared_parser
 
     parser = shared_parser()

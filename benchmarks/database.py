@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL with the settings that users get, and fresh databases on it."""
+"""Starts the embedded PostgreSQL with the settings that users get, and makes fresh databases on it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ where contype = 'f' and conrelid <> confrelid
 
 
 class Postgres:
-    """A server and its fresh databases."""
+    """Holds a server and its fresh databases."""
 
     def __init__(self, server: LocalPostgres) -> None:
         self.connection = server.start()
@@ -38,23 +38,23 @@ class Postgres:
             tx.execute((PROJECT / "schema.sql").read_text(encoding="utf-8"))
 
     def url(self, name: str) -> str:
-        """For DATABASE_URL."""
+        """Returns an address for DATABASE_URL."""
         return f"postgresql://{self.connection['user']}@{quote(self.connection['host'], safe='')}/{name}"
 
     def fresh(self) -> str:
-        """The name of a new database with the tool's tables. Nothing of what was done before is left to be written."""
+        """Makes a database with the tool's tables and returns its name. What was done before has been written to disk."""
         name = f"bench_{next(self._numbers)}"
         self._do("create database {name} template template_bench", name)
         self._do("checkpoint")
         return name
 
     def drop(self, name: str) -> None:
-        """Remove a database."""
+        """Removes a database."""
         self._do("drop database {name} with (force)", name)
 
     @contextmanager
     def open(self, name: str) -> Iterator[Database]:
-        """A database, open."""
+        """Opens a database."""
         db = Database(**{**self.connection, "dbname": name}, max_connections=2)
         try:
             yield db
@@ -68,7 +68,7 @@ class Postgres:
 
 @contextmanager
 def running() -> Iterator[Postgres]:
-    """A server in a folder of its own, removed at the end."""
+    """Starts a server in a folder of its own, which is removed at the end."""
     folder = Path(tempfile.mkdtemp(prefix="monday-sync-bench-"))
     os.chmod(folder, 0o711)  # as root, the server runs as another account and must get through
     server = LocalPostgres(folder / "postgres")
@@ -80,7 +80,7 @@ def running() -> Iterator[Postgres]:
 
 
 def filled_tables(tx: Transaction) -> list[str]:
-    """The tables that hold rows, those that others point at first."""
+    """Returns the tables that hold rows; those that others point at come first."""
     names = [row[0] for row in tx.rows("select tablename from pg_tables where schemaname = 'public' order by 1")]
     left = [name for name in names if tx.value(compose("select true from {name} limit 1", name=identifier(name)))]
     needs: dict[str, set[str]] = {name: set() for name in left}
@@ -95,7 +95,7 @@ def filled_tables(tx: Transaction) -> list[str]:
 
 
 def digest(tx: Transaction, tables: list[str]) -> dict[str, list[Any]]:
-    """How many rows each table holds, and a sum over all their contents that does not mind their order."""
+    """Returns how many rows each table holds, and a sum over all their contents that does not depend on their order."""
     found = {}
     for name in tables:
         text = "select count(*), coalesce(sum(hashtextextended(t::text, 0)::numeric), 0) from {name} as t"

@@ -1,4 +1,4 @@
-"""A board made a table by `boards deploy`: its first load held against the staff mapping's, and a reader of its reload.
+"""Measures a board made a table by `boards deploy`: its first load against the staff mapping's, a reader in its reload.
 
 `python -m benchmarks.deployed DATABASE_URL KEYS` is the reader: every 10 ms it looks at rows from everywhere in the table,
 until its standard input ends, and prints what it saw as JSON.
@@ -35,7 +35,7 @@ LOOK = 'select count(*), count(*) filter (where "Name" = %s) from deployed_staff
 
 
 def run(bench: Bench) -> None:
-    """Measure and print."""
+    """Measures and prints."""
     board_id = str(mappings()[BOARD].board_id)
     loads: list[Spent] = []
     shipped: list[float] = []
@@ -54,11 +54,11 @@ def run(bench: Bench) -> None:
     columns = [len(_columns(folder_of)) for folder_of in (bench.rendering.folder, rendering.folder)]
     table.add("first load by the shipped mapping", shipped, "s", 1)
     table.add("  columns read", columns[0], "", 0)
-    table.add("first load by `boards deploy`", [one.wall for one in loads], "s", 1)
+    table.add("first load by `boards deploy`", [load.wall for load in loads], "s", 1)
     table.add("  columns read", columns[1], "", 0)
-    ratios = [one.wall / columns[1] / (wall / columns[0]) for one, wall in zip(loads, shipped, strict=True)]
+    ratios = [load.wall / columns[1] / (wall / columns[0]) for load, wall in zip(loads, shipped, strict=True)]
     table.add("  a cell, deployed / shipped", ratios, "x", 2, 1.5)
-    table.add("  peak memory", [one.memory / (1 << 20) for one in loads], "MB", 0)
+    table.add("  peak memory", [load.memory / (1 << 20) for load in loads], "MB", 0)
     table.add("reload of a table of which every row differs", reload.wall, "s", 1)
     table.add("  the longest that a reader waited", seen["longest_ms"], "ms", 0, 100)
     table.add("  its looks", seen["looks"], "", 0)
@@ -67,7 +67,7 @@ def run(bench: Bench) -> None:
 
 
 def _mapping(folder: Path, board_id: str) -> Mapping:
-    """What a deploy would make of the board, with every column."""
+    """Returns the mapping that a deploy would make of the board, with every column."""
     from boards.proposal import propose
     from boards.types_of_tables import load_types
     from monday_api import Monday
@@ -87,9 +87,13 @@ def _columns(folder: Path) -> list[str]:
 
 def _command(bench: Bench, server: Serving, database: str, *arguments: str) -> Spent:
     return spent(
-        "benchmarks.command", "boards", *arguments, "--json", env=bench.settings(server, database),
+        "benchmarks.command",
+        "boards",
+        *arguments,
+        "--json",
+        env=bench.settings(server, database),
         postgres=bench.postgres.process,
-    )  # fmt: skip
+    )
 
 
 def _reload_while_read(bench: Bench, server: Serving, database: str) -> tuple[Spent, dict[str, Any]]:
@@ -104,7 +108,7 @@ def _reload_while_read(bench: Bench, server: Serving, database: str) -> tuple[Sp
 
 
 class _Reader:
-    """The reader's process, and what it printed."""
+    """Holds the reader's process, and what it printed."""
 
     out = ""
 
@@ -112,9 +116,12 @@ class _Reader:
 @contextmanager
 def _reader(url: str, keys: list[int]) -> Iterator[_Reader]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.deployed", url, json.dumps(keys)], cwd=PROJECT, stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        [sys.executable, "-m", "benchmarks.deployed", url, json.dumps(keys)],
+        cwd=PROJECT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     reader = _Reader()
     assert process.stdout is not None and process.stdout.readline() == "ready\n"
     try:
@@ -124,7 +131,7 @@ def _reader(url: str, keys: list[int]) -> Iterator[_Reader]:
 
 
 def read(url: str, keys: list[int]) -> dict[str, Any]:
-    """Look at these rows again and again; how long the longest look took, and what was wrong with any."""
+    """Looks at these rows again and again. Returns how long the longest look took, and what was wrong with any."""
     import psycopg2
 
     connection = psycopg2.connect(url)

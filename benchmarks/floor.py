@@ -1,4 +1,4 @@
-"""The floor: a bare script that downloads and parses the same pages, and copies the same rows into the same tables.
+"""Measures the floor: a bare script that downloads and parses the same pages, and copies the same rows into the same tables.
 
 `python -m benchmarks.floor FOLDER`, in one process. FOLDER holds `plan.json` (what to ask, which tables) and a file of
 COPY text for each table, taken from a finished pull. It decides nothing, compares nothing and remembers nothing.
@@ -18,7 +18,7 @@ import requests
 
 
 def main(folder: Path) -> None:
-    """All of it."""
+    """Does all of it."""
     plan = orjson.loads((folder / "plan.json").read_bytes())
     with requests.Session() as session:
         items = sum(_download(session, plan["url"], board) for board in plan["boards"])

@@ -1,4 +1,4 @@
-"""What reading a large board costs, and how close it comes to what monday.com permits and a bare loop reaches.
+"""Measures what reading a large board costs, and how close it comes to what monday.com permits and what a bare loop reaches.
 
 `python -m benchmarks.large_boards URL BOARD` is the bare loop: pages of 500 items, one after another, and nothing done
 with them. `... --budget` measures the share of the permitted complexity that is used when there is little of it.
@@ -26,7 +26,7 @@ POINTS_A_MINUTE = 10_000_000
 
 
 def run(bench: Bench) -> None:
-    """Measure and print."""
+    """Measures and prints."""
     items = min(bench.items, MOST)
     table = Table(f"Large boards: {items:,} items")
     with bench.serving(items) as server:
@@ -71,7 +71,7 @@ def _bare(bench: Bench, server: Serving) -> Spent:
 
 
 def bare_loop(url: str, board: str, columns: list[str]) -> None:
-    """Page after page."""
+    """Reads page after page."""
     import requests
 
     from services.monday.queries import ITEMS_PAGE, NEXT_ITEMS_PAGE, with_item
@@ -88,7 +88,7 @@ def bare_loop(url: str, board: str, columns: list[str]) -> None:
 
 
 def budget() -> None:
-    """Ask for more than the budget of the smallest plan holds. Waiting moves the stand-in's clock, too."""
+    """Asks for more than the budget of the smallest plan holds. Waiting moves the stand-in's clock, too."""
     from models import Columns
     from monday_api import Monday
     from sandbox import Sandbox

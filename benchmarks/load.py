@@ -16,7 +16,7 @@ import orjson
 
 
 def main(path: Path) -> None:
-    """Send everything."""
+    """Sends everything."""
     plan = orjson.loads(path.read_bytes())
     where = urlsplit(plan["url"])
     head = f"POST {where.path} HTTP/1.1\r\nHost: {where.netloc}\r\nContent-Type: application/json\r\n"
@@ -27,18 +27,18 @@ def main(path: Path) -> None:
     lock, turn = threading.Lock(), iter(requests)
 
     def work() -> None:
-        with socket.create_connection((str(where.hostname), int(where.port or 80))) as one:
-            one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with socket.create_connection((str(where.hostname), int(where.port or 80))) as connection:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             while True:
                 with lock:
                     request = next(turn, None)
                 if request is None:
                     return
                 began = time.perf_counter()
-                one.sendall(request)
-                answer = one.recv(4096)
+                connection.sendall(request)
+                answer = connection.recv(4096)
                 while b"\r\n\r\n" not in answer or not answer.endswith(b"}"):
-                    answer += one.recv(4096)
+                    answer += connection.recv(4096)
                 took.append(time.perf_counter() - began)
                 if not answer.startswith(b"HTTP/1.1 200"):
                     refused.append(answer)

@@ -24,7 +24,7 @@ MEGABYTE = 1 << 20
 
 @dataclass(frozen=True)
 class Spent:
-    """What one child took."""
+    """Says what a child took."""
 
     wall: float
     cpu: float
@@ -39,13 +39,13 @@ class Spent:
 
 
 class Failed(Exception):
-    """A child that did not end well; its standard error."""
+    """Means that a child did not end well; carries its standard error."""
 
 
 def spent(
     module: str, *arguments: str, env: Mapping[str, str] | None = None, postgres: psutil.Process | None = None
 ) -> Spent:
-    """Run `python -m module`, or a file, to its end."""
+    """Runs `python -m module`, or a file, to its end."""
     with tempfile.TemporaryDirectory(prefix="monday-sync-bench-run-") as folder:
         out, err, notes = (Path(folder) / name for name in ("out", "err", "notes"))
         program = [module] if module.endswith(".py") else ["-m", module]
@@ -54,19 +54,27 @@ def spent(
         with open(out, "wb") as stdout, open(err, "wb") as stderr:
             started_at, started = time.time(), time.perf_counter()
             child = subprocess.Popen(
-                [sys.executable, *program, *arguments], cwd=PROJECT, env=environment, stdin=subprocess.DEVNULL,
-                stdout=stdout, stderr=stderr,
-            )  # fmt: skip
+                [sys.executable, *program, *arguments],
+                cwd=PROJECT,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+            )
             _, status, used = os.wait4(child.pid, 0)
             wall = time.perf_counter() - started
         child.returncode = os.waitstatus_to_exitcode(status)
         if child.returncode:
             raise Failed(f"{module} ended with {child.returncode}: {out.read_text()[-1000:]} {err.read_text()[-2000:]}")
         return Spent(
-            wall, used.ru_utime + used.ru_stime, used.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
-            _cpu(postgres) - before, out.read_text(), started_at,
+            wall,
+            used.ru_utime + used.ru_stime,
+            used.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+            _cpu(postgres) - before,
+            out.read_text(),
+            started_at,
             orjson.loads(notes.read_bytes()) if notes.exists() else {},
-        )  # fmt: skip
+        )
 
 
 def _bare_environment() -> dict[str, str]:
@@ -74,7 +82,7 @@ def _bare_environment() -> dict[str, str]:
 
 
 def _cpu(postmaster: psutil.Process | None) -> float:
-    """CPU seconds of a server and all its processes, those that have ended too."""
+    """Returns the CPU seconds of a server and all its processes, those that have ended too."""
     if postmaster is None:
         return 0.0
     times = postmaster.cpu_times()
@@ -90,22 +98,22 @@ def _cpu(postmaster: psutil.Process | None) -> float:
 
 @dataclass(frozen=True)
 class Serving:
-    """A server of rendered pages."""
+    """Holds a server of rendered pages."""
 
     url: str
 
     def told(self) -> dict[str, Any]:
-        """What it was asked since it was last told to forget."""
+        """Returns what the server was asked since it last began to count."""
         return orjson.loads(requests.get(self.url + "/told", timeout=10).content)
 
     def forget(self) -> None:
-        """Begin to count anew."""
+        """Begins to count from zero."""
         requests.delete(self.url + "/told", timeout=10)
 
 
 @contextmanager
 def serving(rendering: Rendering, items: int, *more: str) -> Iterator[Serving]:
-    """So many items of each rendered board, served by a process of their own."""
+    """Serves so many items of each rendered board from a process of their own."""
     command = [sys.executable, "-m", "benchmarks.server", str(rendering.folder), "--items", str(items), *more]
     process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None

@@ -1,4 +1,4 @@
-"""Whether memory grows with the board: the same pull over a tenth of the items and over all of them."""
+"""Measures whether memory grows with the board: the same pull over a tenth of the items and over all of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ ABOUT = "peak memory of a pull over a tenth of the items and over all"
 
 
 def run(bench: Bench) -> None:
-    """Measure and print."""
+    """Measures and prints."""
     few = max(bench.items // 10, 500)
     peaks = {}
     for items in (few, bench.items):

@@ -1,4 +1,4 @@
-"""The pull of both boards into an empty database, and again with nothing changed, held against the floor."""
+"""Measures the pull of both boards into an empty database, and again with nothing changed, against the floor."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ADDRESS_COLUMNS = {"users": "text", "projects": "dup__of_job_address0__1"}
 
 
 def run(bench: Bench) -> None:
-    """Measure and print."""
+    """Measures and prints."""
     first: list[Pulled] = []
     again: list[Pulled] = []
     full: list[Pulled] = []
@@ -45,33 +45,33 @@ def run(bench: Bench) -> None:
 def _show(bench: Bench, first: list[Pulled], again: list[Pulled], full: list[Pulled], floor: list[Spent]) -> None:
     items, pages = first[0].read, first[0].told["by"]["ItemsPage"] + first[0].told["by"]["NextItemsPage"]
     thousands = items / 1000
-    walls = [one.spent.wall for one in first]
+    walls = [run.spent.wall for run in first]
     table = Table(f"Pull: {bench.items:,} staff and {bench.items:,} projects, {bench.repeat} times")
     table.add("first run", walls, "s", 1)
-    table.add("  the floor: the same pages, the same rows", [one.wall for one in floor], "s", 1)
+    table.add("  the floor: the same pages, the same rows", [run.wall for run in floor], "s", 1)
     ratios = [wall / other.wall for wall, other in zip(walls, floor, strict=True)]
     table.add("  first run / floor", ratios, "x", at_most=2.0)
     table.add("  items a second", [items / wall for wall in walls], "", 0)
-    table.add("second run, everything read again (--full)", [one.spent.wall for one in full], "s", 1)
-    shares = [one.spent.wall / wall for one, wall in zip(full, walls, strict=True)]
+    table.add("second run, everything read again (--full)", [run.spent.wall for run in full], "s", 1)
+    shares = [run.spent.wall / wall for run, wall in zip(full, walls, strict=True)]
     table.add("  second run / first run", shares, "x", at_most=0.8)
-    table.add("second run, as usual", [one.spent.wall for one in again], "s")
-    addresses = [one.spent.notes["address_seconds"] for one in first]
+    table.add("second run, as usual", [run.spent.wall for run in again], "s")
+    addresses = [run.spent.notes["address_seconds"] for run in first]
     table.add("CPU of the address library in the first run", addresses, "s")
-    table.add("  and in the floor", [one.notes["address_seconds"] for one in floor], "s")
-    table.add("  and in the second run", [one.spent.notes["address_seconds"] for one in full], "s")
-    own = [one.spent.cpu - one.spent.notes["address_seconds"] for one in first]
-    table.add("CPU of the process, less the library, per 1,000 items", [one / thousands for one in own], "s", 3)
-    table.add("  and of the floor", [(one.cpu - one.notes["address_seconds"]) / thousands for one in floor], "s", 3)
-    table.add("  and of the second run", [one.spent.cpu / thousands for one in full], "s", 3)
-    table.add("CPU of PostgreSQL, per 1,000 items", [one.spent.postgres / thousands for one in first], "s", 3)
-    table.add("  and for the floor", [one.postgres / thousands for one in floor], "s", 3)
-    table.add("statements a page", [one.spent.notes["statements"] / pages for one in first], "", 1, 30)
+    table.add("  and in the floor", [run.notes["address_seconds"] for run in floor], "s")
+    table.add("  and in the second run", [run.spent.notes["address_seconds"] for run in full], "s")
+    own = [run.spent.cpu - run.spent.notes["address_seconds"] for run in first]
+    table.add("CPU of the process, less the library, per 1,000 items", [run / thousands for run in own], "s", 3)
+    table.add("  and of the floor", [(run.cpu - run.notes["address_seconds"]) / thousands for run in floor], "s", 3)
+    table.add("  and of the second run", [run.spent.cpu / thousands for run in full], "s", 3)
+    table.add("CPU of PostgreSQL, per 1,000 items", [run.spent.postgres / thousands for run in first], "s", 3)
+    table.add("  and for the floor", [run.postgres / thousands for run in floor], "s", 3)
+    table.add("statements a page", [run.spent.notes["statements"] / pages for run in first], "", 1, 30)
     table.add("calls of the first run", first[0].told["calls"], "", 0, 2.3 * thousands + 6)
     table.add("  of a second run as usual", again[0].told["calls"], "", 0)
     table.add("  of a second run that reads everything, after a sweep of all ids", full[0].told["calls"], "", 0)
     table.add("complexity per 1,000 items", first[0].told["points"] / thousands, "points", 0)
-    table.add("peak memory", [one.spent.memory / (1 << 20) for one in first], "MB", 0, 120)
+    table.add("peak memory", [run.spent.memory / (1 << 20) for run in first], "MB", 0, 120)
     table.show()
 
 
@@ -79,7 +79,7 @@ def _show(bench: Bench, first: list[Pulled], again: list[Pulled], full: list[Pul
 
 
 def _prepare_floor(bench: Bench, server: Serving, database: str, folder: Path) -> None:
-    """What the floor is given: the final rows as COPY text, what to ask, which addresses to take apart."""
+    """Prepares what the floor is given: the final rows as COPY text, what to ask, which addresses to take apart."""
     with bench.postgres.open(database) as db, db.transaction(read_only=True) as tx:
         tables = filled_tables(tx)
         rows = digest(tx, tables)

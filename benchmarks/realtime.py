@@ -1,4 +1,4 @@
-"""Real time: from a board edit to the row, from a commit to the board, and how fast deliveries are acknowledged.
+"""Measures real time: from a board edit to the row, from a commit to the board, and how fast deliveries are acknowledged.
 
 The daemon, the stand-in for monday.com and the load are processes of their own. The stand-in answers at once: monday.com
 itself takes some tenths of a second a call, and has more than one.
@@ -45,7 +45,7 @@ BARE, TOOL = "benchmarks.bare_webhook", "webhook"
 
 
 def run(bench: Bench) -> None:
-    """Measure and print."""
+    """Measures and prints."""
     with (
         bench.database() as name,
         child("sandbox", "--port", "0", "--boards", "organizations:5,contacts:200") as sandbox,
@@ -66,7 +66,7 @@ def run(bench: Bench) -> None:
 
 
 class Stage:
-    """The database and the stand-in that one benchmark plays on."""
+    """Holds the database and the stand-in that one benchmark uses."""
 
     def __init__(self, bench: Bench, name: str, sandbox: str) -> None:
         self.url = bench.postgres.url(name)
@@ -75,13 +75,17 @@ class Stage:
         self.home = bench.home
         self.environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith(("MONDAY_", "DATABASE_"))},
-            "MONDAY_API_KEY": TOKEN, "MONDAY_API_URL": f"{sandbox}/v2", "DATABASE_URL": self.url,
-            "MONDAY_SYNC_HOME": str(bench.home), "MONDAY_WEBHOOK_SECRET": SECRET, "MONDAY_BOARD_ID_CONTACTS": CONTACTS,
-        }  # fmt: skip
+            "MONDAY_API_KEY": TOKEN,
+            "MONDAY_API_URL": f"{sandbox}/v2",
+            "DATABASE_URL": self.url,
+            "MONDAY_SYNC_HOME": str(bench.home),
+            "MONDAY_WEBHOOK_SECRET": SECRET,
+            "MONDAY_BOARD_ID_CONTACTS": CONTACTS,
+        }
 
     @contextmanager
     def daemon(self) -> Iterator[str]:
-        """`main.py webhook`, caught up and subscribed."""
+        """Starts `main.py webhook`, and waits until it has caught up and subscribed."""
         with child("main.py", "webhook", "--entity", "contacts", "--port", "0", env=self.environment) as line:
             base = line.split()[-1]
             wait(lambda: get(base, "/health")["entities"]["contacts"]["caught_up"], 60)
@@ -90,13 +94,18 @@ class Stage:
 
 @contextmanager
 def child(module: str, *arguments: str, env: dict[str, str] | None = None) -> Iterator[str]:
-    """A server as a process of its own; its first line."""
+    """Starts a server as a process of its own, and gives its first line."""
     program = [str(PROJECT / module)] if module.endswith(".py") else ["-m", module]
     errors = tempfile.TemporaryFile("w+", encoding="utf-8")
     process = subprocess.Popen(
-        [sys.executable, *program, *arguments], cwd=PROJECT, env=env, stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=errors, text=True,
-    )  # fmt: skip
+        [sys.executable, *program, *arguments],
+        cwd=PROJECT,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        text=True,
+    )
     assert process.stdout is not None
     try:
         line = process.stdout.readline()
@@ -116,7 +125,7 @@ def child(module: str, *arguments: str, env: dict[str, str] | None = None) -> It
 
 
 def get(base: str, path: str) -> Any:
-    """A page of the daemon's."""
+    """Gets a page of the daemon."""
     import urllib.request
 
     with urllib.request.urlopen(base + path, timeout=10) as answer:
@@ -124,7 +133,7 @@ def get(base: str, path: str) -> Any:
 
 
 def wait(true: Callable[[], Any], seconds: float = 10.0) -> float:
-    """How long something took to come about."""
+    """Returns how long it took until something was true."""
     began = time.perf_counter()
     while not true():
         if time.perf_counter() - began > seconds:
@@ -172,13 +181,13 @@ def to_monday(stage: Stage, db: Database, pair: tuple[str, str], text: str) -> f
 
 
 def shown(stage: Stage, item: str) -> str:
-    """What the board shows."""
+    """Returns what the board shows."""
     answer = stage.admin.query('query($i:[ID!]){items(ids:$i){column_values(ids:["notes"]){text}}}', None, i=[item])
     return str(answer["data"]["items"][0]["column_values"][0]["text"])
 
 
 def rows(db: Database, statement: str, *params: Any) -> list[Any]:
-    """What PostgreSQL has."""
+    """Returns what PostgreSQL has."""
     with db.transaction(read_only=True) as tx:
         return tx.rows(statement, params)
 
@@ -187,7 +196,7 @@ def rows(db: Database, statement: str, *params: Any) -> list[Any]:
 
 
 def acknowledgements(table: Table, stage: Stage, repeat: int) -> None:
-    """The same load on the bare handler and on the daemon, by turns."""
+    """Puts the same load on the bare handler and on the daemon, by turns."""
     told: dict[str, list[dict[str, Any]]] = {BARE: [], TOOL: []}
     items = [item["id"] for item in stage.admin("boards/snapshot", board_id=CONTACTS)]
     with child(BARE, env=stage.environment) as line, stage.daemon() as base:
@@ -198,29 +207,44 @@ def acknowledgements(table: Table, stage: Stage, repeat: int) -> None:
                 if turn:  # the first turn warms up
                     told[what].append(found)
                 time.sleep(1.0)
-    rates = {what: [EVENTS / one["seconds"] for one in found] for what, found in told.items()}
+    rates = {what: [EVENTS / load["seconds"] for load in found] for what, found in told.items()}
     table.add("bare waitress, one INSERT and commit", rates[BARE], "a second", 0)
     table.add("the daemon, working them off meanwhile", rates[TOOL], "a second", 0)
     ratio = [bare / ours for bare, ours in zip(rates[BARE], rates[TOOL], strict=True)]
     table.add("  bare / daemon", ratio, "x", 2, 1.25)
     for what, name in ((BARE, "bare"), (TOOL, "daemon")):
-        tails = [quantiles(one["took"], n=100)[98] * 1000 for one in told[what]]
+        tails = [quantiles(load["took"], n=100)[98] * 1000 for load in told[what]]
         table.add(f"p99 of an acknowledgement, {name}", tails, "ms", 1, 50 if what == TOOL else None)
 
 
+def _event(item_id: str, trigger: str) -> str:
+    event = {
+        "app": "monday",
+        "type": "update_column_value",
+        "triggerTime": "2026-01-01T00:00:00.000Z",
+        "subscriptionId": 466701570,
+        "isRetry": False,
+        "userId": 67214742,
+        "originalTriggerUuid": None,
+        "boardId": int(CONTACTS),
+        "groupId": "topics",
+        "pulseId": int(item_id),
+        "pulseName": "Ann Lee",
+        "columnId": "notes",
+        "columnType": "text",
+        "columnTitle": "Notes",
+        "value": {"value": "new"},
+        "previousValue": {"value": "old"},
+        "changedAt": 1767225600.0,
+        "isTopGroup": True,
+        "triggerUuid": trigger,
+    }
+    return orjson.dumps({"event": event}).decode()
+
+
 def load(stage: Stage, url: str, items: list[str], name: str) -> dict[str, Any]:
-    """Send the events; what became of them."""
-    bodies = [
-        orjson.dumps({"event": {
-            "app": "monday", "type": "update_column_value", "triggerTime": "2026-01-01T00:00:00.000Z",
-            "subscriptionId": 466701570, "isRetry": False, "userId": 67214742, "originalTriggerUuid": None,
-            "boardId": int(CONTACTS), "groupId": "topics", "pulseId": int(items[number % len(items)]),
-            "pulseName": "Ann Lee", "columnId": "notes", "columnType": "text", "columnTitle": "Notes",
-            "value": {"value": "new"}, "previousValue": {"value": "old"}, "changedAt": 1767225600.0, "isTopGroup": True,
-            "triggerUuid": f"{name}-{number}",
-        }}).decode()
-        for number in range(EVENTS)
-    ]  # fmt: skip
+    """Sends the events, and returns what became of them."""
+    bodies = [_event(items[number % len(items)], f"{name}-{number}") for number in range(EVENTS)]
     headers = {"Authorization": Access(SECRET, []).sign(time.time(), url)}
     with scratch() as folder:
         plan = folder / "plan.json"

@@ -1,4 +1,4 @@
-"""A server that sends pages rendered beforehand, and does next to nothing else: `python -m benchmarks.server FOLDER`.
+"""Serves pages rendered beforehand, and does next to nothing else: `python -m benchmarks.server FOLDER`.
 
 It answers the documents that a pull sends: boards, pages of items with all cells or with none, a filter by update time,
 items by id. Its address is the first line it prints; `GET /told` says what it was asked.
@@ -23,7 +23,7 @@ PLENTY = 10_000_000
 
 
 class Store:
-    """One rendered board, cut off after so many items."""
+    """Holds one rendered board, cut off after so many items."""
 
     def __init__(self, folder: Path, most: int) -> None:
         index = orjson.loads((folder / "index.json").read_bytes())
@@ -48,7 +48,7 @@ class Store:
         return b",".join(self.slice(number, number + 1, cells) for number in numbers)
 
     def chosen(self, filter: Any) -> Sequence[int]:
-        """The numbers of the items that a filter lets through."""
+        """Returns the numbers of the items that a filter lets through."""
         numbers: Sequence[int] = range(len(self.places))
         if not filter:
             return numbers
@@ -56,13 +56,13 @@ class Store:
         if order:
             numbers = self.by_update[::-1] if order[0]["direction"] == "desc" else self.by_update
         if filter.get("ids"):
-            numbers = [self.at[one] for one in filter["ids"] if one in self.at]
+            numbers = [self.at[item_id] for item_id in filter["ids"] if item_id in self.at]
         for rule in filter.get("rules") or ():
             numbers = [number for number in numbers if self._passes(rule, number)]
         return numbers
 
     def _passes(self, rule: Any, number: int) -> bool:
-        """Updated since then, or with one of these labels, or with none of them."""
+        """Tells whether an item was updated since then, or has one of these labels, or has none of them."""
         if rule["column_id"] not in self.labels:
             return (self.places[number][1] or "") >= rule["compare_value"][1]
         return (self.labels[rule["column_id"]][number] in rule["compare_value"]) is (rule["operator"] == "any_of")
@@ -74,7 +74,7 @@ def _mapped(path: Path) -> mmap.mmap:
 
 
 class Answers:
-    """What is said to each document."""
+    """Answers each document."""
 
     def __init__(self, folder: Path, most: int, largest_share: float = 1.0) -> None:
         self.largest_share = largest_share
@@ -84,12 +84,12 @@ class Answers:
         self.forget()
 
     def forget(self) -> None:
-        """Begin to count anew."""
+        """Begins to count from zero."""
         self.calls, self.first_at, self.points = 0, 0.0, 0.0
         self.by_operation: dict[str, int] = {}
 
     def answer(self, body: bytes) -> bytes:
-        """The answer to one document."""
+        """Returns the answer to one document."""
         asked = orjson.loads(body)
         found = OPERATION.match(asked["query"])
         name = found[1] if found else "?"
@@ -109,7 +109,7 @@ class Answers:
         return b'{"data":{"me":{"id":"1","name":"B","account":{"id":"1","slug":"b","plan":{"tier":"pro"}}}}}'
 
     def _Boards(self, variables: dict[str, Any]) -> bytes:
-        boards = [self.stores[one].board for one in variables["ids"] if one in self.stores]
+        boards = [self.stores[board_id].board for board_id in variables["ids"] if board_id in self.stores]
         return b'{"data":{"boards":%b,%b}}' % (orjson.dumps(boards), self._cost(10 * len(boards)))
 
     def _BoardMarks(self, variables: dict[str, Any]) -> bytes:
@@ -122,9 +122,9 @@ class Answers:
         return b'{"data":{"boards":[{"id":"%b","items_page":%b}],%b}}' % (store.board["id"].encode(), page, cost)
 
     def _GroupPage(self, variables: dict[str, Any]) -> bytes:
-        """The first group holds the largest share, the others the rest in equal parts."""
+        """Answers a page of a group: the first group holds the largest share, the others the rest in equal parts."""
         store, group = self.stores[variables["board"][0]], variables["group"][0]
-        groups = [one["id"] for one in store.board["groups"]]
+        groups = [group["id"] for group in store.board["groups"]]
         many, at = len(store.places), groups.index(group)
         first = round(many * self.largest_share)
         rest = (many - first) / max(len(groups) - 1, 1)
@@ -142,15 +142,15 @@ class Answers:
     def _Items(self, variables: dict[str, Any]) -> bytes:
         found = []
         for store in self.stores.values():
-            numbers = [store.at[one] for one in variables["ids"] if one in store.at]
+            numbers = [store.at[item_id] for item_id in variables["ids"] if item_id in store.at]
             if numbers:
                 home = b'{"board":{"id":"%b"},' % store.board["id"].encode()
-                found += [home + store.slice(one, one + 1, self._cells(store, variables))[1:] for one in numbers]
+                found += [
+                    home + store.slice(number, number + 1, self._cells(store, variables))[1:] for number in numbers
+                ]
         return b'{"data":{"items":[%b],%b}}' % (b",".join(found), self._cost(100 * len(found)))
 
-    def _page(
-        self, store: Store, numbers: Sequence[int], start: int, variables: dict[str, Any]
-    ) -> tuple[bytes, bytes]:
+    def _page(self, store: Store, numbers: Sequence[int], start: int, variables: dict[str, Any]) -> tuple[bytes, bytes]:
         cells = self._cells(store, variables)
         end = min(start + variables["limit"], len(numbers))
         rows = store.slice(start, end, cells) if isinstance(numbers, range) else store.some(numbers[start:end], cells)
@@ -174,13 +174,13 @@ class Answers:
         return b'"complexity":' + orjson.dumps(told)
 
     def told(self) -> bytes:
-        """What was asked so far."""
+        """Returns what was asked so far."""
         facts = {"calls": self.calls, "first_at": self.first_at, "points": self.points, "by": self.by_operation}
         return orjson.dumps(facts)
 
 
 class Handler(BaseHTTPRequestHandler):
-    """HTTP around the answers. `DELETE /told` begins to count anew."""
+    """Speaks HTTP around the answers. `DELETE /told` begins to count from zero."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -207,11 +207,11 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: Any) -> None:
-        """The table is all there is to be read."""
+        """Prints nothing: the table of figures is all there is to read."""
 
 
 def main() -> None:
-    """Serve until the end of the process."""
+    """Serves until the end of the process."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.server", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--items", type=int, default=1 << 40, help="of each board, at most")

@@ -1,4 +1,4 @@
-"""For a long time: `python -m benchmarks.soak [--histories N] [--seed N] [--only NAME,...]`, which is `make soak`.
+"""Runs for a long time: `python -m benchmarks.soak [--histories N] [--seed N] [--only NAME,...]`, which is `make soak`.
 
 `histories` walks through random histories of two sides, as the tests do with 200 of them (`tests/histories/`): edits,
 runs, failures and kills in any order, after which both sides are equal and nothing is lost or doubled. The seed is
@@ -38,7 +38,7 @@ _world: Any = None
 
 
 def histories(options: argparse.Namespace, connection: dict[str, Any]) -> bool:
-    """Random histories; whether all of them ended well."""
+    """Plays random histories, and tells whether all of them ended well."""
     if options.batch is None:
         batches = list(range(-(-options.histories // PER_BATCH)))
     else:
@@ -55,17 +55,18 @@ def histories(options: argparse.Namespace, connection: dict[str, Any]) -> bool:
                 print(f"Again: python -m benchmarks.soak --seed {options.seed} --batch {running[future]}", flush=True)
             if trouble or done % max(1, len(batches) // 40) == 0 or done == len(batches):
                 seconds = time.monotonic() - started
-                print(f"{done * PER_BATCH:,} of {len(batches) * PER_BATCH:,} histories, {failed} batches ended badly"
-                      f" ({seconds:.0f} s)", flush=True)  # fmt: skip
+                print(
+                    f"{done * PER_BATCH:,} of {len(batches) * PER_BATCH:,} histories, {failed} batches ended badly"
+                    f" ({seconds:.0f} s)",
+                    flush=True,
+                )
     return not failed
 
 
 @contextmanager
 def _workers(count: int, connection: dict[str, Any]) -> Iterator[ProcessPoolExecutor]:
     """Processes that walk through batches; none of them outlives this one, whatever ends it."""
-    pool = ProcessPoolExecutor(
-        count, mp_context=get_context("spawn"), initializer=_begin, initargs=(connection,)
-    )  # fmt: skip
+    pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_begin, initargs=(connection,))
     try:
         yield pool
     except BaseException:
@@ -76,7 +77,10 @@ def _workers(count: int, connection: dict[str, Any]) -> Iterator[ProcessPoolExec
         pool.shutdown(cancel_futures=True)
 
 
-SOAKS: dict[str, Callable[[argparse.Namespace, dict[str, Any]], bool]] = {"histories": histories, "large_board": large_board}
+SOAKS: dict[str, Callable[[argparse.Namespace, dict[str, Any]], bool]] = {
+    "histories": histories,
+    "large_board": large_board,
+}
 """Each takes the options and the connection to a server on which it may make databases."""
 
 
@@ -99,7 +103,7 @@ def _begin(connection: dict[str, Any]) -> None:
 
 
 def _batch(seed: int, number: int) -> str:
-    """The histories of one batch; what went wrong, or nothing."""
+    """Plays the histories of one batch, and returns what went wrong."""
     import hypothesis
     from hypothesis import HealthCheck, Phase, settings
     from hypothesis.stateful import run_state_machine_as_test
@@ -108,9 +112,14 @@ def _batch(seed: int, number: int) -> str:
 
     machine = type("Histories", (Histories,), {"world": _world})
     how = settings(
-        max_examples=PER_BATCH, stateful_step_count=STEPS, deadline=None, database=None, print_blob=False,
-        suppress_health_check=list(HealthCheck), phases=[Phase.generate, Phase.shrink],
-    )  # fmt: skip
+        max_examples=PER_BATCH,
+        stateful_step_count=STEPS,
+        deadline=None,
+        database=None,
+        print_blob=False,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate, Phase.shrink],
+    )
     try:
         run_state_machine_as_test(hypothesis.seed(seed * 1_000_003 + number)(machine), settings=how)
     except Exception:
@@ -129,7 +138,7 @@ def _do(connection: dict[str, Any], statement: str, name: str) -> None:
 
 @contextmanager
 def _server() -> Iterator[dict[str, Any]]:
-    """A server whose data are worth nothing, in memory where there is room."""
+    """Starts a server whose data are worth nothing, in memory where there is room."""
     memory = Path("/dev/shm")
     roomy = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 1_000_000_000
     folder = Path(tempfile.mkdtemp(prefix="monday-sync-soak-", dir=memory if roomy else None))
@@ -143,13 +152,16 @@ def _server() -> Iterator[dict[str, Any]]:
 
 
 def arguments() -> argparse.Namespace:
-    """What was asked for."""
+    """Returns the options of the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.soak", description="Random edits, failures and kills for a long time.",
+        prog="python -m benchmarks.soak",
+        description="Random edits, failures and kills for a long time.",
         epilog="Example: python -m benchmarks.soak --histories 1000 --seed 7",
-    )  # fmt: skip
+    )
     parser.add_argument("--histories", type=int, default=10_000, help="how many (default: 10,000)")
-    parser.add_argument("--seed", type=int, default=random.randrange(1_000_000), help="the same one tells the same again")
+    parser.add_argument(
+        "--seed", type=int, default=random.randrange(1_000_000), help="the same one tells the same again"
+    )
     parser.add_argument("--items", type=int, default=100_000, help="of the large board (default: 100,000)")
     parser.add_argument("--batch", type=int, help=f"only this batch, of {PER_BATCH} histories")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
@@ -162,7 +174,7 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> int:
-    """Run them one after another."""
+    """Runs the parts one after another."""
     options = arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     print(f"seed {options.seed}", flush=True)

@@ -1,4 +1,4 @@
-"""One very large board read through everything at once: `python -m benchmarks.soak --only large_board`.
+"""Reads one very large board through everything at once: `python -m benchmarks.soak --only large_board`.
 
 100,000 projects with some 40 mapped columns; 5 % of the answers are gateway errors, pages above 250 time out, the budgets
 of a plan hold, and the stand-in's clock runs ahead, so that cursors expire and days end. The command is run again
@@ -34,12 +34,14 @@ PROGRAM = "import resource, runpy, sys; sys.argv = sys.argv[1:]\n" + (
 
 
 def large_board(options: argparse.Namespace, connection: dict[str, Any]) -> bool:
-    """Read it; whether it came whole, and in how little memory."""
+    """Reads it, and tells whether it came whole, and in how little memory."""
     database = Database(**connection)
     with database.transaction() as tx:
         tx.execute((PROJECT / "schema.sql").read_text(encoding="utf-8"))
-    command = [sys.executable, "-m", "sandbox", "--port", "0", "--boards", f"projects:{options.items}", "--token", TOKEN,
-               "--limits", "standard", "--seed", str(options.seed)]  # fmt: skip
+    given = (
+        f"-m sandbox --port 0 --boards projects:{options.items} --token {TOKEN} --limits standard --seed {options.seed}"
+    )
+    command = [sys.executable, *given.split()]
     sandbox = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True)
     assert sandbox.stdout is not None
     ended = threading.Event()
@@ -76,8 +78,15 @@ def _run_until_done(admin: Admin, url: str, connection: dict[str, Any]) -> tuple
     peak = 0
     address = f"postgresql:///?{urlencode(connection, quote_via=quote)}"
     with tempfile.TemporaryDirectory(prefix="monday-sync-soak-") as home:
-        env = {"MONDAY_API_KEY": TOKEN, "MONDAY_API_URL": f"{url}/v2", "DATABASE_URL": address, "MONDAY_SYNC_HOME": home}
-        bare = {name: value for name, value in os.environ.items() if not name.startswith(("MONDAY_", "DATABASE_", "PG"))}
+        env = {
+            "MONDAY_API_KEY": TOKEN,
+            "MONDAY_API_URL": f"{url}/v2",
+            "DATABASE_URL": address,
+            "MONDAY_SYNC_HOME": home,
+        }
+        bare = {
+            name: value for name, value in os.environ.items() if not name.startswith(("MONDAY_", "DATABASE_", "PG"))
+        }
         while len(codes) < RUNS and (not codes or codes[-1] in (1, 3)):
             if codes:
                 admin("clock/advance", seconds=24 * 3600)  # the next day
@@ -85,9 +94,13 @@ def _run_until_done(admin: Admin, url: str, connection: dict[str, Any]) -> tuple
             with open(Path(home) / "stderr", "w+") as errors:
                 arguments = ["main.py", "monday-to-pg", "--entity", "projects"]
                 child = subprocess.run(
-                    [sys.executable, "-c", PROGRAM, *arguments], cwd=PROJECT, env={**bare, **env},
-                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
-                )  # fmt: skip
+                    [sys.executable, "-c", PROGRAM, *arguments],
+                    cwd=PROJECT,
+                    env={**bare, **env},
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=errors,
+                )
                 errors.seek(0)
                 said = errors.read().splitlines()
             peak = max([peak, *(int(line.split()[1]) for line in said if line.startswith("peak "))])

@@ -1,4 +1,4 @@
-"""How long the command takes from its start until monday.com sees the first request."""
+"""Measures how long the command takes from its start until monday.com sees the first request."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ABOUT = "from the start of the command to the first request"
 
 
 def run(bench: Bench) -> None:
-    """Measure and print."""
+    """Measures and prints."""
     waits, walls = [], []
     with bench.serving(500) as server, bench.database() as name:
         for _ in range(3 * bench.repeat):

@@ -1,4 +1,4 @@
-"""What a benchmark found, as a table: a name, a figure, and the goal if there is one."""
+"""Shows what a benchmark found as a table: a name, a figure, and the goal if there is one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Number = float | int
 
 @dataclass(frozen=True)
 class Figure:
-    """One line. Of several measurements the median is shown, and the goal is held against it."""
+    """Holds one line. Of several measurements the median is shown and compared with the goal."""
 
     name: str
     values: tuple[Number, ...]
@@ -21,11 +21,11 @@ class Figure:
 
     @property
     def value(self) -> float:
-        """The median."""
+        """Returns the median."""
         return median(self.values)
 
     def cells(self) -> tuple[str, str, str]:
-        """Name, figure and goal as text."""
+        """Returns name, figure and goal as text."""
         shown = self._text(self.value)
         if len(self.values) > 1:
             shown += f"   ({self._number(min(self.values))} .. {self._number(max(self.values))})"
@@ -49,14 +49,19 @@ class Table:
     figures: list[Figure] = field(default_factory=list)
 
     def add(
-        self, name: str, values: Number | Iterable[Number], unit: str = "", digits: int = 2, at_most: Number | None = None
+        self,
+        name: str,
+        values: Number | Iterable[Number],
+        unit: str = "",
+        digits: int = 2,
+        at_most: Number | None = None,
     ) -> None:
-        """One more line."""
+        """Adds a line."""
         several = tuple(values) if isinstance(values, Iterable) else (values,)
         self.figures.append(Figure(name, several, unit, digits, at_most))
 
     def show(self) -> None:
-        """Print it."""
+        """Prints the table."""
         rows = [figure.cells() for figure in self.figures]
         widths = [max(len(row[place]) for row in rows) for place in range(3)]
         print(f"\n{self.title}")

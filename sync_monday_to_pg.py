@@ -1,4 +1,4 @@
-"""The pull: finds out what changed on a board, and hands it to the engine a page at a time.
+"""Pulls: finds out what changed on a board, and hands it to the engine a page at a time.
 
 A first run, a changed mapping and `--full` read everything; other runs read what was updated since the last run. Items
 that are gone are found by a sweep of ids: daily, on request, and whenever the board's own count does not add up.
@@ -49,7 +49,7 @@ SWEEP_EVERY = timedelta(hours=24)
 
 
 def pull_entity(parts: Parts, mapping: Mapping, board_id: str, options: RunOptions, run_id: str | None) -> EntityReport:
-    """monday.com → PostgreSQL for one entity of a run."""
+    """Pulls one entity of a run: monday.com → PostgreSQL."""
     if not options.from_snapshot:
         sync = open_board(parts, mapping, board_id, Opening(options.pull, run_id=run_id))
         return work_in_view(sync, pull_board)

@@ -1,4 +1,4 @@
-"""The push: finds out which rows changed in PostgreSQL, and changes their items; and both directions in one pass.
+"""Pushes: finds out which rows changed in PostgreSQL, and changes their items; and both directions in one pass.
 
 With the triggers of `setup` the outbox names what changed. A first push, a changed mapping, `--full`, and a database
 without triggers compare every row with what both sides last agreed on.
@@ -44,7 +44,7 @@ ReadChanges = Callable[[BoardSync], None]
 
 
 def push_entity(parts: Parts, mapping: Mapping, board_id: str, options: RunOptions, run_id: str | None) -> EntityReport:
-    """PostgreSQL → monday.com for one entity of a run."""
+    """Pushes one entity of a run: PostgreSQL → monday.com."""
     sync = open_board(parts, mapping, board_id, Opening(options.pull, (False, True), run_id))
     return work_in_view(sync, push_board)
 

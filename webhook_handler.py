@@ -43,14 +43,14 @@ STATUS = {status.value: f"{status.value} {status.phrase}" for status in HTTPStat
 
 
 class Inbox(Protocol):
-    """Where events go."""
+    """Takes events."""
 
     def write(self, event: Event, hints: tuple[Hint, ...]) -> bool:
         """Returns once the event is committed: False when it was known. Raises DatabaseError."""
 
 
 class Deliveries(Protocol):
-    """Where deliveries are counted."""
+    """Counts deliveries."""
 
     def delivered(self, outcome: str) -> None: ...
     def acknowledged(self, seconds: float) -> None: ...

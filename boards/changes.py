@@ -75,7 +75,9 @@ class Change:
         except SyncError as exc:
             log.warning("%s: %s; that could not be followed: %s", self.mapping.entity, what, exc.message)
             if isinstance(exc, TransactionConflict):
-                tx.execute("set local lock_timeout = '10ms'")  # readers queue up behind each wait; the first wait was enough
+                tx.execute(
+                    "set local lock_timeout = '10ms'"
+                )  # readers queue up behind each wait; the first wait was enough
             return False
         return True
 
@@ -98,7 +100,9 @@ class Change:
     def _taken(self, tx: Transaction) -> set[str]:
         """Returns the table columns whose names are taken, by the mapping or by any other column of the table."""
         mapped = {place.column for place in self.mapping.places.values()} | {self.mapping.primary_key}
-        written = {column_of(str(entry["field"])) for entry in self.tree["fields"] if "column" in entry and "field" in entry}
+        written = {
+            column_of(str(entry["field"])) for entry in self.tree["fields"] if "column" in entry and "field" in entry
+        }
         return mapped | set(facts(self._style).values()) | written | columns_of(tx, self.mapping.table)
 
     def _kept_name(self, tx: Transaction, column: str, old_type: str) -> str:

@@ -99,7 +99,7 @@ def _check_id(board_id: str) -> None:
 
 @dataclass(frozen=True)
 class Manner:
-    """How a deploy decides and shows."""
+    """Says how a deploy decides and shows."""
 
     existing_table: str
     dry_run: bool

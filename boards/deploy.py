@@ -51,7 +51,7 @@ order by entity.name
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the command line asks of a deploy."""
+    """Holds what the command line asks of a deploy."""
 
     board_id: str
     name: str
@@ -67,7 +67,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Deployed:
-    """What became of one board."""
+    """Says what became of one board."""
 
     proposal: Proposal
     mapping: EntityMapping
@@ -166,7 +166,7 @@ def check(parts: Parts, proposal: Proposal) -> str:
 
 @dataclass(frozen=True)
 class _Found:
-    """What there is under the names of a proposal. `kept`: the mapping and its table; `moved`: another table."""
+    """Holds what exists under the names of a proposal. `kept`: the mapping and its table; `moved`: another table."""
 
     entry: registry.Entry | None
     mapping: EntityMapping | None
@@ -255,9 +255,7 @@ def _tell(name: str) -> None:
     log.info("Waiting: another process is deploying %s.", name)
 
 
-def deploy(
-    parts: Parts, made: Sequence[Proposal], wanted: Wanted, pull: Direction
-) -> tuple[list[Deployed], RunReport]:
+def deploy(parts: Parts, made: Sequence[Proposal], wanted: Wanted, pull: Direction) -> tuple[list[Deployed], RunReport]:
     """Makes the tables, loads them, writes the mappings and the scripts; `runs` shows what was done.
 
     A table of the user's own is loaded by `pull`.
@@ -266,7 +264,9 @@ def deploy(
     mappings = [_prepare(parts, proposal) for proposal in made]
     with_work = {mapping.entity: proposal for mapping, proposal in zip(mappings, made, strict=True)}
 
-    def load(parts: Parts, mapping: EntityMapping, board_id: str, options: RunOptions, run_id: str | None) -> EntityReport:
+    def load(
+        parts: Parts, mapping: EntityMapping, board_id: str, options: RunOptions, run_id: str | None
+    ) -> EntityReport:
         proposal = with_work[mapping.entity]
         if mapping.own_table:
             opening = Opening(options.pull, run_id=run_id, board=proposal.board)
@@ -356,12 +356,12 @@ def _board_with_relations(parts: Parts, mapping: EntityMapping) -> Board | None:
 # Reloading
 
 
-def reload(
-    parts: Parts, mapping: EntityMapping, options: RunOptions, batch_size: int, pull: Direction
-) -> RunReport:
+def reload(parts: Parts, mapping: EntityMapping, options: RunOptions, batch_size: int, pull: Direction) -> RunReport:
     """Reads a deployed board anew and makes it live in one transaction. A user's own table is compared by `pull`."""
 
-    def load(parts: Parts, mapping: EntityMapping, board_id: str, options: RunOptions, run_id: str | None) -> EntityReport:
+    def load(
+        parts: Parts, mapping: EntityMapping, board_id: str, options: RunOptions, run_id: str | None
+    ) -> EntityReport:
         return load_board(parts, mapping, Opening(options.pull, run_id=run_id), batch_size)
 
     run = Run(parts, "monday_to_pg", load if mapping.own_table else pull, replace(options, kind="reload"))

@@ -29,7 +29,7 @@ TABLE_OF_CONTRACTS: Mapping[str, Mapping[str, str]] = {
 
 
 class DriftShape(TypedDict):
-    """A drift as JSON, as it is kept and shown."""
+    """Describes a drift as JSON, as it is kept and shown."""
 
     kind: str
     column: str
@@ -42,7 +42,7 @@ class DriftShape(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One difference between a board and its mapping."""
+    """Describes one difference between a board and its mapping."""
 
     kind: str
     column: str
@@ -66,7 +66,7 @@ class Drift:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A column as the mapping file knows it."""
+    """Describes a column as the mapping file knows it."""
 
     column: str
     title: str | None

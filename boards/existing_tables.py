@@ -74,7 +74,7 @@ NAME_COLUMNS = ("name", "title", "item_name", "item")
 
 @dataclass(frozen=True)
 class OwnTable(Proposal):
-    """A proposal for a table that exists already, of which nothing is altered."""
+    """Proposes a mapping for a table that exists already, of which nothing is altered."""
 
     own_name: str = ""
     key: str = ""
@@ -169,7 +169,8 @@ def _with_schema(wanted: deploy.Wanted, table: str) -> str:
     makes = {"--table": wanted.table, "--subitems": wanted.subitems, "--names": wanted.names != "exact"}
     if odd := [option for option, given in makes.items() if given]:
         raise SettingsError(
-            f"{', '.join(odd)} and --existing-table do not go together.", hint="Leave one out: the table stays as it is."
+            f"{', '.join(odd)} and --existing-table do not go together.",
+            hint="Leave one out: the table stays as it is.",
         )
     schema = parts_of(table)[0]
     if schema and wanted.schema:
@@ -200,7 +201,8 @@ def _linked(parts: Parts, made: OwnTable, own: Mapping[str, TableColumn], match:
     if rows and not match and not natural and made.board.items_count != 0:
         raise SettingsError(
             f"{made.own_name} has rows, and nothing tells which of them are items of the board. Nothing was made.",
-            hint=f"Name the column that tells, one of {', '.join(fit)}: --match {fit[0]}" if fit
+            hint=f"Name the column that tells, one of {', '.join(fit)}: --match {fit[0]}"
+            if fit
             else "It needs a column with the items' names or with a text of the board, and then: --match COLUMN",
         )
     return replace(made, match=match or next(iter(natural if rows else ()), ""))

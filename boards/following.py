@@ -58,7 +58,7 @@ class Decided:
 
 @dataclass(frozen=True)
 class Settled:
-    """The mapping as this run goes by it, and what was found."""
+    """Holds the mapping as this run goes by it, and what was found."""
 
     mapping: EntityMapping
     drift: list[Drift]

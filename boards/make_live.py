@@ -22,7 +22,7 @@ log = logging.getLogger("monday_sync")
 
 @dataclass(frozen=True)
 class Written:
-    """How many rows were inserted, restored, and updated (restored ones too); why rows were refused, by item."""
+    """Counts how many rows were inserted, restored, and updated (restored ones too); why rows were refused, by item."""
 
     inserted: int = 0
     restored: int = 0
@@ -186,7 +186,7 @@ where l.entity_type = %(type)s
 
 @dataclass(frozen=True)
 class LiveTable:
-    """The live table of a board, beside what is staged for it."""
+    """Writes the live table of a board, beside what is staged for it."""
 
     staging: StagingTable
     state: EntityState

@@ -117,7 +117,9 @@ def _needs_no_quotes(name: str) -> bool:
 def checked_entity(name: str) -> str:
     """Returns a name that suits the command line and files. Raises SettingsError for another."""
     if not _can_be_entity(name):
-        raise SettingsError(f"{name!r} is no name for an entity.", hint="Small letters, digits and _, 40 at most: planning")
+        raise SettingsError(
+            f"{name!r} is no name for an entity.", hint="Small letters, digits and _, 40 at most: planning"
+        )
     return name
 
 

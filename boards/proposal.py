@@ -44,7 +44,7 @@ FACT_TYPES = {
 
 @dataclass(frozen=True)
 class ProposedColumn:
-    """One column of the board, and the table column proposed for it."""
+    """Describes one column of the board, and the table column proposed for it."""
 
     about: BoardColumn
     column: str
@@ -92,7 +92,7 @@ class ProposedColumn:
 
 @dataclass(frozen=True)
 class Proposal:
-    """A board as a table."""
+    """Describes a board as a table."""
 
     entity: str
     board: Board

@@ -23,7 +23,7 @@ LOADING, DEPLOYED = "loading", "deployed"
 
 
 class ColumnShape(TypedDict):
-    """A column of a deployed board, as JSON: where its values go, or that it is rejected."""
+    """Describes a column of a deployed board, as JSON: where its values go, or that it is rejected."""
 
     id: str
     title: str
@@ -34,7 +34,7 @@ class ColumnShape(TypedDict):
 
 @dataclass(frozen=True)
 class Entry:
-    """A row of the registry."""
+    """Holds a row of the registry."""
 
     name: str
     board_id: str
@@ -48,7 +48,7 @@ class Entry:
 
 
 class LastRun(TypedDict):
-    """The last run of a deployed board, as JSON."""
+    """Describes the last run of a deployed board, as JSON."""
 
     started_at: str
     outcome: str
@@ -56,7 +56,7 @@ class LastRun(TypedDict):
 
 
 class BoardStatus(TypedDict):
-    """What is known of a deployed board, as JSON. docs/boards.md describes it."""
+    """Describes what is known of a deployed board, as JSON. docs/boards.md describes it."""
 
     name: str
     board_id: str

@@ -44,7 +44,7 @@ NEVER = "1970-01-01T00:00:00Z"
 
 @dataclass
 class Staged:
-    """What was read of a board: the ids of its items, those that failed with the reasons, a sample, the last update."""
+    """Holds what was read of a board: ids of items, those that failed with the reasons, a sample, the last update."""
 
     seen: set[str] = field(default_factory=set)
     failed: dict[str, str] = field(default_factory=dict)

@@ -50,7 +50,7 @@ class ValidationFailed(Incomplete):
 
 @dataclass(slots=True)
 class Ready:
-    """An item as it goes into the staging table."""
+    """Holds an item as it goes into the staging table."""
 
     item: Item
     record: Record
@@ -59,7 +59,7 @@ class Ready:
 
 @dataclass(frozen=True)
 class StagingTable:
-    """The staging table of an entity. `home` and `live` say what the rows of the live table hold."""
+    """Makes and fills the staging table of an entity. `home` and `live` say what the rows of the live table hold."""
 
     mapping: EntityMapping
     home: Home
@@ -109,9 +109,7 @@ class StagingTable:
         rows = [Row(made.item.id, self.home.values(made.record, {}), new=True) for made in ready]
         cells: list[list[Any]] = [[row.id for row in rows], *self.live.cells(rows)]
         tx.copy_in(self.rows, self.columns, zip(*cells, strict=True))
-        links = [
-            (made.item.id, made.item.id, base_of(made.record), made.hash, made.item.updated_at) for made in ready
-        ]
+        links = [(made.item.id, made.item.id, base_of(made.record), made.hash, made.item.updated_at) for made in ready]
         tx.copy_in(self.links, LINK_COLUMNS, links)
 
 

@@ -75,7 +75,7 @@ LABELLED = ("status", "dropdown")
 
 @dataclass(frozen=True)
 class TypeMap:
-    """The types of table columns: by type of board column, and by board and column."""
+    """Holds the types of table columns: by type of board column, and by board and column."""
 
     types: Mapping[str, str]
     columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -110,7 +110,7 @@ class TypeMap:
 
 
 class _File(NamedTuple):
-    """What a file of types says."""
+    """Returns what a file of types says."""
 
     types: dict[str, str]
     columns: dict[str, dict[str, str]]
@@ -129,7 +129,9 @@ def load_types(home: Path) -> TypeMap:
 def _read(path: Path) -> _File:
     """Returns `types` and `columns` of a file; both are empty when there is none."""
     given = read_plain(path) or {}
-    types, columns = (given.get(name) or {} for name in ("types", "columns")) if isinstance(given, dict) else (None, None)
+    types, columns = (
+        (given.get(name) or {} for name in ("types", "columns")) if isinstance(given, dict) else (None, None)
+    )
     if not isinstance(types, dict) or not isinstance(columns, dict) or given.keys() - {"types", "columns"}:
         raise MappingError(f"{path}: holds `types` and `columns`, and nothing else.")
     if odd := [board for board, own in columns.items() if not isinstance(own, dict)]:

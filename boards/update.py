@@ -25,7 +25,7 @@ Decide = Callable[[Proposal], Proposal]
 
 @dataclass(frozen=True)
 class Updated:
-    """What an update found on the board, and what it did."""
+    """Says what an update found on the board, and what it did."""
 
     entity: str
     drift: tuple[Drift, ...]

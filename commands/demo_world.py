@@ -35,7 +35,7 @@ ANSWER_S = 30.0
 
 @dataclass(frozen=True)
 class Child:
-    """A program that the demo started."""
+    """Holds a program that the demo started."""
 
     process: subprocess.Popen[bytes]
     errors: IO[bytes]
@@ -55,7 +55,7 @@ class Child:
 
 @dataclass(frozen=True)
 class StandIn:
-    """The stand-in for monday.com: where it answers, and the token that it accepts."""
+    """Describes the stand-in for monday.com: where it answers, and the token that it accepts."""
 
     url: str
     token: str = field(repr=False)
@@ -83,7 +83,7 @@ class StandIn:
 
 @dataclass(frozen=True)
 class World:
-    """Both sides of the demo, and the environment in which commands find them."""
+    """Holds both sides of the demo, and the environment in which commands find them."""
 
     stand_in: StandIn
     db: Database

@@ -219,7 +219,14 @@ def mappings_table(mappings: Iterable[Mapping], boards: Map[str, str | None]) ->
     """Returns headings and rows of all mappings; `boards` has the board of each entity."""
     headings = ("entity", "board", "title", "table", "direction", "file")
     rows: list[Row] = [
-        (mapping.entity, boards[mapping.entity] or "not set", mapping.title, mapping.table, mapping.direction, mapping.path)
+        (
+            mapping.entity,
+            boards[mapping.entity] or "not set",
+            mapping.title,
+            mapping.table,
+            mapping.direction,
+            mapping.path,
+        )
         for mapping in mappings
     ]
     return headings, rows

@@ -57,7 +57,7 @@ RELATED: dict[str, Key] = {
     ),
     "key_changed": Key(
         "choice",
-        "When an item's key changes and no row has the new one: `rename` the old row while nobody else uses it, or"
+        "When an item's key changes and no row has the new one: `rename` the old row while no other record uses it, or"
         " `relink` to a new one.",
         choices=("rename", "relink"),
     ),
@@ -88,8 +88,8 @@ FIELD: dict[str, Key] = {
     "title": Key("text", "The board column's title, when it was last looked at."),
     "type": Key("text", "Its type, when it was last looked at."),
     "labels": Key("values", "Its labels by their ids, when they were last looked at."),
-    "accepted": Key("text", "The date on which somebody decided to fetch this column."),
-    "rejected": Key("text", "The date on which somebody decided not to fetch this column."),
+    "accepted": Key("text", "The date on which a user decided to fetch this column."),
+    "rejected": Key("text", "The date on which a user decided not to fetch this column."),
     "gone": Key("text", "The date since which the board does not have this column; the table keeps its values."),
 }
 

@@ -115,12 +115,8 @@ class _Builder:
 
     def build(self) -> Mapping:
         tree = self.tree
-        board, deletes, sync_id, deployed = (
-            tree["board"],
-            tree.get("deletes", {}),
-            tree.get("sync_id"),
-            "deployed" in tree,
-        )
+        board, deletes = tree["board"], tree.get("deletes", {})
+        sync_id, deployed = tree.get("sync_id"), "deployed" in tree
         related = {str(name): self._related(str(name), row) for name, row in tree.get("related", {}).items()}
         self._check_related(related)
         bindings = [self._binding(entry, related) for entry in tree["fields"]]

@@ -25,7 +25,7 @@ log = logs.log
 
 
 class Span(click.FloatRange):
-    """A length of time within bounds."""
+    """Accepts a length of time within bounds."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Returns the number. A nan is below no bound and above none, so the range alone would take it."""

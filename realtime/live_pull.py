@@ -48,7 +48,7 @@ class LatelyRemoved:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What became of some entries of the inbox."""
+    """Says what became of some entries of the inbox."""
 
     again: list[Entry]
     """The entries to come back to."""

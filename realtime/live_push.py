@@ -78,7 +78,7 @@ where entity_type = %s
 
 @dataclass(slots=True)
 class Ripe:
-    """The records to look at now, with their entries; and how long until the next is ready."""
+    """Holds the records to look at now, with their entries; and how long until the next is ready."""
 
     roots: dict[str, list[int]] = field(default_factory=dict)
     since: dict[str, datetime] = field(default_factory=dict)
@@ -90,7 +90,7 @@ class Ripe:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What was sent of some records that had come to rest."""
+    """Says what was sent of some records."""
 
     items: Sequence[str]
     """The items that were changed."""

@@ -41,7 +41,7 @@ class Stage:
 
 
 class Stuck(Exception):
-    """The event goes no further: why, and what a person can do."""
+    """Means that the event goes no further: why, and what a person can do."""
 
     def __init__(self, told: str, hint: str) -> None:
         super().__init__(told)

@@ -40,7 +40,7 @@ BOARD_FRESH_FOR_S = 300.0
 
 @dataclass
 class RoundResult:
-    """What a round comes to. It is filled as the round goes, so that one that breaks off says what it did."""
+    """Says what a round did. It is filled as the round goes, so that one that breaks off says what it did."""
 
     linked: bool = False
     """Records got their items or rows: records that point at them can be completed."""
@@ -50,7 +50,7 @@ class RoundResult:
 
 @dataclass(frozen=True)
 class LiveParts:
-    """What the work on one board is done with, for some minutes."""
+    """Holds what the work on one board is done with, for some minutes."""
 
     sync: BoardSync
     pull: LivePull

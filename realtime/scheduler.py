@@ -38,7 +38,7 @@ DONE, FAILED, SKIPPED = "done", "failed", "skipped"
 
 @dataclass(frozen=True)
 class Schedule:
-    """When to run."""
+    """Says when to run."""
 
     minutes: float = 60.0
     cron: Cron | None = None

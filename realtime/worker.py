@@ -32,7 +32,7 @@ LONGEST_PAUSE_S = 60.0
 
 
 class EntityWorker(threading.Thread):
-    """A thread of the daemon that keeps one entity in step."""
+    """Keeps one entity in step, as a thread of the daemon."""
 
     def __init__(
         self,

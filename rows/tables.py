@@ -49,7 +49,6 @@ where t.{key} = new.key
 PATCHED = "{column} = (coalesce(t.{column}, '{{}}') - new.{gone}) || new.{patch}"
 
 
-
 class Assignment(NamedTuple):
     """Holds an expression of an update's `set`, and the columns of `new` that it uses: their types and their cells."""
 

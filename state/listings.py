@@ -33,9 +33,7 @@ class Listings:
     entity_type: str
     board_id: str
 
-    def note(
-        self, tx: Transaction, pass_id: str, items: Sequence[Item], ids: Sequence[str] | None = None
-    ) -> None:
+    def note(self, tx: Transaction, pass_id: str, items: Sequence[Item], ids: Sequence[str] | None = None) -> None:
         """Remembers the ids and update times of a page of a listing (or ids alone)."""
         tx.bulk(
             """

@@ -103,7 +103,9 @@ def count_linked(tx: Transaction, entity_type: str) -> int:
 def count_set_aside(tx: Transaction, entity_type: str) -> int:
     """Counts the records of an entity whose changes were given up after their tries."""
     return int(
-        tx.value("select count(*) from sync_mapping where entity_type = %s and sync_status = 'set_aside'", (entity_type,))
+        tx.value(
+            "select count(*) from sync_mapping where entity_type = %s and sync_status = 'set_aside'", (entity_type,)
+        )
     )
 
 

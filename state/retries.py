@@ -82,18 +82,14 @@ def refused(tx: Transaction, mapping: Mapping, board_id: str | None) -> list[dic
     return tx.dicts(REFUSED, {"entity": mapping.entity, "type": mapping.entity_type, "board": board_id})
 
 
-def try_now(
-    tx: Transaction, mapping: Mapping, board_id: str | None, rows: Sequence[str], items: Sequence[str]
-) -> None:
+def try_now(tx: Transaction, mapping: Mapping, board_id: str | None, rows: Sequence[str], items: Sequence[str]) -> None:
     """Makes these due, whatever pause they were in; their tries are counted from one again."""
     params = {"type": mapping.entity_type, "board": board_id, "rows": list(rows), "items": list(items)}
     for statement in TRY_NOW:
         tx.execute(statement, params)
 
 
-def give_up(
-    tx: Transaction, mapping: Mapping, board_id: str | None, rows: Sequence[str], items: Sequence[str]
-) -> None:
+def give_up(tx: Transaction, mapping: Mapping, board_id: str | None, rows: Sequence[str], items: Sequence[str]) -> None:
     """Ends their tries: what both sides show is known to differ until one is edited."""
     params = {"type": mapping.entity_type, "board": board_id, "rows": list(rows), "items": list(items)}
     for statement in GIVE_UP:

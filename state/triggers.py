@@ -127,7 +127,9 @@ def watched(mapping: Mapping) -> list[Watched]:
     root += [*mapping.pointers(ROOT), *([mapping.rest] if mapping.rest else [])]
     root += [*mapping.only, *(SETTINGS if mapping.record_settings else ())]
     found = [
-        Watched(mapping.entity_type, mapping.table, _unique(root), mapping.primary_key, mapping.table, True, mapping.table)
+        Watched(
+            mapping.entity_type, mapping.table, _unique(root), mapping.primary_key, mapping.table, True, mapping.table
+        )
     ]
     columns: dict[tuple[str, str, str], list[str]] = {}
     for related in mapping.related.values():

@@ -166,9 +166,7 @@ class Waiting:
 
     # Items that could not be dealt with
 
-    def refuse_item(
-        self, tx: Transaction, monday_id: str, reason: str, updated_at: str | None, digest: str
-    ) -> None:
+    def refuse_item(self, tx: Transaction, monday_id: str, reason: str, updated_at: str | None, digest: str) -> None:
         """Notes that PostgreSQL did not take an item. It is tried again after a pause, and when it was edited.
 
         `digest` is the item's content hash.

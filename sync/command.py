@@ -33,7 +33,7 @@ CODES = """Exit codes: 0 in step, 1 failed, 2 usage or settings, 3 finished with
 
 @dataclass(frozen=True)
 class Request:
-    """What a command line asks for: the run, and how its result is shown."""
+    """Holds what a command line asks for: the run, and how its result is shown."""
 
     direction: str
     entities: Sequence[str]

@@ -16,7 +16,7 @@ class Intake:
     """Takes in the items of one run over one board."""
 
     def __init__(self, sync: BoardSync, total: int | None = None, before: int = 0) -> None:
-        """`total`: how many items there are, when all are read; `before`: how many a run that was cut off has read."""
+        """Sets what is reported: `total` items if all are read, and `before` items that a run that was cut off has read."""
         self.sync, self.total, self.before = sync, total, before
         self.newest = str(sync.remembered.get("watermark") or "")
         """The newest update time that is known."""

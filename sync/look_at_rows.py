@@ -14,7 +14,7 @@ from sync.identity import AMBIGUOUS, match_key
 
 
 class Fate(Enum):
-    """What has become of a root row."""
+    """Names what has become of a root row."""
 
     SETTLED = "settled"  # as it was, or not this run's affair
     WAITING = "waiting"  # the record's settings keep it off monday.com

@@ -26,7 +26,7 @@ HELD_ROW = (
 
 @dataclass(slots=True)
 class Dealt:
-    """What was done about some root rows."""
+    """Says what was done about some root rows."""
 
     whole: bool = True
     """All of them were dealt with: no limit cut them short, and none could be several items."""

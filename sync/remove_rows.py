@@ -15,7 +15,7 @@ from sync.look_at_rows import news_of
 
 
 class End(Enum):
-    """What becomes of the row of an item that is gone."""
+    """Names what becomes of the row of an item that is gone."""
 
     WAITS = "disabled"  # its settings keep it: it follows once they let it
     STAYS = "conflict"  # it was edited

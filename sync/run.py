@@ -80,7 +80,7 @@ class Caller:
     stop: threading.Event | None = None
 
 
-NOBODY = Caller()
+NO_CALLER = Caller()
 
 
 # A run
@@ -103,7 +103,7 @@ def run(
     direction: str,
     entities: Sequence[str] = (),
     options: RunOptions | None = None,
-    caller: Caller = NOBODY,
+    caller: Caller = NO_CALLER,
 ) -> RunReport:
     """Runs the named entities, or all. What is wrong before the run begins is raised, the rest is in the report."""
     options = options or RunOptions()
@@ -163,7 +163,7 @@ def _check_options(options: RunOptions, direction: str, known: Sequence[str], ch
 
 
 class _Counting:
-    """A progress that also writes down the calls used so far, every 2 s: a run that is killed has used them too."""
+    """Shows progress and also writes down the calls used so far, every 2 s: a run that is killed has used them too."""
 
     def __init__(self, shown: Progress | None, note_costs: Callable[[], None]) -> None:
         self.left: Callable[[], str] = lambda: ""
@@ -189,7 +189,7 @@ class Run:
         options: RunOptions | None = None,
         on_entity: Callable[[EntityReport], None] = _ignore,
     ) -> None:
-        """`work` is done with each entity; `direction` is how the run is called in its report."""
+        """Takes the parts. `work` is done with each entity; `direction` is how the run is called in its report."""
         self.options = options or RunOptions()
         self.work, self.on_entity = work, on_entity
         self.runs = Runs(parts.db)

@@ -85,7 +85,11 @@ def _bars() -> Any:
             return Text(f"{counted(round(task.speed or 0))}/s", style="dim")
 
     columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        Rate(),
+        TimeRemainingColumn(),
         TextColumn("[dim]{task.fields[left]}"),
     )
     # Results on stdout disturb the bars on stderr only when both are the same terminal.

@@ -41,7 +41,10 @@ def _guarded() -> Output:
     output, given = Output(sys.stdout.fileno(), "w", closefd=False), sys.stdout
     assert isinstance(given, io.TextIOWrapper)
     sys.stdout = io.TextIOWrapper(
-        io.BufferedWriter(output), given.encoding, line_buffering=given.line_buffering, write_through=given.write_through
+        io.BufferedWriter(output),
+        given.encoding,
+        line_buffering=given.line_buffering,
+        write_through=given.write_through,
     )
     return output
 

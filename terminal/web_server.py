@@ -24,7 +24,7 @@ WHOLE_REQUEST_S = 15.0
 
 
 class SlowReader(HTTPChannel):
-    """A connection whose requests must be complete within a time, so that slow senders do not use up all connections."""
+    """Handles a connection whose requests must be complete within a time, so that slow senders do not use all."""
 
     patience_s = WHOLE_REQUEST_S
     begun: float | None = None

@@ -47,7 +47,7 @@ def told(ask: Callable[[], Any]) -> Any:
 
 
 def children_at(demo: subprocess.Popen[str], beginning: str) -> list[psutil.Process]:
-    """What the demo has started when it shows a line with that beginning."""
+    """Returns what the demo has started when it shows a line with that beginning."""
     assert demo.stdout is not None
     assert any(line.startswith(beginning) for line in demo.stdout)
     return psutil.Process(demo.pid).children(recursive=True)

@@ -1,4 +1,4 @@
-"""The small words of values: slices, moments as text, an item that is on its board."""
+"""Checks the small words of values: slices, moments as text, an item that is on its board."""
 
 from __future__ import annotations
 

@@ -19,7 +19,9 @@ LIMITED = re.compile(r"^character( varying)?(\(\d+\))?")
 class Asks(Protocol):
     """Answers statements, as `db_connector.Transaction` does."""
 
-    def rows(self, statement: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]: ...
+    def rows(
+        self, statement: str, params: Sequence[Any] | Mapping[str, Any] | None = None
+    ) -> list[tuple[Any, ...]]: ...
 
     def value(self, statement: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> Any: ...
 
@@ -149,7 +151,7 @@ order by a.attnum
 
 @dataclass(frozen=True)
 class TableColumn:
-    """A column of a table: its type as PostgreSQL writes it, and whether PostgreSQL alone makes its values."""
+    """Describes a column of a table: its type as PostgreSQL writes it, and whether PostgreSQL alone makes its values."""
 
     name: str
     sql_type: str

@@ -21,7 +21,9 @@ def parsed(dsn: str) -> dict[str, Any]:
         # Without its cause, which quotes the connection string.
         if option := _unknown_option(dsn, str(exc)):
             hint = f"Take {option} out of what stands behind the ? of the address, or correct it."
-            raise SettingsError(f"DATABASE_URL has an option that PostgreSQL does not know: {option}.", hint=hint) from None
+            raise SettingsError(
+                f"DATABASE_URL has an option that PostgreSQL does not know: {option}.", hint=hint
+            ) from None
         hint = "It looks like postgresql://user:password@host:5432/database, with %40 for a @ in the password."
         raise SettingsError("DATABASE_URL is no PostgreSQL address.", hint=hint) from None
 
@@ -29,5 +31,7 @@ def parsed(dsn: str) -> dict[str, Any]:
 def _unknown_option(dsn: str, said: str) -> str:
     """Returns the option that libpq does not know, if it cannot be a piece of a password with a bare / ? & or @ in it."""
     found = re.search(r'invalid URI query parameter: "(\w+)"', said)
-    whole = re.fullmatch(r"[a-z]+://[^/?@]*(@[^/?@]*)?(/[^?@]*)?\?[^?@]*", dsn) and "password" not in dsn.partition("?")[2]
+    whole = (
+        re.fullmatch(r"[a-z]+://[^/?@]*(@[^/?@]*)?(/[^?@]*)?\?[^?@]*", dsn) and "password" not in dsn.partition("?")[2]
+    )
     return found[1] if found and whole else ""

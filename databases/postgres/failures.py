@@ -13,7 +13,7 @@ from errors import DatabaseError, DatabaseUnreachable, RowRejected, SchemaMissin
 
 
 class TransactionConflict(DatabaseError):
-    """Another transaction was in the way; the same work can be tried again."""
+    """Means that another transaction was in the way; the same work can be tried again."""
 
 
 TOOL_TABLES = {
@@ -55,8 +55,18 @@ MEANINGS: tuple[tuple[tuple[str, ...], type[DatabaseError], str, str], ...] = (
         "PostgreSQL broke off a statement: {said}.",
         "The statement_timeout of the database or of the role may be too short.",
     ),
-    (("42501",), DatabaseError, "The database role may not do this: {said}.", "Grant it the right, or use another role."),
-    (("42703", "42883"), DatabaseError, "PostgreSQL: {said}.", "After an upgrade of the tool run: python main.py init-db"),
+    (
+        ("42501",),
+        DatabaseError,
+        "The database role may not do this: {said}.",
+        "Grant it the right, or use another role.",
+    ),
+    (
+        ("42703", "42883"),
+        DatabaseError,
+        "PostgreSQL: {said}.",
+        "After an upgrade of the tool run: python main.py init-db",
+    ),
     # Values, constraints, and what a trigger of the user's own raises.
     (("22", "23", "27", "44", "P0", "09", "54000"), RowRejected, "PostgreSQL refused a row: {said}.", ""),
 )

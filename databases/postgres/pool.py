@@ -34,7 +34,7 @@ SESSION_SETTINGS = {
 
 
 class Server(Protocol):
-    """A server that this process keeps alive (`databases.postgres.embedded`), with its data in a folder."""
+    """Describes a server that this process keeps alive (`databases.postgres.embedded`), with its data in a folder."""
 
     root: Path
 

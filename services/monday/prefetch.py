@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from models import Item, Page, Pages
 
 Prepare = Callable[[Item], None]
-"""Called with an item of a page that nobody waits for yet, to do something about it that would have to be done later."""
+"""Works on an item of a page before the page is asked for; the work would have to be done later anyway."""
 
 Walk = Callable[[threading.Event], Iterator[Page]]
 """Begins to read; the pages end once the event is set."""
@@ -36,7 +36,7 @@ def ahead(walk: Walk, prepare: Prepare | None = None) -> Pages:
 
 
 def prepare_ahead(items: Iterable[Item], prepare: Prepare | None, waiting: threading.Event) -> None:
-    """Prepares items until somebody waits for them."""
+    """Prepares items until they are asked for."""
     for item in items if prepare else ():
         if waiting.is_set() or prepare is None:
             return

@@ -84,7 +84,9 @@ query Items($ids: [ID!], $limit: Int!COLUMNS_DECLARED) {
 }
 """
 
-ITEM_MAKERS = "query ItemMakers($ids: [ID!], $limit: Int!) { items(ids: $ids, limit: $limit) { id creator_id } COMPLEXITY }"
+ITEM_MAKERS = (
+    "query ItemMakers($ids: [ID!], $limit: Int!) { items(ids: $ids, limit: $limit) { id creator_id } COMPLEXITY }"
+)
 
 ITEMS_BY_COLUMN_VALUES = """
 query ItemsByColumnValues(

@@ -23,7 +23,7 @@ BY_WORD = {"pull": "monday_to_pg", "push": "pg_to_monday", "both": "bidirectiona
 
 
 class Seen:
-    """A progress that is handed to a function."""
+    """Hands progress to a function."""
 
     def __init__(self, see: See) -> None:
         self.see = see

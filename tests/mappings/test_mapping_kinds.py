@@ -1,4 +1,4 @@
-"""A service that is not monday.com: its boards of words and amounts are bound, read and written by the same mappings."""
+"""Checks another service than monday.com: boards of words and amounts are bound, read and written by the same mappings."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from mappings.loader import load_mapping
 from mappings.read_items import ItemReader
 from mappings.write_items import CellWriter
 from models import Board, BoardColumn, Cell, Item, Record, Value
+from tests.kit.shipped import PROJECT
 from values.comparing import comparison
 from values.parsing import CellError
 
@@ -39,7 +40,7 @@ fields:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of column of the other service; its cells hold one member, and not what monday.com calls it."""
+    """Describes a kind of column of the other service; its cells hold one member, and not what monday.com calls it."""
 
     read: Reader
     write: Writer | None
@@ -77,7 +78,7 @@ KINDS = {
 
 
 class OtherKinds:
-    """The kinds of column of the other service."""
+    """Lists the kinds of column of the other service."""
 
     def of(self, type_name: str) -> Kind:
         return KINDS.get(type_name, Kind(lambda cell, column: dict(cell), None, "json"))
@@ -192,4 +193,4 @@ import sys
 import mappings.loader, mappings.bound, mappings.read_items, mappings.write_items, mappings.pointers
 assert not [name for name in sys.modules if name.partition(".")[0] in ("services", "monday_api", "db_connector")]
 """
-    subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parent.parent, check=True)
+    subprocess.run([sys.executable, "-c", script], cwd=PROJECT, check=True)

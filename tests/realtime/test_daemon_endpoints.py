@@ -96,7 +96,7 @@ def flows(here: LiveWorld, direction: str) -> None:
 
 
 def documented_metrics() -> dict[str, tuple[str, set[str]]]:
-    """Name → kind and labels, as docs/metrics.md has them."""
+    """Returns name → kind and labels, as docs/metrics.md has them."""
     rows = [line.split("|")[1:4] for line in METRICS.read_text().splitlines() if line.startswith("| `monday_sync_")]
     return {name.strip(" `"): (kind.strip(), set(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
 

@@ -1,4 +1,4 @@
-"""The schedule: when runs are due, that they never overlap, that a failing one ends nothing, and how it stops."""
+"""Checks the schedule: when runs are due, that they never overlap, that a failing one ends nothing, and how it stops."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def report(code: int = 0) -> RunReport:
 
 
 class MovedClock(Clock):
-    """A clock that a wait moves on at once, and that says stop when its time is over."""
+    """Tells a time that a wait moves on at once, and that says stop when its time is over."""
 
     def __init__(self, stop: threading.Event, minutes: float, begin: datetime = NOW) -> None:
         self.stop, self.at = stop, begin.replace(tzinfo=timezone.utc)
@@ -63,7 +63,7 @@ class MovedClock(Clock):
 def times_of(
     plan: Schedule, minutes: float, outcomes: Sequence[str] = (), begin: datetime = NOW, takes_s: float = 0.0
 ) -> list[str]:
-    """When runs begin within so many minutes. They end as `outcomes` says, and well after those."""
+    """Returns when runs begin within so many minutes. They end as `outcomes` says, and well after those."""
     stop, runs, ends = threading.Event(), [], iter(outcomes)
     clock = MovedClock(stop, minutes, begin)
 

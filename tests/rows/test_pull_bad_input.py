@@ -270,6 +270,6 @@ def test_a_trigger_of_the_users_own_may_refuse_a_row(gadgets, db):
 
 
 def test_cells_are_built_as_monday_sends_them():
-    """The builders of these tests, held against the shapes of the API."""
+    """Compares the builders of these tests, held against the shapes of the API."""
     assert cell_of(BoardColumn("x", "X", "numbers"), "1.50") == {"id": "x", "text": "1.50", "value": '"1.50"'}
     assert json.loads(cell_of(BoardColumn("x", "X", "date"), "2026-01-01")["value"])["date"] == "2026-01-01"

@@ -1,4 +1,4 @@
-"""Both sides of the cycle can be replaced: a shelf of items instead of monday.com, a drawer of records instead of tables."""
+"""Checks that both sides of the cycle can be replaced: by items in memory, and by records in memory."""
 
 from __future__ import annotations
 

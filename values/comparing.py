@@ -12,6 +12,9 @@ from models import Value
 from values.canonical import as_list, as_text, ids_of, is_empty, is_set, person_of, to_json
 from values.parsing import CellError, clock_time, day_of, exact_number, in_utc, moment_of, text_of
 
+USUAL_COUNTRY_CODE = "1"
+"""The country code of a phone number that is written without one, as monday.com reads it."""
+
 
 def same(kind: str, a: Value, b: Value) -> bool:
     """Tells whether two values are the same by a comparison or for a type of PostgreSQL; None is every emptiness."""
@@ -50,9 +53,11 @@ def same_email(a: Value, b: Value) -> bool:
 
 
 def _same_phone(a: Value, b: Value) -> bool:
-    # monday.com keeps numbers with and without `+`, separators and country code.
-    short, long = sorted(("".join(filter(str.isalnum, str(number).lower())) for number in (a, b)), key=len)
-    return short == long or (len(short) >= 10 and len(long) - len(short) <= 3 and long.endswith(short))
+    # monday.com keeps a number with and without `+`, separators, and the code of the country that it takes for granted.
+    first, second = ("".join(filter(str.isalnum, str(number).lower())).removeprefix("00") for number in (a, b))
+    short, long = sorted((first, second), key=len)
+    national = len(short) >= 10 and not short.startswith(USUAL_COUNTRY_CODE)
+    return short == long or (national and long == USUAL_COUNTRY_CODE + short)
 
 
 def _same_number(a: Value, b: Value) -> bool:

@@ -19,7 +19,7 @@ from errors import SettingsError
 from models import NO_CELLS, Board, Columns, Item, Pages
 from services.monday.account import Account, Me, NewColumn, PlatformBudget
 from services.monday.calls import Caller, HttpReply, Line
-from services.monday.failures import Failure
+from services.monday.failures import API_URL, WRITTEN_FOR, Failure
 from services.monday.imports import ImportJob, Imports
 from services.monday.items import ItemReading
 from services.monday.pacing import ApiStats, Budget, DailyCalls, Left, PageSizes
@@ -48,8 +48,8 @@ __all__ = [
     "UpdateFilter",
 ]
 
-MONDAY_API_URL = "https://api.monday.com/v2"
-MONDAY_API_VERSION = "2026-07"
+MONDAY_API_URL = API_URL
+MONDAY_API_VERSION = WRITTEN_FOR
 CHUNK = 1 << 18
 SECONDS_FOR_A_BODY = 180.0
 """A body that drips longer than this is given up, however often it drips."""
@@ -243,11 +243,12 @@ class HttpWire:
         import requests
 
         with requests.Session() as session:
-            session.trust_env = False
+            # Proxies and certificates are those of the environment; a .netrc file on the machine is none of its own.
+            session.auth = _unsigned
             try:
                 headers = {"Content-Type": "text/csv"}
                 return session.put(url, data=body, headers=headers, timeout=(self._connect_timeout, 300)).status_code
-            except requests.exceptions.RequestException:
+            except (requests.exceptions.RequestException, OSError):
                 return 0
 
     def close(self) -> None:
@@ -294,6 +295,10 @@ class HttpWire:
         self._warned = True
         log.warning("monday.com answers with API version %s; the tool is written for %s.", answered, self._version)
         self._notify("version", {"pinned": self._version, "answered": answered})
+
+
+def _unsigned(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
 
 
 def checked_token(token: str) -> str:

@@ -19,7 +19,7 @@ except ModuleNotFoundError as exc:
     print(f"error: The package {exc.name} is missing in {sys.executable}.\n{hint}", file=sys.stderr)
     sys.exit(2)
 
-DESCRIPTION = """Starts a stand-in for monday.com. The first line of its output is its URL; GraphQL is at URL/v2.
+DESCRIPTION = """Starts a stand-in for monday.com. It prints its URL, and then the URL that a client needs (MONDAY_API_URL).
 It ends with SIGTERM or Ctrl-C."""
 EXAMPLE = "Example: python -m sandbox --port 0 --boards users:20,projects:50"
 
@@ -72,7 +72,7 @@ def main(argv: list[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     serve_in_thread(server)
-    print(server.url, flush=True)
+    print(f"{server.url}\nMONDAY_API_URL={server.url}/v2", flush=True)
     ended.wait()
     service.subscriptions.deliveries.close()
     server.shutdown()

@@ -19,7 +19,7 @@ import pytest
 from databases.postgres.names import compose, identifier
 from db_connector import Database
 from sandbox import Sandbox
-from tests.kit.cli import MAIN, run_python, settings_for
+from tests.kit.cli import MAIN, settings_for
 from tests.kit.shipped import PROJECTS
 
 PASSWORD = "pass-word-nobody-may-see"
@@ -95,6 +95,12 @@ def test_a_board_that_is_not_set_is_passed_over_unless_it_is_named(refused, run_
 def test_an_unknown_entity_is_named_with_those_that_are_known(refused, env, db):
     done = refused(2, "monday-to-pg", "--entity", "user", env=env, hint="users")
     assert "Unknown entity: user" in done.err and runs(db) == []
+
+
+def test_an_address_where_the_api_is_not_is_told_as_that_and_at_once(refused, env):
+    without = env["MONDAY_API_URL"].removesuffix("/v2")
+    for url in (without, f"{without}/v3", f"{without}/boards/7"):
+        refused(2, "monday-to-pg", env={**env, "MONDAY_API_URL": url}, hint="MONDAY_API_URL")
 
 
 def test_an_address_that_does_not_answer_ends_the_run_after_the_time_that_was_set(refused, env, db):
@@ -369,29 +375,3 @@ def test_output_that_cannot_be_written_is_told_in_one_line(shell, command):
 def test_a_closed_output_is_no_reason_to_stop(shell, command):
     done = shell(f"main {command} <&- >&-")
     assert done.returncode == 0 and "error" not in done.stderr
-
-
-# The installation
-
-
-@pytest.mark.parametrize(
-    "start",
-    [
-        "main.py status",
-        "sync_monday_to_pg.py --help",
-        "sync_pg_to_monday.py --help",
-        "webhook_handler.py",
-        "-m sandbox --help",
-    ],
-)
-def test_a_python_without_the_packages_is_told_which_one_to_call(start: str):
-    done = run_python("-S", *start.split())
-    assert done.code == 2
-    error, hint = done.err.splitlines()
-    assert re.match(r"error: The package \w+ is missing in ", error) and "make install" in hint
-
-
-@pytest.mark.parametrize("script", ["sync_monday_to_pg.py", "sync_pg_to_monday.py", "webhook_handler.py"])
-def test_a_script_is_its_command(script: str):
-    done = run_python(script, "--help")
-    assert done.code == 0 and done.out.startswith("Usage: python main.py ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 from urllib.parse import quote
 
 import psycopg2
@@ -23,13 +24,28 @@ TOOL_TABLES = {
     *("insurances", "policies", "insurance_claims", "storms", "contacts", "organizations"),
 }
 
+_OF_RELATION = re.compile(r'column ".*" of relation ".*" does not exist')
+
 # Codes (SQLSTATE, or how they begin), the error, a sentence, a hint; the first that fits counts.
-MEANINGS: tuple[tuple[tuple[str, ...], type[DatabaseError], str, str], ...] = (
+Meaning = tuple[tuple[str, ...], type[DatabaseError], str, str]
+MEANINGS: tuple[Meaning, ...] = (
     (
-        ("08", "57P01", "57P02", "57P03", "57P05", "25P03", "25P04", "53300"),
+        ("25P03", "25P04", "57P05"),
+        DatabaseUnreachable,
+        "PostgreSQL ended the session: {said}.",
+        "A time-out of the server or of the role ended it: raise it for this role (alter role ... set ...).",
+    ),
+    (
+        ("53300",),
+        DatabaseUnreachable,
+        "PostgreSQL takes no more sessions: {said}.",
+        "There are too many sessions: end some, or raise the limit that is named.",
+    ),
+    (
+        ("08", "57P01", "57P02", "57P03"),
         DatabaseUnreachable,
         "PostgreSQL ended the connection: {said}.",
-        "It may be restarting or have too many clients. Run the command again; it carries on where it was.",
+        "It may be restarting. Run the command again; it carries on where it was.",
     ),
     (
         ("25006",),
@@ -53,7 +69,7 @@ MEANINGS: tuple[tuple[tuple[str, ...], type[DatabaseError], str, str], ...] = (
         ("57014",),
         DatabaseError,
         "PostgreSQL broke off a statement: {said}.",
-        "The statement_timeout of the database or of the role may be too short.",
+        "Either the statement_timeout of the database or of the role is too short, or a user cancelled it.",
     ),
     (
         ("42501",),
@@ -71,20 +87,85 @@ MEANINGS: tuple[tuple[tuple[str, ...], type[DatabaseError], str, str], ...] = (
     (("22", "23", "27", "44", "P0", "09", "54000"), RowRejected, "PostgreSQL refused a row: {said}.", ""),
 )
 
-# What libpq says when it cannot connect, and what a person can do about it.
-CONNECT_HINTS = (
-    ("the database system is", "It is starting, stopping or recovering: run the command again in a moment."),
-    ("connection slots", "The server has too many clients: stop some, or raise its max_connections."),
-    ("too many clients", "The server has too many clients: stop some, or raise its max_connections."),
-    ("password", "The user or the password in DATABASE_URL is wrong or missing."),
-    ("role ", "The user in DATABASE_URL does not exist on that server."),
-    ("does not exist", "Create that database (createdb), or correct DATABASE_URL."),
-    ("translate host name", "Correct the host in DATABASE_URL."),
-    ("No such file", "No server listens on that socket: start PostgreSQL, or correct DATABASE_URL."),
-    ("refused", "No server listens there: start PostgreSQL, or correct host and port in DATABASE_URL."),
-    ("pg_hba.conf", "The server does not admit this user from here: see its pg_hba.conf."),
-    ("SSL", "Correct sslmode in DATABASE_URL."),
+
+class AtConnect(NamedTuple):
+    """Holds why a session cannot begin, with PostgreSQL's code ("": libpq says it) and the whole sentence in English."""
+
+    code: str
+    sentence: str
+    hint: str
+
+
+# psycopg2 does not tell the code of what ends a connection before it began: the whole sentence stands for it.
+AT_CONNECT = (
+    AtConnect("57P03", r"the database system is .*", "It is starting, stopping or recovering: try again in a moment."),
+    AtConnect(
+        "53300",
+        r'too many connections for role ".*"',
+        "The role of DATABASE_URL may have no more sessions: end some, or raise its limit (alter role).",
+    ),
+    AtConnect(
+        "53300",
+        r'too many connections for database ".*"',
+        "The database may have no more sessions: end some, or raise its connection limit (alter database).",
+    ),
+    AtConnect(
+        "53300",
+        r"sorry, too many clients already|(remaining|non-superuser|the last).*connection slots.*",
+        "The server has too many clients: stop some, or raise its max_connections.",
+    ),
+    AtConnect(
+        "08P01",
+        r"no more connections allowed.*",
+        "The pooler has too many clients: stop some, or raise its max_client_conn.",
+    ),
+    AtConnect("28000", r'role ".*" does not exist', "The user in DATABASE_URL does not exist on that server."),
+    AtConnect("28000", r'role ".*" is not permitted to log in', "Let it log in: alter role ... login."),
+    AtConnect(
+        "28000",
+        r'no pg_hba\.conf entry for .*|pg_hba\.conf rejects .*|(?!password).* authentication failed for user ".*"',
+        "The server does not admit this user from here: see its pg_hba.conf.",
+    ),
+    AtConnect(
+        "28P01",
+        r'password authentication failed for user ".*"',
+        "The user or the password in DATABASE_URL is wrong.",
+    ),
+    AtConnect(
+        "", r"fe_sendauth: no password supplied", "There is no password in DATABASE_URL, and the server asks for one."
+    ),
+    AtConnect("3D000", r'database ".*" does not exist', "Create that database (createdb), or correct DATABASE_URL."),
+    AtConnect(
+        "55000",
+        r'database ".*" is not currently accepting connections',
+        "Allow it: alter database ... allow_connections true.",
+    ),
+    AtConnect(
+        "42501", r'permission denied for database ".*"', "Give the role the right: grant connect on database ..."
+    ),
+    AtConnect("", r"could not translate host name .*", "Correct the host in DATABASE_URL."),
+    AtConnect(
+        "",
+        r"No such file or directory",
+        "No server listens on that socket: start PostgreSQL, or correct DATABASE_URL.",
+    ),
+    AtConnect(
+        "",
+        r"Connection refused",
+        "No server listens there: start PostgreSQL, or correct host and port in DATABASE_URL.",
+    ),
+    AtConnect(
+        "",
+        r"(connection )?time(out|d out).*|No route to host|Network is unreachable",
+        "No answer comes from there: a firewall in between, or a wrong host in DATABASE_URL?",
+    ),
+    AtConnect(
+        "",
+        r"server does not support SSL.*|SSL error: .*|.*certificate .*|sslmode .*",
+        "Correct sslmode and the certificates in DATABASE_URL.",
+    ),
 )
+_SAID_WHERE = re.compile(r"connection to server (?:at|on) .*? failed: (.*)", re.DOTALL)
 
 
 @contextmanager
@@ -110,17 +191,29 @@ def said_by(exc: psycopg2.Error) -> str:
     return f"{said} ({detail.rstrip('.')})" if detail else said.rstrip(".")
 
 
+def said_at_connect(exc: psycopg2.Error) -> str:
+    """Returns why there is no connection: what a server answered, before an address at which none listens."""
+    lines = [line.rstrip(".") for line in str(exc).splitlines() if line.strip() and not line.startswith("\t")]
+    return next((line for line in lines if "failed: FATAL:" in line), (lines or ["no reason given"])[0])
+
+
 def meaning(code: str, said: str, lost: bool) -> DatabaseError:
     """Returns the tool's error for a code of PostgreSQL and its own words. `lost`: the connection is gone."""
     if lost:
         return DatabaseUnreachable(f"The connection to PostgreSQL was lost: {said}.", hint="Run the command again.")
     # a table, a schema, or a column of a table is not there
-    if code in ("42P01", "3F000") or (code == "42703" and "of relation" in said):
+    if code in ("42P01", "3F000") or (code == "42703" and _OF_RELATION.fullmatch(said)):
         return _missing(said)
-    for codes, kind, sentence, hint in MEANINGS:
-        if code.startswith(codes):
-            return kind(sentence.format(said=said), hint=hint)
-    return DatabaseError(f"PostgreSQL: {said} ({code or 'no code'}).")
+    row = row_of(code)
+    if row is None:
+        return DatabaseError(f"PostgreSQL: {said} ({code or 'no code'}).")
+    _, kind, sentence, hint = row
+    return kind(sentence.format(said=said), hint=hint)
+
+
+def row_of(code: str) -> Meaning | None:
+    """Returns what the table says of a code."""
+    return next((row for row in MEANINGS if code.startswith(row[0])), None)
 
 
 def _missing(said: str) -> DatabaseError:
@@ -147,5 +240,7 @@ def no_connection(target: str, said: str, password: str | None) -> DatabaseError
     """Returns why there is no connection to `target`, without the password."""
     for secret in (password, quote(password or "", safe="")):
         said = said.replace(secret, "***") if secret else said
-    hint = next((hint for words, hint in CONNECT_HINTS if words in said), "Check DATABASE_URL.")
+    found = _SAID_WHERE.fullmatch(said)
+    words = (found[1] if found else said).removeprefix("FATAL:").strip()
+    hint = next((row.hint for row in AT_CONNECT if re.fullmatch(row.sentence, words)), "Check DATABASE_URL.")
     return DatabaseUnreachable(f"PostgreSQL at {target} could not be reached: {said}.", hint=hint)

@@ -14,7 +14,7 @@ from psycopg2 import extensions, extras
 from psycopg2.extensions import connection as Connection
 
 from databases.postgres.casters import CASTERS
-from databases.postgres.failures import no_connection, said_by, translated
+from databases.postgres.failures import no_connection, said_at_connect, translated
 from databases.postgres.text import json_value
 from errors import DatabaseError, DatabaseUnreachable
 
@@ -71,7 +71,7 @@ class Target:
         try:
             return psycopg2.connect(**self.options)
         except psycopg2.Error as exc:
-            raise no_connection(str(self), said_by(exc), self.options.get("password")) from None
+            raise no_connection(str(self), said_at_connect(exc), self.options.get("password")) from None
 
 
 class Pool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -68,6 +69,8 @@ class Line:
     daily: DailyCalls
     budget: Budget
     server: ServerClock
+    heard: threading.Event = field(default_factory=threading.Event)
+    """Set once the API has answered at this address."""
 
 
 class Caller:
@@ -146,6 +149,11 @@ class Caller:
         if reply.failure:
             return ApiAnswer(None, (reply.failure,))
         failures = failures_in(reply.status, reply.headers, reply.body)
+        if isinstance(reply.body, dict):
+            self.line.heard.set()
+        elif not self.line.heard.is_set():
+            # a web site answers where the API never did
+            failures = tuple(replace(f, code="WRONG_ADDRESS") if f.code == "PAGE" else f for f in failures)
         data = reply.body.get("data") if isinstance(reply.body, dict) else None
         replayed = str(reply.headers.get("Idempotency-Replayed", "")).lower() == "true"
         self.tally.add(replayed=int(replayed))

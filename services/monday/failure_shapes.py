@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from services.monday.failures import Failure, whole
+from services.monday.failures import BY_STATUS, RETRYABLE, Failure, whole
 
 Json = Mapping[str, Any]
 """A JSON object of an answer."""
@@ -32,13 +32,34 @@ def failures_in(http_status: int, headers: Mapping[str, str], body: object) -> t
     waited = _header_wait({name.lower(): value for name, value in headers.items()})
     request_id = _request_id(top, headers)
     failures = tuple(_failure(http_status, entry, top if old_style else {}, waited, request_id) for entry in found)
-    return failures or _failure_without_errors(http_status, body, waited, request_id)
+    if failures:
+        return failures
+    return (
+        (_page(http_status, request_id, waited),)
+        if _is_page(headers, body)
+        else _without_errors(http_status, body, waited, request_id)
+    )
 
 
-def _failure_without_errors(
-    http_status: int, body: object, waited: float | None, request_id: str
-) -> tuple[Failure, ...]:
-    """Finds what is wrong without an entry: gateways answer in HTML, and a cut connection leaves half a document."""
+def _is_page(headers: Mapping[str, str], body: object) -> bool:
+    """Tells whether a page for people came instead of an answer."""
+    kind = next((value for name, value in headers.items() if name.lower() == "content-type"), "")
+    return body is None and kind.lower().startswith("text/html")
+
+
+def _page(http_status: int, request_id: str, waited: float | None) -> Failure:
+    """Describes a page: of a gateway that is in trouble, or of an address where the API is not."""
+    in_trouble = http_status >= 500 or http_status in BY_STATUS and BY_STATUS[http_status][0] in RETRYABLE
+    fine = 200 <= http_status < 300
+    code = "" if in_trouble else "PAGE" if fine else "WRONG_ADDRESS"
+    message = f"HTTP {http_status}" + (" and a page of HTML, which is no answer of the API" if code else "")
+    return Failure(
+        http_status, code, message, retry_in_seconds=waited, request_id=request_id, status=http_status * in_trouble
+    )
+
+
+def _without_errors(http_status: int, body: object, waited: float | None, request_id: str) -> tuple[Failure, ...]:
+    """Finds what is wrong without an entry: a cut connection leaves half a document."""
     fine = 200 <= http_status < 300
     if fine and isinstance(body, dict) and isinstance(body.get("data"), dict):
         return ()
@@ -63,6 +84,7 @@ def _failure(http_status: int, found: object, top: Json, waited: float | None, r
         data.get("error_code"),
     )
     path = entry.get("path")
+    broken = next((rules for holder in (extensions, entry, top) if (rules := _rules(holder.get("error_data")))), ())
     return Failure(
         http_status=http_status,
         code=next((str(code) for code in codes if code), ""),
@@ -70,6 +92,7 @@ def _failure(http_status: int, found: object, top: Json, waited: float | None, r
         path=tuple(path) if isinstance(path, (list, tuple)) else (),
         retry_in_seconds=_asked_wait((extensions, data, entry, top), message) if waited is None else waited,
         error_data=data | _numbers(extensions),
+        rules=broken,
         request_id=request_id,
         status=whole(
             extensions.get("status_code") or entry.get("status_code") or top.get("status_code") or http_status
@@ -121,6 +144,24 @@ def _seconds(value: Any) -> float | None:
     except (TypeError, ValueError):
         return None
     return number if 0 <= number < float("inf") else None
+
+
+def _rules(told: object) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Reads a list of broken rules: each has a message and the columns that it is about."""
+    if isinstance(told, str) and told.startswith("["):
+        try:
+            told = json.loads(told)
+        except ValueError:
+            return ()
+    entries = [entry for entry in told if isinstance(entry, dict)] if isinstance(told, list) else []
+    return tuple(
+        (str(entry.get("message") or "a rule of the board").rstrip("."), _texts(entry.get("columnIds")))
+        for entry in entries
+    )
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(str(part) for part in value) if isinstance(value, list) else ()
 
 
 def _mapping(value: object) -> dict[str, Any]:

@@ -23,6 +23,10 @@ from errors import (
     Trace,
 )
 
+API_URL = "https://api.monday.com/v2"
+WRITTEN_FOR = "2026-07"
+"""The version of the API that the tool's documents are written for."""
+
 
 class Remedy(Enum):
     """Lists what a failure calls for; the earlier remedy decides when an answer carries several failures."""
@@ -56,14 +60,27 @@ EXCEPTIONS: Mapping[Remedy, type[MondayError]] = {
 
 HINTS: Mapping[Remedy, str] = {
     Remedy.DAILY: "The plan's daily calls start anew at 00:00 UTC; MONDAY_DAILY_CALLS keeps a share for others.",
-    Remedy.REJECTED: "Check MONDAY_API_VERSION: the query is written for version 2026-07.",
+    Remedy.REJECTED: f"Check MONDAY_API_VERSION: the query is written for version {WRITTEN_FOR}.",
     Remedy.REFUSED: "Check MONDAY_API_KEY, its scopes, and the rights of its user on the board.",
     Remedy.BOARD: "Share the board with the token's owner, or correct its id.",
     Remedy.SHRINK: "Ask for fewer columns, or for fewer items at a time.",
 }
 
+HINTS_BY_CAUSE: Mapping[str, str] = {
+    "key": "Check MONDAY_API_KEY: the key is wrong, or was made anew meanwhile.",
+    "scopes": "Give the app of MONDAY_API_KEY the scopes that it lacks, or use a personal token.",
+    "oauth": "This version of the API takes no key of OAuth 2.0: set MONDAY_API_KEY to a personal token or to one of "
+    f"OAuth 2.1, or MONDAY_API_VERSION to {WRITTEN_FOR}.",
+    "address list": "The account admits only some IP addresses: let an admin of it add the address of this machine.",
+    "plan": "The plan of the account does not include this.",
+    "address": f"Check MONDAY_API_URL: that of monday.com is {API_URL}; the sandbox prints its own.",
+    "proxy": "The proxy in between wants a name and a password: put them into HTTPS_PROXY.",
+    "rule": "The board has a rule for these columns: correct the value, or change the rule on the board.",
+}
+"""Says more than the remedy tells."""
+
 # Codes are compared without case and punctuation: RATE_LIMIT_EXCEEDED and RateLimitExceeded are one.
-_BY_CODE: Mapping[str, tuple[Remedy, str]] = {
+BY_CODE: Mapping[str, tuple[Remedy, str]] = {
     "complexitybudgetexhausted": (Remedy.WAIT, "complexity"),
     "complexityexception": (Remedy.WAIT, "complexity"),
     "maxcomplexityexceeded": (Remedy.SHRINK, "complexity"),
@@ -83,12 +100,18 @@ _BY_CODE: Mapping[str, tuple[Remedy, str]] = {
     "network": (Remedy.AGAIN, "network"),
     "unreachable": (Remedy.WAIT, "network"),
     "invalidaddress": (Remedy.REFUSED, "address"),
+    "wrongaddress": (Remedy.REFUSED, "address"),
     "timeout": (Remedy.AGAIN, "timeout"),
     "notjson": (Remedy.AGAIN, "gateway"),
+    "page": (Remedy.AGAIN, "gateway"),
     "cursorexception": (Remedy.RESTART, "cursor"),
     "cursorexpirederror": (Remedy.RESTART, "cursor"),
     "invalidboardidexception": (Remedy.BOARD, "board"),
     "invaliditemidexception": (Remedy.GONE, "item"),
+    "datavalidationserror": (Remedy.RECORD, "rule"),
+    "oauth21tokenrequired": (Remedy.REFUSED, "oauth"),
+    "missingrequiredpermissions": (Remedy.REFUSED, "scopes"),
+    "forbiddenexception": (Remedy.RECORD, "plan"),
     **dict.fromkeys(
         (
             "columnvalueexception correctedvalueexception invalidcolumnidexception invaliduseridexception"
@@ -99,12 +122,10 @@ _BY_CODE: Mapping[str, tuple[Remedy, str]] = {
         (Remedy.RECORD, "record"),
     ),
     **dict.fromkeys(
-        (
-            "userunauthorizedexception userunauthorized useraccessdenied missingrequiredpermissions"
-            " unauthorizedfieldortype notauthenticated usernotauthenticated unauthorized"
-        ).split(),
+        ("userunauthorizedexception userunauthorized useraccessdenied unauthorizedfieldortype unauthorized").split(),
         (Remedy.REFUSED, "rights"),
     ),
+    **dict.fromkeys(("notauthenticated", "usernotauthenticated"), (Remedy.REFUSED, "key")),
     **dict.fromkeys(
         (
             "invalidversionexception badrequest jsonparseexception graphqlparsefailed parsingerror"
@@ -116,7 +137,7 @@ _BY_CODE: Mapping[str, tuple[Remedy, str]] = {
 }
 
 # Some layers send no code at all; then the words decide, the first that fit.
-_BY_MESSAGE: tuple[tuple[re.Pattern[str], Remedy, str], ...] = tuple(
+BY_MESSAGE: tuple[tuple[re.Pattern[str], Remedy, str], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), remedy, cause)
     for pattern, remedy, cause in (
         (r"daily (call )?limit", Remedy.DAILY, "daily"),
@@ -132,7 +153,9 @@ _BY_MESSAGE: tuple[tuple[re.Pattern[str], Remedy, str], ...] = tuple(
         (r"cursorexpired|cursor .*expired", Remedy.RESTART, "cursor"),
         (r"internal server error", Remedy.AGAIN, "server"),
         (r"timed? ?out", Remedy.AGAIN, "timeout"),
-        (r"not authenticated|unauthorized|ip is restricted|access denied", Remedy.REFUSED, "rights"),
+        (r"^(your )?ip is restricted", Remedy.REFUSED, "address list"),
+        (r"^(user )?not authenticated", Remedy.REFUSED, "key"),
+        (r"^((user )?unauthorized|access denied)", Remedy.REFUSED, "rights"),
         (
             r"parse error|syntax error|cannot query field|doesn't exist on type|unknown (argument|type|fragment)"
             r"|cannot represent|variable \"?\$|has an invalid value|must have a selection|expected (type|value)"
@@ -145,7 +168,7 @@ _BY_MESSAGE: tuple[tuple[re.Pattern[str], Remedy, str], ...] = tuple(
     )
 )
 
-_BY_STATUS: Mapping[int, tuple[Remedy, str]] = {
+BY_STATUS: Mapping[int, tuple[Remedy, str]] = {
     408: (Remedy.AGAIN, "timeout"),
     409: (Remedy.WAIT, "conflict"),
     413: (Remedy.SHRINK, "size"),
@@ -155,10 +178,12 @@ _BY_STATUS: Mapping[int, tuple[Remedy, str]] = {
     504: (Remedy.AGAIN, "timeout"),
     524: (Remedy.AGAIN, "timeout"),
     400: (Remedy.REJECTED, "query"),
-    401: (Remedy.REFUSED, "rights"),
+    401: (Remedy.REFUSED, "key"),
+    407: (Remedy.REFUSED, "proxy"),
     403: (Remedy.REFUSED, "rights"),
 }
 
+_BOARD_NOT_FOUND = re.compile(r"board not found\.?", re.IGNORECASE)
 _COST = re.compile(r"query cost (\d+).*?out of (\d+)", re.IGNORECASE | re.DOTALL)
 
 
@@ -172,6 +197,8 @@ class Failure:
     path: tuple[Any, ...] = ()
     retry_in_seconds: float | None = None
     error_data: Mapping[str, Any] = field(default_factory=dict)
+    rules: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """What the board's own rules say: a sentence, and the columns that it is about."""
     request_id: str = ""
     status: int = 0
     """The logical status; monday.com reports most failures with HTTP 200 and this one inside."""
@@ -191,12 +218,16 @@ class Failure:
         remedy = remedy or self.remedy
         return EXCEPTIONS[remedy](
             message or sentence(self),
-            hint=HINTS.get(remedy, ""),
+            hint=self._hint(remedy),
             code=self.code,
             trace=Trace(self.http_status, self.request_id),
             path=self.path,
             error_data=dict(self.error_data),
         )
+
+    def _hint(self, remedy: Remedy) -> str:
+        own = HINTS_BY_CAUSE.get(self.cause, "") if remedy is self.remedy else ""
+        return own or HINTS.get(remedy, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,14 +241,15 @@ class ApiAnswer:
 
 def _judge(failure: Failure) -> tuple[Remedy, str]:
     """Judges by the code first, then by the words, then by the numbers."""
-    known = _BY_CODE.get(_plain(failure.code))
-    if known and not (known[1] == "record" and "board not found" in failure.message.lower()):
-        return _heavier_than_any_budget(failure) or known  # a code that the tool knows
-    for pattern, remedy, cause in _BY_MESSAGE:
-        if pattern.search(failure.message):
-            return _heavier_than_any_budget(failure) or (remedy, cause)  # words that the tool knows
-    if known:
+    known = BY_CODE.get(_plain(failure.code))
+    if known and known[1] == "record" and _BOARD_NOT_FOUND.fullmatch(failure.message):
         return Remedy.BOARD, "board"  # the record is refused because its board is not there
+    if known:
+        return _heavier_than_any_budget(failure) or known
+    # the words of a message with a code may be a user's own: only without a code do they tell
+    for pattern, remedy, cause in () if failure.code else BY_MESSAGE:
+        if pattern.search(failure.message):
+            return _heavier_than_any_budget(failure) or (remedy, cause)
     return _by_status(failure)
 
 
@@ -225,8 +257,8 @@ def _by_status(failure: Failure) -> tuple[Remedy, str]:
     for status in (failure.status, failure.http_status):
         if failure.path and status in (400, 404):
             break  # it is about one field of the answer, not about the request
-        if status in _BY_STATUS:
-            return _BY_STATUS[status]
+        if status in BY_STATUS:
+            return BY_STATUS[status]
         if status >= 500:
             return Remedy.AGAIN, "gateway"  # some layer before monday.com
     if failure.http_status in range(300, 500) and not failure.path and not failure.code:
@@ -250,6 +282,8 @@ def _plain(code: str) -> str:
 def sentence(failure: Failure) -> str:
     """Says the failure to a person: what monday.com said, where, and the id to quote to its support."""
     text = failure.message.strip() or failure.code or f"HTTP {failure.http_status}"
+    if failure.rules:
+        text = "; ".join(said + (f" [{', '.join(columns)}]" if columns else "") for said, columns in failure.rules)
     where = f" at {'.'.join(map(str, failure.path))}" if failure.path else ""
     code = f" ({failure.code})" if failure.code and failure.code not in text else ""
     request = f" [request {failure.request_id}]" if failure.request_id else ""

@@ -23,6 +23,7 @@ def test_the_command_prints_its_url_first_and_ends_at_once_on_sigterm():
         text=True,
     )
     url = process.stdout.readline().strip()
+    assert process.stdout.readline().strip() == f"MONDAY_API_URL={url}/v2"
     assert Admin(url, "t-1").query("{me{id}}")["data"]["me"]["id"]
     with requests.Session() as held, process:
         held.post(f"{url}/v2", json={"query": "{me{id}}"}, headers={"Authorization": "t-1"})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from errors import (
@@ -16,7 +18,7 @@ from errors import (
     RecordRefused,
 )
 from services.monday.failure_shapes import failures_in
-from services.monday.failures import Remedy, gravest, sentence
+from services.monday.failures import BY_CODE, HINTS_BY_CAUSE, Remedy, gravest, sentence
 
 
 def modern(code, message="Something", status=200, http=200, path=None, **extensions):
@@ -161,14 +163,14 @@ TABLE = [
     ),
     (modern("UserUnauthorizedException", status=403, http=403), REFUSED, "rights", None),
     (modern("USER_ACCESS_DENIED", status=403, http=403), REFUSED, "rights", None),
-    (modern("missingRequiredPermissions"), REFUSED, "rights", None),
+    (modern("missingRequiredPermissions"), REFUSED, "scopes", None),
     (modern("UNAUTHORIZED_FIELD_OR_TYPE"), REFUSED, "rights", None),
-    (modern("NOT_AUTHENTICATED", "Not authenticated", http=401), REFUSED, "rights", None),
-    ((401, {"errors": ["Not Authenticated"]}), REFUSED, "rights", None),
+    (modern("NOT_AUTHENTICATED", "Not authenticated", http=401), REFUSED, "key", None),
+    ((401, {"errors": ["Not Authenticated"]}), REFUSED, "key", None),
     ((401, {"error": "Unauthorized"}), REFUSED, "rights", None),
     ((200, {"errors": ["Unauthorized"]}), REFUSED, "rights", None),
-    (modern(None, "Your ip is restricted", http=401), REFUSED, "rights", None),
-    ((401, None), REFUSED, "rights", None),
+    (modern(None, "Your ip is restricted", http=401), REFUSED, "address list", None),
+    ((401, None), REFUSED, "key", None),
     ((403, None), REFUSED, "rights", None),
     ((404, None), REFUSED, "address", None),
     ((302, None), REFUSED, "address", None),
@@ -191,6 +193,17 @@ TABLE = [
     (modern("SomethingNobodyKnows", status=503), AGAIN, "gateway", None),
     (modern("SomethingNobodyKnows", path=["a0"], status=400), RECORD, "record", None),
     ((413, None), SHRINK, "size", None),
+    ((407, None), REFUSED, "proxy", None),
+    # the words of a message that has a code of its own do not count
+    (
+        modern("SomethingNobodyKnows", "The label 'Daily limit' is unauthorized: timed out", path=["a0"]),
+        RECORD,
+        "record",
+        None,
+    ),
+    (modern("ColumnValueException", "The label 'board not found' does not exist", path=["a0"]), RECORD, "record", None),
+    (modern("DATA_VALIDATIONS_ERROR", "data_validation_error", 422, 422, ["a0"]), RECORD, "rule", None),
+    (modern("OAUTH21_TOKEN_REQUIRED", "Unauthorized", 401, 401), REFUSED, "oauth", None),
 ]
 
 
@@ -199,6 +212,105 @@ def test_every_failure_is_told_apart(answer, remedy, cause, wait):
     http_status, body = answer
     failure = gravest(failures_in(http_status, {}, body))
     assert (failure.remedy, failure.cause, failure.retry_in_seconds) == (remedy, cause, wait)
+
+
+CODES = {
+    (WAIT, "complexity", ""): "COMPLEXITY_BUDGET_EXHAUSTED ComplexityException",
+    (SHRINK, "complexity", "fewer columns"): "maxComplexityExceeded",
+    (WAIT, "minute", ""): "RATE_LIMIT_EXCEEDED minuteLimitRateExceeded CALL_LIMIT_EXCEEDED",
+    (WAIT, "concurrency", ""): "MAX_CONCURRENCY_EXCEEDED concurrencyLimitExceeded",
+    (WAIT, "ip", ""): "IP_RATE_LIMIT_EXCEEDED",
+    (Remedy.DAILY, "daily", "00:00 UTC"): "DAILY_LIMIT_EXCEEDED",
+    (WAIT, "field", ""): "FIELD_LIMIT_EXCEEDED",
+    (SHRINK, "field", "fewer columns"): "FIELD_MINUTE_RATE_LIMIT_EXCEEDED",
+    (WAIT, "blocked", ""): "API_TEMPORARILY_BLOCKED",
+    (WAIT, "locked", ""): "ResourceLocked",
+    (WAIT, "conflict", ""): "IDEMPOTENCY_CONFLICT",
+    (AGAIN, "server", ""): "INTERNAL_SERVER_ERROR",
+    (AGAIN, "network", ""): "NETWORK",
+    (WAIT, "network", ""): "UNREACHABLE",
+    (AGAIN, "timeout", ""): "TIMEOUT",
+    (AGAIN, "gateway", ""): "NOT_JSON PAGE",
+    (REFUSED, "address", "MONDAY_API_URL"): "INVALID_ADDRESS WRONG_ADDRESS",
+    (Remedy.RESTART, "cursor", ""): "CursorException CursorExpiredError",
+    (Remedy.BOARD, "board", "Share the board"): "InvalidBoardIdException",
+    (Remedy.GONE, "item", ""): "InvalidItemIdException",
+    (RECORD, "rule", "The board has a rule"): "DATA_VALIDATIONS_ERROR",
+    (
+        RECORD,
+        "record",
+        "",
+    ): "ColumnValueException CorrectedValueException InvalidColumnIdException InvalidUserIdException"
+    " InvalidArgumentException InvalidInputError INVALID_ARGUMENT ItemNameTooLongException ItemsLimitationException"
+    " CreateBoardException ResourceNotFoundException DeleteLastGroupException RecordInvalidException ASSET_UNAVAILABLE",
+    (REFUSED, "key", "MONDAY_API_KEY"): "NOT_AUTHENTICATED USER_NOT_AUTHENTICATED",
+    (REFUSED, "oauth", "OAuth 2.1"): "OAUTH21_TOKEN_REQUIRED",
+    (REFUSED, "scopes", "scopes"): "missingRequiredPermissions",
+    (RECORD, "plan", "plan"): "FORBIDDEN_EXCEPTION",
+    (REFUSED, "rights", "rights of its user"): "UserUnauthorizedException USER_UNAUTHORIZED USER_ACCESS_DENIED"
+    " UNAUTHORIZED_FIELD_OR_TYPE Unauthorized",
+    (
+        REJECTED,
+        "query",
+        "MONDAY_API_VERSION",
+    ): "InvalidVersionException BadRequest JsonParseException GRAPHQL_PARSE_FAILED"
+    " PARSING_ERROR INVALID_GRAPHQL_REQUEST GRAPHQL_VALIDATION_FAILED undefinedField undefinedType argumentNotAccepted"
+    " argumentLiteralsIncompatible missingRequiredArguments variableMismatch maxDepthExceeded",
+}
+
+
+@pytest.mark.parametrize("told, codes", CODES.items(), ids=str)
+def test_every_code_is_told_by_itself_whatever_its_message_says(told, codes):
+    remedy, cause, hint = told
+    for code in codes.split():
+        failure = failures_in(*(200, {}), modern(code, "Item not found: 'unauthorized', rate limit, parse error")[1])[0]
+        assert (failure.remedy, failure.cause) == (remedy, cause), code
+        assert hint in failure.exception().hint if hint else not failure.exception().hint, code
+
+
+def test_every_row_of_the_codes_has_a_case():
+    cases = {"".join(filter(str.isalnum, code.lower())) for codes in CODES.values() for code in codes.split()}
+    assert set(BY_CODE) - {"complexitybudgetexhausted"} == cases - {"complexitybudgetexhausted"}
+    assert {cause for _, cause, _ in CODES} | {"address list", "proxy"} >= set(HINTS_BY_CAUSE)
+
+
+@pytest.mark.parametrize(
+    "status, kind, code, cause",
+    [
+        (404, "text/html", "WRONG_ADDRESS", "address"),
+        (200, "text/html; charset=utf-8", "PAGE", "gateway"),
+        (403, "Text/HTML", "WRONG_ADDRESS", "address"),
+        (401, "text/html", "WRONG_ADDRESS", "address"),
+        (400, "text/html", "WRONG_ADDRESS", "address"),
+        (301, "text/html", "WRONG_ADDRESS", "address"),
+        (404, "text/plain", "", "address"),
+        (401, "text/plain", "", "key"),
+        (429, "text/html", "", "minute"),
+        (502, "text/html", "", "gateway"),
+        (504, "text/html", "", "timeout"),
+    ],
+)
+def test_a_page_of_html_is_no_answer_of_the_api(status, kind, code, cause):
+    failure = failures_in(status, {"content-type": kind}, None)[0]
+    assert (failure.code, failure.cause) == (code, cause)
+
+
+def test_a_broken_rule_of_the_board_is_told_with_its_columns():
+    rules = [
+        {"itemId": None, "columnIds": ["numeric_1"], "message": "'Amount' must be at least [5]"},
+        {"itemId": None, "columnIds": ["a", "b"], "message": "Too late."},
+        {"itemId": None, "columnIds": None, "message": None},
+        "strange",
+    ]
+    _, body = modern("DATA_VALIDATIONS_ERROR", "data_validation_error", 422, path=["a0"], error_data=rules)
+    for told in (rules, json.dumps(rules)):
+        body["errors"][0]["extensions"]["error_data"] = told
+        error = failures_in(422, {}, body)[0].exception()
+        assert isinstance(error, RecordRefused)
+        assert error.message.startswith(
+            "monday.com: 'Amount' must be at least [5] [numeric_1]; Too late [a, b]; a rule of the board"
+        )
+        assert "DATA_VALIDATIONS_ERROR" in error.message
 
 
 def test_an_answer_with_data_and_no_errors_is_no_failure():

@@ -93,6 +93,22 @@ def test_what_cannot_succeed_is_asked_only_once(monday, answer, error, exit_code
     assert raised.value.exit_code == exit_code
 
 
+HTML = {"Content-Type": "text/html"}
+
+
+def test_a_web_site_where_the_api_never_answered_is_a_wrong_address(monday):
+    client, script = monday((200, HTML, "<html>Welcome</html>"))
+    with pytest.raises(MondayRefused) as raised:
+        client.account.me()
+    assert "MONDAY_API_URL" in raised.value.hint and len(script.asked) == 1
+
+
+def test_a_page_of_maintenance_between_two_answers_passes_by_itself(monday):
+    client, script = monday(ME, (200, HTML, "<html>Back soon</html>"), ME)
+    assert client.account.me().name == client.account.me().name == "Ann"
+    assert client.stats.retries == {"gateway": 1}
+
+
 def test_data_beside_an_error_is_not_believed_by_run(monday):
     client, _ = monday(failed("USER_UNAUTHORIZED", path=["boards", 0, "columns"], data={"boards": [{"columns": None}]}))
     with pytest.raises(MondayRefused) as refused:

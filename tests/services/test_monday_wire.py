@@ -16,7 +16,7 @@ import pytest
 
 from errors import MondayRefused, MondayUnavailable, SettingsError
 from models import Columns
-from monday_api import Limits, Monday, ReadOptions
+from monday_api import ImportJob, Limits, Monday, ReadOptions
 from services.monday import queries
 from tests.kit.clocks import MovingClock
 from tests.kit.scripted import CHANGE, ME, TOKEN, URL, failed, first_page, item_json, ok
@@ -115,6 +115,7 @@ class RawServer:
     def __init__(self, *answers):
         self.answers = list(answers)
         self.connections = 0
+        self.heads = []
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}/v2"
         threading.Thread(target=self.serve, daemon=True).start()
@@ -131,13 +132,15 @@ class RawServer:
                     pass
 
     def answer_one(self, connection, stream):
-        length = 0
+        length, head = 0, b""
         while (line := stream.readline()).strip():
+            head += line
             if line.lower().startswith(b"content-length:"):
                 length = int(line.split(b":")[1])
         stream.read(length)
         if not line:
             return False
+        self.heads.append(head)
         answer = self.answers.pop(0)
         connection.sendall(answer)
         return answer.startswith(b"HTTP") and b"CUT" not in answer
@@ -183,6 +186,26 @@ def test_a_connection_that_breaks_is_made_again(raw, broken):
     with client:
         assert client.account.me().name == "Ann"
     assert server.connections == 2
+
+
+def test_an_upload_takes_the_proxy_that_every_call_takes_and_no_key(raw, monkeypatch, tmp_path):
+    (tmp_path / "netrc").write_text("machine upload.test login ann password crit\n", encoding="utf-8")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    client, proxy = raw(http(b""))
+    monkeypatch.setenv("http_proxy", proxy.url.removesuffix("/v2"))
+    client.imports.upload(ImportJob("j", upload_url="http://upload.test/x?sig=1"), ["name"], [["A"]])
+    assert proxy.heads[0].startswith(b"PUT http://upload.test/x?sig=1 HTTP/1.1\r\n")
+    assert b"authorization" not in proxy.heads[0].lower()
+
+
+def test_an_upload_takes_the_certificates_that_every_call_takes(raw, monkeypatch, tmp_path):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "missing.pem"))
+    client, server = raw(http(b""))
+    with pytest.raises(MondayUnavailable):
+        url = server.url.replace("http:", "https:")
+        client.imports.upload(ImportJob("j", upload_url=url), ["name"], [["A"]])
+    assert server.connections == 0
 
 
 def test_one_connection_serves_many_calls(raw):

@@ -195,6 +195,7 @@ def test_only_the_fragments_that_are_needed_are_selected():
         ("hour", cell({"hour": 0, "minute": 0}), None, time(0, 0)),
         ("color_picker", cell({"color": {"r": 255, "g": 87, "b": 51}}), None, "#FF5733"),
         ("tags", cell({"tag_ids": [1, 2]}, "a, b, c"), None, ["1", "2"]),
+        ("tags", cell({"tag_ids": [1]}, "Roof, north"), None, ["Roof, north"]),
         ("tags", cell({"tag_ids": [1]}, "x", tags=[{"name": "a, b"}]), None, ["a, b"]),
         ("board_relation", cell({"linkedPulseIds": [{"linkedPulseId": 1}, {"linkedPulseId": "2"}]}), None, [1, 2]),
         ("formula", cell(None, "", display_value="null"), None, None),

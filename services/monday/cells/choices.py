@@ -109,7 +109,8 @@ def _listed(entries: Any, key: str, text: Any, ids: list[Any]) -> list[str]:
     """Takes names from the typed field; else from `text`, if it has as many parts as there are ids; else the ids."""
     names = [text_of(entry.get(key)) for entry in entries or () if entry]
     if len(names) != len(ids):
-        names = text_of(text).split(", ")
+        # one name may hold the comma that stands between several
+        names = [text_of(text)] if len(ids) == 1 else text_of(text).split(", ")
     return names if len(names) == len(ids) else [str(label_id) for label_id in ids]
 
 

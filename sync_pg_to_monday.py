@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from errors import Incomplete
 from mappings.declaration import Mapping
 from models import Removal
 from state import outbox, triggers
@@ -32,6 +33,7 @@ from sync.change_items import change_items, guarded_removals, remove_items_of
 from sync.options import RunOptions
 from sync.parts import Parts
 from sync.push_rows import RECORDS_AT_ONCE, RowSender
+from sync.read_board import larger_count
 from sync.report import EntityReport
 from sync.run import Direction
 from sync.task import Hints
@@ -112,8 +114,16 @@ class Push:
         if sync.remembered.get("watermark") or self.remembered.get("met") == sync.board.id:
             return
         if sync.board.items_count != 0:
+            came = 0
             for page in sync.destination.pages(sync.board.id, sync.bound.wanted):
                 sync.deliver(sync.engine.take(page.items))
+                came += len(page.items)
+            if (claimed := larger_count(sync, came)) is not None:
+                raise Incomplete(
+                    f"Board {sync.board.name} ({sync.board.id}) says that it has {claimed} items, and {came} came;"
+                    " no item was made, because what did not come may be there already.",
+                    hint="Run again. If it stays so, the token's owner may not be allowed to see all items.",
+                )
         self.remembered["met"] = sync.board.id
 
     def push(self, removals: Sequence[Removal], held: frozenset[str] = frozenset()) -> None:

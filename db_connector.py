@@ -24,6 +24,7 @@ from psycopg2.sql import Composable
 
 from databases.postgres import dsn as postgres_dsn
 from databases.postgres.failures import TransactionConflict, translated
+from databases.postgres.inserting import INSERT, Inserted
 from databases.postgres.listening import notifications
 from databases.postgres.names import compose, identifier, identifiers, joined, literal, table_name
 from databases.postgres.pool import Pool, Server, Target
@@ -46,8 +47,8 @@ TRY_LOCK = "select pg_try_advisory_lock(hashtextextended('monday-sync:' || %s, 0
 class Transaction:
     """Runs statements in an open transaction (or, from `Database.autocommit`, without one)."""
 
-    def __init__(self, connection: Connection, count: Callable[[], None]) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, count: Callable[[], None], inserted: Inserted | None = None) -> None:
+        self._connection, self._inserted = connection, inserted or Inserted()
         self._cursor = connection.cursor()
         self._count = count
         self._names = itertools.count()
@@ -131,6 +132,10 @@ class Transaction:
 
     def copy_in(self, table: str | Composable, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
         """Copies rows into a table, and returns how many. A list goes into an array column, a dict into jsonb."""
+        if isinstance(table, str) and (types := self._inserted.types(self, table)):
+            names = {"table": table_name(table), "filled": identifiers(columns)}
+            self.bulk(INSERT, {column: types[column] for column in columns}, rows, **names)
+            return self.rowcount
         target = table_name(table) if isinstance(table, str) else table
         statement = compose("copy {table} ({columns}) from stdin", table=target, columns=identifiers(columns))
         text = CopyText(rows)
@@ -193,6 +198,7 @@ class Database:
         target = Target.of({**postgres_dsn.parsed(dsn), **connection}, timeouts, server)
         self._pool = Pool(target, max_connections, wait_s, self.count_statement)
         self._guard = threading.Lock()
+        self._inserted = Inserted()
         self.statements = 0
         """How many commands were sent, `begin` and `commit` included."""
 
@@ -339,7 +345,7 @@ class Database:
 
     def _begin(self, connection: Connection, opening: str) -> Transaction:
         try:
-            transaction = Transaction(connection, self.count_statement)
+            transaction = Transaction(connection, self.count_statement, self._inserted)
             transaction.execute(opening)
             return transaction
         except BaseException:

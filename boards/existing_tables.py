@@ -22,6 +22,7 @@ from databases.postgres.catalogue import (
     without_limit,
 )
 from databases.postgres.names import compose, identifier, parts_of, table_name
+from databases.postgres.sight import refuse_hidden
 from db_connector import Composable, Transaction
 from errors import SettingsError
 from mappings.declaration import ITEM_NAME
@@ -125,6 +126,7 @@ def proposed(parts: Parts, wanted: deploy.Wanted, given: str) -> OwnTable:
     name = checked_entity(wanted.name or entity_of(board.name, board.id))
     with parts.db.transaction(read_only=True) as tx:
         types = column_types_of(tx, [given])[given]
+        refuse_hidden(tx, [given])
         schema, plain = place_of(tx, given)
         table = sql_name(schema if parts_of(given)[0] else "", plain)
         key, item_key = _key_of(tx, table, types)
@@ -169,7 +171,8 @@ def _with_schema(wanted: deploy.Wanted, table: str) -> str:
     makes = {"--table": wanted.table, "--subitems": wanted.subitems, "--names": wanted.names != "exact"}
     if odd := [option for option, given in makes.items() if given]:
         raise SettingsError(
-            f"{', '.join(odd)} and --existing-table do not go together.", hint="Leave one out: the table stays as it is."
+            f"{', '.join(odd)} and --existing-table do not go together.",
+            hint="Leave one out: the table stays as it is.",
         )
     schema = parts_of(table)[0]
     if schema and wanted.schema:
@@ -200,7 +203,8 @@ def _linked(parts: Parts, made: OwnTable, own: Mapping[str, TableColumn], match:
     if rows and not match and not natural and made.board.items_count != 0:
         raise SettingsError(
             f"{made.own_name} has rows, and nothing tells which of them are items of the board. Nothing was made.",
-            hint=f"Name the column that tells, one of {', '.join(fit)}: --match {fit[0]}" if fit
+            hint=f"Name the column that tells, one of {', '.join(fit)}: --match {fit[0]}"
+            if fit
             else "It needs a column with the items' names or with a text of the board, and then: --match COLUMN",
         )
     return replace(made, match=match or next(iter(natural if rows else ()), ""))

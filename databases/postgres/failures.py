@@ -55,8 +55,24 @@ MEANINGS: tuple[tuple[tuple[str, ...], type[DatabaseError], str, str], ...] = (
         "PostgreSQL broke off a statement: {said}.",
         "The statement_timeout of the database or of the role may be too short.",
     ),
-    (("42501",), DatabaseError, "The database role may not do this: {said}.", "Grant it the right, or use another role."),
-    (("42703", "42883"), DatabaseError, "PostgreSQL: {said}.", "After an upgrade of the tool run: python main.py init-db"),
+    (
+        ("42501",),
+        DatabaseError,
+        "The database role may not do this: {said}.",
+        "Grant it the right, or use another role.",
+    ),
+    (
+        ("42703", "42883"),
+        DatabaseError,
+        "PostgreSQL: {said}.",
+        "After an upgrade of the tool run: python main.py init-db",
+    ),
+    (
+        ("42809",),
+        DatabaseError,
+        "PostgreSQL: {said}.",
+        "A run writes into the table that the mapping names: name a table.",
+    ),
     # Values, constraints, and what a trigger of the user's own raises.
     (("22", "23", "27", "44", "P0", "09", "54000"), RowRejected, "PostgreSQL refused a row: {said}.", ""),
 )

@@ -15,7 +15,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
 from psycopg2 import sql
@@ -24,7 +24,9 @@ from psycopg2.sql import Composable
 
 from databases.postgres import dsn as postgres_dsn
 from databases.postgres.failures import TransactionConflict, translated
+from databases.postgres.inserting import INSERT, Inserted
 from databases.postgres.listening import notifications
+from databases.postgres.locks import LOCK, TRY_LOCK, unlocked_after
 from databases.postgres.names import compose, identifier, identifiers, joined, literal, table_name
 from databases.postgres.pool import Pool, Server, Target
 from databases.postgres.text import CopyText, array_text, json_text, unnested
@@ -39,15 +41,13 @@ Params = Sequence[Any] | Mapping[str, Any] | None
 T = TypeVar("T")
 
 TRIES = 5
-LOCK = "select pg_advisory_lock(hashtextextended('monday-sync:' || %s, 0))"
-TRY_LOCK = "select pg_try_advisory_lock(hashtextextended('monday-sync:' || %s, 0))"
 
 
 class Transaction:
     """Runs statements in an open transaction (or, from `Database.autocommit`, without one)."""
 
-    def __init__(self, connection: Connection, count: Callable[[], None]) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, count: Callable[[], None], inserted: Inserted | None = None) -> None:
+        self._connection, self._inserted = connection, inserted or Inserted()
         self._cursor = connection.cursor()
         self._count = count
         self._names = itertools.count()
@@ -131,6 +131,10 @@ class Transaction:
 
     def copy_in(self, table: str | Composable, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
         """Copies rows into a table, and returns how many. A list goes into an array column, a dict into jsonb."""
+        if isinstance(table, str) and (types := self._inserted.types(self, table)):
+            names = {"table": table_name(table), "filled": identifiers(columns)}
+            self.bulk(INSERT, {column: types[column] for column in columns}, rows, **names)
+            return self.rowcount
         target = table_name(table) if isinstance(table, str) else table
         statement = compose("copy {table} ({columns}) from stdin", table=target, columns=identifiers(columns))
         text = CopyText(rows)
@@ -193,6 +197,7 @@ class Database:
         target = Target.of({**postgres_dsn.parsed(dsn), **connection}, timeouts, server)
         self._pool = Pool(target, max_connections, wait_s, self.count_statement)
         self._guard = threading.Lock()
+        self._inserted = Inserted()
         self.statements = 0
         """How many commands were sent, `begin` and `commit` included."""
 
@@ -293,13 +298,13 @@ class Database:
     @contextmanager
     def try_lock(self, name: str) -> Iterator[bool]:
         """Takes an advisory lock if it is free, until the end of the block or the death of the process; whether it did."""
-        with self._apart() as session, _unlocked_after(session):
+        with self._apart() as session, unlocked_after(session):
             yield session.value(TRY_LOCK, (name,))
 
     @contextmanager
     def held_lock(self, name: str, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
         """Takes an advisory lock once it is free, until the end of the block or the death of the process."""
-        with self._apart() as session, _unlocked_after(session):
+        with self._apart() as session, unlocked_after(session):
             session.execute("set lock_timeout = '1s'")  # libpq lets no signal through while it waits
             waits = 0
             while True:
@@ -339,7 +344,7 @@ class Database:
 
     def _begin(self, connection: Connection, opening: str) -> Transaction:
         try:
-            transaction = Transaction(connection, self.count_statement)
+            transaction = Transaction(connection, self.count_statement, self._inserted)
             transaction.execute(opening)
             return transaction
         except BaseException:
@@ -361,15 +366,6 @@ class Database:
             yield Transaction(connection, self.count_statement)
         finally:
             connection.close()
-
-
-@contextmanager
-def _unlocked_after(session: Transaction) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        with suppress(DatabaseError):  # closing alone would free it only when the server notices
-            session.execute("select pg_advisory_unlock_all()")
 
 
 def connect(settings: Settings, **options: Any) -> Database:

@@ -35,6 +35,7 @@ from sync.full_read import FullRead, count_read, reading_of
 from sync.intake import Intake
 from sync.options import PullOptions, RunOptions
 from sync.parts import Parts, cannot_follow
+from sync.read_board import larger_count
 from sync.report import EntityReport
 from sync.run import Program, run_once
 from sync.snapshot import items_of, snapshot_of
@@ -233,6 +234,7 @@ class Pull:
         known = self._known()
         claimed = self.sweep.count if self.sweep.listing else self._claimed()
         if claimed is None or known == claimed:  # nothing to compare with, or all there
+            self._check_listing()
             return
         if self.sweep.listing is None:
             # Counts can be wrong; ids are checked.
@@ -240,10 +242,20 @@ class Pull:
             self.intake.take_by_id(self.sweep.stale())
             self.sweep.forget_skips()
             known, claimed = self._known(), self.sweep.count
+        self._check_listing()
         if known != claimed:
-            sync.report.complete = False
-            sync.report.message = f"the board lists {claimed} items, {known} are accounted for"
-            log.error("%s: %s.", sync.mapping.entity, sync.report.message)
+            self._report_incomplete(f"the board lists {claimed} items, {known} are accounted for")
+
+    def _check_listing(self) -> None:
+        """Reports a listing that has fewer items than the board says it has: it was cut short, or some are hidden."""
+        listed = self.sweep.count
+        if listed is not None and (claimed := larger_count(self.sync, listed)) is not None:
+            self._report_incomplete(f"the board says that it has {claimed} items, and its listing has {listed}")
+
+    def _report_incomplete(self, message: str) -> None:
+        self.sync.report.complete = False
+        self.sync.report.message = message
+        log.error("%s: %s.", self.sync.mapping.entity, message)
 
     def _known(self) -> int:
         with self.sync.db.transaction(read_only=True) as tx:
@@ -258,7 +270,7 @@ class Pull:
         """Returns by how much the board's own count is off; what is made or removed during a run is no part of that."""
         known, counted = int(self.sync.remembered.get("count_offset", 0)), self.sync.board.items_count
         swept = self.sweep.count
-        if swept is None:  # nothing new is known
+        if swept is None or not self.sync.report.complete:  # nothing new is known
             return known
         if swept == counted:  # the count is right
             return 0

@@ -19,19 +19,20 @@ if __name__ == "__main__":
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from errors import Incomplete
 from mappings.declaration import Mapping
-from models import Removal
 from state import outbox, triggers
 from state.values import push_key, put, setup_key
 from sync.board import BoardSync, Opening, open_board, work_in_view
-from sync.change_items import change_items, guarded_removals, remove_items_of
+from sync.change_items import RowsGone, change_items, guarded_removals, remove_items_of
 from sync.options import RunOptions
 from sync.parts import Parts
 from sync.push_rows import RECORDS_AT_ONCE, RowSender
+from sync.read_board import larger_count
 from sync.report import EntityReport
 from sync.run import Direction
 from sync.task import Hints
@@ -70,13 +71,13 @@ def sync_both_ways(sync: BoardSync, read: ReadChanges) -> EntityReport:
     """Makes one pass over one entity: what changed on either side is decided once, and written on both."""
     push = Push(sync)
     sync.begin()
-    removals = guarded_removals(sync)
+    gone = guarded_removals(sync)
     if not sync.options.dry_run:
         push.sender.creation.recover()
     started = time.monotonic()
     read(sync)
     sync.report.seconds = time.monotonic() - started
-    push.push(removals, frozenset(sync.engine.held))
+    push.push(gone, frozenset(sync.engine.held))
     return sync.report
 
 
@@ -98,11 +99,11 @@ class Push:
         """Pushes. Raises GuardStop before anything is written when too much would be removed."""
         started = time.monotonic()
         self.sync.begin()
-        removals = guarded_removals(self.sync)
+        gone = guarded_removals(self.sync)
         if not self.sync.options.dry_run:
             self.sender.creation.recover()
         self._meet()
-        self.push(removals)
+        self.push(gone)
         self.sync.report.seconds = time.monotonic() - started
         return self.sync.report
 
@@ -112,14 +113,22 @@ class Push:
         if sync.remembered.get("watermark") or self.remembered.get("met") == sync.board.id:
             return
         if sync.board.items_count != 0:
+            came = 0
             for page in sync.destination.pages(sync.board.id, sync.bound.wanted):
                 sync.deliver(sync.engine.take(page.items))
+                came += len(page.items)
+            if (claimed := larger_count(sync, came)) is not None:
+                raise Incomplete(
+                    f"Board {sync.board.name} ({sync.board.id}) says that it has {claimed} items, and {came} came;"
+                    " no item was made, because what did not come may be there already.",
+                    hint="Run again. If it stays so, the token's owner may not be allowed to see all items.",
+                )
         self.remembered["met"] = sync.board.id
 
-    def push(self, removals: Sequence[Removal], held: frozenset[str] = frozenset()) -> None:
+    def push(self, gone: RowsGone, held: frozenset[str] = frozenset()) -> None:
         """Sends what changed, creates what is new, removes what is gone. `held`: items that a pull has looked at already."""
         full = self._compares_everything()
-        remove_items_of(self.sync, removals)
+        remove_items_of(self.sync, gone.removals)
         if full:
             for root_ids in self._all_rows():
                 self.sender.deal_with(root_ids, held=held, edited=False)
@@ -129,6 +138,8 @@ class Push:
         self._unify(hints)
         self._finish(full)
         self.sync.count_leftovers()
+        if gone.unjudged and self.sync.report.complete:
+            self.sync.report.complete, self.sync.report.message = False, gone.unjudged.rstrip(".")
 
     def _compares_everything(self) -> bool:
         if self.sync.options.full or self.remembered.get("fingerprint") != self._fingerprint:

@@ -22,6 +22,7 @@ from databases.postgres.catalogue import (
     without_limit,
 )
 from databases.postgres.names import compose, identifier, parts_of, table_name
+from databases.postgres.sight import refuse_hidden
 from db_connector import Composable, Transaction
 from errors import SettingsError
 from mappings.declaration import ITEM_NAME
@@ -125,6 +126,7 @@ def proposed(parts: Parts, wanted: deploy.Wanted, given: str) -> OwnTable:
     name = checked_entity(wanted.name or entity_of(board.name, board.id))
     with parts.db.transaction(read_only=True) as tx:
         types = column_types_of(tx, [given])[given]
+        refuse_hidden(tx, [given])
         schema, plain = place_of(tx, given)
         table = sql_name(schema if parts_of(given)[0] else "", plain)
         key, item_key = _key_of(tx, table, types)

@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from boards.staging_table import StagingTable
 from databases.postgres.names import compose, identifier, identifiers, joined
 from db_connector import Composable, Transaction
-from errors import GuardStop, RowRejected
+from errors import RowRejected
 from state.entity import EntityState
-from sync.board import too_many
 from sync.cycle import TO_MONDAY
 
 log = logging.getLogger("monday_sync")
@@ -191,17 +190,10 @@ class LiveTable:
     staging: StagingTable
     state: EntityState
 
-    def gone(self, tx: Transaction, failed: Collection[str], read: int, allow_mass_delete: bool) -> list[str]:
-        """Returns the items that have a link and were not read. Raises GuardStop when these are too many."""
+    def gone(self, tx: Transaction, failed: Collection[str]) -> list[str]:
+        """Returns the items that have a link and were not read."""
         params = {**self._params, "failed": list(failed)}
-        gone = [row[0] for row in tx.rows(compose(GONE, **self.staging.names()), params)]
-        active = self.state.links.count_active(tx)
-        if gone and not allow_mass_delete and (not read or too_many(len(gone), active)):
-            raise GuardStop(
-                f"{len(gone)} of {active} {self.staging.mapping.entity} are missing on the board; nothing was changed.",
-                hint="If they really are gone, run again with --allow-mass-delete.",
-            )
-        return gone
+        return [row[0] for row in tx.rows(compose(GONE, **self.staging.names()), params)]
 
     def wait_for_writers(self, tx: Transaction) -> None:
         """Waits until no other transaction writes the live table, and keeps others from writing it."""

@@ -16,23 +16,25 @@ from boards.make_live import LiveTable, Written
 from boards.staging_table import AS_IT_WAS, Ready, StagingTable, ValidationFailed
 from databases.postgres.names import compose, table_name
 from db_connector import Transaction
-from errors import Incomplete, RowRejected, SettingsError
+from errors import GuardStop, Incomplete, RowRejected, SettingsError
 from models import Item, LogEntry, Record
 from rows.tables import table_of
 from state import triggers
 from state.skipped import FAILED
 from state.turns import take_turn
 from state.values import put, watermark
-from sync.board import BoardSync
+from sync.board import BoardSync, too_many
 from sync.cycle import TO_MONDAY
 from sync.read_board import (
     confirmed_gone,
     forget_listing,
     in_parallel,
+    larger_count,
     list_ids,
     read_by_id,
     read_pages,
     reads_in_parallel,
+    some_of,
 )
 from sync.report import EntityReport
 from values.parsing import CellError
@@ -75,7 +77,9 @@ class Staging:
             self._read()
             self._check()
             with self.db.transaction(read_only=True) as tx:
-                gone = self.live.gone(tx, self.staged.failed, len(self.staged.seen), allow_mass_delete)
+                gone = self.live.gone(tx, self.staged.failed)
+            if not allow_mass_delete:
+                self._check_guard(gone)
             self._confirm(gone)
             self._make_live(gone)
         finally:
@@ -139,6 +143,11 @@ class Staging:
         with self.db.transaction() as tx:
             rows = tx.rows("select monday_id from sync_listing where pass = %s order by 1", (listing.pass_id,))
         forget_listing(self.sync, listing.pass_id)
+        if (claimed := larger_count(self.sync, listing.count)) is not None:
+            raise ValidationFailed(
+                f"The board says that it has {plural(claimed, 'item')}, and its listing has {listing.count}.",
+                hint=AS_IT_WAS,
+            )
         listed = [row[0] for row in rows]
         for here in read_by_id(self.sync, [item_id for item_id in listed if item_id not in seen]):
             seen.update(item.id for item in here)
@@ -149,10 +158,20 @@ class Staging:
                 hint=AS_IT_WAS,
             )
 
-    def _confirm(self, gone: list[str]) -> None:
+    def _check_guard(self, gone: list[str]) -> None:
+        """Raises GuardStop when too many are gone; what was cut short on its way shows as such first."""
+        active = self.sync.active()
+        if gone and (not self.staged.seen or too_many(len(gone), active)):
+            self._confirm(some_of(gone))
+            raise GuardStop(
+                f"{len(gone)} of {active} {self.mapping.entity} are missing on the board; nothing was changed.",
+                hint="If they really are gone, run again with --allow-mass-delete.",
+            )
+
+    def _confirm(self, gone: Sequence[str]) -> None:
         """Asks monday.com for items that pages and listings lack: only those that it says are gone are archived."""
         try:
-            confirmed_gone(self.sync, gone)
+            confirmed_gone(self.sync, gone, len(self.staged.seen))
         except Incomplete as exc:
             raise ValidationFailed(exc.message, hint=AS_IT_WAS) from exc
 

@@ -186,7 +186,7 @@ class LivePush:
     def _send(self, root_ids: Sequence[str], ripe: Ripe) -> Sent:
         hints = Hints(dates=ripe.since)
         if self._any_gone(root_ids):
-            remove_items_of(self.sync, guarded_removals(self.sync), hints)
+            remove_items_of(self.sync, guarded_removals(self.sync).removals, hints)
         dealt = self.sender.deal_with(root_ids, hints)
         dealt.made += self.sender.create_gathered()
         if dealt.waiting and self.sync.mapping.record_settings:

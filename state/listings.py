@@ -50,6 +50,18 @@ class Listings:
         """Counts the items that a sweep has seen."""
         return int(tx.value("select count(*) from sync_listing where pass = %s", (pass_id,)))
 
+    def count_removed_lately(self, tx: Transaction) -> int:
+        """Counts the links whose items or rows went within the last hour."""
+        return int(
+            tx.value(
+                """
+                select count(*) from sync_mapping
+                where entity_type = %s and monday_board_id = %s and archived_at > now() - interval '1 hour'
+                """,
+                (self.entity_type, self.board_id),
+            )
+        )
+
     def absent(self, tx: Transaction, pass_id: str) -> list[str]:
         """Returns the items with a living link that a sweep has not seen."""
         rows = tx.rows(

@@ -28,6 +28,11 @@ def setup_key(entity: str) -> str:
     return f"setup:{entity}"
 
 
+def table_key(entity: str) -> str:
+    """Returns the name of what the entity's table was when all its rows were seen."""
+    return f"table:{entity}"
+
+
 def sync_id_key(entity: str) -> str:
     """Returns the name of the board column that holds the sync id, where it is another than the mapping's."""
     return f"sync_id:{entity}"

@@ -13,6 +13,7 @@ from typing import Any
 
 from databases.postgres.catalogue import column_types_of
 from databases.postgres.names import compose, identifier, table_name
+from databases.postgres.sight import refuse_hidden, refuse_no_tables
 from db_connector import Database, Transaction
 from mappings.bound import BoundMapping, bind
 from mappings.declaration import ROOT, Mapping
@@ -27,6 +28,7 @@ from rows.tables import is_archived
 from services.monday.cells.kinds import MONDAY_KINDS
 from state.entity import EntityState
 from state.record_settings import note_settings
+from state.sight import note_table
 from state.sync_id import with_own_sync_id
 from state.turns import take_turn
 from state.values import Values, pull_key, put
@@ -51,6 +53,8 @@ set {rest} = (t.{rest} - %(old)s) || coalesce(
     '{{}}')
 where t.{rest} ?| %(old)s
 """
+MEMORY = ("sync_mapping", "sync_state", "sync_outbox", "sync_intents", "sync_skipped", "sync_listing")
+"""Tables of the tool's own by which it knows what is new."""
 GUARD_SHARE = 0.10
 GUARD_RECORDS = 20
 
@@ -81,7 +85,10 @@ def open_board(parts: Parts, mapping: Mapping, board_id: str, opening: Opening |
         mapping, compare_all = followed.mapping, followed.compare_all
     with parts.db.transaction(read_only=True) as tx:
         mapping = with_own_sync_id(tx, mapping, board)
-        types = column_types_of(tx, [mapping.table, *(related.table for related in mapping.related.values())])
+        tables = [mapping.table, *(related.table for related in mapping.related.values())]
+        types = column_types_of(tx, tables)
+        refuse_hidden(tx, [*tables, *MEMORY])
+        refuse_no_tables(tx, tables[1:])
         began = tx.value("select now()")
     item_reader = ItemReader(bind(mapping, board, MONDAY_KINDS, types, Relations(parts.db, parts.mappings)))
     state = EntityState(mapping.entity_type, board_id, opening.run_id)
@@ -198,6 +205,7 @@ class BoardSync:
                 self.remembered.pop("fingerprint", None)
                 self.memory.put(self.pulled, self.remembered)
             with self.db.transaction() as tx:
+                note_table(tx, self.mapping)
                 note_settings(tx, self.mapping)
                 self.give_item_ids(tx)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from databases.postgres.names import identifier, table_name
 from db_connector import Transaction
@@ -12,9 +13,11 @@ from models import LogEntry, Page, Removal
 from rows.tables import is_archived
 from services.monday.prefetch import ahead
 from services.monday.writes import CHANGES_PER_DOCUMENT
+from state.sight import why_unsure
 from sync.board import BoardSync, too_many
 from sync.report import EntityReport
 from sync.task import NO_HINTS, Batch, Hints
+from values.wording import plural
 
 log = logging.getLogger("monday_sync")
 
@@ -72,22 +75,38 @@ def show_status(sync: BoardSync, tx: Transaction, root_ids: Iterable[str], statu
 # Rows that are gone
 
 
-def guarded_removals(sync: BoardSync) -> list[Removal]:
-    """Returns the items whose rows are gone or archived. Raises GuardStop when they are too many."""
+@dataclass(frozen=True, slots=True)
+class RowsGone:
+    """Holds the items whose rows are gone or archived, and why others are not judged."""
+
+    removals: Sequence[Removal] = ()
+    unjudged: str = ""
+
+
+def guarded_removals(sync: BoardSync) -> RowsGone:
+    """Returns the items whose rows are gone or archived. Raises GuardStop when they are too many.
+
+    A row that is not found is gone only when the table shows every row.
+    """
     table, key = table_name(sync.mapping.table), identifier(sync.mapping.primary_key)
     with sync.db.transaction(read_only=True) as tx:
         gone = sync.state.links.rows_gone(tx, table, key)
+        unsure = why_unsure(tx, sync.mapping) if gone else None
+        missing, gone = len(gone), [] if unsure else gone
         gone += sync.state.links.rows_archived(tx, table, key, is_archived(sync.mapping, "t"))
         active = sync.state.links.count_active(tx)
     if sync.mapping.on_row_removed == "ignore" or not sync.engine.options.write_monday:
-        return []
+        return RowsGone()
+    unjudged = f"{plural(missing, 'row')} not found, and no item is removed: {unsure.reason}" if unsure else ""
+    if unsure:
+        log.error("%s: %s %s", sync.mapping.entity, unjudged, unsure.hint)
     if too_many(len(gone), active) and not sync.options.allow_mass_delete:
         raise GuardStop(
             f"{len(gone)} of {active} {sync.mapping.entity} are gone in PostgreSQL; nothing of this entity was"
             " changed.",
             hint="If their items are to be removed, run again with --allow-mass-delete.",
         )
-    return [Removal(item_id, root_id) for item_id, root_id in gone]
+    return RowsGone([Removal(item_id, root_id) for item_id, root_id in gone], unjudged)
 
 
 def remove_items_of(sync: BoardSync, removals: Sequence[Removal], hints: Hints = NO_HINTS) -> None:

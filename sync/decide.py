@@ -28,6 +28,9 @@ def decide_record(cycle: Cycle, task: Task) -> Decision:
     # row left the entity: no removal, because a new filter or role is none
     if task.foreign:
         return Decision(_as_it_was(task))
+    # row may be there, unseen: an edit of its item waits
+    if task.hidden:
+        return Decision(_as_it_was(task), waits=task.hidden if _item_changed(cycle, task) else "")
     rules = _rules(cycle, task)
     # row deleted, or never there
     if stored is None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from db_connector import Transaction
 from models import Item
+from state.sight import why_unsure
 from state.skipped import FAILED
 from sync.cycle import Cycle
 from sync.echo import know_own_words
@@ -82,6 +83,10 @@ def load_rows(cycle: Cycle, tx: Transaction, tasks: Sequence[Task]) -> None:
     there = cycle.store.load(tx, [str(task.link.entity_id) for task in without if task.link], any_entity=True)
     for task in without:
         task.foreign = task.link is not None and task.link.entity_id in there
+    lost = [task for task in without if not task.foreign]
+    if lost and (unsure := why_unsure(tx, cycle.mapping)) is not None:
+        for task in lost:
+            task.hidden = unsure.reason
     disputes = cycle.state.conflicts.open(tx, [task.stored.root_id for task in tasks if task.stored is not None])
     for task in tasks:
         if task.stored is not None:

@@ -17,6 +17,8 @@ from services.monday.prefetch import Prepare
 from sync.board import BoardSync
 
 LISTING_TRIES = 3
+SOME = 100
+"""How many items one call asks for by id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +115,41 @@ def forget_listing(sync: BoardSync, pass_id: str) -> None:
         sync.state.listings.delete(tx, pass_id)
 
 
-def confirmed_gone(sync: BoardSync, absent: Sequence[str]) -> list[str]:
-    """Returns the items that a listing lacks, once monday.com says of each that it is gone. Raises Incomplete."""
+def larger_count(sync: BoardSync, listed: int) -> int | None:
+    """Returns the board's own count when it is larger than its listing: that was cut short, or items are hidden."""
+    first = sync.board.items_count
+    if first is None or first <= listed:
+        return None
+    now = sync.destination.item_count(sync.board.id)
+    with sync.db.transaction(read_only=True) as tx:
+        # The count may not know yet of what went lately.
+        lately = sync.state.listings.count_removed_lately(tx)
+    return now if now is not None and now - lately > listed else None
+
+
+def some_of(absent: Sequence[str]) -> Sequence[str]:
+    """Returns as many of these items as one call asks for, spread evenly."""
+    return absent[:: -(-len(absent) // SOME)] if absent else absent
+
+
+def confirmed_gone(sync: BoardSync, absent: Sequence[str], listed: int) -> list[str]:
+    """Returns the items that a listing lacks, once monday.com says of each that it is gone. Raises Incomplete.
+
+    An item that does not come by its id either is gone for good, or hidden from the token. The board's own count tells:
+    `listed` is how many the listing had.
+    """
     here: list[str] = []
+    unseen = len(absent)
     for items in sync.destination.items(absent, STATES_ONLY):
         here += [item.id for item in items if item.is_on(sync.board.id)]
+        unseen -= len(items)
+    claimed = sync.destination.item_count(sync.board.id) if unseen and not here else None
+    if claimed is not None and claimed > listed:
+        raise Incomplete(
+            f"Board {sync.board.name} ({sync.board.id}) says that it has {claimed} items, and its listing has {listed};"
+            f" {unseen} items that have rows are not shown, not even by their ids. Nothing was removed.",
+            hint="The token's owner may not be allowed to see them: share them with the owner, or run again later.",
+        )
     if here:
         # The listing was not whole.
         raise Incomplete(

@@ -46,6 +46,10 @@ def remember(
     _count(cycle, task, decision, root_id, batch)
     if task.skip is not None:
         batch.unskipped.append(item_id)
+    if decision.waits:
+        batch.report.errors += 1
+        batch.log("pull", "error", f"its row is not found: {decision.waits}", item_id)
+        batch.unwritten.append((task.item, decision.waits))
     # no row, or the item follows its row
     if root_id is None or decision.removes_item:
         return None
@@ -172,6 +176,8 @@ def save(cycle: Cycle, tx: Transaction, answers: Iterable[Answer], batch: Batch)
         state.skipped.add(tx, batch.skips)
     for answer in answers:
         _save_answer(cycle, tx, answer, batch)
+    for item, reason in batch.unwritten:
+        save_refusal(cycle, tx, item, reason, [])
     if batch.statuses:
         cycle.store.set_status(tx, batch.statuses)
     state.conflicts.save(tx, batch.conflicts)

@@ -16,7 +16,7 @@ from services.monday.account import NewColumn
 from state import triggers
 from state.sync_id import remember_column, remembered_column
 from state.turns import working_on
-from state.values import put, setup_key, value_of
+from state.values import delete, put, setup_key, table_key, value_of
 from sync.cycle import TO_MONDAY
 from sync.parts import Chosen, Parts
 
@@ -124,3 +124,5 @@ def _remember(tx: Transaction, entity: EntitySetup) -> None:
         remember_column(tx, mapping, entity.board.id, column)
     # Part of the push's fingerprint: whatever was written before the triggers were there is compared.
     put(tx, setup_key(mapping.entity), {"mark": str(uuid.uuid4())})
+    # The table that the mapping names now is the right one.
+    delete(tx, table_key(mapping.entity))

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from errors import DatabaseError, GuardStop
 from sync.board import BoardSync, too_many
-from sync.read_board import Listing, confirmed_gone, forget_listing, list_ids
+from sync.read_board import Listing, confirmed_gone, forget_listing, list_ids, some_of
 
 
 class Sweep:
@@ -33,17 +33,21 @@ class Sweep:
         with self.sync.db.transaction() as tx:
             absent = self.sync.state.listings.absent(tx, listing.pass_id)
             active = self.sync.state.links.count_active(tx)
-        self._check_guard(listing, len(absent), active)
-        return confirmed_gone(self.sync, absent)
+        self._check_guard(listing, absent, active)
+        return confirmed_gone(self.sync, absent, listing.count)
 
-    def _check_guard(self, listing: Listing, absent: int, active: int) -> None:
-        """Raises GuardStop, before anything is removed, when much is absent, or all."""
+    def _check_guard(self, listing: Listing, absent: list[str], active: int) -> None:
+        """Raises GuardStop, before anything is removed, when much is absent, or all.
+
+        A listing that was cut short shows as such first: no flag may remove what it lacks.
+        """
         sync = self.sync
         if sync.options.allow_mass_delete or not absent:
             return
-        if listing.count == 0 or too_many(absent, active):
+        if listing.count == 0 or too_many(len(absent), active):
+            confirmed_gone(sync, some_of(absent), listing.count)
             raise GuardStop(
-                f"{absent} of {active} {sync.mapping.entity} are missing on board {sync.board.name} ({sync.board.id});"
+                f"{len(absent)} of {active} {sync.mapping.entity} are missing on board {sync.board.name} ({sync.board.id});"
                 " nothing of this entity was changed.",
                 hint="If they really are gone, run again with --allow-mass-delete.",
             )

@@ -68,6 +68,8 @@ class Task:
     """Item and row both had a life before: until now nothing said that they are the same thing."""
     foreign: bool = False
     """The row is there and does not belong to the entity: it was given away, or the mapping's `only` is another one."""
+    hidden: str = ""
+    """Why the row may be there although it was not found."""
     disputes: Map[str, OpenConflict] = field(default_factory=dict)
     """The held conflicts, by field."""
 
@@ -86,6 +88,8 @@ class Decision:
     """The row is gone, and the item was not edited since: it follows."""
     removal: Removal | None = None
     """The same, when this run may write monday.com."""
+    waits: str = ""
+    """Why the item's edit cannot be written: its row was not found, and may be there."""
     idle: bool = False
     """The record's own settings let nothing through, so nothing is decided either."""
     settled: Sequence[tuple[str, str]] = ()
@@ -164,6 +168,8 @@ class Batch:
     """The items of which something is held; a run counts each once, however often it looks."""
     first_held: set[str] = field(default_factory=set)
     disputed: set[str] = field(default_factory=set)
+    unwritten: list[tuple[Item, str]] = field(default_factory=list)
+    """Items whose edits wait, and why."""
     objections: dict[tuple[str, str], str] = field(default_factory=dict)
     """For each decision of a user (item id, field): why it cannot be done, or an empty text."""
 

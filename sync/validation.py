@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from databases.postgres.catalogue import column_types_of
-from db_connector import Database, connect
+from databases.postgres.sight import hidden_in_words, hiding, no_tables, related_in_words, remedy_for_hidden, sight_of
+from db_connector import Database, Transaction, connect
 from errors import EXIT_IN_STEP, EXIT_USAGE, BoardNotVisible, SchemaMissing
 from mappings.bound import BoundMapping, bind
 from mappings.declaration import ROOT, Mapping
 from mappings.loader import choose
 from services.monday.cells.kinds import MONDAY_KINDS
 from settings import Settings
+from state.sight import why_never_sure
 from sync.parts import board_of, mappings_of
 
 if TYPE_CHECKING:
@@ -109,8 +111,22 @@ def _against_tables(db: Database, mapping: Mapping, board: Board | None) -> Iter
                 types.update(column_types_of(tx, [name]))
             except SchemaMissing:
                 yield Finding(mapping.entity, f"there is no table {name}")
+        yield from _unseen(tx, mapping, list(types))
     yield from _places(mapping, types, board)
     yield from _pointers(mapping, types)
+
+
+def _unseen(tx: Transaction, mapping: Mapping, tables: Sequence[str]) -> Iterator[Finding]:
+    """Finds what hides rows, so that their absence says nothing."""
+    for name in hiding(tx, tables):
+        role = tx.value("select quote_ident(current_user)")
+        yield Finding(mapping.entity, f"{hidden_in_words(name, role)} {remedy_for_hidden(name, role)}")
+    for name, kind in no_tables(tx, [related.table for related in mapping.related.values()]):
+        yield Finding(mapping.entity, related_in_words(name, kind))
+    sight = sight_of(tx, mapping.table)
+    unsure = why_never_sure(mapping, sight) if sight else None
+    if unsure is not None and mapping.on_row_removed != "ignore":
+        yield Finding(mapping.entity, f"{unsure.reason} Removed rows are not judged. {unsure.hint}", grave=False)
 
 
 def _places(mapping: Mapping, types: Map[str, Map[str, str]], board: Board | None) -> Iterator[Finding]:

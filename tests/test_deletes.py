@@ -189,7 +189,7 @@ def test_the_guard_ends_a_command_with_exit_4(sides, cli):
 
 
 FAULTS = {
-    "empty": ({"kind": "empty_listing", "count": 1000}, GuardStop),
+    "empty": ({"kind": "empty_listing", "count": 1000}, Incomplete),
     "cut short": ({"kind": "drop_page", "count": 1000}, (GuardStop, Incomplete)),
     "unauthorised": ({"kind": "hide_board"}, BoardNotVisible),
 }

@@ -83,6 +83,12 @@ MEANINGS: tuple[Meaning, ...] = (
         "PostgreSQL: {said}.",
         "After an upgrade of the tool run: python main.py init-db",
     ),
+    (
+        ("42809",),
+        DatabaseError,
+        "PostgreSQL: {said}.",
+        "A run writes into the table that the mapping names: name a table.",
+    ),
     # Values, constraints, and what a trigger of the user's own raises.
     (("22", "23", "27", "44", "P0", "09", "54000"), RowRejected, "PostgreSQL refused a row: {said}.", ""),
 )

@@ -27,8 +27,11 @@ from sandbox.monday.seeding.built_in_boards import make_world
 
 DEFAULT_TOKEN = "sandbox-token-not-a-real-one"
 REQUESTS_KEPT = 20_000
-READING_FAULTS = ("drop_item", "drop_page", "drop_cell", "empty_listing", "hide_board", "fail_above", "lagging_reads")
-LASTING_FAULTS = ("hide_board", "fail_above")  # until they are cleared, unless a count is given
+READING_FAULTS = (
+    *("drop_item", "drop_page", "drop_cell", "empty_listing", "end_listing"),
+    *("hide_items", "hide_board", "fail_above", "lagging_reads"),
+)
+LASTING_FAULTS = ("hide_items", "hide_board", "fail_above")  # until they are cleared, unless a count is given
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ IN_A_SESSION = [
     ("42703", 'column "of relation" does not exist', DatabaseError, "init-db"),
     ("42703", 'column "kind" of relation "mine" does not exist', DatabaseError, "the name in the mapping"),
     ("42883", "function f() does not exist", DatabaseError, "init-db"),
+    ("42809", 'cannot insert into view "mine"', DatabaseError, "name a table"),
     ("42P01", 'relation "mine" does not exist', DatabaseError, "the name in the mapping"),
     ("42P01", 'relation "sync_outbox" does not exist', SchemaMissing, "init-db"),
     ("3F000", 'schema "mine" does not exist', DatabaseError, "the name in the mapping"),

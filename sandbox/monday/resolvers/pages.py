@@ -101,9 +101,15 @@ def refuse_large(call: Call, limit: int) -> None:
 
 
 def thinned(call: Call, page: Page) -> Page:
+    # items that the token may not see, in no listing and by no id
+    if hidden := call.has_fault("hide_items"):
+        page = replace(page, items=[item for item in page.items if str(item.id) not in hidden.settings["ids"]])
     # no item at all
     if call.has_fault("empty_listing"):
         return Page(None, [])
+    # no page after this one
+    if call.has_fault("end_listing"):
+        return replace(page, cursor=None)
     # this page only
     if call.has_fault("drop_page"):
         return replace(page, items=[])

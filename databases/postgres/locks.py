@@ -1,0 +1,28 @@
+"""Takes advisory locks, which PostgreSQL holds for a session, and frees them at the end of a block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Protocol
+
+from errors import DatabaseError
+
+LOCK = "select pg_advisory_lock(hashtextextended('monday-sync:' || %s, 0))"
+TRY_LOCK = "select pg_try_advisory_lock(hashtextextended('monday-sync:' || %s, 0))"
+
+
+class Session(Protocol):
+    """Runs statements on one connection."""
+
+    def execute(self, statement: str) -> int: ...
+
+
+@contextmanager
+def unlocked_after(session: Session) -> Iterator[None]:
+    """Frees the locks of a session at the end of the block."""
+    try:
+        yield
+    finally:
+        with suppress(DatabaseError):  # closing alone would free them only when the server notices
+            session.execute("select pg_advisory_unlock_all()")

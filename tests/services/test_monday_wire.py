@@ -17,12 +17,14 @@ import pytest
 from errors import MondayRefused, MondayUnavailable, SettingsError
 from models import Columns
 from monday_api import ImportJob, Limits, Monday, ReadOptions
+from sandbox.monday.graph.schema import text_for
 from services.monday import queries
 from tests.kit.clocks import MovingClock
 from tests.kit.scripted import CHANGE, ME, TOKEN, URL, failed, first_page, item_json, ok
 from tests.kit.shipped import PROJECT
 
-SCHEMA = Path(os.environ.get("MONDAY_OFFICIAL_SCHEMA") or PROJECT / "sandbox" / "monday" / "graph" / "schema.graphql")
+OFFICIAL = [Path(path) for path in os.environ.get("MONDAY_OFFICIAL_SCHEMA", "").split(os.pathsep) if path]
+"""The official schemas, if there are any."""
 
 
 # What is sent
@@ -88,11 +90,12 @@ def test_another_version_that_answers_is_warned_about_once(monday, caplog):
     assert [facts for name, facts in events if name == "version"] == [{"pinned": "2026-07", "answered": "2026-10"}]
 
 
-def test_every_query_text_is_valid_in_the_schema():
-    """The sandbox's schema is a part of the official one; with MONDAY_OFFICIAL_SCHEMA it is the official one."""
+@pytest.mark.parametrize("schema", [*OFFICIAL, "2026-07", "2026-10"], ids=str)
+def test_every_query_text_is_valid_in_the_schema(schema):
+    """The sandbox's schemas are a part of the official ones; MONDAY_OFFICIAL_SCHEMA names files of those too."""
     from graphql import build_schema, parse, validate
 
-    schema = build_schema(SCHEMA.read_text(encoding="utf-8"))
+    schema = build_schema(schema.read_text(encoding="utf-8") if isinstance(schema, Path) else text_for(schema))
     selection = "id type text value ... on StatusValue { index label } ... on MirrorValue { display_value }"
     texts = []
     for name, value in vars(queries).items():

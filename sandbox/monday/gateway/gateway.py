@@ -153,8 +153,7 @@ class Gateway:
             faults=exchange.hits,
         )
         # Introspection shows the true schema, where cells are objects.
-        introspects = any(name.startswith("__") for name in query.field_names)
-        schema = schemas.true if introspects else schemas.running
+        schema = schemas.true if query.introspects else schemas.running
         with self._service.world.lock:
             self._service.imports.settle()
             result = execute_sync(schema, query.document, None, call, query.variables, query.name)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from graphql import (
     DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
+    FragmentSpreadNode,
     GraphQLError,
+    InlineFragmentNode,
     OperationDefinitionNode,
+    SelectionSetNode,
     get_operation_ast,
 )
 from graphql.utilities import value_from_ast_untyped
@@ -54,7 +58,22 @@ class Query:
 
     @property
     def fields(self) -> list[FieldNode]:
-        return [node for node in self.operation.selection_set.selections if isinstance(node, FieldNode)]
+        return list(self._fields_of(self.operation.selection_set))
+
+    def _fields_of(self, selections: SelectionSetNode) -> Iterator[FieldNode]:
+        """Yields the root fields, those in fragments too."""
+        for node in selections.selections:
+            if isinstance(node, FieldNode):
+                yield node
+            elif isinstance(node, InlineFragmentNode):
+                yield from self._fields_of(node.selection_set)
+            elif isinstance(node, FragmentSpreadNode):
+                yield from self._fields_of(self.fragments[node.name.value].selection_set)
+
+    @property
+    def introspects(self) -> bool:
+        """Tells whether it asks about the schema, and for nothing else."""
+        return all(name.startswith("__") for name in self.field_names)
 
     @property
     def field_names(self) -> list[str]:

@@ -1,6 +1,7 @@
 """Compares the schema with an official one: it may allow less, and nothing different.
 
-`python -m sandbox.monday.graph.compare PATH` prints what differs, and ends with 1 when anything does."""
+`python -m sandbox.monday.graph.compare PATH [VERSION]` prints what differs, and ends with 1 when anything does. Without a
+version it is the one in the name of the file, or else the current one."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ from graphql import (
     print_ast,
 )
 
-from sandbox.monday.graph.schema import schema_text
+from sandbox.monday.graph.schema import text_for
+from sandbox.monday.graph.versions import CURRENT, VERSIONS
 
 Argument = GraphQLArgument | GraphQLInputField
 
@@ -88,13 +90,14 @@ def default_of(argument: Argument) -> str | None:
     return print_ast(node) if node else None
 
 
-def main(path: str) -> int:
+def main(path: str, version: str = "") -> int:
+    named = next((known for known in VERSIONS if known in Path(path).name), CURRENT)
     official = build_schema(Path(path).read_text(encoding="utf-8"), assume_valid=True)
-    found = differences(build_schema(schema_text()), official)
+    found = differences(build_schema(text_for(version or named)), official)
     for difference in found:
         print(difference)
     return 1 if found else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(*sys.argv[1:]))

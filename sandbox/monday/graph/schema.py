@@ -27,7 +27,7 @@ from graphql import (
 )
 
 from sandbox.common.clock import parse_iso
-from sandbox.monday.graph.versions import missing_in
+from sandbox.monday.graph.versions import missing_in, types_missing_in
 
 TEXT = Path(__file__).with_name("schema.graphql")
 CELLS, CELLS_AS_LEAF = "): [ColumnValue!]!", "): CellList!"
@@ -58,12 +58,15 @@ def document_of(text: str, version: str) -> tuple[DocumentNode, tuple[GraphQLErr
 
 def text_for(version: str) -> str:
     """Leaves out what a version lacks. The text keeps one member per line, wrapped arguments aside."""
-    gone = missing_in(version)
+    gone, gone_types = missing_in(version), types_missing_in(version)
     kept, type_name = [], ""
     for line in schema_text().splitlines():
         if line.startswith("type "):
             type_name = line.split()[1]
-        elif line == "}":
+        if type_name in gone_types:
+            type_name = "" if line == "}" else type_name
+            continue
+        if line == "}":
             type_name = ""
         if (type_name, line.strip().split("(")[0].split(":")[0]) not in gone:
             kept.append(line)

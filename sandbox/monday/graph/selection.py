@@ -75,7 +75,7 @@ class Selection:
     fragments: dict[str, FragmentDefinitionNode]
     variables: Variables
     context: DisplayCounter
-    _plans: dict[tuple[int, str], Plan] = field(default_factory=dict)
+    _plans: dict[tuple[tuple[int, ...], str], Plan] = field(default_factory=dict)
 
     def cells(self, nodes: Sequence[FieldNode], cells: Iterable[Cell], path: Steps) -> list[JsonObject]:
         plans: dict[str, Plan] = {}
@@ -92,7 +92,7 @@ class Selection:
     # from selections to getters
 
     def _plan(self, nodes: Sequence[FieldNode], type_name: str) -> Plan:
-        key = (id(nodes[0]), type_name)
+        key = (tuple(map(id, nodes)), type_name)
         if key not in self._plans:
             fields: dict[str, list[FieldNode]] = {}
             for node in nodes:

@@ -26,6 +26,23 @@ SINCE: dict[str, dict[str, list[str]]] = {
         "Query": ["fetch_job_status", "job_status", "status"],  # the last is the argument of `users`
         "User": ["status"],
     },
+    "2026-10": {
+        "Team": ["created_at"],
+        "DependencyValue": ["dependency_links"],
+        "DailyLimit": ["addon"],
+    },
+}
+TYPES_SINCE = {"2026-10": ["DependencyLink", "DailyLimitAddon"]}
+
+# What newer versions do not have any more.
+UNTIL: dict[str, dict[str, list[str]]] = {
+    "2026-10": {
+        "User": [
+            *("photo_original", "photo_thumb", "photo_thumb_small", "photo_tiny", "photo_small"),
+            *("is_guest", "is_admin", "is_view_only", "is_pending", "enabled", "is_verified", "join_date"),
+            *("encrypt_api_token", "sign_up_product_kind"),
+        ],
+    },
 }
 
 
@@ -41,11 +58,14 @@ def version_for(wanted: str | None) -> str | None:
 
 
 def missing_in(version: str) -> set[tuple[str, str]]:
-    """Lists the types and members that a version does not have yet."""
+    """Lists the types and members that a version does not have: not yet, or not any more."""
+    later = [types for since, types in SINCE.items() if version < since]
+    gone = [types for until, types in UNTIL.items() if version >= until]
     return {
-        (type_name, member)
-        for since, types in SINCE.items()
-        if version < since
-        for type_name, members in types.items()
-        for member in members
+        (type_name, member) for types in (*later, *gone) for type_name, members in types.items() for member in members
     }
+
+
+def types_missing_in(version: str) -> set[str]:
+    """Lists the types that a version does not have yet."""
+    return {name for since, names in TYPES_SINCE.items() if version < since for name in names}

@@ -50,6 +50,12 @@ def price_of(mutation: str) -> int:
     return CREATE if mutation.startswith(("create", "duplicate")) else WRITE
 
 
+def limit_of(args: JsonObject, usual: int) -> int:
+    """Reads a limit; one that is no number is refused later, when the variables are checked."""
+    limit = args.get("limit")
+    return limit if isinstance(limit, int) and limit else usual
+
+
 class Cost:
     """Adds up one document."""
 
@@ -76,7 +82,7 @@ class Cost:
             return OBJECT
         args = {arg.name.value: value_from_ast_untyped(arg.value, self.variables) for arg in node.arguments or ()}
         if name in PAGES:
-            return OBJECT * factor + self.of(node.selection_set, factor, int(args.get("limit") or 25))
+            return OBJECT * factor + self.of(node.selection_set, factor, limit_of(args, 25))
         return OBJECT * factor + self.of(node.selection_set, factor * self.rows(name, args, page), 1)
 
     def rows(self, name: str, args: JsonObject, page: int) -> int:
@@ -87,6 +93,6 @@ class Cost:
         known = len(ids) if isinstance(ids, list) else 1 if ids else None
         # as many rows as the limit lets through
         if name in LIMITED:
-            limit = int(args.get("limit") or DEFAULT_LIMIT.get(name, 25))
+            limit = limit_of(args, DEFAULT_LIMIT.get(name, 25))
             return max(1, limit if known is None else min(limit, known))
         return known or USUAL_LENGTH.get(name, 1)

@@ -107,10 +107,15 @@ def platform_api(root: None, info: Info) -> JsonObject:
     by_day = [{"day": day, "usage": int(count)} for day, count in meter.days.items()]
     by_user = [{"user": call.user, "usage": int(sum(meter.days.values()))}]
     return {
-        "daily_limit": {"base": meter.plan.calls_per_day, "total": meter.plan.calls_per_day},
+        "daily_limit": {"base": meter.plan.calls_per_day, "total": meter.plan.calls_per_day, "addon": None},
         "daily_analytics": {"last_updated": iso(now), "by_day": by_day, "by_user": by_user},
     }
 
+
+NULL_OF_USER = (
+    *("photo_original", "photo_thumb", "photo_thumb_small", "photo_tiny", "photo_small"),
+    *("encrypt_api_token", "sign_up_product_kind"),
+)
 
 ACCOUNT_FIELDS: Fields = {
     "Query": {
@@ -153,6 +158,15 @@ ACCOUNT_FIELDS: Fields = {
         "time_zone_identifier": lambda user, info: user.time_zone,
         "utc_hours_diff": hours_from_utc,
         "url": user_url,
+        # The fields that 2026-10 took away.
+        "enabled": lambda user, info: user.status != "INACTIVE",
+        "is_admin": lambda user, info: user.kind == "admin",
+        "is_guest": lambda user, info: user.kind == "guest",
+        "is_pending": lambda user, info: user.status == "PENDING",
+        "is_verified": lambda user, info: True,
+        "is_view_only": lambda user, info: user.kind == "view_only",
+        "join_date": lambda user, info: iso(user.created_at)[:10],
+        **{name: lambda user, info: None for name in NULL_OF_USER},
     },
     "Team": {
         "id": lambda team, info: str(team.id),

@@ -14,14 +14,15 @@ from graphql import (
 )
 
 from sandbox.monday.graph.compare import differences, main
+from sandbox.monday.graph.schema import TEXT as OWN
 from sandbox.monday.graph.schema import schema_text, text_for, true_schema
 from sandbox.monday.graph.versions import CURRENT, MAINTENANCE, SINCE, TYPES_SINCE, UNTIL, VERSIONS
 from sandbox.monday.resolvers.table import RESOLVERS
 
 SCHEMA = build_schema(schema_text())
 BOTH = (MAINTENANCE, CURRENT)
-OFFICIAL = [path for path in os.environ.get("MONDAY_OFFICIAL_SCHEMA", "").split(os.pathsep) if path]
-"""The official schemas, if there are any, with the version in the name of each file."""
+OFFICIAL = os.environ.get("MONDAY_OFFICIAL_SCHEMA", str(OWN)).split(os.pathsep)
+"""The official schemas, with the version in the name of each file; without any, the stand-in's own."""
 
 ARGUMENTS = {
     "assets": "(ids:[1100000001])",

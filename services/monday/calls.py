@@ -1,4 +1,4 @@
-"""Sends one request until it is answered: waits for the budget, tries again what can be, gives up in time."""
+"""Sends one request until it is answered: waits for the budget, repeats what can be repeated, gives up in time."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ class Caller:
     # -- deciding ---------------------------------------------------------------------------------------------------
 
     def _is_final(self, request: Request, answer: ApiAnswer, failure: Failure, tries: Tries) -> bool:
-        """Tells whether the answer is all there is to be had; what can be tried again is not."""
+        """Says whether the answer is final: no further try would give a better answer."""
         remedy = failure.remedy
         if remedy is Remedy.DAILY:
             raise self.line.daily.close(self.line.clock.now(), failure.retry_in_seconds)

@@ -1,4 +1,4 @@
-"""Tells the failing answers of monday.com apart: one shape for all of them, and what each of them calls for."""
+"""Classifies the failing answers of monday.com: one shape for all of them, and what to do after each."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from errors import (
 
 
 class Remedy(Enum):
-    """Lists what a failure calls for; the earlier remedy decides when an answer carries several failures."""
+    """Lists what can be done after a failure; the earlier remedy decides when an answer has several failures."""
 
     DAILY = "stop until the next day"
     REJECTED = "mend the query"
@@ -187,7 +187,7 @@ class Failure:
         return _judge(self)[1]
 
     def exception(self, message: str = "", remedy: Remedy | None = None) -> MondayError:
-        """Makes the error of the tool's family that says the same; `remedy` when more is known than the answer tells."""
+        """Makes the tool's error for this failure; `remedy` when more is known than the answer tells."""
         remedy = remedy or self.remedy
         return EXCEPTIONS[remedy](
             message or sentence(self),
@@ -248,7 +248,7 @@ def _plain(code: str) -> str:
 
 
 def sentence(failure: Failure) -> str:
-    """Says the failure to a person: what monday.com said, where, and the id to quote to its support."""
+    """Describes the failure to a user: what monday.com said, where, and the id to quote to its support."""
     text = failure.message.strip() or failure.code or f"HTTP {failure.http_status}"
     where = f" at {'.'.join(map(str, failure.path))}" if failure.path else ""
     code = f" ({failure.code})" if failure.code and failure.code not in text else ""

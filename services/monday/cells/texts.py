@@ -193,7 +193,7 @@ def phone_region(number: str, region: str = "") -> str:
 
 
 def _likely_region(number: str, region: str) -> str:
-    """Guesses for a number that is not assigned but has a possible length; monday.com has the last word on it."""
+    """Guesses for a number that is not assigned but has a possible length; monday.com decides whether it is taken."""
     try:
         parsed = phonenumbers.parse(number, region or DEFAULT_PHONE_REGION)
     except phonenumbers.NumberParseException:

@@ -89,7 +89,7 @@ def choose(mappings: dict[str, Mapping], entities: Iterable[str]) -> list[Mappin
 
 
 def column_of(name: str) -> str:
-    """Returns the root column in which a field lives."""
+    """Returns the root column in which a field stands."""
     place = _place(name, {})
     return place.column if place else name
 

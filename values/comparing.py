@@ -1,4 +1,4 @@
-"""Compares values: what is the same in two shapes is no change. The only place that says what "same" means."""
+"""Compares values: the same value in another shape is no change. Only this module defines what "same" means."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ USUAL_COUNTRY_CODE = "1"
 
 
 def same(kind: str, a: Value, b: Value) -> bool:
-    """Tells whether two values are the same by a comparison or for a type of PostgreSQL; None is every emptiness."""
+    """Says whether two values are the same by a comparison or for a type of PostgreSQL; every empty value equals None."""
     if a is b:
         return True
     name = comparison(kind)
@@ -221,7 +221,7 @@ _FROM_JSON: dict[str, Callable[[Any], Value]] = {
 
 
 def from_json(kind: str, value: Any) -> Value:
-    """Returns the canonical value again. What is no value of the kind, because a person wrote it, stays as it is."""
+    """Returns the canonical value again. A value that is not of the kind, because a user wrote it, stays as it is."""
     if value is None or value == "":
         return None
     convert = _FROM_JSON.get(comparison(kind))

@@ -131,7 +131,7 @@ class LocalPostgres:
         return {"host": str(self.sockets), "port": PORT, "user": "postgres", "dbname": "postgres"}
 
     def stop(self) -> None:
-        """Leaves; the server stops with its last user."""
+        """Ends this process's use of the server; the last process stops it."""
         if self._users is None or os.getpid() != self._pid:  # a forked child leaves nothing that it did not enter
             return
         users, self._users = self._users, None
@@ -227,7 +227,7 @@ class LocalPostgres:
         raise DatabaseError(f"The embedded PostgreSQL (process {pid}) does not answer.", hint=f"See {self.log}.")
 
     def _postmaster(self) -> tuple[int | None, str]:
-        """Reads the server's process and state from the file that it keeps while it lives."""
+        """Reads the server's process and state from the file that it keeps while it runs."""
         try:
             lines = (self.data / "postmaster.pid").read_text().splitlines()
             return int(lines[0]), lines[7].strip() if len(lines) > 7 else ""

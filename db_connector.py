@@ -236,7 +236,7 @@ class Database:
                 self._pool.put_back(transaction._connection)
 
     def run_in_transaction(self, function: Callable[[Transaction], T], tries: int = TRIES, **how: bool) -> T:
-        """Calls the function in a transaction of its own, and again after a deadlock, a lock time-out or a serialization failure.
+        """Calls the function in its own transaction, and again after a deadlock, a lock time-out or a serialization failure.
 
         `how` is as for `transaction`: with `keep=False` the work is done and leaves nothing.
         """

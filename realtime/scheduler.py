@@ -155,7 +155,7 @@ class ScheduledRun:
         try:
             with db.try_lock(self.kind) as ours:
                 if not ours:  # held by another run
-                    log.info("A run of the same kind is going on in another process; this run is skipped.")
+                    log.info("A run of the same kind is going on already; this run is skipped.")
                     return SKIPPED
                 report = self._run()
         finally:

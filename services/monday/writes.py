@@ -222,8 +222,8 @@ class ItemWriting:
     ) -> list[Outcome]:
         """Creates items from (name, group id or None, cells or their text).
 
-        The same rows with the same key, within 30 minutes, make nothing twice. A row whose fate is unknown is
-        answered as such, and is not sent again under another key.
+        The same rows with the same key, within 30 minutes, make nothing twice. A row whose outcome is unknown is
+        returned as unknown, and is not sent again under another key.
         """
         many = [{"name": name, "group": group, "values": json_text(members)} for name, group, members in rows]
         common = {"board": str(board_id), "labels": create_labels}

@@ -261,7 +261,7 @@ class Database:
             return transaction.dicts(query, params) if fetch else transaction.execute(query, params)
 
     def commit_one(self, statement: str | Composable, params: Params = None) -> list[Row]:
-        """Runs one statement that commits itself, in one round trip. When its connection dies it may run twice."""
+        """Runs one statement that commits itself, in one round trip. When its connection is lost it may run twice."""
         with self._pool.place():
             while True:
                 idle = self._pool.taken()

@@ -297,7 +297,7 @@ class HttpWire:
 
 
 def checked_token(token: str) -> str:
-    """Returns the token without blanks around it. Raises SettingsError, which does not show it, when no header can hold it."""
+    """Returns the token without blanks around it. Raises SettingsError, without showing it, if no header can hold it."""
     token = token.strip()
     if not token or not token.isascii() or not token.isprintable():
         raise SettingsError(

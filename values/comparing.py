@@ -129,7 +129,7 @@ def _link_parts(link: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _same_location(a: Value, b: Value) -> bool:
-    # By address and coordinates: monday.com derives street, city and country when a person picks a place.
+    # By address and coordinates: monday.com derives street, city and country when a user picks a place.
     return all(
         _same_number(a[name], b[name]) if a.get(name) and b.get(name) else a.get(name) == b.get(name)
         for name in ("lat", "lng")

@@ -143,7 +143,7 @@ class LocalPostgres:
         except OSError:
             # Others use it still; or the folder was removed, which PostgreSQL notices and ends by itself.
             if self._child:
-                self._child.returncode = 0  # it lives on, and subprocess need not warn of that
+                self._child.returncode = 0  # it keeps running, and subprocess need not warn of that
 
     def end(self) -> None:
         """Stops the server, also when it is in use."""
@@ -280,7 +280,7 @@ class LocalPostgres:
 
     def _launched(self, end: float) -> bool:
         # Not by pg_ctl: it goes through a shell, which some paths break. The socket's folder is a list, hence the quotes;
-        # it is told anew each time, so that the folder can be moved.
+        # it is given each time, so that the folder can be moved.
         quoted = '"' + str(self.sockets).replace('"', '""') + '"'
         command = [str(self._programs / "postgres"), "-D", str(self.data), "-p", str(PORT), "-k", quoted]
         with open(self.log, "ab") as output:

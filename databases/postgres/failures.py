@@ -71,7 +71,7 @@ MEANINGS: tuple[tuple[tuple[str, ...], type[DatabaseError], str, str], ...] = (
     (("22", "23", "27", "44", "P0", "09", "54000"), RowRejected, "PostgreSQL refused a row: {said}.", ""),
 )
 
-# What libpq says when it cannot connect, and what a person can do about it.
+# What libpq says when it cannot connect, and what a user can do about it.
 CONNECT_HINTS = (
     ("the database system is", "It is starting, stopping or recovering: run the command again in a moment."),
     ("connection slots", "The server has too many clients: stop some, or raise its max_connections."),

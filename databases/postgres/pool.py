@@ -119,7 +119,7 @@ class Pool:
         except DatabaseUnreachable:
             if self.target.server is None or self._closed:
                 raise
-            self.target.server.start()  # the embedded server died, and this process starts it again
+            self.target.server.start()  # the embedded server was killed: this process starts it again
             connection = self.target.connect()
         # `begin` and `commit` are sent by the transaction itself.
         connection.autocommit = True

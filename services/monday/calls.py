@@ -176,7 +176,7 @@ class Caller:
         if answer.replayed and remedy is Remedy.AGAIN:
             raise unknown(failure) from failure.exception()  # it will never be answered otherwise
         if remedy in (Remedy.SHRINK, Remedy.WAIT, Remedy.AGAIN):
-            # It can pass; but a server that fails at the same parts every time has told all it can.
+            # It can pass; but a server that fails at the same parts every time will not send more.
             return told and failure.cause == "server" and tries.answered >= TRIES_BEFORE_LESS
         if tries.may_have_run and request.writes:
             raise unknown(failure) from failure.exception()  # refused now, perhaps carried out before

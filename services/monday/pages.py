@@ -17,7 +17,7 @@ from services.monday.prefetch import Prepare
 from services.monday.queries import NEXT_ITEMS_PAGE, Request, with_item
 
 SMALLEST_PAGE_IN_TROUBLE = 25
-"""A server in trouble is not asked for less than this; a query that is too heavy is cut down to single items."""
+"""A server that fails is not asked for less than this; a query that is too heavy is reduced to single items."""
 TRIES_OF_A_PAGE = 4
 
 OnMalformed = Callable[[str, str], None]

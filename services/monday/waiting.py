@@ -126,7 +126,7 @@ class Pauses:
             self._silence.excuse(seconds)
 
     def before_retry(self, attempt: int, cause: str, cancelled: threading.Event | None = None) -> None:
-        """Pauses longer with each attempt, for trouble that shows only in what an answer holds."""
+        """Pauses longer with each attempt, for failures that show only in the content of an answer."""
         self._tally.retried(cause)
         self.wait(backoff(attempt, ceiling=10, random=self._limits.random), cause, cancelled)
 

@@ -135,7 +135,7 @@ def read_link(cell: Cell, column: BoardColumn) -> Value:
 
 
 def write_email(value: Value, column: BoardColumn, cell: Cell | None) -> JsonMember:
-    """Writes the address, and keeps a text that a person gave it."""
+    """Writes the address, and keeps a text that a user gave it."""
     address = as_text(value).strip()
     if not address:
         return None

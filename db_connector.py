@@ -153,7 +153,7 @@ class Transaction:
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """Lets work fail without ending the transaction: what is done in it is undone when it raises."""
+        """Allows work to fail without ending the transaction: what was done in the block is undone when it raises."""
         name = identifier(f"savepoint_{next(self._names)}")
         self.execute(compose("savepoint {name}", name=name))
         try:
@@ -177,7 +177,7 @@ class Transaction:
 
 
 class Database:
-    """Gives access to a database, by a few connections that threads may share.
+    """Gives access to a database, with a few connections that threads share.
 
     A time-out of 0 leaves the server's own. `wait_s` is how long a transaction waits for a free connection.
     """
@@ -203,7 +203,7 @@ class Database:
 
     @property
     def target(self) -> str:
-        """Says where it is, without the password."""
+        """Returns where the database is, without the password."""
         return str(self._pool.target)
 
     def __repr__(self) -> str:
@@ -241,7 +241,7 @@ class Database:
                 self._pool.put_back(transaction._connection)
 
     def run_in_transaction(self, function: Callable[[Transaction], T], tries: int = TRIES, **how: bool) -> T:
-        """Does it in a transaction of its own, and again after a deadlock, a lock time-out or a serialization failure.
+        """Calls the function in its own transaction, and again after a deadlock, a lock time-out or a serialization failure.
 
         `how` is as for `transaction`: with `keep=False` the work is done and leaves nothing.
         """
@@ -250,7 +250,7 @@ class Database:
                 with self.transaction(**how) as transaction:
                     return function(transaction)
             except TransactionConflict:
-                # By chance, so that two that met do not meet again.
+                # A random pause, so that two transactions do not meet again.
                 time.sleep(random.uniform(0.01, 0.05) * 2**attempt)
         with self.transaction(**how) as transaction:
             return function(transaction)
@@ -260,13 +260,13 @@ class Database:
     ) -> list[dict[str, Any]] | int:
         """Runs one statement in a transaction of its own: its rows by name or, with `fetch=False`, how many it touched.
 
-        It counts as a person's doing, not as the tool's: what it changes is news and goes to monday.com.
+        It counts as a user's change, not as the tool's: its changes go to monday.com.
         """
         with self.transaction(tool=False) as transaction:
             return transaction.dicts(query, params) if fetch else transaction.execute(query, params)
 
     def commit_one(self, statement: str | Composable, params: Params = None) -> list[Row]:
-        """Runs one statement that commits itself, in one round trip. When its connection dies it may run twice."""
+        """Runs one statement that commits itself, in one round trip. When its connection is lost it may run twice."""
         with self._pool.place():
             while True:
                 idle = self._pool.taken()
@@ -275,7 +275,7 @@ class Database:
                     rows = Transaction(connection, self.count_statement).rows(statement, params)
                 except DatabaseUnreachable:
                     connection.close()
-                    # A fresh connection is not at fault; one that lay idle may have died there.
+                    # An idle connection may have been closed; a new connection shows that the server is away.
                     if idle is None:
                         raise
                 except BaseException:
@@ -287,7 +287,7 @@ class Database:
 
     @contextmanager
     def autocommit(self) -> Iterator[Transaction]:
-        """Runs what cannot run inside a transaction (`create database`, `vacuum`); every statement stands for itself."""
+        """Runs what cannot run inside a transaction (`create database`, `vacuum`); every statement commits itself."""
         with self._pool.place():
             transaction = self._begun("select 1")
             try:
@@ -334,7 +334,7 @@ class Database:
     # Connections
 
     def _begun(self, opening: str) -> Transaction:
-        """Begins on a connection at hand; those that died while they lay there are passed over."""
+        """Begins on an idle connection; connections that were closed meanwhile are passed over."""
         while connection := self._pool.taken():
             try:
                 return self._begin(connection, opening)

@@ -52,7 +52,7 @@ MONDAY_API_URL = API_URL
 MONDAY_API_VERSION = WRITTEN_FOR
 CHUNK = 1 << 18
 SECONDS_FOR_A_BODY = 180.0
-"""A body that drips longer than this is given up, however often it drips."""
+"""A body that takes longer than this is given up, also when parts of it still come."""
 
 LONGEST_MESSAGE = 100_000
 """Bodies that report errors are short; a page of cells is not searched."""
@@ -62,7 +62,7 @@ log = logging.getLogger("monday_sync.api")
 
 @dataclass(frozen=True, slots=True)
 class _Learnt:
-    """Holds what a client has found out, for all that are counted apart from it."""
+    """Holds what a client has found out; clients that are counted apart share it."""
 
     sizes: PageSizes = field(default_factory=PageSizes)
     locks: BoardLocks = field(default_factory=BoardLocks)
@@ -72,8 +72,8 @@ class _Learnt:
 class Monday:
     """Speaks to monday.com for one token. Safe to use from several threads.
 
-    It reads boards and items itself; `writing` changes items, `imports` brings in many at once, and `account` has all
-    that surrounds them: users, tags, boards and their columns, webhooks, logs.
+    It reads boards and items itself; `writing` changes items, `imports` makes many at once, and `account` has all
+    other things: users, tags, boards and their columns, webhooks, logs.
     """
 
     def __init__(
@@ -127,11 +127,11 @@ class Monday:
         """Closes the connections."""
         self._caller.line.wire.close()
 
-    # -- the conversation -------------------------------------------------------------------------------------------
+    # -- requests ---------------------------------------------------------------------------------------------------
 
     @property
     def stats(self) -> ApiStats:
-        """Returns what the conversation has cost so far."""
+        """Returns what all requests have cost so far."""
         return self._caller.tally.snapshot(self._caller.line.daily.used)
 
     @property
@@ -142,7 +142,7 @@ class Monday:
         return Left(calls, complexity, line.daily.left)
 
     def server_time(self) -> datetime:
-        """Returns the present instant by monday.com's clock."""
+        """Returns the present time by monday.com's clock."""
         return self._caller.line.server.now()
 
     def wait(self, seconds: float, cause: str) -> None:
@@ -215,7 +215,7 @@ class HttpWire:
         return f"HttpWire(url={self.url!r})"
 
     def post(self, body: bytes, headers: Mapping[str, str], read_timeout: float) -> HttpReply:
-        """Sends a request once. Whatever goes wrong is told in the reply, never raised."""
+        """Sends a request once. A failure is described in the reply, never raised."""
         import requests
         import urllib3
 
@@ -239,7 +239,7 @@ class HttpWire:
         return HttpReply(response.status_code, response.headers, self._decoded(content), len(content))
 
     def put(self, url: str, body: bytes) -> int:
-        """Uploads a CSV file to an address that is its own permission; no token goes there. 0 is no answer."""
+        """Uploads a CSV file to an address that is secret itself; the token is not sent. Returns 0 without an answer."""
         import requests
 
         with requests.Session() as session:
@@ -283,7 +283,7 @@ class HttpWire:
         return session
 
     def _decoded(self, content: bytes) -> object:
-        """Reads the JSON of a body, or None. Should a message repeat the token, it goes no further."""
+        """Reads the JSON of a body, or None. A token that a message repeats is masked."""
         if len(content) < LONGEST_MESSAGE:
             content = content.replace(self._token.encode(), b"***")
         return loads(content)
@@ -302,7 +302,7 @@ def _unsigned(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 
 def checked_token(token: str) -> str:
-    """Returns the token without blanks around it. A key that no header can carry is refused here, unseen."""
+    """Returns the token without blanks around it. Raises SettingsError, without showing it, if no header can hold it."""
     token = token.strip()
     if not token or not token.isascii() or not token.isprintable():
         raise SettingsError(
@@ -312,10 +312,11 @@ def checked_token(token: str) -> str:
 
 
 def loads(content: bytes) -> object:
-    """Reads JSON, or None when it is none or cut short. Half a surrogate pair in a text is no reason to lose the page."""
+    """Reads JSON; None when it is no JSON or incomplete. Half a surrogate pair in a text is accepted."""
     try:
         return orjson.loads(content)
     except ValueError:
+        # orjson refuses half a surrogate pair
         if b"\\ud" not in content and b"\\uD" not in content:
             return None
     try:
@@ -325,7 +326,7 @@ def loads(content: bytes) -> object:
 
 
 def _read(response: requests.Response) -> bytes:
-    """Reads the body, as long as that does not take for ever. Read to its end, it gives its connection back by itself."""
+    """Reads the whole body, which frees the connection. Raises TimeoutError when it takes too long."""
     until = time.monotonic() + SECONDS_FOR_A_BODY
     parts = []
     while part := response.raw.read1(CHUNK, decode_content=True):
@@ -336,12 +337,13 @@ def _read(response: requests.Response) -> bytes:
 
 
 def _no_answer(error: Exception) -> Failure:
-    """Tells why there is no answer, and whether the request can have been carried out. The text names no header."""
+    """Returns why there is no answer, and whether the request may have been carried out. The text shows no header."""
     import requests
 
     kind = type(error).__name__
     cause = getattr(error.args[0], "reason", None) if error.args else None
     unsent = type(cause).__name__ in ("NewConnectionError", "ConnectTimeoutError", "NameResolutionError")
+    # not sent, so not carried out
     if isinstance(error, requests.exceptions.ConnectTimeout) or unsent:
         return Failure(0, "UNREACHABLE", "no connection could be made")
     if isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE" in str(error).upper():

@@ -1,7 +1,7 @@
-"""Receives monday.com's webhooks (Flask under waitress), and tells how the daemon is.
+"""Receives monday.com's webhooks (Flask under waitress), and reports the health of the daemon.
 
-No event is taken without a good signature or a board's token. An event is written down and committed before it is
-acknowledged; the work is done elsewhere. Refusals cost next to nothing and leave nothing behind.
+No event is taken without a good signature or a board's token. An event is stored and committed before it is
+acknowledged; the daemon does the work. A refusal costs little and stores nothing.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ STATUS = {status.value: f"{status.value} {status.phrase}" for status in HTTPStat
 
 
 class Inbox(Protocol):
-    """Takes events."""
+    """Stores events."""
 
     def write(self, event: Event, hints: tuple[Hint, ...]) -> bool:
         """Returns once the event is committed: False when it was known. Raises DatabaseError."""
@@ -57,7 +57,7 @@ class Deliveries(Protocol):
 
 
 class Listener(Protocol):
-    """Keeps boards in step, and works off their events."""
+    """Keeps boards and tables equal, and deals with the events of the boards."""
 
     @property
     def inbox(self) -> Inbox: ...
@@ -67,7 +67,7 @@ class Listener(Protocol):
     def boards(self) -> frozenset[str]: ...
     @property
     def heard(self) -> frozenset[str]:
-        """Returns the boards whose events are worked off."""
+        """Returns the boards whose events are taken."""
 
     @property
     def subitem_boards(self) -> dict[str, str]:
@@ -75,11 +75,11 @@ class Listener(Protocol):
 
     @property
     def threads(self) -> list[threading.Thread]:
-        """Returns all that have to live."""
+        """Returns the threads that have to run until the daemon stops."""
 
     def refused_an_event(self) -> None: ...
     def start_run(self, entity: str, direction: str | None) -> tuple[str, bool] | None:
-        """Returns the id of a run, and whether it is new; None for an entity that is not kept in step."""
+        """Returns the id of a run, and whether it is new; None for an entity that the daemon does not work on."""
 
     def health(self) -> dict[str, Any]: ...
     def measure(self) -> str: ...
@@ -89,7 +89,7 @@ class Listener(Protocol):
 
 
 class Bucket:
-    """Lets so many through a second, and so many at once."""
+    """Allows `rate` deliveries a second, and `most` at once."""
 
     def __init__(self, rate: float, most: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._rate, self._most, self._clock = rate, most, clock
@@ -97,13 +97,13 @@ class Bucket:
         self._lock = threading.Lock()
 
     def take(self) -> bool:
-        """Says whether another may pass."""
+        """Says whether another delivery is allowed now."""
         with self._lock:
             now = self._clock()
             self._left = min(self._most, self._left + (now - self._at) * self._rate)
             self._at = now
             if self._left < 1:
-                return False
+                return False  # too many at once
             self._left -= 1
             return True
 
@@ -117,7 +117,7 @@ class Receiver:
         self.refusals = Bucket(REFUSALS_A_SECOND, REFUSALS_AT_ONCE)
 
     def answer(self, body: bytes, authorization: str | None, token: str | None) -> HttpAnswer:
-        """Deals with a delivery and returns what it is answered."""
+        """Deals with a delivery, and returns the answer."""
         raw = _json(body)
         if isinstance(raw, dict) and "challenge" in raw and "event" not in raw:  # a webhook is being made
             return self._challenge(raw["challenge"])
@@ -125,7 +125,7 @@ class Receiver:
         if boards is None:  # neither signature nor token
             return self.refused()
         event = event_from(raw)
-        if event is None:
+        if event is None:  # JSON of another kind, or none
             return self._counted("malformed", 400, {"error": "this is no event"})
         if authorization is None and event.hints and not event.on(boards):
             return self.refused()  # the token is another board's
@@ -134,15 +134,15 @@ class Receiver:
         return self._keep(event, self._hints(event))
 
     def refused(self) -> HttpAnswer:
-        """Returns the answer to a caller who may not ask: 401, and 429 when there are many."""
+        """Returns the answer to a caller without permission: 401, and 429 when there are many."""
         if not self.refusals.take():
             return self._counted("refused", 429, {"error": "too many refused requests"})
         return self._counted("refused", 401, {"error": "not signed by monday.com, or not with this secret"})
 
     def _hints(self, event: Event) -> tuple[Hint, ...]:
-        """Returns the hints about boards that are heard.
+        """Returns the hints about boards whose events are taken.
 
-        Of a subitem that was moved, monday.com names the parents' boards alone.
+        For a subitem that was moved, monday.com names only the boards of the parents.
         """
         listener, moved = self.listener, number(event.body.get("subitem"))
         hints, heard = event.on(listener.boards), listener.heard
@@ -157,9 +157,9 @@ class Receiver:
         return self._counted("challenge", 200, {"challenge": text})
 
     def _boards(self, authorization: str | None, token: str | None) -> frozenset[str] | None:
-        """Returns the boards that the sender may speak of; None when it may not speak at all.
+        """Returns the boards whose events the sender may send; None when it may send none.
 
-        A sender that shows a signature is judged by it: a bad one is refused at a true address too.
+        A signature decides when there is one: a bad signature is refused, also with a good token.
         """
         if authorization is not None:
             return self.listener.boards if self.gate.signed(authorization) else None
@@ -169,13 +169,14 @@ class Receiver:
     def _keep(self, event: Event, hints: tuple[Hint, ...]) -> HttpAnswer:
         if not hints:  # about boards that are not kept
             return self._counted("ignored", 200, {"ok": True, "ignored": "no board of ours"})
-        if not self.events.take():
+        if not self.events.take():  # more than the limit
             return self._counted("too_many", 429, {"error": "too many events; come again"})
         try:
             new = self.listener.inbox.write(event, hints)
         except DatabaseError as exc:
+            # monday.com may stop repeating it before the database is back
             self.listener.refused_an_event()
-            log.error("Event %s could not be written down: %s", event.trigger_id, exc.message)
+            log.error("Event %s could not be stored: %s", event.trigger_id, exc.message)
             return self._counted("not_stored", 503, {"error": "not written down; come again"})
         return self._counted("stored" if new else "known", 200, {"ok": True, "new": new})
 
@@ -195,7 +196,7 @@ def _json(body: bytes) -> Any:
 
 
 def make_app(listener: Listener, gate: Access) -> Flask:
-    """Returns the app over a daemon."""
+    """Returns the web app of a daemon."""
     app = Flask("webhook_handler", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     receiver = Receiver(gate, listener)
@@ -206,7 +207,7 @@ def make_app(listener: Listener, gate: Access) -> Flask:
 
 
 def _take_requests(app: Flask, receiver: Receiver) -> None:
-    """Adds what changes something: events, and requests for a run."""
+    """Adds the addresses that take events and requests for a run."""
 
     @app.post("/webhook")
     @app.post("/webhook/<token>")
@@ -223,14 +224,14 @@ def _take_requests(app: Flask, receiver: Receiver) -> None:
             return _shown(400, {"error": exc.message})
         except SyncError as exc:
             return _shown(503, {"error": exc.message})
-        if run is None:
+        if run is None:  # no such entity here
             return _shown(404, {"error": f"{entity} is not kept in step by this daemon."})
         run_id, started = run
         return _shown(202 if started else 409, {"run_id": run_id, "started": started})
 
 
 def _show_state(app: Flask, listener: Listener) -> None:
-    """Adds what can be looked at."""
+    """Adds the addresses that show the state of the daemon."""
 
     @app.get("/livez")
     def livez() -> Response:
@@ -256,7 +257,7 @@ def _shown(status: int, body: Any) -> Response:
 
 
 class Shortcut:
-    """Takes plain deliveries past Flask, which would take longer over each than all the rest together."""
+    """Answers plain deliveries without Flask, which would need more time for each than all other work."""
 
     def __init__(self, app: Wsgi, receiver: Receiver) -> None:
         self.app, self.receiver = app, receiver
@@ -265,6 +266,7 @@ class Shortcut:
         path, length = environ["PATH_INFO"], environ.get("CONTENT_LENGTH") or ""
         first, _, token = path[1:].partition("/")
         plain = environ["REQUEST_METHOD"] == "POST" and first == "webhook" and token.isalnum() == bool(token)
+        # any other request: Flask answers it
         if not plain or not length.isdecimal() or int(length) > LARGEST_BODY:
             return self.app(environ, start)
         began = time.perf_counter()
@@ -280,10 +282,10 @@ class Shortcut:
 
 
 def serve(listener: Listener, host: str, port: int, secret: str | None) -> WebServer:
-    """Opens the app of a daemon on a socket, and returns its server."""
-    door = WebServer(make_app(listener, Access(secret, listener.boards)), host, port)
-    door.open()
-    return door
+    """Starts the web server of a daemon, and returns it."""
+    server = WebServer(make_app(listener, Access(secret, listener.boards)), host, port)
+    server.open()
+    return server
 
 
 if __name__ == "__main__":

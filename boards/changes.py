@@ -33,7 +33,7 @@ log = logging.getLogger("monday_sync")
 
 @dataclass(frozen=True)
 class Change:
-    """Applies drifts of one board, in a transaction of the caller's. `tree`, the mapping's text, is changed in place."""
+    """Applies drifts of one board, in the caller's transaction. `tree`, the mapping's text, is changed in place."""
 
     mapping: EntityMapping
     board: Board
@@ -66,18 +66,17 @@ class Change:
         return [replace(drift, move=moves[drift]) for drift in found]
 
     def _tried(self, tx: Transaction, what: str, work: Callable[[], None]) -> bool:
-        """Says whether it could be done. What fails is undone, and the rest goes on."""
+        """Does one step, and says whether it succeeded. A step that fails is undone; the other steps are done."""
         try:
             with tx.savepoint():
                 work()
         except DatabaseUnreachable:
-            raise
+            raise  # says nothing about this step
         except SyncError as exc:
             log.warning("%s: %s; that could not be followed: %s", self.mapping.entity, what, exc.message)
             if isinstance(exc, TransactionConflict):
-                tx.execute(
-                    "set local lock_timeout = '10ms'"
-                )  # readers queue up behind each wait; the first wait was enough
+                # Readers queue up behind each wait, and the first wait was long enough.
+                tx.execute("set local lock_timeout = '10ms'")
             return False
         return True
 
@@ -138,6 +137,7 @@ class Change:
         if not self.mapping.own_table:
             made = made.decide(REJECTED, self.day)  # the user's own table gets no columns
         elif made.hard:
+            # a kind that a user decides about
             refused = made.hard in self.rejected or about.id in self.rejected
             made = made.decide(REJECTED if refused else ACCEPTED, self.day)
         if not made.rejected:
@@ -148,6 +148,7 @@ class Change:
         entry, about = self._entry(column), self._about(column)
         if entry is None:
             return  # an entry of several columns
+        # the user's own table keeps its names
         if self.mapping.own_table and "field" in entry:
             self._rename_column(tx, entry, about)
         entry["title"] = clean_text(about.title)
@@ -156,7 +157,7 @@ class Change:
         old = column_of(str(entry["field"]))
         new = free_name(about.title, about.id, self._style, self._taken(tx) - {old})
         if new == old:
-            return
+            return  # both titles give this name
         # The triggers of a link table know its column by the name that it has.
         if about.type == RELATION and link_tables.is_linked(tx, self.mapping, old):
             return
@@ -168,7 +169,7 @@ class Change:
         """Keeps the old values in a column of their own, and makes a new column of their name."""
         entry, about = self._entry(column), self._about(column)
         if entry is None or "field" not in entry:
-            return
+            return  # an entry of several columns, or rejected
         name = column_of(str(entry["field"]))
         if self.mapping.own_table:
             link_tables.unlink(tx, self.mapping, name)
@@ -186,6 +187,7 @@ class Change:
 
     def _deleted(self, tx: Transaction, column: str) -> None:
         if (entry := self._entry(column)) is not None:
+            # nothing fills it in new rows
             if self.mapping.own_table and "field" in entry:
                 tables.allow_empty(tx, self.mapping.table, column_of(str(entry["field"])))
             entry["gone"] = self.day

@@ -99,7 +99,7 @@ def _check_id(board_id: str) -> None:
 
 @dataclass(frozen=True)
 class Manner:
-    """Says how a deploy decides and shows."""
+    """Holds the options of a deploy that are about deciding and showing."""
 
     existing_table: str
     dry_run: bool
@@ -166,6 +166,7 @@ def deploy_board(program: Program, parts: Parts, wanted: Wanted, manner: Manner,
         showing.show_already_deployed(made[0].entity, manner.as_json)
         return 0
     made = [auto_decided(proposal, manner.rejected, manner.yes) for proposal in made]
+    # with --json the result alone is written
     if manner.dry_run or not (manner.as_json or (manner.quiet and manner.yes)):
         showing.show_proposals(made, manner.as_json)
     if manner.dry_run:
@@ -195,7 +196,7 @@ def _proposed(parts: Parts, wanted: Wanted, existing_table: str) -> list[Proposa
 
 
 def _all_deployed(parts: Parts, made: Sequence[Proposal]) -> bool:
-    """Checks every proposal, and raises SettingsError for a conflict with what is there."""
+    """Says whether every board is deployed already. Raises SettingsError for a name or a table that cannot be used."""
     from boards import deploy as work
 
     states = [work.check(parts, proposal) for proposal in made]
@@ -278,7 +279,7 @@ def reload(
 @json_option
 @quiet_option
 def update(name: str, yes: bool, auto_reject: str, as_json: bool, quiet: bool) -> None:
-    """Apply what changed on the board and waits for a decision."""
+    """Apply the changes of the board that wait for a decision."""
     settings = prepared(quiet)
     from boards import update as work
     from boards.questions import auto_decided, kinds_of

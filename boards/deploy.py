@@ -67,7 +67,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Deployed:
-    """Says what became of one board."""
+    """Describes one board that is deployed: its run, its files and its link tables."""
 
     proposal: Proposal
     mapping: EntityMapping
@@ -123,7 +123,7 @@ def _decided_before(parts: Parts, entity: str, board_id: str) -> dict[str, tuple
     for path in (path_of(parts, entity), part_of(parts, entity)):
         tree = read_plain(path) or {}
         if str((tree.get("board") or {}).get("id")) != board_id:
-            continue
+            continue  # no such file, or another board's
         for entry in tree.get("fields") or ():
             for decision in ("accepted", "rejected"):
                 if decision in entry:
@@ -235,7 +235,7 @@ def _others_on(tx: Transaction, parts: Parts, proposal: Proposal) -> list[str]:
 def _is_edited(path: Path, proposal: Proposal) -> bool:
     """Says whether there is a mapping file that differs from the one to be written by more than its date."""
     if not path.exists():
-        return False
+        return False  # nothing to lose
     tree = read_plain(path)
     day = str(tree.get("deployed", "")) if isinstance(tree, dict) else ""
     return path.read_text(encoding="utf-8") != replace(proposal, day=day).text()
@@ -256,7 +256,7 @@ def _tell(name: str) -> None:
 
 
 def deploy(parts: Parts, made: Sequence[Proposal], wanted: Wanted, pull: Direction) -> tuple[list[Deployed], RunReport]:
-    """Makes the tables, loads them, writes the mappings and the scripts; `runs` shows what was done.
+    """Makes the tables, loads them, writes the mappings and the scripts; `main.py runs` shows what was done.
 
     A table of the user's own is loaded by `pull`.
     """
@@ -272,6 +272,7 @@ def deploy(parts: Parts, made: Sequence[Proposal], wanted: Wanted, pull: Directi
             opening = Opening(options.pull, run_id=run_id, board=proposal.board)
             report = load_board(parts, mapping, opening, wanted.batch_size)
         else:
+            # a table of the user's own
             report = pull(parts, mapping, board_id, options, run_id)
             _note_loaded(parts, report)
         done.append(_finish(parts, proposal, mapping, report))
@@ -319,6 +320,7 @@ def _note_loaded(parts: Parts, report: EntityReport) -> None:
 
 def _finish(parts: Parts, proposal: Proposal, mapping: EntityMapping, report: EntityReport) -> Deployed:
     path, part = path_of(parts, proposal.entity), part_of(parts, proposal.entity)
+    # from here on, runs read the mapping
     if Path(mapping.path) == part:
         part.replace(path)
     mapping = load_mapping(path)
@@ -338,7 +340,7 @@ def link_up(parts: Parts, mapping: EntityMapping, board: Board) -> list[str]:
     for other in deployed.values():
         its_board = board if other.board_id == board.id else _board_with_relations(parts, other)
         if its_board is None:
-            continue
+            continue  # has no relations
         with parts.db.transaction() as tx:
             # A user may have dropped the table and left the mapping.
             if catalogue.exists(tx, other.table):

@@ -1,4 +1,4 @@
-"""Compares a deployed board with its mapping, and says what a contract makes of each difference: pure decisions."""
+"""Compares a deployed board with its mapping, and decides by the contract what to do about each difference."""
 
 from __future__ import annotations
 
@@ -102,13 +102,15 @@ def _known(column: str, entry: Mapping[str, Any]) -> Known:
 
 
 def compare(known: Mapping[str, Known], board: Board, mapping: EntityMapping) -> list[Drift]:
-    """Returns what differs, and what the contract makes of it. The sync id column is the tool's own."""
+    """Returns the differences, each with what the contract says to do. The sync id column is the tool's own."""
     contract, found = mapping.contract, []
     sync_id = mapping.sync_id[0] if mapping.sync_id else None
     on_board = {about.id: about for about in board.columns if about.type != "name" and about.id != sync_id}
+    # columns that the mapping does not know
     for column, about in on_board.items():
         if column not in known:
             found.append(Drift(ADDED, column, about.title, about.type, _move_of_new(about, mapping)))
+    # columns that the mapping knows
     for column, entry in known.items():
         if not entry.rejected:
             found += _changed(entry, on_board.get(column), contract)
@@ -133,6 +135,7 @@ def _changed(known: Known, about: BoardColumn | None, contract: str) -> list[Dri
     def drift(kind: str, what: str) -> Drift:
         return Drift(kind, known.column, title, what, TABLE_OF_CONTRACTS[kind][contract])
 
+    # deleted, now or in an earlier run
     if about is None:
         return [] if known.gone else [drift(DELETED, "gone")]
     found = []

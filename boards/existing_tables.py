@@ -91,7 +91,7 @@ class OwnTable(Proposal):
 
     @property
     def table_name(self) -> str:
-        """Returns the table as PostgreSQL names it, with its schema when the user named that."""
+        """Returns the table as PostgreSQL names it, with its schema when the user named the schema."""
         return self.own_name
 
     def tree(self) -> CommentedMap:
@@ -106,6 +106,7 @@ class OwnTable(Proposal):
         if self.archived:
             tree["archived_column"] = self.archived
         else:
+            # no column says that a row is archived
             tree["deletes"] = CommentedMap(monday="ignore", postgres="ignore")
         fields = [entry_of(column) for column in self.columns]
         if self.name_column:
@@ -184,7 +185,7 @@ def _with_schema(wanted: deploy.Wanted, table: str) -> str:
 
 
 def _linked(parts: Parts, made: OwnTable, own: Mapping[str, TableColumn], match: str) -> OwnTable:
-    """Returns the proposal with what tells which row is which item, so that nothing is made twice."""
+    """Returns the proposal with the way in which rows and items are linked, so that nothing is made twice."""
     places = [made.name_column, *(column.column for column in made.fetched)]
     fit = [column for column in places if column and without_limit(own[column].sql_type) in MATCHED_AS]
     if match and match not in fit:
@@ -237,12 +238,14 @@ def _about(statement: str, made: OwnTable, **names: str) -> Composable:
 def _key_of(tx: Transaction, table: str, types: Mapping[str, str]) -> tuple[str, bool]:
     """Returns the key column, and whether a new row gets its item's id in it, because nothing else makes a key."""
     key = unique_key_of(tx, table)
+    # no column finds a row
     if key is None:
         raise SettingsError(
-            f"{table} has no column that rows could be found by.",
+            f"{table} has no column by which a row can be found.",
             hint="It needs a primary key of one column, or another column that is unique and not null.",
         )
     kind, made_there = types[key], has_default(tx, table, key)
+    # neither a default nor the item's id makes a key
     if not made_there and kind not in ("bigint", "text", "uuid"):
         raise SettingsError(
             f"Nothing makes the key of a new row: {table}.{key} has no default, and no item's id fits into {kind}.",

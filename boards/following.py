@@ -1,7 +1,7 @@
-"""Follows a deployed board: applies to the table and the mapping what its contract lets, and notes the rest.
+"""Follows a deployed board: applies its changes to the table and the mapping as the contract allows, and notes the rest.
 
-The table comes first, in one transaction, then the mapping file; when a run dies in between, the next puts the file in its
-place.
+The table comes first, in one transaction, then the mapping file; when a run is killed in between, the next run puts the file
+in its place.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ KEPT = 50
 
 @dataclass(frozen=True)
 class Decided:
-    """Makes everything be applied that waits: a user has decided, and has rejected some columns."""
+    """Holds a user's decision: all that waits is applied, except for the rejected columns."""
 
     rejected: frozenset[str]
     day: str
@@ -58,7 +58,7 @@ class Decided:
 
 @dataclass(frozen=True)
 class Settled:
-    """Holds the mapping as this run goes by it, and what was found."""
+    """Holds the mapping that this run uses, and the differences that were found."""
 
     mapping: EntityMapping
     drift: list[Drift]
@@ -74,9 +74,9 @@ def settle(
     dry_run: bool = False,
     decided: Decided | None = None,
 ) -> Settled:
-    """Compares a deployed mapping with its board, applies what the contract lets, and returns the mapping and what is left.
+    """Compares a deployed mapping with its board, applies what the contract allows, and returns the mapping and the rest.
 
-    What is not applied is not read: no value of another type ever comes into a column.
+    What is not applied is not read: a column never gets values of another type.
     """
     path, finished = _file_of(db, mapping, dry_run)
     source = read_mapping_file(path)
@@ -86,9 +86,11 @@ def settle(
     now = datetime.now(timezone.utc)
     found = _compared(known, board, mapping, now, decided)
     lacking = _lacking(db, mapping, board)
+    # a preview changes nothing: everything waits
     if dry_run:
         waiting = [replace(drift, move=WAIT) for drift in found]
         return Settled(_without(mapping, waiting, lacking), found)
+    # no difference, or only such as wait
     if not lacking and not _to_apply(found):
         _note(db, mapping, board, found)
         return Settled(_without(mapping, found, lacking), found, finished)
@@ -104,7 +106,7 @@ def settle(
 
 
 def _file_of(db: Database, mapping: EntityMapping, dry_run: bool) -> tuple[Path, bool]:
-    """Returns where the mapping is read, and whether a run that was killed left that file and could not put it there."""
+    """Returns the path of the mapping to read, and whether a killed run has left a newer file for it."""
     path = Path(mapping.path)
     part = path.with_suffix(".drifting")
     if not part.exists():
@@ -117,7 +119,7 @@ def _file_of(db: Database, mapping: EntityMapping, dry_run: bool) -> tuple[Path,
 
 
 def _mark(path: Path, part: Path) -> str:
-    """Returns a mark of both files, kept when the table is as the second says: the first is still as it was then."""
+    """Returns a mark of both files. It is kept when the table is as the second says, and ends with an edit of the first."""
     return hashlib.blake2b(path.read_bytes() + b"\0" + part.read_bytes(), digest_size=16).hexdigest()
 
 
@@ -148,7 +150,7 @@ def _lacking(db: Database, mapping: EntityMapping, board: Board) -> list[str]:
     lacking: dict[str, None] = {}
     for binding in mapping.bindings:
         if binding.transform is not None or board.column(binding.columns[0]) is None:
-            continue
+            continue  # not made from a column of the board
         for name in binding.fields:
             place = mapping.places[name]
             if (place.home, place.key) == (ROOT, None) and place.column not in there:
@@ -164,7 +166,7 @@ def _without(mapping: EntityMapping, found: Sequence[Drift], lacking: Collection
     """Returns the mapping without the fields the table lacks, and without columns retyped or returned that still wait."""
     out = {drift.column for drift in found if drift.move != APPLY and drift.kind in (RETYPED, RETURNED)}
     if not out and not lacking:
-        return mapping
+        return mapping  # every field is read
     kept = [
         binding
         for binding in mapping.bindings
@@ -183,7 +185,7 @@ def _followed(
     try:
         return _applied(db, change, found, lacking)
     except DatabaseUnreachable:
-        raise
+        raise  # says nothing about the change
     except (SyncError, OSError) as exc:
         reason = exc.message if isinstance(exc, SyncError) else exc.strerror or str(exc)
         log.warning("%s: what has changed on the board could not be followed: %s", change.mapping.entity, reason)
@@ -234,7 +236,7 @@ def _keep(
     before: list[DriftShape] = (value_of(tx, name) or {}).get("drift", [])
     seen = {_what(shape): shape for shape in before if _is_open(shape)}
     if not found and not seen:
-        return []
+        return []  # no difference, now or before
     still = [_since(drift.as_json(), seen) for drift in found if drift.move != APPLY]
     done = [drift.as_json() for drift in _to_apply(found)]
     open_still = {_what(shape) for shape in still}
@@ -257,7 +259,7 @@ def _is_open(shape: DriftShape) -> bool:
 
 
 def _what(shape: DriftShape) -> tuple[str, str, str]:
-    """Returns what tells a drift from others, whenever it was seen."""
+    """Returns what makes two drifts the same, whenever they were seen."""
     return shape["kind"], shape["column"], shape["what"]
 
 

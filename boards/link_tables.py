@@ -52,7 +52,7 @@ def make_links(tx: Transaction, mapping: Mapping, board: Board, others: Map[str,
 
 
 def free_table(tx: Transaction, link: LinkTable) -> str:
-    """Returns a name for a link table that no other table has. A link table of before is taken up again."""
+    """Returns a name for a link table that no other table has. A link table of an earlier deploy is used again."""
     own, linked = link.columns()
     names = {"own": own, "linked": linked, "here": quoted(*link.here), "there": quoted(*link.there)}
     number, name = 1, link.name
@@ -70,7 +70,7 @@ def relations(mapping: Mapping, board: Board, others: Map[str, Mapping]) -> Iter
     for binding in mapping.bindings:
         about = board.column(binding.columns[0])
         if about is None or len(binding.fields) != 1:
-            continue
+            continue  # no relation goes to several fields
         place = mapping.places[binding.fields[0]]
         targets = [others[board_id] for board_id in related_boards(about) if board_id in others]
         if len(targets) == 1 and place.home == ROOT and mapping.item_key and targets[0].item_key:

@@ -1,4 +1,4 @@
-"""Makes staged rows live: changes the live table row by row, and remembers the links, in a transaction of the caller's.
+"""Makes staged rows live: changes the live table row by row, and remembers the links, in the caller's transaction.
 
 The live table stays in its place: its grants, views, foreign keys and indexes are never touched.
 """
@@ -73,8 +73,8 @@ and not exists (
 
 
 WAIT_FOR_WRITERS = """
--- A statement that waited for another's edit would not see what the triggers noted of it: writers come to their end first,
--- before anything is looked at. Readers go on.
+-- A statement that waited for an edit would not see what the triggers noted of it: so transactions that write end first,
+-- before anything is looked at. Readers need not wait.
 lock table {table} in share row exclusive mode
 """
 INSERT = """
@@ -127,7 +127,7 @@ where (l.base, l.base_postgres, l.monday_hash, l.archived_at)
       is distinct from (excluded.base, null::jsonb, excluded.monday_hash, null::timestamptz)
 """
 LEFT_OUT = """
--- The next run starts after the updates of what was left out here, and has to be told to look at it.
+-- The next run starts after the updates of these items, and looks at them only when they have no hash.
 update sync_mapping as l
 set monday_hash = null, updated_at = now()
 from (select n.*, n.entity_id as {key} from {links} as n) as s
@@ -220,14 +220,17 @@ class LiveTable:
         except RowRejected as exc:
             reason = str(exc)
         if keys is None:
+            # all rows at once were tried
             keys = [row[0] for row in tx.rows(compose(KEYS, **self.staging.names()))]
+        # the refused row itself
         if len(keys) == 1:
             return Written(refused=self._refuse(tx, keys[0], reason))
+        # the refused row is among these: each half by itself
         middle = len(keys) // 2
         return self.write(tx, keys[:middle]) + self.write(tx, keys[middle:])
 
     def _refuse(self, tx: Transaction, key: int, reason: str) -> dict[str, str]:
-        """Has an item whose row cannot be written tried again by the next runs; returns its id and the reason."""
+        """Notes an item whose row cannot be written, for the next runs to try; returns its id and the reason."""
         found = tx.rows(compose(UNLINK, **self.staging.names()), (str(key),))
         item_id, digest, at = found[0]
         self.state.waiting.refuse_item(tx, item_id, reason, at, digest)

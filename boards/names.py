@@ -67,12 +67,15 @@ def free_name(title: str, column: str, style: str, used: Set[str]) -> str:
     plain = style == "plain"
     shown = snake_case(title) or snake_case(column) if plain else written(title)
     wanted = shortened(shown or column, column)
+    # a word that needs quotes in SQL
     if plain and wanted in RESERVED:
         wanted += "_"
     if wanted not in used and wanted not in SYSTEM_COLUMNS:
         return wanted
+    # taken: the column's id tells it from the other
     column_id = snake_case(column) or column if plain else column
     name = with_mark(wanted, column_id, style, f"{title} {column}")
+    # taken as well: numbered
     number = 2
     while name in used:
         name = with_mark(wanted, str(number), style, f"{column} {number}")
@@ -106,7 +109,7 @@ def sql_name(*names: str) -> str:
 
 
 def field_name(column: str) -> str:
-    """Returns a table column as `field` of a mapping has it: in quotes when a dot would part it."""
+    """Returns a table column as `field` of a mapping has it: in quotes when it has a dot, which would split it."""
     return quoted(column) if "." in column or '"' in column else column
 
 
@@ -115,7 +118,7 @@ def _needs_no_quotes(name: str) -> bool:
 
 
 def checked_entity(name: str) -> str:
-    """Returns a name that suits the command line and files. Raises SettingsError for another."""
+    """Returns a name that suits the command line and files. Raises SettingsError for a name that does not."""
     if not _can_be_entity(name):
         raise SettingsError(
             f"{name!r} is no name for an entity.", hint="Small letters, digits and _, 40 at most: planning"

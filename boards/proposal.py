@@ -205,7 +205,7 @@ def entry_of(column: ProposedColumn) -> CommentedMap:
     if column.decision:
         entry[column.decision] = column.decided
     if column.rejected:
-        return entry
+        return entry  # not fetched: no field
     entry["field"] = field_name(column.column)
     if about.type in READ_AS:
         entry["as"] = READ_AS[about.type]
@@ -252,7 +252,7 @@ def related_boards(column: BoardColumn) -> list[str]:
 
 def _first_items(monday: Monday, board: Board, columns: Sequence[BoardColumn]) -> list[Item]:
     if board.items_count == 0 or not columns:
-        return []
+        return []  # there are no values to look at
     wanted = Columns(tuple(sorted(about.id for about in columns)), cell_selection(about.type for about in columns))
     options = ReadOptions(limit=ITEMS_LOOKED_AT, on_malformed=lambda item, why: None)
     pages = monday.pages(board.id, wanted, options)
@@ -271,7 +271,7 @@ def _value(item: Item, column: BoardColumn) -> Any:
     try:
         return column_type(column.type).read(cell, column) if cell else None
     except CellError:
-        return None
+        return None  # a run will report the cell
 
 
 def _shown(item: Item, column: BoardColumn) -> str:

@@ -48,6 +48,7 @@ def _auto_decided(column: ProposedColumn, day: str, rejected: frozenset[str], ye
         return column  # needs no decision, or has one
     if column.hard in rejected:
         return column.decide(REJECTED, day)  # its kind is named by --auto-reject
+    # without --yes a user is asked
     return column.decide(ACCEPTED, day) if yes else column
 
 

@@ -1,4 +1,4 @@
-"""Looks up and remembers which boards are deployed, as which tables, and how they are: `board_registry`, a row for each."""
+"""Keeps the registry of deployed boards: the table `board_registry`, which has a row for each board."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ order by name
 
 
 def known(tx: Transaction, name: str | None = None) -> list[Entry]:
-    """Returns the deployed boards, or the one of that name."""
+    """Returns the deployed boards, or only the board of that name."""
     return [Entry(**row) for row in tx.dicts(KNOWN, {"name": name})]
 
 
@@ -185,7 +185,7 @@ def one_of(tx: Transaction, name: str) -> Entry:
 
 
 def status_of(db: Database, name: str | None = None) -> list[BoardStatus]:
-    """Returns what is known of the deployed boards, or of the one of that name."""
+    """Returns what is known of the deployed boards, or only of the board of that name."""
     with db.transaction(read_only=True, snapshot=True) as tx:
         found = known(tx) if name is None else [one_of(tx, name)]
         return [_with_figures(tx, entry) for entry in found]

@@ -51,12 +51,13 @@ def _for_kestra(home: Path, mapping: Mapping, board_name: str) -> dict[str, str]
         # JSON is YAML, and quotes whatever a title may hold.
         "description": json.dumps(f"Keeps the board {board_name} and the table {mapping.table} in step."),
         "home": json.dumps(str(home)),
+        # exit code 3, records that wait, is no failure of the flow
         "command": json.dumps(f"{script} || [ $? -eq 3 ]"),
     }
 
 
 def in_comment(text: str) -> str:
-    """Returns a title for a comment or a docstring, which it cannot end."""
+    """Returns a title without the characters that would end the comment or the docstring around it."""
     shown = "".join(char if char.isprintable() else " " for char in text)
     return shown.replace("\\", "/").replace('"', "'")
 

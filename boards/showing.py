@@ -108,7 +108,7 @@ def show_run(report: RunReport, as_json: bool, more: dict[str, Any] | None = Non
 
 
 def show_update(updated: Updated, as_json: bool) -> None:
-    """Writes what changed on the board, and what became of each change."""
+    """Writes what changed on the board, and what was done about each change."""
     if as_json:
         return say(json.dumps(updated.as_json()))
     if not updated.drift:
@@ -134,6 +134,7 @@ def show_list(boards: Sequence[BoardStatus], as_json: bool) -> None:
 
 def _board_row(board: BoardStatus) -> tuple[Any, ...]:
     title = f"{board['board_name']} ({board['board_id']})"
+    # records, and changes of the board
     waiting = board["waiting"] + sum(bool(drift.get("waits")) for drift in board["drift"])
     counts = (board["items"], board["columns"], waiting)
     return board["name"], title, board["table_name"], *counts, board["status"], _last_run(board)
@@ -170,7 +171,7 @@ def show_summary(summary: dict[str, int | list[str]], as_json: bool) -> None:
 
 
 def show_removed(entry: Entry, as_json: bool) -> None:
-    """Writes that a board is out of the registry, and what stays."""
+    """Reports that a board is out of the registry, and what stays."""
     name, path, table = entry.name, entry.mapping_path, entry.table_name
     if as_json:
         return say(json.dumps({"removed": name, "stays": {"table": table, "mapping": path}}))

@@ -69,7 +69,7 @@ class Staging:
         self._dice = random.Random(0)
 
     def run(self, allow_mass_delete: bool = False) -> EntityReport:
-        """Reads, checks, makes live. When a check fails, the live table is as it was."""
+        """Reads the board, checks what is staged, and makes it live. When a check fails, the live table is as it was."""
         started = time.monotonic()
         self._check_direction()
         self._make()
@@ -92,8 +92,9 @@ class Staging:
     def _check_direction(self) -> None:
         """Checks that triggers tell which rows SQL has changed, so that a load does not undo these changes."""
         if self.mapping.direction not in TO_MONDAY:
-            return
+            return  # changes of SQL are not sent anyway
         with self.db.transaction(read_only=True) as tx:
+            # before the first load there is no row that SQL could have changed
             known = triggers.installed(tx, self.mapping) or not self.state.links.count_active(tx)
         if not known:
             raise SettingsError(
@@ -116,6 +117,7 @@ class Staging:
         batch: list[Item] = []
         seen = self.staged.seen
         for items in self._pages():
+            # an item that moved meanwhile comes on two pages
             batch += [item for item in items if item.id not in seen]
             seen.update(item.id for item in items)
             if len(batch) >= self.batch_size:
@@ -138,7 +140,7 @@ class Staging:
         """Reads by id what the pages lacked, when the board has another number of items than were read."""
         seen = self.staged.seen
         if self.sync.destination.item_count(self.sync.board.id) == len(seen):
-            return
+            return  # the pages had every item
         listing = list_ids(self.sync)
         with self.db.transaction() as tx:
             rows = tx.rows("select monday_id from sync_listing where pass = %s order by 1", (listing.pass_id,))
@@ -191,6 +193,7 @@ class Staging:
             self.staged.failed[item.id] = str(exc)
             return None
         sample = self.staged.sample
+        # later items replace earlier ones, so that the sample is of the whole board
         if len(sample) < SAMPLE or self._dice.random() < SAMPLE / (len(self.staged.seen) + 1):
             if len(sample) >= SAMPLE:
                 sample.pop(self._dice.choice(list(sample)))
@@ -203,10 +206,12 @@ class Staging:
             with self.db.transaction() as tx:
                 self.table.copy(tx, ready)
         except RowRejected as exc:
+            # the refused row itself
             if len(ready) == 1:
                 self.staged.failed[ready[0].item.id] = str(exc)
                 self.staged.sample.pop(ready[0].item.id, None)
                 return
+            # the refused row is among these: each half by itself
             middle = len(ready) // 2
             self._copy(ready[:middle])
             self._copy(ready[middle:])

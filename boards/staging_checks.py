@@ -38,17 +38,17 @@ def check_count(tx: Transaction, staging: StagingTable, read: int, failed: int) 
 
 
 def check_keys(tx: Transaction, staging: StagingTable) -> None:
-    """Checks that each row has a key of its own, and makes the indexes that the next steps need."""
+    """Checks that every row has a key, and no two rows the same, and makes the indexes that the next steps need."""
     names = staging.names()
     nulls, twice = tx.rows(compose(BAD_KEYS, **names))[0]
     if nulls or twice:
-        raise ValidationFailed(f"{nulls} rows have no key and {twice} have another's.", hint=AS_IT_WAS)
+        raise ValidationFailed(f"{nulls} rows have no key and {twice} have the key of another row.", hint=AS_IT_WAS)
     tx.execute(compose(UNIQUE_KEYS, **names))
     tx.execute(compose(UNIQUE_LINKS, **names))
 
 
 def check_types(tx: Transaction, staging: StagingTable) -> None:
-    """Checks that the columns of the live table are still those that the staging table was made after."""
+    """Checks that the columns of the live table still have the types that they had when the staging table was made."""
     types = column_types_of(tx, [staging.mapping.table, staging.rows])
     live, staged = types[staging.mapping.table], types[staging.rows]
     if odd := [column for column in staging.columns if live.get(column) != staged.get(column)]:

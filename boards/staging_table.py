@@ -45,7 +45,7 @@ comment on table {name} is {mark}
 
 
 class ValidationFailed(Incomplete):
-    """Tells that what is staged is not what was read; the live table is as it was."""
+    """Reports that the staged rows are not what was read of the board; the live table is as it was."""
 
 
 @dataclass(slots=True)
@@ -136,5 +136,5 @@ def _mark(entity: str) -> str:
 
 
 def base_of(record: Mapping[str, Any]) -> str:
-    """Returns what both sides agree on, as it is kept."""
+    """Returns the values that both sides agree on, as the JSON that is stored."""
     return dumps({name: value for name, value in record.items() if not is_empty(value)}).decode()

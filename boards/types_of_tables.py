@@ -1,4 +1,4 @@
-"""Looks up which type of table column takes which type of board column: a shipped file, and over it the user's own."""
+"""Decides which type a table column has for a board column: by the shipped file, and before it by the user's own file."""
 
 from __future__ import annotations
 
@@ -88,6 +88,7 @@ class TypeMap:
         """
         kind = WITH_TIME if with_time and column.type == "date" else column.type
         own = self.columns.get(board_id, {}).get(column.id)
+        # the user has chosen for this column
         if own:
             return _suitable(f"column {column.id} of board {board_id}", own, self._usual(self.shipped, kind))
         return self._usual(self.types, kind)
@@ -110,7 +111,7 @@ class TypeMap:
 
 
 class _File(NamedTuple):
-    """Returns what a file of types says."""
+    """Holds what a file of types says."""
 
     types: dict[str, str]
     columns: dict[str, dict[str, str]]

@@ -57,6 +57,7 @@ def update(parts: Parts, name: str, decide: Decide) -> Updated:
 def _apply(parts: Parts, mapping: Mapping, board: Board, decide: Decide) -> list[Drift]:
     home = parts.settings.home
     new = _new_hard(parts, mapping, board)
+    # The proposal is only for the questions: its table name is not used, and samples are for new columns.
     made = propose(board, mapping.entity, "t", load_types(home), monday=parts.monday if new else None)
     asked = tuple(column for column in made.columns if column.about.id in new)
     answered = decide(replace(made, columns=asked, day=today()))

@@ -1,4 +1,4 @@
-"""Runs a program of the project that ends with the process that started it: `python -m commands.child main.py status`.
+"""Runs a program of the project until the process that started it ends: `python -m commands.child main.py status`.
 
 The starting process holds a pipe to the standard input. The system closes it with that process, also when it is killed.
 """
@@ -21,6 +21,7 @@ def end_with_starter() -> None:
 if __name__ == "__main__":
     threading.Thread(target=end_with_starter, daemon=True).start()
     del sys.argv[0]
+    # a module; else a file
     if sys.argv[0] == "-m":
         del sys.argv[0]
         runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

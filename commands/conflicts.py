@@ -84,6 +84,7 @@ def resolve(
     from sync import resolve as work
     from sync.parts import open_parts
 
+    # neither, or both
     if bool(ids) == bool(entity):
         raise SettingsError("Name conflicts by their ids, or an entity.", hint="python main.py conflicts list")
     settings = prepared()
@@ -129,7 +130,7 @@ def _row(conflict: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def show_conflict(conflict: dict[str, Any]) -> None:
-    """Writes a line for each thing that is known of a conflict."""
+    """Writes what is known of a conflict, a line for each value."""
     from terminal.console import say
 
     for name, value in conflict.items():
@@ -138,7 +139,7 @@ def show_conflict(conflict: dict[str, Any]) -> None:
 
 
 def show_settled(settled: Sequence[Resolved]) -> None:
-    """Writes a line for each conflict that was to be resolved."""
+    """Writes the result for each conflict that was to be resolved."""
     from terminal.console import say
 
     if not settled:

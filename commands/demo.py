@@ -1,4 +1,4 @@
-"""Shows a sync between a stand-in for monday.com and a real PostgreSQL, by the real commands; then both are thrown away."""
+"""Shows a sync between a stand-in for monday.com and a real PostgreSQL, by the real commands; then both are removed."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ mutation ($board: ID!, $item: ID!) {
 
 
 def with_both(boards: str) -> str:
-    """Returns the boards asked for; those that the demo shows have their usual number of items where none is given."""
+    """Returns the boards to make: those asked for, and those that the demo shows, with their usual number of items."""
     named = {board.partition(":")[0].strip() for board in boards.split(",")}
     return ",".join([boards, *(f"{name}:{count}" for name, count in SHOWN.items() if name not in named)])
 
@@ -102,6 +102,7 @@ def _show_rows(world: World) -> None:
         counts = [(name, tx.value(compose("select count(*) from {table}", table=table_name(name)))) for name in TABLES]
     show_table("", ("table", "rows"), counts, ("rows",))
     show("")
+    # with few items no project may be complete
     if joined := world.rows(JOINED):
         show_table("", [*joined[0]], [list(row.values()) for row in joined])
 

@@ -43,13 +43,14 @@ def show_live(world: World) -> None:
     """Starts the daemon over the projects, and changes the same project on the board and with SQL."""
     projects = world.rows(A_PROJECT)
     if not projects:
-        return
+        return  # the user chose no projects
     project = projects[0]
     show("\nAnd live:")
     secret = secrets.token_hex(32)
     show_command(*DAEMON)
     with world.started(*DAEMON, MONDAY_WEBHOOK_SECRET=secret) as daemon:
         listening = next(daemon.lines(), "")
+        # it ended before it listened
         if not listening:
             raise SyncError("The daemon did not start.", hint=daemon.complaint().strip())
         show(listening)
@@ -63,7 +64,7 @@ def _show_both_ways(world: World, project: dict[str, str]) -> None:
     world.stand_in.ask(EDIT, board=project["board"], item=project["item"], column=COLUMN, text=ON_BOARD)
     took = _until(lambda: _in_row(world, project["id"]) == ON_BOARD)
     show(f"\nA user edits {project['title']!r} on the board; its row shows it after {took:.2f} s.")
-    # Without the tool's mark: the triggers take it for the change of an application.
+    # Without the tool's mark, the triggers note it as a change of an application.
     with world.db.transaction(tool=False) as tx:
         tx.execute(f"update projects set {FIELD} = %s where id = %s", (BY_SQL, project["id"]))
     took = _until(lambda: _on_board(world, project["item"]) == BY_SQL)
@@ -88,7 +89,7 @@ def _on_board(world: World, item: str) -> str | None:
 
 
 def _until(true: Callable[[], bool]) -> float:
-    """Returns the seconds after which it became true."""
+    """Waits until `true` returns true, and returns the seconds that it took."""
     began = time.monotonic()
     while not true():
         if time.monotonic() - began > PATIENCE_S:

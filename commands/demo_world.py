@@ -1,7 +1,7 @@
 """Starts what the demo shows: a stand-in for monday.com, a PostgreSQL, and commands. All of them end with the demo.
 
-Every child reads from a pipe that the demo holds. The system closes that pipe with the demo, even when the demo is
-killed, and the child ends. The database goes with its server, or is dropped.
+Every child reads from a pipe that the demo holds. The system closes that pipe at the end of the demo, even when the demo
+is killed, and the child ends. The database is removed with its server, or is dropped.
 """
 
 from __future__ import annotations
@@ -96,6 +96,7 @@ class World:
             for line in child.lines():
                 show(line)
             code = child.process.wait()
+            # waiting records are no failure
             if code not in (EXIT_IN_STEP, EXIT_LEFTOVERS):
                 sys.stderr.write(child.complaint())
                 sys.exit(code)
@@ -138,7 +139,7 @@ def open_world(given: Settings, boards: str) -> Iterator[World]:
 
 
 def _without_settings(environment: Mapping[str, str]) -> dict[str, str]:
-    """Returns the environment without the user's settings: the demo never touches their account or database."""
+    """Returns the environment without the user's settings: the demo never uses their account or database."""
     names = {name: name.removesuffix("_FILE") for name in environment}
     return {
         name: environment[name]
@@ -185,7 +186,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
         process.wait(STOP_S)
-    except subprocess.TimeoutExpired:
+    except subprocess.TimeoutExpired:  # it does not react
         process.kill()
         process.wait()
     for stream in (process.stdin, process.stdout):
@@ -196,6 +197,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 def _address(child: Child) -> str:
     """Returns the address that the stand-in writes as soon as it answers."""
     url = next(child.lines(), "")
+    # it ended before it listened
     if not url:
         usage = child.process.wait(ANSWER_S) == EXIT_USAGE
         said = child.complaint().strip().splitlines() or ["it ended without a message"]
@@ -235,6 +237,7 @@ def _passable(folder: Path) -> bool:
 @contextmanager
 def _database(given: Settings, folder: Path) -> Iterator[str]:
     """Makes a database of the demo's own, on the user's server or on one started for it; yields how to connect."""
+    # the user's own server
     if given.database_url:
         with _on_server(given.database_url) as target:
             yield target

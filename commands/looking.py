@@ -52,7 +52,7 @@ def status(as_json: bool) -> None:
 
 
 def show_status(state: dict[str, Any], as_json: bool) -> None:
-    """Writes a table of the entities, and a line for each thing that needs a second look."""
+    """Writes a table of the entities, and a line for what needs attention."""
     from terminal.console import say, show_table
 
     if as_json:
@@ -71,6 +71,7 @@ def _status_row(entity: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _number(count: Any) -> int:
+    # skipped items come as a list, by reason
     return sum(skip["items"] for skip in count) if isinstance(count, list) else int(count)
 
 
@@ -85,6 +86,7 @@ def _notes(entity: dict[str, Any]) -> Iterator[str]:
     if differ := entity["known_to_differ"]:
         yield f"{plural(differ, 'item')} known to differ from a row (shared with others, or given up)."
     cost = f"; {_cost_line(entity['last_run']['api'])}" if entity["last_run"] else ""
+    # an empty board leaves the earliest time
     read = entity["watermark"] if (entity["watermark"] or EPOCH) > EPOCH else "nothing yet"
     yield f"read up to {read}{cost}."
 
@@ -131,6 +133,7 @@ def show_runs(found: Sequence[dict[str, Any]], as_json: bool) -> None:
 
 def _run_row(run: dict[str, Any]) -> tuple[Any, ...]:
     started = run["started_at"].replace("T", " ").rstrip("Z")
+    # going on, or killed
     took = "not ended" if run["duration_s"] is None else duration(run["duration_s"])
     ended = (run["outcome"], run["exit_code"], _changes(run["entities"]))
     return started, took, run["direction"], *ended, *_costs(run["api"]), run["message"] or ""
@@ -150,7 +153,7 @@ def _changes(entities: Sequence[dict[str, Any]]) -> int:
 
 
 def _plain(value: Any) -> Any:
-    """Returns a number for a decimal: PostgreSQL answers the numbers of stored JSON as decimals."""
+    """Returns a number for a decimal: the numbers of stored JSON are read as decimals."""
     return float(value) if isinstance(value, Decimal) else str(value)
 
 

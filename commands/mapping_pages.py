@@ -74,7 +74,7 @@ def write_all(settings: Settings) -> list[Path]:
 
 
 def fetched_boards(settings: Settings) -> dict[str, Board]:
-    """Returns the boards of the shipped mappings by entity; those that are not set are left out."""
+    """Returns the boards of the shipped mappings by entity; entities without a board are left out."""
     from monday_api import Monday
 
     ids = {entity: board_of(settings, mapping) for entity, mapping in mappings_of(Settings()).items()}
@@ -83,7 +83,7 @@ def fetched_boards(settings: Settings) -> dict[str, Board]:
 
 
 def schema_text() -> str:
-    """Returns the JSON Schema as it stands in its file."""
+    """Returns the text of the JSON Schema's file."""
     return json.dumps(json_schema(), indent=2) + "\n"
 
 
@@ -184,6 +184,7 @@ def keys_page(text: str) -> str:
     """Returns the page with new tables of keys; its prose stays."""
     head, begin, rest = text.partition(BEGIN)
     _, end, tail = rest.partition(END)
+    # a user has removed a mark
     if not begin or not end:
         raise SettingsError(f"{KEYS_PAGE} has lost its marks.", hint=f"It needs the lines {BEGIN} and {END}.")
     return f"{head}{BEGIN}\n\n{key_tables()}\n{END}{tail}"
@@ -193,6 +194,7 @@ def key_tables() -> str:
     """Returns one table for the file, and one for each key that holds other keys."""
     parts = [markdown(("key", "value", "what it does"), _key_rows(MAPPING))]
     for name, key in MAPPING.items():
+        # `fields` has the last table
         if key.inside and key.inside is not FIELD:
             parts.append(f"### In `{name}`\n\n" + markdown(("key", "value", "what it does"), _key_rows(key.inside)))
     parts.append("### In each of `fields`\n\n" + markdown(("key", "value", "what it does"), _key_rows(FIELD)))
@@ -233,7 +235,7 @@ def mappings_table(mappings: Iterable[Mapping], boards: Map[str, str | None]) ->
 
 
 def columns_table(mapping: Mapping) -> Table:
-    """Returns headings and rows of one mapping. Titles and kinds are left out: they would have to be asked of the board."""
+    """Returns headings and rows of one mapping. Titles and kinds are left out: only the board knows them."""
     headings = tuple(name for name in COLUMN_HEADINGS if name not in ("title", "kind"))
     rows = [tuple(cell.replace("`", "") for cell in (row[1], *row[3:])) for row in _rows(mapping, None)]
     if mapping.rest:

@@ -43,6 +43,7 @@ def record(
         mappings = list(parts.mappings.values())
         with parts.db.transaction() as tx:
             found = work.find(tx, mappings, given)
+            # without options the record is only shown
             if enabled is not None or direction is not None:
                 work.change(tx, found, enabled, direction)
                 found = work.find(tx, [found.mapping], found.row_id)
@@ -58,7 +59,7 @@ def record(
 
 
 def show_record(known: dict[str, Any]) -> None:
-    """Writes a line for each thing that is known of a record."""
+    """Writes what is known of a record, a line for each value."""
     from terminal.console import say
 
     for name, value in known.items():
@@ -126,6 +127,7 @@ def drop(compose: Compose, ids: tuple[str, ...], entity: str | None, everything:
     from sync import records as work
     from sync.parts import board_of, open_parts
 
+    # giving up everything has to be asked for
     if not (ids or entity or everything):
         raise SettingsError("Say what to give up.", hint="An id, --entity NAME, or --all.")
     settings = prepared()
@@ -152,7 +154,7 @@ def _waiting(parts: Parts, mappings: Sequence[Mapping]) -> list[dict[str, Any]]:
 
 
 def _chosen(parts: Parts, mappings: Sequence[Mapping], ids: Sequence[str]) -> list[dict[str, Any]]:
-    """Returns what waits of these ids; of all without ids."""
+    """Returns the waiting records with these ids; without ids, all."""
     from sync.records import chosen_of
 
     found = _waiting(parts, mappings)

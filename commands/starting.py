@@ -81,6 +81,7 @@ def show_setup(done: Setup) -> None:
     say(f"Triggers are on {plural(len(done.tables), 'table')}: {', '.join(done.tables)}.")
     for entity in done.entities:
         name = entity.mapping.entity
+        # without either, the mapping has no sync id
         if entity.column is not None:
             state = "was made" if entity.made else "is there"
             say(f"{name}: the sync id column {entity.column} {state} on {entity.board.name}.")

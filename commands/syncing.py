@@ -30,6 +30,7 @@ def run_entity(compose: Compose, entity: str, as_json: bool, quiet: bool) -> Non
     from sync.parts import mappings_of
 
     mapping = choose(mappings_of(settings), [entity])[0]
+    # switched off in its mapping
     if mapping.direction == "none":
         raise SettingsError(
             f"{entity} does not flow at all: its mapping says none.", hint=f"Change `direction` in {mapping.path}."

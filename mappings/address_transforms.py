@@ -79,7 +79,7 @@ def _code_name(written: Mapping[str, Any]) -> str:
 class AddressObject:
     """Makes an object of the columns address, city, state and zip; all but the first may be left out.
 
-    What else a user wrote into the object stays there: no cell shows it, so no cell can take it away.
+    What else a user wrote into the object stays there: no cell shows it, so no cell can remove it.
     """
 
     kinds: tuple[str | None, ...] = ("json",)

@@ -1,4 +1,4 @@
-"""Holds a mapping against a board: its columns, bindings and places, and how each field is compared.
+"""Binds a mapping to a board: finds its columns, bindings and places, and how each field is compared.
 
 `Mapping` is what a file declares; `bind` finds out what of it the board has. Nothing here knows a particular board.
 """
@@ -26,7 +26,7 @@ NO_TYPES: Types = MappingProxyType({})
 
 
 class Links(Protocol):
-    """Knows which items and rows of other boards are the same thing (`rows.relations`)."""
+    """Finds which items and rows of other boards belong together (`rows.relations`)."""
 
     def rows_of(self, entity: str, item_ids: Sequence[str]) -> tuple[list[str], bool]:
         """Returns the keys of the items' rows, and whether an item has no row yet."""
@@ -37,7 +37,7 @@ class Links(Protocol):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class BoundMapping:
-    """Holds what of a mapping there is on a board. `bind` makes it."""
+    """Holds the part of a mapping that a board has. `bind` makes it."""
 
     mapping: Mapping
     board: Board
@@ -135,7 +135,7 @@ class BoundMapping:
 def bind(
     mapping: Mapping, board: Board, kinds: Kinds, types: Types = NO_TYPES, links: Links | None = None
 ) -> BoundMapping:
-    """Holds a mapping against a board.
+    """Binds a mapping to a board.
 
     With `types`, fields are compared as their table columns keep them. Without `links`, a field that points at a record
     of another board stays empty.

@@ -56,7 +56,7 @@ class Kind(Protocol):
 
 
 class Kinds(Protocol):
-    """Knows the types of column that the boards of a service have. The item's name has the type `name`."""
+    """Lists the types of column that the boards of a service have. The item's name has the type `name`."""
 
     def of(self, type_name: str) -> Kind:
         """Returns how a type of column is dealt with, also one that is not known yet."""
@@ -76,7 +76,7 @@ class Kinds(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Says where a field lives: a related row (or the root), a column, and for JSONB a key in it."""
+    """Holds where a field stands: a related row (or the root), a column, and for JSONB a key in it."""
 
     home: str
     column: str
@@ -114,7 +114,7 @@ class Related:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """Ties board columns to the fields they make together. Without a transform it is a column and a field, as it is."""
+    """Binds board columns to the fields that they make together. Without a transform, a column is a field unchanged."""
 
     columns: tuple[str, ...]
     fields: tuple[str, ...]

@@ -89,7 +89,7 @@ def choose(mappings: dict[str, Mapping], entities: Iterable[str]) -> list[Mappin
 
 
 def column_of(name: str) -> str:
-    """Returns the root column in which a field lives."""
+    """Returns the root column in which a field stands."""
     place = _place(name, {})
     return place.column if place else name
 
@@ -255,7 +255,7 @@ class _Builder:
 
 
 def _place(name: str, related: dict[str, Related]) -> Place | None:
-    """Returns where a field lives; None for a name that says no place.
+    """Returns where a field stands; None for a name that is no place.
 
     `email` and `metadata.phone` live in the root, `customer.email` and `partner.metadata.phone` in a related row.
     """

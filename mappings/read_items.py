@@ -1,4 +1,4 @@
-"""Reads items: an item becomes a record, and a hash that tells whether it has changed."""
+"""Reads items: an item becomes a record, and a hash that shows whether it has changed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HASHED_AT_ONCE = 2047
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Holds what became of an item: its record, and whether it shows an item of another board that has no row yet."""
+    """Holds what was read of an item: its record, and whether it shows an item of another board that has no row yet."""
 
     record: Record
     unresolved: bool = False
@@ -89,7 +89,7 @@ class ItemReader:
         return self._hash(item)
 
     def read_ahead(self, item: Item) -> None:
-        """Does now, in a thread that has the time, what `fingerprint` and `read` will be asked about a new item."""
+        """Does the work of `fingerprint` and `read` for a new item ahead, in another thread."""
         try:
             reading = self._read(item, None)
         except CellError:

@@ -1,6 +1,6 @@
-"""Makes the values of some fields out of the values of some board columns, and back.
+"""Makes the values of fields from the values of board columns, and back.
 
-Going back, a column whose own part did not change keeps exactly the value it has, so that it is not written again.
+On the way back, a column whose own part did not change keeps exactly its value, so that it is not written again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Writes items: what of a record its cells do not show yet becomes the cells that show it."""
+"""Writes items: makes the cells for the values of a record that its item does not show yet."""
 
 from __future__ import annotations
 

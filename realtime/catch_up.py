@@ -1,4 +1,4 @@
-"""Catches up: looks over one entity with a run of the usual kind, because events or changes may have been missed."""
+"""Catches up: compares both sides of one entity with a usual run, because events or changes may have been missed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ALWAYS_SWEEP_BELOW = 10_000
 
 
 class CatchUp:
-    """Says whether one entity has to be looked over, and does it. Any thread may ask for it."""
+    """Says whether both sides of one entity have to be compared, and compares them. Any thread may ask for it."""
 
     def __init__(
         self, db: Database, mapping: Mapping, settings: WorkerSettings, run: Callable[[RunOptions], RunReport]
@@ -33,7 +33,7 @@ class CatchUp:
         self.db, self.mapping, self.settings = db, mapping, settings
         self._run = run
         self.why: str | None = "start"
-        """Why everything has to be looked over; None when nothing is to be caught up with."""
+        """Why both sides have to be compared; None when they have been."""
         self._asked = 0
         self._sweep_wanted = False
         self._next = 0.0
@@ -49,7 +49,7 @@ class CatchUp:
         self.why, self._sweep_wanted = self.why or "outage", True
 
     def is_due(self) -> bool:
-        """Returns whether everything has to be looked over now: there is a reason, or it is time to."""
+        """Returns whether both sides have to be compared now: there is a reason, or the time has come."""
         if self.why is None and time.monotonic() >= self._next:
             self.why = "schedule"
         return self.why is not None
@@ -57,6 +57,7 @@ class CatchUp:
     def make_run(self) -> None:
         """Makes a run. Events that come meanwhile wait in the inbox. Raises the first problem of the run."""
         why, asked = self.why, self._asked
+        # asked for, events may be lost, or it costs little
         sweep = self._sweep_wanted or (self.settings.pulls and self._gap()) or self._is_small()
         log.info("%s: looking for what was missed (%s).", self.mapping.title, why, extra=FILE_ONLY)
         report = self._run(RunOptions(PullOptions(sweep=sweep), kind="catch-up"))
@@ -69,9 +70,9 @@ class CatchUp:
             self._note_alive()
 
     def beat(self) -> bool:
-        """Writes down that events arrive, unless none did for so long that some may be lost. Returns whether that is so.
+        """Notes that events arrive, unless none did for so long that some may be lost. Returns whether some may be lost.
 
-        A machine that slept, or a process that was stopped for a while, finds it out here.
+        A machine that slept, or a process that was stopped for a while, is noticed here.
         """
         if self._gap():
             self.ask("no process listened for a while", sweep=True)
@@ -95,7 +96,7 @@ class CatchUp:
             put(tx, self._heartbeat, datetime.now(timezone.utc).isoformat())
 
     def _is_small(self) -> bool:
-        """Returns whether a sweep costs next to nothing."""
+        """Returns whether a sweep costs little."""
         with self.db.transaction(read_only=True) as tx:
             known = count_linked(tx, self.mapping.entity_type)
         return self.why != "schedule" and known < ALWAYS_SWEEP_BELOW

@@ -161,6 +161,7 @@ def until_signalled() -> threading.Event:
     asked = threading.Event()
 
     def signalled(number: int, frame: object) -> None:
+        # the second signal
         if asked.is_set():
             os._exit(TERMINATED if number == signal.SIGTERM else INTERRUPTED)
         asked.set()
@@ -171,15 +172,15 @@ def until_signalled() -> threading.Event:
 
 
 def announce(line: str) -> None:
-    """Writes a line that other programs wait for, at once."""
+    """Writes at once a line for which other programs wait."""
     click.echo(line)
     sys.stdout.flush()
 
 
 def leave(finished: bool) -> NoReturn:
-    """Ends the process. A round that hangs in a call is left: the next start finds its work undone and repeats it."""
+    """Ends the process, even when a round hangs in a call: the next start finds its work undone and repeats it."""
     if not finished:
-        log.warning("A round of work did not come to its end in time; the next start carries on from there.")
+        log.warning("A round of work did not end in time; the next start continues it.")
         sys.stdout.flush()
         os._exit(0)
     sys.exit(0)

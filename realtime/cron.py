@@ -1,4 +1,4 @@
-"""Reads cron expressions, and tells when each is due (`cronsim`). Times are UTC: no hour is missing, none comes twice."""
+"""Reads cron expressions, and computes when each is due (`cronsim`). Times are UTC: no hour is missing, none comes twice."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ANY_DAY = datetime(2024, 1, 1)
 
 @dataclass(frozen=True, slots=True)
 class Cron:
-    """Holds five fields that were checked: they are due some day."""
+    """Holds a cron expression of five checked fields that is due some day."""
 
     text: str
 
@@ -43,8 +43,10 @@ class Cron:
         if len(parts) != len(FIELDS):
             raise SettingsError(f"{text!r} is no cron expression: it has {len(parts)} fields.", hint=HINT)
         for position, part in enumerate(parts):
+            # what `cronsim` refuses or reads in another way
             parts[position] = ONE_VALUE.sub(r"\1", UNTIL_SUNDAY.sub(r"\1-7", part))
             _check(part, parts[position], position)
+        # each field is right, but not together: February 30
         found = cls(" ".join(parts))
         try:
             found.next(ANY_DAY)
@@ -58,7 +60,7 @@ class Cron:
 
 
 def _check(given: str, part: str, position: int) -> None:
-    """Raises SettingsError for a field that is wrong by itself, whatever the others say."""
+    """Raises SettingsError for a field that is wrong by itself."""
     name, low, high = FIELDS[position]
     for wrong, term in zip(given.split(","), part.split(",")):
         alone = ["*"] * len(FIELDS)

@@ -1,4 +1,4 @@
-"""Puts the daemon together: a worker for each entity, and a listener for PostgreSQL's notifications.
+"""Runs the daemon: a worker for each entity, and a listener for PostgreSQL's notifications.
 
 `main.py webhook` adds the HTTP server that monday.com calls; `main.py watch` has none. Any number of daemons can share
 a database: each entity is worked on by one of them at a time.
@@ -37,9 +37,9 @@ from timing import backoff
 log = logging.getLogger("monday_sync")
 
 GIVE_UP_AFTER_S = 30.0
-"""A call to monday.com fails after so long without an answer. The daemon itself never gives up: the round comes again."""
+"""A call to monday.com fails after so long without an answer. The daemon itself never gives up: it repeats the round."""
 CONNECTIONS = 24
-"""For the HTTP server and for what goes on beside the workers; they are opened as they are needed."""
+"""For the HTTP server and for threads beside the workers. Each is opened when it is needed."""
 LISTEN_S = 20.0
 ALIVE_EVERY_S = 60.0
 OUTAGE_EVERY_S = 1.0
@@ -69,12 +69,12 @@ class Daemon:
 
     @property
     def boards(self) -> frozenset[str]:
-        """Returns the boards that are kept in step."""
+        """Returns the boards that the daemon keeps equal to their tables."""
         return frozenset(self.workers)
 
     @property
     def heard(self) -> frozenset[str]:
-        """Returns the boards whose events are worked off: not those that flow to monday.com alone."""
+        """Returns the boards whose events are taken: not those that flow to monday.com only."""
         return frozenset(
             board_id
             for board_id, worker in self.workers.items()
@@ -89,12 +89,12 @@ class Daemon:
         return {board_above: board for board, board_above in above.items() if board_above}
 
     def start(self) -> None:
-        """Begins to work."""
+        """Starts all threads."""
         for thread in self.threads:
             thread.start()
 
     def stop(self, patience_s: float = PATIENCE_S) -> bool:
-        """Finishes what is in flight and takes no more. Returns whether the workers ended in time."""
+        """Lets the rounds that have begun end, and begins no other. Returns whether the workers ended in time."""
         self.stopping.set()
         for worker in self.workers.values():
             worker.stop()
@@ -113,7 +113,7 @@ class Daemon:
 
     @property
     def threads(self) -> list[threading.Thread]:
-        """Returns all that have to live."""
+        """Returns the threads that have to run until the daemon stops."""
         return [*self.workers.values(), self._listener, self._keeper]
 
     # News
@@ -124,11 +124,11 @@ class Daemon:
             self.workers[board_id].wake.set()
 
     def refused_an_event(self) -> None:
-        """Notes that an event could not be written down: monday.com may give it up before PostgreSQL is back."""
+        """Notes that an event could not be stored: monday.com may stop repeating it before PostgreSQL is back."""
         self._outage = True
 
     def _listen(self) -> None:
-        """Wakes the workers when something was committed; after a cut connection looks everything over."""
+        """Wakes the workers after commits. After a lost connection it has both sides compared."""
         failures = 0
         while not self.stopping.is_set():
             try:
@@ -144,8 +144,9 @@ class Daemon:
             except SyncError as exc:
                 if self.stopping.is_set():
                     return
+                # reported once in an outage
                 if not failures:
-                    log.error("The connection that hears of changes is gone: %s", exc.message)
+                    log.error("The connection that listens for changes is lost: %s", exc.message)
                 failures += 1
                 self._show_listening(False)
                 self.stopping.wait(max(0.2, backoff(failures, 0.2, 15.0)))
@@ -169,13 +170,14 @@ class Daemon:
             worker.look_over(why, sweep=True)
 
     def _keep(self) -> None:
-        """Notes once a minute that the daemon lives, tidies up, and looks after what was refused."""
+        """Notes once a minute that the daemon runs, deletes old events, and has both sides compared after an outage."""
         while not self.stopping.wait(OUTAGE_EVERY_S if self._outage else ALIVE_EVERY_S):
             try:
                 self.tidy()
                 self.account.note()
                 for worker in self.workers.values():
                     worker.beat()
+                # tidying has succeeded: PostgreSQL is back
                 if self._outage:
                     self._outage = False
                     self._look_over("events had to be refused")
@@ -185,7 +187,7 @@ class Daemon:
                 unexpected(exc)
 
     def tidy(self) -> None:
-        """Deletes events that were dealt with, and those that wait for a board which no mapping has any more."""
+        """Deletes events that were dealt with, and events that wait for a board which is in no mapping any more."""
         mappings = [mapping for mapping in self.parts.mappings.values() if mapping.direction in TO_POSTGRES]
         mapped = [board_id for mapping in mappings if (board_id := board_of(self.parts.settings, mapping))]
         with self.parts.db.transaction() as tx:
@@ -194,10 +196,10 @@ class Daemon:
     # What is asked over HTTP
 
     def start_run(self, entity: str, direction: str | None) -> tuple[str, bool] | None:
-        """Runs one entity in the background, its own way unless told otherwise.
+        """Runs one entity in the background, in the given direction, or else in that of its worker.
 
         Returns the run's id, and whether it was started now or is still going on; None for an entity that this daemon
-        does not keep in step.
+        does not work on.
         """
         if direction is not None and direction not in self.program.directions:
             raise SettingsError(f"direction is one of {', '.join(self.program.directions)}")
@@ -207,7 +209,7 @@ class Daemon:
         return None
 
     def health(self) -> dict[str, Any]:
-        """Returns what works, what waits, and when each entity last went well."""
+        """Returns what works, what waits, and when each entity last succeeded."""
         return health_of(self.parts.db, self.workers.values(), self.heard, self.listening.is_set())
 
     def measure(self) -> str:
@@ -224,7 +226,7 @@ class Daemon:
 def open_daemon(
     program: Program, settings: Settings, entities: tuple[str, ...], workers: WorkerSettings
 ) -> Iterator[Daemon]:
-    """Yields a daemon by the settings, not yet started. Raises what is wrong with them."""
+    """Yields a daemon that is not yet started. Raises SettingsError, for example, when the settings are wrong."""
     mappings = mappings_of(settings)
     chosen = choose_kept(settings, entities, workers, mappings)
     settings.require_key()
@@ -243,7 +245,7 @@ def open_daemon(
 def choose_kept(
     settings: Settings, entities: tuple[str, ...], workers: WorkerSettings, mappings: dict[str, Mapping] | None = None
 ) -> Chosen:
-    """Returns the mappings that a daemon keeps in step, with their boards: all that have a board, or those named."""
+    """Returns the mappings that a daemon works on, with their boards: all that have a board, or those that are named."""
     ways = (TO_POSTGRES if workers.pulls else ()) + (TO_MONDAY if workers.pushes else ())
     chosen = []
     for mapping in choose(mappings or mappings_of(settings), list(entities)):
@@ -261,9 +263,9 @@ def choose_kept(
 
 
 def _check_triggers(db: Database, chosen: Chosen, workers: WorkerSettings) -> None:
-    """Warns of tables without triggers, which note no change. Raises SettingsError when nothing else is to be done."""
+    """Warns of tables without triggers, which note no change. Raises SettingsError when the daemon could do nothing else."""
     if not workers.pushes:
-        return
+        return  # nothing is sent anyway
     with db.transaction(read_only=True) as tx:
         lacking = [
             mapping.entity
@@ -271,7 +273,7 @@ def _check_triggers(db: Database, chosen: Chosen, workers: WorkerSettings) -> No
             if mapping.direction in TO_MONDAY and not triggers.installed(tx, mapping)
         ]
     if not lacking:
-        return
+        return  # every table has its triggers
     message, hint = f"The tables of {', '.join(lacking)} have no triggers.", "run: python main.py setup"
     if not workers.pulls and len(lacking) == len(chosen):  # there is nothing to do at all
         raise SettingsError(message, hint=hint)

@@ -1,4 +1,4 @@
-"""Enters what the work between the runs costs, a row a day in `sync_runs`: there every process counts the day's calls."""
+"""Records what the work between the runs costs, as a row a day in `sync_runs`, where all processes count the day's calls."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ class DayAccount:
         self._before = self._costs()
 
     def note(self) -> None:
-        """Enters what was spent until now. Raises DatabaseError; what could not be entered is entered the next time."""
+        """Records what was spent until now. Raises DatabaseError; what could not be recorded is recorded the next time."""
         today = datetime.now(timezone.utc).date()
+        # a new day: a new row
         if self._day is not None and self._day != today:
             self.close()
         if not self._run_id:
@@ -30,7 +31,7 @@ class DayAccount:
         self._runs.note_costs(self._run_id, self._spent())
 
     def close(self) -> None:
-        """Enters the rest, and ends the row."""
+        """Records the rest, and ends the day's row."""
         if self._run_id:
             spent, now = self._spent(), self._costs()
             self._runs.finish(self._run_id, EXIT_IN_STEP, "success", "", [], spent)

@@ -1,4 +1,4 @@
-"""Tells how a daemon is: database, queues, listener, and each entity; for `/health`, `/readyz` and `/metrics`."""
+"""Reports the health of a daemon: database, queues, listener, and each entity; for `/health`, `/readyz` and `/metrics`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ READY_INBOX_AGE_S = 300.0
 def health_of(
     db: Database, workers: Collection[EntityWorker], boards: Collection[str], listening: bool
 ) -> dict[str, Any]:
-    """Returns what works, what waits, and when each entity last went well, in the documented shape."""
+    """Returns what works, what waits, and when each entity last succeeded, in the documented shape."""
     database: dict[str, Any] = {"ok": True}
     events: dict[str, Any] = {}
     changes: dict[str, tuple[int, float]] = {}
@@ -33,6 +33,7 @@ def health_of(
     entities = {
         worker.mapping.entity: _entity(worker, *changes.get(worker.mapping.entity, (0, 0.0))) for worker in workers
     }
+    # each entity has to have succeeded once
     ready = (
         database["ok"]
         and listening

@@ -1,4 +1,4 @@
-"""Pulls in real time: reads the items again that events hint at, and runs the cycle over them."""
+"""Pulls in real time: reads the items that events name, and runs the cycle over them."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ log = logging.getLogger("monday_sync")
 
 GUARD_WINDOW_S = 600.0
 TRIES_UNSEEN = 3
-"""How often an item that monday.com does not show is asked for, before the whole board is looked over."""
+"""How often an item that monday.com does not show is asked for, before the whole board is compared."""
 
 
 class LatelyRemoved:
-    """Holds back removals that come one by one and are too many together."""
+    """Stops removals that come one by one and are too many together."""
 
     def __init__(self) -> None:
         self._counts: list[tuple[float, int]] = []
 
     def check(self, entity: str, more: int, active: int) -> None:
-        """Raises GuardStop when so many go within some minutes that a user has to agree first."""
+        """Raises GuardStop when so many items are removed within some minutes that a user has to agree first."""
         now = time.monotonic()
         self._counts = [(at, count) for at, count in self._counts if now - at < GUARD_WINDOW_S]
         lately = sum(count for _, count in self._counts)
@@ -42,24 +42,24 @@ class LatelyRemoved:
             )
 
     def count(self, removed: int) -> None:
-        """Notes that so many are gone now."""
+        """Notes that so many items were removed now."""
         self._counts.append((time.monotonic(), removed))
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Says what became of some entries of the inbox."""
+    """Holds the result of some entries of the inbox."""
 
     again: list[Entry]
-    """The entries to come back to."""
+    """The entries to try again."""
     changed: bool
     """Rows were written."""
     unseen: list[str]
-    """Items with a row that monday.com does not show any more: the whole board has to be looked over."""
+    """Items with a row that monday.com does not show any more: the whole board has to be compared."""
 
 
 class LivePull:
-    """Reads hinted items of one board, and brings them in. It is used by one thread."""
+    """Reads items of one board that events name, and syncs them. It is used by one thread."""
 
     def __init__(self, sync: BoardSync, own: OwnWrites, removed: LatelyRemoved, metrics: Metrics) -> None:
         self.sync, self.own, self.removed, self.metrics = sync, own, removed, metrics
@@ -79,18 +79,19 @@ class LivePull:
             changed |= {log.monday_id: log.entity_id for log in batch.logs if log.monday_id and log.status == "success"}
             self.sync.deliver(batch)
         again, unseen = self._settle_absent(by_item, seen)
+        # these items may have given up a key
         if self.sync.mapping.key:
             self._take_freed()
         self._log_items(by_item, changed)
         return Taken(again, bool(changed), unseen)
 
     def take_unsettled(self, tx: Transaction) -> None:
-        """Takes items that showed an item without a row, now that there may be a row."""
+        """Takes items that point at another item which had no row and may have a row now."""
         for items in self._items(self.sync.state.waiting.unsettled(tx), {}):
             self.sync.deliver(self.sync.engine.take(items, force=True, hints=self._hints))
 
     def _items(self, ids: list[str], seen: dict[str, Item]) -> Iterator[list[Item]]:
-        """Yields those of the items that are here, page by page; `seen` takes all that monday.com knows.
+        """Yields those of the items that are on the board, page by page; `seen` gets all that monday.com knows.
 
         An item that has gone to another board does not come with this board's cells; its state is asked once more.
         """
@@ -113,7 +114,7 @@ class LivePull:
             self.sync.deliver(self.sync.engine.take(items, hints=self._hints))
 
     def _settle_absent(self, by_item: dict[str, list[Entry]], seen: dict[str, Item]) -> tuple[list[Entry], list[str]]:
-        """Removes items that are archived, deleted or elsewhere. Returns entries to come back to, and items not shown.
+        """Removes items that are archived, deleted or on another board. Returns entries to try again, and items not shown.
 
         Not even an event that says so makes an item gone: monday.com shows deleted items for weeks, as deleted.
         """
@@ -122,7 +123,7 @@ class LivePull:
         for item_id in by_item.keys() - seen.keys():
             if all(entry.attempts < TRIES_UNSEEN for entry in by_item[item_id]):  # it may just be late
                 again += by_item[item_id]
-            else:
+            else:  # asked for often enough
                 unseen.append(item_id)
         living = self._living(unseen)
         self._remove([item_id for item_id, item in seen.items() if not self._is_here(item)])
@@ -136,7 +137,7 @@ class LivePull:
             self.removed.count(len(living))
 
     def _living(self, item_ids: list[str]) -> list[str]:
-        """Returns those of the items that have a row, as far as is known."""
+        """Returns those of the items that have a row, by their links."""
         if not item_ids:
             return []
         with self.sync.db.transaction(read_only=True) as tx:

@@ -1,7 +1,7 @@
-"""Pushes in real time: sends what the outbox holds, record by record, as soon as a record has come to rest.
+"""Pushes in real time: sends the changes that the outbox holds, as soon as a record has stayed unchanged for some time.
 
-An application writes with plain SQL and commits; a trigger notes it and notifies. Nothing here is ever in its way: the
-entries wait for as long as monday.com is slow or down.
+An application writes with plain SQL and commits; a trigger notes it and notifies. The application never waits for
+monday.com: the entries wait, also while monday.com is slow or down.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ LONGEST_DEBOUNCE = 20
 """A record that changes again and again is sent after so many debounce times at the latest."""
 ENTRIES_AT_ONCE = 4_000
 NOT_ONES_FAULT = (DatabaseError, MondayUnavailable, MondayRefused, DailyLimitReached, GuardStop, BoardNotVisible)
-"""Trouble that every record would meet."""
+"""Failures that every record would meet."""
 DOUBT_S, LONGEST_DOUBT_S = 10.0, 600.0
-"""How soon, and how late at the latest, what stays in doubt is looked at again."""
+"""The first and the longest pause before items that may have been made are looked for again."""
 WAIT_FOR_LINKED = timedelta(seconds=30)
 """How long a record waits for the item of a record that it points at."""
 
@@ -90,7 +90,7 @@ class Ripe:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """Says what was sent of some records."""
+    """Holds what was sent of some records."""
 
     items: Sequence[str]
     """The items that were changed."""
@@ -109,12 +109,12 @@ class LivePush:
         self._recover_at = self._recover_pause_s = 0.0
 
     def look(self) -> Ripe:
-        """Returns the records that have come to rest, and how long until there are more."""
+        """Returns the records that are to be sent now, and how long until there are more."""
         with self.sync.db.transaction(read_only=True) as tx:
             return self.ripe(tx)
 
     def drain(self, ripe: Ripe) -> Iterator[Sent]:
-        """Deals with these records, and yields what was sent as it goes."""
+        """Deals with these records, and yields what was sent after each batch."""
         for root_ids in batched(sorted(ripe.roots), RECORDS_AT_ONCE):
             yield from self._deal_with(root_ids, ripe)
         self._forget(ripe.idle)
@@ -131,20 +131,24 @@ class LivePush:
         for root_id, entries in noted.roots.items():
             times = [at[entry] for entry in entries if entry in at]
             wait = self._wait(min(times), max(times), now, root_id in early) if times else 0.0
+            # still being changed
             if wait > 0:
                 ripe.next_in_s = min(wait, ripe.next_in_s or wait)
             else:
                 ripe.roots[root_id], ripe.since[root_id] = entries, max(times, default=now)
         shown = {entry for entries in noted.roots.values() for entry in entries}
         ripe.idle = [entry for entry in noted.ids if entry not in shown]
+        # the outbox holds more
         if len(noted.ids) == ENTRIES_AT_ONCE:
             ripe.next_in_s = 0.0
         return ripe
 
     def _wait(self, first: datetime, last: datetime, now: datetime, early: bool) -> float:
-        """Returns the seconds until a record has come to rest."""
+        """Returns the seconds until a record is to be sent."""
+        # its item could not show the linked item yet
         if early and now - first < WAIT_FOR_LINKED:
             return 0.2
+        # unchanged for long enough, or changed for too long
         rest = self.debounce_s - (now - last).total_seconds()
         return min(rest, self.debounce_s * LONGEST_DEBOUNCE - (now - first).total_seconds())
 
@@ -155,16 +159,16 @@ class LivePush:
             place = mapping.places[binding.fields[0]] if binding.link_to and binding.fields else None
             other = self.sync.engine.store.owners.get(binding.link_to or "")
             if place is None or other is None or place.home != ROOT or not root_ids:
-                continue
+                continue  # no link of the root row
             names = {"table": table_name(mapping.table), "key": identifier(mapping.primary_key)}
             statement = compose(POINTING_AT_UNLINKED, column=identifier(place.column), **names)
             found |= {row[0] for row in tx.rows(statement, {"other": other.entity_type, "ids": root_ids})}
         return found
 
     def _deal_with(self, root_ids: Sequence[str], ripe: Ripe) -> Iterator[Sent]:
-        """Sends what is news about these rows, then deletes their entries. On trouble they stay for the next time.
+        """Sends the changes of these rows, then deletes their entries. After a failure the entries stay for the next round.
 
-        When a single row makes the trouble, it is found, and costs itself alone.
+        A row that cannot be sent is found by halving the rows; the others are sent.
         """
         try:
             sent = self._send(root_ids, ripe)
@@ -173,10 +177,12 @@ class LivePush:
             raise
         except SyncError as exc:
             self._show_pending(root_ids)
+            # the row that cannot be sent
             if len(root_ids) == 1:
                 log.error("%s %s: %s", self.sync.mapping.entity_type, root_ids[0], exc.message)
                 self._put_off(ripe.roots[root_ids[0]])
                 return
+            # it is among these: each half by itself
             middle = len(root_ids) // 2
             yield from self._deal_with(root_ids[:middle], ripe)
             yield from self._deal_with(root_ids[middle:], ripe)
@@ -193,6 +199,7 @@ class LivePush:
             with self.sync.db.transaction() as tx:
                 note_settings(tx, self.sync.mapping)
         entries = [entry for root_id in root_ids for entry in ripe.roots[root_id]]
+        # every change was dealt with
         if dealt.whole:
             self._forget(entries)
         else:
@@ -217,7 +224,7 @@ class LivePush:
         return [(now - ripe.since[root_id]).total_seconds() for root_id in root_ids]
 
     def _show_pending(self, root_ids: Sequence[str]) -> None:
-        """Shows an application on its rows that what it changed is not on the board yet."""
+        """Marks the rows as pending: an application sees that its changes are not on the board yet."""
         if not self.sync.mapping.record_settings:
             return
         try:
@@ -232,12 +239,12 @@ class LivePush:
                 outbox.done(tx, entries)
 
     def _put_off(self, entries: Sequence[int]) -> None:
-        """Lets entries wait that only a user can put right: it is enough to look now and then."""
+        """Lets entries wait for a minute: only a user can solve their problem."""
         with self.sync.db.transaction() as tx:
             tx.execute(PUT_OFF, (list(entries),))
 
     def retry_due(self) -> Dealt:
-        """Tries what was refused and finishes what was begun, when it is time to."""
+        """Tries refused changes that are due, and looks for items that a killed run may have made."""
         with self.sync.db.transaction(read_only=True) as tx:
             in_doubt = bool(self.sync.state.intents.open(tx))
         if in_doubt and time.monotonic() >= self._recover_at:

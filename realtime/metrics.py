@@ -61,7 +61,7 @@ class Metrics:
         self.started = gauge("monday_sync_start_timestamp_seconds", "When the daemon started.")
 
     def delivered(self, outcome: str) -> None:
-        """Counts a delivery by what became of it."""
+        """Counts a delivery by its outcome."""
         self.events.labels(outcome).inc()
 
     def acknowledged(self, seconds: float) -> None:
@@ -74,13 +74,13 @@ class Metrics:
         self.api_calls.labels("run").inc(report.api["calls"])
 
     def note_live_calls(self, calls: float) -> None:
-        """Takes over how many calls the work between the runs has made since the start."""
+        """Counts the calls of the work between the runs: `calls` is their number since the start."""
         with self._lock:
             self.api_calls.labels("live").inc(max(0.0, calls - self._live_calls))
             self._live_calls = max(calls, self._live_calls)
 
     def value(self, name: str, **labels: str) -> float:
-        """Returns what one sample shows now; 0 before the first."""
+        """Returns the present value of one sample; 0 before the first."""
         return self._registry.get_sample_value(name, labels) or 0.0
 
     def text(self) -> str:
@@ -89,13 +89,13 @@ class Metrics:
 
 
 class OwnWrites:
-    """Knows which items the tool has just written. Nothing is decided by it: it only tells echoes from near misses."""
+    """Remembers which items the tool has just written. Nothing is decided by it: it serves two metrics only."""
 
     def __init__(self) -> None:
         self._at: dict[str, float] = {}
 
     def note(self, item_ids: Iterable[str]) -> None:
-        """Takes down that these are written now."""
+        """Notes that these items are written now."""
         now = time.monotonic()
         self._at = {item_id: at for item_id, at in self._at.items() if now - at < NEAR_S}
         self._at |= dict.fromkeys(item_ids, now)

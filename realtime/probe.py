@@ -1,4 +1,4 @@
-"""Sends a signed event through the public address and follows it, to say where it gets stuck (`webhooks test`)."""
+"""Sends a signed event to the public address and follows it, to find the stage that fails (`webhooks test`)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ where trigger_id like %s
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Tells of a place that the event has to pass. Its fields are those of `webhooks test --json`."""
+    """Describes a stage that the event has to pass. Its fields are those of `webhooks test --json`."""
 
     name: str
     ok: bool
@@ -41,7 +41,7 @@ class Stage:
 
 
 class Stuck(Exception):
-    """Means that the event goes no further: why, and what a person can do."""
+    """Means that a stage failed: why, and what a user can do."""
 
     def __init__(self, told: str, hint: str) -> None:
         super().__init__(told)
@@ -49,7 +49,7 @@ class Stuck(Exception):
 
 
 class Probe:
-    """Follows a test event on its way."""
+    """Sends a test event, and follows it from the address to the worker."""
 
     def __init__(
         self, base_url: str | None, gate: Access, db: Database, board_id: str, patience_s: float = WORKED_OFF_WITHIN_S
@@ -64,7 +64,7 @@ class Probe:
         self.url = f"{base_url}/webhook/{gate.token(board_id)}"
 
     def stages(self) -> Iterator[Stage]:
-        """Yields each stage as it is passed; the first that is not is the last."""
+        """Yields each stage when it has passed; a stage that fails is the last."""
         stages: list[tuple[str, Callable[[], str]]] = [
             ("reach the address", self._reach),
             ("answer the challenge", self._challenge),
@@ -93,6 +93,7 @@ class Probe:
     def _challenge(self) -> str:
         text = uuid.uuid4().hex
         answer = self._post(self.url, {"challenge": text})
+        # another program, or a proxy that changes bodies
         if answer.status != 200 or text not in answer.text:
             raise Stuck(
                 f"the answer was {answer.status}",
@@ -102,6 +103,7 @@ class Probe:
 
     def _refuse(self) -> str:
         answer = self._post(f"{self.base_url}/webhook", {"event": {"type": PROBE}})
+        # 429: too many unsigned events lately
         if answer.status not in (401, 429):
             raise Stuck(f"an unsigned event was answered {answer.status}", "Another program answers there.")
         return ""
@@ -109,19 +111,22 @@ class Probe:
     def _accept(self) -> str:
         event = {"type": PROBE, "boardId": int(self.board_id), "triggerUuid": self.trigger}
         answer = self._post(self.url, {"event": event}, Authorization=self.gate.sign(time.time(), self.url))
+        # another secret
         if answer.status == 401:
             raise Stuck(
                 "the signature was refused",
                 "The daemon has another MONDAY_WEBHOOK_SECRET, a clock is wrong, or the proxy drops Authorization.",
             )
+        # no database
         if answer.status == 503:
             raise Stuck("the daemon could not write it down", "It has no connection to PostgreSQL; see /readyz.")
+        # another set of boards
         if answer.status != 200 or "ignored" in answer.text:
             raise Stuck(f"the answer was {answer.status}: {answer.text[:200]}", "Does the daemon have this board?")
         return ""
 
     def _row(self) -> tuple[bool, bool]:
-        """Returns whether the event is in the inbox, and whether it was worked off."""
+        """Returns whether the event is in the inbox, and whether a worker has dealt with it."""
         try:
             with self.db.transaction(read_only=True) as tx:
                 found = tx.rows(IN_INBOX, (f"%/{self.trigger}/%",))
@@ -148,7 +153,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Holds what a request was answered."""
+    """Holds the answer to a request."""
 
     status: int
     text: str
@@ -160,7 +165,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 def send(url: str, body: bytes | None, headers: dict[str, str], hint: str) -> Reply:
-    """Sends a request, GET without a body. Raises Stuck without an answer. A redirect is one: webhooks follow none."""
+    """Sends a request, GET without a body. Raises Stuck without an answer. A redirect is an answer: it is not followed."""
     request = urllib.request.Request(url, body, headers)
     try:
         with urllib.request.build_opener(_NoRedirect).open(request, timeout=TIMEOUT_S) as answer:

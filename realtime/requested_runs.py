@@ -42,7 +42,7 @@ class RequestedRun(threading.Thread):
 
 
 class RequestedRuns:
-    """Starts runs, of each entity one at a time."""
+    """Starts runs, one at a time for each entity."""
 
     def __init__(self, program: Program, parts: Parts, metrics: Metrics) -> None:
         self._program, self._parts, self._metrics = program, parts, metrics
@@ -60,6 +60,7 @@ class RequestedRuns:
             raise problem
         with self._starting:
             last = self._runs.get(mapping.entity)
+            # still going on: no second run
             if last is not None and last.is_alive():
                 return last.run_id, False
             work, options = self._program.directions[direction], RunOptions(kind="http")
@@ -67,6 +68,7 @@ class RequestedRuns:
             begun = RequestedRun(run, self._metrics, mapping, board_id)
             self._runs[mapping.entity] = begun
             begun.start()
+            # the answer names the run's id
             until = time.monotonic() + BEGINS_WITHIN_S
             while not begun.run_id and begun.is_alive() and time.monotonic() < until:
                 begun.join(0.01)

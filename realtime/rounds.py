@@ -1,6 +1,6 @@
-"""Works off what waits for one entity: hints from monday.com, and changes in PostgreSQL.
+"""Does the work that waits for one entity: events from monday.com, and changes in PostgreSQL.
 
-What waits is claimed, the cycle runs over it, and it is marked as done. Whatever fails leaves it where it was, for the
+What waits is claimed, the cycle runs over it, and it is marked as done. When the round fails, it still waits, for the
 next round.
 """
 
@@ -29,9 +29,9 @@ from terminal.logs import unexpected
 log = logging.getLogger("monday_sync")
 
 COALESCE_S, LONGEST_COALESCE_S = 0.05, 1.0
-"""Hints that come within this time are read in one call. The more there are, the longer it is worth to wait for others."""
+"""The items of events that come within this time are read in one call. The more events, the longer the next round waits."""
 STORM = 1_000
-"""So many hints in a round are worth the longest wait before the next."""
+"""After so many events in a round, the next round waits longest."""
 IDLE_S = 2.0
 RETRY_EVERY_S = 10.0
 LINKS_EVERY_S = 0.5
@@ -40,17 +40,17 @@ BOARD_FRESH_FOR_S = 300.0
 
 @dataclass
 class RoundResult:
-    """Says what a round did. It is filled as the round goes, so that one that breaks off says what it did."""
+    """Holds what a round did. It is filled during the round, so that it is known of a round that fails, too."""
 
     linked: bool = False
     """Records got their items or rows: records that point at them can be completed."""
     missed: list[str] = field(default_factory=list)
-    """Why everything has to be looked over."""
+    """Why both sides have to be compared."""
 
 
 @dataclass(frozen=True)
 class LiveParts:
-    """Holds what the work on one board is done with, for some minutes."""
+    """Holds the opened board, and the pull and the push that work on it, for some minutes."""
 
     sync: BoardSync
     pull: LivePull
@@ -71,7 +71,7 @@ class Rounds:
         self.parts, self.mapping, self.board_id = parts, mapping, board_id
         self.settings, self.metrics = settings, metrics
         self.live: LiveParts | None = None
-        """What the work is done with now; None before it begins, and while there is trouble."""
+        """The opened board; None before the first round that needs it, and after a failure."""
         self.coalesce_s = COALESCE_S
         self.links_changed = False
         """Records that these records point at have got their items or rows. Any thread may say so."""
@@ -79,7 +79,7 @@ class Rounds:
         self._own, self._removed = OwnWrites(), LatelyRemoved()
 
     def work(self, tx: Transaction, result: RoundResult) -> float:
-        """Works off what waits. Returns the seconds until there may be more."""
+        """Does the work that waits. Returns the seconds until there may be more."""
         pauses = [IDLE_S]
         if self.settings.pulls and self.mapping.direction in TO_POSTGRES:
             if self._take_hints(tx, result):
@@ -90,15 +90,16 @@ class Rounds:
             pauses.append(self._push_changes(tx, result))
         return min(pauses)
 
-    # Hints
+    # Events
 
     def _take_hints(self, tx: Transaction, result: RoundResult) -> bool:
-        """Deals with what the inbox holds for the board. Returns whether there was anything."""
+        """Deals with the events that the inbox holds for the board. Returns whether there were any."""
         entries = inbox.claim(tx, self.board_id)
         self.coalesce_s = max(COALESCE_S, min(1.0, len(entries) / STORM) * LONGEST_COALESCE_S)
         if not entries:
-            return False
+            return False  # no event is due
         with_items = [entry for entry in entries if entry.item_id is not None and entry.event != PROBE]
+        # those that have to be tried again
         left: set[int] = set()
         for taken, why in self._read_again(tx, with_items):
             left |= {entry.id for entry in taken.again}
@@ -114,24 +115,26 @@ class Rounds:
         return True
 
     def _read_again(self, tx: Transaction, entries: list[Entry]) -> Iterator[tuple[Taken, str]]:
-        """Brings in the items that the entries name. Yields what became of them, and why entries are come back to.
+        """Pulls the items that the entries name. Yields what was done, and why some entries have to be tried again.
 
-        When a single item makes trouble, it is found, and costs itself alone.
+        An item that cannot be pulled is found by halving the entries; the others are pulled.
         """
         if not entries:
             return
         try:
             taken = self._parts_for(entries).pull.take(tx, entries)
         except OSError:
-            raise
+            raise  # about the machine, not an item
         except Exception as exc:
             if isinstance(exc, SyncError) and not isinstance(exc, RecordRefused):
-                raise
+                raise  # every item would meet it
             items = list(dict.fromkeys(entry.item_id for entry in entries))
+            # the item that cannot be pulled
             if len(items) == 1:
                 reason = exc.message if isinstance(exc, SyncError) else unexpected(exc).message
                 yield Taken(entries, False, []), reason
                 return
+            # it is among these: each half by itself
             first = set(items[: len(items) // 2])
             yield from self._read_again(tx, [entry for entry in entries if entry.item_id in first])
             yield from self._read_again(tx, [entry for entry in entries if entry.item_id not in first])
@@ -156,7 +159,7 @@ class Rounds:
         waits, _ = outbox_depth(tx, self.mapping.entity_type)
         due = time.monotonic() >= self._next_retry
         if not waits and not due:
-            return IDLE_S
+            return IDLE_S  # spares opening the board
         push, pause = self._parts_for(()).push, None
         if waits:
             ripe = push.look()
@@ -177,7 +180,7 @@ class Rounds:
         result.linked = result.linked or bool(items) or bool(made)
 
     def _parts_for(self, entries: Sequence[Entry]) -> LiveParts:
-        """Returns what the work is done with, made anew when the board may have other columns than are known."""
+        """Returns the opened board. It is opened anew when the board may have other columns than are known."""
         live, columns = self.live, {entry.column_id for entry in entries if entry.column_id}
         if live is None or time.monotonic() - live.made_at > BOARD_FRESH_FOR_S or not live.knows(columns):
             opening = Opening(writes=(self.settings.pulls, self.settings.pushes))

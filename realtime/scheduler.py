@@ -1,7 +1,7 @@
-"""Starts runs at intervals or at cron's times, one after another, until the process is told to stop.
+"""Starts runs at intervals or at cron's times, one after another, until the process is asked to stop.
 
-A run that fails is tried again after growing pauses, a bounded number of times, and then left to the next regular time.
-A run that finds another of its kind going on, in this process or another, is skipped.
+A run that fails is tried again after growing pauses, a bounded number of times, and then waits for the next regular time.
+A run is skipped while another of its kind is going on, in this process or another.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ log = logging.getLogger("monday_sync")
 PAUSES_S = (60.0, 120.0, 240.0, 480.0)
 """Between the tries of a run that failed; after the last it waits for its regular time."""
 LOOK_EVERY_S = 1.0
-"""A machine that slept meanwhile notices after so long that a time has passed."""
+"""After a sleep of the machine, a time that has passed is noticed within so many seconds."""
 DONE, FAILED, SKIPPED = "done", "failed", "skipped"
 
 
@@ -57,7 +57,7 @@ class Schedule:
 
 
 class Scheduler:
-    """Calls `attempt` at the times of a plan. It makes one run, and returns how that ended."""
+    """Calls `attempt` at the times of a plan. `attempt` makes one run, and returns how it ended."""
 
     def __init__(
         self, plan: Schedule, attempt: Callable[[], str], stop: threading.Event, clock: Clock | None = None
@@ -70,7 +70,7 @@ class Scheduler:
         self._retry_at: datetime | None = None
 
     def run(self) -> None:
-        """Returns when `stop` is set. A run that has begun is waited for."""
+        """Calls `attempt` at its times until `stop` is set. A run that has begun is finished first."""
         regular_at = self._regular_time()
         if self.plan.immediately:
             self._run()
@@ -97,12 +97,14 @@ class Scheduler:
     def _run(self) -> None:
         """Makes one run, and plans another try when it failed."""
         self._retry_at = None
+        # done, or skipped
         if self._attempt() != FAILED:
             self._failures = 0
         elif not self.stop.is_set():
             self._retry_later()
 
     def _retry_later(self) -> None:
+        # it has had its tries
         if self._failures >= len(self.plan.pauses_s):
             log.error("The run failed %d times; it waits for its regular time.", self._failures + 1)
             self._failures = 0
@@ -129,11 +131,11 @@ class ScheduledRun:
 
     @property
     def kind(self) -> str:
-        """Names what runs are alike."""
+        """Returns the name of the lock that equal runs share."""
         return f"scheduled:{self.direction}:{','.join(sorted(self.entities))}"
 
     def check(self) -> None:
-        """Raises what is wrong with the settings: the command ends at its start, not at its first run."""
+        """Raises the error of wrong settings: the command fails at its start, not at its first run."""
         choose_boards(self.settings, mappings_of(self.settings), self.direction, self.entities)
         self.settings.require_key()
 
@@ -148,12 +150,12 @@ class ScheduledRun:
         return FAILED
 
     def _alone(self) -> str:
-        """Makes one run, unless one of its kind is going on."""
+        """Makes one run, unless another of its kind is going on."""
         db = connect(self.settings, max_connections=1)
         try:
             with db.try_lock(self.kind) as ours:
                 if not ours:  # held by another run
-                    log.info("A run of the same kind is going on elsewhere; this one is skipped.")
+                    log.info("A run of the same kind is going on already; this run is skipped.")
                     return SKIPPED
                 report = self._run()
         finally:
@@ -167,7 +169,7 @@ class ScheduledRun:
 def run_scheduled(
     program: Program, settings: Settings, plan: Schedule, direction: str, entities: Sequence[str], stop: threading.Event
 ) -> None:
-    """Runs until `stop` is set. Of a run that has begun the entity in hand is finished, and no other is begun."""
+    """Runs until `stop` is set. In a run that has begun, the current entity is finished, and no other is begun."""
     options, caller = RunOptions(kind="scheduled"), Caller(stop=stop)
     once = partial(run, program, settings, direction, entities, options, caller)
     scheduled = ScheduledRun(settings, direction, entities, stop, once)

@@ -1,7 +1,7 @@
 """Keeps exactly the webhooks that each mapped board needs.
 
-monday.com does not tell the address of a webhook, so the tool remembers the ids of those it made, and leaves all others
-alone. What is about to be made is written down first: a run that died between the two finds it again.
+monday.com does not show the address of a webhook, so the tool remembers the ids of those it made, and leaves all others
+alone. What is about to be made is noted first: after a run that was killed in between, the next run finds it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ NEEDED = (
     "item_moved_to_any_group",
     "create_column",
 )
-"""Whatever can change a record. A move to another board comes as a move to a group; there is no event for the rest."""
+"""Events that can change a record. A move to another board comes as a move to a group; there is no event for the rest."""
 OF_SUBITEMS = (
     "create_subitem",
     "change_subitem_column_value",
@@ -43,17 +43,17 @@ OF_SUBITEMS = (
     "subitem_deleted",
     "move_subitem",
 )
-"""What the board above reports of subitems; monday.com refuses webhooks of their own board."""
+"""Events by which the board above reports subitems; monday.com refuses webhooks of their own board."""
 NOT_SHARED = "Share the board with the owner of the token, with the right to edit it."
 IN_THE_WAY = "If the webhook that is there is not needed: python main.py webhooks register --take-over"
 NO_USE = (MondayUnavailable, DailyLimitReached)
-"""After one of these no other board could do better."""
+"""After one of these, every other board would fail too."""
 HINT = "Is `python main.py webhook` running, and does the address lead to it? Try: python main.py webhooks test"
 
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """Remembers a webhook of a board."""
+    """Holds what is remembered of a webhook of a board."""
 
     event: str
     url: str
@@ -81,7 +81,7 @@ class Step:
 
 
 class Subscriptions:
-    """Knows, makes and removes the webhooks of one account's mapped boards."""
+    """Plans, makes and removes the webhooks of the mapped boards."""
 
     def __init__(
         self, db: Database, monday: Monday, gate: Access, base_url: str | None, mappings: Iterable[Mapping] = ()
@@ -92,7 +92,7 @@ class Subscriptions:
         }
 
     def url(self, board_id: str) -> str:
-        """Returns where monday.com is to send a board's events: an address that lets its reader send such events, too."""
+        """Returns the address for a board's events. It is a secret: a program that knows it can send such events."""
         if not self.base_url:
             raise SettingsError(
                 "WEBHOOK_BASE_URL is not set.",
@@ -101,7 +101,7 @@ class Subscriptions:
         return f"{self.base_url}/webhook/{self.gate.token(board_id)}"
 
     def plan(self, mapping: Mapping, board_id: str, take_over: bool = False) -> list[Step]:
-        """Returns what is and what is to be done, without doing it."""
+        """Returns a step for each webhook that is there or is missing; nothing is done."""
         return self._plan(mapping, board_id, self._there(board_id), take_over)
 
     def _there(self, board_id: str) -> dict[str, str]:
@@ -119,7 +119,7 @@ class Subscriptions:
         steps = []
         for webhook_id, event in there.items():
             if webhook_id in kept:
-                continue
+                continue  # planned below, in the order of `needed`
             if webhook_id in made or (take_over and event in needed):  # leads elsewhere, or in the way
                 steps.append(Step(mapping.entity, board_id, event, "delete", webhook_id))
             else:  # not made by the tool
@@ -134,7 +134,7 @@ class Subscriptions:
         return own + (OF_SUBITEMS if mapping.entity in self._with_subitems else ())
 
     def register(self, mapping: Mapping, board_id: str, take_over: bool = False) -> list[Step]:
-        """Makes what is missing and removes what is not needed any more. Doing it again does nothing.
+        """Makes what is missing and removes what is not needed any more. A second call does nothing.
 
         `take_over` removes webhooks that the tool does not know and that are in the way of its own.
         """
@@ -166,7 +166,7 @@ class Subscriptions:
         return step
 
     def _create(self, step: Step, there: dict[str, str]) -> Step:
-        """Writes down what is about to be made, makes it, and remembers its id."""
+        """Notes the webhook that is about to be made, makes it, and remembers its id."""
         seen = tuple(webhook_id for webhook_id, event in there.items() if event == step.event)
         begun = Subscription(step.event, self.url(step.board_id), str(uuid.uuid4()), None, seen)
         self._keep(step.board_id, begun)
@@ -174,17 +174,19 @@ class Subscriptions:
             made = self.monday.account.create_webhook(step.board_id, begun.url, step.event, key=begun.key)
         except MondayError as exc:
             self._forget(step)
+            # the hint: not shared, another webhook there, or the address
             unseen = "board not found" in exc.message.lower()
             return replace(step, problem=f"{exc.message} {NOT_SHARED if unseen else IN_THE_WAY if seen else HINT}")
         self._keep(step.board_id, replace(begun, id=str(made["id"])))
         return replace(step, id=str(made["id"]))
 
     def _finish_begun(self, board_id: str, there: dict[str, str]) -> None:
-        """Settles webhooks whose making was cut off: a single one that came since is the tool's own."""
+        """Settles webhooks whose making was interrupted: a single new webhook of that event is the tool's own."""
         for begun in self._remembered(board_id).values():
             if begun.id is not None:
-                continue
+                continue  # was made
             new = [found for found, event in there.items() if event == begun.event and found not in begun.seen]
+            # exactly one is new: it was made
             if len(new) == 1:
                 self._keep(board_id, replace(begun, id=new[0]))
             else:  # it was not made
@@ -211,7 +213,7 @@ class Subscriptions:
 
 
 def on_each(chosen: Chosen, work: Callable[[Mapping, str], list[Step]]) -> tuple[list[Step], list[MondayError]]:
-    """Does the same on every board. A board that is refused is a step by itself, and the others go on."""
+    """Does the same on every board. A board that is refused gives a step of its own, and the other boards are dealt with."""
     steps: list[Step] = []
     problems: list[MondayError] = []
     for mapping, board_id in chosen:

@@ -82,7 +82,7 @@ def delete(entities: tuple[str, ...], as_json: bool) -> None:
 @entities_option
 @json_option
 def test(entities: tuple[str, ...], as_json: bool) -> None:
-    """Send a signed event to the public address, and show how far it comes."""
+    """Send a signed event to the public address, and show which stage fails."""
     settings = prepared()
     stages, ok = [], True
     for entity, stage in probed(settings, subscribed(settings, entities)):
@@ -101,7 +101,7 @@ def test(entities: tuple[str, ...], as_json: bool) -> None:
 
 
 def make_missing(entities: Sequence[str], dry_run: bool, take_over: bool, as_json: bool) -> NoReturn:
-    """Makes what is missing and removes what is not needed, or shows that without doing it; leaves."""
+    """Makes what is missing and removes what is not needed, or shows that without doing it; then ends the process."""
 
     def work(kept: Subscriptions) -> BoardWork:
         return partial(kept.plan if dry_run else kept.register, take_over=take_over)
@@ -121,6 +121,7 @@ def on_each_board(entities: Sequence[str], work: Callable[[Subscriptions], Board
     with open_parts(settings) as parts:
         kept = subscriptions(settings, parts, [board for _, board in chosen])
         steps, problems = on_each(chosen, work(kept))
+    # boards that were refused are in `problems`
     refused = {EXIT_FAILED for step in steps if step.problem and step.action != "none"}
     return steps, {problem.exit_code for problem in problems} | refused
 
@@ -135,7 +136,7 @@ def subscribed(settings: Settings, entities: Sequence[str]) -> Chosen:
 
 
 def probed(settings: Settings, chosen: Chosen) -> Iterator[tuple[str, Stage]]:
-    """Sends one event for each board; yields the entity with each stage of the event's way."""
+    """Sends one event for each board; yields the entity with each stage that the event passes or fails."""
     from realtime.probe import Probe
     from services.monday.webhook_signatures import Access
     from sync.parts import open_parts
@@ -161,7 +162,7 @@ def show(steps: Sequence[Step], as_json: bool, words: Mapping[str, str]) -> None
 
 
 def leave(codes: set[int]) -> NoReturn:
-    """Ends with the gravest of the exit codes."""
+    """Ends the process with the gravest of the exit codes."""
     from sync.run import GRAVEST_FIRST
 
     sys.exit(next((code for code in GRAVEST_FIRST if code in codes), EXIT_IN_STEP))

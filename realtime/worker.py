@@ -1,6 +1,6 @@
-"""Keeps one entity in step for as long as the daemon lives: rounds of work, and catching up.
+"""Keeps both sides of one entity equal while the daemon runs: rounds of work, and catching up.
 
-After an outage everything is looked over, because events may have been lost in it.
+After an outage both sides are compared, because events may have been lost in it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ LONGEST_PAUSE_S = 60.0
 
 
 class EntityWorker(threading.Thread):
-    """Keeps one entity in step, as a thread of the daemon."""
+    """Keeps both sides of one entity equal, as a thread of the daemon."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class EntityWorker(threading.Thread):
         self._catch_up = CatchUp(parts.db, mapping, settings, self._run_all)
 
     def meet(self, workers: Collection[EntityWorker]) -> None:
-        """Learns which workers it waits for at the start, and which wait for its records."""
+        """Notes for which workers it waits at the start, and which workers wait for its records."""
         entity = self.mapping.entity
         self._before = [worker for worker in workers if worker.mapping.entity in self.mapping.after]
         self._behind = [
@@ -67,24 +67,24 @@ class EntityWorker(threading.Thread):
 
     @property
     def live(self) -> LiveParts | None:
-        """Returns what the work is done with now; None before it begins, and while there is trouble."""
+        """Returns the opened board; None before the first round that needs it, and after a failure."""
         return self._rounds.live
 
     @property
     def direction(self) -> str:
-        """Returns the way it runs: the mapping's own, as far as this daemon's halves go."""
+        """Returns the direction of its runs: that of the mapping, as far as this daemon pulls and pushes."""
         if not self.settings.pulls:
             return "pg_to_monday"
         return self.mapping.direction if self.settings.pushes else "monday_to_pg"
 
     @property
     def caught_up(self) -> bool:
-        """Returns whether everything was looked over since the start, or since the last trouble."""
+        """Returns whether both sides were compared since the start, or since the last outage."""
         return self._catch_up.why is None
 
     @property
     def starting(self) -> bool:
-        """Returns whether it still catches up for the first time, and that goes well."""
+        """Returns whether it still catches up for the first time, without a failure."""
         return self._catch_up.why == "start" and self.trouble is None and self.is_alive()
 
     def look_over(self, why: str, sweep: bool = False) -> None:
@@ -98,12 +98,12 @@ class EntityWorker(threading.Thread):
         self.wake.set()
 
     def beat(self) -> None:
-        """Writes down that events of the entity arrive, or finds out that some may be lost."""
+        """Notes that events of the entity arrive, or notices that some may be lost."""
         if self.settings.pulls and self.caught_up and self.trouble is None and self._catch_up.beat():
             self.wake.set()
 
     def stop(self) -> None:
-        """Has the round finished, and the thread ended."""
+        """Asks the thread to end after its round."""
         self.stopping.set()
         self.wake.set()
 
@@ -111,8 +111,9 @@ class EntityWorker(threading.Thread):
         """Works in rounds, until `stop`."""
         pause = 0.0
         while not self.stopping.is_set():
-            # In trouble no news makes the pause shorter.
+            # after a failure, news do not end the pause
             (self.stopping if self._failures else self.wake).wait(pause)
+            # other events may follow at once
             if self.wake.is_set() and not self._failures:
                 self.stopping.wait(self._rounds.coalesce_s)
             self.wake.clear()
@@ -135,16 +136,17 @@ class EntityWorker(threading.Thread):
         return pause
 
     def _pass_on(self, result: RoundResult) -> None:
-        """Tells whom it concerns what a round came to."""
+        """Passes on what a round did to the workers that wait for its records, and has missed events looked for."""
         for worker in self._behind if result.linked else ():
             worker.links_changed()
         for why in result.missed:
             self.look_over(why, sweep=True)
 
     def _failed(self, exc: SyncError) -> float:
-        """Reports trouble once. Returns a growing pause; what was missed meanwhile is looked for after it."""
+        """Reports a failure once, and returns a growing pause. After an outage both sides are compared."""
         self._rounds.live = None
         self.metrics.failures.labels(self.mapping.entity, type(exc).__name__).inc()
+        # the same failure is logged once
         if self.trouble != exc.message:
             log.error("%s: %s", self.mapping.title, exc.message, extra={"hint": exc.hint})
         self.trouble = exc.message
@@ -152,12 +154,13 @@ class EntityWorker(threading.Thread):
         self._rounds.links_changed = True  # if the round broke off there
         if isinstance(exc, (*ENDS_THE_RUN, DatabaseError)) and not isinstance(exc, TransactionConflict):
             self._catch_up.note_outage()
+        # a guard waits for a user, not for a service
         pause = LONGEST_PAUSE_S if isinstance(exc, GuardStop) else backoff(self._failures - 1, 0.5, LONGEST_PAUSE_S)
         self.stopping.wait(0.2)
         return max(0.2, pause)
 
     def _round(self, result: RoundResult) -> float:
-        """Does everything that waits. Returns the seconds until there may be more."""
+        """Does all that waits. Returns the seconds until there may be more."""
         due = self._catch_up.is_due()
         if self._catch_up.why == "start" and any(worker.starting for worker in self._before):
             return 0.1  # what these records point at comes first
@@ -167,7 +170,7 @@ class EntityWorker(threading.Thread):
             result.linked = True
         with self.parts.db.transaction() as tx:
             if not try_turn(tx, self.mapping.entity_type):
-                return BUSY_S
+                return BUSY_S  # another process works on the entity
             return self._rounds.work(tx, result)
 
     def _run_all(self, options: RunOptions) -> RunReport:

@@ -9,7 +9,7 @@ DEBOUNCE_S = 0.1
 
 @dataclass(frozen=True)
 class WorkerSettings:
-    """Says how a daemon works: which halves, and how patiently."""
+    """Says whether a daemon pulls and pushes, and how long it waits."""
 
     pulls: bool = True
     pushes: bool = True

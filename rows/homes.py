@@ -155,7 +155,7 @@ class Home:
 
     @property
     def keeps_metadata(self) -> bool:
-        """Tells whether the cells of a row that would have no key stand in the root's metadata."""
+        """Says whether the cells of a row that would have no key stand in the root's metadata."""
         return self.related is not None and self.related.without_key == "metadata" and bool(self.related.keys)
 
     def values(self, record: Map[str, Value], ids: Map[str, str | None]) -> dict[Slot, Value]:
@@ -204,7 +204,7 @@ class Homes:
 
     @property
     def shows_item_id(self) -> bool:
-        """Tells whether the root table has the column for the item's id that the tool's own tables have."""
+        """Says whether the root table has the column for the item's id that the tool's own tables have."""
         return "monday_id" in self.root.types and self.mapping.deployed is None
 
 
@@ -290,7 +290,7 @@ class Upsert:
 
 @dataclass(slots=True, eq=False)
 class WrittenRecord:
-    """Tells what was written of an upsert."""
+    """Holds what was written of an upsert."""
 
     upsert: Upsert
     root_id: str
@@ -304,7 +304,7 @@ class WrittenRecord:
 
 @dataclass(slots=True)
 class Written:
-    """Tells what writing a batch did to its records, and to rows that other records show too."""
+    """Holds what the writing of a batch did to its records, and to rows that other records show too."""
 
     records: list[WrittenRecord]
     """In the order of their upserts."""

@@ -1,4 +1,4 @@
-"""Gives rows of a table whose key is the item id their keys."""
+"""Gives rows their keys, in tables whose key is the item's id."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Looks up which rows and items of other boards are the same thing.
+"""Looks up which rows and items of other boards belong together.
 
 A cell that points at records of another board holds item ids, the table column the key of a row; `sync_mapping` links
 them. What has no counterpart yet is not news: the field stays as it was until there is one.
@@ -38,7 +38,7 @@ select exists (select from sync_mapping where entity_type = %s)
 
 
 class Relations:
-    """Looks links up, for any entity that a mapping points at."""
+    """Looks up links of any entity that a mapping points at."""
 
     def __init__(self, db: Database, mappings: Map[str, Mapping]) -> None:
         self._db = db

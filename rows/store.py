@@ -217,23 +217,23 @@ class RecordStore:
                     record.shown[name] = shown.get(name)
 
     def tell_others(self, tx: Transaction, written: Written) -> None:
-        """Marks the records that show a shared row unlike it, now that other records have filled the row."""
+        """Marks the records whose items differ from a shared row that other records have filled now."""
         users_of_rows.tell(tx, self.homes, written)
 
     # Root rows
 
     def set_status(self, tx: Transaction, statuses: Map[str, str]) -> None:
-        """Shows on the application's own rows (by id) how far their records are."""
+        """Writes the state of the records into the application's own rows (by id)."""
         tx.bulk(SET_STATUS, {"id": "text", "status": "text"}, list(statuses.items()), **self._names)
 
     def set_item_ids(self, tx: Transaction, items: Map[str, str]) -> None:
-        """Shows on the application's own rows (id → item id) which items they have."""
+        """Writes the ids of the items into the application's own rows (id → item id)."""
         if self.homes.shows_item_id:
             types = {"id": self.homes.key_type, "item": self.root.types["monday_id"]}
             tx.bulk(SET_ITEM_ID, types, list(items.items()), **self._names)
 
     def archive(self, tx: Transaction, root_ids: Sequence[str]) -> int:
-        """Marks root rows as archived; returns how many were not yet."""
+        """Marks root rows as archived; returns how many were not archived before."""
         archived, updated = self.mapping.archived_column, self.mapping.updated_column
         if archived is None:
             return 0

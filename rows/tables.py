@@ -239,7 +239,7 @@ def to_column(value: Value, kind: str) -> Any:
 
 
 def key_values(kind: str, texts: Iterable[str]) -> list[str]:
-    """Returns those texts that can be keys of this type: a link to a table's earlier life may hold anything."""
+    """Returns those texts that can be keys of this type: a link to an earlier table of this name may hold any text."""
     form = KEY_FORMS.get(kind)
     return [text for text in texts if form is None or form.fullmatch(text)]
 

@@ -1,4 +1,4 @@
-"""Says what the records of a batch want of their related rows, and what those rows show otherwise in the end."""
+"""Holds what the records of a batch want in their related rows, and where those rows have other values at the end."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def wanted_rows(homes: Homes, together: Sequence[Home], records: Sequence[Writte
 
 
 def each_kind(wanted: Iterable[WantedRow]) -> Iterable[WantedRow]:
-    """Returns one wanted row of each kind: new records that want the same are looked after together."""
+    """Returns one wanted row of each kind: new records that want the same are dealt with together."""
     return {(id(want.shape), want.current): want for want in wanted}.values()
 
 

@@ -1,4 +1,4 @@
-"""Remembers fields that both sides changed, and which side won: `sync_conflicts`. What is `open` waits for a person."""
+"""Remembers fields that both sides changed, and which side won: `sync_conflicts`. What is `open` waits for a user."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ from {rows}
 where not exists (
     select from sync_conflicts as c
     where c.entity_type = %(type)s and c.entity_id = new.entity_id and c.field = new.field
+      -- open already: CHANGED updates it
       and (c.status = 'open'
            -- decided before, and not carried out: a run was cut off, or monday.com refused the value
            or (c.base_value, c.monday_value, c.postgres_value, c.winner, c.monday_changed_at)
@@ -58,7 +59,7 @@ where c.entity_type = %(type)s and c.status = 'open' and c.entity_id = new.entit
 
 @dataclass(frozen=True, slots=True)
 class OpenConflict:
-    """Waits for a person, with the values as they were kept."""
+    """Holds a conflict that waits for a user, with the values as they were kept."""
 
     id: str
     field: str
@@ -77,7 +78,7 @@ class Conflicts:
     run_id: str | None
 
     def open(self, tx: Transaction, entity_ids: Sequence[str]) -> dict[str, dict[str, OpenConflict]]:
-        """Returns what waits for a person, by row and field."""
+        """Returns what waits for a user, by row and field."""
         rows = tx.rows(
             """
             select entity_id, id::text, field, monday_value, postgres_value, monday_changed_at, postgres_changed_at, rule
@@ -93,7 +94,7 @@ class Conflicts:
         return found
 
     def save(self, tx: Transaction, conflicts: Sequence[tuple[str | None, str | None, Conflict]]) -> None:
-        """Keeps decisions (of an item, of a row). One that was open already is brought up to date, not kept twice."""
+        """Keeps conflicts, each with its item and its row. A conflict that is open already is updated, not kept twice."""
         if not conflicts:
             return
         rows = [_row(monday_id, entity_id, conflict) for monday_id, entity_id, conflict in conflicts]

@@ -24,7 +24,7 @@ class EntityState:
 
     @cached_property
     def links(self) -> Links:
-        """Gives which item and which row are the same thing."""
+        """Gives the links of items and rows."""
         return Links(self.entity_type, self.board_id)
 
     @cached_property
@@ -34,7 +34,7 @@ class EntityState:
 
     @cached_property
     def skipped(self) -> Skipped:
-        """Gives the items that are left out."""
+        """Gives the items that are skipped."""
         return Skipped(self.entity_type, self.board_id)
 
     @cached_property

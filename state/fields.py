@@ -1,4 +1,4 @@
-"""Lets what is remembered of a field follow its column: bases in `sync_mapping`, decisions in `sync_conflicts`."""
+"""Renames and forgets fields in what is remembered of them: bases in `sync_mapping`, decisions in `sync_conflicts`."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ update sync_conflicts
 set field = %(new)s
 where entity_type = %(type)s and field = %(old)s
 """
+# without a hash, the next run reads the item again
 FORGET_IN_BASES = """
 update sync_mapping
 set base = base - %(name)s, monday_hash = null
@@ -32,12 +33,12 @@ where entity_type = %(type)s and base_postgres ? %(name)s
 
 
 def rename_field(tx: Transaction, entity_type: str, old: str, new: str) -> None:
-    """Gives a field another name in what is remembered of it."""
+    """Renames a field in what is remembered of it."""
     for statement in (RENAME_IN_BASES, RENAME_IN_BASES_OF_POSTGRES, RENAME_IN_CONFLICTS):
         tx.execute(statement, {"old": old, "new": new, "type": entity_type})
 
 
 def forget_field(tx: Transaction, entity_type: str, name: str) -> None:
-    """Forgets what both sides agreed on in a field, which is about another column from now on."""
+    """Forgets the agreed values of a field, because it stands for another column from now on."""
     for statement in (FORGET_IN_BASES, FORGET_IN_BASES_OF_POSTGRES):
         tx.execute(statement, {"name": name, "type": entity_type})

@@ -1,7 +1,7 @@
-"""Keeps webhook events until they are dealt with: `sync_inbox`. Each is committed before monday.com is told that it came.
+"""Keeps webhook events until they are dealt with: `sync_inbox`. Each is committed before it is acknowledged.
 
-A delivery is one statement that commits itself. An entry that has been dealt with is kept for some hours: a delivery
-that comes again is then known, and nothing happens twice.
+A delivery is one statement that commits itself. An entry that has been dealt with is kept for some hours, so that a
+repeated delivery is known and is not dealt with twice.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ROW = "(%s, %s, %s, %s, %s)"
 
 
 class InboxWriter:
-    """Writes arrivals down. `arrived` hears which boards have news."""
+    """Stores events. `arrived` is called with the boards of new events."""
 
     def __init__(self, db: Database, arrived: Callable[[set[str]], None] = lambda boards: None) -> None:
         self._db = db
@@ -37,18 +37,20 @@ class InboxWriter:
     def write(self, event: Event, hints: Sequence[Hint]) -> bool:
         """Commits an event; returns False when it was known. Raises DatabaseError when it is not written."""
         body, values = json_text(event.body), []
-        # An event that tells neither what triggered it nor when may be news each time.
+        # An event with neither a trigger's id nor a time may be new each time.
         given = event.trigger_id + (f"/{uuid.uuid4().hex}" if event.trigger_id.startswith(UNDATED) else "")
+        # an event about several items: an entry for each
         for index, hint in enumerate(hints):
             trigger = f"{given}#{index}" if index else given
             values += [trigger, hint.board_id, hint.item_id, event.kind, body]
         new = self._db.commit_one(WRITE.format(rows=", ".join([ROW] * len(hints))), values)
+        # a repeated delivery wakes no worker
         if new:
             self._arrived({hint.board_id for hint in hints})
         return bool(new)
 
 
-# Working it off
+# Dealing with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +104,9 @@ where done_at is null and monday_board_id = any(%s)
 def claim(tx: Transaction, board_id: str, limit: int = AT_ONCE) -> list[Entry]:
     """Returns the oldest entries of a board, and locks them until the end of the transaction.
 
-    One that made trouble before comes alone, so that it cannot hold up the others.
+    An entry that failed before comes alone, so that it cannot delay the others.
     """
+    # entries that never failed come first
     entries = [Entry(*row) for row in tx.rows(CLAIM, (board_id, limit))]
     return entries[:1] if entries and entries[0].attempts else entries
 
@@ -117,9 +120,10 @@ def done(tx: Transaction, entries: Sequence[Entry]) -> None:
 
 
 def put_off(tx: Transaction, entries: Sequence[Entry], reason: str, first_pause_s: float = 1.0) -> list[Entry]:
-    """Lets these be tried again after a growing pause; returns those that have had their tries and are set aside."""
+    """Puts entries off for a growing pause; returns those that have had all their tries and are set aside."""
     set_aside = []
     for entry in entries:
+        # the last try: set aside until a user asks for another
         last = entry.attempts + 1 >= TRIES
         if last:
             set_aside.append(entry)
@@ -142,7 +146,7 @@ def next_try_in(tx: Transaction, board_id: str) -> float | None:
 
 
 def tidy(tx: Transaction, mapped: Iterable[str]) -> int:
-    """Deletes what was dealt with hours ago, and what came a day ago for a board that is not mapped; how many."""
+    """Deletes entries dealt with hours ago, and those of a day ago for boards that are not mapped; returns how many."""
     return tx.execute(TIDY, (list(mapped),))
 
 

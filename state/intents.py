@@ -34,9 +34,10 @@ class Intents:
     board_id: str
 
     def begin(self, tx: Transaction, intent: Intent) -> list[str]:
-        """Claims rows for an intent, and returns the ids of those that no other creates or has linked."""
+        """Claims rows for an intent, and returns the ids of those that are not claimed or linked already."""
         tx.bulk(
             """
+            -- a row that has an item, or that another intent has claimed, is not claimed
             insert into sync_mapping (
                 entity_id, entity_type, monday_board_id, sync_status, intent, intent_key, intent_at)
             select entity_id, %(type)s, %(board)s, 'creating', hash, %(key)s, now() from {rows}
@@ -103,6 +104,7 @@ class Intents:
         )
         tx.execute(
             """
+            -- a document is finished when none of its rows lacks an item
             delete from sync_intents as i
             where key = %s
               and not exists (
@@ -133,6 +135,7 @@ class Intents:
         """
         rows = tx.rows(
             """
+            -- a row that is set aside has been looked for already: it gives no time
             select r ->> 'name', case when l.sync_status = 'creating' then i.created_at end, now() - i.created_at
             from sync_intents as i, jsonb_array_elements(i.document -> 'rows') as r
             join sync_mapping as l on l.entity_type = %(type)s and l.entity_id = r ->> 'entity_id'

@@ -1,4 +1,4 @@
-"""Remembers which item and which row are the same thing, and what both last agreed on: `sync_mapping`."""
+"""Remembers which item belongs to which row, and the values on which both last agreed: `sync_mapping`."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ class Link:
         """Returns the bases of monday.com and of PostgreSQL as canonical values."""
         monday = {name: from_json(kinds[name], value) for name, value in self.base.items() if name in kinds}
         postgres = dict(monday)
+        # where the row is known to differ
         for name, value in self.base_postgres.items():
             if name in kinds:
                 postgres[name] = from_json(kinds[name], value)
@@ -47,7 +48,7 @@ class Link:
 
 @dataclass(slots=True)
 class LinkChange:
-    """Says what a link becomes. Without an `id` it is a new one."""
+    """Holds the new content of a link. Without an `id` it is a new link."""
 
     monday_id: str | None
     entity_id: str | None
@@ -114,6 +115,7 @@ update sync_mapping as l
 set monday_id = new.monday_id, entity_id = new.entity_id, monday_board_id = %(board)s,
     base = new.base, base_postgres = new.base_postgres,
     monday_hash = new.monday_hash, monday_updated_at = new.monday_updated_at,
+    -- a refused change stays refused until its next try
     sync_status = case when new.due and l.attempts > 0 and new.status = 'pending' then l.sync_status
                        else new.status end,
     archived_at = case when new.archived then coalesce(l.archived_at, now()) end,
@@ -155,7 +157,7 @@ class Links:
         return {row[2]: _link(row, intent_key=row[11], refused_at=row[12]) for row in rows}
 
     def unlinked(self, tx: Transaction, entity_ids: Sequence[str]) -> set[str]:
-        """Returns those of these root rows that no living item has."""
+        """Returns those of these root rows that have no item, or whose item is gone."""
         rows = tx.rows(
             """
             select new.id
@@ -170,7 +172,7 @@ class Links:
         return {row[0] for row in rows}
 
     def rows_gone(self, tx: Transaction, table: Composable, key: Composable) -> list[tuple[str, str]]:
-        """Returns the living links (item, row) whose root rows are not in their table any more."""
+        """Returns the active links (item, row) whose root rows are not in their table any more."""
         statement = compose(
             """
             select l.monday_id, l.entity_id
@@ -187,7 +189,7 @@ class Links:
     def rows_archived(
         self, tx: Transaction, table: Composable, key: Composable, archived: Composable
     ) -> list[tuple[str, str]]:
-        """Returns the living links (item, row) whose root rows were archived with SQL. `archived` says so of a row `t`."""
+        """Returns the active links (item, row) whose root rows `t` were archived with SQL; `archived` is that condition."""
         statement = compose(
             """
             select l.monday_id, l.entity_id
@@ -201,7 +203,7 @@ class Links:
         return [(row[0], row[1]) for row in tx.rows(statement, (self.entity_type,))]
 
     def count_active(self, tx: Transaction) -> int:
-        """Counts the living links of the entity on this board."""
+        """Counts the active links of the entity on this board."""
         return int(
             tx.value(
                 """
@@ -246,6 +248,7 @@ class Links:
             select monday_id, entity_id, %(type)s, %(board)s from {rows}
             where not exists (
                 select from sync_mapping as k where k.monday_id = new.monday_id and k.entity_type = %(type)s)
+            -- the row's link is there already, without an item
             on conflict (entity_id, entity_type) do update
             set monday_id = excluded.monday_id, intent = null, intent_key = null, intent_at = null,
                 archived_at = null, updated_at = now()
@@ -280,10 +283,10 @@ class Links:
         )
         tx.execute(statement, (self.entity_type,))
 
-    # What monday.com is being told
+    # What is being sent to monday.com
 
     def sending(self, tx: Transaction) -> dict[str, Map[str, Any]]:
-        """Returns what items were being told when a run was killed, by item id: as a rule nothing."""
+        """Returns what was being sent to items when a run was killed, by item id: usually nothing."""
         rows = tx.rows(
             """
             select monday_id, sending from sync_mapping
@@ -294,7 +297,7 @@ class Links:
         return {row[0]: row[1] for row in rows}
 
     def note_sending(self, tx: Transaction, told: Map[str, Map[str, Any]], over: Iterable[str]) -> None:
-        """Writes down what items are about to be told, and that it is over for others."""
+        """Notes what is about to be sent to items, and for which others the sending has ended."""
         tx.bulk(
             """
             update sync_mapping as l
@@ -313,7 +316,7 @@ class Links:
     # Items that are known to differ from their rows
 
     def known_to_differ(self, tx: Transaction) -> list[str]:
-        """Returns the items that are known to show a shared row unlike it."""
+        """Returns the items that are known to differ from a shared row that they show."""
         rows = tx.rows(
             """
             select monday_id from sync_mapping
@@ -326,7 +329,7 @@ class Links:
         return [row[0] for row in rows]
 
     def agree_on_rows(self, tx: Transaction, records: Map[str, Record], kinds: Map[str, str]) -> None:
-        """Takes what these rows (id → record) show as known, also where their items show something else."""
+        """Notes the values of these rows (id → record) as agreed on, also where their items have other values."""
         links = {root_id: link for root_id, link in self.of_rows(tx, list(records)).items() if link.monday_id}
         rows = []
         for root_id, link in links.items():
@@ -388,7 +391,7 @@ def _bases(change: LinkChange) -> tuple[str, str | None]:
 
 def _differing(monday: Record, postgres: Record) -> str | None:
     if monday == postgres:
-        return None
+        return None  # the usual case
     names = [name for name in monday.keys() | postgres.keys() if monday.get(name) != postgres.get(name)]
     differing = {name: postgres.get(name) for name in names}
     return dumps(differing).decode() if differing else None

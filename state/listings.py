@@ -34,7 +34,7 @@ class Listings:
     board_id: str
 
     def note(self, tx: Transaction, pass_id: str, items: Sequence[Item], ids: Sequence[str] | None = None) -> None:
-        """Remembers the ids and update times of a page of a listing (or ids alone)."""
+        """Remembers the ids and update times of a page of a listing, or only ids."""
         tx.bulk(
             """
             insert into sync_listing (pass, monday_id, monday_updated_at)
@@ -63,7 +63,7 @@ class Listings:
         )
 
     def absent(self, tx: Transaction, pass_id: str) -> list[str]:
-        """Returns the items with a living link that a sweep has not seen."""
+        """Returns the items with an active link that a sweep has not seen."""
         rows = tx.rows(
             """
             select l.monday_id from sync_mapping as l
@@ -95,5 +95,5 @@ class Listings:
         return [row[0] for row in rows]
 
     def delete(self, tx: Transaction, pass_id: str) -> None:
-        """Deletes a listing that has served its purpose."""
+        """Deletes a listing that is not needed any more."""
         tx.execute("delete from sync_listing where pass = %s", (pass_id,))

@@ -37,7 +37,7 @@ class Log:
             tx.copy_in("sync_logs", COLUMNS, rows)
 
     def append_removals(self, tx: Transaction, done: Sequence[Removal], failed: Map[str, str], operation: str) -> None:
-        """Adds which items followed their rows, and which would not go (item → reason)."""
+        """Adds which items were removed after their rows, and which could not be (item → reason)."""
         entries = [LogEntry(operation, "success", "row is gone", removal.item_id, removal.root_id) for removal in done]
         entries += [LogEntry(operation, "error", reason, item_id) for item_id, reason in failed.items()]
         self.append(tx, entries)

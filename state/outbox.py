@@ -16,7 +16,7 @@ from state.triggers import installed
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """Holds entries of the outbox, up to the last that was seen, and the root rows they are about."""
+    """Holds entries of the outbox, oldest first, and the root rows that they are about."""
 
     ids: list[int]
     roots: dict[str, list[int]]
@@ -57,7 +57,7 @@ def showing(tx: Transaction, mapping: Mapping, table: str, ids: Iterable[str]) -
     """Returns which root rows show these rows of a table, as pairs (row, root)."""
     names = [related.name for related in mapping.related.values() if related.table == table and related.child is None]
     if not names:
-        return []
+        return []  # no record shares rows of it
     statement = compose("select distinct row_id, root from ({uses}) as uses", uses=pointing(mapping, names))
     return [(row[0], row[1]) for row in tx.rows(statement, {"ids": sorted(ids)})]
 
@@ -75,10 +75,10 @@ def done(tx: Transaction, ids: Sequence[int]) -> None:
 
 
 def note_edited(tx: Transaction, mappings: Iterable[Mapping], table: str, editors: Map[str, set[str]]) -> None:
-    """Notes every other record that shows shared rows which edits of items have changed.
+    """Notes the other records that show shared rows which edits of items have changed.
 
-    `editors` has the root rows of the edited items by the id of the row that they changed. Where there are several, each
-    may not know what another's item brought.
+    `editors` has the root rows of the edited items by the id of the row that they changed. Where several
+    roots edited one row, all are noted: each may lack what the item of another has changed.
     """
     rows = [
         (mapping.entity_type, mapping.table, root)

@@ -1,4 +1,4 @@
-"""Gives what the tool remembers, to look at: the state of each entity, and the last runs."""
+"""Reads the state of each entity and the last runs, for commands that show them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ where entity_type = %s and monday_id is not null
 
 
 def status_of(db: Database, entities: Sequence[tuple[Mapping, str]]) -> dict[str, Any]:
-    """Returns the state of each entity, given with its board's id, and what waits to be looked at."""
+    """Returns the state of each entity (given with its board's id), and how many events and changes wait."""
     with db.transaction(read_only=True, snapshot=True) as tx:
         known = [
             {"entity": mapping.entity, "board_id": board_id, **_entity(tx, mapping.entity, mapping.entity_type)}
@@ -73,6 +73,7 @@ def _entity(tx: Transaction, entity: str, entity_type: str) -> dict[str, Any]:
     remembered = value_of(tx, pull_key(entity)) or {}
     return {
         **links,
+        # links and items without a link are counted together
         **{name: links[name] + number for name, number in refused.items()},
         "conflicts": conflicts,
         "skipped": [{"reason": reason, "items": items, "first": first or []} for reason, items, first in skipped],

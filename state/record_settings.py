@@ -1,7 +1,7 @@
-"""Keeps the settings that each record carries: whether it is synced at all, and which way.
+"""Keeps the settings of each record: whether it is synced at all, and in which direction.
 
-They stand on its link (`sync_mapping`) and, where the mapping says so, on the row itself; what both allow is allowed. A user
-changes them with plain SQL or `main.py record`; a run takes notice at its beginning and shows it in `sync_status`.
+They stand on its link (`sync_mapping`) and, where the mapping says so, on the row itself; both have to allow a change. A
+user sets them with plain SQL or `main.py record`; each run reads them at its beginning and shows them in `sync_status`.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ where t.{key}::text = %(id)s
 
 
 def note_settings(tx: Transaction, mapping: Mapping) -> None:
-    """Shows in `sync_status` which records are off, and what those are that were switched on again."""
+    """Shows in `sync_status` which records are off, and the state of those that were switched on again."""
     # settings stand on links alone
     if not mapping.record_settings:
         tx.execute(NOTE_ON_LINKS, (mapping.entity_type,))
@@ -103,7 +103,7 @@ def note_settings(tx: Transaction, mapping: Mapping) -> None:
 
 
 def link_of(tx: Transaction, mapping: Mapping, given: str) -> dict[str, Any] | None:
-    """Returns the link of an item or a row by its id, the living before an archived link, with what it says of syncing."""
+    """Returns the link of an item or a row by its id, with its settings; a link that is not archived comes first."""
     return next(iter(tx.dicts(LINK, {"type": mapping.entity_type, "id": given})), None)
 
 
@@ -120,7 +120,7 @@ def set_on_link(tx: Transaction, mapping: Mapping, row_id: str, enabled: bool | 
 
 
 def make_link(tx: Transaction, mapping: Mapping, row_id: str) -> None:
-    """Makes a link for a row that no item has met yet, so that settings can stand on it; the next push looks at it."""
+    """Makes a link for a row that has no item yet, so that it can hold settings; the next push looks at it."""
     tx.execute(
         """
         insert into sync_mapping (entity_id, entity_type, sync_status, next_try_at)

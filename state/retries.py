@@ -1,4 +1,4 @@
-"""Lists what was refused over all tables of the memory, lets it be tried again at once, and gives it up."""
+"""Lists what was refused, from all tables of the tool's memory; makes it due at once, or gives it up."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ select %(entity)s, 'creation', null, entity_id, attempts, next_try_at, coalesce(
 from sync_mapping
 where entity_type = %(type)s and attempts = 0 and monday_id is null and intent_key is not null
 union all
+-- without a next try it is set aside
 select %(entity)s, 'item', monday_id, null, greatest(attempts, 1), next_try_at, reason, next_try_at is null
 from sync_skipped
 where entity_type = %(type)s and reason like 'error: %%'
@@ -83,14 +84,14 @@ def refused(tx: Transaction, mapping: Mapping, board_id: str | None) -> list[dic
 
 
 def try_now(tx: Transaction, mapping: Mapping, board_id: str | None, rows: Sequence[str], items: Sequence[str]) -> None:
-    """Makes these due, whatever pause they were in; their tries are counted from one again."""
+    """Makes these due at once; their tries are counted from one again."""
     params = {"type": mapping.entity_type, "board": board_id, "rows": list(rows), "items": list(items)}
     for statement in TRY_NOW:
         tx.execute(statement, params)
 
 
 def give_up(tx: Transaction, mapping: Mapping, board_id: str | None, rows: Sequence[str], items: Sequence[str]) -> None:
-    """Ends their tries: what both sides show is known to differ until one is edited."""
+    """Ends their tries: both sides differ until a user edits one of them."""
     params = {"type": mapping.entity_type, "board": board_id, "rows": list(rows), "items": list(items)}
     for statement in GIVE_UP:
         tx.execute(statement, params)

@@ -22,7 +22,7 @@ def check_schema(db: Database) -> None:
 
 
 def init_db(db: Database) -> dict[str, list[str]]:
-    """Makes the tables and columns that are missing. Returns the columns that tables got which were there already."""
+    """Makes the tables and columns that are missing. Returns the columns that were added to tables that existed already."""
     with db.transaction() as tx:
         before = columns_of_those_there(tx, TOOL_TABLES)
         tx.execute((PROJECT / "schema.sql").read_text(encoding="utf-8"))

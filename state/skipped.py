@@ -13,7 +13,7 @@ FAILED = "error: "
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """Says why an item was skipped. `same_hash`: it is as it was then, and not to be tried again yet."""
+    """Holds why an item was skipped. `same_hash`: it is as it was then, and not to be tried again yet."""
 
     monday_id: str
     reason: str
@@ -37,6 +37,7 @@ class Skipped:
             on conflict (monday_id, entity_type) do update
             set reason = excluded.reason, key = excluded.key, monday_hash = excluded.monday_hash,
                 next_try_at = null, updated_at = now()
+            -- unchanged skips are not written again
             where (k.reason, k.key, k.monday_hash)
                 is distinct from (excluded.reason, excluded.key, excluded.monday_hash)
             """,
@@ -53,9 +54,10 @@ class Skipped:
         )
 
     def remove_unseen(self, tx: Transaction, pass_id: str) -> None:
-        """Forgets that items were skipped which a sweep has not seen."""
+        """Forgets skipped items that a sweep has not seen."""
         tx.execute(
             """
+            -- `except`, as in listings: a new listing has no statistics
             delete from sync_skipped
             where entity_type = %(type)s and monday_board_id = %(board)s
               and monday_id in (
@@ -68,7 +70,7 @@ class Skipped:
         )
 
     def count(self, tx: Transaction) -> int:
-        """Counts the board's items that are skipped, and have no row of an earlier time either."""
+        """Counts the board's items that are skipped and have no row from an earlier run."""
         return int(
             tx.value(
                 """
@@ -96,7 +98,7 @@ class Skipped:
         )
 
     def with_keys(self, tx: Transaction) -> list[tuple[str, str]]:
-        """Returns the items (id, key) that were skipped because another has their key, lowest id first."""
+        """Returns the items (id, key) that were skipped because another item has their key, lowest id first."""
         rows = tx.rows(
             """
             select monday_id, key from sync_skipped

@@ -1,7 +1,7 @@
 """Installs triggers that note which rows were changed with SQL, in `sync_outbox`.
 
-The triggers run once a statement, in the writer's own transaction. They pass over the tool's own transactions and over
-updates that change nothing mapped, and they know nothing of monday.com, so no writer is ever slowed or failed by it.
+The triggers run once a statement, in the writer's own transaction. They ignore the tool's own transactions and updates
+that change nothing mapped. They do not speak to monday.com, so it never slows a writer or makes it fail.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mappings.declaration import ROOT, Mapping
 CHANNEL = "monday_sync"
 SETTINGS = ("sync_enabled", "sync_direction")
 PLAIN = re.compile(r"[^\w\[\]:,. -]")
-"""What may not stand in a comment inside a function as it is: a column can be called anything."""
+"""What may not stand in a comment inside a function as it is: a column can have any name."""
 
 INSTALLED = """
 select p.prosrc
@@ -77,7 +77,7 @@ where coalesce(n.{key}, o.{key}) is not null
   and (o.{id} is null or n.{id} is null or ({new}) is distinct from ({old}))
 """
 
-# One that hangs on another root now is news to both.
+# A row that belongs to another root now has changed both roots.
 MOVED_ROWS = """
 select {type}, {table}, o.{key}::text, 'update'
 from changed as n join before as o on o.{id} = n.{id}
@@ -108,14 +108,14 @@ class Watched:
     columns: tuple[str, ...]
     key: str
     points_at: str
-    """The table that `key` names a row of: the table itself or, for rows that hang on a root, the root's table."""
+    """The table whose row `key` names: the table itself or, for rows that belong to a root, the root's table."""
     root: bool
     owner: str
     """The root's table."""
 
     @property
     def mark(self) -> str:
-        """Says what is watched, in the text of the trigger's function, so that a changed mapping is noticed."""
+        """Returns what is watched, for the text of the trigger's function, so that a changed mapping is noticed."""
         text = f"[{self.entity_type}:{self.key}:{','.join(self.columns)}]"
         return PLAIN.sub(lambda odd: f"\\u{ord(odd[0]):04x}", text)
 
@@ -139,6 +139,7 @@ def watched(mapping: Mapping) -> list[Watched]:
         # Several related tables can be one table under several names: it is watched once.
         columns.setdefault((related.table, key, points_at), []).extend([*own, *mapping.pointers(related.name)])
     for (table, key, points_at), names in columns.items():
+        # rows that belong to a root move when their key changes
         hangs = points_at != table
         counted = _unique([*names, key] if hangs else names)
         found.append(Watched(mapping.entity_type, table, counted, key, points_at, hangs, mapping.table))
@@ -174,7 +175,7 @@ def install(tx: Transaction, mappings: Iterable[Mapping]) -> list[str]:
 
 
 def _make_function(tx: Transaction, function: Composable, schema: str, notes: _Notes) -> None:
-    # A column may be called anything, also like the end of the body.
+    # A column may have any name, also one like the end of the body.
     delimiter = compose(f"$monday_sync_{secrets.token_hex(4)}$")
     tx.execute(
         compose(
@@ -222,16 +223,16 @@ class _Notes:
     """The columns that are compared as text."""
 
     def of(self, operation: str) -> Composable:
-        """Notes what an operation changed. Rows that only others point at change nothing by appearing."""
+        """Returns the statement that notes the changes of an operation. A new shared row changes no record."""
         counted = [watcher for watcher in self.watchers if operation == "update" or watcher.root]
         return self._noting([rows for watcher in counted for rows in self._changes(watcher, operation)])
 
     def of_all_changed(self) -> Composable:
-        """Notes every row, whatever was changed, and names no column."""
+        """Returns the statement that notes every changed row and names no column."""
         return self._noting([compose(ALL_CHANGED_ROWS, **_names(watcher)) for watcher in self.watchers])
 
     def of_all_records(self) -> Composable:
-        """Notes every record that has an item, because a table was emptied."""
+        """Returns the statement that notes every record that has an item, because a table was emptied."""
         links = identifier(self.schema, "sync_mapping")
         return self._noting(
             [
@@ -242,7 +243,7 @@ class _Notes:
 
     def _noting(self, parts: Sequence[Composable]) -> Composable:
         if not parts:
-            return compose("null;")
+            return compose("null;")  # no entity watches this operation
         outbox = identifier(self.schema, "sync_outbox")
         return compose(NOTING, outbox=outbox, rows=joined("union all", parts))
 
@@ -250,11 +251,12 @@ class _Notes:
         names = _names(watcher)
         if operation != "update":
             return [compose(CHANGED_ROWS, operation=literal(operation), **names)]
-        # an update of nothing that counts is no news
+        # only changes of mapped columns are noted
         columns = [(identifier(name), "::text" if name in self.texts else "") for name in watcher.columns]
         new = joined(", ", [compose("n.{c}" + cast, c=column) for column, cast in columns])
         old = joined(", ", [compose("o.{c}" + cast, c=column) for column, cast in columns])
         found = [compose(UPDATED_ROWS, new=new, old=old, **names)]
+        # a row that belongs to a root
         if watcher.table != watcher.points_at:
             found.append(compose(MOVED_ROWS, **names))
         return found

@@ -1,6 +1,6 @@
-"""Lets one process at a time work on an entity, be it the daemon, a scheduled run or a command.
+"""Lets one process at a time work on an entity: the daemon, a scheduled run or a command.
 
-The lock is an advisory one of PostgreSQL and goes with the connection that holds it, so nothing is left of a killed process.
+The lock is an advisory lock of PostgreSQL, which ends with the connection that holds it: a killed process leaves none.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ log = logging.getLogger("monday_sync")
 
 TAKE_TURN = """
 -- What follows looks up the keys of a page. In a database that is being filled, whose statistics are old or missing,
--- the planner would rather read whole tables, again for every page. It is told that a page through an index costs
--- little, as it does where most of them are in memory.
+-- the planner would rather read whole tables, again for every page. With these costs it uses the indexes, whose pages
+-- are mostly in memory.
 set local random_page_cost = 0.1;
 set local seq_page_cost = 0.1;
 lock table sync_turn in exclusive mode
@@ -36,7 +36,7 @@ def working_on(db: Database, entity_type: str) -> Iterator[None]:
 
 
 def try_turn(tx: Transaction, entity_type: str) -> bool:
-    """Takes the entity until the end of the transaction, if it is free; returns whether it did. Who waits comes first."""
+    """Takes the turn until the end of the transaction, if no process has it or waits for it; returns whether it did."""
     statement = "select pg_try_advisory_xact_lock(hashtextextended('monday-sync:' || %s, 0))"
     return bool(tx.value(statement, (lock_name(entity_type),)))
 

@@ -1,4 +1,4 @@
-"""Remembers single values under names: `sync_state`. What a name begins with says whose value it is."""
+"""Remembers single values under names: `sync_state`. The beginning of a name says which part of the tool keeps it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SCHEMA_KEY = "schema"
 
 
 def pull_key(entity: str) -> str:
-    """Returns the name of what the pull has reached: watermark, sweep, fingerprint, a reading that was cut off."""
+    """Returns the name of what the pull has reached: watermark, sweep, fingerprint, an interrupted reading."""
     return f"pull:{entity}"
 
 
@@ -71,12 +71,12 @@ class Values:
 
 
 def value_of(tx: Transaction, name: str) -> Any:
-    """Returns the value of that name, or None, in a transaction that does more."""
+    """Returns the value of that name, or None, in the caller's transaction."""
     return tx.value("select value from sync_state where name = %s", (name,))
 
 
 def put(tx: Transaction, name: str, value: Any) -> None:
-    """Remembers a value under a name, in a transaction that does more."""
+    """Remembers a value under a name, in the caller's transaction."""
     tx.execute(
         """
         insert into sync_state (name, value) values (%s, %s)

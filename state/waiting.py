@@ -17,17 +17,18 @@ from models import Item
 from state.skipped import FAILED, Skipped
 
 TRIES = 8
-"""How often a change is tried before it is set aside for a person: over two hours, with doubling pauses."""
+"""How often a change is tried before it is set aside for a user: over two hours, with doubling pauses."""
 
 
 class Leftovers(NamedTuple):
-    """Counts what a run leaves: rows held for a person, changes set aside, changes and items that pause."""
+    """Counts what a run leaves: rows held for a user, changes set aside, changes and items that pause."""
 
     held: int
     set_aside: int
     pausing: int
 
 
+# after the last try there is no next time: only a user can have it tried again
 REFUSE_CHANGE = """
 update sync_mapping
 set attempts = attempts + 1, last_error = %(message)s, updated_at = now(),
@@ -37,6 +38,7 @@ where entity_type = %(type)s and entity_id = %(id)s
 returning sync_status
 """
 
+# without a hash, the next run looks at the item again
 REFUSE_LINKED_ITEM = """
 update sync_mapping
 set attempts = attempts + 1, last_error = %(message)s, updated_at = now(),
@@ -88,7 +90,7 @@ class Waiting:
     # Rows whose changes wait
 
     def due(self, tx: Transaction, without: Iterable[str] = ()) -> list[str]:
-        """Returns the root rows whose changes were refused or had to wait, and are to be tried by now."""
+        """Returns the root rows whose changes were refused or had to wait, and are due now."""
         rows = tx.rows(
             """
             select entity_id from sync_mapping
@@ -102,9 +104,9 @@ class Waiting:
         return [row[0] for row in rows]
 
     def wait(self, tx: Transaction, entity_ids: Sequence[str]) -> None:
-        """Lets changes of these rows wait for a setting of their record; each run looks whether it lets them through.
+        """Lets changes of these rows wait for a setting of their record; each run checks whether the setting allows them.
 
-        A row that pauses already keeps its time.
+        A row that has a pause already keeps it.
         """
         tx.execute(
             """
@@ -116,9 +118,9 @@ class Waiting:
         )
 
     def clear(self, tx: Transaction, entity_ids: Sequence[str], began: datetime) -> None:
-        """Ends the waiting of rows that were looked at; those refused again, or kept waiting, have said so since.
+        """Ends the waiting of rows that were looked at, except for those that were refused or made to wait again since.
 
-        What had been refused and is no news any more, because the edit was taken back, is in step.
+        A row whose refused edit was undone is synced again.
         """
         tx.execute(
             """
@@ -152,7 +154,7 @@ class Waiting:
         return self.refuse_change(tx, entity_id, message)
 
     def make_new(self, tx: Transaction, entity_id: str) -> None:
-        """Takes its item from a row, which is due to get another."""
+        """Removes the item from a row's link; the next push makes another item of the row."""
         tx.execute(
             """
             update sync_mapping
@@ -183,6 +185,7 @@ class Waiting:
         """Returns those of these items that were refused as they are now, and whose next try is not due."""
         rows = tx.bulk(
             """
+            -- an item that was edited since is tried at once
             select l.monday_id
             from {rows} join sync_mapping as l on l.monday_id = new.id and l.entity_type = %(type)s
             where l.attempts > 0 and l.monday_hash is null and l.monday_updated_at = new.at
@@ -195,12 +198,12 @@ class Waiting:
         return {row[0] for row in rows}
 
     def unsettled(self, tx: Transaction) -> list[str]:
-        """Returns the items that show what PostgreSQL does not have yet: held, refused, or kept back by a setting."""
+        """Returns the items that show what PostgreSQL does not have yet: waiting, refused, or kept back by a setting."""
         rows = tx.rows(UNSETTLED, {"type": self.entity_type, "board": self.board_id})
         return [row[0] for row in rows]
 
     def removals(self, tx: Transaction) -> list[str]:
-        """Returns the items that went while their records' settings kept their rows from following."""
+        """Returns the items that were removed while the settings of their records kept their rows."""
         rows = tx.rows(
             """
             select monday_id from sync_mapping
@@ -221,10 +224,10 @@ class Waiting:
         )
         return {row[0] for row in rows}
 
-    # What waits for a person
+    # What waits for a user
 
     def doubt(self, tx: Transaction, entity_ids: Sequence[str], message: str) -> list[str]:
-        """Sets rows aside of which items may have been made, and returns those of which that is news."""
+        """Sets rows aside of which items may have been made, and returns those that were not set aside before."""
         rows = tx.rows(
             """
             update sync_mapping
@@ -237,7 +240,7 @@ class Waiting:
         return [row[0] for row in rows]
 
     def hold(self, tx: Transaction, entity_ids: Sequence[str]) -> None:
-        """Holds rows that are there again while their items are gone: a person has to say what is meant."""
+        """Holds rows that are there again while their items are gone: a user has to decide."""
         tx.execute(
             """
             update sync_mapping
@@ -248,7 +251,7 @@ class Waiting:
         )
 
     def leftovers(self, tx: Transaction, table: Composable, key: Composable, archived: Composable) -> Leftovers:
-        """Counts what waits for a person or pauses. `archived` says of a root row `t` that it is."""
+        """Counts what waits for a user or pauses. `archived` is the condition that a root row `t` is archived."""
         statement = compose(LEFTOVERS, table=table, key=key, archived=archived)
         params = {"type": self.entity_type, "board": self.board_id, "failed": f"{FAILED}%"}
         held, set_aside, pausing = tx.rows(statement, params)[0]

@@ -19,7 +19,7 @@ SECONDS_BETWEEN_LINES = 30.0
 
 
 class Progress:
-    """Shows how far each entity is: bars in a terminal, else a line every 30 s; nothing when quiet."""
+    """Shows the progress of each entity: bars in a terminal, else a line every 30 s; nothing when quiet."""
 
     def __init__(self, quiet: bool = False, left: Callable[[], str] = lambda: "") -> None:
         self._bars = _bars() if not quiet and sys.stderr is not None and sys.stderr.isatty() else None

@@ -101,7 +101,7 @@ class RateLimitedLog:
         self._seen: Counter[tuple[int, str, str]] = Counter()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Decides whether a line is shown. Notes, and warnings without two values, always are."""
+        """Decides whether a line is shown. Notes are always shown, and so are warnings without two values."""
         if record.levelno < logging.WARNING or not isinstance(record.args, tuple) or len(record.args) < 2:
             return True
         kind = (record.levelno, str(record.msg), str(record.args[0]).partition(":")[0])
@@ -138,7 +138,7 @@ class _Masked(logging.Formatter):
 
 
 class PersonLine(_Masked):
-    """Formats a line for a person: `error: ...` and `hint: ...`, `warning: ...`, or the sentence alone."""
+    """Formats a line for a user: `error: ...` and `hint: ...`, `warning: ...`, or the sentence alone."""
 
     def format(self, record: logging.LogRecord) -> str:
         prefix = (
@@ -254,7 +254,7 @@ class LogFile(RotatingFileHandler):
             super().emit(record)
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """Reports the first failure and gives the file up: a log never stops a run."""
+        """Reports the first failure and stops writing the file: a log never stops a run."""
         error = sys.exc_info()[1]
         if self._given_up or not isinstance(error, OSError):
             return

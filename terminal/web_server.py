@@ -47,7 +47,7 @@ class SlowReader(HTTPChannel):
 
 
 class WebServer:
-    """Listens at an address from the start, and answers from `open` to `close`. `url` says where."""
+    """Listens at an address from the start, and answers from `open` to `close`. `url` is that address."""
 
     def __init__(
         self, app: Any, host: str, port: int, threads: int = THREADS, patience_s: float = WHOLE_REQUEST_S

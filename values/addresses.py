@@ -1,6 +1,6 @@
 """Takes US addresses apart into street, city, state, ZIP and country, and puts them together again.
 
-What cannot be taken apart with confidence is left whole; the caller keeps the text as it was written anyway.
+An address that cannot be taken apart with confidence is left whole; the caller keeps the text in any case.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class AddressParser:
         self._remembered = lru_cache(maxsize=remembered)(self._taken_apart)
 
     def parse(self, text: str | None) -> Address:
-        """Returns the parts of an address as a person wrote it."""
+        """Returns the parts of an address that a user wrote."""
         if not text or len(text) > LONGEST:
             return UNKNOWN
         return self._remembered(text)
@@ -121,7 +121,7 @@ class AddressParser:
 
 @lru_cache(maxsize=1)
 def shared_parser() -> AddressParser:
-    """Returns the parser of a user that brings none: all of them share it, so an address on two boards is parsed once."""
+    """Returns the parser that all callers without their own share, so that an address on two boards is parsed once."""
     return AddressParser()
 
 
@@ -158,7 +158,7 @@ def _by_commas(line: str) -> Address:
 
 
 def _holds_another(street: str) -> bool:
-    """Tells whether a second address stands in what should be the street."""
+    """Says whether a second address stands in what should be the street."""
     words = street.replace(",", " ").split()
     return any(_is_zip(word) and state_code(before) for before, word in zip(words, words[1:], strict=False))
 

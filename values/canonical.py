@@ -15,7 +15,7 @@ from values.parsing import clean_text, in_utc, text_of, whole_number
 
 
 def is_empty(value: Value) -> bool:
-    """Tells whether a value says nothing: None, "", an empty list or object."""
+    """Says whether a value is empty: None, "", an empty list or object."""
     return value is None or (not value and isinstance(value, (str, list, tuple, dict)))
 
 
@@ -89,7 +89,7 @@ def loads_exact(text: str | bytes) -> Any:
 
 
 def as_text(value: Value) -> str:
-    """Returns the value as a person would write it into a text."""
+    """Returns the value as a user would write it."""
     value = to_json(value)
     if isinstance(value, Decimal):
         return plain_digits(value)
@@ -116,5 +116,5 @@ def person_of(entry: Any) -> dict[str, Any]:
 
 
 def is_set(value: Value) -> bool:
-    """Tells whether a flag is set; texts such as `yes` and `1` set it."""
+    """Says whether a flag is set; texts such as `yes` and `1` set it."""
     return value.strip().lower() in ("true", "t", "yes", "y", "1", "on", "v") if isinstance(value, str) else bool(value)

@@ -1,4 +1,4 @@
-"""Compares values: what is the same in two shapes is no change. The only place that says what "same" means."""
+"""Compares values: the same value in another shape is no change. Only this module defines what "same" means."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ USUAL_COUNTRY_CODE = "1"
 
 
 def same(kind: str, a: Value, b: Value) -> bool:
-    """Tells whether two values are the same by a comparison or for a type of PostgreSQL; None is every emptiness."""
+    """Says whether two values are the same by a comparison or for a type of PostgreSQL; every empty value equals None."""
     if a is b:
         return True
     name = comparison(kind)
@@ -129,7 +129,7 @@ def _link_parts(link: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _same_location(a: Value, b: Value) -> bool:
-    # By address and coordinates: monday.com derives street, city and country when a person picks a place.
+    # By address and coordinates: monday.com derives street, city and country when a user picks a place.
     return all(
         _same_number(a[name], b[name]) if a.get(name) and b.get(name) else a.get(name) == b.get(name)
         for name in ("lat", "lng")
@@ -221,7 +221,7 @@ _FROM_JSON: dict[str, Callable[[Any], Value]] = {
 
 
 def from_json(kind: str, value: Any) -> Value:
-    """Returns the canonical value again. What is no value of the kind, because a person wrote it, stays as it is."""
+    """Returns the canonical value again. A value that is not of the kind, because a user wrote it, stays as it is."""
     if value is None or value == "":
         return None
     convert = _FROM_JSON.get(comparison(kind))

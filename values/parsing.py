@@ -31,7 +31,7 @@ def clean_text(text: str) -> str:
 
 
 def text_of(value: Any) -> str:
-    """Returns what stands in a text's place as a clean text; "" for nothing."""
+    """Returns any value as a clean text; "" for None."""
     if value is None:
         return ""
     return clean_text(value if type(value) is str else str(value))

@@ -1,4 +1,4 @@
-"""Words numbers, nouns and moments for people and for JSON."""
+"""Writes numbers, nouns and times for users and for JSON."""
 
 from __future__ import annotations
 

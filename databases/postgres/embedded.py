@@ -131,7 +131,7 @@ class LocalPostgres:
         return {"host": str(self.sockets), "port": PORT, "user": "postgres", "dbname": "postgres"}
 
     def stop(self) -> None:
-        """Leaves; the server stops with its last user."""
+        """Ends this process's use of the server; the last process stops it."""
         if self._users is None or os.getpid() != self._pid:  # a forked child leaves nothing that it did not enter
             return
         users, self._users = self._users, None
@@ -143,7 +143,7 @@ class LocalPostgres:
         except OSError:
             # Others use it still; or the folder was removed, which PostgreSQL notices and ends by itself.
             if self._child:
-                self._child.returncode = 0  # it lives on, and subprocess need not warn of that
+                self._child.returncode = 0  # it keeps running, and subprocess need not warn of that
 
     def end(self) -> None:
         """Stops the server, also when it is in use."""
@@ -227,7 +227,7 @@ class LocalPostgres:
         raise DatabaseError(f"The embedded PostgreSQL (process {pid}) does not answer.", hint=f"See {self.log}.")
 
     def _postmaster(self) -> tuple[int | None, str]:
-        """Reads the server's process and state from the file that it keeps while it lives."""
+        """Reads the server's process and state from the file that it keeps while it runs."""
         try:
             lines = (self.data / "postmaster.pid").read_text().splitlines()
             return int(lines[0]), lines[7].strip() if len(lines) > 7 else ""
@@ -280,7 +280,7 @@ class LocalPostgres:
 
     def _launched(self, end: float) -> bool:
         # Not by pg_ctl: it goes through a shell, which some paths break. The socket's folder is a list, hence the quotes;
-        # it is told anew each time, so that the folder can be moved.
+        # it is given each time, so that the folder can be moved.
         quoted = '"' + str(self.sockets).replace('"', '""') + '"'
         command = [str(self._programs / "postgres"), "-D", str(self.data), "-p", str(PORT), "-k", quoted]
         with open(self.log, "ab") as output:

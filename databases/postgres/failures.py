@@ -1,4 +1,4 @@
-"""Translates errors of PostgreSQL into the tool's: a table of codes, with a hint for the person who can mend it."""
+"""Translates errors of PostgreSQL into the tool's: a table of codes, with a hint for the user."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def shortened(name: str, source: str, longest: int = LONGEST) -> str:
     return name.encode()[: longest - len(mark)].decode(errors="ignore").rstrip() + mark
 
 
-# As text, for statements that are shown to a person before they are run
+# As text, for statements that are shown to a user before they are run
 
 
 def quoted(*names: str) -> str:

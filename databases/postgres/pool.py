@@ -44,7 +44,7 @@ class Server(Protocol):
 
 @dataclass(frozen=True)
 class Target:
-    """Says where a database is, and what each session with it begins with."""
+    """Holds where a database is, and with which settings each session begins."""
 
     options: Mapping[str, Any]
     session: Mapping[str, str]
@@ -98,12 +98,12 @@ class Pool:
             self._places.release()
 
     def taken(self) -> Connection | None:
-        """Takes a connection that lies idle; it may have died meanwhile."""
+        """Takes an idle connection; it may have been closed meanwhile."""
         with self._guard:
             return self._idle.pop() if self._idle else None
 
     def put_back(self, connection: Connection) -> None:
-        """Keeps a connection for the next user; one that is not as good as new is closed."""
+        """Keeps a connection for the next use; a connection that is not as good as new is closed."""
         idle = not connection.closed and connection.info.transaction_status == extensions.TRANSACTION_STATUS_IDLE
         with self._guard:
             # After `close` nothing is kept.
@@ -119,7 +119,7 @@ class Pool:
         except DatabaseUnreachable:
             if self.target.server is None or self._closed:
                 raise
-            self.target.server.start()  # the embedded server died, and this process starts it again
+            self.target.server.start()  # the embedded server was killed: this process starts it again
             connection = self.target.connect()
         # `begin` and `commit` are sent by the transaction itself.
         connection.autocommit = True
@@ -137,7 +137,7 @@ class Pool:
             cursor.execute(f"select {settings}")
 
     def close(self) -> None:
-        """Closes what lies idle, and stops the embedded server if there is one. What is in use is closed when put back."""
+        """Closes idle connections, and stops the embedded server if there is one. Others are closed when put back."""
         with self._guard:
             self._closed, idle, self._idle = True, self._idle, []
         for connection in idle:

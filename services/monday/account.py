@@ -1,4 +1,4 @@
-"""Reads and changes all but the items: the token's user, boards and their columns, users, tags, webhooks, logs."""
+"""Reads and changes all except the items: the token's user, boards and their columns, users, tags, webhooks, logs."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class NewColumn:
 
 
 class Account:
-    """Reads and changes what surrounds the items."""
+    """Reads and changes all except the items."""
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
@@ -93,7 +93,7 @@ class Account:
     # -- the account ------------------------------------------------------------------------------------------------
 
     def me(self) -> Me:
-        """Returns the token's user: the cheapest way to see whether the token is good."""
+        """Returns the token's user; the cheapest call that shows whether the token is valid."""
         answer = self._caller.call(Request(ME))
         may_not_read_account = any(failure.path[:2] == ("me", "account") for failure in answer.failures)
         if may_not_read_account and not (answer.data or {}).get("me"):

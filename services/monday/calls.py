@@ -1,4 +1,4 @@
-"""Sends one request until it is answered: waits for the budget, tries again what can be, gives up in time."""
+"""Sends one request until it is answered: waits for the budget, repeats what can be repeated, gives up in time."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ class Caller:
     # -- deciding ---------------------------------------------------------------------------------------------------
 
     def _is_final(self, request: Request, answer: ApiAnswer, failure: Failure, tries: Tries) -> bool:
-        """Tells whether the answer is all there is to be had; what can be tried again is not."""
+        """Says whether the answer is final: no further try would give a better answer."""
         remedy = failure.remedy
         if remedy is Remedy.DAILY:
             raise self.line.daily.close(self.line.clock.now(), failure.retry_in_seconds)
@@ -184,7 +184,7 @@ class Caller:
         if answer.replayed and remedy is Remedy.AGAIN:
             raise unknown(failure) from failure.exception()  # it will never be answered otherwise
         if remedy in (Remedy.SHRINK, Remedy.WAIT, Remedy.AGAIN):
-            # It can pass; but a server that fails at the same parts every time has told all it can.
+            # It can pass; but a server that fails at the same parts every time will not send more.
             return told and failure.cause == "server" and tries.answered >= TRIES_BEFORE_LESS
         if tries.may_have_run and request.writes:
             raise unknown(failure) from failure.exception()  # refused now, perhaps carried out before

@@ -1,4 +1,4 @@
-"""Tells the failing answers of monday.com apart: one shape for all of them, and what each of them calls for."""
+"""Classifies the failing answers of monday.com: one shape for all of them, and what to do after each."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ WRITTEN_FOR = "2026-07"
 
 
 class Remedy(Enum):
-    """Lists what a failure calls for; the earlier remedy decides when an answer carries several failures."""
+    """Lists what can be done after a failure; the earlier remedy decides when an answer has several failures."""
 
     DAILY = "stop until the next day"
     REJECTED = "mend the query"
@@ -214,7 +214,7 @@ class Failure:
         return _judge(self)[1]
 
     def exception(self, message: str = "", remedy: Remedy | None = None) -> MondayError:
-        """Makes the error of the tool's family that says the same; `remedy` when more is known than the answer tells."""
+        """Makes the tool's error for this failure; `remedy` when more is known than the answer tells."""
         remedy = remedy or self.remedy
         return EXCEPTIONS[remedy](
             message or sentence(self),
@@ -280,7 +280,7 @@ def _plain(code: str) -> str:
 
 
 def sentence(failure: Failure) -> str:
-    """Says the failure to a person: what monday.com said, where, and the id to quote to its support."""
+    """Describes the failure to a user: what monday.com said, where, and the id to quote to its support."""
     text = failure.message.strip() or failure.code or f"HTTP {failure.http_status}"
     if failure.rules:
         text = "; ".join(said + (f" [{', '.join(columns)}]" if columns else "") for said, columns in failure.rules)

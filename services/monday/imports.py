@@ -19,7 +19,7 @@ TRIES_OF_AN_UPLOAD = 5
 
 @dataclass(frozen=True, slots=True)
 class ImportJob:
-    """Describes a bulk import: its state as monday.com last told it."""
+    """Describes a bulk import: its state by monday.com's last answer."""
 
     job_id: str
     status: str = "UPLOAD_PENDING"

@@ -42,7 +42,7 @@ REASONS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class ApiStats:
-    """Holds what the conversation with monday.com has cost so far."""
+    """Holds what all requests to monday.com have cost so far."""
 
     calls: int = 0
     complexity: int = 0
@@ -95,7 +95,7 @@ def left_in_words(left: Left | None) -> str:
 
 
 class Tally:
-    """Counts for several threads; `snapshot` is what others may look at."""
+    """Counts for several threads; `snapshot` returns the counts."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -198,7 +198,7 @@ class _Bucket:
 
 
 class Budget:
-    """Knows what is left of one token's budgets. All workers share it, so that they wait together."""
+    """Keeps what is left of a token's budgets. All workers share it, so that they wait together."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -326,7 +326,7 @@ class PageSize:
 
 
 class PageSizes:
-    """Remembers the page size of each shape of listing: what a walk has learnt is of use to the next."""
+    """Remembers the page size of each shape of listing: the next listing begins with the size that the last has found."""
 
     def __init__(self) -> None:
         self._sizes: dict[Hashable, PageSize] = {}

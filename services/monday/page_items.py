@@ -1,4 +1,4 @@
-"""Reads the items out of a page's JSON, and tells which of them did not come whole."""
+"""Reads the items of a page from its JSON, and reports those that are incomplete."""
 
 from __future__ import annotations
 

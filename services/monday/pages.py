@@ -1,4 +1,4 @@
-"""Asks for pages of items one after another, and checks that each page is whole before it is believed."""
+"""Asks for pages of items one after another, and checks that each page is complete before it is used."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from services.monday.prefetch import Prepare
 from services.monday.queries import NEXT_ITEMS_PAGE, Request, with_item
 
 SMALLEST_PAGE_IN_TROUBLE = 25
-"""A server in trouble is not asked for less than this; a query that is too heavy is cut down to single items."""
+"""A server that fails is not asked for less than this; a query that is too heavy is reduced to single items."""
 TRIES_OF_A_PAGE = 4
 
 OnMalformed = Callable[[str, str], None]
@@ -170,7 +170,7 @@ class Pager:
         return set(columns) - came - never
 
     def _never_come(self, listing: Listing, lost: set[str]) -> bool:
-        """Tells whether columns that were missing twice are of a kind that is never delivered; it is asked only once."""
+        """Says whether columns that were missing twice are of a kind that is never delivered; it is asked only once."""
         if lost & self._came[listing.columns.ids]:
             return False
         self._never[listing.columns.ids] |= lost
@@ -256,7 +256,7 @@ def report_faults(
     failures: Sequence[Failure],
     on_malformed: OnMalformed | None,
 ) -> Page:
-    """Reports the items that did not come whole, or raises: a hole in a page must never look like a deletion."""
+    """Reports the items that did not come whole, or raises: a missing item must never look like a deleted item."""
     if page is None or on_malformed is None:
         first = faults[0]
         name = f"Item {first.item_id}" if first.item_id else "An entry"

@@ -64,7 +64,7 @@ class _Fetching:
         self._wanted.release()
 
     def take(self) -> Page | None:
-        """Waits for the page that was wanted; None when there is no more. Raises what the thread met."""
+        """Waits for the page that was wanted; None when there is no more. Raises the error of the thread."""
         self._waiting.set()
         self._ready.acquire()
         self._waiting.clear()

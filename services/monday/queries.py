@@ -185,7 +185,7 @@ class Request:
 
     @property
     def writes(self) -> bool:
-        """Tells whether it changes something."""
+        """Says whether it changes something."""
         return is_mutation(self.query)
 
     @property
@@ -209,7 +209,7 @@ _OPERATION = re.compile(r"^\s*(?:#[^\n]*\n\s*)*(query|mutation)?\s*([A-Za-z_]\w*
 
 @lru_cache(maxsize=256)
 def is_mutation(query: str) -> bool:
-    """Tells whether a document is a mutation."""
+    """Says whether a document is a mutation."""
     found = _OPERATION.match(query)
     return bool(found and found[1] == "mutation")
 

@@ -1,4 +1,4 @@
-"""Counts the tries of one request, and tells when a smaller request is the better next try."""
+"""Counts the tries of one request, and decides when a smaller request is the better next try."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TRIES_BEFORE_LESS = 3
 
 @dataclass(slots=True)
 class Tries:
-    """Counts what one request has been through."""
+    """Counts the failures of one request."""
 
     began: float
     count: int = 0
@@ -38,7 +38,7 @@ class Tries:
             self.may_have_run = True
 
     def ask_for_less(self, request: Request, failure: Failure) -> bool:
-        """Tells whether a smaller page, or a shorter document, is the better next try."""
+        """Says whether a smaller page, or a shorter document, is the better next try."""
         if failure.cause == "size" or (failure.remedy is Remedy.SHRINK and failure.cause == "complexity"):
             return True  # no wait makes it small enough
         if not request.smallest or request.units <= 1:
@@ -54,7 +54,7 @@ class Tries:
 
 
 def is_asked_for(failure: Failure) -> bool:
-    """Tells whether monday.com wants a pause; else it is away, or not itself."""
+    """Says whether monday.com asks for a pause; else it is away, or fails."""
     return failure.retry_in_seconds is not None or (failure.remedy is not Remedy.AGAIN and failure.cause != "network")
 
 

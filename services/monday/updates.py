@@ -29,9 +29,9 @@ UNKNOWN, SECONDS, DAYS, WORDS, NOTHING = "unknown", "seconds", "days", "words", 
 
 @dataclass(slots=True)
 class UpdateFilter:
-    """Knows what the filter understands: instants by the second or by the day, only words such as TODAY, or nothing.
+    """Holds what the filter understands: instants by the second or by the day, only words such as TODAY, or nothing.
 
-    It can be kept and given to the next client, which then need not find out again.
+    It can be given to the next client, which then need not test it again.
     """
 
     precision: str = UNKNOWN

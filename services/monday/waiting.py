@@ -23,7 +23,7 @@ log = logging.getLogger("monday_sync.api")
 
 
 class Cancelled(Exception):
-    """Ends a listing whose consumer went away."""
+    """Ends a listing whose result is not needed any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Silence:
         self._asked_s = 0.0
 
     def begin(self) -> None:
-        """Starts to measure, unless it does already."""
+        """Begins to measure, unless it has begun."""
         with self._lock:
             if self._since is None:
                 self._since, self._asked_s = self._clock.monotonic(), 0.0
@@ -74,7 +74,7 @@ class Silence:
 
     @property
     def lasts(self) -> bool:
-        """Tells whether the last answer was no good one."""
+        """Says whether there has been no good answer since the last failure."""
         return self._since is not None
 
     @property
@@ -92,7 +92,7 @@ class Silence:
 
     @property
     def is_too_long(self) -> bool:
-        """Tells whether there has been no good answer for as long as the client was told to keep trying."""
+        """Says whether there has been no good answer for as long as the client may keep trying."""
         return self.lasts and self.left == 0.0
 
 
@@ -109,7 +109,7 @@ class Pauses:
     def wait(self, seconds: float, cause: str, cancelled: threading.Event | None = None, asked: bool = False) -> None:
         """Pauses; a wait that monday.com `asked` for does not count as its silence.
 
-        Once the client is told to stop, it does not wait until monday.com is back.
+        Once the client is asked to stop, it does not wait until monday.com is back.
         """
         if seconds <= 0:
             return
@@ -126,12 +126,12 @@ class Pauses:
             self._silence.excuse(seconds)
 
     def before_retry(self, attempt: int, cause: str, cancelled: threading.Event | None = None) -> None:
-        """Pauses longer with each attempt, for trouble that shows only in what an answer holds."""
+        """Pauses longer with each attempt, for failures that show only in the content of an answer."""
         self._tally.retried(cause)
         self.wait(backoff(attempt, ceiling=10, random=self._limits.random), cause, cancelled)
 
     def jitter(self, seconds: float) -> float:
-        """Returns a little more time: workers that were told the same instant must not all come back at once."""
+        """Returns a little more time: workers with the same instant must not all call at once."""
         return self._limits.random() * min(1.0, max(0.1, seconds * 0.05))
 
 
@@ -142,7 +142,7 @@ def check(cancelled: threading.Event | None) -> None:
 
 
 class ServerClock:
-    """Tells the time by monday.com's clock, as its last answer told it (RFC 9110, section 6.6.1); by ours until then."""
+    """Returns the time by monday.com's clock, from its last answer (RFC 9110, section 6.6.1); by ours until then."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

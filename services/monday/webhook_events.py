@@ -1,4 +1,4 @@
-"""Reads from a webhook event what to do: read an item again, look a board over. Never what the item now shows.
+"""Reads from a webhook event what to do: read an item again, or compare a whole board. The event's values are not used.
 
 Events come late, doubled, out of order and in shapes that are not documented, so little is asked of them: an item id
 means "read that item", no item id means "sweep that board". Pure: no clock, no network, no database.
@@ -38,7 +38,7 @@ LONGEST, TOO_LARGE = 200, 2**63
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """Names an item to read again; without an item, a board to look over."""
+    """Names an item to read again or, without an item, a board to compare."""
 
     board_id: str
     item_id: str | None
@@ -59,7 +59,7 @@ class Event:
 
 
 def event_from(raw: object) -> Event | None:
-    """Returns the event in a delivery's JSON; None when there is none, or none that can be told from others."""
+    """Returns the event in a delivery's JSON; None when there is none, or when it cannot be told from other events."""
     event = raw.get("event") if isinstance(raw, dict) else None
     if not isinstance(event, dict):
         return None

@@ -1,4 +1,4 @@
-"""Checks who sends: monday.com by its signature, or by a board's token in the URL; other callers by the secret.
+"""Checks the sender: monday.com by its signature, or by a board's token in the URL; other callers by the secret.
 
 The signature is a JWT that monday.com makes with the app's signing secret. Webhooks made with a personal token are not
 signed; their URL holds a token that is derived from the same secret and differs from board to board.
@@ -25,7 +25,7 @@ HINT = "Set MONDAY_WEBHOOK_SECRET to the app's signing secret; without an app, t
 
 
 class Access:
-    """Checks deliveries. Two secrets, with a comma between them, are both good: the new secret and the old."""
+    """Checks deliveries. Two secrets with a comma between them are both accepted: the new secret and the old."""
 
     def __init__(self, secret: str | None, boards: Iterable[str]) -> None:
         self._secrets = [part.strip() for part in (secret or "").split(",") if part.strip()]
@@ -48,7 +48,7 @@ class Access:
         return found
 
     def signed(self, authorization: str) -> bool:
-        """Tells whether monday.com signed it, not long ago. The events of a burst carry one signature, checked once."""
+        """Says whether monday.com signed it, not long ago. The events of a burst carry one signature, checked once."""
         text = authorization.strip()
         text = text[7:].strip() if text[:7].lower() == "bearer " else text
         # Known by a salted hash, so that the time of looking it up tells nothing.
@@ -63,7 +63,7 @@ class Access:
         return until > 0
 
     def knows(self, authorization: str) -> bool:
-        """Tells whether a caller of this machine's own endpoints has the secret."""
+        """Says whether a caller of the tool's own addresses has the secret."""
         scheme, _, given = authorization.strip().partition(" ")
         told = given.strip().encode("utf-8", "replace")
         good = [hmac.compare_digest(secret.encode(), told) for secret in self._secrets]

@@ -1,4 +1,4 @@
-"""Writes many rows: in documents of bounded size, with the outcome of each row told apart."""
+"""Writes many rows: in documents of bounded size, with an outcome for each row."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Many:
 
 
 def answer_by_alias(answer: ApiAnswer, aliases: Sequence[str]) -> MutationAnswer:
-    """Tells which alias succeeded and which failed, and why; an error of no alias in particular is raised."""
+    """Returns which aliases succeeded and which failed, and why; an error of no alias in particular is raised."""
     data = {alias: value for alias, value in (answer.data or {}).items() if alias != "complexity"}
     names = aliases or list(data)
     failures: dict[str, Failure] = {}
@@ -120,7 +120,7 @@ class Documents:
         self._exhausted = exhausted
 
     def write(self, many: Many) -> list[Outcome]:
-        """Returns what became of each row, in their order. Only an error before anything was sent is raised."""
+        """Returns the outcome of each row, in their order. Only an error before anything was sent is raised."""
         outcomes: list[Outcome | None] = [None] * len(many.rows)
         sent = False
         for place, numbers in enumerate(batches([size_of(row) for row in many.rows], many.at_once)):
@@ -201,7 +201,7 @@ class ItemWriting:
         key: str | None = None,
         columns: Columns | None = None,
     ) -> list[Outcome]:
-        """Changes cells of items, `{column id: value as monday.com takes it}` each; what became of each, in their order.
+        """Changes cells of items, `{column id: value as monday.com takes it}` each; returns their outcomes, in their order.
 
         The items returned hold the cells of `columns` (those changed, when not given) as monday.com answered them.
         """
@@ -222,8 +222,8 @@ class ItemWriting:
     ) -> list[Outcome]:
         """Creates items from (name, group id or None, cells or their text).
 
-        The same rows with the same key, within 30 minutes, make nothing twice. A row whose fate is unknown is
-        answered as such, and is not sent again under another key.
+        The same rows with the same key, within 30 minutes, make nothing twice. A row whose outcome is unknown is
+        returned as unknown, and is not sent again under another key.
         """
         many = [{"name": name, "group": group, "values": json_text(members)} for name, group, members in rows]
         common = {"board": str(board_id), "labels": create_labels}

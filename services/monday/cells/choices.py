@@ -13,7 +13,7 @@ from values.parsing import CellError, clean_text, excerpt, text_of
 
 
 class UnknownTag(CellError):
-    """Refuses a tag by a name that nothing at hand tells the id of."""
+    """Refuses the name of a tag whose id is not known."""
 
 
 # --- Labels of status and dropdown columns --------------------------------------------------------------------------

@@ -135,7 +135,7 @@ def read_link(cell: Cell, column: BoardColumn) -> Value:
 
 
 def write_email(value: Value, column: BoardColumn, cell: Cell | None) -> JsonMember:
-    """Writes the address, and keeps a text that a person gave it."""
+    """Writes the address, and keeps a text that a user gave it."""
     address = as_text(value).strip()
     if not address:
         return None
@@ -193,7 +193,7 @@ def phone_region(number: str, region: str = "") -> str:
 
 
 def _likely_region(number: str, region: str) -> str:
-    """Guesses for a number that is not assigned but has a possible length; monday.com has the last word on it."""
+    """Guesses for a number that is not assigned but has a possible length; monday.com decides whether it is taken."""
     try:
         parsed = phonenumbers.parse(number, region or DEFAULT_PHONE_REGION)
     except phonenumbers.NumberParseException:

@@ -1,4 +1,4 @@
-"""Runs the benchmarks: `python -m benchmarks [--quick] [--items N] [--only pull,memory]`"""
+"""Runs the benchmarks: `python -m benchmarks [--quick] [--items N] [--only pull,memory]`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.database import running
 from benchmarks.measure import Failed
 
 BENCHMARKS = ("pull", "client", "memory", "large_boards", "both_ways", "deployed", "startup", "realtime")
-"""Each is a file beside this one, with `ABOUT` and `run`."""
+"""Names of files in this folder, each with `ABOUT` and `run`."""
 
 
 def arguments() -> argparse.Namespace:
@@ -42,7 +42,7 @@ def main() -> int:
     with scratch() as home, running() as postgres:
         bench = Bench(items, options.repeat, postgres, home)
         if set(options.only) - {"realtime"}:
-            bench.rendering  # noqa: B018 - made before anything is measured
+            bench.rendering  # noqa: B018 - rendered now, so that no measurement includes it
         load = os.getloadavg()[0]
         python = sys.version.split()[0]
         print(f"{os.cpu_count()} cores, load {load:.1f}, Python {python}; seconds are of wall time.", flush=True)

@@ -1,4 +1,4 @@
-"""Serves the least that a durable acknowledgement takes: waitress, an INSERT, a commit.
+"""Serves the smallest webhook handler that stores an event before it answers: waitress, an INSERT, a commit.
 
 `python -m benchmarks.bare_webhook`
 """
@@ -24,6 +24,7 @@ def main() -> None:
 
     def app(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         body = environ["wsgi.input"].read()
+        # Each of waitress's threads keeps its connection.
         if not hasattr(here, "connection"):
             here.connection = psycopg2.connect(os.environ["DATABASE_URL"])
         with here.connection.cursor() as cursor:
@@ -35,8 +36,13 @@ def main() -> None:
     connection = psycopg2.connect(os.environ["DATABASE_URL"])
     with connection, connection.cursor() as cursor:
         cursor.execute(
-            "create table if not exists bare_inbox (id bigint generated always as identity primary key, body jsonb,"
-            " received_at timestamptz not null default clock_timestamp())"
+            """
+            create table if not exists bare_inbox (
+                id bigint generated always as identity primary key,
+                body jsonb,
+                received_at timestamptz not null default clock_timestamp()
+            )
+            """
         )
     connection.close()
     server = create_server(app, host="127.0.0.1", port=0, threads=THREADS)

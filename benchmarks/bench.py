@@ -1,4 +1,4 @@
-"""Holds what every benchmark is given: how large, how often, the rendered boards, and the database server."""
+"""Holds what every benchmark receives: number of items, number of repeats, rendered boards, database server."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from benchmarks.measure import Serving, Spent, serving, spent
 
 @dataclass
 class Bench:
-    """Holds the means of a benchmark."""
+    """Holds the settings, the boards and the database server of a benchmark."""
 
     items: int
-    """Of each board."""
+    """Items of each board."""
     repeat: int
     postgres: Postgres
     home: Path
@@ -33,7 +33,7 @@ class Bench:
 
     @contextmanager
     def serving(self, items: int | None = None, *more: str) -> Iterator[Serving]:
-        """Serves the rendered boards, or the beginning of each."""
+        """Serves the rendered boards, or only the first `items` items of each."""
         with serving(self.rendering, self.items if items is None else items, *more) as server:
             yield server
 
@@ -71,7 +71,7 @@ class Bench:
 
 @dataclass(frozen=True)
 class Pulled:
-    """Describes one pull: what it took, what it reported, and what the server was asked."""
+    """Describes a pull: its cost, its report, and the calls that the server counted."""
 
     spent: Spent
     report: dict[str, Any]
@@ -79,7 +79,7 @@ class Pulled:
 
     @property
     def read(self) -> int:
-        """Items read."""
+        """Returns the number of items read."""
         return sum(entity["read"] for entity in self.report["entities"])
 
 

@@ -1,4 +1,4 @@
-"""Boards rendered beforehand: the sandbox's items, in the bytes that monday.com would send, kept in the temp folder.
+"""Renders boards once: the sandbox's items, in the bytes that monday.com would send, kept in the temp folder.
 
 A rendering is a folder with `board.json`, `items` and `listing` (JSON objects with commas between them, so that a page is
 a slice of the file) and `index.json`: the id, the update time and the places of every item.
@@ -57,18 +57,22 @@ def mappings() -> dict[str, Mapping]:
 
 
 def rendered(items: int, boards: Map[str, Mapping] | None = None, folder: str = "shipped") -> Rendering:
-    """Renders so many items of each board, by the shipped mappings or these. A larger rendering serves for a smaller one."""
+    """Renders `items` items of each board, by the shipped mappings or by `boards`.
+
+    A rendering with more items is used again instead of a new one.
+    """
     wanted = boards or {name: mappings()[name] for name in ENTITIES}
     base = Path(tempfile.gettempdir()) / f"monday-sync-bench-{os.getuid()}" / _key() / folder
     for found in sorted(base.glob("[0-9]*"), key=lambda path: int(path.name)):
         if not _as_asked_now(found, wanted.values()):
-            shutil.rmtree(found)
+            shutil.rmtree(found)  # a mapping has changed since
         elif int(found.name) >= items:
             return Rendering(found, int(found.name))
     whole, part = base / str(items), base / f"part-{os.getpid()}"
     print(
         f"Rendering {items:,} items of {' and '.join(wanted)}; later runs find them in {base.parent}.", file=sys.stderr
     )
+    # Renamed when it is complete: an interrupted rendering is never used.
     try:
         with sandbox(",".join(f"{name}:{items}" for name in wanted)) as url:
             for mapping in wanted.values():
@@ -93,7 +97,7 @@ def _as_asked_now(folder: Path, wanted: Iterable[Mapping]) -> bool:
 
 
 def _key() -> str:
-    """Names a rendering: another sandbox makes other pages."""
+    """Returns the name of a rendering, made of the sources that decide what its pages hold."""
     parts = ("sandbox/common/*.py", "sandbox/monday/seeding/*.py", "sandbox/monday/cells/*.py", "benchmarks/boards.py")
     sources = [path for part in parts for path in PROJECT.glob(part)]
     content = b"".join(path.read_bytes() for path in sorted(sources)) + f"{SEED}".encode()
@@ -102,7 +106,7 @@ def _key() -> str:
 
 @contextmanager
 def sandbox(boards: str) -> Iterator[str]:
-    """Starts a sandbox with these boards, and gives the address of its API."""
+    """Starts a sandbox with these boards, and yields the address of its API."""
     command = [
         sys.executable,
         "-m",
@@ -127,6 +131,7 @@ def sandbox(boards: str) -> Iterator[str]:
 
 
 def _render(url: str, mapping: Mapping, parent: Path) -> None:
+    """Writes the files of a board's rendering."""
     with Monday(token=TOKEN, url=url) as monday:
         board = monday.board(str(mapping.board_id))
     bound = bind(mapping, board, MONDAY_KINDS)
@@ -155,6 +160,7 @@ def _render(url: str, mapping: Mapping, parent: Path) -> None:
 
 
 def _append(file: Any, value: Any) -> tuple[int, int]:
+    """Writes a value as JSON with a comma after it, and returns where it begins and ends."""
     start = file.tell()
     text = orjson.dumps(value)
     file.write(text + b",")

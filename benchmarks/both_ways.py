@@ -1,4 +1,4 @@
-"""Measures two-way runs: one that finds nothing changed, one that pushes much; and what the triggers cost an application."""
+"""Measures two-way runs: without changes, with many rows to push; and what the triggers cost an application."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PUSHED = 10_000
 LATENCY_MS = 300
 CHANGE = "update users set name = name || %s"
 UPDATES = (CHANGE, "update projects set title = title || %s")
-"""Columns that the boards show: a change of each row is news."""
+"""Change columns that the boards show, so that the triggers write an outbox entry for each row."""
 
 
 def run(bench: Bench) -> None:
@@ -31,7 +31,7 @@ def run(bench: Bench) -> None:
 
 
 def _run(bench: Bench, server: Serving, database: str, *command: str) -> tuple[float, dict[str, int]]:
-    """Seconds of a command, and what it reports of itself."""
+    """Runs a command, and returns its seconds and its JSON report."""
     done = spent("benchmarks.command", *command, "--json", env=bench.settings(server, database))
     return done.wall, json.loads(done.out)
 
@@ -50,7 +50,8 @@ def _unchanged_and_triggers(bench: Bench, table: Table) -> None:
                 took, _ = _run(bench, server, name, "bidirectional", "--entity", entity)
                 seconds.append(took)
                 calls = max(calls, server.told()["calls"])
-        shares = [_trigger_share(bench, name, turn) for turn in range(bench.repeat + 1)][1:]  # the first one warms up
+        # The first turn warms up PostgreSQL's cache and does not count.
+        shares = [_trigger_share(bench, name, turn) for turn in range(bench.repeat + 1)][1:]
     table.add(f"no change on a board of {bench.items:,} linked records", seconds, "s", 2)
     table.add("  calls", calls, "", 0, 5)
     table.add(f"triggers under an update of {2 * bench.items:,} rows / the update alone", shares, "x", 2, 1.0)
@@ -65,7 +66,7 @@ def _trigger_share(bench: Bench, database: str, turn: int) -> float:
                 for name in ("users", "projects"):
                     session.execute(f"alter table {name} {state} trigger user")
                     session.execute(f"vacuum analyze {name}")
-                session.execute("checkpoint")
+                session.execute("checkpoint")  # else a checkpoint could fall into one of the two times
             started = time.perf_counter()
             for update in UPDATES:
                 db.execute_query(update, (str(turn),), fetch=False)

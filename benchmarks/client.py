@@ -1,4 +1,4 @@
-"""Measures the client alone: from the request to typed items, which are counted and dropped."""
+"""Measures the client alone: from the request to typed items, of which nothing is kept."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def run(bench: Bench) -> None:
 
 
 def main(url: str | None) -> None:
-    """Walks both boards, as a child process; without an address, only imports."""
+    """Reads both boards, as a child process; without an address, only imports, to measure the start-up."""
     from benchmarks.boards import ENTITIES, TOKEN, mappings
     from mappings.bound import bind
     from monday_api import Monday

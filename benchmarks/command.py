@@ -1,4 +1,4 @@
-"""Runs the tool's command in a process of its own, which writes down at its end what only it can know.
+"""Runs the tool's command in a process of its own, and writes counts that only this process knows to a file at its end.
 
 `python -m benchmarks.command monday-to-pg --json` is `python main.py monday-to-pg --json`.
 """
@@ -21,7 +21,7 @@ close = Database.close
 
 
 def closing(database: Database) -> None:
-    """Counts what was sent through a database that is closed."""
+    """Closes a database, and adds its statements to the count."""
     global statements
     statements += database.statements
     database.statements = 0
@@ -29,7 +29,7 @@ def closing(database: Database) -> None:
 
 
 def note() -> None:
-    """Writes down the seconds in the address library and the statements sent."""
+    """Writes the seconds in the address library and the number of statements to the file."""
     from values.addresses import shared_parser
 
     parser = shared_parser()

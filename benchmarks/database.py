@@ -20,8 +20,15 @@ from databases.postgres.names import compose, identifier
 from db_connector import Database, Transaction
 
 FOREIGN_KEYS = """
-select conrelid::regclass::text, confrelid::regclass::text from pg_constraint
-where contype = 'f' and conrelid <> confrelid
+select conrelid::regclass::text, confrelid::regclass::text
+from pg_constraint
+where contype = 'f'
+  and conrelid <> confrelid
+"""
+
+DIGEST = """
+select count(*), coalesce(sum(hashtextextended(t::text, 0)::numeric), 0)
+from {name} as t
 """
 
 
@@ -42,7 +49,7 @@ class Postgres:
         return f"postgresql://{self.connection['user']}@{quote(self.connection['host'], safe='')}/{name}"
 
     def fresh(self) -> str:
-        """Makes a database with the tool's tables and returns its name. What was done before has been written to disk."""
+        """Makes a database with the tool's tables after all earlier work is on disk, and returns its name."""
         name = f"bench_{next(self._numbers)}"
         self._do("create database {name} template template_bench", name)
         self._do("checkpoint")
@@ -80,7 +87,7 @@ def running() -> Iterator[Postgres]:
 
 
 def filled_tables(tx: Transaction) -> list[str]:
-    """Returns the tables that hold rows; those that others point at come first."""
+    """Returns the tables that hold rows; a table comes after those that its foreign keys point at."""
     names = [row[0] for row in tx.rows("select tablename from pg_tables where schemaname = 'public' order by 1")]
     left = [name for name in names if tx.value(compose("select true from {name} limit 1", name=identifier(name)))]
     needs: dict[str, set[str]] = {name: set() for name in left}
@@ -95,10 +102,9 @@ def filled_tables(tx: Transaction) -> list[str]:
 
 
 def digest(tx: Transaction, tables: list[str]) -> dict[str, list[Any]]:
-    """Returns how many rows each table holds, and a sum over all their contents that does not depend on their order."""
+    """Returns the number of rows of each table, and a sum over their contents that does not depend on the order."""
     found = {}
     for name in tables:
-        text = "select count(*), coalesce(sum(hashtextextended(t::text, 0)::numeric), 0) from {name} as t"
-        count, total = tx.rows(compose(text, name=identifier(name)))[0]
+        count, total = tx.rows(compose(DIGEST, name=identifier(name)))[0]
         found[name] = [int(count), str(total)]
     return found

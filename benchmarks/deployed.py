@@ -1,7 +1,7 @@
-"""Measures a board made a table by `boards deploy`: its first load against the staff mapping's, a reader in its reload.
+"""Measures a table made by `boards deploy`: its first load against the staff mapping's, and how long readers wait.
 
-`python -m benchmarks.deployed DATABASE_URL KEYS` is the reader: every 10 ms it looks at rows from everywhere in the table,
-until its standard input ends, and prints what it saw as JSON.
+`python -m benchmarks.deployed DATABASE_URL KEYS` is the reader: every 10 ms it selects rows from all parts of the table,
+until its standard input ends, and prints what it found as JSON.
 """
 
 from __future__ import annotations
@@ -31,7 +31,11 @@ NAME, BOARD = "deployed_staff", "users"
 LOOKED_AT = 500
 POLL_S = 0.010
 EDITED = "changed by hand"
-LOOK = 'select count(*), count(*) filter (where "Name" = %s) from deployed_staff where "Item ID" = any(%s)'
+LOOK = """
+select count(*), count(*) filter (where "Name" = %s)
+from deployed_staff
+where "Item ID" = any(%s)
+"""
 
 
 def run(bench: Bench) -> None:
@@ -97,6 +101,7 @@ def _command(bench: Bench, server: Serving, database: str, *arguments: str) -> S
 
 
 def _reload_while_read(bench: Bench, server: Serving, database: str) -> tuple[Spent, dict[str, Any]]:
+    """Reloads the table while the reader runs, and returns the cost of the reload and what the reader found."""
     with bench.postgres.open(database) as db:
         db.execute_query(f'update {NAME} set "Name" = %s', (EDITED,), fetch=False)
         with db.transaction(read_only=True) as tx:
@@ -108,7 +113,7 @@ def _reload_while_read(bench: Bench, server: Serving, database: str) -> tuple[Sp
 
 
 class _Reader:
-    """Holds the reader's process, and what it printed."""
+    """Holds what the reader printed."""
 
     out = ""
 
@@ -127,11 +132,11 @@ def _reader(url: str, keys: list[int]) -> Iterator[_Reader]:
     try:
         yield reader
     finally:
-        reader.out, _ = process.communicate("")
+        reader.out, _ = process.communicate("")  # the end of its input ends it
 
 
 def read(url: str, keys: list[int]) -> dict[str, Any]:
-    """Looks at these rows again and again. Returns how long the longest look took, and what was wrong with any."""
+    """Selects these rows again and again, and returns the longest time, and how many looks failed or found a mixture."""
     import psycopg2
 
     connection = psycopg2.connect(url)
@@ -145,6 +150,7 @@ def read(url: str, keys: list[int]) -> dict[str, Any]:
         try:
             cursor.execute(LOOK, (EDITED, keys))
             found, old = cursor.fetchone() or (0, 0)
+            # Rows are missing, or old and new rows are there together.
             mixed += found != len(keys) or old not in (0, found)
         except psycopg2.Error:
             errors += 1

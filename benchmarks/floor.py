@@ -1,4 +1,4 @@
-"""Measures the floor: a bare script that downloads and parses the same pages, and copies the same rows into the same tables.
+"""Does the least that a pull must do: downloads and parses the same pages, copies the same rows into the same tables.
 
 `python -m benchmarks.floor FOLDER`, in one process. FOLDER holds `plan.json` (what to ask, which tables) and a file of
 COPY text for each table, taken from a finished pull. It decides nothing, compares nothing and remembers nothing.
@@ -18,11 +18,11 @@ import requests
 
 
 def main(folder: Path) -> None:
-    """Does all of it."""
+    """Downloads, parses addresses, copies, and writes down the seconds in the address library."""
     plan = orjson.loads((folder / "plan.json").read_bytes())
     with requests.Session() as session:
         items = sum(_download(session, plan["url"], board) for board in plan["boards"])
-    seconds = _take_apart(plan["addresses"])
+    seconds = _parse(plan["addresses"])
     _copy(folder, plan["tables"])
     Path(os.environ["BENCHMARK_NOTES"]).write_bytes(orjson.dumps({"items": items, "address_seconds": seconds}))
 
@@ -39,7 +39,8 @@ def _download(session: requests.Session, url: str, board: dict[str, Any]) -> int
         ask = {"query": board["next"]["query"], "variables": board["next"]["variables"] | {"cursor": page["cursor"]}}
 
 
-def _take_apart(addresses: list[str]) -> float:
+def _parse(addresses: list[str]) -> float:
+    """Parses the addresses with the library, and returns its CPU seconds."""
     if not addresses:
         return 0.0
     import usaddress
@@ -53,7 +54,7 @@ def _take_apart(addresses: list[str]) -> float:
 def _copy(folder: Path, tables: list[str]) -> None:
     connection = psycopg2.connect(os.environ["DATABASE_URL"])
     with connection, connection.cursor() as cursor:
-        cursor.execute("delete from sync_state")  # the one row that the schema brings
+        cursor.execute("delete from sync_state")  # schema.sql inserts a row; the copied rows contain it, too
         for table in tables:
             with open(folder / table, "rb") as rows:
                 cursor.copy_expert(f'copy "{table}" from stdin', rows, 1 << 20)

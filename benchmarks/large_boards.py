@@ -1,7 +1,7 @@
-"""Measures what reading a large board costs, and how close it comes to what monday.com permits and what a bare loop reaches.
+"""Measures what reading a large board costs, against the limits of monday.com and against a bare loop.
 
-`python -m benchmarks.large_boards URL BOARD` is the bare loop: pages of 500 items, one after another, and nothing done
-with them. `... --budget` measures the share of the permitted complexity that is used when there is little of it.
+`python -m benchmarks.large_boards URL BOARD` is the bare loop: it reads pages of 500 items, one after another, and does
+nothing with them. `... --budget` measures how much of the permitted complexity is used when the limit is low.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ def run(bench: Bench) -> None:
     for name, largest in (("groups alike", "0.2"), ("one group with 85 % of them", "0.85")):
         with bench.serving(items, "--latency", "0.3", "--largest-group", largest) as server:
             bare = _bare(bench, server)
-            one, four = (_timed(bench, server, workers) for workers in ("1", "4"))
+            single, four = (_timed(bench, server, workers) for workers in ("1", "4"))
         table.add(f"300 ms a call, {name}: the bare loop", bare.wall, "s", 1)
-        table.add("  one cursor / the bare loop", one.spent.wall / bare.wall, "x", 2, 1.10)
+        table.add("  one cursor / the bare loop", single.spent.wall / bare.wall, "x", 2, 1.10)
         table.add("  four at once / the bare loop", four.spent.wall / bare.wall, "x", 2, 0.50)
     with bench.serving(items, "--latency", "1", "--largest-group", "0.85") as server:
         slow = _timed(bench, server, "4")
@@ -48,6 +48,7 @@ def run(bench: Bench) -> None:
 
 
 def _costs(bench: Bench, server: Serving, table: Table, thousands: float) -> None:
+    """Measures calls and complexity of the kinds of reading, one after another in one database."""
     with bench.database() as name:
         kinds = {"first": (), "full": ("--full",), "unchanged": (), "sweep": ("--sweep",)}
         told = {kind: bench.pull(server, name, "--entity", ENTITY, *how).told for kind, how in kinds.items()}
@@ -71,7 +72,7 @@ def _bare(bench: Bench, server: Serving) -> Spent:
 
 
 def bare_loop(url: str, board: str, columns: list[str]) -> None:
-    """Reads page after page."""
+    """Reads all pages of a board."""
     import requests
 
     from services.monday.queries import ITEMS_PAGE, NEXT_ITEMS_PAGE, with_item
@@ -88,13 +89,14 @@ def bare_loop(url: str, board: str, columns: list[str]) -> None:
 
 
 def budget() -> None:
-    """Asks for more than the budget of the smallest plan holds. Waiting moves the stand-in's clock, too."""
+    """Measures the share of the complexity limit that is used when the client asks for more than the smallest plan has."""
     from models import Columns
     from monday_api import Monday
     from sandbox import Sandbox
     from tests.kit.clocks import SharedClock
 
     with Sandbox(boards="projects:3", limits="standard") as sandbox:
+        # A wait moves the stand-in's clock ahead instead of taking time.
         clock = SharedClock(sandbox.url, sandbox.token)
         with Monday(token=sandbox.token, url=sandbox.graphql_url, clock=clock) as client:
             board = client.board("6727219152")

@@ -1,6 +1,6 @@
 """Sends prepared requests over a few kept connections, as fast as they are answered: `python -m benchmarks.load FILE`.
 
-The file holds `url`, `connections` and `bodies`; each body goes out once. Prints the seconds that each answer took.
+The file holds `url`, `connections` and `bodies`; each body is sent once. Prints the seconds that each answer took.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import orjson
 
 
 def main(path: Path) -> None:
-    """Sends everything."""
+    """Sends all requests, and prints the result as JSON."""
     plan = orjson.loads(path.read_bytes())
     where = urlsplit(plan["url"])
     head = f"POST {where.path} HTTP/1.1\r\nHost: {where.netloc}\r\nContent-Type: application/json\r\n"

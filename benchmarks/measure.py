@@ -1,4 +1,4 @@
-"""Programs as children, measured from outside: wall time, CPU, memory; and what PostgreSQL spent meanwhile."""
+"""Runs programs as child processes and measures wall time, CPU and memory, and the CPU time of PostgreSQL meanwhile."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ MEGABYTE = 1 << 20
 
 @dataclass(frozen=True)
 class Spent:
-    """Says what a child took."""
+    """Holds what a child process cost."""
 
     wall: float
     cpu: float
     memory: int
-    """Bytes, at its peak."""
+    """Peak, in bytes."""
     postgres: float
     """CPU seconds of the server's processes meanwhile."""
     out: str = ""
     started_at: float = 0.0
     notes: Mapping[str, Any] = field(default_factory=dict)
-    """What the child knows of itself: seconds in the address library, statements."""
+    """What the child wrote about itself: seconds in the address library, statements."""
 
 
 class Failed(Exception):
-    """Means that a child did not end well; carries its standard error."""
+    """Says that a child failed, with its standard error."""
 
 
 def spent(
@@ -69,6 +69,7 @@ def spent(
         return Spent(
             wall,
             used.ru_utime + used.ru_stime,
+            # In bytes on macOS, in kilobytes elsewhere.
             used.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
             _cpu(postgres) - before,
             out.read_text(),
@@ -78,11 +79,12 @@ def spent(
 
 
 def _bare_environment() -> dict[str, str]:
+    """Returns the environment without settings of the user that would change a measurement."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("MONDAY_", "DATABASE_", "PG"))}
 
 
 def _cpu(postmaster: psutil.Process | None) -> float:
-    """Returns the CPU seconds of a server and all its processes, those that have ended too."""
+    """Returns the CPU seconds of a server and all its processes, also of those that have ended."""
     if postmaster is None:
         return 0.0
     times = postmaster.cpu_times()
@@ -113,7 +115,7 @@ class Serving:
 
 @contextmanager
 def serving(rendering: Rendering, items: int, *more: str) -> Iterator[Serving]:
-    """Serves so many items of each rendered board from a process of their own."""
+    """Serves the first `items` items of each rendered board from a process of its own."""
     command = [sys.executable, "-m", "benchmarks.server", str(rendering.folder), "--items", str(items), *more]
     process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None

@@ -1,4 +1,4 @@
-"""Measures whether memory grows with the board: the same pull over a tenth of the items and over all of them."""
+"""Measures whether memory grows with the board: the same pull over a tenth of the items and over all."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ def run(bench: Bench) -> None:
     table = Table("Memory")
     table.add(f"peak over {2 * few:,} items", peaks[few], "MB", 0, 120)
     table.add(f"peak over {2 * bench.items:,} items", peaks[bench.items], "MB", 0, 120)
-    table.add("  the one / the other", peaks[bench.items] / peaks[few], "x", at_most=1.2)
+    table.add("  the larger / the smaller", peaks[bench.items] / peaks[few], "x", at_most=1.2)
     table.show()

@@ -1,4 +1,4 @@
-"""Measures the pull of both boards into an empty database, and again with nothing changed, against the floor."""
+"""Measures a first pull of both boards and a second one without changes, against the floor (`benchmarks.floor`)."""
 
 from __future__ import annotations
 
@@ -34,6 +34,8 @@ def run(bench: Bench) -> None:
                 first.append(bench.pull(server, name))
                 again.append(bench.pull(server, name))
                 full.append(bench.pull(server, name, "--full"))
+                # The first pull's rows are the floor's input. A floor follows each later pull, and one more at the end:
+                # pulls and floors take turns, so that another load on the machine slows both.
                 if number == 0:
                     _prepare_floor(bench, server, name, folder)
                     continue
@@ -79,7 +81,7 @@ def _show(bench: Bench, first: list[Pulled], again: list[Pulled], full: list[Pul
 
 
 def _prepare_floor(bench: Bench, server: Serving, database: str, folder: Path) -> None:
-    """Prepares what the floor is given: the final rows as COPY text, what to ask, which addresses to take apart."""
+    """Writes the input of the floor: the final rows as COPY text, the documents to send, the addresses to parse."""
     with bench.postgres.open(database) as db, db.transaction(read_only=True) as tx:
         tables = filled_tables(tx)
         rows = digest(tx, tables)
@@ -113,7 +115,7 @@ def _board(bench: Bench, board_id: str, column: str) -> tuple[dict[str, Any], li
 
 
 class _Noting(AddressParser):
-    """Notes what would be given to the library, each line once."""
+    """Collects the addresses that the tool would give to the library, each once."""
 
     def __init__(self) -> None:
         super().__init__(remembered=1 << 20)
@@ -125,6 +127,7 @@ class _Noting(AddressParser):
 
 
 def _floor(bench: Bench, folder: Path) -> Spent:
+    """Runs the floor in a fresh database, and checks that it wrote the rows of the pull."""
     with bench.database() as name:
         environment = {"DATABASE_URL": bench.postgres.url(name), "PYTHONPATH": str(PROJECT)}
         done = spent("benchmarks.floor", str(folder), env=environment, postgres=bench.postgres.process)

@@ -1,7 +1,7 @@
-"""Measures real time: from a board edit to the row, from a commit to the board, and how fast deliveries are acknowledged.
+"""Measures the daemon: from a board edit to the row, from a commit to the board, and how fast it acknowledges events.
 
-The daemon, the stand-in for monday.com and the load are processes of their own. The stand-in answers at once: monday.com
-itself takes some tenths of a second a call, and has more than one.
+The daemon, the stand-in for monday.com and the load are processes of their own. The stand-in answers at once;
+monday.com takes some tenths of a second a call.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def run(bench: Bench) -> None:
 
 
 class Stage:
-    """Holds the database and the stand-in that one benchmark uses."""
+    """Holds the database and the stand-in of this benchmark."""
 
     def __init__(self, bench: Bench, name: str, sandbox: str) -> None:
         self.url = bench.postgres.url(name)
@@ -94,7 +94,7 @@ class Stage:
 
 @contextmanager
 def child(module: str, *arguments: str, env: dict[str, str] | None = None) -> Iterator[str]:
-    """Starts a server as a process of its own, and gives its first line."""
+    """Starts a server as a process of its own, and yields the first line that it prints."""
     program = [str(PROJECT / module)] if module.endswith(".py") else ["-m", module]
     errors = tempfile.TemporaryFile("w+", encoding="utf-8")
     process = subprocess.Popen(
@@ -133,7 +133,7 @@ def get(base: str, path: str) -> Any:
 
 
 def wait(true: Callable[[], Any], seconds: float = 10.0) -> float:
-    """Returns how long it took until something was true."""
+    """Waits until a condition is true, and returns the seconds."""
     began = time.perf_counter()
     while not true():
         if time.perf_counter() - began > seconds:
@@ -142,11 +142,11 @@ def wait(true: Callable[[], Any], seconds: float = 10.0) -> float:
     return time.perf_counter() - began
 
 
-# From side to side
+# From one side to the other
 
 
 def latency(table: Table, stage: Stage, db: Database, base: str, mapping: Mapping) -> None:
-    """Edits here and there, each followed to the other side."""
+    """Measures edits on the board and in the table, one after another, until the other side shows each."""
     with Monday(token=TOKEN, url=f"{stage.sandbox}/v2") as monday:
         steps = Subscriptions(db, monday, Access(SECRET, [CONTACTS]), base).register(mapping, CONTACTS)
     if problems := [step.problem for step in steps if step.problem]:
@@ -162,7 +162,7 @@ def latency(table: Table, stage: Stage, db: Database, base: str, mapping: Mappin
 
 
 def to_postgres(stage: Stage, db: Database, pair: tuple[str, str], text: str) -> float:
-    """Seconds from an edit on the board until the row shows it."""
+    """Returns the seconds from an edit on the board until the row shows it."""
     item, row = pair
     began = time.perf_counter()
     stage.admin("items/change", item_id=item, values={"notes": text})
@@ -171,7 +171,7 @@ def to_postgres(stage: Stage, db: Database, pair: tuple[str, str], text: str) ->
 
 
 def to_monday(stage: Stage, db: Database, pair: tuple[str, str], text: str) -> float:
-    """Seconds from a commit until the board shows it."""
+    """Returns the seconds from a commit until the board shows it."""
     item, row = pair
     with db.transaction(tool=False) as tx:
         tx.execute("update contacts set notes = %s where id = %s", (text, row))
@@ -181,13 +181,13 @@ def to_monday(stage: Stage, db: Database, pair: tuple[str, str], text: str) -> f
 
 
 def shown(stage: Stage, item: str) -> str:
-    """Returns what the board shows."""
+    """Returns the notes that the board shows."""
     answer = stage.admin.query('query($i:[ID!]){items(ids:$i){column_values(ids:["notes"]){text}}}', None, i=[item])
     return str(answer["data"]["items"][0]["column_values"][0]["text"])
 
 
 def rows(db: Database, statement: str, *params: Any) -> list[Any]:
-    """Returns what PostgreSQL has."""
+    """Returns the rows of a SELECT."""
     with db.transaction(read_only=True) as tx:
         return tx.rows(statement, params)
 
@@ -196,7 +196,7 @@ def rows(db: Database, statement: str, *params: Any) -> list[Any]:
 
 
 def acknowledgements(table: Table, stage: Stage, repeat: int) -> None:
-    """Puts the same load on the bare handler and on the daemon, by turns."""
+    """Sends the same load to the bare handler and to the daemon, in turns."""
     told: dict[str, list[dict[str, Any]]] = {BARE: [], TOOL: []}
     items = [item["id"] for item in stage.admin("boards/snapshot", board_id=CONTACTS)]
     with child(BARE, env=stage.environment) as line, stage.daemon() as base:
@@ -243,7 +243,7 @@ def _event(item_id: str, trigger: str) -> str:
 
 
 def load(stage: Stage, url: str, items: list[str], name: str) -> dict[str, Any]:
-    """Sends the events, and returns what became of them."""
+    """Sends the events, and returns what `benchmarks.load` measured."""
     bodies = [_event(items[number % len(items)], f"{name}-{number}") for number in range(EVENTS)]
     headers = {"Authorization": Access(SECRET, []).sign(time.time(), url)}
     with scratch() as folder:

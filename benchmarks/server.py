@@ -1,7 +1,7 @@
-"""Serves pages rendered beforehand, and does next to nothing else: `python -m benchmarks.server FOLDER`.
+"""Serves rendered pages with very little work: `python -m benchmarks.server FOLDER`.
 
 It answers the documents that a pull sends: boards, pages of items with all cells or with none, a filter by update time,
-items by id. Its address is the first line it prints; `GET /told` says what it was asked.
+items by id. Its address is the first line it prints; `GET /told` returns what it has counted.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PLENTY = 10_000_000
 
 
 class Store:
-    """Holds one rendered board, cut off after so many items."""
+    """Holds the first items of a rendered board."""
 
     def __init__(self, folder: Path, most: int) -> None:
         index = orjson.loads((folder / "index.json").read_bytes())
@@ -37,18 +37,18 @@ class Store:
         self.items, self.listing = (_mapped(folder / name) for name in ("items", "listing"))
 
     def slice(self, start: int, end: int, cells: bool) -> bytes:
-        """Items that follow one another, with commas between them."""
+        """Returns neighbouring items, with commas between them."""
         if start >= end:
             return b""
         first, last = self.places[start], self.places[end - 1]
         return self.items[first[2] : last[3]] if cells else self.listing[first[4] : last[5]]
 
     def some(self, numbers: Sequence[int], cells: bool) -> bytes:
-        """Items from here and there."""
+        """Returns the items with these numbers."""
         return b",".join(self.slice(number, number + 1, cells) for number in numbers)
 
     def chosen(self, filter: Any) -> Sequence[int]:
-        """Returns the numbers of the items that a filter lets through."""
+        """Returns the numbers of the items that a filter selects."""
         numbers: Sequence[int] = range(len(self.places))
         if not filter:
             return numbers
@@ -62,8 +62,8 @@ class Store:
         return numbers
 
     def _passes(self, rule: Any, number: int) -> bool:
-        """Tells whether an item was updated since then, or has one of these labels, or has none of them."""
-        if rule["column_id"] not in self.labels:
+        """Tells whether an item passes a rule: updated since, any of these labels, or none of them."""
+        if rule["column_id"] not in self.labels:  # the update time
             return (self.places[number][1] or "") >= rule["compare_value"][1]
         return (self.labels[rule["column_id"]][number] in rule["compare_value"]) is (rule["operator"] == "any_of")
 
@@ -74,7 +74,7 @@ def _mapped(path: Path) -> mmap.mmap:
 
 
 class Answers:
-    """Answers each document."""
+    """Answers the documents, and counts them."""
 
     def __init__(self, folder: Path, most: int, largest_share: float = 1.0) -> None:
         self.largest_share = largest_share
@@ -151,8 +151,10 @@ class Answers:
         return b'{"data":{"items":[%b],%b}}' % (b",".join(found), self._cost(100 * len(found)))
 
     def _page(self, store: Store, numbers: Sequence[int], start: int, variables: dict[str, Any]) -> tuple[bytes, bytes]:
+        """Returns a page and its complexity, and remembers its cursor."""
         cells = self._cells(store, variables)
         end = min(start + variables["limit"], len(numbers))
+        # Without a filter, a page is a slice of the file.
         rows = store.slice(start, end, cells) if isinstance(numbers, range) else store.some(numbers[start:end], cells)
         cursor = b"null"
         if end < len(numbers):
@@ -163,6 +165,7 @@ class Answers:
         return b'{"cursor":%b,"items":[%b]}' % (cursor, rows), cost
 
     def _cells(self, store: Store, variables: dict[str, Any]) -> bool:
+        """Tells whether cells are asked for. Only the columns that were rendered can be."""
         columns = variables.get("columns")
         if columns and sorted(columns) != store.columns:
             raise KeyError("these columns")
@@ -174,13 +177,13 @@ class Answers:
         return b'"complexity":' + orjson.dumps(told)
 
     def told(self) -> bytes:
-        """Returns what was asked so far."""
+        """Returns the counts as JSON."""
         facts = {"calls": self.calls, "first_at": self.first_at, "points": self.points, "by": self.by_operation}
         return orjson.dumps(facts)
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Speaks HTTP around the answers. `DELETE /told` begins to count from zero."""
+    """Receives and sends the answers by HTTP. `DELETE /told` begins to count from zero."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -207,7 +210,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: Any) -> None:
-        """Prints nothing: the table of figures is all there is to read."""
+        """Prints nothing, so that only the figures are shown."""
 
 
 def main() -> None:

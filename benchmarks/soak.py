@@ -1,8 +1,8 @@
 """Runs for a long time: `python -m benchmarks.soak [--histories N] [--seed N] [--only NAME,...]`, which is `make soak`.
 
-`histories` walks through random histories of two sides, as the tests do with 200 of them (`tests/histories/`): edits,
-runs, failures and kills in any order, after which both sides are equal and nothing is lost or doubled. The seed is
-printed; the same seed tells the same histories.
+`histories` plays random histories of two sides, as the tests do with 200 of them (`tests/histories/`): edits, runs,
+failures and kills in any order, after which both sides are equal and nothing is lost or doubled. The seed is printed;
+the same seed makes the same histories.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ PER_BATCH = 50
 STEPS = 20
 
 _world: Any = None
-"""In a worker: the stand-in for monday.com and the database of its own, for one batch after another."""
+"""A worker's own stand-in for monday.com and database, used for all its batches."""
 
 
 def histories(options: argparse.Namespace, connection: dict[str, Any]) -> bool:
@@ -65,11 +65,11 @@ def histories(options: argparse.Namespace, connection: dict[str, Any]) -> bool:
 
 @contextmanager
 def _workers(count: int, connection: dict[str, Any]) -> Iterator[ProcessPoolExecutor]:
-    """Processes that walk through batches; none of them outlives this one, whatever ends it."""
+    """Starts processes for the batches, and ends them when this process ends for any reason."""
     pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_begin, initargs=(connection,))
     try:
         yield pool
-    except BaseException:
+    except BaseException:  # also SIGTERM and Ctrl-C
         for process in list(pool._processes.values()):
             process.kill()
         raise
@@ -81,13 +81,14 @@ SOAKS: dict[str, Callable[[argparse.Namespace, dict[str, Any]], bool]] = {
     "histories": histories,
     "large_board": large_board,
 }
-"""Each takes the options and the connection to a server on which it may make databases."""
+"""Each function takes the options and the connection to a server on which it may make databases."""
 
 
 # In a worker
 
 
 def _begin(connection: dict[str, Any]) -> None:
+    """Prepares a worker: its database and its stand-in."""
     from tests.histories.world import World
 
     global _world
@@ -138,7 +139,7 @@ def _do(connection: dict[str, Any], statement: str, name: str) -> None:
 
 @contextmanager
 def _server() -> Iterator[dict[str, Any]]:
-    """Starts a server whose data are worth nothing, in memory where there is room."""
+    """Starts a server whose data may be lost, in memory where there is room."""
     memory = Path("/dev/shm")
     roomy = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 1_000_000_000
     folder = Path(tempfile.mkdtemp(prefix="monday-sync-soak-", dir=memory if roomy else None))
@@ -160,11 +161,13 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--histories", type=int, default=10_000, help="how many (default: 10,000)")
     parser.add_argument(
-        "--seed", type=int, default=random.randrange(1_000_000), help="the same one tells the same again"
+        "--seed", type=int, default=random.randrange(1_000_000), help="the same seed makes the same histories"
     )
     parser.add_argument("--items", type=int, default=100_000, help="of the large board (default: 100,000)")
     parser.add_argument("--batch", type=int, help=f"only this batch, of {PER_BATCH} histories")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count() or 1, help="processes (default: the number of cores)"
+    )
     parser.add_argument("--only", default=",".join(SOAKS), help=f"of {', '.join(SOAKS)}")
     options = parser.parse_args()
     options.only = options.only.split(",")
@@ -174,7 +177,7 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> int:
-    """Runs the parts one after another."""
+    """Runs the chosen soaks one after another."""
     options = arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     print(f"seed {options.seed}", flush=True)

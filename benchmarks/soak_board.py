@@ -1,8 +1,8 @@
-"""Reads one very large board through everything at once: `python -m benchmarks.soak --only large_board`.
+"""Reads a very large board under many failures: `python -m benchmarks.soak --only large_board`.
 
-100,000 projects with some 40 mapped columns; 5 % of the answers are gateway errors, pages above 250 time out, the budgets
-of a plan hold, and the stand-in's clock runs ahead, so that cursors expire and days end. The command is run again
-whenever it ends before its time, as a scheduler would do. In the end every item has its row, and memory stayed flat.
+100,000 projects with some 40 mapped columns; 5 % of the answers are gateway errors, pages above 250 time out, the limits
+of a plan apply, and the stand-in's clock runs ahead, so that cursors expire and days end. The command is run again
+when it ends early, as a scheduler would do. At the end every item has its row, and memory did not grow.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ PROGRAM = "import resource, runpy, sys; sys.argv = sys.argv[1:]\n" + (
 
 
 def large_board(options: argparse.Namespace, connection: dict[str, Any]) -> bool:
-    """Reads it, and tells whether it came whole, and in how little memory."""
+    """Reads the board, and tells whether it is complete and memory stayed below the limit."""
     database = Database(**connection)
     with database.transaction() as tx:
         tx.execute((PROJECT / "schema.sql").read_text(encoding="utf-8"))
@@ -57,13 +57,17 @@ def large_board(options: argparse.Namespace, connection: dict[str, Any]) -> bool
         sandbox.terminate()
         sandbox.wait()
     found = database.execute_query(
-        "select count(*) as links, count(distinct monday_id) as items, count(distinct entity_id) as rows"
-        " from sync_mapping where entity_type = 'project' and archived_at is null"
+        """
+        select count(*) as links, count(distinct monday_id) as items, count(distinct entity_id) as rows
+        from sync_mapping
+        where entity_type = 'project'
+          and archived_at is null
+        """
     )
-    open_ones = database.execute_query("select count(*) as n from sync_listing")
+    unfinished = database.execute_query("select count(*) as n from sync_listing")
     database.close()
-    assert isinstance(found, list) and isinstance(open_ones, list)
-    whole = codes[-1] == 0 and set(found[0].values()) == {options.items} and open_ones[0]["n"] == 0
+    assert isinstance(found, list) and isinstance(unfinished, list)
+    whole = codes[-1] == 0 and set(found[0].values()) == {options.items} and unfinished[0]["n"] == 0
     print(f"large_board: exits {codes}, {found[0]}, peak {peak} MB", flush=True)
     return whole and peak < MEGABYTES
 
@@ -74,6 +78,7 @@ def _run_ahead(admin: Admin, ended: threading.Event) -> None:
 
 
 def _run_until_done(admin: Admin, url: str, connection: dict[str, Any]) -> tuple[list[int], int]:
+    """Runs the command until it succeeds, and returns its exit codes and its peak memory in MB."""
     codes: list[int] = []
     peak = 0
     address = f"postgresql:///?{urlencode(connection, quote_via=quote)}"

@@ -1,4 +1,4 @@
-"""Shows what a benchmark found as a table: a name, a figure, and the goal if there is one."""
+"""Prints the result of a benchmark as a table: a name, a figure, and the goal if there is a goal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Number = float | int
 
 @dataclass(frozen=True)
 class Figure:
-    """Holds one line. Of several measurements the median is shown and compared with the goal."""
+    """Holds a line of the table. Of several measurements the median is shown and compared with the goal."""
 
     name: str
     values: tuple[Number, ...]
@@ -25,7 +25,7 @@ class Figure:
         return median(self.values)
 
     def cells(self) -> tuple[str, str, str]:
-        """Returns name, figure and goal as text."""
+        """Returns the name, the figure and the goal as text."""
         shown = self._text(self.value)
         if len(self.values) > 1:
             shown += f"   ({self._number(min(self.values))} .. {self._number(max(self.values))})"
@@ -43,7 +43,7 @@ class Figure:
 
 @dataclass
 class Table:
-    """Figures under a heading."""
+    """Holds figures under a heading."""
 
     title: str
     figures: list[Figure] = field(default_factory=list)

@@ -33,6 +33,7 @@ def run(bench: Bench) -> None:
             with bench.database() as name:
                 first.append(bench.pull(server, name))
                 again.append(bench.pull(server, name))
+                bench.pull(server, name, "--sweep")
                 full.append(bench.pull(server, name, "--full"))
                 if number == 0:
                     _prepare_floor(bench, server, name, folder)

@@ -20,7 +20,7 @@ LEARNT = (SECONDS, DAYS, WORDS, NOTHING)
 
 
 class ChangedItems:
-    """Reads what was updated on one board since the newest update known, or since all its ids were listed."""
+    """Reads what was updated on one board since the newest update known."""
 
     def __init__(self, sync: BoardSync, intake: Intake) -> None:
         self.sync, self.intake = sync, intake
@@ -28,10 +28,13 @@ class ChangedItems:
         """The pages after the first."""
 
     def since(self) -> datetime:
-        """Returns from when on changes are read. What was changed before all was listed is known."""
+        """Returns from when on changes are read."""
         remembered = self.sync.remembered
         known = moment(remembered["watermark"])
-        return max(known, watermark(remembered.get("swept_from")) or known) - OVERLAP
+        if self.sync.destination.update_filter.precision == WORDS:
+            # Words reach back some weeks only; what was changed before all was listed is known.
+            known = max(known, watermark(remembered.get("swept_from")) or known)
+        return known - OVERLAP
 
     def quiet(self) -> bool:
         """Returns whether the board says that nothing was changed but for what is known."""

@@ -21,6 +21,7 @@ where s.pass = %(pass)s
   and (l.id is null and k.id is null                      -- not known
        or l.archived_at is not null                       -- known as gone
        or l.monday_hash is null and k.id is null          -- to be looked at again
+       or s.monday_updated_at is null and k.id is null    -- its time tells nothing
        or s.monday_updated_at is distinct from l.monday_updated_at and k.id is null)
 order by s.monday_id
 """
@@ -79,6 +80,21 @@ class Listings:
     def stale(self, tx: Transaction, pass_id: str) -> list[str]:
         """Returns the items a sweep has seen that are not known, known as gone, or updated since they were read."""
         return [row[0] for row in tx.rows(STALE, {"type": self.entity_type, "pass": pass_id})]
+
+    def oldest(self, tx: Transaction) -> tuple[str, str] | None:
+        """Returns the living item that was left alone for the longest time, with its update time."""
+        rows = tx.rows(
+            """
+            select monday_id, to_char(monday_updated_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+            from sync_mapping
+            where entity_type = %s and monday_board_id = %s and archived_at is null
+              and monday_id is not null and monday_updated_at is not null
+            order by monday_updated_at
+            limit 1
+            """,
+            (self.entity_type, self.board_id),
+        )
+        return (rows[0][0], rows[0][1]) if rows else None
 
     def unread(self, tx: Transaction, listed: str, read: str) -> list[str]:
         """Returns the ids that one listing has and another has not."""

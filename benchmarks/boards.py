@@ -163,6 +163,6 @@ def _raw_board(url: str, board: Board) -> Any:
 def _ask(url: str, document: str, variables: dict[str, Any]) -> Any:
     answer = requests.post(
         url, data=orjson.dumps({"query": document, "variables": variables}),
-        headers={"Authorization": TOKEN, "Content-Type": "application/json", "API-Version": "2026-07"}, timeout=120,
+        headers={"Authorization": TOKEN, "Content-Type": "application/json", "API-Version": "2026-10"}, timeout=120,
     )  # fmt: skip
     return orjson.loads(answer.content)["data"]

@@ -14,14 +14,16 @@ from sandbox import Sandbox
 from tests.kit.clocks import START, SharedClock
 
 
-@pytest.fixture
-def journey():
+@pytest.fixture(params=["2026-07", "2026-10"])
+def journey(request):
     with ExitStack() as opened:
 
         def start(limits="off", items=620):
             sandbox = opened.enter_context(Sandbox(boards=f"projects:{items}", limits=limits))
             clock = SharedClock(sandbox.url, sandbox.token)
-            client = opened.enter_context(Monday(token=sandbox.token, url=sandbox.graphql_url, clock=clock))
+            client = opened.enter_context(
+                Monday(token=sandbox.token, url=sandbox.graphql_url, version=request.param, clock=clock)
+            )
             return client, sandbox, client.board(next(client.account.board_list())["id"])
 
         yield start

@@ -373,3 +373,9 @@ def test_a_round_trip_works_in_each_version_of_the_api(run_cli, env, sandbox, db
     assert done.code == 0 and report_of(done)["entities"][0]["updated"] == 1
     assert run_cli("bidirectional", env=env).code == 0
     assert db.execute_query("select name from users where name = 'By SQL'") == [{"name": "By SQL"}]
+
+
+@pytest.mark.parametrize("rest", ["", "/v3", "/boards/7"])
+def test_an_address_where_the_api_is_not_is_told_as_that_and_at_once(run_cli, env, sandbox, rest):
+    done = run_cli("monday-to-pg", env={**env, "MONDAY_API_URL": sandbox.url + rest})
+    assert done.code == 2 and "hint: Check MONDAY_API_URL" in done.err and "MONDAY_API_KEY" not in done.err

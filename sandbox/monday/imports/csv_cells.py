@@ -42,11 +42,7 @@ def sent_by_csv(column: Column, text: str, world: World) -> object:
                 raise refused(column, "not lat|lng|address")
             return {"lat": lat, "lng": lng, "address": address}
         case "link":
-            found = LINK.fullmatch(text)
-            if found is None:
-                raise refused(column, "not an address, nor [Text](address)")
-            url = found["alone"] or found["url"]
-            return {"url": url, "text": found["text"] or url}
+            return csv_address(column, text)
         case "checkbox":
             if text.lower() not in CHECKED + UNCHECKED:
                 raise refused(column, "neither yes nor no")
@@ -67,6 +63,15 @@ def sent_by_csv(column: Column, text: str, world: World) -> object:
 
 def refused(column: Column, why: str) -> MondayError:
     return MondayError("ColumnValueException", f"{column.title}: {why}", data={"column_type": column.type})
+
+
+def csv_address(column: Column, text: str) -> JsonObject:
+    """Reads an address, alone or as `[Text](address)`."""
+    found = LINK.fullmatch(text)
+    if found is None:
+        raise refused(column, "not an address, nor [Text](address)")
+    url = found["alone"] or found["url"]
+    return {"url": url, "text": found["text"] or url}
 
 
 def parts(text: str) -> list[str]:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commands.env_file import changed, quoted, target_of, write
-from errors import NotWritten, SettingsError
+from errors import SettingsError
 from settings import load_settings, pieces_of
 
 KEY = "MONDAY_API_KEY"
@@ -144,14 +144,48 @@ def test_what_is_no_file_is_refused(home: Path) -> None:
         target_of(home / ".env")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-@pytest.mark.parametrize("closed", [".", ".env"])
-def test_what_cannot_be_written_is_told_beforehand(home: Path, closed: str) -> None:
-    (home / ".env").write_text("")
-    (home / closed).chmod(0o500)
-    with pytest.raises(NotWritten):
-        target_of(home / ".env")
-    (home / closed).chmod(0o700)
+def said_to_a_user(path: Path) -> str:
+    """Asks for the file to write as a user without any rights, in a process of its own. Returns the error."""
+    ours, theirs = os.pipe()
+    if os.fork() == 0:
+        os.setgroups([])
+        os.setgid(65534)
+        os.setuid(65534)
+        try:
+            target_of(path)
+        except SettingsError as exc:
+            os.write(theirs, f"{type(exc).__name__}: {exc.message}".encode())
+        finally:
+            os._exit(0)
+    os.close(theirs)
+    with open(ours) as said:
+        return said.read()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become a user without rights")
+@pytest.mark.parametrize("closed", ["folder", "file", "new folder"])
+def test_a_place_that_cannot_be_written_is_told_beforehand(folder: Path, closed: str) -> None:
+    path = folder / "new" / ".env" if closed == "new folder" else folder / ".env"
+    if closed != "new folder":
+        path.write_text("A=1\n")
+        path.chmod(0o644 if closed == "file" else 0o666)
+    folder.chmod(0o777 if closed == "file" else 0o755)
+    assert (
+        said_to_a_user(path)
+        == f"NotWritten: {path} cannot be written ({path if closed == 'file' else folder} is not writable)."
+    )
+    folder.chmod(0o777)
+    path.unlink(missing_ok=True)
+    assert said_to_a_user(path) == ""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a file away")
+def test_written_by_root_the_file_still_belongs_to_its_owner(home: Path) -> None:
+    path = home / ".env"
+    path.write_text("A=1\n")
+    os.chown(path, 65534, 65534)
+    write(path, {KEY: "new"})
+    assert {(home / name).stat().st_uid for name in (".env", ".env.old")} == {65534}
 
 
 @pytest.mark.parametrize(("text", "said"), [("A=1\n?? x\n", "line 2"), ("A='x\n", "line 1")])

@@ -71,7 +71,8 @@ class Settings:
         if not self.api_key:
             raise SettingsError(
                 "MONDAY_API_KEY is not set.",
-                hint=f"Put it into {self.home / '.env'}; monday.com shows it under Developers > API token.",
+                hint=f"python main.py init asks for it, or put it into {self.home / '.env'}: on monday.com it is under "
+                "Developers > API token.",
             )
         return self.api_key
 

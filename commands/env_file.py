@@ -66,8 +66,10 @@ def target_of(path: Path) -> Path:
     target = Path(os.path.realpath(path))
     if target.exists() and not target.is_file():
         raise SettingsError(f"{path} is no file.", hint="Move it away, or set MONDAY_SYNC_HOME to another folder.")
-    place = target if target.exists() else _nearest(target.parent)
-    for needed in dict.fromkeys((place, _nearest(target.parent))):
+    folder = _nearest(target.parent)
+    if not folder.is_dir():
+        raise NotWritten(target, NotADirectoryError(0, f"{folder} is no folder"))
+    for needed in (target, folder) if target.exists() else (folder,):
         if not os.access(needed, os.W_OK):
             raise NotWritten(target, PermissionError(0, f"{needed} is not writable"))
     return target

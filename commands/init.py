@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -95,7 +94,8 @@ def _begun(flags: Flags, path: Path) -> Asked:
     from settings import settings_and_mistakes
 
     settings, mistakes = settings_and_mistakes()
-    asked = Asked(settings, flags, sys.stdin.isatty() and not flags.key_stdin)
+    terminal = sys.stdin.isatty() and sys.stderr.isatty() and not flags.key_stdin
+    asked = Asked(settings, flags, terminal)
     check_flags(asked)
     asked = asked.without_wrong(mistakes)
     click.echo(f"The settings are kept in {path}. Ctrl-C leaves everything as it is.")
@@ -116,10 +116,10 @@ def _ask(asked: Asked) -> tuple[Asked, list[str]]:
 
 def _tell_hidden(asked: Asked) -> None:
     """Warns of answers that a variable of the environment hides: it wins over `.env`."""
-    for name in asked.values:
-        for variable in (name, f"{name}_FILE"):
-            if os.environ.get(variable, "").strip():
-                logs.log.warning("%s is set in the environment, which wins over .env: unset it there.", variable)
+    from commands.init_questions import in_environment
+
+    for variable in filter(None, map(in_environment, asked.values)):
+        logs.log.warning("%s is set in the environment, which wins over .env: unset it there.", variable)
 
 
 def _make_and_look(compose: Compose, settings: Settings, entities: Sequence[str]) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 
 from databases.postgres.failures import TOOL_TABLES
 from db_connector import Database, connect
-from errors import DatabaseError, MondayRefused, SettingsError, SyncError
+from errors import BoardNotVisible, DatabaseError, MondayRefused, SettingsError, SyncError
 from mappings.declaration import FACTS, ITEM_NAME
 from mappings.declaration import Mapping as BoardMapping
 from models import Board
@@ -160,10 +160,21 @@ def boards_of(monday: Monday, wanted: Iterable[str]) -> tuple[list[Board], int]:
     listed = [row for row in monday.account.board_list() if row["type"] == "board" and row["state"] == "active"]
     named = set(wanted)
     first = sorted(listed, key=lambda row: row["id"] not in named)[:MOST_BOARDS]
-    boards = monday.account.boards([row["id"] for row in first])
+    boards = _readable(monday, [row["id"] for row in first])
     # the number of items may be told in the list alone
     counts = {row["id"]: row["items_count"] for row in first}
     return [replace(board, items_count=counts[board.id]) for board in boards], len(listed) - len(first)
+
+
+def _readable(monday: Monday, ids: list[str]) -> list[Board]:
+    """Returns boards with their columns, without those whose columns the key may not read."""
+    try:
+        return monday.account.boards(ids)
+    except (MondayRefused, BoardNotVisible):
+        if len(ids) == 1:
+            return []
+        half = len(ids) // 2
+        return [*_readable(monday, ids[:half]), *_readable(monday, ids[half:])]
 
 
 def fit_of(mapping: BoardMapping, board: Board) -> Fit:

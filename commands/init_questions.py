@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -133,7 +134,13 @@ def ask_key(asked: Asked) -> Asked:
     keeps = old is not None and not asked.asks
 
     def attempt() -> Asked:
-        key = given if given is not None else old if keeps else _secret("MONDAY_API_KEY", "is set" if old else "")
+        key = (
+            given
+            if given is not None
+            else old
+            if keeps
+            else _secret("MONDAY_API_KEY", _is_set("MONDAY_API_KEY") if old else "")
+        )
         new = asked
         # Enter keeps what is set
         if key and key != old:
@@ -154,7 +161,7 @@ def ask_database(asked: Asked) -> Asked:
     """Asks for the database, and looks at it."""
     flags, old = asked.flags, asked.settings.database_url
     given = _read(flags.database_url_file) if flags.database_url_file else EMBEDDED if flags.embedded else None
-    shown = f"is set; {EMBEDDED!r} for a PostgreSQL of the tool's own" if old else EMBEDDED
+    shown = f"{_is_set('DATABASE_URL')}; {EMBEDDED!r} for a PostgreSQL of the tool's own" if old else EMBEDDED
 
     def attempt() -> Asked:
         url = given if given is not None else _secret("DATABASE_URL", shown) if asked.asks else ""
@@ -213,24 +220,33 @@ def _ask_board(
     asked: Asked, monday: Monday, mapping: BoardMapping, boards: Sequence[Board]
 ) -> tuple[Asked, Board | None]:
     """Asks for the board of one mapping. None: it has none that the key sees."""
-    usual = board_of(asked.settings, mapping)
-    best = best_of(mapping, boards, usual)
-    given = asked.flags.boards.get(mapping.entity)
-    # Where some boards are named, the others stay as they are.
-    proposed = None if asked.flags.boards and not asked.asks and (not best or best.board.id != usual) else best
-    default = proposed.board.id if proposed else NONE
+    setting = str(mapping.board_setting)
+    given, written = asked.flags.boards.get(mapping.entity), asked.settings.environment.get(setting, "")
+    default = _usual_board(asked, mapping, boards)
     asks = given is None and asked.asks
 
     def attempt() -> tuple[Asked, Board | None]:
         answer = given if given is not None else _text(f"Board of {mapping.entity}", default) if asks else default
+        # no board, also where one is set so far
         if answer == NONE:
-            return asked, None
-        answer = checked(str(mapping.board_setting), answer)
+            return (asked.with_value(setting, "") if written and default != NONE else asked), None
+        answer = checked(setting, answer)
         board = next((board for board in boards if board.id == answer), None) or monday.board(answer)
         _check_fit(fit_of(mapping, board))
-        return (asked if answer == usual else asked.with_value(str(mapping.board_setting), answer)), board
+        return (asked if answer == board_of(asked.settings, mapping) else asked.with_value(setting, answer)), board
 
     return until_it_holds(asks, attempt, lambda exc: True)
+
+
+def _usual_board(asked: Asked, mapping: BoardMapping, boards: Sequence[Board]) -> str:
+    """Returns the board to take unless another is named: that which is set, else that which fits."""
+    written = asked.settings.environment.get(str(mapping.board_setting), "")
+    usual = board_of(asked.settings, mapping)
+    # where some boards are named and none is asked for, the others stay as they are
+    if asked.flags.boards and not asked.asks:
+        return next((board.id for board in boards if board.id == usual), NONE)
+    best = best_of(mapping, boards, usual)
+    return written or (best.board.id if best else NONE)
 
 
 def _check_fit(fit: Fit) -> None:
@@ -275,6 +291,15 @@ def _read(path: Path) -> str:
     if not text:
         raise SettingsError(f"{path} is empty.")
     return text
+
+
+def _is_set(name: str) -> str:
+    return "is set in the environment" if in_environment(name) else "is set"
+
+
+def in_environment(name: str) -> str | None:
+    """Returns the variable that gives a setting its value, and so hides that of `.env`."""
+    return next((variable for variable in (name, f"{name}_FILE") if os.environ.get(variable, "").strip()), None)
 
 
 def _secret(name: str, default: str) -> str:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commands.env_file import changed, quoted, target_of, write
-from errors import SettingsError
+from errors import NotWritten, SettingsError
 from settings import load_settings, pieces_of
 
 KEY = "MONDAY_API_KEY"
@@ -142,6 +142,12 @@ def test_what_is_no_file_is_refused(home: Path) -> None:
     (home / ".env").mkdir()
     with pytest.raises(SettingsError, match="is no file"):
         target_of(home / ".env")
+
+
+def test_a_home_that_is_a_file_is_refused(home: Path) -> None:
+    (home / "file").write_text("")
+    with pytest.raises(NotWritten, match="file is no folder"):
+        target_of(home / "file" / ".env")
 
 
 def said_to_a_user(path: Path) -> str:

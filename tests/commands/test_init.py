@@ -94,6 +94,7 @@ def test_ctrl_c_at_a_question_leaves_all_as_it_was(
         else:
             shown.send(signal.SIGTERM)
         assert shown.end() == code, shown.shown
+        assert shown.echoes()
     assert (home / ".env").read_text() == "# mine\nPORT=8081\n"
     assert [path.name for path in home.iterdir()] == [".env"] and tables_of(empty_url) == 0
 
@@ -365,3 +366,58 @@ def test_an_unknown_entity_and_an_unknown_board_are_told(by_flags) -> None:
 def test_a_home_that_is_not_there_is_made(by_flags, tmp_path: Path) -> None:
     done = by_flags("--yes", MONDAY_SYNC_HOME=str(tmp_path / "new" / "home"))
     assert done.code == 0 and (tmp_path / "new" / "home" / ".env").stat().st_mode & 0o777 == 0o600
+
+
+# Boards
+
+
+def test_a_dash_takes_a_board_back(env, home: Path, sandbox: Sandbox, empty_url: str) -> None:
+    text = f"MONDAY_API_KEY={sandbox.token}\nDATABASE_URL={empty_url}\nMONDAY_BOARD_ID_USERS={USERS}\nWEBHOOK_BASE_URL=http://x\n"
+    (home / ".env").write_text(text)
+    answers = {f"Board of users [{USERS}]": "-", "Public address for webhooks, if any [http://x]": "-"}
+    with terminal("init", env=env) as shown:
+        for question in QUESTIONS:
+            longer = next((known for known in answers if known.startswith(question)), question)
+            shown.answer(longer, answers.get(longer, ""))
+        assert shown.end() == 0, shown.shown
+    lines = (home / ".env").read_text().splitlines()
+    assert lines[2:] == ["MONDAY_BOARD_ID_USERS=", "WEBHOOK_BASE_URL="]
+    assert "Next: python main.py monday-to-pg --entity projects" in shown.shown
+
+
+def test_a_board_that_is_set_and_not_seen_is_asked_about(
+    env, home: Path, sandbox: Sandbox, empty_url: str, by_flags
+) -> None:
+    text = f"MONDAY_API_KEY={sandbox.token}\nDATABASE_URL={empty_url}\nMONDAY_BOARD_ID_CONTACTS=1234\n"
+    (home / ".env").write_text(text)
+    with terminal("init", env=env) as shown:
+        for question in QUESTIONS[:5]:
+            shown.answer(question, "")
+        shown.answer("Board of contacts [1234]", "")
+        shown.wait_for("1234")
+        shown.answer("Board of contacts [1234]", "-")
+        shown.answer(QUESTIONS[-2], "")
+        shown.answer(QUESTIONS[-1], "")
+        assert shown.end() == 0, shown.shown
+    assert "MONDAY_BOARD_ID_CONTACTS=\n" in (home / ".env").read_text()
+
+
+def test_without_boards_the_next_command_looks_at_one(by_flags, sandbox: Sandbox) -> None:
+    done = by_flags("--no-boards")
+    assert done.code == 0 and done.out.splitlines()[-1] == "Next: python main.py boards discover --board-id ID"
+
+
+def test_a_database_of_another_encoding_is_told(by_flags, postgres: Postgres, tmp_path: Path) -> None:
+    name = f"test_{postgres.run}_{uuid.uuid4().hex[:12]}"
+    admin = postgres.database(postgres.connection["dbname"], max_connections=1)
+    with admin.autocommit() as session:
+        session.execute(
+            f"create database {name} template template0 encoding 'LATIN1' locale_provider libc lc_collate 'C' lc_ctype 'C'"
+        )
+    admin.close()
+    try:
+        (tmp_path / "url").write_text(postgres.url(name))
+        done = by_flags("--yes")
+        assert "encoding LATIN1" in done.out and "UTF8 takes all" in done.out, done
+    finally:
+        postgres.drop(name)

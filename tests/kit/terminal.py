@@ -6,6 +6,7 @@ import os
 import pty
 import select
 import sys
+import termios
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -52,6 +53,10 @@ class Terminal:
         """Waits for a question, and types a line."""
         self.wait_for(question)
         self.type(f"{text}\n")
+
+    def echoes(self) -> bool:
+        """Says whether what is typed is shown."""
+        return bool(termios.tcgetattr(self.ours)[3] & termios.ECHO)
 
     def end(self) -> int:
         """Waits for the end of the command, and returns its exit code."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from databases.postgres.names import compose, identifier, table_name
+from databases.postgres.names import compose, identifier, joined, table_name
 from db_connector import Composable, Transaction
 from mappings.declaration import Mapping
 from models import Finding, State
@@ -128,7 +128,7 @@ def check_memory(tx: Transaction, mapping: Mapping) -> Iterator[Finding]:
         "table": table_name(mapping.table),
         "key": identifier(mapping.primary_key),
         "archived": is_archived(mapping, "t"),
-        "only": compose("").join(only),
+        "only": joined("", only),
     }
     params = {"type": mapping.entity_type, **{f"only_{n}": value for n, value in enumerate(mapping.only.values())}}
     for slug, state, statement, sentence, remedy in CHECKS:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,6 @@ from typing import Any
 
 from db_connector import Database
 from sandbox import Sandbox
-from tests.kit.cli import settings_for
 from tests.kit.deployed import BOARD, Deployment
 from tests.kit.live import BOARDS
 from tests.kit.shipped import CONTACTS, MAPPINGS, ORGANIZATIONS, PROJECTS, USERS
@@ -37,8 +37,6 @@ class Equal(Deployment):
 
     def verify(self, entity: str, code: int | None = None) -> dict[str, Any]:
         """Returns the proof of one entity."""
-        import json
-
         done = self.cli("verify", "--entity", entity, "--json", code=code)
         return dict(json.loads(done.out)["entities"][0])
 
@@ -75,20 +73,22 @@ class Equal(Deployment):
             item["id"]: (item["name"], {column: cell["text"] for column, cell in item["cells"].items()})
             for item in self.sandbox.admin("boards/snapshot", board_id=board)
         }
-        rows = self.db.execute_query(f'select to_jsonb(t) - \'updated_at\' as shown from "{table}" as t order by 1')
+        rows = self.db.execute_query(f"select to_jsonb(t) - 'updated_at' as shown from \"{table}\" as t order by 1")
         return items, [row["shown"] for row in rows]
 
 
 @contextmanager
-def equal_sides(db: Database, url: str, home: Path) -> Iterator[Equal]:
-    """Yields the entities after the first run, with triggers."""
-    boards = "users:12,projects:12,organizations:4,contacts:8"
+def equal_sides(db: Database, url: str, home: Path, entities: Sequence[str] = tuple(PLACES)) -> Iterator[Equal]:
+    """Yields these entities after the first run, with triggers."""
+    sizes = {"users": 6, "projects": 12, "organizations": 3, "contacts": 8}
+    boards = ",".join(f"{entity}:{size}" for entity, size in sizes.items() if entity in entities)
     with Sandbox(boards=boards, seed=3, limits="off") as sandbox:
         world = Equal(db, url, home, sandbox)
-        world.board(("text1", "Notes", "text"), ("numbers1", "Budget", "numbers"), items=5, text1="note", numbers1="5")
-        world.deploy()
-        world.set("direction", "bidirectional")
-        world.cli("setup", "--yes")
-        world.cli("bidirectional", code=None)
-        world.cli("bidirectional", code=None)
+        if "planning" in entities:
+            world.board(("text1", "Notes", "text"), ("numbers1", "Budget", "numbers"), items=5, text1="note")
+            world.deploy()
+            world.set("direction", "bidirectional")
+        chosen = [word for entity in entities for word in ("--entity", entity)]
+        world.cli("setup", "--yes", *chosen)
+        world.cli("bidirectional", *chosen, code=None)
         yield world

@@ -15,6 +15,7 @@ from terminal.commands import Example
 
 if TYPE_CHECKING:
     from commands.init_questions import Asked, Flags
+    from mappings.declaration import Mapping
     from settings import Settings
     from sync.run import Compose
 
@@ -51,7 +52,10 @@ def _boards(given: Sequence[str]) -> dict[str, str]:
     pairs = [text.partition("=") for text in given]
     if wrong := [text for text, (entity, _, board) in zip(given, pairs, strict=True) if not entity or not board]:
         raise click.UsageError(f"--board takes ENTITY=ID, such as users=5764059860 (not {wrong[0]!r}).")
-    return {entity.strip(): board.strip() for entity, _, board in pairs}
+    boards = {entity.strip(): board.strip() for entity, _, board in pairs}
+    if len(boards) < len(pairs):
+        raise click.UsageError("--board names an entity twice.")
+    return boards
 
 
 def _check_together(flags: Flags) -> None:
@@ -76,15 +80,15 @@ def run_init(compose: Compose, flags: Flags) -> int:
     path = env_file()
     target = target_of(path)
     text_of(target)
-    asked, entities = _ask(_begun(flags, path))
+    asked, chosen = _ask(_begun(flags, path))
     if not confirmed(asked, f"Write {path} and make the tables?"):
         click.echo("Nothing was changed.")
         return EXIT_IN_STEP
     written = write(path, asked.values)
     click.echo(f"{path} is {'written' if written else 'as it was'}; only you can read it.")
     _tell_hidden(asked)
-    code = _make_and_look(compose, asked.settings, entities)
-    click.echo(f"Next: python main.py {_next(entities)}")
+    code = _make_and_look(compose, asked.settings, chosen)
+    click.echo(f"Next: python main.py {_next(chosen)}")
     return code
 
 
@@ -98,20 +102,28 @@ def _begun(flags: Flags, path: Path) -> Asked:
     asked = Asked(settings, flags, terminal)
     check_flags(asked)
     asked = asked.without_wrong(mistakes)
-    click.echo(f"The settings are kept in {path}. Ctrl-C leaves everything as it is.")
+    click.echo(f"The settings are kept in {path}.{' Ctrl-C leaves everything as it is.' * asked.asks}")
     return asked
 
 
-def _ask(asked: Asked) -> tuple[Asked, list[str]]:
-    """Asks all questions, in their order. Returns the answers, and the entities that have a board."""
+def _ask(asked: Asked) -> tuple[Asked, list[Mapping]]:
+    """Asks all questions, in their order. Returns the answers, and the mappings that have a board."""
     from commands.init_questions import ask_boards, ask_database, ask_key, ask_webhooks
     from sync.parts import mappings_of
 
-    asked = ask_key(asked)
-    asked = ask_database(asked)
-    mappings = [mapping for mapping in mappings_of(asked.settings).values() if mapping.board_setting]
-    asked, entities = ask_boards(asked, mappings)
-    return ask_webhooks(asked), entities
+    asked = _known(ask_key(_known(asked)))
+    asked = _known(ask_database(asked))
+    found = mappings_of(asked.settings).values()
+    flowing = [mapping for mapping in found if mapping.board_setting and mapping.direction != "none"]
+    asked, chosen = ask_boards(asked, flowing)
+    return ask_webhooks(asked), chosen
+
+
+def _known(asked: Asked) -> Asked:
+    """Logs as the settings say, on stderr alone so far, and keeps the secrets among the answers out of it."""
+    settings = asked.settings
+    logs.to_stderr(False, settings.debug, settings.log_format, logs.secrets_of(settings))
+    return asked
 
 
 def _tell_hidden(asked: Asked) -> None:
@@ -122,37 +134,43 @@ def _tell_hidden(asked: Asked) -> None:
         logs.log.warning("%s is set in the environment, which wins over .env: unset it there.", variable)
 
 
-def _make_and_look(compose: Compose, settings: Settings, entities: Sequence[str]) -> int:
-    """Makes the tables, holds the mappings against boards and tables, and shows what a first pull would do."""
+def _make_and_look(compose: Compose, settings: Settings, chosen: Sequence[Mapping]) -> int:
+    """Makes the tables, holds the mappings against boards and tables, and shows what a first run would do."""
     from commands.looking import show_findings
     from commands.starting import make_tables
     from sync.validation import validated
 
     limited = logs.set_up(settings)
     make_tables(settings)
-    if not entities:
+    if not chosen:
         return EXIT_IN_STEP
-    result = validated(settings, entities, offline=False)
+    result = validated(settings, [mapping.entity for mapping in chosen], offline=False)
     show_findings(result, as_json=False)
-    return result.exit_code or _dry_run(compose, settings, entities[0], limited)
+    return result.exit_code or _dry_run(compose, settings, chosen[0], limited)
 
 
-def _dry_run(compose: Compose, settings: Settings, entity: str, limited: logs.RateLimitedLog) -> int:
+def _dry_run(compose: Compose, settings: Settings, mapping: Mapping, limited: logs.RateLimitedLog) -> int:
     from sync.command import TEST_RECORDS, show_entity_line, show_run
     from sync.options import PullOptions, RunOptions
     from sync.run import Caller, run
 
-    direction = "monday_to_pg"
-    click.echo(f"The first {TEST_RECORDS} records of {entity}, as a dry run:")
+    direction = "monday_to_pg" if _is_pulled(mapping) else "pg_to_monday"
+    click.echo(f"The first {TEST_RECORDS} records of {mapping.entity}, as a dry run:")
     options = RunOptions(PullOptions(limit=TEST_RECORDS, dry_run=True))
     caller = Caller(on_entity=lambda report: show_entity_line(report, direction))
-    report = run(compose(), settings, direction, [entity], options, caller)
+    report = run(compose(), settings, direction, [mapping.entity], options, caller)
     show_run(report, False, limited)
     return report.exit_code
 
 
-def _next(entities: Sequence[str]) -> str:
+def _is_pulled(mapping: Mapping) -> bool:
+    return mapping.direction != "pg_to_monday"
+
+
+def _next(chosen: Sequence[Mapping]) -> str:
     """Returns the command to go on with."""
-    if not entities:
+    if not chosen:
         return "boards discover --board-id ID"
-    return " ".join(["monday-to-pg", *(f"--entity {entity}" for entity in entities)])
+    command = "monday-to-pg" if _is_pulled(chosen[0]) else "pg-to-monday"
+    same = [mapping.entity for mapping in chosen if _is_pulled(mapping) == _is_pulled(chosen[0])]
+    return " ".join([command, *(f"--entity {entity}" for entity in same)])

@@ -187,8 +187,8 @@ def _other_database_helps(exc: SyncError) -> bool:
 # The boards
 
 
-def ask_boards(asked: Asked, mappings: Sequence[BoardMapping]) -> tuple[Asked, list[str]]:
-    """Lists the boards, and asks for that of each mapping. Returns the entities that have a board too."""
+def ask_boards(asked: Asked, mappings: Sequence[BoardMapping]) -> tuple[Asked, list[BoardMapping]]:
+    """Lists the boards, and asks for that of each mapping. Returns the mappings that have a board too."""
     if asked.flags.no_boards:
         return asked, []
     if unknown := sorted(set(asked.flags.boards) - {mapping.entity for mapping in mappings}):
@@ -203,7 +203,7 @@ def ask_boards(asked: Asked, mappings: Sequence[BoardMapping]) -> tuple[Asked, l
         for mapping in sorted(mappings, key=lambda mapping: best_of(mapping, boards, None) is None):
             asked, board = _ask_board(asked, monday, mapping, boards)
             if board is not None:
-                chosen.append(mapping.entity)
+                chosen.append(mapping)
     return asked, chosen
 
 

@@ -17,7 +17,7 @@ from settings import load_settings
 from tests.kit.cli import start_main
 from tests.kit.first_runs import files_of, tables_of
 from tests.kit.postgres import Postgres
-from tests.kit.shipped import USERS
+from tests.kit.shipped import PROJECT, USERS
 
 
 @pytest.fixture(scope="module")
@@ -177,6 +177,11 @@ def test_the_key_comes_from_stdin(first_env, home: Path, sandbox: Sandbox, empty
     )
 
 
+def test_two_boards_for_an_entity_are_a_mistake(by_flags) -> None:
+    done = by_flags("--board", f"users={USERS}", "--board", "users=1")
+    assert done.code == 2 and "names an entity twice" in done.err and done.out == ""
+
+
 def test_an_unknown_entity_and_an_unknown_board_are_told(by_flags) -> None:
     done = by_flags("--board", "user=1")
     assert done.code == 2 and "unknown entity: user" in done.err and "users" in done.err
@@ -192,6 +197,17 @@ def test_a_home_that_is_not_there_is_made(by_flags, tmp_path: Path) -> None:
 def test_without_boards_the_next_command_looks_at_one(by_flags, sandbox: Sandbox) -> None:
     done = by_flags("--no-boards")
     assert done.code == 0 and done.out.splitlines()[-1] == "Next: python main.py boards discover --board-id ID"
+
+
+def test_a_mapping_of_the_users_own_is_shown_as_it_flows(by_flags, home: Path) -> None:
+    (home / "mappings").mkdir()
+    text = (PROJECT / "mappings" / "users.yaml").read_text()
+    (home / "mappings" / "users.yaml").write_text(f"{text}\ndirection: pg_to_monday\n")
+    done = by_flags("--yes")
+    assert done.code == 0 and done.out.splitlines()[-1] == "Next: python main.py pg-to-monday --entity users", done
+    (home / "mappings" / "users.yaml").write_text(f"{text}\ndirection: none\n")
+    done = by_flags("--yes")
+    assert done.code == 0 and done.out.splitlines()[-1] == "Next: python main.py monday-to-pg --entity projects", done
 
 
 def test_a_database_of_another_encoding_is_told(by_flags, postgres: Postgres, tmp_path: Path) -> None:

@@ -144,7 +144,7 @@ class SharedRowWriter:
     def _found(self, want: WantedRow) -> Row | None:
         """Returns the row of the best key that finds one."""
         higher: list[int] = []
-        for at, _, folded in want.keys:
+        for at, folded in want.keys:
             row = self.rows.by_key.get((at, folded))
             # A row found by a lesser key is adopted only when it could not have been found by a better one.
             if row is not None and not (higher and any(self._has(row, key) for key in higher)):

@@ -157,12 +157,16 @@ class Home:
         }
 
     def same(self, slot: Slot, a: Value, b: Value) -> bool:
-        """Returns whether a slot would look the same with either value."""
+        """Returns whether a shared row means the same with either value: the case of a key does not count."""
         if a == b:
             return True
         if slot in self.keys.case_blind and isinstance(a, str) and isinstance(b, str):
             return fold(a) == fold(b)
-        return same(self.kinds.get(slot, "text"), a, b)
+        return self.looks_same(slot, a, b)
+
+    def looks_same(self, slot: Slot, a: Value, b: Value) -> bool:
+        """Returns whether an item would look the same with either value."""
+        return a == b or same(self.kinds.get(slot, "text"), a, b)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

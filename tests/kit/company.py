@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from databases.postgres.names import compose
@@ -26,11 +27,12 @@ SHAPES: dict[str, Any] = {
 class Company:
     """Holds one shipped entity on both sides."""
 
-    def __init__(self, db: Database, sandbox: Sandbox, entity: str = "projects") -> None:
+    def __init__(self, db: Database, sandbox: Sandbox, entity: str = "projects", **changed: Any) -> None:
         self.db, self.sandbox, self.entity = db, sandbox, entity
-        self.mapping = MAPPINGS[entity]
+        self.mapping = replace(MAPPINGS[entity], **changed)
         self.board_id = str(self.mapping.board_id)
         self.journey = Journey(db, sandbox)
+        self.journey.mappings[entity] = self.mapping
         for item in sandbox.admin("boards/snapshot", board_id=self.board_id):
             if item["state"] == "active":
                 sandbox.admin("items/delete", item_id=item["id"])
@@ -88,4 +90,4 @@ class Company:
 
     def sql(self, statement: str, *params: Any) -> int:
         with self.db.transaction(tool=False) as tx:
-            return int(tx.execute(compose(statement), params))
+            return int(tx.execute(compose(statement.replace("{", "{{").replace("}", "}}")), params))

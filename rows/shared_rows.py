@@ -19,7 +19,7 @@ from models import Value
 from rows.homes import NEVER, Home, Homes, Key, NaturalKeys, Row, Slot, Written
 from rows.tables import Table
 from rows.wanted_rows import WantedRow, each_kind
-from values.canonical import dumps, is_empty
+from values.canonical import is_empty
 from values.comparing import from_json
 
 USES = """
@@ -47,11 +47,10 @@ from (
 join sync_mapping as l on l.id = last.id
 """
 SHOWN_BY_ITEMS = """
-select distinct new.at
+select distinct new.at, new.home, l.base -> new.name
 from {rows}
 join ({uses}) as uses on uses.row_id = new.row_id and uses.home = new.home
 join sync_mapping as l on l.entity_id = uses.root and l.entity_type = %(type)s and l.monday_id is not null
-where l.base -> new.name = new.value
 """
 
 
@@ -321,7 +320,7 @@ class SharedRowWriter:
         mapping = self.homes.mapping
         numbers = {name: number for number, name in enumerate(mapping.related)}
         asked = [
-            (at, row.id, numbers[home.name], home.slots[slot], dumps(row.values[slot]).decode())
+            (at, row.id, numbers[home.name], home.slots[slot])
             for at, (row, slot) in enumerate(cells)
             for home in self.table.homes
             if slot in home.slots and not is_empty(row.values.get(slot))
@@ -330,12 +329,19 @@ class SharedRowWriter:
             return []
         shown = tx.bulk(
             SHOWN_BY_ITEMS,
-            {"at": "integer", "row_id": "text", "home": "integer", "name": "text", "value": "jsonb"},
+            {"at": "integer", "row_id": "text", "home": "integer", "name": "text"},
             asked,
             {"type": mapping.entity_type, "ids": sorted({row_id for _, row_id, *_ in asked})},
             uses=self._uses(),
         )
-        return [cells[at] for at in sorted({at for at, *_ in asked} - {at for (at,) in shown})]
+        homes = [self.homes.related[name] for name in numbers]
+        known = {at for at, number, value in shown if _shows(homes[number], *cells[at], value)}
+        return [cells[at] for at in sorted({at for at, *_ in asked} - known)]
+
+
+def _shows(home: Home, row: Row, slot: Slot, value: Any) -> bool:
+    """Returns whether an item that last showed this value in JSON shows what the row has."""
+    return home.same(slot, row.values.get(slot), from_json(home.kinds[slot], value))
 
 
 def _edited(home: Home, row: Row, known: Map[str, Any]) -> set[Slot]:

@@ -140,7 +140,7 @@ def _heading(sync: BoardSync, asked: Asked, compared: Compared | None, items: Se
 def _fields(sync: BoardSync, looked: Looked) -> dict[str, Any]:
     if not looked.tasks:
         return {"fields": [], "equal_fields": 0}
-    task, decision = looked.tasks[0], looked.decisions[0]
+    (task, decision), *_ = looked.decided()
     names, same = sync.bound.fields, sync.bound.same
     row = task.stored.record if task.stored else {}
     lines = _lines(sync.mapping)

@@ -15,6 +15,7 @@ import click
 
 from boards.commands import boards
 from commands.conflicts import conflicts
+from commands.init import init
 from commands.looking import mapping, runs, status, validate
 from commands.proving import explain, repair, verify
 from commands.records import record, retry
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from sync.run import Program
 
 COMMANDS: tuple[click.Command, ...] = (
+    init,
     init_db,
     *(monday_to_pg, pg_to_monday, bidirectional, run_entity),
     *(status, runs, validate, mapping, demo),

@@ -16,12 +16,12 @@ from databases.postgres.catalogue import (
     TableColumn,
     column_types_of,
     columns_in_order,
-    has_default,
     place_of,
     unique_key_of,
     without_limit,
 )
 from databases.postgres.names import compose, identifier, parts_of, table_name
+from databases.postgres.own_ways import ways_of
 from databases.postgres.sight import refuse_hidden
 from db_connector import Composable, Transaction
 from errors import SettingsError
@@ -244,8 +244,8 @@ def _key_of(tx: Transaction, table: str, types: Mapping[str, str]) -> tuple[str,
             f"{table} has no column by which a row can be found.",
             hint="It needs a primary key of one column, or another column that is unique and not null.",
         )
-    kind, made_there = types[key], has_default(tx, table, key)
-    # neither a default nor the item's id makes a key
+    kind, made_there = types[key], ways_of(tx, [table])[table].makes(key)
+    # neither the table nor the item's id makes a key
     if not made_there and kind not in ("bigint", "text", "uuid"):
         raise SettingsError(
             f"Nothing makes the key of a new row: {table}.{key} has no default, and no item's id fits into {kind}.",

@@ -39,6 +39,8 @@ def new_keys(tx: Transaction, homes: Homes, ways: TableWays, count: int) -> Iter
     if makes:
         statement = compose(DEFAULT_KEYS, default=expression(str(key.default)), kind=compose(kind))
         return iter([row[0] for row in tx.rows(statement, (count,))])
+    if numbers and ways.may_make(mapping.primary_key):
+        return repeat("")
     if numbers:
         raise RowRejected(f"Nothing makes the key of a new row: {mapping.table}.{mapping.primary_key} has no default.")
     return None

@@ -287,6 +287,9 @@ def table_of(homes: Sequence[Home], ways: TableWays, root: Mapping | None = None
     for home in homes:
         kinds.update(home.kinds)
     plain = {column for column, key in kinds if key is None} | {column for home in homes for column in home.pointers}
+    # PostgreSQL makes their values; those of a shared row are looked at
+    if root is not None or (homes[0].related and homes[0].related.child):
+        plain = {column for column in plain if not ways.column(column).generated}
     documents = {column for column, key in kinds if key is not None}
     if root is not None and root.rest:
         documents.add(root.rest)

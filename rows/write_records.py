@@ -80,7 +80,7 @@ class RecordWriter:
     def _may_alter(self) -> bool:
         """Tells whether rows may show other values than were written."""
         tables = [self._root_table, *self._shared_tables, *self._child_tables]
-        return any(table.ways.may_alter(table.columns) for table in tables)
+        return any(table.ways.may_alter({column for column, _ in table.kinds}) for table in tables)
 
     # Keys of root rows
 

@@ -12,18 +12,26 @@ from psycopg2.sql import Composable
 from databases.postgres.catalogue import Asks
 
 WAYS = """
-with tables (name, triggers, before_insert, rules) as materialized (
+with tables (name, triggers, before_insert, rules, instead) as materialized (
     select t.name,
            -- a trigger of an insert or an update; of those that run once a statement not the tool's own
            exists (select from pg_trigger as g join pg_proc as p on p.oid = g.tgfoid
                    where g.tgrelid = any(own.oids) and not g.tgisinternal and g.tgenabled <> 'D'
                      and g.tgtype & 20 <> 0 and (g.tgtype & 1 = 1 or p.prosrc !~ 'monday_sync|sync_mapping')),
            -- row triggers before or instead of an insert
-           array(select p.prosrc from pg_trigger as g join pg_proc as p on p.oid = g.tgfoid
+           array(select case when l.lanname = 'plpgsql' then p.prosrc else 'new := ...' end
+                 from pg_trigger as g
+                 join pg_proc as p on p.oid = g.tgfoid
+                 join pg_language as l on l.oid = p.prolang
                  where g.tgrelid = any(own.oids) and not g.tgisinternal and g.tgenabled <> 'D'
                    and g.tgtype & 5 = 5 and g.tgtype & 66 <> 0),
            array(select r.rulename::text from pg_rewrite as r
                  where r.ev_class = to_regclass(t.name) and r.ev_type in ('2', '3')
+                 order by 1),
+           -- those of a table that leave no write as it is
+           array(select r.rulename::text from pg_rewrite as r join pg_class as c on c.oid = r.ev_class
+                 where c.oid = to_regclass(t.name) and r.ev_type in ('2', '3') and r.is_instead and r.ev_qual = '<>'
+                   and c.relkind in ('r', 'p')
                  order by 1)
     from unnest(%s::text[]) as t (name)
     cross join lateral (
@@ -47,6 +55,7 @@ join pg_type as k on k.oid = a.atttypid
 join pg_type as base on base.oid = case when k.typtype = 'd' then k.typbasetype else k.oid end
 left join pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum
 """
+COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +84,8 @@ class TableWays:
     before_insert: tuple[str, ...] = ()
     """The sources of triggers that see a new row before it is stored, and may give it another key."""
     rules: tuple[str, ...] = ()
+    instead: tuple[str, ...] = ()
+    """The rules after which nothing is written to the table."""
 
     def column(self, name: str) -> ColumnWays:
         """Returns the ways of a column."""
@@ -82,11 +93,18 @@ class TableWays:
 
     def sets_before_insert(self, column: str) -> bool:
         """Says whether a trigger sets a column of new rows, as far as its source tells."""
-        name = rf'new\s*\.\s*"?{re.escape(column)}"?'
-        sets = re.compile(
-            rf"(^|;|\b(begin|then|else|loop))\s*{name}\s*:?=|\binto\s+(strict\s+)?{name}(?!\w)", re.IGNORECASE
+        return self._assigns(rf'new\s*\.\s*"?{re.escape(column)}"?')
+
+    def may_make(self, column: str) -> bool:
+        """Says whether a column that an insert leaves out may get a value: a trigger may also set the whole row."""
+        return self.makes(column) or self._assigns(r"new(?!\s*\.)")
+
+    def _assigns(self, name: str) -> bool:
+        assigned = re.compile(
+            rf"(^|;|\b(begin|then|else|loop))\s*{name}\s*:?=|\binto\s+(strict\s+)?([^;]*?,\s*)?{name}(?!\w)",
+            re.IGNORECASE,
         )
-        return any(sets.search(source) for source in self.before_insert)
+        return any(assigned.search(COMMENT.sub(" ", source)) for source in self.before_insert)
 
     def makes(self, key: str) -> bool:
         """Says whether new rows get a key that an insert leaves out."""
@@ -95,16 +113,20 @@ class TableWays:
 
     def may_alter(self, columns: Iterable[str]) -> bool:
         """Says whether a row may show other values in these columns than were written."""
-        return self.triggers or bool(self.rules) or any(self.column(name).rounds for name in columns)
+        return (
+            self.triggers
+            or bool(self.rules)
+            or any(self.column(name).rounds or self.column(name).generated for name in columns)
+        )
 
 
 def ways_of(tx: Asks, tables: Iterable[str]) -> dict[str, TableWays]:
     """Returns the ways of each of these tables that is there."""
     found: dict[str, TableWays] = {}
     columns: dict[str, dict[str, ColumnWays]] = {}
-    for table, triggers, sources, rules, name, *ways in tx.rows(WAYS, (sorted(set(tables)),)):
+    for table, triggers, sources, rules, instead, name, *ways in tx.rows(WAYS, (sorted(set(tables)),)):
         columns.setdefault(table, {})[name] = ColumnWays(*ways)
-        found.setdefault(table, TableWays(columns[table], triggers, tuple(sources), tuple(rules)))
+        found.setdefault(table, TableWays(columns[table], triggers, tuple(sources), tuple(rules), tuple(instead)))
     return found
 
 

@@ -1,4 +1,4 @@
-"""Maps tables that answer a write otherwise: with keys, values and rows of their own defaults and triggers."""
+"""Maps tables that answer a write otherwise: with values and rows of their own defaults and triggers."""
 
 from __future__ import annotations
 
@@ -6,109 +6,14 @@ from typing import Any
 
 import pytest
 
-from tests.kit.deployed import BOARD, Deployment
-
-PLAIN = (("text1", "Notes", "text"), ("numbers1", "Budget", "numbers"))
-DEPLOY = ("boards", "deploy", "--board-id", str(BOARD), "--name", "planning", "--yes", "--existing-table", "mine")
-BOTH = [False, True]
+from tests.kit.deployed import Deployment
+from tests.kit.own_tables import BOTH, DEPLOY, PLAIN, both_ways, cell, change, in_step, links, trigger
 
 
 @pytest.fixture
 def world(world: Deployment) -> Deployment:
     world.board(*PLAIN, items=4, text1="note", numbers1="5")
     return world
-
-
-def trigger(world: Deployment, body: str, when: str = "before insert or update") -> None:
-    world.sql("create sequence keys")
-    world.sql(f"create function mend() returns trigger language plpgsql as $$ begin {body} end $$")
-    world.sql(f"create trigger mend {when} on mine for each row execute function mend()")
-
-
-def both_ways(world: Deployment) -> None:
-    world.set("direction", "bidirectional")
-    world.cli("setup", "--entity", "planning", "--yes")
-
-
-def links(world: Deployment) -> list[str]:
-    found = world.db.execute_query("select entity_id from sync_mapping where monday_id is not null order by monday_id")
-    assert isinstance(found, list)
-    return [row["entity_id"] for row in found]
-
-
-def change(world: Deployment, item: int, **values: Any) -> None:
-    world.admin("items/change", item_id=world.ids()[item], values=values)
-
-
-def cell(world: Deployment, column: str) -> str:
-    return str(world.cells(world.ids()[0])[column]["text"])
-
-
-def in_step(world: Deployment) -> None:
-    """Expects that the next run writes nothing, and holds nothing."""
-    done = world.pull()
-    assert not any(done[count] for count in ("created", "updated", "archived", "conflicts", "held", "errors")), done
-    assert done["to_monday"] == {"created": 0, "updated": 0, "archived": 0}
-
-
-# Keys
-
-
-KEYS = {
-    "trigger": ("id bigint primary key", "new.id := nextval('keys'); return new;"),
-    "trigger over serial": ("id serial primary key", "new.id := nextval('keys') * 10; return new;"),
-    "trigger over uuid": ("id uuid primary key default gen_random_uuid()", "new.id := gen_random_uuid(); return new;"),
-    "trigger fills": ("id int primary key", "new.id := coalesce(new.id, nextval('keys')); return new;"),
-    "trigger, text": ("id text primary key", "new.id := 'K' || nextval('keys'); return new;"),
-    "identity, trigger": ("id int generated always as identity primary key", "return new;"),
-    "unowned sequence": ("id bigint primary key default nextval('s')", ""),
-    "function": ("id bigint primary key default next_key()", ""),
-    "numeric": ("id numeric primary key default nextval('s')", ""),
-    "numeric of a scale": ("id numeric(12,2) primary key default nextval('s')", ""),
-    "domain": ("id keyd primary key default nextval('s')", ""),
-    "domain's default": ("id filled primary key", ""),
-    "domain of text": ("id named primary key default 'C' || nextval('s')", ""),
-    "text": ("id text primary key default 'C' || nextval('s')", ""),
-    "text with percent": ("id text primary key default '{{%%}}' || nextval('s')", ""),
-    "char": ("id char(8) primary key default 'C' || nextval('s')", ""),
-    "uuid by another function": ("id uuid primary key default own_uuid()", ""),
-    "text and a trigger": ("id text primary key default 'C' || nextval('s')", "new.notes := new.notes; return new;"),
-}
-
-
-@pytest.mark.parametrize("both", BOTH)
-@pytest.mark.parametrize("case", KEYS)
-def test_links_carry_the_keys_that_the_table_made(world: Deployment, case: str, both: bool) -> None:
-    key, body = KEYS[case]
-    world.sql("create sequence s; create domain keyd as bigint; create domain named as text")
-    world.sql("create domain filled as bigint default nextval('s')")
-    world.sql("create function next_key() returns bigint language sql as $$ select nextval('s') * 7 $$")
-    world.sql("create function own_uuid() returns uuid language sql as $$ select gen_random_uuid() $$")
-    world.sql(f"create table mine ({key}, name text, notes text, budget numeric)")
-    if body:
-        trigger(world, body, "before insert")
-    told = world.cli(*DEPLOY)
-    assert "4 items" in told.err
-    keys = {str(row["id"]).strip(): row["name"] for row in world.rows("mine")}
-    assert [keys[link] for link in links(world)] == [f"Item {number}" for number in (1, 2, 3, 4)]
-    if case.startswith(("text", "char", "domain of")):
-        assert all(link.startswith(("C", "{%}")) for link in links(world))
-    if both:
-        both_ways(world)
-    in_step(world)
-    change(world, 0, text1="other")
-    world.admin("items/create", board_id=BOARD, name="Item 5")
-    done = world.pull()
-    assert (done["created"], done["updated"], done["errors"]) == (1, 1, 0)
-    assert len(world.rows("mine")) == len(world.ids()) == 5
-    in_step(world)
-
-
-def test_a_deploy_says_how_many_rows_there_are_when_some_are_refused(world: Deployment) -> None:
-    world.sql("create table mine (id serial primary key, name text, notes text check (notes = 'other'))")
-    told = world.cli(*DEPLOY, code=3).err
-    assert "0 of 4 items" in told and "Deployed planning: 4 items" not in told
-    assert world.json("boards", "status", "planning")["items"] == 0
 
 
 # Values
@@ -342,4 +247,28 @@ def test_an_edit_that_a_trigger_drops_is_told(world: Deployment) -> None:
     world.sandbox.admin("clock/advance", seconds=60)
     change(world, 0, text1="better")
     world.cli("monday-to-pg", "--entity", "planning")
+    in_step(world)
+
+
+# Columns that PostgreSQL makes
+
+
+@pytest.mark.parametrize("both", BOTH)
+def test_a_column_that_postgresql_makes_shows_its_own_values(world: Deployment, both: bool) -> None:
+    world.sql("create table mine (id serial primary key, name text, notes text, budget numeric)")
+    world.cli(*DEPLOY)
+    world.sql("alter table mine drop notes, add notes text generated always as (upper(name)) stored")
+    if both:
+        both_ways(world)
+    world.cli("bidirectional" if both else "monday-to-pg", "--entity", "planning", "--full", code=None)
+    change(world, 0, numbers1="6", name="Other")
+    done = world.pull()
+    assert (done["updated"], done["held"], done["errors"]) == (1, 0, 0)
+    row = world.rows("mine")[0]
+    assert (row["name"], row["notes"], row["budget"]) == ("Other", "OTHER", 6)
+    assert cell(world, "text1") == ("OTHER" if both else "note")
+    in_step(world)
+    change(world, 0, text1="mine")
+    assert world.pull()["held"] == 0
+    assert cell(world, "text1") == ("OTHER" if both else "mine")
     in_step(world)

@@ -210,6 +210,8 @@ class RecordStore:
     def _reload_altered(self, tx: Transaction, written: Written) -> None:
         """Reads back what every record shows, where tables have defaults, triggers or types that alter values."""
         stored = self.load(tx, [record.root_id for record in written.records], any_entity=True)
+        for found in stored.values():
+            _note_standing(self.homes, found, written)
         for record in written.records:
             if record.root_id not in stored:
                 raise RowRejected(f"{self.mapping.table} has no row {record.root_id} after it was written.")
@@ -266,3 +268,12 @@ class RecordStore:
         """Deletes root rows; rows that other records may share stay."""
         statement = compose(DELETE, key_type=compose(self.homes.key_type), **self._names)
         return tx.execute(statement, (key_values(self.homes.key_type, root_ids),))
+
+
+def _note_standing(homes: Homes, stored: Stored, written: Written) -> None:
+    """Puts into rows that were written what stands in them, for other records that show them."""
+    for name, home in homes.related.items():
+        row = written.rows.get(str(stored.ids.get(name)))
+        if row is not None:
+            for slot, field in home.slots.items():
+                row.values[slot] = stored.record.get(field)

@@ -209,6 +209,12 @@ class Table:
         _check_all(self.name, tx.rowcount, count)
         return [row[0] for row in keys]
 
+    def insert_related(self, tx: Transaction, cells: Map[str, Sequence[Any]]) -> None:
+        """Writes new related rows. Raises RowRejected for rows that got another id: other rows point at the one sent."""
+        for sent, kept in zip(cells["id"], self.insert(tx, cells, "id"), strict=False):
+            if sent != kept:
+                raise RowRejected(f"A trigger of {self.name} gives its rows other ids than they are written with.")
+
     def cells(self, rows: Sequence[Row]) -> list[list[Any]]:
         """Returns the cells of new rows, column by column, in the order of `columns`."""
         plain = [self._column(column, rows) for column in self.plain]

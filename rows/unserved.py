@@ -38,6 +38,12 @@ def unserved(mapping: Mapping, ways: Map[str, TableWays], key_type: str) -> Iter
     yield from _instead(table, root)
     homes = {ROOT: table, **{name: related.table for name, related in mapping.related.items()}}
     for home, name in homes.items():
+        if name in ways and home != ROOT and ways[name].sets_before_insert("id"):
+            yield Unserved(
+                f"No row of {name} can be pointed at: a trigger gives it another id than it is written with.",
+                "Let the trigger keep an id that is given: new.id := coalesce(new.id, ...)",
+                grave=False,
+            )
         if name in ways:
             yield from _columns(mapping, home, name, ways[name])
 

@@ -156,7 +156,7 @@ class RecordWriter:
             rows = [row for _, row in new]
             written.altered |= table.fill_required(tx, rows)
             own = {"id": [row.id for row in rows], related.child: [record.root_id for record, _ in new]}
-            table.insert(tx, own | dict(zip(table.columns, table.cells(rows), strict=True)))
+            table.insert_related(tx, own | dict(zip(table.columns, table.cells(rows), strict=True)))
         if old:
             written.altered |= table.fill_required(tx, old)
             table.update(tx, "id", old)
@@ -171,7 +171,7 @@ def _save(tx: Transaction, table: Table, given: Iterable[Row]) -> bool:
     if new:
         columns = sorted({column for row in new for column in row.defaults})
         cells = {"id": [row.id for row in new], **dict(zip(table.columns, table.cells(new), strict=True))}
-        table.insert(tx, cells | {column: [row.defaults.get(column) for row in new] for column in columns})
+        table.insert_related(tx, cells | {column: [row.defaults.get(column) for row in new] for column in columns})
     if changed:
         table.update(tx, "id", changed)
     return filled

@@ -51,6 +51,8 @@ class RecordWriter:
         for table in self._child_tables:
             self._write_children(tx, table, written)
         written.altered |= self._may_alter
+        if self._waits:
+            tx.execute("set constraints all immediate")
         return written
 
     @cached_property
@@ -79,8 +81,16 @@ class RecordWriter:
     @cached_property
     def _may_alter(self) -> bool:
         """Tells whether rows may show other values than were written."""
-        tables = [self._root_table, *self._shared_tables, *self._child_tables]
-        return any(table.ways.may_alter({column for column, _ in table.kinds}) for table in tables)
+        return any(table.ways.may_alter({column for column, _ in table.kinds}) for table in self._tables)
+
+    @property
+    def _tables(self) -> list[Table]:
+        return [self._root_table, *self._shared_tables, *self._child_tables]
+
+    @cached_property
+    def _waits(self) -> bool:
+        """Tells whether triggers would alter rows at the end of the transaction."""
+        return any(table.ways.deferred for table in self._tables)
 
     # Keys of root rows
 

@@ -12,7 +12,7 @@ from psycopg2.sql import Composable
 from databases.postgres.catalogue import Asks
 
 WAYS = """
-with tables (name, triggers, before_insert, rules, instead) as materialized (
+with tables (name, triggers, before_insert, rules, instead, deferred) as materialized (
     select t.name,
            -- a trigger of an insert or an update; of those that run once a statement not the tool's own
            exists (select from pg_trigger as g join pg_proc as p on p.oid = g.tgfoid
@@ -32,7 +32,9 @@ with tables (name, triggers, before_insert, rules, instead) as materialized (
            array(select r.rulename::text from pg_rewrite as r join pg_class as c on c.oid = r.ev_class
                  where c.oid = to_regclass(t.name) and r.ev_type in ('2', '3') and r.is_instead and r.ev_qual = '<>'
                    and c.relkind in ('r', 'p')
-                 order by 1)
+                 order by 1),
+           exists (select from pg_trigger as g
+                   where g.tgrelid = any(own.oids) and not g.tgisinternal and g.tgenabled <> 'D' and g.tginitdeferred)
     from unnest(%s::text[]) as t (name)
     cross join lateral (
         select array_agg(oid) as oids
@@ -86,6 +88,8 @@ class TableWays:
     rules: tuple[str, ...] = ()
     instead: tuple[str, ...] = ()
     """The rules after which nothing is written to the table."""
+    deferred: bool = False
+    """Triggers wait for the end of the transaction."""
 
     def column(self, name: str) -> ColumnWays:
         """Returns the ways of a column."""
@@ -124,9 +128,11 @@ def ways_of(tx: Asks, tables: Iterable[str]) -> dict[str, TableWays]:
     """Returns the ways of each of these tables that is there."""
     found: dict[str, TableWays] = {}
     columns: dict[str, dict[str, ColumnWays]] = {}
-    for table, triggers, sources, rules, instead, name, *ways in tx.rows(WAYS, (sorted(set(tables)),)):
+    for table, triggers, sources, rules, instead, deferred, name, *ways in tx.rows(WAYS, (sorted(set(tables)),)):
         columns.setdefault(table, {})[name] = ColumnWays(*ways)
-        found.setdefault(table, TableWays(columns[table], triggers, tuple(sources), tuple(rules), tuple(instead)))
+        found.setdefault(
+            table, TableWays(columns[table], triggers, tuple(sources), tuple(rules), tuple(instead), deferred)
+        )
     return found
 
 

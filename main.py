@@ -15,8 +15,9 @@ import click
 
 from boards.commands import boards
 from commands.conflicts import conflicts
-from commands.looking import mapping, runs, status, validate
+from commands.looking import mapping, status, validate
 from commands.records import record, retry
+from commands.runs import runs
 from commands.starting import demo, init_db, setup
 from commands.syncing import bidirectional, monday_to_pg, pg_to_monday, run_entity
 from realtime.commands import scheduled, watch, webhook

@@ -190,7 +190,8 @@ select pg_temp.nullable('sync_logs', 'entity_id'), pg_temp.nullable('sync_logs',
 select pg_temp.index('sync_logs_run_idx', 'sync_logs (run_id)');
 select pg_temp.index('sync_logs_created_idx', 'sync_logs (created_at)');
 
--- One row a run: what it did (`entities`), what it cost (`api`), how it ended.
+-- One row a run: what it did (`entities`), what it cost (`api`), how it ended. While it goes on, a thread of it tells every
+-- 2 s that it lives (`heartbeat_at`), how far each entity is (`progress`), and looks whether it is to stop.
 select pg_temp.columns('sync_runs',
     'kind text',
     'direction text',
@@ -200,7 +201,12 @@ select pg_temp.columns('sync_runs',
     'outcome text',
     'message text',
     'entities jsonb',
-    'api jsonb');
+    'api jsonb',
+    'heartbeat_at timestamptz',
+    'progress jsonb',
+    'stop_asked_at timestamptz',
+    'host text',
+    'pid integer');
 select pg_temp.index('sync_runs_started_idx', 'sync_runs (started_at)');
 
 -- Watermarks, and whatever else is one value under one name.
@@ -482,6 +488,6 @@ select pg_temp.index('contacts_organization_idx', 'contacts (organization_id)');
 -- ---------------------------------------------------------------------------------------------------------------------
 -- All is there: the version that the tool asks for before it works.
 
-insert into sync_state (name, value) values ('schema', '1')
+insert into sync_state (name, value) values ('schema', '2')
 on conflict (name) do update set value = excluded.value, updated_at = now()
 where sync_state.value is distinct from excluded.value;

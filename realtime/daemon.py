@@ -32,7 +32,7 @@ from sync.cycle import TO_MONDAY, TO_POSTGRES
 from sync.parts import Chosen, Client, Parts, board_of, make_client, mappings_of
 from sync.run import Program
 from terminal.logs import unexpected
-from timing import backoff
+from timing import Stop, backoff
 
 log = logging.getLogger("monday_sync")
 
@@ -231,7 +231,7 @@ def open_daemon(
     chosen = choose_kept(settings, entities, workers, mappings)
     settings.require_key()
     patient = replace(settings, give_up_after=min(settings.give_up_after, GIVE_UP_AFTER_S))
-    db, stop = connect(settings, max_connections=3 * len(chosen) + CONNECTIONS), threading.Event()
+    db, stop = connect(settings, max_connections=3 * len(chosen) + CONNECTIONS), Stop()
     parts = Parts(patient, db, mappings, Client(partial(make_client, patient, db, stop)), program.follow, stop=stop)
     try:
         check_schema(parts.db)

@@ -113,15 +113,30 @@ def count_set_aside(tx: Transaction, entity_type: str) -> int:
 def runs_of(db: Database, limit: int) -> list[dict[str, Any]]:
     """Returns the last runs, newest first."""
     with db.transaction(read_only=True) as tx:
-        return [
-            {
-                **run,
-                "started_at": utc_or_none(run["started_at"]),
-                "finished_at": utc_or_none(run["finished_at"]),
-                "duration_s": _seconds(run["started_at"], run["finished_at"]),
-            }
-            for run in runs.last(tx, limit)
-        ]
+        return [_shown(run) for run in runs.last(tx, limit)]
+
+
+def runs_starting_with(db: Database, start: str) -> list[dict[str, Any]]:
+    """Returns the runs whose ids begin so, at most a few."""
+    with db.transaction(read_only=True) as tx:
+        return [_shown(run) for run in runs.starting_with(tx, start)]
+
+
+def closed_dead(db: Database) -> list[dict[str, Any]]:
+    """Closes the runs whose processes are gone, and returns them."""
+    with db.transaction() as tx:
+        found = runs.close_dead(tx)
+    moments = ("started_at", "heartbeat_at")
+    return [{**run, **{name: utc_or_none(run[name]) for name in moments}} for run in found]
+
+
+def _shown(run: dict[str, Any]) -> dict[str, Any]:
+    moments = ("started_at", "finished_at", "heartbeat_at", "stop_asked_at")
+    return {
+        **run,
+        **{name: utc_or_none(run[name]) for name in moments},
+        "duration_s": _seconds(run["started_at"], run["finished_at"]),
+    }
 
 
 def _seconds(begin: datetime, end: datetime | None) -> float | None:

@@ -58,6 +58,7 @@ class Documents:
 
     def make(self, rows: Sequence[NewItem]) -> None:
         """Makes items of some rows with a document. Raises what ends the writing, once the rest is taken in."""
+        self.sync.may_go_on()
         if (trouble := self._make(rows)) is not None:
             raise trouble
 

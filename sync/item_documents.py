@@ -188,7 +188,9 @@ class Documents:
         with self.db.transaction() as tx:
             for root_id in root_ids:
                 self.sync.report.set_aside += self.state.waiting.refuse_creation(tx, root_id, error.message)
-            entries = [LogEntry("create", "error", error.message[:2000], None, root_id) for root_id in root_ids]
+            entries = [
+                LogEntry("create", "error", error.message[:2000], None, root_id, "monday") for root_id in root_ids
+            ]
             self.state.log.append(tx, entries)
 
 

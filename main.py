@@ -16,6 +16,7 @@ import click
 from boards.commands import boards
 from commands.conflicts import conflicts
 from commands.looking import mapping, status, validate
+from commands.pruning import prune
 from commands.records import record, retry
 from commands.runs import runs
 from commands.starting import demo, init_db, setup
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 COMMANDS: tuple[click.Command, ...] = (
     init_db,
     *(monday_to_pg, pg_to_monday, bidirectional, run_entity),
-    *(status, runs, validate, mapping, demo),
+    *(status, runs, prune, validate, mapping, demo),
     *(webhooks, webhook, watch, scheduled),
     *(setup, conflicts, record, retry),
     boards,

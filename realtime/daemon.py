@@ -23,6 +23,7 @@ from realtime.day_account import DayAccount
 from realtime.health import health_of, measure_queues
 from realtime.metrics import Metrics
 from realtime.requested_runs import RequestedRuns
+from realtime.tidying import prune_when_due
 from realtime.worker import EntityWorker
 from realtime.worker_settings import WorkerSettings
 from settings import Settings
@@ -175,6 +176,7 @@ class Daemon:
             try:
                 self.tidy()
                 self.account.note()
+                prune_when_due(self.parts.db, self.parts.settings.keep_logs_days, self.stopping)
                 for worker in self.workers.values():
                     worker.beat()
                 # tidying has succeeded: PostgreSQL is back

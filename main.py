@@ -16,6 +16,7 @@ import click
 from boards.commands import boards
 from commands.conflicts import conflicts
 from commands.looking import mapping, status, validate
+from commands.proving import explain, repair, verify
 from commands.pruning import prune
 from commands.records import record, retry
 from commands.runs import runs
@@ -35,6 +36,7 @@ COMMANDS: tuple[click.Command, ...] = (
     *(status, runs, prune, validate, mapping, demo),
     *(webhooks, webhook, watch, scheduled),
     *(setup, conflicts, record, retry),
+    *(verify, repair, explain),
     boards,
 )
 """As `--help` lists them."""

@@ -9,6 +9,8 @@ import click
 from terminal.commands import Example, json_option, prepared
 from values.wording import plural
 
+OTHERS = {"runs": "run", "conflicts": "settled conflict", "findings": "settled finding", "proofs": "proof"}
+
 
 @click.command("prune", cls=Example, example="prune --dry-run")
 @click.option(
@@ -29,7 +31,8 @@ def prune(dry_run: bool, as_json: bool) -> None:
     if as_json:
         return say(json.dumps({"dry_run": dry_run, "deleted": gone, "kept_days": days}))
     done = "Would delete" if dry_run else "Deleted"
+    others = (plural(gone[name], word) for name, word in OTHERS.items())
     say(
-        f"{done} {plural(gone['log'], 'row')} of the log older than {plural(days['log'], 'day')}, and"
-        f" {plural(gone['runs'], 'run')} and {plural(gone['conflicts'], 'settled conflict')} older than {days['runs']} days."
+        f"{done} {plural(gone['log'], 'row')} of the log older than {plural(days['log'], 'day')},"
+        f" and older than {days['runs']} days: {', '.join(others)}."
     )

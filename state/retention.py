@@ -1,4 +1,4 @@
-"""Deletes what is old: rows of the log, runs, settled conflicts. The sums by hour stay."""
+"""Deletes what is old: rows of the log, runs, settled conflicts and findings, proofs. The sums by hour stay."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from state.values import Values, watermark
 AT_ONCE = 5_000
 """Rows in one transaction: no writer waits behind it for long."""
 KEEP_RUNS_DAYS = 400
-"""Days that runs and settled conflicts are kept, or as long as the log if that is longer."""
+"""Days that all but the log is kept, or as long as the log if that is longer."""
 PRUNED_KEY = "pruned"
 """When everything old was last deleted."""
 EVERY = timedelta(hours=24)
@@ -45,13 +45,25 @@ KINDS = (
         "sync_conflicts",
         "status <> 'open' and coalesce(resolved_at, updated_at) < now() - make_interval(days => %(days)s)",
     ),
+    Old(
+        "findings",
+        "sync_findings",
+        "status <> 'open' and coalesce(settled_at, found_at) < now() - make_interval(days => %(days)s)",
+    ),
+    # a finding names its proof
+    Old(
+        "proofs",
+        "sync_proofs",
+        "coalesce(finished_at, started_at) < now() - make_interval(days => %(days)s)"
+        " and not exists (select from sync_findings as f where f.proof_id = sync_proofs.id)",
+    ),
 )
 
 
 def days_of(keep_logs_days: int) -> dict[str, int]:
     """Returns how many days each kind is kept."""
     longer = max(KEEP_RUNS_DAYS, keep_logs_days)
-    return {"log": keep_logs_days, "runs": longer, "conflicts": longer}
+    return {kind.name: keep_logs_days if kind.name == "log" else longer for kind in KINDS}
 
 
 def count_old(db: Database, keep_logs_days: int) -> dict[str, int]:

@@ -48,17 +48,32 @@ def aged(db: Database) -> Database:
         " from (values ('settled long ago', 'resolved', '401 days'::interval),"
         " ('settled lately', 'resolved', '399 days'), ('open', 'open', null)) as c (field, status, settled)",
     )
+    execute(
+        db,
+        "insert into sync_proofs (id, entity_type, monday_board_id, kind, finished_at)"
+        " select gen_random_uuid(), 'user', kind, kind, now() - ended from (values ('long ago', '401 days'::interval),"
+        " ('with an open finding', '401 days'), ('lately', '399 days')) as p (kind, ended)",
+    )
+    execute(
+        db,
+        "insert into sync_findings (proof_id, entity_type, class, cause, fields, state, status, settled_at)"
+        " select p.id, 'user', f.class, 'x', '{}', 'fault', f.status, now() - f.settled from sync_proofs as p,"
+        " (values ('settled long ago', 'settled', '401 days'::interval), ('settled lately', 'settled', '1 day'),"
+        " ('open', 'open', null)) as f (class, status, settled) where p.kind = 'with an open finding'",
+    )
     return db
 
 
 def test_what_is_old_goes_and_all_else_stays(aged: Database) -> None:
-    expected = {"log": 5, "runs": 3, "conflicts": 1}
+    expected = {"log": 5, "runs": 3, "conflicts": 1, "findings": 1, "proofs": 1}
     assert retention.count_old(aged, 90) == expected
     assert retention.prune(aged, 90) == expected
     assert left(aged, "sync_logs", "message::integer") == [0, 1, 89]
     assert left(aged, "sync_runs", "kind") == ["died lately", "ended lately", "goes on"]
     assert left(aged, "sync_conflicts", "field") == ["open", "settled lately"]
-    assert retention.prune(aged, 90) == {"log": 0, "runs": 0, "conflicts": 0}
+    assert left(aged, "sync_findings", "class") == ["open", "settled lately"]
+    assert left(aged, "sync_proofs", "kind") == ["lately", "with an open finding"]
+    assert not any(retention.prune(aged, 90).values())
 
 
 @pytest.mark.parametrize(("keep", "logs"), [(1, 1), (90, 3), (401, 7), (36_500, 8)])
@@ -68,7 +83,7 @@ def test_the_log_is_kept_as_long_as_the_setting_says(aged: Database, keep: int, 
 
 
 def test_runs_and_conflicts_are_kept_as_long_as_the_log_when_that_is_longer(aged: Database) -> None:
-    assert retention.prune(aged, 36_500) == {"log": 0, "runs": 0, "conflicts": 0}
+    assert not any(retention.prune(aged, 36_500).values())
 
 
 def test_the_sums_stay(aged: Database) -> None:
@@ -129,10 +144,13 @@ def test_the_command_says_what_it_would_delete_and_then_deletes_it(
 ) -> None:
     env = {"DATABASE_URL": database_url, "MONDAY_KEEP_LOGS_DAYS": "400"}
     planned = json.loads(run_main(home, "prune", "--dry-run", "--json", env=env).out)
-    assert planned["deleted"] == {"log": 2, "runs": 3, "conflicts": 1} and planned["dry_run"]
+    assert (
+        planned["deleted"] == {"log": 2, "runs": 3, "conflicts": 1, "findings": 1, "proofs": 1} and planned["dry_run"]
+    )
     assert len(left(aged, "sync_logs", "message")) == 8
     done = run_main(home, "prune", env=env)
     assert done.out == (
-        "Deleted 2 rows of the log older than 400 days, and 3 runs and 1 settled conflict older than 400 days.\n"
+        "Deleted 2 rows of the log older than 400 days, and older than 400 days:"
+        " 3 runs, 1 settled conflict, 1 settled finding, 1 proof.\n"
     )
     assert len(left(aged, "sync_logs", "message")) == 6

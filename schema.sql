@@ -2,7 +2,8 @@
 -- fill (two boards, contacts, organizations).
 --
 -- This file can be run on an empty database, on the current one, and on every earlier state, any number of times: it
--- makes what is missing and loses nothing. It needs nothing but core PostgreSQL (13 or later) and plpgsql.
+-- makes what is missing and loses nothing. It needs nothing but core PostgreSQL (13 or later) and plpgsql. Indexes that
+-- tables with many rows get later are made by `init-db` while writers go on: they are listed in state/schema.py.
 --
 -- Words: a link says which item of a board and which row are the same thing; its base is what both sides last showed
 -- when they agreed. See docs/monday_to_database_mapping.md for which board column fills which table column.

@@ -237,3 +237,22 @@ def test_the_last_run_of_an_entity_is_found_among_the_newest_without_reading_eve
         assert last_of(tx, "never") is None
         assert (last_of(tx, "users") or {})["outcome"] == "success"
     assert status_of(db, [])["entities"] == []
+
+
+def test_a_run_that_waits_for_a_budget_tells_so_and_is_stopped_there(bench: PushBench, home: Path) -> None:
+    env = environment(bench, home)
+    bench.sandbox.admin("items/create", board_id=bench.board, name="Ann")
+    bench.sandbox.admin(
+        "faults/add",
+        kind="error",
+        code="FIELD_MINUTE_RATE_LIMIT_EXCEEDED",
+        status=429,
+        retry_in_seconds=60,
+        match={"contains": "items_page"},
+    )
+    with start_main("monday-to-pg", "--entity", "things", "--full", env=env) as process:
+        step = until(lambda: waiting_step(bench.db), what="a run that waits")
+        assert step["phase"] == "works" and step["until"], step
+        assert run_main(home, "runs", "--stop", run_of(bench.db)["run_id"], env=env).code == 0
+        assert process.wait(20) == 143
+    assert run_of(bench.db)["outcome"] == "interrupted"

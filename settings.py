@@ -30,6 +30,7 @@ NAMES = (
     "DATABASE_URL",
     "MONDAY_DAILY_CALLS",
     "MONDAY_GIVE_UP_AFTER",
+    "MONDAY_KEEP_LOGS_DAYS",
     "MONDAY_SYNC_HOME",
     "PORT",
     "DEBUG",
@@ -56,6 +57,7 @@ class Settings:
     database_url: str | None = field(default=None, repr=False)
     daily_calls: int | None = None
     give_up_after: float = 300.0
+    keep_logs_days: int = 90
     port: int = 8080
     debug: bool = False
     log_format: str = "text"
@@ -150,6 +152,7 @@ def _settings(environment: Environment, start: Path, mistakes: list[str]) -> Set
         database_url=read("DATABASE_URL", _database_url, None),
         daily_calls=read("MONDAY_DAILY_CALLS", _calls, None),
         give_up_after=read("MONDAY_GIVE_UP_AFTER", _seconds, Settings.give_up_after),
+        keep_logs_days=read("MONDAY_KEEP_LOGS_DAYS", _days, Settings.keep_logs_days),
         port=read("PORT", _port, Settings.port),
         debug=read("DEBUG", _switch, Settings.debug),
         log_format=read("LOG_FORMAT", _log_format, _usual_log_format(environment)),
@@ -284,6 +287,10 @@ def _number(name: str, value: str, lowest: int, highest: int) -> int:
 
 def _calls(name: str, value: str) -> int:
     return _number(name, value, 1, 100_000_000)
+
+
+def _days(name: str, value: str) -> int:
+    return _number(name, value, 1, 36_500)
 
 
 def _port(name: str, value: str) -> int:

@@ -213,7 +213,8 @@ def save(cycle: Cycle, tx: Transaction, answers: Iterable[Answer], batch: Batch)
 def _save_answer(cycle: Cycle, tx: Transaction, answer: Answer, batch: Batch) -> None:
     item_id, root_id = answer.item.id, answer.root_id
     if answer.made_under:
-        batch.log("create", "success", f"item made of {cycle.mapping.entity_type} {root_id}", item_id, root_id)
+        made = f"item made of {cycle.mapping.entity_type} {root_id}"
+        batch.logs.append(LogEntry("create", "success", made[:2000], item_id, root_id, "monday"))
     elif answer.sent:
         batch.log("push", "success", ", ".join(sorted(answer.sent)), item_id, root_id)
     if answer.refused:

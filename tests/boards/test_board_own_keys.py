@@ -109,7 +109,9 @@ def test_a_table_that_would_refuse_every_row_is_refused_itself(world: Deployment
 
 
 def test_columns_that_a_trigger_fills_are_served(world: Deployment) -> None:
-    world.sql("create table mine (id serial primary key, name text, notes text, budget numeric, category text not null)")
+    world.sql(
+        "create table mine (id serial primary key, name text, notes text, budget numeric, category text not null)"
+    )
     trigger(world, "new.category := 'mine'; return new;")
     assert "4 items" in world.cli(*DEPLOY).err
     in_step(world)

@@ -15,6 +15,7 @@ import click
 
 from boards.commands import boards
 from commands.conflicts import conflicts
+from commands.doctor import doctor
 from commands.looking import mapping, runs, status, validate
 from commands.records import record, retry
 from commands.starting import demo, init_db, setup
@@ -34,6 +35,7 @@ COMMANDS: tuple[click.Command, ...] = (
     *(webhooks, webhook, watch, scheduled),
     *(setup, conflicts, record, retry),
     boards,
+    doctor,
 )
 """As `--help` lists them."""
 

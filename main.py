@@ -56,13 +56,15 @@ def compose() -> Program:
 
     Its parts are imported only now: that takes longer than `--help` may.
     """
+    from boards import checks as checks_of_deployed
     from boards.following import settle
+    from realtime import checks as checks_between_runs
     from sync.run import Program
     from sync_monday_to_pg import pull_entity, read_changes
     from sync_pg_to_monday import both_ways, push_entity
 
     directions = {"monday_to_pg": pull_entity, "pg_to_monday": push_entity, "bidirectional": both_ways(read_changes)}
-    return Program(directions, settle)
+    return Program(directions, settle, (checks_of_deployed.checks, checks_between_runs.checks))
 
 
 for command in COMMANDS:

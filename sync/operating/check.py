@@ -25,6 +25,8 @@ class Seen:
     remedy: str = ""
     affects: str = ""
     exit_code: int = EXIT_USAGE
+    looked: bool = True
+    """False: there is nothing to look at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,11 @@ class Check:
     needs: tuple[str, ...] = ()
     """Slugs of checks without which this one has nothing to look at. They come before it."""
     patience_s: float = PATIENCE_S
+
+
+def in_psql(*statements: str) -> str:
+    """Returns a remedy that is SQL."""
+    return f"In psql: {'; '.join(statements)};"
 
 
 def ok(sentence: str) -> Seen:
@@ -57,6 +64,11 @@ def warning(sentence: str, remedy: str = "", affects: str = "") -> Seen:
 def fault(sentence: str, remedy: str = "", affects: str = "", exit_code: int = EXIT_USAGE) -> Seen:
     """Says what does not work."""
     return Seen(State.FAULT, sentence, remedy, affects, exit_code)
+
+
+def unseen(why: str) -> Seen:
+    """Says why there is nothing to look at."""
+    return Seen(State.NOTE, f"not looked at, because {why}", looked=False)
 
 
 def failed(exc: SyncError, affects: str = "") -> Seen:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from errors import SettingsError
-from sync.operating import checks_of_monday, checks_of_postgres, checks_of_settings
+from sync.operating import checks_of_boards, checks_of_monday, checks_of_postgres, checks_of_settings, checks_of_work
 from sync.operating.check import Check
 from sync.operating.examined import Checks, Examined
 
@@ -14,7 +14,7 @@ WITHOUT_MAPPINGS: tuple[Checks, ...] = (
     checks_of_postgres.checks,
     checks_of_monday.checks,
 )
-BY_ENTITY: tuple[Checks, ...] = ()
+BY_ENTITY: tuple[Checks, ...] = (checks_of_boards.checks, checks_of_work.checks)
 
 
 def all_checks(examined: Examined, more: Sequence[Checks] = (), offline: bool = False) -> list[Check]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from urllib.parse import urlsplit
 
-from errors import DatabaseError, MondayError, MondayRefused, MondayUnavailable
+from errors import MondayError, MondayRefused, MondayUnavailable, SyncError
 from services.monday.failures import API_URL
 from state.runs import calls_today
 from sync.operating.check import Check, Seen, failed, fault, note, ok, warning
@@ -132,7 +132,7 @@ def _used(examined: Examined) -> float:
     try:
         with examined.database().transaction(read_only=True) as tx:
             return calls_today(tx)
-    except DatabaseError:
+    except SyncError:
         return 0.0
 
 

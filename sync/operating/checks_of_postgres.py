@@ -13,7 +13,7 @@ from errors import DatabaseError, DatabaseUnreachable, SettingsError
 from mappings.declaration import Mapping
 from state.schema import SCHEMA, check_schema
 from sync.cycle import TO_MONDAY
-from sync.operating.check import Check, Seen, failed, fault, ok, warning
+from sync.operating.check import Check, Seen, failed, fault, in_psql, ok, warning
 from sync.operating.examined import Examined
 from sync.operating.pooling import Pooled, pooled
 from values.wording import counted, plural
@@ -54,7 +54,8 @@ select current_setting('max_connections')::int
            - case when r.rolsuper then 0 else current_setting('superuser_reserved_connections')::int end
            - (select count(*)::int from pg_stat_activity where backend_type = 'client backend'),
        case when r.rolconnlimit >= 0 and not r.rolsuper
-           then r.rolconnlimit - (select count(*)::int from pg_stat_activity where usename = current_user) end
+           then r.rolconnlimit - (select count(*)::int from pg_stat_activity where usename = current_user) end,
+       quote_ident(current_user)
 from pg_roles as r
 where r.rolname = current_user
 """
@@ -82,16 +83,16 @@ limit 20
 
 def checks(examined: Examined) -> list[Check]:
     """Returns the checks of the database."""
-    there, tables = ("pg.reach",), ("pg.reach", "pg.schema")
+    there, tables = ("pg.reach", "pg.pooler"), ("pg.reach", "pg.pooler", "pg.schema")
     # a server of the tool's own may have to be started first
     patience = START_S if examined.embedded else 5.0
     return [
         Check("pg.reach", GROUP, lambda: _reach(examined), patience_s=patience),
+        Check("pg.pooler", GROUP, lambda: _pooler(examined), ("pg.reach",)),
         Check("pg.version", GROUP, lambda: _version(examined), there),
         Check("pg.write", GROUP, lambda: _write(examined), there),
         Check("pg.schema", GROUP, lambda: _schema(examined), there),
         Check("pg.rights", GROUP, lambda: _rights(examined), tables),
-        Check("pg.pooler", GROUP, lambda: _pooler(examined), there),
         Check("pg.clock", GROUP, lambda: _clock(examined), there),
         Check("pg.connections", GROUP, lambda: _connections(examined), there),
         Check("pg.oldest_tx", GROUP, lambda: _oldest(examined), there),
@@ -100,9 +101,6 @@ def checks(examined: Examined) -> list[Check]:
 
 
 def _reach(examined: Examined) -> Iterator[Seen]:
-    if examined.reading.is_wrong("DATABASE_URL"):
-        yield fault("DATABASE_URL is no address.", "Correct DATABASE_URL: see env.values.", "DATABASE_URL")
-        return
     try:
         db = examined.database()
         with db.transaction(read_only=True) as tx:
@@ -137,14 +135,16 @@ def _write(examined: Examined) -> Iterator[Seen]:
         return
     if read_only:
         name = "default_transaction_read_only"
-        remedy = f"alter role {role} reset {name}; alter database {database} reset {name}"
+        remedy = in_psql(
+            f"set {name} = off", f"alter role {role} reset {name}", f"alter database {database} reset {name}"
+        )
         yield fault("The role or the database is set to read only.", remedy, role, DatabaseError.exit_code)
         return
     try:
         with db.transaction(keep=False) as tx:
             tx.execute("create temp table monday_sync_probe on commit drop as select 1 as one")
     except DatabaseError as exc:
-        yield fault(exc.message, exc.hint or f"grant temporary on database {database} to {role}", role, exc.exit_code)
+        yield fault(exc.message, in_psql(f"grant temporary on database {database} to {role}"), role, exc.exit_code)
         return
     yield ok("may write")
 
@@ -172,11 +172,15 @@ def _rights(examined: Examined) -> Iterator[Seen]:
         lacking = [*every, *tx.rows(RIGHTS, (sorted(noted), ["trigger"]))]
     if not may_make:
         yield fault(
-            f"{role} may not make tables in schema {schema}.", f"grant create on schema {schema} to {role}", role
+            f"{role} may not make tables in schema {schema}.",
+            in_psql(f"grant create on schema {schema} to {role}"),
+            role,
         )
     for table in dict.fromkeys(name for name, _ in lacking):
         rights = ", ".join(right for name, right in lacking if name == table)
-        yield fault(f"{role} lacks rights on {table}: {rights}.", f"grant {rights} on {table} to {role}", table)
+        yield fault(
+            f"{role} lacks rights on {table}: {rights}.", in_psql(f"grant {rights} on {table} to {role}"), table
+        )
     if may_make and not lacking:
         yield ok(f"{role} has all rights")
 
@@ -216,14 +220,14 @@ def _clock(examined: Examined) -> Iterator[Seen]:
 def _connections(examined: Examined) -> Iterator[Seen]:
     wanted = FOR_A_BOARD * len(examined.with_boards()) + BESIDE
     with examined.database().transaction(read_only=True) as tx:
-        of_server, of_role = tx.rows(CONNECTIONS)[0]
+        of_server, of_role, role = tx.rows(CONNECTIONS)[0]
     free = max(0, min(number for number in (of_server, of_role) if number is not None))
     if free >= wanted:
         yield ok(f"{plural(free, 'connection')} free")
         return
     remedy = "Raise max_connections of the server, or end sessions that are not needed."
     if of_role is not None and of_role <= of_server:
-        remedy = f"alter role current_user connection limit {wanted + 20}, as a superuser and with the role's name."
+        remedy = in_psql(f"alter role {role} connection limit {wanted + 20}")
     yield warning(f"{plural(free, 'connection')} free, and a daemon opens up to {wanted}.", remedy, "DATABASE_URL")
 
 
@@ -235,7 +239,7 @@ def _oldest(examined: Examined) -> Iterator[Seen]:
         minutes = counted(int(age.total_seconds() // 60))
         told = f"A transaction of {who or 'another user'} ({state}) has been open for {minutes} min."
         yield warning(
-            f"{told} What it holds, others wait for.", f"select pg_terminate_backend({pid})", f"session {pid}"
+            f"{told} What it holds, others wait for.", in_psql(f"select pg_terminate_backend({pid})"), f"session {pid}"
         )
     if not found:
         yield ok(f"no transaction older than {OLD_TRANSACTION_MIN} min")
@@ -248,11 +252,9 @@ def _links(examined: Examined) -> Iterator[Seen]:
         told = f"{what} ({entity_type}) has {number} links, and may have one."
         column = "monday_id" if what.startswith("item") else "entity_id"
         key = what.partition(" ")[2].replace("'", "''")
-        remedy = (
-            f"delete from sync_mapping where entity_type = '{entity_type}' and {column} = '{key}' and id <> "
-            f"(select id from sync_mapping where entity_type = '{entity_type}' and {column} = '{key}' "
-            "order by synced_at desc nulls last, id limit 1), then: python main.py init-db"
-        )
+        same = f"entity_type = '{entity_type}' and {column} = '{key}'"
+        newest = f"(select id from sync_mapping where {same} order by synced_at desc nulls last, id limit 1)"
+        remedy = in_psql(f"delete from sync_mapping where {same} and id <> {newest}") + " Then: python main.py init-db"
         yield fault(told, remedy, entity_type)
     if not found:
         yield ok("no link twice")

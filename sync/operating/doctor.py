@@ -10,7 +10,7 @@ from typing import Any
 
 from errors import EXIT_FAILED, EXIT_IN_STEP, EXIT_LEFTOVERS, SettingsError, SyncError
 from models import Finding, State
-from sync.operating.check import Check, Seen, failed, fault, note
+from sync.operating.check import Check, Seen, failed, fault, unseen
 from sync.run import GRAVEST_FIRST
 
 Mask = Callable[[str], str]
@@ -26,7 +26,7 @@ class Result:
     exit_code: int = EXIT_IN_STEP
     seconds: float = 0.0
     looked: bool = True
-    """False: a check that it needs has failed."""
+    """False: a check that it needs has failed, or there is nothing to look at."""
 
     @property
     def fine(self) -> bool:
@@ -86,15 +86,10 @@ def verdict(results: Iterable[Result]) -> int:
 
 
 def _not_looked_at(check: Check, lacking: Result) -> Result:
-    root = next((finding.sentence for finding in lacking.findings if finding.state is State.FAULT), "")
-    # a chain of checks: the first of them says why
-    why = (
-        lacking.findings[0].sentence.partition(", because ")[2]
-        if not lacking.looked
-        else f"{lacking.check.slug} failed"
-    )
-    seen = note(f"not looked at, because {why or root}")
-    return Result(check, (_finding(check, seen, str),), looked=False)
+    # in a chain of checks, the first that failed is the reason
+    told = lacking.findings[0].sentence.removeprefix(unseen("").sentence)
+    why = f"{lacking.check.slug} failed" if lacking.looked else told
+    return Result(check, (_finding(check, unseen(why), str),), looked=False)
 
 
 def _looked_at(check: Check, mask: Mask) -> Result:
@@ -109,7 +104,8 @@ def _looked_at(check: Check, mask: Mask) -> Result:
     seen = done[0] if done else [fault(late, "Try again, or look at the network in between.", exit_code=EXIT_FAILED)]
     faults = {found.exit_code for found in seen if found.state is State.FAULT}
     grave = next((code for code in GRAVEST_FIRST if code in faults), EXIT_IN_STEP)
-    return Result(check, tuple(_finding(check, found, mask) for found in seen), grave, seconds)
+    looked = any(found.looked for found in seen)
+    return Result(check, tuple(_finding(check, found, mask) for found in seen), grave, seconds, looked)
 
 
 def _seen(check: Check) -> list[Seen]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping as Map
 from pathlib import Path
 
 from db_connector import Database, connect
-from errors import BoardNotVisible, MondayRefused, SyncError
+from errors import BoardNotVisible, MondayRefused, SettingsError, SyncError
 from mappings.declaration import Mapping
 from mappings.loader import choose
 from models import Board
@@ -69,7 +69,10 @@ class Examined:
             database.close()
 
     def _connect(self) -> Database:
-        return connect(
+        """Connects at once, so that a server that does not answer is waited for only once."""
+        if self.reading.is_wrong("DATABASE_URL"):
+            raise SettingsError("DATABASE_URL is no address.", hint="Correct DATABASE_URL: see env.values.")
+        db = connect(
             self.settings,
             max_connections=CONNECTIONS,
             lock_timeout_s=2.0,
@@ -77,6 +80,13 @@ class Examined:
             wait_s=1.0,
             connect_timeout=int(PATIENCE_S - 1),
         )
+        try:
+            with db.transaction(read_only=True) as tx:
+                tx.execute("select 1")
+        except SyncError:
+            db.close()
+            raise
+        return db
 
     def _client(self) -> Monday:
         patience = min(self.settings.give_up_after, PATIENCE_S - 2)

@@ -1,27 +1,19 @@
-"""Seeds a fault for each check of `doctor`: it is found and named with a remedy, and after the remedy nothing is left of it."""
+"""Seeds a fault for each check of `doctor`: it is found and named with a remedy, and the remedy leaves nothing of it."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import closing
-from dataclasses import dataclass
+import sys
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import Any
 
 import pytest
 
-from db_connector import Database
-from main import compose
-from models import Finding, State
+from models import State
 from sandbox import Sandbox
-from settings import read_settings
-from sync.operating.checks import all_checks
-from sync.operating.doctor import Result, examine, selected, verdict, with_needs
-from sync.operating.examined import Examined
-from tests.kit.cli import settings_for
+from tests.kit.patient import Patient
 
 FAULT, WARNING, NOTE, OK = State.FAULT, State.WARNING, State.NOTE, State.OK
 
@@ -30,51 +22,6 @@ FAULT, WARNING, NOTE, OK = State.FAULT, State.WARNING, State.NOTE, State.OK
 def sandbox() -> Iterator[Sandbox]:
     with Sandbox(boards="users:5,projects:5") as sandbox:
         yield sandbox
-
-
-@dataclass
-class Patient:
-    """Holds an installation that `doctor` looks at."""
-
-    env: dict[str, str]
-    db: Database
-    sandbox: Sandbox
-    home: Path
-    run_cli: Callable[..., Any]
-
-    def look(self, *slugs: str, **more: str) -> tuple[dict[str, list[Finding]], int]:
-        """Returns the findings by slug, and the exit code."""
-        results = self.results(*slugs, **more)
-        return {result.check.slug: list(result.findings) for result in results}, verdict(results)
-
-    def results(self, *slugs: str, **more: str) -> list[Result]:
-        with closing(Examined(read_settings({**self.env, **more}, self.home))) as examined:
-            checks = all_checks(examined, compose().checks)
-            return list(examine(with_needs(checks, selected(checks, slugs)), str))
-
-    def finds(self, slug: str, state: State, told: str, remedy: str, **more: str) -> Finding:
-        """Checks that a slug tells of this with that remedy; returns the finding."""
-        found = self.look(slug, **more)[0][slug]
-        hits = [finding for finding in found if finding.state is state and told in finding.sentence]
-        assert hits, found
-        assert remedy in hits[0].remedy, hits[0]
-        return hits[0]
-
-    def is_content(self, slug: str, **more: str) -> None:
-        found = self.look(slug, **more)[0][slug]
-        assert {finding.state for finding in found} == {OK}, found
-
-    def sql(self, statement: str) -> None:
-        self.db.execute_query(statement, fetch=False)
-
-    def main(self, *arguments: str, **more: str) -> Any:
-        return self.run_cli(*arguments, env={**self.env, **more})
-
-
-@pytest.fixture
-def patient(sandbox: Sandbox, database_url: str, db: Database, home: Path, run_cli: Callable[..., Any]) -> Patient:
-    env = settings_for(sandbox, database_url, MONDAY_SYNC_HOME=str(home))
-    return Patient(env, db, sandbox, home, run_cli)
 
 
 def test_an_installation_in_order_is_told_so(patient: Patient):
@@ -134,31 +81,39 @@ def test_a_value_that_the_environment_hides(patient: Patient):
     patient.is_content("env.hidden")
 
 
-# PostgreSQL
+def test_a_home_that_is_not_there(patient: Patient, tmp_path: Path):
+    missing = tmp_path / "missing"
+    finding = patient.finds("home.rights", FAULT, "no folder", "mkdir -p", MONDAY_SYNC_HOME=str(missing))
+    os.system(finding.remedy.partition(",")[0])
+    patient.is_content("home.rights", MONDAY_SYNC_HOME=str(missing))
 
 
-@pytest.mark.parametrize(
-    "url, code, told",
-    [
-        ("postgresql://a:secret-word@127.0.0.1:1/b", 1, "could not be reached"),
-        ("mysql://a:secret-word@b/c", 2, "no address"),
-        ("postgresql://a:secret-word@no-such-host.invalid/b", 2, "could not be reached"),
-    ],
-)
-def test_a_database_that_cannot_be_reached_hides_what_depends_on_it(patient: Patient, url: str, code: int, told: str):
-    found, ended = patient.look(DATABASE_URL=url)
-    assert ended == code and told in found["pg.reach"][0].sentence and found["pg.reach"][0].remedy
-    assert found["pg.version"][0].sentence == "not looked at, because pg.reach failed"
-    assert found["monday.key"][0].state is OK
-    assert "secret-word" not in str(found)
-    patient.is_content("pg.reach")
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc has no room")
+def test_a_home_without_room(patient: Patient):
+    finding = patient.finds("home.room", FAULT, "0.0 GB free", "MONDAY_SYNC_HOME", MONDAY_SYNC_HOME="/proc")
+    assert finding.affects == "/proc"
+    patient.is_content("home.room")
 
 
-def test_tables_that_are_missing(patient: Patient):
-    patient.sql("drop table sync_intents")
-    finding = patient.finds("pg.schema", FAULT, "sync_intents", "python main.py init-db")
-    assert patient.main(*finding.remedy.split()[2:]).code == 0
-    patient.is_content("pg.schema")
+def test_another_package_than_tested(patient: Patient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    with monkeypatch.context() as elsewhere:
+        folder = tmp_path / "click-0.0.1.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: click\nVersion: 0.0.1\n")
+        elsewhere.syspath_prepend(str(tmp_path))
+        patient.finds("python.packages", NOTE, "click 0.0.1", "pip install -r requirements.txt")
+    patient.is_content("python.packages")
+
+
+def test_a_mapping_file_that_is_wrong_leaves_the_rest_to_be_looked_at(patient: Patient):
+    path = patient.home / "mappings" / "mine.yaml"
+    path.parent.mkdir()
+    path.write_text("entity: mine\nboard: {id: x}\n")
+    patient.finds("mapping.files", FAULT, "mine.yaml", "docs/mappings.md")
+    found, code = patient.look()
+    assert code == 2 and found["pg.links"][0].state is OK and found["monday.key"][0].state is OK
+    path.unlink()
+    patient.is_content("mapping.files")
 
 
 # monday.com
@@ -220,3 +175,45 @@ def test_a_wrong_key_is_told_as_one(patient: Patient):
     assert code == 2 and found["monday.reach"][0].state is OK
     assert "MONDAY_API_KEY" in found["monday.key"][0].remedy
     patient.is_content("monday.key")
+
+
+def test_the_key_of_a_guest(patient: Patient):
+    user = patient.sandbox.admin("users/add", name="Gus", email="gus@example.com", kind="guest")
+    patient.sandbox.admin("tokens/add", token="guest-token", user_id=user["id"])
+    patient.finds("monday.key", WARNING, "key of Gus (guest)", "token of a member", MONDAY_API_KEY="guest-token")
+    patient.is_content("monday.key")
+
+
+def test_the_key_of_an_agent(patient: Patient):
+    user = patient.sandbox.admin("users/add", name="Bot", email="bot@example.com", kind="external_agent_member")
+    patient.sandbox.admin("tokens/add", token="agent-token", user_id=user["id"])
+    patient.finds("monday.key", WARNING, "an agent may", "personal token", MONDAY_API_KEY="agent-token")
+
+
+def test_another_version_than_asked(patient: Patient):
+    finding = patient.finds("monday.version", WARNING, "answers in", "MONDAY_API_VERSION", MONDAY_API_VERSION="2024-10")
+    version = finding.remedy.split()[3].rstrip(",")
+    patient.is_content("monday.version", MONDAY_API_VERSION=version)
+
+
+def test_a_clock_that_is_wrong(patient: Patient):
+    patient.sandbox.admin("clock/advance", seconds=3600)
+    try:
+        patient.finds("monday.clock", WARNING, "s apart", "timedatectl")
+    finally:
+        patient.sandbox.admin("clock/advance", seconds=-3600)
+    patient.is_content("monday.clock")
+
+
+def test_an_api_that_is_slow(patient: Patient):
+    patient.sandbox.admin("latency", ms=2200)
+    try:
+        patient.finds("monday.latency", NOTE, "slow", "proxy")
+    finally:
+        patient.sandbox.admin("latency", ms=0)
+    patient.is_content("monday.latency")
+
+
+def test_a_day_with_fewer_calls_left_than_a_run_costs(patient: Patient):
+    patient.finds("monday.budget", WARNING, "1 of 1 calls left today", "00:00 UTC", MONDAY_DAILY_CALLS="1")
+    patient.is_content("monday.budget")

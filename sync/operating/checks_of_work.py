@@ -93,12 +93,13 @@ def _last_runs(examined: Examined) -> Iterator[Seen]:
     with examined.database().transaction(read_only=True) as tx:
         runs = [(mapping.entity, last_of(tx, mapping.entity)) for mapping, _ in chosen]
     bad = False
+    directions = {mapping.entity: mapping.direction.replace("_", "-") for mapping, _ in chosen}
     for entity, run in runs:
         if run is None or run["outcome"] not in ("guarded", "failed"):
             continue
         bad = True
         told = f"The last run of {entity} ({minute_text(run['started_at'])}) {ENDED[run['outcome']]}: {run['message']}"
-        again = f"python main.py run --entity {entity}"
+        again = f"python main.py {directions[entity]} --entity {entity}"
         if run["outcome"] == "guarded":
             remedy = f"Look at what would be removed; if that is meant: {again} --allow-mass-delete"
             yield fault(told, remedy, entity, EXIT_GUARD)
@@ -119,19 +120,21 @@ def _queues(examined: Examined) -> Iterator[Seen]:
         changes = tx.rows(OUTBOX)
         lives = bool(tx.value(DAEMON_LATELY, (DAEMON_LATELY_S,)))
     longest = STUCK_S if lives else STUCK_BETWEEN_RUNS_S
-    remedy = "python main.py bidirectional"
     stuck = False
     if events and oldest_s > longest:
         stuck = True
-        yield warning(f"{plural(events, 'event')} of monday.com wait, the oldest for {duration(oldest_s)}.", remedy)
+        yield warning(
+            f"{plural(events, 'event')} of monday.com wait, the oldest for {duration(oldest_s)}.",
+            "python main.py webhook",
+        )
     for entity_type, number, age_s in changes:
         if age_s > longest:
             stuck = True
             told = f"{plural(number, 'change')} of {entity_type} in PostgreSQL wait, the oldest for {duration(age_s)}."
-            yield warning(told, remedy, entity_type)
+            yield warning(told, "python main.py bidirectional", entity_type)
     if given_up:
         yield warning(
-            f"{plural(given_up, 'event')} of monday.com were given up.", "python main.py bidirectional --full"
+            f"{plural(given_up, 'event')} of monday.com were given up.", "python main.py retry now"
         )
     if not stuck and not given_up:
         waiting = sum(number for _, number, _ in changes)
@@ -169,17 +172,17 @@ def _sweep(examined: Examined) -> Iterator[Seen]:
     late = False
     with examined.database().transaction(read_only=True) as tx:
         chosen = [mapping for mapping, _ in examined.with_boards() if mapping.direction in TO_POSTGRES]
-        remembered = {mapping.entity: value_of(tx, pull_key(mapping.entity)) or {} for mapping in chosen}
-    for entity, state in remembered.items():
+        remembered = [(mapping, value_of(tx, pull_key(mapping.entity)) or {}) for mapping in chosen]
+    for mapping, state in remembered:
+        entity, direction = mapping.entity, mapping.direction.replace("_", "-")
         swept = watermark(state.get("swept_at"))
         if state and (swept is None or swept < latest):
             late = True
             told = f"All items of {entity} were last listed {minute_text(swept) if swept else 'never'}"
-            yield note(
-                f"{told}: removed items are not noticed before.", f"python main.py run --entity {entity} --full", entity
-            )
+            remedy = f"python main.py {direction} --entity {entity} --full"
+            yield note(f"{told}: removed items are not noticed before.", remedy, entity)
     if not late:
-        yield ok("all ids listed lately" if any(remembered.values()) else "nothing listed yet")
+        yield ok("all ids listed lately" if any(state for _, state in remembered) else "nothing listed yet")
 
 
 def _logs(examined: Examined) -> Iterator[Seen]:

@@ -133,9 +133,7 @@ def _queues(examined: Examined) -> Iterator[Seen]:
             told = f"{plural(number, 'change')} of {entity_type} in PostgreSQL wait, the oldest for {duration(age_s)}."
             yield warning(told, "python main.py bidirectional", entity_type)
     if given_up:
-        yield warning(
-            f"{plural(given_up, 'event')} of monday.com were given up.", "python main.py retry now"
-        )
+        yield warning(f"{plural(given_up, 'event')} of monday.com were given up.", "python main.py retry now")
     if not stuck and not given_up:
         waiting = sum(number for _, number, _ in changes)
         yield ok(f"{plural(events, 'event')} and {plural(waiting, 'change')} wait")

@@ -32,13 +32,22 @@ def test_webhooks_that_are_missing_are_made_by_the_remedy(live, run_cli):
 
 def test_a_webhook_that_disappeared_and_one_of_another_program(live, run_cli):
     patient = patient_of(live, run_cli)
-    patient.carry_out("python main.py webhooks register --entity contacts")
-    board = patient.env["MONDAY_BOARD_ID_CONTACTS"]
-    query = "query ($board: ID!) { webhooks(board_id: $board) { id } }"
-    gone = patient.sandbox.admin.query(query, board=board)["data"]["webhooks"][0]["id"]
-    patient.sandbox.admin.query("mutation ($id: ID!) { delete_webhook(id: $id) { id } }", id=gone)
-    finding = patient.finds("webhooks.contacts", WARNING, "1 of 8 webhooks are missing", "webhooks repair")
+    board, query = patient.env["MONDAY_BOARD_ID_CONTACTS"], patient.sandbox.client.query
+    text = "query ($board: ID!) { webhooks(board_id: $board) { id } }"
+    gone = query(text, board=board)["data"]["webhooks"][0]["id"]
+    patient.sandbox.admin("webhooks/remove", id=gone)
+    finding = patient.finds(
+        "webhooks.contacts", WARNING, "1 of 8 webhooks are missing", "python main.py webhooks repair"
+    )
     patient.carry_out(f"{finding.remedy} --entity contacts")
+    patient.is_content("webhooks.contacts")
+    made = query(
+        "mutation ($board: ID!, $url: String!) { create_webhook(board_id: $board, url: $url, event: create_update) { id } }",
+        board=board,
+        url=f"{live.base}/webhook/{live.gate.token(board)}",
+    )
+    patient.finds("webhooks.contacts", NOTE, "1 webhook of another program", "python main.py webhooks list")
+    patient.sandbox.admin("webhooks/remove", id=made["data"]["create_webhook"]["id"])
     patient.is_content("webhooks.contacts")
 
 

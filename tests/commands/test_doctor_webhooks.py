@@ -21,6 +21,7 @@ def patient_of(live: Any, run_cli: Any) -> Patient:
 
 def test_webhooks_that_are_missing_are_made_by_the_remedy(live, run_cli):
     patient = patient_of(live, run_cli)
+    patient.carry_out("python main.py webhooks delete --entity contacts --entity organizations")
     finding = patient.finds(
         "webhooks.contacts", WARNING, "8 of 8 webhooks are missing", "python main.py webhooks repair"
     )

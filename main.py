@@ -17,6 +17,7 @@ from boards.commands import boards
 from commands.conflicts import conflicts
 from commands.doctor import doctor
 from commands.looking import mapping, runs, status, validate
+from commands.proving import explain, repair, verify
 from commands.records import record, retry
 from commands.starting import demo, init_db, setup
 from commands.syncing import bidirectional, monday_to_pg, pg_to_monday, run_entity
@@ -34,6 +35,7 @@ COMMANDS: tuple[click.Command, ...] = (
     *(status, runs, validate, mapping, demo),
     *(webhooks, webhook, watch, scheduled),
     *(setup, conflicts, record, retry),
+    *(verify, repair, explain),
     boards,
     doctor,
 )

@@ -110,6 +110,33 @@ class Listings:
         )
         return [row[0] for row in rows]
 
+    def rows_unlisted(self, tx: Transaction, pass_id: str, root_ids: Sequence[str]) -> list[str]:
+        """Returns those of these root rows that have no active link with an item of a listing."""
+        rows = tx.rows(
+            """
+            select new.id
+            from unnest(%s::text[]) as new (id)
+            where not exists (
+                select from sync_mapping as l
+                join sync_listing as s on s.pass = %s and s.monday_id = l.monday_id
+                where l.entity_type = %s and l.entity_id = new.id and l.archived_at is null)
+            """,
+            (list(root_ids), pass_id, self.entity_type),
+        )
+        return [row[0] for row in rows]
+
+    def of_sample(self, tx: Transaction, pass_id: str, number: int, parts: int) -> list[str]:
+        """Returns the items of one of `parts` equal parts of a listing, counted from 1; an item is always in the same."""
+        rows = tx.rows(
+            """
+            select monday_id from sync_listing
+            where pass = %s and mod(mod(hashtextextended(monday_id, 0), %s) + %s, %s) = %s
+            order by length(monday_id), monday_id
+            """,
+            (pass_id, parts, parts, parts, number - 1),
+        )
+        return [row[0] for row in rows]
+
     def delete(self, tx: Transaction, pass_id: str) -> None:
         """Deletes a listing that is not needed any more."""
         tx.execute("delete from sync_listing where pass = %s", (pass_id,))

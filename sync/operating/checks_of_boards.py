@@ -19,7 +19,6 @@ from state.values import setup_key, value_of
 from sync.cycle import TO_MONDAY
 from sync.operating.check import Check, Seen, fault, in_psql, note, ok, unseen, warning
 from sync.operating.examined import Examined
-from sync.parts import board_of
 from sync.validation import against_tables
 from values.wording import counted, plural
 
@@ -41,9 +40,9 @@ def checks(examined: Examined) -> list[Check]:
     """Returns the checks of each entity, in a group of its own."""
     found = []
     for mapping in examined.chosen():
-        name, board_id = mapping.entity, board_of(examined.settings, mapping)
+        name, board_id = mapping.entity, examined.board_id(mapping)
         if board_id is None:
-            found.append(Check(f"board.{name}", name, partial(_no_board, mapping)))
+            found.append(Check(f"board.{name}", name, partial(_no_board, examined, mapping)))
             continue
         found += [
             Check(f"board.{name}", name, partial(_board, examined, mapping, board_id), ("monday.key",)),
@@ -54,8 +53,9 @@ def checks(examined: Examined) -> list[Check]:
     return found
 
 
-def _no_board(mapping: Mapping) -> Iterator[Seen]:
-    yield unseen(f"it has no board ({mapping.board_setting} is not set)")
+def _no_board(examined: Examined, mapping: Mapping) -> Iterator[Seen]:
+    state = "wrong" if examined.reading.is_wrong(mapping.board_setting or "") else "not set"
+    yield unseen(f"it has no board ({mapping.board_setting} is {state})")
 
 
 # The board

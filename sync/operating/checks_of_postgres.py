@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timezone
 
+from databases.postgres.embedded import server_of
 from databases.postgres.failures import TOOL_TABLES
 from errors import DatabaseError, DatabaseUnreachable, SettingsError
 from mappings.declaration import Mapping
@@ -101,6 +102,11 @@ def checks(examined: Examined) -> list[Check]:
 
 
 def _reach(examined: Examined) -> Iterator[Seen]:
+    wrong = examined.reading.is_wrong("DATABASE_URL")
+    if examined.embedded and not wrong and not server_of(examined.home).is_made():
+        told = "There is no database yet: DATABASE_URL is not set, and the tool's own server was never started."
+        yield fault(told, "python main.py init-db", "DATABASE_URL")
+        return
     try:
         db = examined.database()
         with db.transaction(read_only=True) as tx:
@@ -110,6 +116,12 @@ def _reach(examined: Examined) -> Iterator[Seen]:
     except DatabaseUnreachable as exc:
         seen = failed(exc, "DATABASE_URL")
         yield replace(seen, exit_code=SettingsError.exit_code) if WRONG_ADDRESS.search(exc.message) else seen
+        return
+    except SettingsError as exc:
+        # what stands in between is told by the check of its name
+        if "pooler" not in exc.message.lower():
+            raise
+        yield ok("a pooler answers")
         return
     yield ok(f"{'a server of its own, ' * examined.embedded}{db.target}, {took * 1000:.0f} ms")
 
@@ -235,6 +247,7 @@ def _oldest(examined: Examined) -> Iterator[Seen]:
     with examined.database().transaction(read_only=True) as tx:
         found = tx.rows(OLDEST, (OLD_TRANSACTION_MIN,))
     for pid, user, application, state, age in found[:3]:
+        examined.private |= {user: "<user>", application: "<program>"}
         who = " of ".join(word for word in (application, user) if word)
         minutes = counted(int(age.total_seconds() // 60))
         told = f"A transaction of {who or 'another user'} ({state}) has been open for {minutes} min."

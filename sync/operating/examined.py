@@ -27,6 +27,8 @@ class Examined:
     def __init__(self, reading: Reading, entities: Sequence[str] = ()) -> None:
         self.reading, self.settings = reading, reading.settings
         self.entities = tuple(entities)
+        self.private: dict[str, str] = {}
+        """Words that checks have come upon and that others may not see, each with what is shown in its place."""
         self.database = Once(self._connect)
         self.client = Once(self._client)
         self.whose = Once(self._whose)
@@ -51,8 +53,13 @@ class Examined:
 
     def with_boards(self) -> list[tuple[Mapping, str]]:
         """Returns the mappings to look at that have a board, each with its id."""
-        pairs = [(mapping, board_of(self.settings, mapping)) for mapping in self.chosen()]
+        pairs = [(mapping, self.board_id(mapping)) for mapping in self.chosen()]
         return [(mapping, board_id) for mapping, board_id in pairs if board_id is not None]
+
+    def board_id(self, mapping: Mapping) -> str | None:
+        """Returns the id of a mapping's board; None while it is not set, or is none."""
+        setting = mapping.board_setting
+        return None if setting and self.reading.is_wrong(setting) else board_of(self.settings, mapping)
 
     def board(self, board_id: str) -> Board:
         """Returns a board. Raises BoardNotVisible, or whatever kept all boards from being read."""

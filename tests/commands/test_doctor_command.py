@@ -65,6 +65,35 @@ def test_a_shared_report_has_no_id_host_name_or_path(patient: Patient):
         assert [word for word in (*private, "hooks.example") if word in out] == []
 
 
+@pytest.mark.parametrize(
+    "more, private",
+    [
+        ({"DATABASE_URL": "postgresql://zebulon@db.acme.invalid:5433/ledger"}, ("acme", "ledger", "5433", "zebulon")),
+        ({"DATABASE_URL": "postgresql://zebulon@127.0.0.1:1/ledger"}, ("127.0.0.1", "ledger")),
+        ({"DATABASE_URL": "postgresql://zebulon@[::1]:1/ledger"}, ("::1", "ledger")),
+        ({"MONDAY_API_URL": "http://api.acme.invalid/v2"}, ("acme",)),
+        ({"MONDAY_BOARD_ID_USERS": "acme"}, ("acme",)),
+        ({"MONDAY_BOARD_ID_USERS": "4711"}, ("4711",)),
+        ({"WEBHOOK_BASE_URL": "http://hooks.acme.invalid"}, ("acme",)),
+    ],
+)
+def test_what_cannot_be_reached_is_not_named_in_a_shared_report(patient: Patient, more, private):
+    (patient.home / "mappings").mkdir()
+    (patient.home / "mappings" / "ours.yaml").write_text(
+        "entity: secret_deals\nboard: {id: 6727219152}\ntable: dark_table\nfields:\n  - {column: name, field: name}\n"
+    )
+    out = patient.main("doctor", "--share", **more).out
+    assert "<home>" in out
+    assert [word for word in (*private, "secret_deals", "dark_table") if word in out] == []
+
+
+def test_without_an_address_no_server_is_made(patient: Patient):
+    done = patient.main("doctor", "pg", "--json", DATABASE_URL="")
+    first = json.loads(done.out)["findings"][0]
+    assert (done.code, first["slug"], first["remedy"]) == (2, "pg.reach", "python main.py init-db")
+    assert not (patient.home / "data" / "postgres").exists()
+
+
 def test_only_what_is_named_is_looked_at(patient: Patient):
     done = patient.main("doctor", "pg.clock", "triggers.users", "--json")
     assert {finding["slug"] for finding in json.loads(done.out)["findings"]} == {"pg.clock", "triggers.users"}

@@ -154,7 +154,9 @@ def test_a_run_that_died(patient: Patient):
         datetime.now(timezone.utc) - timedelta(days=2),
     )
     finding = patient.finds("work.dead_runs", WARNING, "1 run, the first of", "python main.py runs --close-dead")
-    assert "--close-dead" in finding.remedy
+    if "--close-dead" in patient.main("runs", "--help").out:
+        patient.carry_out(finding.remedy)
+        patient.is_content("work.dead_runs")
 
 
 def test_a_run_that_a_guard_stopped(patient: Patient):

@@ -177,10 +177,13 @@ def test_a_wrong_key_is_told_as_one(patient: Patient):
     patient.is_content("monday.key")
 
 
-def test_the_key_of_a_guest(patient: Patient):
-    user = patient.sandbox.admin("users/add", name="Gus", email="gus@example.com", kind="guest")
-    patient.sandbox.admin("tokens/add", token="guest-token", user_id=user["id"])
-    patient.finds("monday.key", WARNING, "key of Gus (guest)", "token of a member", MONDAY_API_KEY="guest-token")
+@pytest.mark.parametrize("kind", ["guest", "view_only"])
+@pytest.mark.parametrize("version", ["2026-10", "2026-07", "2026-04"])
+def test_the_key_of_a_guest_or_a_viewer(patient: Patient, kind: str, version: str):
+    user = patient.sandbox.admin("users/add", name="Gus", email="gus@example.com", kind=kind)
+    patient.sandbox.admin("tokens/add", token="other-token", user_id=user["id"])
+    more = {"MONDAY_API_KEY": "other-token", "MONDAY_API_VERSION": version}
+    patient.finds("monday.key", WARNING, f"key of Gus ({kind})", "token of a member", **more)
     patient.is_content("monday.key")
 
 

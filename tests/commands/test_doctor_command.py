@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import time
 from collections.abc import Iterator
 
@@ -139,6 +140,24 @@ def test_every_check_is_in_the_table_of_the_docs(patient: Patient):
     entities = {"users", "projects", "contacts", "organizations"}
     slugs = {re.sub(rf"\.({'|'.join(entities)})$", ".<entity>", check["slug"]) for check in listed}
     assert told == slugs
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """Listens on a port and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+def test_what_never_answers_is_left_in_time(patient: Patient, silent: int):
+    began = time.monotonic()
+    found, code = patient.look(
+        MONDAY_API_URL=f"http://127.0.0.1:{silent}/v2", DATABASE_URL=f"postgresql://a@127.0.0.1:{silent}/b"
+    )
+    assert code == 1 and time.monotonic() - began < 15
+    for slug in ("pg.reach", "monday.reach"):
+        assert found[slug][0].state is State.FAULT and found[slug][0].remedy, found[slug]
+    assert found["board.users"][0].sentence == "not looked at, because monday.reach failed"
 
 
 # What a check may do

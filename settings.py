@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -37,6 +37,7 @@ NAMES = (
     "LOG_FORMAT",
 )
 BOARD = "MONDAY_BOARD_ID_"
+ENVIRONMENT = "the environment"
 LOG_FORMATS = ("text", "json", "kestra")
 YES, NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
@@ -79,22 +80,47 @@ class Settings:
         return self.api_key
 
 
+@dataclass(frozen=True)
+class Reading:
+    """Holds the settings as far as they are right, what is wrong with the others, and where each value stands."""
+
+    settings: Settings
+    mistakes: tuple[str, ...] = ()
+    """Sentences that begin with the name of the setting, or with the path of `.env`."""
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """Setting → `the environment`, or the path of the file that holds the value."""
+    hidden: tuple[str, ...] = ()
+    """Settings whose value in `.env` is another than the one in the environment, which wins."""
+    written: tuple[str, ...] = ()
+    """All names that `.env` has, and those of the environment that begin like the tool's."""
+
+    def is_wrong(self, name: str) -> bool:
+        """Tells whether that setting is wrong, so that the default stands in its place."""
+        return any(mistake.startswith((f"{name} ", f"{name}_FILE")) for mistake in self.mistakes)
+
+
 def load_settings(environ: Environment | None = None, cwd: str | os.PathLike[str] | None = None) -> Settings:
     """Reads and checks all settings; relative paths start at `cwd`. Raises SettingsError, which names all mistakes."""
-    settings, mistakes = settings_and_mistakes(environ, cwd)
-    if mistakes:
-        raise settings_error(mistakes, settings.home)
-    return settings
+    read = read_settings(environ, cwd)
+    if read.mistakes:
+        raise settings_error(read.mistakes, read.settings.home)
+    return read.settings
 
 
-def settings_and_mistakes(
-    environ: Environment | None = None, cwd: str | os.PathLike[str] | None = None
-) -> tuple[Settings, list[str]]:
-    """Reads all settings, with the default in the place of each that is wrong; and says what is wrong."""
+def read_settings(environ: Environment | None = None, cwd: str | os.PathLike[str] | None = None) -> Reading:
+    """Reads and checks all settings as `load_settings` does; mistakes are told beside those that are right."""
     mistakes: list[str] = []
     start = Path(cwd or os.getcwd())
-    environment = _merged(dict(os.environ if environ is None else environ), start, mistakes)
-    return _settings(environment, start, mistakes), mistakes
+    real = _source(dict(os.environ if environ is None else environ), start, ENVIRONMENT, mistakes)
+    path = start / Path(real.values.get("MONDAY_SYNC_HOME", PROJECT)).expanduser() / ".env"
+    file = _source(_dotenv(path, mistakes), path.parent, str(path), mistakes)
+    return Reading(
+        settings=_settings({**file.values, **real.values}, start, mistakes),
+        mistakes=tuple(mistakes),
+        origins={**file.origins, **real.origins},
+        hidden=tuple(name for name, value in file.values.items() if real.values.get(name, value) != value),
+        written=(*file.names, *(name for name in real.names if name.startswith(("MONDAY_", "WEBHOOK_", "DATABASE_")))),
+    )
 
 
 def checked(name: str, value: str) -> str:
@@ -163,12 +189,25 @@ def _settings(environment: Environment, start: Path, mistakes: list[str]) -> Set
 # Where values come from
 
 
-def _merged(environ: dict[str, str], start: Path, mistakes: list[str]) -> dict[str, str]:
-    """Lays the environment over `.env`, with the contents of `NAME_FILE` in the place of NAME, and without blanks."""
-    real = _with_files(_without_blanks(environ), start, mistakes)
-    home = start / Path(real.get("MONDAY_SYNC_HOME", PROJECT)).expanduser()
-    written = _with_files(_without_blanks(_dotenv(home / ".env", mistakes)), home, mistakes)
-    return {**written, **real}
+@dataclass(frozen=True)
+class _Source:
+    """Holds the values of one place, with the contents of `NAME_FILE` in the place of NAME, and without blanks."""
+
+    values: dict[str, str]
+    origins: dict[str, str]
+    names: tuple[str, ...]
+
+
+def _source(environ: Environment, start: Path, origin: str, mistakes: list[str]) -> _Source:
+    plain = _without_blanks(environ)
+    values = _with_files(plain, start, mistakes)
+    # a name that was not given itself came out of its file
+    origins = {
+        name: origin if name in plain else str(start / Path(plain[f"{name}_FILE"]).expanduser())
+        for name in values
+        if name in NAMES or name.startswith(BOARD)
+    }
+    return _Source(values, origins, tuple(plain))
 
 
 def _without_blanks(environ: Environment) -> dict[str, str]:
@@ -211,7 +250,7 @@ def _reason(exc: OSError | ValueError) -> str:
     return exc.strerror or "unknown" if isinstance(exc, OSError) else "it is no UTF-8 text"
 
 
-def settings_error(mistakes: list[str], home: Path) -> SettingsError:
+def settings_error(mistakes: Sequence[str], home: Path) -> SettingsError:
     """Returns one error for all mistakes."""
     hint = f"Settings come from the environment and from {home / '.env'}; .env.example explains each."
     if len(mistakes) == 1:

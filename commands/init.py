@@ -95,13 +95,13 @@ def run_init(compose: Compose, flags: Flags) -> int:
 def _begun(flags: Flags, path: Path) -> Asked:
     """Returns what is set before the first question. A setting that is wrong is told, and is asked for anew."""
     from commands.init_questions import Asked, check_flags
-    from settings import settings_and_mistakes
+    from settings import read_settings
 
-    settings, mistakes = settings_and_mistakes()
+    read = read_settings()
     terminal = sys.stdin.isatty() and sys.stderr.isatty() and not flags.key_stdin
-    asked = Asked(settings, flags, terminal)
+    asked = Asked(read.settings, flags, terminal)
     check_flags(asked)
-    asked = asked.without_wrong(mistakes)
+    asked = asked.without_wrong(read.mistakes)
     click.echo(f"The settings are kept in {path}.{' Ctrl-C leaves everything as it is.' * asked.asks}")
     return asked
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from commands.runs import plain
+from models import State
 from terminal.commands import Example, entities_option, json_option, prepared
 from timing import duration
 from values.wording import counted, plural
@@ -122,15 +122,28 @@ def show_findings(result: Validated, as_json: bool) -> None:
     from terminal.console import say
 
     if as_json:
-        return say(json.dumps({**asdict(result), "exit_code": result.exit_code}))
+        return say(json.dumps(_validated_json(result)))
     for finding in result.findings:
-        say(f"{'wrong' if finding.grave else 'note'}: {finding.entity}: {finding.message}")
+        say(f"{'wrong' if finding.state is State.FAULT else 'note'}: {finding.affects}: {finding.sentence}")
     names, seen = ", ".join(result.entities), " and ".join(result.against)
     verdict = "something is wrong" if result.exit_code else "nothing is wrong"
     # Without a key the boards were not asked, and the user did not want it so.
     lacks_key = "tables" in result.against and "boards" not in result.against
     hint = " Set MONDAY_API_KEY to check the boards too." if lacks_key else ""
     say(f"Looked at {names} ({seen}): {verdict}.{hint}")
+
+
+def _validated_json(result: Validated) -> dict[str, Any]:
+    findings = [
+        {"entity": finding.affects, "message": finding.sentence, "grave": finding.state is State.FAULT}
+        for finding in result.findings
+    ]
+    return {
+        "entities": result.entities,
+        "against": result.against,
+        "findings": findings,
+        "exit_code": result.exit_code,
+    }
 
 
 # mapping

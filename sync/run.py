@@ -37,6 +37,7 @@ from settings import Settings, load_settings
 from state.runs import Runs
 from state.turns import working_on
 from sync.heartbeat import Heartbeat
+from sync.operating.examined import Checks
 from sync.options import PullOptions, RunOptions
 from sync.parts import Chosen, Follow, Parts, Progress, board_of, mappings_of, open_parts
 from sync.report import EntityReport, RunReport, entity_line
@@ -59,10 +60,13 @@ Direction = Callable[[Parts, Mapping, str, RunOptions, "str | None"], EntityRepo
 
 @dataclass(frozen=True)
 class Program:
-    """Holds what `main.py` puts together: what each direction does with an entity, and how deployed boards are followed."""
+    """Holds what `main.py` puts together: what each direction does with an entity, how deployed boards are followed,
+    and what `doctor` checks beside what this room knows.
+    """
 
     directions: Map[str, Direction]
     follow: Follow
+    checks: Sequence[Checks] = ()
 
 
 Compose = Callable[[], Program]

@@ -124,6 +124,10 @@ class LocalPostgres:
             return folder
         return Path(tempfile.gettempdir()) / f"monday-sync-{os.geteuid()}-{_hash(self.root)}"
 
+    def is_made(self) -> bool:
+        """Says whether there is a cluster in its folder; nothing is made or started."""
+        return (self.data / "PG_VERSION").exists()
+
     def start(self) -> dict[str, Any]:
         """Starts the server, or finds it running, and returns the keyword arguments to connect with."""
         with _explained(self.root):
@@ -178,7 +182,7 @@ class LocalPostgres:
             atexit.register(self.stop)
 
     def _initialise(self) -> None:
-        if (self.data / "PG_VERSION").exists():
+        if self.is_made():
             return self._check_version()
         # Renamed when whole: an initdb that was killed leaves nothing that looks like a cluster.
         new = self.root / "data.new"

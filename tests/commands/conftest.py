@@ -1,15 +1,17 @@
-"""Gives the tests of `init` an empty database, the settings of a first run, and `init` by its flags."""
+"""Gives the tests of commands an empty database, `init` by its flags, and an installation that `doctor` looks at."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from db_connector import Database
 from sandbox import Sandbox
-from tests.kit.cli import Done
+from tests.kit.cli import Done, settings_for
+from tests.kit.patient import Patient
 from tests.kit.postgres import Postgres
 
 
@@ -38,3 +40,9 @@ def by_flags(run_cli, first_env, home: Path, tmp_path: Path, sandbox: Sandbox, e
         return run_cli("init", *given, *arguments, env={**first_env, **more})
 
     return run
+
+
+@pytest.fixture
+def patient(sandbox: Sandbox, database_url: str, db: Database, home: Path, run_cli: Callable[..., Done]) -> Patient:
+    env = settings_for(sandbox, database_url, MONDAY_SYNC_HOME=str(home))
+    return Patient(env, db, sandbox, home, run_cli)

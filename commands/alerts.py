@@ -14,7 +14,6 @@ from terminal.commands import Example, Several, json_option, prepared
 from values.wording import minute_text, plural, utc_or_none
 
 if TYPE_CHECKING:
-    from services.channels import Answer, Channel
     from state.alerts import Alert
 
 CHECK_S, TEST_S = 30.0, 10.0
@@ -123,12 +122,15 @@ def check(as_json: bool) -> None:
 def test(as_json: bool) -> None:
     """Send a message to each channel, and show what it answers. Exit 1 when a channel does not take it."""
     settings = prepared()
-    from services.channels import Outcome, channels_of
+    from services.channels import Outcome
+    from sync.alerting.center import Center
+    from sync.parts import open_parts
     from terminal.console import say
 
     if not settings.alert_urls:
         raise SettingsError("ALERT_URLS is not set.", hint="docs/alerts.md shows how an address looks.")
-    answers = [(channel, _tested(channel)) for channel in channels_of(settings.alert_urls)]
+    with open_parts(settings) as parts:
+        answers = Center.of(parts.db, settings, parts.mappings).test(TEST_S)
     shape = [
         {"channel": channel.name, "outcome": answer.outcome.value, "answer": answer.words}
         for channel, answer in answers
@@ -138,12 +140,6 @@ def test(as_json: bool) -> None:
     for line in () if as_json else shape:
         say(f"{line['channel']}: {line['outcome']} ({line['answer']})")
     sys.exit(0 if all(answer.outcome is Outcome.DELIVERED for _, answer in answers) else EXIT_FAILED)
-
-
-def _tested(channel: Channel) -> Answer:
-    from sync.alerting.words import test_message
-
-    return channel.send(*test_message(channel.name), TEST_S)
 
 
 @alerts.command("silence", cls=Example, example="alerts silence projects --for 8h")

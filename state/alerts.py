@@ -288,6 +288,21 @@ def note(tx: Transaction, message: Claimed, state: str, answer: str) -> None:
     tx.execute(NOTE, {"id": message.id, "by": this_process(), "state": state, "answer": answer})
 
 
+def add_test(tx: Transaction, channel: str, title: str, state: str, answer: str) -> None:
+    """Keeps how a channel took a test. When it did, the messages that wait for it are due."""
+    tx.execute(
+        """
+        insert into sync_alert_deliveries (subject, rule, kind, title, body, channel, state, attempts, answer, answered_at)
+        values ('test', 'test', 'test', %(title)s, '', %(channel)s, %(state)s, 1, %(answer)s, clock_timestamp())
+        """,
+        {"channel": channel, "title": title, "state": state, "answer": answer},
+    )
+    if state == "delivered":
+        tx.execute(
+            "update sync_alert_deliveries set next_try_at = now() where state = 'waiting' and channel = %s", (channel,)
+        )
+
+
 def channels(tx: Transaction) -> list[dict[str, Any]]:
     """Returns how each channel has answered lately."""
     return tx.dicts(CHANNELS)

@@ -22,7 +22,7 @@ from state.alerts import Claimed
 from sync.alerting.judge import Judged, judged
 from sync.alerting.observe import Entity, Look, observed
 from sync.alerting.rules import Rules, rules_of
-from sync.alerting.words import message_of
+from sync.alerting.words import message_of, test_message
 from sync.parts import board_of
 from terminal.logs import FILE_ONLY
 
@@ -33,6 +33,7 @@ AT_END_S = 5.0
 LEAST_S = 0.5
 """With less time left no message is begun."""
 LOCK_S = 2.0
+TESTED = {Outcome.DELIVERED: "delivered", Outcome.REFUSED: "refused", Outcome.UNKNOWN: "unknown"}
 STATES = {Outcome.DELIVERED: "delivered", Outcome.REFUSED: "waiting", Outcome.UNKNOWN: "unknown"}
 
 
@@ -95,6 +96,16 @@ class Center:
         return found
 
     # Delivering
+
+    def test(self, patience_s: float) -> list[tuple[Channel, Answer]]:
+        """Sends a test to each channel, keeps the answers, and delivers what waited for a channel that works again."""
+        answers = [(channel, channel.send(*test_message(channel.name), patience_s)) for channel in self.channels()]
+        with self.db.transaction() as tx:
+            for channel, answer in answers:
+                state = TESTED[answer.outcome]
+                alerts.add_test(tx, channel.name, test_message(channel.name)[0], state, answer.words)
+        self.deliver(patience_s)
+        return answers
 
     def deliver(self, patience_s: float) -> int:
         """Delivers what is due, for so long at most. Returns how many messages were sent."""

@@ -13,7 +13,7 @@ from terminal.logs import unexpected
 
 log = logging.getLogger("monday_sync")
 
-EVERY_S = 10.0
+FIRST_S, EVERY_S = 2.0, 10.0
 DELIVER_S = 20.0
 
 
@@ -27,8 +27,11 @@ class Judge(threading.Thread):
     def run(self) -> None:
         """Judges and delivers, until the daemon stops."""
         center = self._center()
-        while not self._stopping.wait(EVERY_S):
+        pause_s = FIRST_S
+        while not self._stopping.wait(pause_s):
+            pause_s = EVERY_S
             try:
+                center.daemon_since = center.daemon_since or center.time()
                 center.check(DELIVER_S)
             except Exception as exc:
                 # the daemon ends, and has closed its connections

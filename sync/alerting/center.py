@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from db_connector import Database
 from errors import DatabaseError, SettingsError
@@ -45,6 +46,8 @@ class Center:
     settings: Settings
     mappings: Map[str, Mapping]
     rules: Rules
+    daemon_since: datetime | None = None
+    """Since when it runs, if it is that of a daemon; by the clock of PostgreSQL."""
     _channels: list[Channel] = field(default_factory=list)
 
     @classmethod
@@ -63,6 +66,12 @@ class Center:
             self._channels = channels_of(self.settings.alert_urls)
         return self._channels
 
+    def time(self) -> datetime:
+        """Returns the time by the clock of PostgreSQL."""
+        with self.db.transaction(read_only=True) as tx:
+            now: datetime = tx.value("select now()")
+        return now
+
     def check(self, patience_s: float) -> list[Judged]:
         """Judges, and delivers what is due, for so long at most."""
         until = time.monotonic() + patience_s
@@ -79,7 +88,8 @@ class Center:
             off = [rule.name for rule in self.rules.values() if not rule.on]
             alerts.forget_rules(tx, off)
             found = []
-            for seen in observed(Look(tx, self.entities(), self.rules, self.settings.daily_calls, now)):
+            look = Look(tx, self.entities(), self.rules, self.settings.daily_calls, now, self.daemon_since)
+            for seen in observed(look):
                 last, rule = before.get((seen.subject, seen.rule)), self.rules[seen.rule]
                 is_silent = seen.subject in silent or alerts.ALL in silent
                 result = judged(last, seen, rule, now, is_silent)

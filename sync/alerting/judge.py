@@ -75,7 +75,7 @@ def _lasts(rule: Rule, seen: Seen, count: int, age: timedelta, flaps: int) -> bo
     # what counts its runs has to fail in more of them, all else has to last
     needed = rule.in_a_row * 2**times if seen.count is not None else rule.in_a_row
     grace_s = rule.grace_s if seen.count is not None else max(rule.grace_s, CALM_S * (2**times - 1))
-    return count >= needed and age.total_seconds() >= grace_s
+    return count >= needed and (grace_s <= 0 or age.total_seconds() >= grace_s)
 
 
 def _good(alert: Alert, now: datetime) -> Alert:

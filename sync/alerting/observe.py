@@ -83,7 +83,7 @@ where status = 'open' and entity_type = any(%s)
 group by entity_type
 """
 DAEMONS = f"""
-select coalesce(bool_or(finished_at is null and not ({DIED})), false) as lives,
+select min(started_at) filter (where finished_at is null and not ({DIED})) as lives_since,
        max(coalesce(finished_at, heartbeat_at, started_at)) as last,
        (array_agg(finished_at is null order by started_at desc))[1] as died
 from sync_runs
@@ -109,6 +109,8 @@ class Look:
     rules: Rules
     daily_calls: int | None
     now: datetime
+    daemon_since: datetime | None = None
+    """Since when the daemon runs that looks; None: another process looks."""
 
     @property
     def types(self) -> list[str]:
@@ -147,12 +149,16 @@ def _daemon_at(look: Look, entity: Entity) -> datetime | None:
 def _daemon(look: Look, alive: dict[str, datetime]) -> Seen:
     """Says whether a daemon that ran has fallen silent. One that was ended in the usual way has not."""
     limit_s = look.limit("daemon")
-    lives, last, died = look.tx.rows(DAEMONS)[0]
+    lives_since, last, died = look.tx.rows(DAEMONS)[0]
+    lives_since = lives_since or look.daemon_since
     seen = partial(Seen, "daemon", "daemon", command="python main.py webhook")
-    if not lives and died and (look.now - last).total_seconds() > limit_s:
+    if lives_since is None and died and (look.now - last).total_seconds() > limit_s:
         return seen(True, f"A daemon ended without a word at {minute_text(last)}.", last)
+    # one that has just begun catches up first
+    if lives_since is not None and (look.now - lives_since).total_seconds() <= limit_s:
+        return seen()
     stale = {name: at for name, at in alive.items() if (look.now - at).total_seconds() > limit_s}
-    ended = not lives and last is not None and not died
+    ended = lives_since is None and last is not None and not died
     silent = {name: at for name, at in stale.items() if not (ended and at <= last)}
     if silent:
         first = min(silent.values())

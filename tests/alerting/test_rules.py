@@ -147,7 +147,13 @@ def test_a_daemon_that_does_not_take_events(judging: Judging) -> None:
     values, now = Values(judging.db), datetime.now(timezone.utc)
     values.put(daemon_key("users"), (now - timedelta(minutes=6)).isoformat())
     assert ("daemon", "daemon") in judging.judge()
+    # another has begun, and catches up
+    judging.sql("insert into sync_runs (kind, outcome, heartbeat_at) values ('live', 'running', now())")
+    assert judging.judge() == {}
+    judging.sql("update sync_runs set started_at = now() - interval '6 minutes'")
+    assert ("daemon", "daemon") in judging.judge()
     # it was ended in the usual way
+    judging.sql("delete from sync_runs")
     judging.run("success", kind="live")
     assert judging.judge() == {}
 

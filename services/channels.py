@@ -70,7 +70,7 @@ class Channel:
         heard = _Heard()
         try:
             with _listening(heard):
-                done = bool(self._service.notify(body=body, title=title))
+                done = bool(self._service.notify(body=_as_taken(body, self._service), title=title))
         except BaseException as exc:
             # its text may hold the address
             return Answer(Outcome.UNKNOWN, f"it ended in {type(exc).__name__}")
@@ -94,6 +94,14 @@ def channels_of(addresses: Sequence[str]) -> list[Channel]:
         seen[name] += 1
         found.append(Channel(name if seen[name] == 1 else f"{name}#{seen[name]}", scheme, service))
     return found
+
+
+def _as_taken(body: str, service: Any) -> str:
+    """Returns a text in the form that a channel takes: HTML in an e-mail, for example."""
+    from apprise import NotifyFormat
+    from apprise.conversion import convert_between
+
+    return str(convert_between(NotifyFormat.TEXT, service.notify_format, body))
 
 
 def _host(address: str, service: Any) -> str:

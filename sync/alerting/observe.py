@@ -14,7 +14,7 @@ from state.runs import DIED, calls_today
 from state.values import daemon_key, drift_key, value_of, watermark
 from sync.alerting import observe_runs
 from sync.alerting.judge import Seen
-from sync.alerting.observe_runs import Ran
+from sync.alerting.observe_runs import Lately
 from sync.alerting.reasons import DOCTOR
 from sync.alerting.rules import Rules
 from timing import duration
@@ -128,12 +128,12 @@ class Look:
 
 def observed(look: Look) -> list[Seen]:
     """Returns how each subject is by each rule that is on; also those that are fine."""
-    ran = observe_runs.runs_by_entity(look.tx)
+    lately = observe_runs.lately(look.tx)
     alive = {entity.name: _daemon_at(look, entity) for entity in look.entities}
     alive_at = {name: at for name, at in alive.items() if at is not None}
     names = [entity.name for entity in look.entities]
-    found = list(observe_runs.of_runs(ran, names, alive_at, look.rules, look.now))
-    found += [observe_runs.of_dead(look.tx), _daemon(look, alive_at), _calls(look, ran), _queue(look, ran)]
+    found = list(observe_runs.of_runs(lately, names, alive_at, look.rules, look.now))
+    found += [observe_runs.of_dead(look.tx), _daemon(look, alive_at), _calls(look, lately), _queue(look, lately)]
     for observe in (_set_aside, _held, _errors, _differences, _drift, _channels):
         found += observe(look)
     return [seen for seen in found if look.rules[seen.rule].on]
@@ -166,7 +166,7 @@ def _daemon(look: Look, alive: dict[str, datetime]) -> Seen:
     return seen()
 
 
-def _queue(look: Look, ran: dict[str, list[Ran]]) -> Seen:
+def _queue(look: Look, lately: Lately) -> Seen:
     """Says whether events or changes wait for longer than they may: between runs, they wait for the next."""
     limit_s = look.limit("queue")
     waiting: list[tuple[str, datetime]] = []
@@ -176,7 +176,7 @@ def _queue(look: Look, ran: dict[str, list[Ran]]) -> Seen:
     changes = look.by_type(OUTBOX, (look.types,))
     for entity in look.entities:
         number, since = changes.get(entity.entity_type, (0, None))
-        if number and (look.now - since).total_seconds() > max(limit_s, _until_next(look, entity, ran)):
+        if number and (look.now - since).total_seconds() > max(limit_s, _until_next(look, entity, lately)):
             waiting.append((f"{plural(number, 'change')} of {entity.name}", since))
     if not waiting:
         return Seen("queue", "queue")
@@ -186,18 +186,18 @@ def _queue(look: Look, ran: dict[str, list[Ran]]) -> Seen:
     return Seen("queue", "queue", True, told, first, None, False, f"{DOCTOR} work.queues")
 
 
-def _until_next(look: Look, entity: Entity, ran: dict[str, list[Ran]]) -> float:
+def _until_next(look: Look, entity: Entity, lately: Lately) -> float:
     """Returns how long a change may wait where no daemon takes it."""
     at = _daemon_at(look, entity)
     if at is not None and (look.now - at).total_seconds() <= look.limit("daemon"):
         return 0.0
-    return 2 * (observe_runs.period_of(ran.get(entity.name, [])) or 0.0)
+    return 2 * (observe_runs.period_of(lately.of(entity.name)) or 0.0)
 
 
-def _calls(look: Look, ran: dict[str, list[Ran]]) -> Seen:
+def _calls(look: Look, lately: Lately) -> Seen:
     midnight = look.now.replace(hour=0, minute=0, second=0, microsecond=0)
     ended = any(
-        run.problem == "DailyLimitReached" and run.began >= midnight for runs in ran.values() for run in runs[:1]
+        run.problem == "DailyLimitReached" and run.began >= midnight for runs in lately.ran.values() for run in runs[:1]
     )
     used = calls_today(look.tx)
     share = look.daily_calls is not None and used >= look.daily_calls * look.limit("calls") / 100

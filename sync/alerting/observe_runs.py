@@ -72,16 +72,29 @@ class Ran:
         return self.problem is not None and reasons.reason_of(self.problem).fails
 
 
-def runs_by_entity(tx: Transaction) -> dict[str, list[Ran]]:
-    """Returns the last runs of each entity, newest first, without those that say nothing of it."""
+@dataclass(frozen=True, slots=True)
+class Lately:
+    """Holds the last runs of each entity, newest first, and the entities that a run works on now."""
+
+    ran: dict[str, list[Ran]]
+    going_on: set[str]
+
+    def of(self, entity: str) -> list[Ran]:
+        """Returns the runs of an entity."""
+        return self.ran.get(entity, [])
+
+
+def lately(tx: Transaction) -> Lately:
+    """Returns the last runs, without those that say nothing of an entity."""
     found: dict[str, list[Ran]] = {}
-    for row in tx.dicts(RUNS):
+    rows = tx.dicts(RUNS)
+    for row in rows:
         # not begun, or not ended, or ended by a user
         if row["message"] == "not run" or row["outcome"] in ("running", "interrupted", None):
             continue
         ran = Ran(row["kind"] or "", row["started_at"], row["finished_at"], row["period_s"], _problem(row))
         found.setdefault(row["entity"], []).append(ran)
-    return found
+    return Lately(found, {row["entity"] for row in rows if row["outcome"] == "running"})
 
 
 def _problem(row: dict[str, object]) -> str | None:
@@ -96,16 +109,18 @@ def _problem(row: dict[str, object]) -> str | None:
 
 
 def of_runs(
-    ran: dict[str, list[Ran]], entities: Sequence[str], alive: dict[str, datetime], rules: Rules, now: datetime
+    lately: Lately, entities: Sequence[str], alive: dict[str, datetime], rules: Rules, now: datetime
 ) -> Iterator[Seen]:
     """Yields how each entity is by its runs. `alive` says when a daemon last took the events of an entity."""
     for entity in entities:
-        runs = ran.get(entity, [])
+        runs = lately.of(entity)
         if not runs:
             continue
         yield _failed(entity, runs)
         yield _guard(entity, runs)
-        yield from _stale(entity, runs, alive.get(entity), rules["stale"].limit or 0.0, now)
+        # a run that takes long is no silence
+        if entity not in lately.going_on:
+            yield from _stale(entity, runs, alive.get(entity), rules["stale"].limit or 0.0, now)
 
 
 def _failed(entity: str, runs: Sequence[Ran]) -> Seen:
@@ -151,8 +166,9 @@ def _stale(entity: str, runs: Sequence[Ran], alive: datetime | None, limit: floa
 
 def period_of(runs: Sequence[Ran]) -> float | None:
     """Returns how often a run is due: as `scheduled` said, else as the last runs came if they came regularly."""
-    if runs and runs[0].period_s:
-        return float(runs[0].period_s)
+    told = [run.period_s for run in runs[:REGULAR_RUNS] if run.period_s]
+    if told:
+        return float(told[0])
     begun = [run.began for run in runs[:REGULAR_RUNS]]
     gaps = [(later - earlier).total_seconds() for later, earlier in zip(begun, begun[1:])]
     if len(begun) < REGULAR_RUNS or max(gaps) > REGULAR * median(gaps):

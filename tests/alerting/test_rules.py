@@ -202,6 +202,9 @@ def test_nothing_that_went_well_for_two_periods(judging: Judging) -> None:
     judging.run("success", "100 minutes", period_s=1800)
     assert ("users", "stale") in judging.judge()
     assert judging.judge("stale.limit=4") == {}
+    judging.sql(DEAD.replace("31 s", "1 s"))  # a run that takes long
+    assert judging.judge("stale.limit=3.3") == {}
+    judging.sql("delete from sync_runs where outcome = 'running'")
     judging.run("success", "59 minutes", period_s=1800)
     assert judging.judge() == {}
 

@@ -16,7 +16,7 @@ import click
 from boards.commands import boards
 from commands.conflicts import conflicts
 from commands.looking import mapping, runs, status, validate
-from commands.records import record, retry
+from commands.records import forget, record, retry
 from commands.starting import demo, init_db, setup
 from commands.syncing import bidirectional, monday_to_pg, pg_to_monday, run_entity
 from realtime.commands import scheduled, watch, webhook
@@ -32,7 +32,7 @@ COMMANDS: tuple[click.Command, ...] = (
     *(monday_to_pg, pg_to_monday, bidirectional, run_entity),
     *(status, runs, validate, mapping, demo),
     *(webhooks, webhook, watch, scheduled),
-    *(setup, conflicts, record, retry),
+    *(setup, conflicts, record, retry, forget),
     boards,
 )
 """As `--help` lists them."""

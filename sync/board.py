@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable
+from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -26,6 +27,7 @@ from rows.relations import Relations
 from rows.store import RecordStore
 from rows.tables import is_archived
 from services.monday.cells.kinds import MONDAY_KINDS
+from state.aims import check_aim, note_aim
 from state.entity import EntityState
 from state.record_settings import note_settings
 from state.sight import note_table
@@ -76,6 +78,8 @@ class Opening:
 def open_board(parts: Parts, mapping: Mapping, board_id: str, opening: Opening | None = None) -> BoardSync:
     """Reads the board, follows what changed on it when it is a deployed one, and makes it ready for a run."""
     opening = opening or Opening()
+    with parts.db.transaction(read_only=True) as tx:
+        aim = check_aim(tx, mapping, board_id)
     reader: BoardReader = opening.snapshot or parts.monday
     board = opening.board or reader.board(board_id)
     compare_all = False
@@ -105,6 +109,7 @@ def open_board(parts: Parts, mapping: Mapping, board_id: str, opening: Opening |
         store=store,
         engine=Engine(parts.db, item_reader, store, state, options),
         remembered=Values(parts.db).get(pull_key(mapping.entity)) or {},
+        aim=aim,
         compare_all=compare_all,
     )
 
@@ -138,6 +143,8 @@ class BoardSync:
     engine: Engine
     remembered: dict[str, Any]
     """How far the pull has come; kept under `pulled`."""
+    aim: Map[str, Any]
+    """What the mapping points at."""
     compare_all: bool = False
     """What has changed on the board makes every record news."""
 
@@ -206,6 +213,7 @@ class BoardSync:
                 self.memory.put(self.pulled, self.remembered)
             with self.db.transaction() as tx:
                 note_table(tx, self.mapping)
+                note_aim(tx, self.mapping, self.aim)
                 note_settings(tx, self.mapping)
                 self.give_item_ids(tx)
 

@@ -7,15 +7,16 @@ from collections.abc import Mapping as Map
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from databases.postgres.catalogue import column_types_of
+from databases.postgres.catalogue import column_types_of, exists
 from databases.postgres.sight import hidden_in_words, hiding, no_tables, related_in_words, remedy_for_hidden, sight_of
 from db_connector import Database, Transaction, connect
-from errors import EXIT_IN_STEP, EXIT_USAGE, BoardNotVisible, SchemaMissing
+from errors import EXIT_IN_STEP, EXIT_USAGE, BoardNotVisible, SchemaMissing, SettingsError
 from mappings.bound import BoundMapping, bind
 from mappings.declaration import ROOT, Mapping
 from mappings.loader import choose
 from services.monday.cells.kinds import MONDAY_KINDS
 from settings import Settings
+from state.aims import check_aim
 from state.sight import why_never_sure
 from sync.parts import board_of, mappings_of
 
@@ -73,6 +74,7 @@ def validated(settings: Settings, entities: Iterable[str], offline: bool) -> Val
         try:
             for mapping in chosen:
                 findings += _against_tables(db, mapping, boards.get(mapping.entity))
+                findings += _against_links(db, mapping, board_of(settings, mapping))
         finally:
             db.close()
     return Validated(tuple(mapping.entity for mapping in chosen), tuple(against), tuple(findings))
@@ -114,6 +116,16 @@ def _against_tables(db: Database, mapping: Mapping, board: Board | None) -> Iter
         yield from _unseen(tx, mapping, list(types))
     yield from _places(mapping, types, board)
     yield from _pointers(mapping, types)
+
+
+def _against_links(db: Database, mapping: Mapping, board_id: str | None) -> Iterator[Finding]:
+    """Finds what the mapping points at now, and its links were not made for."""
+    try:
+        with db.transaction(read_only=True) as tx:
+            if board_id is not None and exists(tx, "sync_mapping"):
+                check_aim(tx, mapping, board_id)
+    except SettingsError as exc:
+        yield Finding(mapping.entity, f"{exc.message} {exc.hint}")
 
 
 def _unseen(tx: Transaction, mapping: Mapping, tables: Sequence[str]) -> Iterator[Finding]:

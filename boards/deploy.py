@@ -309,6 +309,7 @@ def load_board(parts: Parts, mapping: EntityMapping, opening: Opening, batch_siz
     parts.begun[mapping.entity] = sync.report
     sync.begin()
     report = Staging(sync, batch_size).run(opening.options.allow_mass_delete)
+    sync.tell_unparsed()
     _note_loaded(parts, report)
     return report
 

@@ -83,6 +83,7 @@ class LivePull:
         if self.sync.mapping.key:
             self._take_freed()
         self._log_items(by_item, changed)
+        self.sync.tell_unparsed()
         return Taken(again, bool(changed), unseen)
 
     def take_unsettled(self, tx: Transaction) -> None:

@@ -18,7 +18,7 @@ from databases.postgres.sight import refuse_hidden, refuse_no_tables
 from db_connector import Database, Transaction
 from mappings.bound import BoundMapping, bind
 from mappings.declaration import ROOT, Mapping
-from mappings.read_items import ItemReader
+from mappings.read_items import MOST_TOLD, ItemReader
 from mappings.write_items import CellWriter
 from models import Board, LogEntry, Removal
 from monday_api import Monday
@@ -42,7 +42,7 @@ from sync.report import EntityReport
 from sync.sides import BoardReader, Destination
 from sync.task import NO_HINTS, Batch, Hints
 from sync.write_items import ItemWriter
-from values.wording import NO_ITEM_YET
+from values.wording import NO_ITEM_YET, plural
 
 log = logging.getLogger("monday_sync")
 
@@ -57,6 +57,8 @@ where t.{rest} ?| %(old)s
 """
 MEMORY = ("sync_mapping", "sync_state", "sync_outbox", "sync_intents", "sync_skipped", "sync_listing")
 """Tables of the tool's own by which it knows what is new."""
+WORDS_FOR = {"whole": "whole number", "day": "date", "moment": "date or time", "minute": "time", "flag": "yes or no"}
+"""Comparisons that are not called what they are about."""
 GUARD_SHARE = 0.10
 GUARD_RECORDS = 20
 
@@ -263,6 +265,22 @@ class BoardSync:
         self.report.set_aside = max(self.report.set_aside, left.set_aside)
         self.report.errors = max(self.report.errors, left.pausing)
 
+    def tell_unparsed(self) -> None:
+        """Tells which texts of computed columns showed no value of the type that the mapping gives them."""
+        entries = []
+        for column, texts in self.reader.unparsed.items():
+            number = "1,000 or more items" if len(texts) >= MOST_TOLD else plural(len(texts), "item")
+            item_id, text = next(iter(texts.items()))
+            name = next(name for name in self.bound.parsed if column in self.bound.owner[name].columns)
+            kind = WORDS_FOR.get(self.bound.kinds[name], self.bound.kinds[name])
+            why = f"column {column} ({self.bound.title(column)}) shows no {kind} in {number}, and is NULL there"
+            log.warning("%s: %s: %r in item %s.", self.mapping.entity, why, text, item_id)
+            entries.append(LogEntry("read", "skipped", f"{why}: {text!r}", item_id))
+        self.reader.unparsed.clear()
+        if entries and not self.options.dry_run:
+            with self.db.transaction() as tx:
+                self.state.log.append(tx, entries)
+
     def active(self) -> int:
         """Returns how many living links there are."""
         with self.db.transaction(read_only=True) as tx:
@@ -300,6 +318,7 @@ def work_in_view(sync: BoardSync, work: Callable[[BoardSync], EntityReport]) -> 
     sync.parts.begun[sync.mapping.entity] = sync.report
     sync.report.missing = list(sync.bound.missing)
     report = work(sync)
+    sync.tell_unparsed()
     report.plans = sync.engine.plans
     return report
 

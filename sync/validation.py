@@ -142,7 +142,7 @@ def _unseen(tx: Transaction, mapping: Mapping, tables: Sequence[str]) -> Iterato
 
 
 def _places(mapping: Mapping, types: Map[str, Map[str, str]], board: Board | None) -> Iterator[Finding]:
-    bound = bind(mapping, board, MONDAY_KINDS) if board else None
+    bound = bind(mapping, board, MONDAY_KINDS, types) if board else None
     for name, place in mapping.places.items():
         table = _table(mapping, place.home)
         if table not in types:

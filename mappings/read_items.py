@@ -228,6 +228,9 @@ class ItemReader:
 
     def _plain_of(self, binding: Binding, column: str) -> _Plain:
         own = self.bound.board_kinds.reading(binding.kind) if binding.kind else None
+        # the table column has no time of day
+        if own is None and self.bound.kinds[binding.fields[0]] == "day":
+            own = self.bound.board_kinds.reading(f"{self.bound.columns[column].type} as day")
         read = own or self.bound.column_kinds[column].read
         return _Plain(column, binding.fields[0], read, self.bound.columns[column], binding.link_to or None)
 

@@ -27,6 +27,8 @@ from rows.relations import Relations
 from rows.store import RecordStore
 from rows.tables import is_archived
 from services.monday.cells.kinds import MONDAY_KINDS
+from services.monday.cells.people_and_places import NAMED_PEOPLE, NAMES
+from services.monday.people_names import PeopleNames
 from state.aims import check_aim, note_aim
 from state.entity import EntityState
 from state.record_settings import note_settings
@@ -97,6 +99,8 @@ def open_board(parts: Parts, mapping: Mapping, board_id: str, opening: Opening |
         refuse_no_tables(tx, tables[1:])
         began = tx.value("select now()")
     item_reader = ItemReader(bind(mapping, board, MONDAY_KINDS, types, Relations(parts.db, parts.mappings)))
+    if opening.snapshot is None:
+        know_people(item_reader.bound, parts)
     state = EntityState(mapping.entity_type, board_id, opening.run_id)
     options = _engine_options(opening, mapping, began, reader)
     store = RecordStore(item_reader.bound, types, parts.mappings)
@@ -114,6 +118,14 @@ def open_board(parts: Parts, mapping: Mapping, board_id: str, opening: Opening |
         aim=aim,
         compare_all=compare_all,
     )
+
+
+def know_people(bound: BoundMapping, parts: Parts) -> None:
+    """Lets columns of people know the names of users, which are asked for when a cell with several is first read."""
+    names = PeopleNames(lambda: parts.monday.account)
+    for binding in bound.bindings:
+        if binding.kind == NAMED_PEOPLE:
+            bound.columns[binding.columns[0]].parsed[NAMES] = names
 
 
 def _engine_options(opening: Opening, mapping: Mapping, began: datetime, reader: BoardReader) -> Options:

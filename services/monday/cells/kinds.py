@@ -84,8 +84,8 @@ _KINDS = (
 
 COLUMN_TYPES: dict[str, ColumnType] = {kind.name: kind for kind in _KINDS}
 
-READINGS: dict[str, Reader] = {people.NAMED_PEOPLE: people.read_named_people}
-"""Other ways to read a cell than its column's own, by what `as` calls them."""
+READINGS: dict[str, Reader] = {people.NAMED_PEOPLE: people.read_named_people, "date as day": times.read_shown_day}
+"""Other ways to read a cell than its column's own, by what `as` calls them, or by kind of column and of value."""
 
 # --- Asking it ------------------------------------------------------------------------------------------------------
 

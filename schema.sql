@@ -258,6 +258,37 @@ select pg_temp.columns('sync_conflicts',
     'resolved_at timestamptz');
 select pg_temp.index('sync_conflicts_open_idx', $$sync_conflicts (entity_type, entity_id) where status = 'open'$$);
 
+-- A proof compares both sides of an entity with each other and with what is remembered. What it finds stays `open` until a
+-- repair mends it (`mended`) or a later proof does not find it (`gone`). `state` changes with either side and the link.
+create table if not exists sync_proofs (
+    id uuid primary key,
+    entity_type text not null,
+    monday_board_id text not null,
+    kind text not null,
+    started_at timestamptz not null default now(),
+    finished_at timestamptz,
+    outcome text not null default 'running',
+    message text,
+    counts jsonb,
+    digest_monday text,
+    digest_postgres text,
+    api jsonb);
+create table if not exists sync_findings (
+    id uuid primary key default gen_random_uuid(),
+    proof_id uuid not null,
+    entity_type text not null,
+    class text not null,
+    monday_id text,
+    entity_id text,
+    cause text not null,
+    fields jsonb not null,
+    state text not null,
+    content text,
+    status text not null default 'open',
+    found_at timestamptz not null default now(),
+    settled_at timestamptz);
+select pg_temp.index('sync_findings_open_idx', $$sync_findings (entity_type) where status = 'open'$$);
+
 -- The ids that a listing has seen, page by page, so that what is missing at its end can be found in the database.
 create unlogged table if not exists sync_listing (
     pass uuid not null,

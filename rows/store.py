@@ -50,8 +50,9 @@ where lower(trim({shown})) = any(%(values)s)
 PAGE_OF_IDS = """
 select t.{key}::text
 from {table} as t
-where (%(after)s::text is null or t.{key}::text > %(after)s){only}
-order by t.{key}::text collate "C"
+where (%(after)s::text is null or t.{key} > %(after)s::{key_type}){only}
+-- as it is compared above: in any other order a page would pass rows by
+order by t.{key}
 limit %(limit)s
 """
 SET_STATUS = """
@@ -133,8 +134,10 @@ class RecordStore:
     # Finding root rows
 
     def page_of_ids(self, tx: Transaction, after: str | None, limit: int) -> list[str]:
-        """Returns a page of ids of the entity's rows, in the order of their text."""
-        statement = compose(PAGE_OF_IDS, only=only(self.mapping, "t"), **self._names)
+        """Returns a page of ids of the entity's rows, in the order of the key."""
+        statement = compose(
+            PAGE_OF_IDS, only=only(self.mapping, "t"), key_type=compose(self.homes.key_type), **self._names
+        )
         rows = tx.rows(statement, {"after": after, "limit": limit, **only_params(self.mapping)})
         return [root_id for (root_id,) in rows]
 

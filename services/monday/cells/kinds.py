@@ -35,7 +35,14 @@ _KINDS = (
     ColumnType("hour", "time", times.read_hour, clearing(times.write_hour), compare="minute"),
     ColumnType("world_clock", "text", times.read_world_clock, clearing(times.write_world_clock)),
     ColumnType("color_picker", "text", texts.read_color, clearing(texts.write_color), compare="colour"),
-    ColumnType("tags", "text[]", choices.read_tags, clearing(choices.write_tags), compare="labels"),
+    ColumnType(
+        "tags",
+        "text[]",
+        choices.read_tags,
+        clearing(choices.write_tags),
+        "... on TagsValue { tags { name } }",
+        "labels",
+    ),
     ColumnType(
         "board_relation",
         "bigint[]",

@@ -29,7 +29,7 @@ from mappings.declaration import Mapping as EntityMapping
 from mappings.files import read_plain, write_text
 from mappings.loader import load_mapping
 from models import Board
-from sync.board import Opening, open_board
+from sync.board import Opening, open_board, tell_unparsed
 from sync.options import PullOptions, RunOptions
 from sync.parts import Parts, board_of, mappings_of
 from sync.report import EntityReport, RunReport
@@ -309,7 +309,7 @@ def load_board(parts: Parts, mapping: EntityMapping, opening: Opening, batch_siz
     parts.begun[mapping.entity] = sync.report
     sync.begin()
     report = Staging(sync, batch_size).run(opening.options.allow_mass_delete)
-    sync.tell_unparsed()
+    tell_unparsed(sync)
     _note_loaded(parts, report)
     return report
 
@@ -330,7 +330,13 @@ def _finish(parts: Parts, proposal: Proposal, mapping: EntityMapping, report: En
     files = [path, *scripts.write(parts.settings.home, mapping, proposal.board.name)]
     with parts.db.transaction() as tx:
         registry.note_deployed(tx, mapping.entity)
-    log.info("Deployed %s: %s in %s.", mapping.entity, plural(report.read, "item"), mapping.table)
+    stored = report.read - report.errors
+    if report.errors:
+        log.warning(
+            "Deployed %s: only %d of %s in %s.", mapping.entity, stored, plural(report.read, "item"), mapping.table
+        )
+    else:
+        log.info("Deployed %s: %s in %s.", mapping.entity, plural(stored, "item"), mapping.table)
     return Deployed(proposal, mapping, report, files, links)
 
 

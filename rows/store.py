@@ -12,16 +12,17 @@ from functools import cached_property
 
 from databases.postgres.names import compose, identifier, joined, table_name
 from db_connector import Composable, Transaction
+from errors import RowRejected
 from mappings.bound import BoundMapping
 from mappings.declaration import Mapping
 from mappings.pointers import pointing
 from models import Record
 from rows import users_of_rows
-from rows.homes import Holder, Home, Homes, Stored, Upsert, Written, folded, homes_of, plain_text
+from rows.homes import Holder, Home, Homes, Stored, Upsert, Written, folded, homes_of
 from rows.load_records import Loading, loading_of, only, only_params
-from rows.tables import is_archived, key_values
+from rows.tables import as_compared, is_archived, key_values
 from rows.write_records import RecordWriter
-from values.canonical import is_empty
+from values.folding import fold
 
 SHARED = """
 select row_id
@@ -38,9 +39,9 @@ left join sync_mapping as l on l.entity_id = t.{key}::text and l.entity_type = %
 order by t.created_at desc
 """
 UNLINKED = """
-select lower(trim({shown})), t.{key}::text
+select sync_fold({shown}), t.{key}::text
 from {table} as t
-where lower(trim({shown})) = any(%(values)s)
+where sync_fold({shown}) = any(%(values)s)
     and not {archived}{only}
     and not exists (
         select from sync_mapping as l
@@ -144,9 +145,8 @@ class RecordStore:
     def root_key(self, record: Record) -> tuple[str, ...] | None:
         """Returns the values of the root's natural key, as they are compared; None when a value is empty."""
         parts = [record.get(name) if name else None for name in self.homes.key_fields]
-        if any(is_empty(part) or not plain_text(part).strip() for part in parts):
-            return None
-        return folded(self.mapping.key, parts)
+        key = folded(self.mapping.key, parts)
+        return key if all(key) else None
 
     def holders(self, tx: Transaction, keys: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], Holder]:
         """Returns which item has the root row of each natural key, for keys whose row is there."""
@@ -155,8 +155,8 @@ class RecordStore:
         columns = {f"v{index}": "text" for index in range(len(self.mapping.key))}
         conditions = [
             compose(
-                "lower(t.{column}::text) = new.{value}" if part.ignore_case else "t.{column}::text = new.{value}",
-                column=identifier(part.column),
+                "{shown} = new.{value}",
+                shown=as_compared(part, self.root.types.get(part.column, "text"), "t"),
                 value=compose(value),
             )
             for part, value in zip(self.mapping.key, columns, strict=True)
@@ -179,7 +179,7 @@ class RecordStore:
         return found
 
     def unlinked_with(self, tx: Transaction, name: str, values: Sequence[str]) -> dict[str, list[Stored]]:
-        """Returns the entity's rows without an item that show one of these values in a field, by the value without case."""
+        """Returns the entity's rows without an item that show one of these values in a field, by the value as compared."""
         place = self.root.fields[name]
         text = "t.{column}::text" if place.key is None else "t.{column} ->> %(key)s"
         statement = compose(
@@ -189,7 +189,7 @@ class RecordStore:
             only=only(self.mapping, "t"),
             **self._names,
         )
-        wanted = sorted({value.strip().lower() for value in values})
+        wanted = sorted(set(map(fold, values)))
         params = {"values": wanted, "key": place.key, "type": self.mapping.entity_type, **only_params(self.mapping)}
         rows = tx.rows(statement, params)
         stored = self.load(tx, [root_id for _, root_id in rows])
@@ -203,8 +203,24 @@ class RecordStore:
     def write(self, tx: Transaction, upserts: Sequence[Upsert]) -> Written:
         """Writes all records. Afterwards `tell_others` must be called, once their links are saved."""
         written = self._writer.write(tx, upserts)
-        self._reload_redirected(tx, written)
+        if written.altered:
+            self._reload_altered(tx, written)
+        else:
+            self._reload_redirected(tx, written)
         return written
+
+    def _reload_altered(self, tx: Transaction, written: Written) -> None:
+        """Reads back what every record shows, where tables have defaults, triggers or types that alter values."""
+        stored = self.load(tx, [record.root_id for record in written.records], any_entity=True)
+        for found in stored.values():
+            _note_standing(self.homes, found, written)
+        for record in written.records:
+            if record.root_id not in stored:
+                raise RowRejected(f"{self.mapping.table} has no row {record.root_id} after it was written.")
+            shown, sent = stored[record.root_id].record, record.upsert.record
+            for name in self.bound.fields:
+                if not self.bound.same(name, shown.get(name), sent.get(name)):
+                    record.shown[name] = shown.get(name)
 
     @cached_property
     def _writer(self) -> RecordWriter:
@@ -254,3 +270,12 @@ class RecordStore:
         """Deletes root rows; rows that other records may share stay."""
         statement = compose(DELETE, key_type=compose(self.homes.key_type), **self._names)
         return tx.execute(statement, (key_values(self.homes.key_type, root_ids),))
+
+
+def _note_standing(homes: Homes, stored: Stored, written: Written) -> None:
+    """Puts into rows that were written what stands in them, for other records that show them."""
+    for name, home in homes.related.items():
+        row = written.rows.get(str(stored.ids.get(name)))
+        if row is not None:
+            for slot, field in home.slots.items():
+                row.values[slot] = stored.record.get(field)

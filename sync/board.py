@@ -197,6 +197,10 @@ class BoardSync:
         if self.parts.progress is not None:
             self.parts.progress(entity, done, total)
 
+    def may_go_on(self) -> None:
+        """Raises Stopped when a user has asked the run to stop. To be called before a batch that tells no progress."""
+        self.parts.stop.check()
+
     @property
     def report(self) -> EntityReport:
         """Returns what this run has done so far."""
@@ -277,22 +281,6 @@ class BoardSync:
         self.report.set_aside = max(self.report.set_aside, left.set_aside)
         self.report.errors = max(self.report.errors, left.pausing)
 
-    def tell_unparsed(self) -> None:
-        """Tells which texts of computed columns showed no value of the type that the mapping gives them."""
-        entries = []
-        for column, texts in self.reader.unparsed.items():
-            number = "1,000 or more items" if len(texts) >= MOST_TOLD else plural(len(texts), "item")
-            item_id, text = next(iter(texts.items()))
-            name = next(name for name in self.bound.parsed if column in self.bound.owner[name].columns)
-            kind = WORDS_FOR.get(self.bound.kinds[name], self.bound.kinds[name])
-            why = f"column {column} ({self.bound.title(column)}) shows no {kind} in {number}, and is NULL there"
-            log.warning("%s: %s: %r in item %s.", self.mapping.entity, why, text, item_id)
-            entries.append(LogEntry("read", "skipped", f"{why}: {text!r}", item_id))
-        self.reader.unparsed.clear()
-        if entries and not self.options.dry_run:
-            with self.db.transaction() as tx:
-                self.state.log.append(tx, entries)
-
     def active(self) -> int:
         """Returns how many living links there are."""
         with self.db.transaction(read_only=True) as tx:
@@ -325,12 +313,29 @@ class BoardSync:
             raise removed.trouble
 
 
+def tell_unparsed(sync: BoardSync) -> None:
+    """Tells which texts of computed columns showed no value of the type that the mapping gives them."""
+    entries = []
+    for column, texts in sync.reader.unparsed.items():
+        number = "1,000 or more items" if len(texts) >= MOST_TOLD else plural(len(texts), "item")
+        item_id, text = next(iter(texts.items()))
+        name = next(name for name in sync.bound.parsed if column in sync.bound.owner[name].columns)
+        kind = WORDS_FOR.get(sync.bound.kinds[name], sync.bound.kinds[name])
+        why = f"column {column} ({sync.bound.title(column)}) shows no {kind} in {number}, and is NULL there"
+        log.warning("%s: %s: %r in item %s.", sync.mapping.entity, why, text, item_id)
+        entries.append(LogEntry("read", "skipped", f"{why}: {text!r}", item_id))
+    sync.reader.unparsed.clear()
+    if entries and not sync.options.dry_run:
+        with sync.db.transaction() as tx:
+            sync.state.log.append(tx, entries)
+
+
 def work_in_view(sync: BoardSync, work: Callable[[BoardSync], EntityReport]) -> EntityReport:
     """Works on one board for a run, with the report in sight should it be cut short."""
     sync.parts.begun[sync.mapping.entity] = sync.report
     sync.report.missing = list(sync.bound.missing)
     report = work(sync)
-    sync.tell_unparsed()
+    tell_unparsed(sync)
     report.plans = sync.engine.plans
     return report
 

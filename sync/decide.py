@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mappings.declaration import ROOT
-from models import Item, Record, Removal, Winner
+from models import Conflict, Item, Record, Removal, Winner
 from rows.homes import Stored, Upsert
 from state.outbox import column_key
 from sync.cycle import EITHER_WAY, TO_MONDAY, TO_POSTGRES, Cycle, may
@@ -67,7 +67,14 @@ def _rules(cycle: Cycle, task: Task) -> Rules:
     write_postgres = options.write_postgres and may(TO_POSTGRES, task.link, task.stored)
     write_monday = options.write_monday and may(TO_MONDAY, task.link, task.stored)
     default, by_field = _conflict_rules(cycle, task)
-    return Rules(default, by_field, cycle.bound.read_only, write_postgres, write_monday)
+    settling = task.settling if task.settling and _may_settle(cycle, task) else frozenset()
+    return Rules(default, by_field, cycle.bound.read_only, write_postgres, write_monday, settling)
+
+
+def _may_settle(cycle: Cycle, task: Task) -> bool:
+    """Returns whether the row may take what follows from the record's own news, in a run that reads no news otherwise."""
+    there = task.stored is not None and not task.stored.archived
+    return there and cycle.mapping.direction in TO_POSTGRES and may(TO_POSTGRES, task.link, task.stored)
 
 
 def _conflict_rules(cycle: Cycle, task: Task) -> tuple[str, dict[str, str]]:
@@ -154,6 +161,9 @@ class _BothSides:
             settled += self._closed(plan, chosen)
         if self.cycle.options.unify and self.rules.write_monday:
             self._unify(plan, monday, postgres)
+        # the table made its value of the item's own cell: nothing of another's is lost
+        if plan.conflicts:
+            plan.conflicts = [conflict for conflict in plan.conflicts if not self._is_own_value(conflict)]
         # what the row showed is still shown by the item that made it
         if task.adopts:
             plan.conflicts = [conflict for conflict in plan.conflicts if conflict.rule != SHARED]
@@ -161,6 +171,12 @@ class _BothSides:
         upsert = self._upsert(plan, back, monday.base, postgres.base) if operation else None
         outgoing = self._outgoing(plan, bool(operation), monday.base, postgres.base)
         return Decision(plan, operation, upsert, outgoing, settled=settled, objections=objections)
+
+    def _is_own_value(self, conflict: Conflict) -> bool:
+        """Returns whether the row showed a cell unlike the item although no other record shares it."""
+        name, bound = conflict.field, self.cycle.bound
+        overwritten = conflict.rule == SHARED and conflict.winner is Winner.MONDAY
+        return overwritten and bound.places[name].home == ROOT and name not in bound.read_only
 
     # What a user has decided
 

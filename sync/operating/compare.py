@@ -7,8 +7,8 @@ writes nothing: its transaction is rolled back.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Mapping as Map
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
@@ -21,7 +21,7 @@ from sync.board import BoardSync
 from sync.cycle import Cycle
 from sync.decide import decide_record
 from sync.identity import match_rows
-from sync.look_up import find_tasks, load_rows, read_item
+from sync.look_up import load_rows, read_item
 from sync.task import Batch, Decision, Task
 from values.canonical import dumps, is_empty
 
@@ -111,26 +111,29 @@ class Queues:
 
 @dataclass(slots=True)
 class Looked:
-    """Holds some items as the cycle sees them: tasks with their decisions, and the items that did not come so far."""
+    """Holds some items as the cycle sees them: their tasks, and the items that did not come so far."""
 
     cycle: Cycle
     tasks: list[Task]
-    decisions: list[Decision]
     left_out: dict[str, str] = field(default_factory=dict)
     """Items that a rule leaves out: id → reason."""
     unread: dict[str, str] = field(default_factory=dict)
     """Items that could not be read: id → reason."""
     sending: Map[str, Map[str, object]] = field(default_factory=dict)
 
+    def decided(self) -> list[tuple[Task, Decision]]:
+        """Returns what the next run would do about each."""
+        return [(task, decide_record(self.cycle, task)) for task in self.tasks]
+
 
 def look_at(sync: BoardSync, tx: Transaction, items: Sequence[Item]) -> Looked:
-    """Looks up what is known and stored of items, and decides about them as the next run would.
+    """Looks up what is known and stored of items, as the next run would.
 
     The transaction has to be rolled back: an item that names its row is linked in it.
     """
     cycle = replace(sync.engine.cycle, outbox=dict)
     batch = cycle.new_batch()
-    tasks = find_tasks(cycle, tx, items, True, batch)
+    tasks = _tasks(cycle, tx, items)
     sending = cycle.state.links.sending(tx)
     readable = [task for task in tasks if read_item(cycle, task, None, sending, batch)]
     read = {task.item.id for task in readable}
@@ -139,7 +142,16 @@ def look_at(sync: BoardSync, tx: Transaction, items: Sequence[Item]) -> Looked:
     load_rows(cycle, tx, kept)
     here = {task.item.id for task in kept}
     left_out = {item_id: reason for item_id, reason, _, _ in batch.skips if item_id not in here | unread.keys()}
-    return Looked(cycle, kept, [decide_record(cycle, task) for task in kept], left_out, unread, sending)
+    return Looked(cycle, kept, left_out, unread, sending)
+
+
+def _tasks(cycle: Cycle, tx: Transaction, items: Sequence[Item]) -> list[Task]:
+    """Returns a task for every item, whether or not it is as it was when last read."""
+    found = cycle.state.links.find(tx, [(item.id, "") for item in items])
+    return [
+        Task(item, "", found.links.get(item.id), found.skips.get(item.id))
+        for item in sorted(items, key=lambda item: int(item.id))
+    ]
 
 
 def _why_unread(task: Task, batch: Batch) -> str:
@@ -150,52 +162,68 @@ def _why_unread(task: Task, batch: Batch) -> str:
 
 def compare_items(looked: Looked, queues: Queues) -> list[Compared]:
     """Sorts the items that were looked at, and their rows."""
-    found = [
-        _compare(looked, task, decision, queues) for task, decision in zip(looked.tasks, looked.decisions, strict=True)
-    ]
+    found = [_compare(looked, task, queues) for task in looked.tasks]
     found += [Compared(Class.KNOWN, item_id, None, reason) for item_id, reason in looked.left_out.items()]
     found += [Compared(Class.UNREADABLE, item_id, None, reason) for item_id, reason in looked.unread.items()]
     return found
 
 
-def _compare(looked: Looked, task: Task, decision: Decision, queues: Queues) -> Compared:
-    root_id = task.stored.root_id if task.stored else task.link.entity_id if task.link else None
-    digests = _digests(task)
-    if task.stored is None or task.stored.archived:
+def _compare(looked: Looked, task: Task, queues: Queues) -> Compared:
+    stored = task.stored
+    root_id = stored.root_id if stored else task.link.entity_id if task.link else None
+    digests = _digests(looked.cycle.bound.fields, task)
+    if stored is None or stored.archived:
         kind, cause = _without_row(looked.cycle, task, queues, root_id)
         content = _hash(_filled(task.record))
         return Compared(kind, task.item.id, root_id, cause, state=state_of(task), content=content, digests=digests)
-    fields = tuple(_differing(looked, task, task.stored, decision, queues))
+    names, agrees = _unequal(looked.cycle, task, stored)
+    if not names and task.link is not None and not task.link.archived:
+        if agrees:
+            return Compared(Class.EQUAL, task.item.id, root_id, digests=digests)
+        state = state_of(task)
+        return Compared(Class.EQUAL, task.item.id, root_id, STALE, stale_base=True, state=state, digests=digests)
+    fields = tuple(_differing(looked, task, stored, names, queues))
     if any(not found.known for found in fields):
         kind, cause = Class.DIFFERENT, next(found.cause for found in fields if not found.known)
     elif task.link is None or task.link.archived:
         kind, cause = Class.DIFFERENT, UNLINKED
-    elif fields:
-        kind, cause = Class.KNOWN, fields[0].known
     else:
-        if _agrees(looked.cycle, task, task.stored):
-            return Compared(Class.EQUAL, task.item.id, root_id, digests=digests)
-        state = state_of(task)
-        return Compared(Class.EQUAL, task.item.id, root_id, STALE, stale_base=True, state=state, digests=digests)
+        kind, cause = Class.KNOWN, fields[0].known
     return Compared(kind, task.item.id, root_id, cause, fields, state=state_of(task), digests=digests)
 
 
 # Fields
 
 
-def _differing(looked: Looked, task: Task, stored: Stored, decision: Decision, queues: Queues) -> list[FieldState]:
-    same, record, row = looked.cycle.bound.same, task.record, stored.record
-    found = []
-    for name in looked.cycle.bound.fields:
-        cell, value = record.get(name), row.get(name)
-        if cell == value or same(name, cell, value):
+def _unequal(cycle: Cycle, task: Task, stored: Stored) -> tuple[list[str], bool]:
+    """Returns the fields in which both sides differ, and whether both are as remembered in all others."""
+    same, record, row = cycle.bound.same, task.record.get, stored.record.get
+    base, row_base = task.base_monday.get, task.base_postgres.get
+    names, agrees = [], True
+    for name in cycle.bound.fields:
+        cell, value = record(name), row(name)
+        # equal without a closer look
+        if cell == value == base(name) == row_base(name):
             continue
+        if not same(name, cell, value):
+            names.append(name)
+        elif agrees:
+            agrees = same(name, cell, base(name)) and same(name, value, row_base(name))
+    return names, agrees
+
+
+def _differing(
+    looked: Looked, task: Task, stored: Stored, names: Sequence[str], queues: Queues
+) -> Iterator[FieldState]:
+    """Yields what is to be said of the fields in which both sides differ."""
+    same = looked.cycle.bound.same
+    idle = bool(names) and decide_record(looked.cycle, task).idle
+    for name in names:
+        cell, value = task.record.get(name), stored.record.get(name)
         bases = (task.base_monday.get(name), task.base_postgres.get(name))
         changed = (not same(name, cell, bases[0]), not same(name, value, bases[1]))
-        cause = _CAUSES[changed]
-        known = _why_known(looked, task, decision, name, changed, queues)
-        found.append(FieldState(name, cell, value, *bases, cause, known))
-    return found
+        known = OFF if idle else _why_known(looked, task, name, changed, queues)
+        yield FieldState(name, cell, value, *bases, _CAUSES[changed], known)
 
 
 _CAUSES = {
@@ -207,13 +235,9 @@ _CAUSES = {
 """By which side shows something else than when both agreed: monday.com, PostgreSQL."""
 
 
-def _why_known(
-    looked: Looked, task: Task, decision: Decision, name: str, changed: tuple[bool, bool], queues: Queues
-) -> str:
+def _why_known(looked: Looked, task: Task, name: str, changed: tuple[bool, bool], queues: Queues) -> str:
     """Returns why the tool knows of a difference; empty when it does not."""
     cycle, link = looked.cycle, task.link
-    if decision.idle:
-        return OFF
     if name in task.disputes:
         return HELD
     if changed == (False, False):
@@ -240,15 +264,6 @@ def _why_known(
 def one_way(cycle: Cycle) -> str:
     """Returns why what one side shows does not reach the other."""
     return f"the mapping flows {cycle.mapping.direction} only"
-
-
-def _agrees(cycle: Cycle, task: Task, stored: Stored) -> bool:
-    same = cycle.bound.same
-    return all(
-        same(name, task.record.get(name), task.base_monday.get(name))
-        and same(name, stored.record.get(name), task.base_postgres.get(name))
-        for name in cycle.bound.fields
-    )
 
 
 # One side only
@@ -345,11 +360,16 @@ def _hash(*parts: object) -> str:
     return hashlib.blake2b(dumps(parts), digest_size=16).hexdigest()
 
 
-def _digests(task: Task) -> tuple[int, int]:
+def _digests(fields: Iterable[str], task: Task) -> tuple[int, int]:
     """Returns a number for what each side shows; the sum over all records does not depend on their order."""
-    shown = _filled(task.record)
+    record, stored = task.record, task.stored
+    shown = [_plain(record.get(name)) for name in fields]
     monday = int(_hash(task.item.id, shown), 16)
-    if task.stored is None or task.stored.archived:
+    if stored is None or stored.archived:
         return monday, 0
-    row = _filled(task.stored.record)
+    row = [_plain(stored.record.get(name)) for name in fields]
     return monday, monday if row == shown else int(_hash(task.item.id, row), 16)
+
+
+def _plain(value: Value) -> Value:
+    return value or (None if is_empty(value) else value)

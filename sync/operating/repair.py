@@ -90,8 +90,7 @@ def plan_of(sync: BoardSync, finding: dict[str, Any]) -> Repair:
     def work(tx: Transaction) -> list[tuple[Task, Decision]]:
         if pair:
             sync.state.links.adopt(tx, {items[0].id: finding["entity_id"]})
-        looked = look_at(sync, tx, items)
-        return list(zip(looked.tasks, looked.decisions, strict=True))
+        return look_at(sync, tx, items).decided()
 
     decided = sync.db.run_in_transaction(work, snapshot=True, keep=False)
     steps = [step for task, decision in decided for step in _steps(sync, task, decision)]

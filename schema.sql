@@ -8,7 +8,7 @@
 -- when they agreed. See docs/monday_to_database_mapping.md for which board column fills which table column.
 
 -- Two programs that make the tables at once would trip over each other; the lock goes with the transaction.
-select pg_advisory_xact_lock(hashtextextended('monday-sync:schema', 0));
+select pg_advisory_xact_lock(hashtextextended('monday-sync:' || coalesce(current_schema(), '') || ':schema', 0));
 
 -- To alter a table, or to make an index, waits for every writer of it and keeps new writers waiting, also with `if not
 -- exists`. So each function here looks first, and where nothing is missing nothing waits.

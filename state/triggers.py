@@ -13,18 +13,19 @@ from dataclasses import dataclass
 
 from databases.postgres.catalogue import columns_without_equality
 from databases.postgres.names import compose, identifier, joined, literal, shortened, table_name
-from db_connector import Composable, Transaction
+from databases.postgres.world import WORLD_NOW, channel_in
+from db_connector import Composable, Database, Transaction
 from mappings.declaration import ROOT, Mapping
 
-CHANNEL = "monday_sync"
 SETTINGS = ("sync_enabled", "sync_direction")
 PLAIN = re.compile(r"[^\w\[\]:,. -]")
 """What may not stand in a comment inside a function as it is: a column can have any name."""
 
+# The tables of two schemas may be fed by one table: each has its own triggers there.
 INSTALLED = """
 select p.prosrc
-from pg_trigger as t join pg_proc as p on p.oid = t.tgfoid
-where t.tgrelid = to_regclass(%s) and t.tgname = 'monday_sync_update' and t.tgenabled <> 'D'
+from pg_trigger as t join pg_proc as p on p.oid = t.tgfoid join pg_namespace as n on n.oid = p.pronamespace
+where t.tgrelid = to_regclass(%s) and t.tgname like 'monday\\_sync\\_update%%' and n.nspname = %s and t.tgenabled <> 'D'
 """
 
 FUNCTION = """
@@ -33,7 +34,12 @@ set search_path = {schema}, pg_temp
 as {delimiter}
 -- {marks}
 begin
-    if current_setting('monday_sync.origin', true) = 'tool' then return null; end if;
+    -- what the tool writes for the tables of another schema is news here
+    if current_setting('monday_sync.origin', true) = 'tool'
+        and coalesce(nullif(current_setting('monday_sync.world', true), ''), {world}) = {world}
+    then
+        return null;
+    end if;
     begin
         if tg_op = 'INSERT' then {insert}
         elsif tg_op = 'UPDATE' then {update}
@@ -59,6 +65,20 @@ TRANSITIONS = {
     "delete": "referencing old table as changed",
     "truncate": "",
 }
+
+# A table of another schema than the tool's own can be watched from several: each names its triggers after itself.
+TRIGGER_SUFFIX = """
+select case when c.relnamespace = to_regnamespace(quote_ident(%(schema)s)) then '' else '_' || %(schema)s end
+from pg_class as c
+where c.oid = to_regclass(%(table)s)
+"""
+
+TRIGGERS_OF_OTHER_NAMES = """
+select t.tgname::text
+from pg_trigger as t join pg_proc as p on p.oid = t.tgfoid join pg_namespace as n on n.oid = p.pronamespace
+where t.tgrelid = to_regclass(%s) and n.nspname = %s
+  and p.proname like 'monday\\_sync\\_note\\_%%' and t.tgname <> all (%s)
+"""
 
 NOTING = "insert into {outbox} (entity_type, table_name, row_id, operation) {rows};"
 
@@ -152,12 +172,19 @@ def _unique(names: Iterable[str]) -> tuple[str, ...]:
 
 def installed(tx: Transaction, mapping: Mapping) -> bool:
     """Says whether every table of a mapping has its triggers, for this entity as it is declared now."""
+    schema = tx.value(WORLD_NOW)
     for watcher in watched(mapping):
         # The four triggers of a table call one function and are made together.
-        source = tx.value(INSTALLED, (watcher.table,))
+        source = tx.value(INSTALLED, (watcher.table, schema))
         if source is None or watcher.mark not in source:
             return False
     return True
+
+
+def channel(db: Database) -> str:
+    """Returns the channel on which the triggers tell of changes."""
+    with db.transaction(read_only=True) as tx:
+        return channel_in(str(tx.value(WORLD_NOW)))
 
 
 def install(tx: Transaction, mappings: Iterable[Mapping]) -> list[str]:
@@ -166,11 +193,11 @@ def install(tx: Transaction, mappings: Iterable[Mapping]) -> list[str]:
     for mapping in mappings:
         for watcher in watched(mapping):
             tables.setdefault(watcher.table, []).append(watcher)
-    schema = str(tx.value("select current_schema()"))
+    schema = str(tx.value(WORLD_NOW))
     for table, watchers in tables.items():
         function = identifier(schema, shortened(f"monday_sync_note_{table}", table))
         _make_function(tx, function, schema, _Notes(watchers, schema, columns_without_equality(tx, table)))
-        _make_triggers(tx, table, function)
+        _make_triggers(tx, table, schema, function)
     return sorted(tables)
 
 
@@ -189,28 +216,37 @@ def _make_function(tx: Transaction, function: Composable, schema: str, notes: _N
             delete=notes.of("delete"),
             truncate=notes.of_all_records(),
             anything=notes.of_all_changed(),
-            channel=literal(CHANNEL),
+            channel=literal(channel_in(schema)),
+            world=literal(schema),
         )
     )
 
 
-def _make_triggers(tx: Transaction, table: str, function: Composable) -> None:
+def _make_triggers(tx: Transaction, table: str, schema: str, function: Composable) -> None:
     replaces = int(tx.value("show server_version_num")) >= 140000
+    suffix = tx.value(TRIGGER_SUFFIX, {"schema": schema, "table": table})
+    triggers = {operation: shortened(f"monday_sync_{operation}{suffix}", schema) for operation in TRANSITIONS}
+    for (old,) in tx.rows(TRIGGERS_OF_OTHER_NAMES, (table, schema, list(triggers.values()))):
+        _drop_trigger(tx, table, old)
     for operation, transition in TRANSITIONS.items():
-        trigger = identifier(f"monday_sync_{operation}")
-        names = {"trigger": trigger, "table": table_name(table)}
         # Before version 14 a trigger cannot be replaced.
         if not replaces:
-            tx.execute(compose("drop trigger if exists {trigger} on {table}", **names))
+            _drop_trigger(tx, table, triggers[operation])
         tx.execute(
             compose(
                 TRIGGER if replaces else TRIGGER.replace("create or replace", "create"),
+                trigger=identifier(triggers[operation]),
+                table=table_name(table),
                 operation=compose(operation),
                 transition=compose(transition),
                 function=function,
-                **names,
             )
         )
+
+
+def _drop_trigger(tx: Transaction, table: str, trigger: str) -> None:
+    names = {"trigger": identifier(trigger), "table": table_name(table)}
+    tx.execute(compose("drop trigger if exists {trigger} on {table}", **names))
 
 
 @dataclass(frozen=True, slots=True)

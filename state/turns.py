@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from databases.postgres.locks import TRY_LOCK_IN_TRANSACTION
 from db_connector import Database, Transaction
 
 log = logging.getLogger("monday_sync")
@@ -37,8 +38,7 @@ def working_on(db: Database, entity_type: str) -> Iterator[None]:
 
 def try_turn(tx: Transaction, entity_type: str) -> bool:
     """Takes the turn until the end of the transaction, if no process has it or waits for it; returns whether it did."""
-    statement = "select pg_try_advisory_xact_lock(hashtextextended('monday-sync:' || %s, 0))"
-    return bool(tx.value(statement, (lock_name(entity_type),)))
+    return bool(tx.value(TRY_LOCK_IN_TRANSACTION, (lock_name(entity_type),)))
 
 
 def _report_wait(entity_type: str) -> None:

@@ -6,10 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Protocol
 
+from databases.postgres.world import WORLD
 from errors import DatabaseError
 
-LOCK = "select pg_advisory_lock(hashtextextended('monday-sync:' || %s, 0))"
-TRY_LOCK = "select pg_try_advisory_lock(hashtextextended('monday-sync:' || %s, 0))"
+KEY = f"hashtextextended('monday-sync:' || {WORLD} || ':' || %s, 0)"
+"""Makes the number of a lock of its name."""
+LOCK = f"select pg_advisory_lock({KEY})"
+TRY_LOCK = f"select pg_try_advisory_lock({KEY})"
+TRY_LOCK_IN_TRANSACTION = f"select pg_try_advisory_xact_lock({KEY})"
 
 
 class Session(Protocol):

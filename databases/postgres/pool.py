@@ -16,6 +16,7 @@ from psycopg2.extensions import connection as Connection
 from databases.postgres.casters import CASTERS
 from databases.postgres.failures import no_connection, said_at_connect, translated
 from databases.postgres.text import json_value
+from databases.postgres.world import WORLD
 from errors import DatabaseError, DatabaseUnreachable
 
 CONNECTION_DEFAULTS = {
@@ -134,7 +135,7 @@ class Pool:
         settings = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in self.target.session.items())
         self._counted()
         with translated(), connection.cursor() as cursor:
-            cursor.execute(f"select {settings}")
+            cursor.execute(f"select {settings}, set_config('monday_sync.world', {WORLD}, false)")
 
     def close(self) -> None:
         """Closes idle connections, and stops the embedded server if there is one. Others are closed when put back."""

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from typing import Any, TypeVar, cast
 
 from psycopg2 import sql
@@ -23,13 +24,13 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.sql import Composable
 
 from databases.postgres import dsn as postgres_dsn
+from databases.postgres import locks
 from databases.postgres.failures import TransactionConflict, translated
-from databases.postgres.inserting import INSERT, Inserted
+from databases.postgres.inserting import INSERT, Inserted, copied
 from databases.postgres.listening import notifications
-from databases.postgres.locks import LOCK, TRY_LOCK, unlocked_after
 from databases.postgres.names import compose, identifier, identifiers, joined, literal, table_name
 from databases.postgres.pool import Pool, Server, Target
-from databases.postgres.text import CopyText, array_text, json_text, unnested
+from databases.postgres.text import array_text, json_text, unnested
 from errors import DatabaseError, DatabaseUnreachable, SettingsError
 from settings import Settings, load_settings
 
@@ -137,18 +138,8 @@ class Transaction:
             return self.rowcount
         target = table_name(table) if isinstance(table, str) else table
         statement = compose("copy {table} ({columns}) from stdin", table=target, columns=identifiers(columns))
-        text = CopyText(rows)
         self._count()
-        try:
-            with translated():
-                self._cursor.copy_expert(statement.as_string(self._connection).replace("%%", "%"), text, 1 << 16)
-        except DatabaseError:
-            # PostgreSQL refused the rows
-            if text.error is None:
-                raise
-            # the rows themselves could not be made
-            with translated():
-                raise text.error from None
+        copied(self._cursor, statement.as_string(self._connection).replace("%%", "%"), rows)
         return self._cursor.rowcount
 
     @contextmanager
@@ -198,6 +189,8 @@ class Database:
         self._pool = Pool(target, max_connections, wait_s, self.count_statement)
         self._guard = threading.Lock()
         self._inserted = Inserted()
+        self.check_turn: Callable[[], None] = lambda: None
+        """Raises TurnLost when the turn in which this database is written is lost."""
         self.statements = 0
         """How many commands were sent, `begin` and `commit` included."""
 
@@ -226,6 +219,8 @@ class Database:
         opening = "begin" + " isolation level repeatable read" * snapshot + " read only" * read_only
         if tool:
             opening += "; set local monday_sync.origin = 'tool'"
+        if not read_only:
+            self.check_turn()
         with self._pool.place():
             transaction = self._begun(opening)
             try:
@@ -298,24 +293,27 @@ class Database:
     @contextmanager
     def try_lock(self, name: str) -> Iterator[bool]:
         """Takes an advisory lock if it is free, until the end of the block or the death of the process; whether it did."""
-        with self._apart() as session, unlocked_after(session):
-            yield session.value(TRY_LOCK, (name,))
+        with self._apart() as session, locks.unlocked_after(session):
+            yield session.value(locks.TRY_LOCK, (name,))
 
     @contextmanager
-    def held_lock(self, name: str, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
-        """Takes an advisory lock once it is free, until the end of the block or the death of the process."""
-        with self._apart() as session, unlocked_after(session):
-            session.execute("set lock_timeout = '1s'")  # libpq lets no signal through while it waits
-            waits = 0
-            while True:
-                try:
-                    session.execute(LOCK, (name,))
-                    break
-                except TransactionConflict:
-                    waits += 1
-                    if waits == 1:
-                        on_wait()
-            yield
+    def held_lock(
+        self, name: str, on_wait: Callable[[str], None] = lambda holder: None, patience_s: float = locks.PATIENCE_S
+    ) -> Iterator[Database]:
+        """Takes an advisory lock once it is free, until the end of the block or the death of the process.
+
+        Yields the same database, which writes nothing more once the lock is lost. Raises TurnBusy after `patience_s`.
+        """
+        with self._apart() as session, locks.unlocked_after(session):
+            locks.take(session, name, patience_s, on_wait)
+            yield self.during(locks.watched(session))
+
+    def during(self, in_turn: Callable[[], None]) -> Database:
+        """Returns the same database, for work in a turn: before each transaction that writes, `in_turn` may raise."""
+        shared = copy(self)
+        shared.count_statement = self.count_statement  # type: ignore[method-assign]
+        shared.check_turn = in_turn
+        return shared
 
     def listen(self, channel: str, timeout_s: float = 60.0) -> Iterator[str | None]:
         """Yields the payloads notified on a channel as they come; None when nothing came for `timeout_s`.
@@ -363,7 +361,9 @@ class Database:
         """Opens a connection beside the pool, without a transaction, and closes it at the end."""
         connection = self._pool.opened()
         try:
-            yield Transaction(connection, self.count_statement)
+            session = Transaction(connection, self.count_statement)
+            session.execute(locks.STAYS, (False,))
+            yield session
         finally:
             connection.close()
 

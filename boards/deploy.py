@@ -246,13 +246,13 @@ def alone(parts: Parts, made: Sequence[Proposal]) -> Iterator[None]:
     """Waits until no other process deploys under these names, and loads the mappings that were deployed meanwhile."""
     with ExitStack() as locks:
         for name in sorted(proposal.entity for proposal in made):
-            locks.enter_context(parts.db.held_lock(f"deploy:{name}", on_wait=partial(_tell, name)))
+            locks.enter_context(parts.db.held_lock(f"deploy:{name}", partial(_tell, name)))
         parts.mappings.update(mappings_of(parts.settings))
         yield
 
 
-def _tell(name: str) -> None:
-    log.info("Waiting: another process is deploying %s.", name)
+def _tell(name: str, holder: str) -> None:
+    log.info("Waiting: another process is deploying %s (%s).", name, holder)
 
 
 def deploy(parts: Parts, made: Sequence[Proposal], wanted: Wanted, pull: Direction) -> tuple[list[Deployed], RunReport]:

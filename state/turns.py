@@ -6,11 +6,13 @@ The lock is an advisory lock of PostgreSQL, which ends with the connection that 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
-from databases.postgres.locks import TRY_LOCK_IN_TRANSACTION
+from databases.postgres.locks import PATIENCE_S, STAYS, TRY_LOCK_IN_TRANSACTION, watched
 from db_connector import Database, Transaction
+from errors import TurnBusy
 
 log = logging.getLogger("monday_sync")
 
@@ -30,19 +32,29 @@ def lock_name(entity_type: str) -> str:
 
 
 @contextmanager
-def working_on(db: Database, entity_type: str) -> Iterator[None]:
-    """Waits until no other process works on the entity, and keeps the others waiting until the end of the block."""
-    with db.held_lock(lock_name(entity_type), on_wait=lambda: _report_wait(entity_type)):
-        yield
+def working_on(db: Database, entity_type: str, patience_s: float = PATIENCE_S) -> Iterator[Database]:
+    """Waits until no other process works on the entity, and keeps the others waiting until the end of the block.
+
+    Yields the database to work with: it writes nothing more once the turn is lost. Raises TurnBusy when the turn does not
+    come in time.
+    """
+    try:
+        with db.held_lock(lock_name(entity_type), partial(_report_wait, entity_type), patience_s) as in_turn:
+            yield in_turn
+    except TurnBusy as exc:
+        raise TurnBusy(exc.holder, f" on {entity_type} records") from None
 
 
-def try_turn(tx: Transaction, entity_type: str) -> bool:
-    """Takes the turn until the end of the transaction, if no process has it or waits for it; returns whether it did."""
-    return bool(tx.value(TRY_LOCK_IN_TRANSACTION, (lock_name(entity_type),)))
+def try_turn(tx: Transaction, entity_type: str) -> Callable[[], None] | None:
+    """Takes the turn until the end of the transaction, if it is free. Returns what raises TurnLost once it is lost."""
+    if not tx.value(TRY_LOCK_IN_TRANSACTION, (lock_name(entity_type),)):
+        return None
+    tx.execute(STAYS, (True,))
+    return watched(tx)
 
 
-def _report_wait(entity_type: str) -> None:
-    log.info("Waiting: another process is working on %s records.", entity_type)
+def _report_wait(entity_type: str, holder: str) -> None:
+    log.info("Waiting: another process is working on %s records (%s).", entity_type, holder)
 
 
 def take_turn(tx: Transaction) -> None:

@@ -15,7 +15,6 @@ from models import Board, BoardColumn
 from services.monday.account import NewColumn
 from state import triggers
 from state.sync_id import remember_column, remembered_column
-from state.turns import working_on
 from state.values import delete, put, setup_key, table_key, value_of
 from sync.cycle import TO_MONDAY
 from sync.parts import Chosen, Parts
@@ -71,7 +70,7 @@ def set_up(parts: Parts, chosen: Chosen, may_touch: Callable[[Sequence[EntitySet
     for entity in lacking if allowed else ():
         _make_column(parts, entity)
     for entity in entities:
-        with working_on(parts.db, entity.mapping.entity_type), parts.db.transaction() as tx:
+        with parts.in_turn(entity.mapping.entity_type) as in_turn, in_turn.db.transaction() as tx:
             _remember(tx, entity)
     return Setup(tables, entities)
 

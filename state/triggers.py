@@ -6,26 +6,45 @@ that change nothing mapped. They do not speak to monday.com, so it never slows a
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
 from collections.abc import Iterable, Sequence
+from collections.abc import Mapping as Map
 from dataclasses import dataclass
 
 from databases.postgres.catalogue import columns_without_equality
-from databases.postgres.names import compose, identifier, joined, literal, shortened, table_name
+from databases.postgres.names import compose, identifier, joined, literal, quoted, shortened
 from databases.postgres.world import WORLD_NOW, channel_in
 from db_connector import Composable, Database, Transaction
 from mappings.declaration import ROOT, Mapping
+
+log = logging.getLogger("monday_sync")
 
 SETTINGS = ("sync_enabled", "sync_direction")
 PLAIN = re.compile(r"[^\w\[\]:,. -]")
 """What may not stand in a comment inside a function as it is: a column can have any name."""
 
+# A partition, and a table that inherits, can be written by its own name: then its parent's triggers keep silent.
+# A foreign table takes no triggers of this kind.
+WRITTEN_BY_NAME = """
+with recursive below as (
+    select to_regclass(%(table)s)::oid as oid
+    union
+    select i.inhrelid from pg_inherits as i join below on i.inhparent = below.oid
+)
+select c.oid, n.nspname, c.relname, c.relispartition, pg_has_role(c.relowner, 'usage')
+from below join pg_class as c on c.oid = below.oid join pg_namespace as n on n.oid = c.relnamespace
+where c.relkind in ('r', 'p')
+order by c.oid
+"""
+
 # The tables of two schemas may be fed by one table: each has its own triggers there.
 INSTALLED = """
-select p.prosrc
+select count(*), min(p.prosrc)
 from pg_trigger as t join pg_proc as p on p.oid = t.tgfoid join pg_namespace as n on n.oid = p.pronamespace
-where t.tgrelid = to_regclass(%s) and t.tgname like 'monday\\_sync\\_update%%' and n.nspname = %s and t.tgenabled <> 'D'
+where t.tgrelid = %s and n.nspname = %s and p.proname like 'monday\\_sync\\_note\\_%%'
+  and t.tgtype & 1 = 0 and t.tgenabled in ('O', 'A')
 """
 
 FUNCTION = """
@@ -34,6 +53,7 @@ set search_path = {schema}, pg_temp
 as {delimiter}
 -- {marks}
 begin
+    {guard}
     -- what the tool writes for the tables of another schema is news here
     if current_setting('monday_sync.origin', true) = 'tool'
         and coalesce(nullif(current_setting('monday_sync.world', true), ''), {world}) = {world}
@@ -57,8 +77,22 @@ end {delimiter}
 
 TRIGGER = """
 create or replace trigger {trigger} after {operation} on {table} {transition}
-for each statement execute function {function}()
+for each {unit} execute function {function}()
 """
+# Logical replication, and a session that calls itself a replica, fire no trigger but those that are said to, and
+# replication none that runs once a statement. In every other session a trigger for replicas costs nothing.
+REPLICA = "insert or update or delete"
+FOR_REPLICAS = "alter table {table} enable replica trigger {trigger}"
+ALWAYS = "alter table {table} enable always trigger {trigger}"
+# Where the outbox is replicated itself, the change is noted by the database that it comes from.
+IF_NOT_REPLICATED = """
+if exists (select from pg_subscription_rel where srrelid = to_regclass({outbox})) then return null; end if;
+"""
+OF_ONE_ROW = {
+    "insert": "with changed as (select new.*) ",
+    "update": "with changed as (select new.*), before as (select old.*) ",
+    "delete": "with changed as (select old.*) ",
+}
 TRANSITIONS = {
     "insert": "referencing new table as changed",
     "update": "referencing old table as before new table as changed",
@@ -76,9 +110,11 @@ where c.oid = to_regclass(%(table)s)
 TRIGGERS_OF_OTHER_NAMES = """
 select t.tgname::text
 from pg_trigger as t join pg_proc as p on p.oid = t.tgfoid join pg_namespace as n on n.oid = p.pronamespace
-where t.tgrelid = to_regclass(%s) and n.nspname = %s
+where t.tgrelid = %s and not t.tgisinternal and t.tgparentid = 0 and n.nspname = %s
   and p.proname like 'monday\\_sync\\_note\\_%%' and t.tgname <> all (%s)
 """
+
+DROP = "drop trigger if exists {trigger} on {table}"
 
 NOTING = "insert into {outbox} (entity_type, table_name, row_id, operation) {rows};"
 
@@ -110,6 +146,11 @@ select {type}, {table}, to_jsonb(n) ->> {key_name}, lower(tg_op)
 from changed as n
 where to_jsonb(n) ->> {key_name} is not null
 """
+
+ANY_CHANGED_ROW = ALL_CHANGED_ROWS.replace(
+    "from changed as n",
+    "from (select case when tg_op = 'DELETE' then to_jsonb(old) else to_jsonb(new) end as n) as row",
+)
 
 # Every record that has an item: a table was emptied.
 ALL_RECORDS = """
@@ -171,12 +212,17 @@ def _unique(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def installed(tx: Transaction, mapping: Mapping) -> bool:
-    """Says whether every table of a mapping has its triggers, for this entity as it is declared now."""
+    """Says whether all that feeds a mapping has its triggers, for this entity as it is declared now."""
     schema = tx.value(WORLD_NOW)
     for watcher in watched(mapping):
-        # The four triggers of a table call one function and are made together.
-        source = tx.value(INSTALLED, (watcher.table, schema))
-        if source is None or watcher.mark not in source:
+        written = tx.rows(WRITTEN_BY_NAME, {"table": watcher.table})
+        for oid, *_ in written:
+            ((count, source),) = tx.rows(INSTALLED, (oid, schema))
+            # The triggers of a table call one function and are made together.
+            if count < len(TRANSITIONS) or watcher.mark not in source:
+                return False
+        # a view, a foreign table, or none
+        if not written:
             return False
     return True
 
@@ -195,15 +241,31 @@ def install(tx: Transaction, mappings: Iterable[Mapping]) -> list[str]:
             tables.setdefault(watcher.table, []).append(watcher)
     schema = str(tx.value(WORLD_NOW))
     for table, watchers in tables.items():
-        function = identifier(schema, shortened(f"monday_sync_note_{table}", table))
-        _make_function(tx, function, schema, _Notes(watchers, schema, columns_without_equality(tx, table)))
-        _make_triggers(tx, table, schema, function)
+        written = tx.rows(WRITTEN_BY_NAME, {"table": table})
+        if not written:
+            log.warning("%s takes no triggers, because it is no table: every run compares all of its rows.", table)
+        texts = columns_without_equality(tx, table)
+        functions = []
+        for of_one_row, suffix in ((False, ""), (True, "_row")):
+            function = identifier(schema, shortened(f"monday_sync_note{suffix}_{table}", f"{table}{suffix}"))
+            _make_function(tx, function, schema, _Notes(watchers, schema, texts, of_one_row))
+            functions.append(function)
+        names = trigger_names(schema, tx.value(TRIGGER_SUFFIX, {"schema": schema, "table": table}) or "")
+        for oid, in_schema, name, is_partition, owns in written:
+            place = _Place(oid, identifier(in_schema, name), f"{in_schema}.{name}", is_partition, owns)
+            _make_triggers(tx, place, schema, names, functions)
     return sorted(tables)
+
+
+def trigger_names(schema: str, suffix: str) -> dict[str, str]:
+    """Returns the names of a table's triggers, by what they hear of."""
+    return {what: shortened(f"monday_sync_{what}{suffix}", schema) for what in (*TRANSITIONS, "replica")}
 
 
 def _make_function(tx: Transaction, function: Composable, schema: str, notes: _Notes) -> None:
     # A column may have any name, also one like the end of the body.
     delimiter = compose(f"$monday_sync_{secrets.token_hex(4)}$")
+    outbox = literal(f"{quoted(schema)}.sync_outbox")
     tx.execute(
         compose(
             FUNCTION,
@@ -211,6 +273,7 @@ def _make_function(tx: Transaction, function: Composable, schema: str, notes: _N
             schema=identifier(schema),
             delimiter=delimiter,
             marks=compose(" ".join(watcher.mark for watcher in notes.watchers)),
+            guard=compose(IF_NOT_REPLICATED, outbox=outbox) if notes.of_one_row else compose(""),
             insert=notes.of("insert"),
             update=notes.of("update"),
             delete=notes.of("delete"),
@@ -222,31 +285,50 @@ def _make_function(tx: Transaction, function: Composable, schema: str, notes: _N
     )
 
 
-def _make_triggers(tx: Transaction, table: str, schema: str, function: Composable) -> None:
-    replaces = int(tx.value("show server_version_num")) >= 140000
-    suffix = tx.value(TRIGGER_SUFFIX, {"schema": schema, "table": table})
-    triggers = {operation: shortened(f"monday_sync_{operation}{suffix}", schema) for operation in TRANSITIONS}
-    for (old,) in tx.rows(TRIGGERS_OF_OTHER_NAMES, (table, schema, list(triggers.values()))):
-        _drop_trigger(tx, table, old)
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Names a table that can be written by its own name."""
+
+    oid: int
+    table: Composable
+    title: str
+    is_partition: bool
+    owned: bool
+    """The role may alter it."""
+
+
+def _make_triggers(
+    tx: Transaction, place: _Place, schema: str, names: Map[str, str], functions: Sequence[Composable]
+) -> None:
+    for (old,) in tx.rows(TRIGGERS_OF_OTHER_NAMES, (place.oid, schema, list(names.values()))):
+        tx.execute(compose(DROP, trigger=identifier(old), table=place.table))
+    each_statement, each_row = functions
     for operation, transition in TRANSITIONS.items():
-        # Before version 14 a trigger cannot be replaced.
-        if not replaces:
-            _drop_trigger(tx, table, triggers[operation])
-        tx.execute(
-            compose(
-                TRIGGER if replaces else TRIGGER.replace("create or replace", "create"),
-                trigger=identifier(triggers[operation]),
-                table=table_name(table),
-                operation=compose(operation),
-                transition=compose(transition),
-                function=function,
-            )
+        _make_trigger(tx, place, names[operation], (operation, transition, "statement"), each_statement)
+    # A partition has those for each row from its parent.
+    if not place.is_partition and place.owned:
+        _make_trigger(tx, place, names["replica"], (REPLICA, "", "row"), each_row)
+        tx.execute(compose(FOR_REPLICAS, table=place.table, trigger=identifier(names["replica"])))
+    if place.owned:
+        tx.execute(compose(ALWAYS, table=place.table, trigger=identifier(names["truncate"])))
+    else:
+        log.warning(
+            "%s belongs to another role: what logical replication, or a session that calls itself a replica, changes in"
+            " it is found by the daily sweep only. Its owner can run setup once.",
+            place.title,
         )
 
 
-def _drop_trigger(tx: Transaction, table: str, trigger: str) -> None:
-    names = {"trigger": identifier(trigger), "table": table_name(table)}
-    tx.execute(compose("drop trigger if exists {trigger} on {table}", **names))
+def _make_trigger(tx: Transaction, place: _Place, name: str, kind: tuple[str, str, str], function: Composable) -> None:
+    operation, transition, unit = kind
+    names = {"trigger": identifier(name), "table": place.table, "function": function}
+    # Before version 14 a trigger cannot be replaced.
+    replaces = int(tx.value("show server_version_num")) >= 140000
+    if not replaces:
+        tx.execute(compose(DROP, **names))
+    words = {"operation": compose(operation), "transition": compose(transition), "unit": compose(unit)}
+    create = TRIGGER if replaces else TRIGGER.replace("create or replace", "create")
+    tx.execute(compose(create, **names, **words))
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,15 +339,19 @@ class _Notes:
     schema: str
     texts: set[str]
     """The columns that are compared as text."""
+    of_one_row: bool = False
+    """It runs for each row, and not for all that a statement has changed."""
 
     def of(self, operation: str) -> Composable:
         """Returns the statement that notes the changes of an operation. A new shared row changes no record."""
         counted = [watcher for watcher in self.watchers if operation == "update" or watcher.root]
-        return self._noting([rows for watcher in counted for rows in self._changes(watcher, operation)])
+        changes = [rows for watcher in counted for rows in self._changes(watcher, operation)]
+        return self._noting(changes, OF_ONE_ROW[operation] if self.of_one_row else "")
 
     def of_all_changed(self) -> Composable:
         """Returns the statement that notes every changed row and names no column."""
-        return self._noting([compose(ALL_CHANGED_ROWS, **_names(watcher)) for watcher in self.watchers])
+        statement = ANY_CHANGED_ROW if self.of_one_row else ALL_CHANGED_ROWS
+        return self._noting([compose(statement, **_names(watcher)) for watcher in self.watchers])
 
     def of_all_records(self) -> Composable:
         """Returns the statement that notes every record that has an item, because a table was emptied."""
@@ -277,11 +363,11 @@ class _Notes:
             ]
         )
 
-    def _noting(self, parts: Sequence[Composable]) -> Composable:
+    def _noting(self, parts: Sequence[Composable], opening: str = "") -> Composable:
         if not parts:
             return compose("null;")  # no entity watches this operation
         outbox = identifier(self.schema, "sync_outbox")
-        return compose(NOTING, outbox=outbox, rows=joined("union all", parts))
+        return compose(opening + NOTING, outbox=outbox, rows=joined("union all", parts))
 
     def _changes(self, watcher: Watched, operation: str) -> list[Composable]:
         names = _names(watcher)

@@ -68,9 +68,11 @@ def test_it_makes_statement_triggers_on_every_table_that_a_mapping_with_a_board_
         "notes",
     }
     kinds = db.execute_query(
-        "select distinct tgtype::int & 1 as by_row from pg_trigger where tgname like 'monday_sync%%'"
+        "select distinct tgtype::int & 1 as by_row, tgenabled::text as fires from pg_trigger"
+        " where tgname like 'monday_sync%%' order by 1, 2"
     )
-    assert kinds == [{"by_row": 0}]
+    # those for each row fire in sessions that are replicas, and nowhere else
+    assert kinds == [{"by_row": 0, "fires": "A"}, {"by_row": 0, "fires": "O"}, {"by_row": 1, "fires": "R"}]
 
 
 def test_it_makes_the_sync_id_columns_and_says_so(cli, sandbox):

@@ -39,14 +39,13 @@ from sync.read_board import larger_count
 from sync.report import EntityReport
 from sync.run import Program, run_once
 from sync.snapshot import items_of, snapshot_of
-from sync.sweep import Sweep
+from sync.sweep import SWEEP_EVERY, Sweep
 from values.slices import batched
 
 log = logging.getLogger("monday_sync")
 
 OVERLAP = timedelta(minutes=5)
 """How far before the newest known update time a run looks again: filtered reads of monday.com lag by seconds."""
-SWEEP_EVERY = timedelta(hours=24)
 
 
 def pull_entity(parts: Parts, mapping: Mapping, board_id: str, options: RunOptions, run_id: str | None) -> EntityReport:

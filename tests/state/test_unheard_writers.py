@@ -1,4 +1,4 @@
-"""Hears of changes by writers that fire no ordinary trigger: replicas, and those that write a part of a table by its name."""
+"""Hears of changes by writers that fire no ordinary trigger: replicas, and writers of a part of a table."""
 
 from __future__ import annotations
 

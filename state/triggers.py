@@ -21,6 +21,8 @@ from mappings.declaration import ROOT, Mapping
 
 log = logging.getLogger("monday_sync")
 
+VERSION = "[triggers 2]"
+"""Stands in the functions; an older text has none, or another."""
 SETTINGS = ("sync_enabled", "sync_direction")
 PLAIN = re.compile(r"[^\w\[\]:,. -]")
 """What may not stand in a comment inside a function as it is: a column can have any name."""
@@ -211,15 +213,15 @@ def _unique(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def installed(tx: Transaction, mapping: Mapping) -> bool:
-    """Says whether all that feeds a mapping has its triggers, for this entity as it is declared now."""
+def installed(tx: Transaction, mapping: Mapping, version: str = "") -> bool:
+    """Says whether all that feeds a mapping has its triggers, for this entity as it is declared now (of that version)."""
     schema = tx.value(WORLD_NOW)
     for watcher in watched(mapping):
         written = tx.rows(WRITTEN_BY_NAME, {"table": watcher.table})
         for oid, *_ in written:
             ((count, source),) = tx.rows(INSTALLED, (oid, schema))
             # The triggers of a table call one function and are made together.
-            if count < len(TRANSITIONS) or watcher.mark not in source:
+            if count < len(TRANSITIONS) or watcher.mark not in source or version not in source:
                 return False
         # a view, a foreign table, or none
         if not written:
@@ -272,7 +274,7 @@ def _make_function(tx: Transaction, function: Composable, schema: str, notes: _N
             function=function,
             schema=identifier(schema),
             delimiter=delimiter,
-            marks=compose(" ".join(watcher.mark for watcher in notes.watchers)),
+            marks=compose(" ".join([VERSION, *(watcher.mark for watcher in notes.watchers)])),
             guard=compose(IF_NOT_REPLICATED, outbox=outbox) if notes.of_one_row else compose(""),
             insert=notes.of("insert"),
             update=notes.of("update"),

@@ -239,3 +239,20 @@ def test_a_text_column_of_that_title_is_taken_and_a_status_column_is_not(bare, s
     row_id = bare.insert("ann")
     bare.sync()
     assert sync_id_of(bare, row(bare.db, "sync_mapping", entity_id=row_id)["monday_id"], "ours") == row_id
+
+
+def test_init_db_makes_the_triggers_of_an_earlier_version_anew(cli, db):
+    """What an earlier version left: no triggers for replicas, and functions that do not say of which version they are."""
+    assert cli("setup", "--yes").code == 0
+    assert "made anew" not in cli("init-db").out
+    for function in db.execute_query(
+        "select pg_get_functiondef(oid) as text from pg_proc where proname like 'monday%%'"
+    ):
+        db.execute_query(function["text"].replace("[triggers 2]", "").replace("%", "%%"), (), fetch=False)
+    for made in db.execute_query(
+        "select tgname, tgrelid::regclass::text as table from pg_trigger where tgname = 'monday_sync_replica'"
+    ):
+        db.execute_query(f"drop trigger {made['tgname']} on {made['table']}", fetch=False)
+    assert "The triggers of users were made anew." in cli("init-db").out
+    assert "made anew" not in cli("init-db").out
+    assert len(db.execute_query("select 1 as one from pg_trigger where tgname = 'monday_sync_replica'")) == 11

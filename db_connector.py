@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import itertools
 import os
-import random
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
@@ -30,6 +28,7 @@ from databases.postgres.inserting import INSERT, Inserted, copied
 from databases.postgres.listening import notifications
 from databases.postgres.names import compose, identifier, identifiers, joined, literal, table_name
 from databases.postgres.pool import Pool, Server, Target
+from databases.postgres.retrying import IN_THE_WAY, Patience, described
 from databases.postgres.text import array_text, json_text, unnested
 from errors import DatabaseError, DatabaseUnreachable, SettingsError
 from settings import Settings, load_settings
@@ -188,7 +187,7 @@ class Database:
         target = Target.of({**postgres_dsn.parsed(dsn), **connection}, timeouts, server)
         self._pool = Pool(target, max_connections, wait_s, self.count_statement)
         self._guard = threading.Lock()
-        self._inserted = Inserted()
+        self._inserted, self.patience_s = Inserted(), 0.0  # how long another program's locks are waited for
         self.check_turn: Callable[[], None] = lambda: None
         """Raises TurnLost when the turn in which this database is written is lost."""
         self.statements = 0
@@ -240,15 +239,13 @@ class Database:
 
         `how` is as for `transaction`: with `keep=False` the work is done and leaves nothing.
         """
-        for attempt in range(1, tries):
+        patience = Patience(tries, self.patience_s, lambda: described(self.commit_one(IN_THE_WAY)))
+        while True:
             try:
                 with self.transaction(**how) as transaction:
                     return function(transaction)
-            except TransactionConflict:
-                # A random pause, so that two transactions do not meet again.
-                time.sleep(random.uniform(0.01, 0.05) * 2**attempt)
-        with self.transaction(**how) as transaction:
-            return function(transaction)
+            except TransactionConflict as exc:
+                patience.pause(exc)
 
     def execute_query(
         self, query: str | Composable, params: Params = None, fetch: bool = True
@@ -370,6 +367,12 @@ class Database:
 
 def connect(settings: Settings, **options: Any) -> Database:
     """Returns the database of DATABASE_URL or, when that is not set, the embedded server's, started if it does not run."""
+    database = _database(settings, **options)
+    database.patience_s = settings.give_up_after
+    return database
+
+
+def _database(settings: Settings, **options: Any) -> Database:
     if settings.database_url:
         return Database(settings.database_url, **options)
     if os.name == "nt":

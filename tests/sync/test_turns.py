@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from db_connector import Database
-from errors import TurnBusy, TurnLost
+from errors import DatabaseError, TurnBusy, TurnLost
 from monday_api import Monday
 from settings import Settings
 from state.turns import working_on
@@ -175,3 +175,39 @@ def test_an_entity_whose_turn_never_comes_costs_itself_only(db, database_url):
     assert report.exit_code == 3
     assert "another process is working on one records" in report.entities[0].message.lower()
     assert report.entities[1].exit_code == 0
+
+
+@pytest.mark.parametrize("direction", ["pull", "both"])
+def test_a_long_transaction_of_another_program_makes_a_run_late_and_not_failed(bench, database_url, direction, caplog):
+    caplog.set_level(logging.INFO, "monday_sync")
+    items = load_items(bench, 3)
+    bench.push("pull")
+    bench.sandbox.admin("items/change", item_id=items[0], values={"text": "newer"})
+    other = Database(database_url, application_name="monthly report")
+    patient = Database(database_url, lock_timeout_s=0.1)
+    patient.patience_s = 30
+    ended = []
+
+    def work():
+        ended.append(run(direction, parts_of(patient, bench.monday, bench.mappings), bench.mapping))
+
+    with other.transaction(tool=False) as tx:
+        tx.execute("select * from things for update")
+        running = threading.Thread(target=work, daemon=True)
+        running.start()
+        time.sleep(1.5)  # more than five tries take
+        assert running.is_alive()
+    running.join(30)
+    patient.close()
+    other.close()
+    assert ended[0].updated == 1
+    assert "monthly report, PostgreSQL's process" in caplog.text
+
+
+def test_another_programs_lock_is_waited_for_so_long_and_no_longer(bench, database_url):
+    load_items(bench, 3)
+    impatient = Database(database_url, lock_timeout_s=0.1)
+    impatient.patience_s = 0.5
+    with bench.locked("things", "access exclusive"), pytest.raises(DatabaseError, match="in the way"):
+        run("pull", parts_of(impatient, bench.monday, bench.mappings), bench.mapping)
+    impatient.close()

@@ -55,6 +55,8 @@ class Rules:
     read_only: Mapping[str, str] = field(default_factory=dict)  # field → error | ignore | revert
     write_postgres: bool = True
     write_monday: bool = True
+    settling: frozenset[str] = frozenset()
+    """Fields that follow from what monday.com was just told; any run may write them to PostgreSQL."""
 
     def rule_for(self, name: str) -> str:
         """Returns the rule of a field, or the mapping's own."""
@@ -202,7 +204,7 @@ def _keep(plan: FieldPlan, name: str, monday: Value, postgres: Value) -> None:
 
 def _to_postgres(plan: FieldPlan, name: str, value: Value, rules: Rules) -> None:
     # this run may not write it
-    if not rules.write_postgres:
+    if not rules.write_postgres and name not in rules.settling:
         plan.waiting.add(name)
         return
     plan.to_postgres[name] = value

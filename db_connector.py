@@ -18,6 +18,7 @@ from copy import copy
 from typing import Any, TypeVar, cast
 
 from psycopg2 import sql
+from psycopg2.extensions import TRANSACTION_STATUS_INERROR
 from psycopg2.extensions import connection as Connection
 from psycopg2.sql import Composable
 
@@ -25,6 +26,7 @@ from databases.postgres import dsn as postgres_dsn
 from databases.postgres import locks
 from databases.postgres.failures import TransactionConflict, translated
 from databases.postgres.inserting import INSERT, Inserted, copied
+from databases.postgres.lazy import Lazy
 from databases.postgres.listening import notifications
 from databases.postgres.names import compose, identifier, identifiers, joined, literal, table_name
 from databases.postgres.pool import Pool, Server, Target
@@ -159,11 +161,11 @@ class Transaction:
         with translated():
             return self._cursor.fetchall() if self._cursor.description else []
 
-    def _commit(self) -> None:
-        self.execute("commit")
-        # A caller that catches an error inside goes on in a failed transaction; COMMIT then undoes it and reports success.
-        if self._cursor.statusmessage == "ROLLBACK":
+    def _commit(self, then: str = "") -> None:
+        # A caller that catches an error inside goes on in a failed transaction; COMMIT would undo it and report success.
+        if self._connection.info.transaction_status == TRANSACTION_STATUS_INERROR:
             raise DatabaseError("A statement had failed, so PostgreSQL kept nothing of the transaction.")
+        self.execute("commit" + then)
 
 
 class Database:
@@ -208,33 +210,41 @@ class Database:
 
     @contextmanager
     def transaction(
-        self, tool: bool = True, read_only: bool = False, snapshot: bool = False, keep: bool = True
+        self,
+        tool: bool = True,
+        read_only: bool = False,
+        snapshot: bool = False,
+        keep: bool = True,
+        turns: Sequence[str] = (),
     ) -> Iterator[Transaction]:
         """Commits at the end; rolls back on any exception, and without `keep`.
 
         `snapshot`: it sees one state of the database all along. With `tool` the triggers know the transaction as the
-        tool's own and do not report what it changes.
+        tool's own and do not report what it changes. `turns` are tables that no other transaction with turns writes
+        meanwhile: they are taken before it begins to see anything.
         """
         opening = "begin" + " isolation level repeatable read" * snapshot + " read only" * read_only
         if tool:
             opening += "; set local monday_sync.origin = 'tool'"
+        if turns:
+            opening += locks.PAGE
         if not read_only:
             self.check_turn()
         with self._pool.place():
-            transaction = self._begun(opening)
+            transaction = self._begun(opening, turns)
             try:
                 yield transaction
                 if keep:
-                    transaction._commit()
+                    transaction._commit(locks.THEN_FREE if turns else "")
                 else:
-                    self._roll_back(transaction)
+                    self._roll_back(transaction, locks.THEN_FREE if turns else "")
             except BaseException:
-                self._roll_back(transaction)
+                self._roll_back(transaction, locks.THEN_FREE if turns else "")
                 raise
             finally:
                 self._pool.put_back(transaction._connection)
 
-    def run_in_transaction(self, function: Callable[[Transaction], T], tries: int = TRIES, **how: bool) -> T:
+    def run_in_transaction(self, function: Callable[[Transaction], T], tries: int = TRIES, **how: Any) -> T:
         """Calls the function in its own transaction, and again after a deadlock, a lock time-out or a serialization failure.
 
         `how` is as for `transaction`: with `keep=False` the work is done and leaves nothing.
@@ -328,27 +338,29 @@ class Database:
 
     # Connections
 
-    def _begun(self, opening: str) -> Transaction:
+    def _begun(self, opening: str, turns: Sequence[str] = ()) -> Transaction:
         """Begins on an idle connection; connections that were closed meanwhile are passed over."""
         while connection := self._pool.taken():
             try:
-                return self._begin(connection, opening)
+                return self._begin(connection, opening, turns)
             except DatabaseUnreachable:
                 continue
-        return self._begin(self._pool.opened(), opening)
+        return self._begin(self._pool.opened(), opening, turns)
 
-    def _begin(self, connection: Connection, opening: str) -> Transaction:
+    def _begin(self, connection: Connection, opening: str, turns: Sequence[str]) -> Transaction:
         try:
             transaction = Transaction(connection, self.count_statement, self._inserted)
+            if turns:
+                transaction.execute(locks.TABLES, (list(turns),))
             transaction.execute(opening)
             return transaction
         except BaseException:
             connection.close()
             raise
 
-    def _roll_back(self, transaction: Transaction) -> None:
+    def _roll_back(self, transaction: Transaction, then: str = "") -> None:
         try:
-            transaction.execute("rollback")
+            transaction.execute("rollback" + then)
         except DatabaseError:
             # A closed connection is rolled back by the server.
             transaction._connection.close()
@@ -383,17 +395,4 @@ def _database(settings: Settings, **options: Any) -> Database:
     return Database(server=server, **server.start(), **options)
 
 
-class _LazyDatabase:
-    """Connects at the first use, by the settings, so that importing this module does nothing."""
-
-    def __init__(self) -> None:
-        self._guard = threading.Lock()
-        self._database: Database | None = None
-
-    def __getattr__(self, name: str) -> Any:
-        with self._guard:
-            self._database = self._database or connect(load_settings())
-        return getattr(self._database, name)
-
-
-db = cast(Database, _LazyDatabase())
+db = cast(Database, Lazy(lambda: connect(load_settings())))

@@ -457,7 +457,8 @@ create table if not exists board_registry (
     updated_at timestamptz not null default now());
 
 -- A process that writes both rows and links takes this table's lock first, before it looks at anything: two processes
--- then cannot both find a shared row missing and make it twice.
+-- then cannot both find a shared row missing and make it twice. A page of a board shares the lock with pages of mappings
+-- that write other tables, and takes an advisory lock for each of its own.
 create table if not exists sync_turn (id boolean primary key default true check (id));
 
 

@@ -10,20 +10,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from databases.postgres.locks import PATIENCE_S, STAYS, TRY_LOCK_IN_TRANSACTION, watched
+from databases.postgres.locks import CHEAP_INDEXES, PATIENCE_S, STAYS, TRY_LOCK_IN_TRANSACTION, watched
 from db_connector import Database, Transaction
 from errors import TurnBusy
+from mappings.declaration import Mapping
 
 log = logging.getLogger("monday_sync")
-
-TAKE_TURN = """
--- What follows looks up the keys of a page. In a database that is being filled, whose statistics are old or missing,
--- the planner would rather read whole tables, again for every page. With these costs it uses the indexes, whose pages
--- are mostly in memory.
-set local random_page_cost = 0.1;
-set local seq_page_cost = 0.1;
-lock table sync_turn in exclusive mode
-"""
 
 
 def lock_name(entity_type: str) -> str:
@@ -59,4 +51,9 @@ def _report_wait(entity_type: str, holder: str) -> None:
 
 def take_turn(tx: Transaction) -> None:
     """Waits until no other process of the tool writes, before this transaction looks at anything."""
-    tx.execute(TAKE_TURN)
+    tx.execute(f"{CHEAP_INDEXES}lock table sync_turn in exclusive mode")
+
+
+def tables_of(mapping: Mapping) -> list[str]:
+    """Returns the tables that a page of a mapping writes: pages of mappings that share none are written at once."""
+    return [mapping.table, *(related.table for related in mapping.related.values())]

@@ -24,6 +24,26 @@ where l.locktype = 'advisory' and l.granted and l.objsubid = 1
   and l.database = (select oid from pg_database where datname = current_database())
   and (l.classid::bigint << 32 | l.objid::bigint) = {KEY}
 """
+# Always in the same order, so that no two wait for each other; a table has one number under all of its names.
+TABLES = """
+select pg_advisory_lock(key)
+from (
+    select distinct hashtextextended('monday-sync:table:' || coalesce(to_regclass(name)::oid::text, name), 0) as key
+    from unnest(%s) as name
+    order by key
+) as keys
+"""
+# What follows looks up the keys of a page. In a database that is being filled, whose statistics are old or missing, the
+# planner would rather read whole tables, again for every page. With these costs it uses the indexes, whose pages are
+# mostly in memory.
+CHEAP_INDEXES = """;
+set local random_page_cost = 0.1;
+set local seq_page_cost = 0.1;
+"""
+# It is shared with pages of other tables, and not with what takes the lock for itself.
+PAGE = CHEAP_INDEXES + "lock table sync_turn in row exclusive mode"
+FREE = "select pg_advisory_unlock_all()"
+THEN_FREE = f"; {FREE}"
 BACKEND = "select pg_backend_pid()"
 # A session that holds a lock has nothing else to do, and a time-out for idle sessions is not meant for it.
 STAYS = """
@@ -90,4 +110,4 @@ def unlocked_after(session: Session) -> Iterator[None]:
         yield
     finally:
         with suppress(DatabaseError):  # closing alone would free them only when the server notices
-            session.execute("select pg_advisory_unlock_all()")
+            session.execute(FREE)

@@ -211,3 +211,89 @@ def test_another_programs_lock_is_waited_for_so_long_and_no_longer(bench, databa
     with bench.locked("things", "access exclusive"), pytest.raises(DatabaseError, match="in the way"):
         run("pull", parts_of(impatient, bench.monday, bench.mappings), bench.mapping)
     impatient.close()
+
+
+def holding(db, tables):
+    """Returns an event that frees the tables of a page that another process writes, once they are held."""
+    held, release = threading.Event(), threading.Event()
+
+    def hold():
+        with db.transaction(snapshot=True, turns=tables):
+            held.set()
+            release.wait(30)
+
+    threading.Thread(target=hold, daemon=True).start()
+    assert held.wait(10)
+    return release
+
+
+@pytest.mark.parametrize(
+    ("others", "waits"),
+    [
+        (["contacts"], False),
+        (["things"], True),
+        (["public.things"], True),
+        (["contacts", '"things"'], True),
+        (["no_such_table"], False),
+    ],
+)
+def test_a_page_waits_only_for_pages_that_write_its_tables(bench, database_url, others, waits):
+    load_items(bench, 3)
+    quick = Database(database_url, lock_timeout_s=0.05)
+    release = holding(bench.db, others)
+    if waits:
+        with pytest.raises(DatabaseError, match="in the way"):
+            run("pull", parts_of(quick, bench.monday, bench.mappings), bench.mapping)
+    else:
+        assert run("pull", parts_of(quick, bench.monday, bench.mappings), bench.mapping).created == 3
+    release.set()
+    quick.close()
+    bench.push("both")
+    bench.must_be_equal()
+    assert bench.sql("select pid from pg_locks where locktype = 'advisory'") == []
+
+
+def test_a_page_waits_for_a_process_of_an_earlier_version(bench, database_url):
+    load_items(bench, 3)
+    quick = Database(database_url, lock_timeout_s=0.05)
+    with bench.locked("sync_turn", "exclusive"), pytest.raises(DatabaseError, match="in the way"):
+        run("pull", parts_of(quick, bench.monday, bench.mappings), bench.mapping)
+    quick.close()
+
+
+def test_a_page_sees_what_was_written_while_it_waited(db, database_url):
+    """A snapshot that was taken before the wait would miss a shared row, and the page would make it twice."""
+    seen = []
+    release = holding(db, ["contacts"])
+
+    def look():
+        other = Database(database_url)
+        with other.transaction(snapshot=True, turns=["contacts", "users"]) as tx:
+            seen.append(tx.value("select count(*) from contacts"))
+        other.close()
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    time.sleep(0.3)
+    db.execute_query("insert into contacts (name) values ('Ann')", fetch=False)
+    release.set()
+    looking.join(20)
+    assert seen == [1]
+
+
+def test_pages_with_several_tables_in_any_order_do_not_block_each_other_for_good(db, database_url):
+    done = []
+
+    def work(tables):
+        other = Database(database_url)
+        for _ in range(20):
+            other.run_in_transaction(lambda tx: done.append(tx.value("select 1")), snapshot=True, turns=tables)
+        other.close()
+
+    names = ["contacts", "users", "projects", "organizations"]
+    threads = [threading.Thread(target=work, args=(order,), daemon=True) for order in (names, names[::-1])]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(done) == 40

@@ -300,7 +300,7 @@ class Database:
     @contextmanager
     def try_lock(self, name: str) -> Iterator[bool]:
         """Takes an advisory lock if it is free, until the end of the block or the death of the process; whether it did."""
-        with self._apart() as session, locks.unlocked_after(session):
+        with self.beside(counted=True) as session, locks.unlocked_after(session):
             yield session.value(locks.TRY_LOCK, (name,))
 
     @contextmanager
@@ -309,9 +309,10 @@ class Database:
     ) -> Iterator[Database]:
         """Takes an advisory lock once it is free, until the end of the block or the death of the process.
 
-        Yields the same database, which writes nothing more once the lock is lost. Raises TurnBusy after `patience_s`.
+        Yields the same database, which writes nothing more once the lock is lost. Raises TurnBusy after `patience_s`;
+        until then it calls `on_wait`, which may raise, each second with who has it.
         """
-        with self._apart() as session, locks.unlocked_after(session):
+        with self.beside(counted=True) as session, locks.unlocked_after(session):
             locks.take(session, name, patience_s, on_wait)
             yield self.during(locks.watched(session))
 
@@ -327,7 +328,7 @@ class Database:
 
         The first None comes at once: from here on nothing is missed, so look then at what is already there.
         """
-        with self._apart() as session:
+        with self.beside(counted=True) as session:
             session.execute(compose("listen {channel}", channel=identifier(channel)))
             yield None
             yield from notifications(session._connection, timeout_s)
@@ -335,6 +336,17 @@ class Database:
     def close(self) -> None:
         """Closes all connections, and stops the embedded server if there is one and no other process uses it."""
         self._pool.close()
+
+    @contextmanager
+    def beside(self, counted: bool = False) -> Iterator[Transaction]:
+        """Opens a connection beside the pool, without a transaction, and closes it at the end."""
+        connection = self._pool.opened()
+        try:
+            session = Transaction(connection, self.count_statement if counted else lambda: None)
+            session.execute(locks.STAYS, (False,))
+            yield session
+        finally:
+            connection.close()
 
     # Connections
 
@@ -364,17 +376,6 @@ class Database:
         except DatabaseError:
             # A closed connection is rolled back by the server.
             transaction._connection.close()
-
-    @contextmanager
-    def _apart(self) -> Iterator[Transaction]:
-        """Opens a connection beside the pool, without a transaction, and closes it at the end."""
-        connection = self._pool.opened()
-        try:
-            session = Transaction(connection, self.count_statement)
-            session.execute(locks.STAYS, (False,))
-            yield session
-        finally:
-            connection.close()
 
 
 def connect(settings: Settings, **options: Any) -> Database:

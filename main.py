@@ -15,9 +15,12 @@ import click
 
 from boards.commands import boards
 from commands.conflicts import conflicts
-from commands.looking import mapping, runs, status, validate
+from commands.init import init
+from commands.looking import mapping, status, validate
 from commands.proving import explain, repair, verify
+from commands.pruning import prune
 from commands.records import record, retry
+from commands.runs import runs
 from commands.starting import demo, init_db, setup
 from commands.syncing import bidirectional, monday_to_pg, pg_to_monday, run_entity
 from realtime.commands import scheduled, watch, webhook
@@ -29,9 +32,10 @@ if TYPE_CHECKING:
     from sync.run import Program
 
 COMMANDS: tuple[click.Command, ...] = (
+    init,
     init_db,
     *(monday_to_pg, pg_to_monday, bidirectional, run_entity),
-    *(status, runs, validate, mapping, demo),
+    *(status, runs, prune, validate, mapping, demo),
     *(webhooks, webhook, watch, scheduled),
     *(setup, conflicts, record, retry),
     *(verify, repair, explain),

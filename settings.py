@@ -6,6 +6,7 @@ project's folder. Every setting can also be given as `NAME_FILE`, the path of a 
 
 from __future__ import annotations
 
+import io
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -29,6 +30,7 @@ NAMES = (
     "DATABASE_URL",
     "MONDAY_DAILY_CALLS",
     "MONDAY_GIVE_UP_AFTER",
+    "MONDAY_KEEP_LOGS_DAYS",
     "MONDAY_SYNC_HOME",
     "PORT",
     "DEBUG",
@@ -55,6 +57,7 @@ class Settings:
     database_url: str | None = field(default=None, repr=False)
     daily_calls: int | None = None
     give_up_after: float = 300.0
+    keep_logs_days: int = 90
     port: int = 8080
     debug: bool = False
     log_format: str = "text"
@@ -70,20 +73,59 @@ class Settings:
         if not self.api_key:
             raise SettingsError(
                 "MONDAY_API_KEY is not set.",
-                hint=f"Put it into {self.home / '.env'}; monday.com shows it under Developers > API token.",
+                hint=f"python main.py init asks for it, or put it into {self.home / '.env'}: on monday.com it is under "
+                "Developers > API token.",
             )
         return self.api_key
 
 
 def load_settings(environ: Environment | None = None, cwd: str | os.PathLike[str] | None = None) -> Settings:
     """Reads and checks all settings; relative paths start at `cwd`. Raises SettingsError, which names all mistakes."""
+    settings, mistakes = settings_and_mistakes(environ, cwd)
+    if mistakes:
+        raise settings_error(mistakes, settings.home)
+    return settings
+
+
+def settings_and_mistakes(
+    environ: Environment | None = None, cwd: str | os.PathLike[str] | None = None
+) -> tuple[Settings, list[str]]:
+    """Reads all settings, with the default in the place of each that is wrong; and says what is wrong."""
     mistakes: list[str] = []
     start = Path(cwd or os.getcwd())
     environment = _merged(dict(os.environ if environ is None else environ), start, mistakes)
-    settings = _settings(environment, start, mistakes)
-    if mistakes:
-        raise _error(mistakes, settings.home)
-    return settings
+    return _settings(environment, start, mistakes), mistakes
+
+
+def checked(name: str, value: str) -> str:
+    """Returns the value of a setting as it is kept. Raises SettingsError when it cannot be that setting's value."""
+    check = CHECKS.get(name, _board_id if name.startswith(BOARD) else None)
+    return check(name, value.strip()) if check else value.strip()
+
+
+def env_file(environ: Environment | None = None, cwd: str | os.PathLike[str] | None = None) -> Path:
+    """Returns where `.env` is, or would be."""
+    named = (os.environ if environ is None else environ).get("MONDAY_SYNC_HOME", "").strip()
+    return Path(cwd or os.getcwd()) / Path(named or PROJECT).expanduser() / ".env"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Holds a piece of a `.env` file: a setting, or a comment, or what is neither and wrong."""
+
+    text: str = field(repr=False)
+    line: int
+    name: str | None
+    value: str | None = field(repr=False)
+    wrong: bool
+
+
+def pieces_of(text: str) -> list[Piece]:
+    """Takes the text of a `.env` file apart. Put together, the texts of the pieces are that text again."""
+    bindings = parse_stream(io.StringIO(text, newline=""))
+    return [
+        Piece(found.original.string, found.original.line, found.key, found.value, found.error) for found in bindings
+    ]
 
 
 def _settings(environment: Environment, start: Path, mistakes: list[str]) -> Settings:
@@ -110,6 +152,7 @@ def _settings(environment: Environment, start: Path, mistakes: list[str]) -> Set
         database_url=read("DATABASE_URL", _database_url, None),
         daily_calls=read("MONDAY_DAILY_CALLS", _calls, None),
         give_up_after=read("MONDAY_GIVE_UP_AFTER", _seconds, Settings.give_up_after),
+        keep_logs_days=read("MONDAY_KEEP_LOGS_DAYS", _days, Settings.keep_logs_days),
         port=read("PORT", _port, Settings.port),
         debug=read("DEBUG", _switch, Settings.debug),
         log_format=read("LOG_FORMAT", _log_format, _usual_log_format(environment)),
@@ -152,12 +195,11 @@ def _dotenv(path: Path, mistakes: list[str]) -> dict[str, str]:
     """Reads the values of a `.env` file as they are written: a `$` in a password is a `$`."""
     values: dict[str, str] = {}
     try:
-        with open(path, encoding="utf-8-sig") as text:
-            for binding in parse_stream(text):
-                if binding.error:
-                    mistakes.append(f"{path}, line {binding.original.line}: this is not NAME=value.")
-                elif binding.key and binding.value:
-                    values[binding.key] = binding.value
+        for piece in pieces_of(path.read_text(encoding="utf-8-sig")):
+            if piece.wrong:
+                mistakes.append(f"{path}, line {piece.line}: this is not NAME=value.")
+            elif piece.name and piece.value:
+                values[piece.name] = piece.value
     except FileNotFoundError:
         pass
     except (OSError, ValueError) as exc:
@@ -169,7 +211,8 @@ def _reason(exc: OSError | ValueError) -> str:
     return exc.strerror or "unknown" if isinstance(exc, OSError) else "it is no UTF-8 text"
 
 
-def _error(mistakes: list[str], home: Path) -> SettingsError:
+def settings_error(mistakes: list[str], home: Path) -> SettingsError:
+    """Returns one error for all mistakes."""
     hint = f"Settings come from the environment and from {home / '.env'}; .env.example explains each."
     if len(mistakes) == 1:
         return SettingsError(mistakes[0], hint=hint)
@@ -246,6 +289,10 @@ def _calls(name: str, value: str) -> int:
     return _number(name, value, 1, 100_000_000)
 
 
+def _days(name: str, value: str) -> int:
+    return _number(name, value, 1, 36_500)
+
+
 def _port(name: str, value: str) -> int:
     return _number(name, value, 0, 65_535)
 
@@ -271,3 +318,11 @@ def _log_format(name: str, value: str) -> str:
     if value.lower() not in LOG_FORMATS:
         raise SettingsError(f"{name} must be {', '.join(LOG_FORMATS[:-1])} or {LOG_FORMATS[-1]} (not {_shown(value)}).")
     return value.lower()
+
+
+CHECKS: Mapping[str, Callable[[str, str], str]] = {
+    "MONDAY_API_KEY": _key,
+    "WEBHOOK_BASE_URL": _url,
+    "DATABASE_URL": _database_url,
+}
+"""How the settings are checked that a user is asked for; boards beside these."""

@@ -244,15 +244,18 @@ def _is_edited(path: Path, proposal: Proposal) -> bool:
 @contextmanager
 def alone(parts: Parts, made: Sequence[Proposal]) -> Iterator[None]:
     """Waits until no other process deploys under these names, and loads the mappings that were deployed meanwhile."""
+    told: set[str] = set()
     with ExitStack() as locks:
         for name in sorted(proposal.entity for proposal in made):
-            locks.enter_context(parts.db.held_lock(f"deploy:{name}", partial(_tell, name)))
+            locks.enter_context(parts.db.held_lock(f"deploy:{name}", partial(_tell, name, told)))
         parts.mappings.update(mappings_of(parts.settings))
         yield
 
 
-def _tell(name: str, holder: str) -> None:
-    log.info("Waiting: another process is deploying %s (%s).", name, holder)
+def _tell(name: str, told: set[str], holder: str) -> None:
+    if name not in told:
+        log.info("Waiting: another process is deploying %s (%s).", name, holder)
+    told.add(name)
 
 
 def deploy(parts: Parts, made: Sequence[Proposal], wanted: Wanted, pull: Direction) -> tuple[list[Deployed], RunReport]:
@@ -329,7 +332,13 @@ def _finish(parts: Parts, proposal: Proposal, mapping: EntityMapping, report: En
     files = [path, *scripts.write(parts.settings.home, mapping, proposal.board.name)]
     with parts.db.transaction() as tx:
         registry.note_deployed(tx, mapping.entity)
-    log.info("Deployed %s: %s in %s.", mapping.entity, plural(report.read, "item"), mapping.table)
+    stored = report.read - report.errors
+    if report.errors:
+        log.warning(
+            "Deployed %s: only %d of %s in %s.", mapping.entity, stored, plural(report.read, "item"), mapping.table
+        )
+    else:
+        log.info("Deployed %s: %s in %s.", mapping.entity, plural(stored, "item"), mapping.table)
     return Deployed(proposal, mapping, report, files, links)
 
 

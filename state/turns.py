@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 
 from databases.postgres.locks import CHEAP_INDEXES, PATIENCE_S, STAYS, TRY_LOCK_IN_TRANSACTION, watched
 from db_connector import Database, Transaction
@@ -24,14 +23,25 @@ def lock_name(entity_type: str) -> str:
 
 
 @contextmanager
-def working_on(db: Database, entity_type: str, patience_s: float = PATIENCE_S) -> Iterator[Database]:
+def working_on(
+    db: Database, entity_type: str, on_wait: Callable[[], None] = lambda: None, patience_s: float = PATIENCE_S
+) -> Iterator[Database]:
     """Waits until no other process works on the entity, and keeps the others waiting until the end of the block.
 
-    Yields the database to work with: it writes nothing more once the turn is lost. Raises TurnBusy when the turn does not
-    come in time.
+    Yields the database to work with: it writes nothing more once the turn is lost. While it waits it calls `on_wait` each
+    second, which may raise. Raises TurnBusy when the turn does not come in time.
     """
+    reported = False
+
+    def report(holder: str) -> None:
+        nonlocal reported
+        if not reported:
+            log.info("Waiting: another process is working on %s records (%s).", entity_type, holder)
+        reported = True
+        on_wait()
+
     try:
-        with db.held_lock(lock_name(entity_type), partial(_report_wait, entity_type), patience_s) as in_turn:
+        with db.held_lock(lock_name(entity_type), report, patience_s) as in_turn:
             yield in_turn
     except TurnBusy as exc:
         raise TurnBusy(exc.holder, f" on {entity_type} records") from None
@@ -43,10 +53,6 @@ def try_turn(tx: Transaction, entity_type: str) -> Callable[[], None] | None:
         return None
     tx.execute(STAYS, (True,))
     return watched(tx)
-
-
-def _report_wait(entity_type: str, holder: str) -> None:
-    log.info("Waiting: another process is working on %s records (%s).", entity_type, holder)
 
 
 def take_turn(tx: Transaction) -> None:

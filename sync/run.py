@@ -36,15 +36,17 @@ from mappings.loader import choose
 from services.monday.pacing import left_in_words
 from settings import Settings, load_settings
 from state.runs import Runs
+from sync.heartbeat import Heartbeat
 from sync.options import PullOptions, RunOptions
 from sync.parts import Chosen, Follow, Parts, Progress, board_of, mappings_of, open_parts
 from sync.report import EntityReport, RunReport, entity_line
+from sync.steps import Steps
 from terminal.logs import FILE_ONLY, unexpected
 from terminal.signals import INTERRUPTED
+from timing import TERMINATED
 
 log = logging.getLogger("monday_sync")
 
-SECONDS_BETWEEN_ENTRIES = 2.0
 GRAVEST_FIRST = (EXIT_FAILED, EXIT_USAGE, EXIT_GUARD, EXIT_LEFTOVERS)
 OUTCOMES = {EXIT_IN_STEP: "success", EXIT_LEFTOVERS: "partial", EXIT_GUARD: "guarded"}
 ENDS_THE_RUN = (DatabaseError, MondayUnavailable, MondayRefused, DailyLimitReached)
@@ -162,22 +164,6 @@ def _check_options(options: RunOptions, direction: str, known: Sequence[str], ch
         )
 
 
-class _Counting:
-    """Shows progress and also writes down the calls used so far, every 2 s: a run that is killed has used them too."""
-
-    def __init__(self, shown: Progress | None, note_costs: Callable[[], None]) -> None:
-        self.left: Callable[[], str] = lambda: ""
-        self._shown, self._note_costs = shown, note_costs
-        self._noted = float("-inf")
-
-    def __call__(self, entity: str, done: int, total: int | None) -> None:
-        if self._shown is not None:
-            self._shown(entity, done, total)
-        if time.monotonic() - self._noted >= SECONDS_BETWEEN_ENTRIES:
-            self._noted = time.monotonic()
-            self._note_costs()
-
-
 class Run:
     """Makes one run, and keeps account of it."""
 
@@ -194,7 +180,8 @@ class Run:
         self.work, self.on_entity = work, on_entity
         self.runs = Runs(parts.db)
         self.report = RunReport("", direction, datetime.now(timezone.utc), dry_run=self.options.pull.dry_run)
-        self.parts = replace(parts, progress=_Counting(parts.progress, self._note_costs))
+        self.steps = Steps(parts.progress, parts.stop, parts.pause)
+        self.parts = replace(parts, progress=self.steps)
         if parts.progress is not None:
             parts.progress.left = lambda: left_in_words(self.parts.left())
         self._lock = threading.Lock()
@@ -202,15 +189,25 @@ class Run:
     def of(self, chosen: Chosen) -> RunReport:
         """Works on all of these, and returns the report."""
         started = time.monotonic()
-        if not self.report.dry_run:
-            self.report.run_id = self.runs.start(self.options.kind, self.report.direction)
-        later = self._ready(chosen, patience_s=0.0)
-        self._ready(later, patience_s=None)
+        self.steps.expect(mapping.entity for mapping, _ in chosen)
+        with self._alive():
+            later = self._ready(chosen, patience_s=0.0)
+            self._ready(later, patience_s=None)
         order = {mapping.entity: index for index, (mapping, _) in enumerate(chosen)}
         self.report.entities.sort(key=lambda entity: order[entity.entity])
         self.report.duration_s = time.monotonic() - started
         self._close()
         return self.report
+
+    def _alive(self) -> AbstractContextManager[object]:
+        """Enters the run in `sync_runs`, and tells there until the end of the block that it lives; not of a dry run."""
+        if self.report.dry_run:
+            return nullcontext()
+        self.report.run_id = self.runs.start(self.options.kind, self.report.direction, self.steps.as_json())
+        return Heartbeat(self.parts.db, self.report.run_id, self._so_far_told, self.parts.stop.ask)
+
+    def _so_far_told(self) -> tuple[object, object]:
+        return self.steps.as_json(), self.parts.account()
 
     def _ready(self, chosen: Chosen, patience_s: float | None) -> Chosen:
         """Works on these, except on those, and on what is read after them, whose turn does not come in time.
@@ -230,13 +227,11 @@ class Run:
             left = [pair for pair in left if pair not in later]
         return later
 
-    def _note_costs(self) -> None:
-        if self.report.run_id:
-            self.runs.note_costs(self.report.run_id, self.parts.account())
-
     def _wave(self, wave: Chosen, patience_s: float | None) -> Chosen:
         """Works on these. Returns those whose turn did not come in time."""
         busy: list[tuple[Mapping, str]] = []
+        if self.parts.stop.asked:
+            self.report.ended, self.report.interrupted = True, self.report.interrupted or TERMINATED
         if self.report.ended or self.parts.stop.is_set():
             for mapping, board_id in wave:
                 self._done(EntityReport(mapping.entity, board_id, complete=False, message="not run"))
@@ -266,6 +261,7 @@ class Run:
         started = time.monotonic()
         try:
             with self._turn(mapping, patience_s) as parts:
+                self.steps.works(mapping.entity)
                 report = self.work(parts, mapping, board_id, self.options, self.report.run_id or None)
         except TurnBusy as exc:
             if patience_s is not None:
@@ -273,7 +269,9 @@ class Run:
                 return busy.append(pair)
             report = self._failed(mapping, board_id, exc)
         except SyncError as exc:
-            report = self._failed(mapping, board_id, exc)
+            stopped = self.parts.stop.asked and isinstance(exc, MondayUnavailable)
+            # a run that is to stop does not wait until monday.com is back
+            report = self._interrupted(mapping, board_id, exc) if stopped else self._failed(mapping, board_id, exc)
         except (KeyboardInterrupt, SystemExit) as exc:
             report = self._interrupted(mapping, board_id, exc)
         except Exception as exc:
@@ -285,9 +283,11 @@ class Run:
         """Takes the turn; a dry run writes nothing and needs none."""
         if self.report.dry_run:
             return nullcontext(self.parts)
-        return self.parts.in_turn(mapping.entity_type, patience_s)
+        what = f"another process that works on {mapping.entity_type} records"
+        return self.parts.in_turn(mapping.entity_type, patience_s, lambda: self.steps.waits(mapping.entity, what))
 
     def _done(self, report: EntityReport) -> None:
+        self.steps.ended(report.entity)
         with self._lock:
             self.report.entities.append(report)
         log.info("%s", entity_line(report, self.report.direction), extra=FILE_ONLY)
@@ -310,7 +310,8 @@ class Run:
 
     def _interrupted(self, mapping: Mapping, board_id: str, exc: BaseException) -> EntityReport:
         report = self._so_far(mapping, board_id)
-        code = exc.code if isinstance(exc, SystemExit) else INTERRUPTED
+        interrupt = TERMINATED if self.parts.stop.asked else INTERRUPTED
+        code = exc.code if isinstance(exc, SystemExit) else interrupt
         report.message, report.failed = "interrupted", code if isinstance(code, int) and code else EXIT_FAILED
         self.report.ended, self.report.interrupted = True, report.failed
         return report
@@ -324,6 +325,8 @@ class Run:
             return
         outcome = "interrupted" if report.interrupted else OUTCOMES.get(report.exit_code, "failed")
         message = "; ".join(problem.message for problem in report.problems)
+        if report.interrupted and self.parts.stop.asked:
+            message = "a user asked it to stop"
         entities = report.as_json()["entities"]
         try:
             self.runs.finish(report.run_id, report.exit_code, outcome, message, entities, self.parts.account())

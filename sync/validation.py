@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from databases.postgres.catalogue import column_types_of
+from databases.postgres.own_ways import ways_of
 from databases.postgres.sight import hidden_in_words, hiding, no_tables, related_in_words, remedy_for_hidden, sight_of
 from db_connector import Database, Transaction, connect
 from errors import EXIT_IN_STEP, EXIT_USAGE, BoardNotVisible, SchemaMissing
 from mappings.bound import BoundMapping, bind
 from mappings.declaration import ROOT, Mapping
 from mappings.loader import choose
+from rows.unserved import unserved
 from services.monday.cells.kinds import MONDAY_KINDS
 from settings import Settings
 from state.sight import why_never_sure
@@ -112,6 +114,7 @@ def _against_tables(db: Database, mapping: Mapping, board: Board | None) -> Iter
             except SchemaMissing:
                 yield Finding(mapping.entity, f"there is no table {name}")
         yield from _unseen(tx, mapping, list(types))
+        yield from _unserved(tx, mapping, types)
     yield from _places(mapping, types, board)
     yield from _pointers(mapping, types)
 
@@ -127,6 +130,12 @@ def _unseen(tx: Transaction, mapping: Mapping, tables: Sequence[str]) -> Iterato
     unsure = why_never_sure(mapping, sight) if sight else None
     if unsure is not None and mapping.on_row_removed != "ignore":
         yield Finding(mapping.entity, f"{unsure.reason} Removed rows are not judged. {unsure.hint}", grave=False)
+
+
+def _unserved(tx: Transaction, mapping: Mapping, types: Map[str, Map[str, str]]) -> Iterator[Finding]:
+    key_type = types.get(mapping.table, {}).get(mapping.primary_key, "uuid")
+    for found in unserved(mapping, ways_of(tx, types), key_type):
+        yield Finding(mapping.entity, f"{found.message} {found.hint}", found.grave)
 
 
 def _places(mapping: Mapping, types: Map[str, Map[str, str]], board: Board | None) -> Iterator[Finding]:

@@ -89,6 +89,12 @@ def server_of(home: Path) -> LocalPostgres:
     return LocalPostgres(elsewhere)
 
 
+def has_data(home: Path) -> bool:
+    """Says whether the server of a home was made already. Makes nothing itself."""
+    root = home.absolute() / "data" / "postgres"
+    return any((place / "data" / "PG_VERSION").exists() for place in (root, ROOTS_DATA / _hash(root)))
+
+
 def remove(home: Path = Path()) -> None:
     """Stops the server of a home, also when it is in use, and deletes its data."""
     server = server_of(home)

@@ -52,6 +52,7 @@ from pg_settings
 where name in ('idle_session_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')
 """
 PATIENCE_S = 300.0
+BETWEEN_WORDS_S = 1.0
 BETWEEN_S = 0.1
 """Between two attempts: while libpq waits itself, no signal gets through."""
 
@@ -67,16 +68,16 @@ class Session(Protocol):
 def take(session: Session, name: str, patience_s: float, on_wait: Callable[[str], None]) -> None:
     """Takes a lock once it is free. Raises TurnBusy, and says who has it, when it is not free for so long.
 
-    `on_wait` is told once, as soon as there is a wait.
+    `on_wait` is told at once, and again each second.
     """
-    until, told = time.monotonic() + patience_s, False
+    began = tells = time.monotonic()
     while not session.value(TRY_LOCK, (name,)):
-        holder = _holder(session, name)
-        if time.monotonic() >= until:
+        holder, now = _holder(session, name), time.monotonic()
+        if now >= began + patience_s:
             raise TurnBusy(holder)
-        if not told:
+        if now >= tells:
             on_wait(holder)
-            told = True
+            tells = now + BETWEEN_WORDS_S
         time.sleep(BETWEEN_S)
 
 

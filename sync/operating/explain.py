@@ -76,7 +76,7 @@ def row_with_key(tx: Transaction, mapping: Mapping, key: str) -> str | None:
     if column is None or not key or not exists(tx, mapping.table):
         return None
     statement = compose(
-        "select {id}::text from {table} where lower({column}::text) = lower(%s) limit 1",
+        "select {id}::text from {table} where sync_fold({column}::text) = sync_fold(%s) limit 1",
         id=identifier(mapping.primary_key),
         table=table_name(mapping.table),
         column=identifier(column),

@@ -244,15 +244,18 @@ def _is_edited(path: Path, proposal: Proposal) -> bool:
 @contextmanager
 def alone(parts: Parts, made: Sequence[Proposal]) -> Iterator[None]:
     """Waits until no other process deploys under these names, and loads the mappings that were deployed meanwhile."""
+    told: set[str] = set()
     with ExitStack() as locks:
         for name in sorted(proposal.entity for proposal in made):
-            locks.enter_context(parts.db.held_lock(f"deploy:{name}", on_wait=partial(_tell, name)))
+            locks.enter_context(parts.db.held_lock(f"deploy:{name}", partial(_tell, name, told)))
         parts.mappings.update(mappings_of(parts.settings))
         yield
 
 
-def _tell(name: str) -> None:
-    log.info("Waiting: another process is deploying %s.", name)
+def _tell(name: str, told: set[str], holder: str) -> None:
+    if name not in told:
+        log.info("Waiting: another process is deploying %s (%s).", name, holder)
+    told.add(name)
 
 
 def deploy(parts: Parts, made: Sequence[Proposal], wanted: Wanted, pull: Direction) -> tuple[list[Deployed], RunReport]:

@@ -28,6 +28,9 @@ SESSION_SETTINGS = {
     "TimeZone": "UTC",
     "DateStyle": "ISO, MDY",
     "IntervalStyle": "postgres",
+    "bytea_output": "hex",
+    # all digits of a real and a double precision, whatever the role has set
+    "extra_float_digits": "1",
     # Compiling pays for minutes of reporting, not for the many short statements of a run.
     "jit": "off",
 }

@@ -55,6 +55,8 @@ class Rules:
     read_only: Mapping[str, str] = field(default_factory=dict)  # field → error | ignore | revert
     write_postgres: bool = True
     write_monday: bool = True
+    withheld: Mapping[str, str] = field(default_factory=dict)
+    """Fields that PostgreSQL refuses, with its words."""
 
     def rule_for(self, name: str) -> str:
         """Returns the rule of a field, or the mapping's own."""
@@ -201,8 +203,8 @@ def _keep(plan: FieldPlan, name: str, monday: Value, postgres: Value) -> None:
 
 
 def _to_postgres(plan: FieldPlan, name: str, value: Value, rules: Rules) -> None:
-    # this run may not write it
-    if not rules.write_postgres:
+    # this run may not write it, or PostgreSQL refuses it
+    if not rules.write_postgres or name in rules.withheld:
         plan.waiting.add(name)
         return
     plan.to_postgres[name] = value

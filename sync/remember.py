@@ -9,6 +9,7 @@ from db_connector import Transaction
 from models import Item, LogEntry
 from rows.homes import WrittenRecord
 from state.links import LinkChange
+from sync.apart import in_words
 from sync.cycle import Cycle
 from sync.decide import FIRST_MEETING
 from sync.task import Answer, Batch, Decision, Outgoing, Task
@@ -50,14 +51,15 @@ def remember(
         batch.report.errors += 1
         batch.log("pull", "error", f"its row is not found: {decision.waits}", item_id)
         batch.unwritten.append((task.item, decision.waits))
+    refused = _note_refused_fields(task, root_id, batch)
     # no row, or the item follows its row
     if root_id is None or decision.removes_item:
         return None
     # a copy that has become a row of its own
     if task.copied_sync_id and task.stored is None and cycle.options.write_monday:
         batch.outgoing.append(Outgoing(task.item, root_id, {}, {}, (), clear_sync_id=True))
-    due = _owes_monday(cycle, task, decision)
-    status = _status(decision, due)
+    due = refused or _owes_monday(cycle, task, decision)
+    status = "error" if refused else _status(decision, due)
     if cycle.mapping.record_settings:
         batch.statuses[root_id] = status
     return LinkChange(
@@ -73,6 +75,17 @@ def remember(
         archived=_stays_gone(task, decision),
         due=due,
     )
+
+
+def _note_refused_fields(task: Task, root_id: str | None, batch: Batch) -> bool:
+    """Notes that fields of an item do not come in: it is tried again after a pause, and when it is edited."""
+    if not task.unread and not task.withheld:
+        return False
+    reason = in_words({**task.unread, **task.withheld})
+    batch.report.errors += 1
+    batch.log("pull", "error", reason, task.item.id, root_id)
+    batch.unwritten.append((task.item, reason))
+    return True
 
 
 def _status(decision: Decision, due: bool) -> str:
@@ -104,8 +117,10 @@ def _owes_monday(cycle: Cycle, task: Task, decision: Decision) -> bool:
 def _owes_postgres(cycle: Cycle, task: Task, decision: Decision) -> bool:
     """Returns whether monday.com shows something that has not reached PostgreSQL yet."""
     plan, same, shown = decision.plan, cycle.bound.same, task.record
-    return task.unresolved or any(
-        not same(name, shown.get(name), plan.base_monday.get(name)) for name in (*plan.waiting, *plan.to_monday)
+    return (
+        task.unresolved
+        or bool(task.unread)
+        or any(not same(name, shown.get(name), plan.base_monday.get(name)) for name in (*plan.waiting, *plan.to_monday))
     )
 
 

@@ -217,6 +217,14 @@ def meaning(code: str, said: str, lost: bool) -> DatabaseError:
     return kind(sentence.format(said=said), hint=hint)
 
 
+def left_empty(exc: DatabaseError) -> str:
+    """Returns the column that may not be empty, if that is why a row was refused."""
+    cause = exc.__cause__
+    if not isinstance(cause, psycopg2.Error) or cause.pgcode != "23502":
+        return ""
+    return cause.diag.column_name or ""
+
+
 def row_of(code: str) -> Meaning | None:
     """Returns what the table says of a code."""
     return next((row for row in MEANINGS if code.startswith(row[0])), None)

@@ -86,7 +86,7 @@ class Staging:
             self._make_live(gone)
         finally:
             self._drop()
-        self._take_one_by_one()
+        _take_one_by_one(self.sync, self.staged.left)
         with self.db.autocommit() as session:
             session.execute(compose("analyze {table}", table=table_name(self.mapping.table)))
         self.report.seconds = time.monotonic() - started
@@ -258,14 +258,6 @@ class Staging:
         did = f"{plural(len(seen), 'item')}, {written.inserted} new, {written.updated} changed"
         self.state.log.append(tx, [LogEntry("reload", "success", did)])
 
-    def _take_one_by_one(self) -> None:
-        """Takes the items that could not be loaded as they are, so that what is refused costs its field only."""
-        left = sorted(self.staged.left, key=int)
-        for items in read_by_id(self.sync, left) if left else ():
-            self.report.errors -= len(items)
-            self.report.read -= len(items)
-            self.sync.engine.take(items, force=True)
-
     def _remember(self, tx: Transaction) -> None:
         """Notes that the next run starts where this one began."""
         sync = self.sync
@@ -282,3 +274,12 @@ class Staging:
         report.unchanged = read - written.inserted - written.updated - report.errors
         report.to_postgres.created, report.to_postgres.updated = written.inserted, written.updated
         report.to_postgres.archived = archived
+
+
+def _take_one_by_one(sync: BoardSync, left: set[str]) -> None:
+    """Takes the items that could not be loaded as they are, so that what is refused costs its field only."""
+    for items in read_by_id(sync, sorted(left, key=int)):
+        # they were counted as read, and as errors
+        sync.report.errors -= len(items)
+        sync.report.read -= len(items)
+        sync.engine.take(items, force=True)

@@ -9,6 +9,7 @@ from databases.postgres.failures import left_empty
 from errors import RowRejected
 from mappings.bound import BoundMapping
 from mappings.declaration import ROOT
+from values.wording import shortened
 
 Fields = frozenset[str]
 Attempt = Callable[[Fields], RowRejected | None]
@@ -79,7 +80,8 @@ def in_words(reasons: Map[str, str]) -> str:
     names: dict[str, list[str]] = {}
     for name, reason in sorted(reasons.items()):
         names.setdefault(reason, []).append(name)
-    return "; ".join(f"{', '.join(fields)}: {reason}" for reason, fields in names.items())
+    # PostgreSQL quotes the refused value, however long it is
+    return "; ".join(f"{', '.join(fields)}: {shortened(reason)}" for reason, fields in names.items())
 
 
 def _columns(bound: BoundMapping, fields: Fields) -> set[str]:

@@ -121,6 +121,10 @@ class CursorExpired(MondayError):
     """Means that a listing outlived its cursor (60 minutes from the first page); it has to start again."""
 
 
+class ListingNeeded(MondayError):
+    """Means that monday.com's filter cannot tell what changed: only a listing of all ids can."""
+
+
 class RecordRefused(MondayError):
     """Means that monday.com refused this item or value; the same request cannot succeed, other items can."""
 

@@ -16,6 +16,7 @@ import click
 from boards.commands import boards
 from commands.conflicts import conflicts
 from commands.looking import mapping, runs, status, validate
+from commands.proving import explain, repair, verify
 from commands.records import record, retry
 from commands.starting import demo, init_db, setup
 from commands.syncing import bidirectional, monday_to_pg, pg_to_monday, run_entity
@@ -33,6 +34,7 @@ COMMANDS: tuple[click.Command, ...] = (
     *(status, runs, validate, mapping, demo),
     *(webhooks, webhook, watch, scheduled),
     *(setup, conflicts, record, retry),
+    *(verify, repair, explain),
     boards,
 )
 """As `--help` lists them."""

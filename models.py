@@ -139,3 +139,26 @@ class Removal:
 
     item_id: str
     root_id: str
+
+
+class State(Enum):
+    """Says how grave a finding is. A note never changes an exit code."""
+
+    OK = "ok"
+    NOTE = "note"
+    WARNING = "warning"
+    FAULT = "fault"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Says what was found about one thing that can be checked, for every command and page that shows how things are."""
+
+    slug: str
+    """What was looked at, as `group.name`: `pg.reach`, `board.users`."""
+    state: State
+    sentence: str
+    affects: str = ""
+    """The entity, table or setting that does not work, or works less well."""
+    remedy: str = ""
+    """The command that mends it, or what is to be set."""

@@ -103,6 +103,152 @@ set local client_min_messages = warning;
 
 
 -- ---------------------------------------------------------------------------------------------------------------------
+-- How texts are compared that are keys: as `values/folding.py` does it, whatever the database's collation. What cannot be
+-- seen at the ends does not count, nor does the normal form; for `sync_fold` the case of letters does not count either.
+-- Plain ASCII, which most texts are, is dealt with in expressions that the planner puts into the statement.
+
+do $$
+declare
+    blanks text := e'\t\n\x0b\f\r\x1c\x1d\x1e\x1f ';
+    fold_wide text;
+    capitals text[];
+    small text[];
+    ligatures text;
+begin
+    -- other encodings know few letters: the database's own rules have to do
+    if getdatabaseencoding() <> 'UTF8' then
+        execute format(
+            'create or replace function sync_bare(value text) returns text'
+            ' language sql immutable parallel safe as %L',
+            format('select btrim(value, %L)', blanks)
+        );
+        execute format(
+            'create or replace function sync_fold(value text) returns text'
+            ' language sql immutable parallel safe as %L',
+            format('select lower(btrim(value, %L))', blanks)
+        );
+        return;
+    end if;
+    -- first and last letter, step, and how far away the folded letter is
+    with runs (first, last, step, distance) as (
+        values
+            (181, 181, 1, 775), (198, 198, 1, 32), (208, 208, 1, 32), (216, 216, 1, 32), (222, 222, 1, 32),
+            (272, 272, 1, 1), (294, 294, 1, 1), (306, 306, 1, 1), (319, 321, 2, 1), (330, 330, 1, 1), (338, 338, 1, 1),
+            (358, 358, 1, 1), (383, 383, 1, -268), (385, 385, 1, 210), (386, 388, 2, 1), (390, 390, 1, 206),
+            (391, 391, 1, 1), (393, 394, 1, 205), (395, 395, 1, 1), (398, 398, 1, 79), (399, 399, 1, 202),
+            (400, 400, 1, 203), (401, 401, 1, 1), (403, 403, 1, 205), (404, 404, 1, 207), (406, 406, 1, 211),
+            (407, 407, 1, 209), (408, 408, 1, 1), (412, 412, 1, 211), (413, 413, 1, 213), (415, 415, 1, 214),
+            (418, 420, 2, 1), (422, 422, 1, 218), (423, 423, 1, 1), (425, 425, 1, 218), (428, 428, 1, 1),
+            (430, 430, 1, 218), (433, 434, 1, 217), (435, 437, 2, 1), (439, 439, 1, 219), (440, 440, 1, 1),
+            (444, 444, 1, 1), (452, 452, 1, 2), (453, 453, 1, 1), (455, 455, 1, 2), (456, 456, 1, 1), (458, 458, 1, 2),
+            (459, 459, 1, 1), (484, 484, 1, 1), (497, 497, 1, 2), (498, 498, 1, 1), (502, 502, 1, -97), (503, 503, 1, -56),
+            (540, 540, 1, 1), (544, 544, 1, -130), (546, 548, 2, 1), (570, 570, 1, 10795), (571, 571, 1, 1),
+            (573, 573, 1, -163), (574, 574, 1, 10792), (577, 577, 1, 1), (579, 579, 1, -195), (580, 580, 1, 69),
+            (581, 581, 1, 71), (582, 590, 2, 1), (837, 837, 1, 116), (880, 882, 2, 1), (886, 886, 1, 1),
+            (895, 895, 1, 116), (913, 929, 1, 32), (931, 937, 1, 32), (962, 962, 1, 1), (975, 975, 1, 8),
+            (976, 976, 1, -30), (977, 977, 1, -25), (981, 981, 1, -15), (982, 982, 1, -22), (984, 1006, 2, 1),
+            (1008, 1008, 1, -54), (1009, 1009, 1, -48), (1012, 1012, 1, -60), (1013, 1013, 1, -64), (1015, 1015, 1, 1),
+            (1017, 1017, 1, -7), (1018, 1018, 1, 1), (1021, 1023, 1, -130), (1026, 1034, 2, 80), (1029, 1029, 1, 80),
+            (1033, 1035, 2, 80), (1039, 1039, 1, 80), (1040, 1070, 2, 32), (1041, 1047, 2, 32), (1051, 1071, 2, 32),
+            (1120, 1140, 2, 1), (1144, 1152, 2, 1), (1162, 1214, 2, 1), (1216, 1216, 1, 15), (1219, 1229, 2, 1),
+            (1236, 1236, 1, 1), (1240, 1240, 1, 1), (1248, 1248, 1, 1), (1256, 1256, 1, 1), (1270, 1270, 1, 1),
+            (1274, 1326, 2, 1), (1329, 1366, 1, 48), (4256, 4293, 1, 7264), (4295, 4295, 1, 7264), (4301, 4301, 1, 7264),
+            (5112, 5117, 1, -8), (7296, 7296, 1, -6222), (7297, 7297, 1, -6221), (7298, 7298, 1, -6212),
+            (7299, 7300, 1, -6210), (7301, 7301, 1, -6211), (7302, 7302, 1, -6204), (7303, 7303, 1, -6180),
+            (7304, 7304, 1, 35267), (7312, 7354, 1, -3008), (7357, 7359, 1, -3008), (7930, 7934, 2, 1),
+            (8498, 8498, 1, 28), (8544, 8559, 1, 16), (8579, 8579, 1, 1), (9398, 9423, 1, 26), (11264, 11311, 1, 48),
+            (11360, 11360, 1, 1), (11362, 11362, 1, -10743), (11363, 11363, 1, -3814), (11364, 11364, 1, -10727),
+            (11367, 11371, 2, 1), (11373, 11373, 1, -10780), (11374, 11374, 1, -10749), (11375, 11375, 1, -10783),
+            (11376, 11376, 1, -10782), (11378, 11378, 1, 1), (11381, 11381, 1, 1), (11390, 11391, 1, -10815),
+            (11392, 11490, 2, 1), (11499, 11501, 2, 1), (11506, 11506, 1, 1), (42560, 42604, 2, 1), (42624, 42650, 2, 1),
+            (42786, 42798, 2, 1), (42802, 42862, 2, 1), (42873, 42875, 2, 1), (42877, 42877, 1, -35332),
+            (42878, 42886, 2, 1), (42891, 42891, 1, 1), (42893, 42893, 1, -42280), (42896, 42898, 2, 1),
+            (42902, 42920, 2, 1), (42922, 42922, 1, -42308), (42923, 42923, 1, -42319), (42924, 42924, 1, -42315),
+            (42925, 42925, 1, -42305), (42926, 42926, 1, -42308), (42928, 42928, 1, -42258), (42929, 42929, 1, -42282),
+            (42930, 42930, 1, -42261), (42931, 42931, 1, 928), (42932, 42946, 2, 1), (42948, 42948, 1, -48),
+            (42949, 42949, 1, -42307), (42950, 42950, 1, -35384), (42951, 42953, 2, 1), (42960, 42960, 1, 1),
+            (42966, 42968, 2, 1), (42997, 42997, 1, 1), (43888, 43967, 1, -38864), (65313, 65338, 1, 32),
+            (66560, 66599, 1, 40), (66736, 66771, 1, 40), (66928, 66964, 2, 39), (66929, 66937, 2, 39),
+            (66941, 66953, 2, 39), (66957, 66961, 2, 39), (66965, 66965, 1, 39), (68736, 68786, 1, 64),
+            (71840, 71871, 1, 32), (93760, 93791, 1, 32), (125184, 125217, 1, 34)
+    ),
+    letters as (
+        -- the scripts that are met most come first, in a list of their own
+        select code >= 1328 as rare, string_agg(chr(code), '' order by code) as capitals,
+            string_agg(chr(code + distance), '' order by code) as small
+        from runs, generate_series(first, last, step) as code
+        group by 1
+    )
+    select array_agg(l.capitals order by rare), array_agg(l.small order by rare)
+    into capitals, small
+    from letters as l;
+    -- letters that fold to several
+    select string_agg(
+        format('    folded := replace(folded, %L, %L);', chr(code), chr(a) || chr(b) || coalesce(chr(c), '')), e'\n'
+    )
+    into ligatures
+    from (
+        values
+            (223, 115, 115, null), (7838, 115, 115, null), (329, 700, 110, null), (7834, 97, 702, null),
+            (64256, 102, 102, null), (64257, 102, 105, null), (64258, 102, 108, null), (64259, 102, 102, 105),
+            (64260, 102, 102, 108), (64261, 115, 116, null), (64262, 115, 116, null), (1415, 1381, 1410, null),
+            (64275, 1396, 1398, null), (64276, 1396, 1381, null), (64277, 1396, 1387, null),
+            (64278, 1406, 1398, null), (64279, 1396, 1389, null)
+    ) as ligature (code, a, b, c);
+    select blanks || string_agg(chr(code), '')
+    into blanks
+    from unnest(
+        array[133, 160, 5760, 6158, 8192, 8193, 8194, 8195, 8196, 8197, 8198, 8199, 8200, 8201, 8202, 8203, 8204, 8205, 8206,
+            8207, 8232, 8233, 8239, 8287, 8288, 12288, 65279]
+    ) as code;
+    fold_wide := format(
+        $body$
+declare
+    folded text := lower(normalize(value, nfd) collate "C");
+begin
+    if folded ~ %L then
+        folded := translate(folded, %L, %L);
+    end if;
+    if folded ~ %L then
+        folded := translate(folded, %L, %L);
+    end if;
+    if folded ~ %L then
+%s
+    end if;
+    return btrim(normalize(folded, nfc), %L);
+end
+        $body$,
+        '[' || capitals[1] || ']', capitals[1], small[1],
+        '[' || capitals[2] || ']', capitals[2], small[2],
+        '[' || (select string_agg(chr(code), '') from unnest(array[223, 7838, 329, 7834, 1415]) as code)
+            || chr(64256) || '-' || chr(64279) || ']',
+        ligatures, blanks
+    );
+    execute format(
+        'create or replace function sync_fold_wide(value text) returns text'
+        ' language plpgsql immutable strict parallel safe as %L', fold_wide
+    );
+    -- The schema is named: an index is made where the search path is not the tool's.
+    execute format(
+        'create or replace function sync_fold(value text) returns text language sql immutable parallel safe as %L',
+        format(
+            'select case when octet_length(value) = char_length(value)'
+            ' then lower(btrim(value, %L) collate "C") else %I.sync_fold_wide(value) end',
+            left(blanks, 10), current_schema()
+        )
+    );
+    execute format(
+        'create or replace function sync_bare(value text) returns text language sql immutable parallel safe as %L',
+        format(
+            'select case when octet_length(value) = char_length(value)'
+            ' then btrim(value, %L) else btrim(normalize(value, nfc), %L) end',
+            left(blanks, 10), blanks
+        )
+    );
+end $$;
+
+
+-- ---------------------------------------------------------------------------------------------------------------------
 -- Part 1: the tool's memory. Any process can die at any instant; a new one carries on from what stands here.
 
 -- One row a link. `entity_id` is text, because a mapping can name a table with any kind of key.
@@ -257,6 +403,37 @@ select pg_temp.columns('sync_conflicts',
     'status text not null default ''open''',
     'resolved_at timestamptz');
 select pg_temp.index('sync_conflicts_open_idx', $$sync_conflicts (entity_type, entity_id) where status = 'open'$$);
+
+-- A proof compares both sides of an entity with each other and with what is remembered. What it finds stays `open` until a
+-- repair mends it (`mended`) or a later proof does not find it (`gone`). `state` changes with either side and the link.
+create table if not exists sync_proofs (
+    id uuid primary key,
+    entity_type text not null,
+    monday_board_id text not null,
+    kind text not null,
+    started_at timestamptz not null default now(),
+    finished_at timestamptz,
+    outcome text not null default 'running',
+    message text,
+    counts jsonb,
+    digest_monday text,
+    digest_postgres text,
+    api jsonb);
+create table if not exists sync_findings (
+    id uuid primary key default gen_random_uuid(),
+    proof_id uuid not null,
+    entity_type text not null,
+    class text not null,
+    monday_id text,
+    entity_id text,
+    cause text not null,
+    fields jsonb not null,
+    state text not null,
+    content text,
+    status text not null default 'open',
+    found_at timestamptz not null default now(),
+    settled_at timestamptz);
+select pg_temp.index('sync_findings_open_idx', $$sync_findings (entity_type) where status = 'open'$$);
 
 -- The ids that a listing has seen, page by page, so that what is missing at its end can be found in the database.
 create unlogged table if not exists sync_listing (
@@ -445,16 +622,32 @@ end $$;
 -- a plain index: the tool then uses the older of the two.
 select pg_temp.unique_index('users_email', 'users', 'lower(email)');
 
--- How rows that several items share are found. Texts are stored as written, so their outer blanks are left out here.
-select pg_temp.index('sales_teams_key_idx', $$sales_teams (lower(btrim(name, E' \t\n\r\f\x0b')))$$);
-select pg_temp.index('customers_email_idx', 'customers (lower(email))');
-select pg_temp.index('customers_key_idx', $$customers (lower(btrim(name, E' \t\n\r\f\x0b')), phone)$$);
+-- How rows that several items share are found, and the row of an item's e-mail address.
+select pg_temp.index('users_email_fold_idx', 'users (sync_fold(email))');
+select pg_temp.index('sales_teams_fold_idx', 'sales_teams (sync_fold(name))');
+select pg_temp.index('customers_email_fold_idx', 'customers (sync_fold(email))');
+select pg_temp.index('customers_fold_idx', 'customers (sync_fold(name), sync_bare(phone))');
 select pg_temp.index('properties_customer_idx', 'properties (customer_id)');
-select pg_temp.index('pa_law_key_idx', $$pa_law (lower(btrim(name, E' \t\n\r\f\x0b')))$$);
-select pg_temp.index('insurances_key_idx', $$insurances (lower(btrim(company_name, E' \t\n\r\f\x0b')))$$);
-select pg_temp.index('policies_number_idx', 'policies (policy_number)');
-select pg_temp.index('insurance_claims_number_idx', 'insurance_claims (claim_number)');
+select pg_temp.index('pa_law_fold_idx', 'pa_law (sync_fold(name))');
+select pg_temp.index('insurances_fold_idx', 'insurances (sync_fold(company_name))');
+select pg_temp.index('policies_bare_idx', 'policies (sync_bare(policy_number))');
+select pg_temp.index('insurance_claims_bare_idx', 'insurance_claims (sync_bare(claim_number))');
 select pg_temp.index('storms_date_idx', 'storms (date)');
+
+-- Earlier versions compared keys otherwise; their indexes find nothing any more.
+do $$
+declare
+    name text;
+begin
+    foreach name in array array[
+        'sales_teams_key_idx', 'customers_email_idx', 'customers_key_idx', 'pa_law_key_idx', 'insurances_key_idx',
+        'policies_number_idx', 'insurance_claims_number_idx'
+    ] loop
+        if to_regclass(format('%I', name)) is not null then
+            execute format('drop index %I', name);
+        end if;
+    end loop;
+end $$;
 
 -- Which rows use a shared row.
 select pg_temp.index('users_team_idx', 'users (team_id)');
@@ -482,6 +675,6 @@ select pg_temp.index('contacts_organization_idx', 'contacts (organization_id)');
 -- ---------------------------------------------------------------------------------------------------------------------
 -- All is there: the version that the tool asks for before it works.
 
-insert into sync_state (name, value) values ('schema', '1')
+insert into sync_state (name, value) values ('schema', '2')
 on conflict (name) do update set value = excluded.value, updated_at = now()
 where sync_state.value is distinct from excluded.value;

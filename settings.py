@@ -49,7 +49,7 @@ class Settings:
     home: Path = PROJECT
     api_key: str | None = field(default=None, repr=False)
     api_url: str = "https://api.monday.com/v2"
-    api_version: str = "2026-07"
+    api_version: str = "2026-10"
     webhook_secret: str | None = field(default=None, repr=False)
     webhook_base_url: str | None = None
     database_url: str | None = field(default=None, repr=False)
@@ -232,7 +232,7 @@ def _database_url(name: str, value: str) -> str:
 
 def _version(name: str, value: str) -> str:
     if not re.fullmatch(r"20\d\d-(0[1-9]|1[0-2])", value):
-        raise SettingsError(f"{name} must be a version of the API like 2026-07 (not {_shown(value)}).")
+        raise SettingsError(f"{name} must be a version of the API like 2026-10 (not {_shown(value)}).")
     return value
 
 

@@ -19,23 +19,22 @@ if __name__ == "__main__":
 
 import logging
 import time
-import uuid
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta, timezone
 from itertools import chain, islice
 
 from data_cache import SnapshotBoard
 from mappings.declaration import Mapping
-from models import STATES_ONLY, Item, Page
+from models import Item, Page
 from services.monday.pages import ReadOptions
-from services.monday.updates import DAYS, SECONDS
 from state.values import put, watermark
 from sync.board import BoardSync, Opening, open_board, too_many, work_in_view
+from sync.changed_items import OVERLAP, ChangedItems, moment, settled_mark
 from sync.full_read import FullRead, count_read, reading_of
 from sync.intake import Intake
 from sync.options import PullOptions, RunOptions
 from sync.parts import Parts, cannot_follow
-from sync.read_board import larger_count
+from sync.read_board import Listing, forget_listing, larger_count
 from sync.report import EntityReport
 from sync.run import Program, run_once
 from sync.snapshot import items_of, snapshot_of
@@ -44,8 +43,6 @@ from values.slices import batched
 
 log = logging.getLogger("monday_sync")
 
-OVERLAP = timedelta(minutes=5)
-"""How far before the newest known update time a run looks again: filtered reads of monday.com lag by seconds."""
 SWEEP_EVERY = timedelta(hours=24)
 
 
@@ -125,34 +122,40 @@ class Pull:
 
     def __init__(self, sync: BoardSync, began: str, intake: Intake) -> None:
         self.sync, self.began, self.intake = sync, began, intake
-        self.sweep = Sweep(sync)
+        self.sweep, self.changed = Sweep(sync), ChangedItems(sync, intake)
 
     # Ways of reading
 
     def full(self) -> None:
         """Reads every item. With links to lose, ids come first, so that the guard can stop it before anything is written."""
         first = not self.sync.active() or reading_of(self.sync).get("first", False)
-        gone = [] if first else self.sweep.find_gone()
-        began = FullRead(self.sync, self.intake, self.sweep).run(first)
+        gone = [] if first or self._ids_are_known() else self.sweep.find_gone()
+        reading = FullRead(self.sync, self.intake, self.sweep)
+        read = reading.run(first)
+        if self.sweep.listing is None and not self.sync.options.dry_run:
+            if self._is_whole(read.ids):  # what was read is as good as a listing
+                self.sweep.adopt(read.ids)
+            elif not first:
+                gone = self.sweep.find_gone()
+                reading.read_left_out(read)
         self._archive(gone)
         self._retake_free_keys()
         self._prove()
-        self._finish(began)
+        if self.sweep.listing is not read.ids:
+            forget_listing(self.sync, read.ids.pass_id)
+        self._finish(read.started)
 
     def incremental(self) -> None:
         """Reads what was updated since the newest update known, and sweeps when it is time to or the count is off."""
-        sync = self.sync
         gone = self.sweep.find_gone() if self._must_sweep_first() else None
-        since = _moment(sync.remembered["watermark"])
-        options = ReadOptions(on_malformed=self.intake.malformed, prefetch=True)
-        pages = sync.destination.changed_since(sync.board.id, since - OVERLAP, sync.bound.wanted, options)
-        first = next(pages, None)
-        if gone is None and first is not None and self._hides_removals(first):
+        first = self.changed.first(anew=gone is not None)
+        if gone is None and self._needs_listing(first):
             gone = self.sweep.find_gone()
         if first is not None:
-            self.intake.take(page.items for page in chain([first], pages))
-        if gone is None and self.intake.newest > str(sync.remembered["watermark"]):
-            self._take_left_out(since)
+            self.intake.take(page.items for page in chain([first], self.changed.rest))
+        if gone is None and self.intake.newest > str(self.sync.remembered["watermark"]):
+            # Later runs would pass by what an answer lacked.
+            self.intake.take_by_id(self.changed.left_out())
         self._take_unsettled()
         if gone is None and not self._adds_up():
             gone = self.sweep.find_gone()
@@ -161,20 +164,6 @@ class Pull:
         self._retake_free_keys()
         self._prove()
         self._finish(self.began)
-
-    def _take_left_out(self, since: datetime) -> None:
-        """Reads ids and times once more before the watermark moves on: later runs would pass by what an answer lacked."""
-        sync = self.sync
-        if sync.options.dry_run or sync.destination.update_filter.precision not in (SECONDS, DAYS):
-            return
-        seen = str(uuid.uuid4())
-        for page in sync.destination.changed_since(sync.board.id, since - OVERLAP, STATES_ONLY):
-            with sync.db.transaction() as tx:
-                sync.state.listings.note(tx, seen, page.items)
-        with sync.db.transaction() as tx:
-            left = sync.state.listings.stale(tx, seen)
-            sync.state.listings.delete(tx, seen)
-        self.intake.take_by_id(left)
 
     def _take_unsettled(self) -> None:
         """Looks again at items that show something PostgreSQL does not have: a rule or a setting may have changed."""
@@ -200,14 +189,35 @@ class Pull:
     def _must_sweep_first(self) -> bool:
         if self.sync.options.sweep:  # asked for
             return True
-        swept = watermark(self.sync.remembered.get("swept_at"))
-        if swept is None or datetime.now(timezone.utc) - swept > SWEEP_EVERY:  # the daily sweep
+        if not self._swept_lately():  # the daily sweep
             return True
         claimed = self._claimed()
         return claimed is not None and too_many(self._known() - claimed, self.sync.active())
 
-    def _hides_removals(self, first: Page) -> bool:
+    def _swept_lately(self) -> bool:
+        swept = watermark(self.sync.remembered.get("swept_at"))
+        return swept is not None and datetime.now(timezone.utc) - swept <= SWEEP_EVERY
+
+    def _ids_are_known(self) -> bool:
+        """Returns whether the board is as it was when a run listed its ids, so that nothing can be gone."""
+        remembered, mark = self.sync.remembered, self.sync.board.updated_at
+        if self.sync.options.sweep or self.sync.options.dry_run or not self._swept_lately():
+            return False
+        if not remembered.get("swept_ids") or remembered.get("fingerprint") != self.sync.fingerprint():
+            return False
+        if mark is None or "swept_from" not in remembered:
+            return False
+        # the board's own time may lag
+        return moment(mark) + OVERLAP < moment(remembered["swept_from"]) and self._adds_up()
+
+    def _is_whole(self, read: Listing) -> bool:
+        """Returns whether a reading has seen as many items as the board says it has, and all that are linked."""
+        return read.count == self._claimed() and self.sweep.shows_all_known(read)
+
+    def _needs_listing(self, first: Page | None) -> bool:
         """Returns whether new items may make up for removed ones in the board's count: then ids come before any write."""
+        if first is None:  # no filter tells what changed
+            return not self.changed.quiet()
         claimed = self._claimed()
         if claimed is None or first.cursor is not None:  # no count, or too many changes to tell
             return True
@@ -285,21 +295,26 @@ class Pull:
         if sync.report.complete:
             # What changed behind a long read's back is older than the newest time it saw.
             newest = self.intake.newest or "1970-01-01T00:00:00Z"
-            sync.remembered["watermark"] = min(newest, began, key=_moment)
+            if self.sweep.listing is not None or newest != sync.remembered.get("watermark"):
+                seen = None if self.sweep.listing is not None else moment(newest)
+                sync.remembered["settled_mark"] = settled_mark(sync.board, seen, moment(began))
+            sync.remembered["watermark"] = min(newest, began, key=moment)
             sync.remembered["fingerprint"] = sync.fingerprint()
         sync.remembered["titles"] = sync.titles()
         offset = self._count_offset()
         with sync.db.transaction() as tx:
             if self.sweep.listing is not None:
-                sync.remembered["swept_at"] = datetime.now(timezone.utc).isoformat()
+                self._note_sweep(began)
                 sync.remembered["count_offset"] = offset
             put(tx, sync.pulled, sync.remembered)
 
-
-def _moment(value: str) -> datetime:
-    moment = watermark(value)
-    assert moment is not None
-    return moment
+    def _note_sweep(self, began: str) -> None:
+        """Remembers when all was listed. What changed before that is known, but for what could not be taken in."""
+        remembered = self.sync.remembered
+        remembered["swept_at"] = datetime.now(timezone.utc).isoformat()
+        remembered["swept_ids"] = self.sweep.by_ids or bool(remembered.get("swept_ids"))
+        if self.sync.report.complete:
+            remembered["swept_from"] = began
 
 
 def sync_sales_staff(limit: int | None = None) -> EntityReport:

@@ -11,7 +11,7 @@ from benchmarks.bench import Bench, scratch
 from benchmarks.database import running
 from benchmarks.measure import Failed
 
-BENCHMARKS = ("pull", "client", "memory", "large_boards", "both_ways", "deployed", "startup", "realtime")
+BENCHMARKS = ("pull", "client", "memory", "large_boards", "both_ways", "deployed", "startup", "realtime", "proof")
 """Names of files in this folder, each with `ABOUT` and `run`."""
 
 

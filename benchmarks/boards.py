@@ -189,7 +189,7 @@ def _ask(url: str, document: str, variables: dict[str, Any]) -> Any:
     answer = requests.post(
         url,
         data=orjson.dumps({"query": document, "variables": variables}),
-        headers={"Authorization": TOKEN, "Content-Type": "application/json", "API-Version": "2026-07"},
+        headers={"Authorization": TOKEN, "Content-Type": "application/json", "API-Version": "2026-10"},
         timeout=120,
     )
     return orjson.loads(answer.content)["data"]

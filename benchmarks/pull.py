@@ -33,6 +33,7 @@ def run(bench: Bench) -> None:
             with bench.database() as name:
                 first.append(bench.pull(server, name))
                 again.append(bench.pull(server, name))
+                bench.pull(server, name, "--sweep")
                 full.append(bench.pull(server, name, "--full"))
                 # The first pull's rows are the floor's input. A floor follows each later pull, and one more at the end:
                 # pulls and floors take turns, so that another load on the machine slows both.

@@ -59,7 +59,7 @@ limit 100
 """
 TELLS_APART = """
 -- whether no two rows have the same value, and every row has a value
-select count(*) = count(distinct nullif(lower(trim(t.{column}::text)), ''))
+select count(*) = count(distinct nullif(sync_fold(t.{column}::text), ''))
 from {table} as t
 where {here}
   and not exists (

@@ -81,6 +81,28 @@ class BoundMapping:
         return found
 
     @cached_property
+    def _computed(self) -> frozenset[str]:
+        """Returns the fields whose cells monday.com fills itself, such as when the item was last updated."""
+        return frozenset(
+            name
+            for binding in self.bindings
+            if not any(self.column_kinds[column].write for column in binding.columns if column in self.columns)
+            for name in binding.fields
+        )
+
+    def following(self, names: Iterable[str]) -> frozenset[str]:
+        """Returns the fields that follow from these when they are told to the board.
+
+        That is all that their columns show: `status` follows from `stage`, and an address as a line from its parts. What
+        monday.com fills itself follows from any edit.
+        """
+        told = {column for name in names if name in self.owner for column in self.owner[name].columns}
+        if not told:
+            return frozenset()
+        also = {name for binding in self.bindings if not told.isdisjoint(binding.columns) for name in binding.fields}
+        return self._computed | also
+
+    @cached_property
     def missing(self) -> tuple[str, ...]:
         """Returns the columns that the mapping names and the board does not have."""
         named = {column for binding in self.mapping.bindings for column in binding.columns}

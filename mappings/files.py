@@ -183,3 +183,13 @@ def _check_nested(file: MappingFile, where: Any, name: Any, value: Any, key: Key
         _check_table(file, value, key.inside)
     else:
         file.note(where, name, f"{name!r} must hold keys and values, not {value!r}")
+
+
+def lines_of_columns(path: Path) -> dict[str, int]:
+    """Returns on which line of a mapping file each board column is bound, and where `conflict` stands for all (name "")."""
+    tree = read_mapping_file(path).tree
+    lines = {"": line_of(tree, "conflict")} if "conflict" in tree else {}
+    for number, entry in enumerate(tree.get("fields") or ()):
+        for column in entry.get("columns") or [entry.get("column")]:
+            lines[str(column)] = line_of(tree["fields"], number)
+    return lines

@@ -12,6 +12,7 @@ from typing import Protocol
 from models import Value
 from values.canonical import is_empty
 from values.comparing import same
+from values.folding import fold
 from values.parsing import CellError
 
 Values = Sequence[Value]
@@ -47,7 +48,7 @@ def trimmed(value: Value) -> str:
 
 def word_of(value: Value) -> str:
     """Returns a text as words are compared."""
-    return trimmed(value).casefold()
+    return fold(trimmed(value))
 
 
 def is_news(field: Value, was: Value, present: Value) -> bool:

@@ -17,6 +17,7 @@ from mappings.declaration import ROOT, Binding, KeyPart, Mapping, Place, Related
 from models import Record, Value
 from values.canonical import is_empty
 from values.comparing import same
+from values.folding import bare, fold
 
 Slot = tuple[str, str | None]
 """A column, and for JSONB the key in it."""
@@ -25,9 +26,6 @@ Rank = tuple[str, int]
 """When an item was last updated, then its id: the highest fills a shared row."""
 
 NEVER: Rank = ("", -1)
-
-BLANKS = " \t\n\r\f\v"
-"""What does not count at the ends of a key; the indexes of `schema.sql` leave out the same."""
 
 
 # Rows and their natural keys
@@ -54,10 +52,9 @@ class Row:
 
 
 class Key(NamedTuple):
-    """Holds a natural key that is filled: its place among those of the table, its values as they are, and as compared."""
+    """Holds a natural key that is filled: its place among those of the table, and its values as they are compared."""
 
     at: int
-    texts: tuple[str, ...]
     folded: tuple[str, ...]
 
 
@@ -76,16 +73,15 @@ class NaturalKeys:
 
     def at(self, index: int, values: Map[Slot, Value]) -> Key | None:
         """Returns one of the keys, if its columns are all filled."""
-        texts, folded = [], []
+        folded = []
         for slot, ignore_case in self.parts[index]:
             value = values.get(slot)
             text = value if isinstance(value, str) else "" if is_empty(value) else str(value)
-            bare = text.strip(BLANKS)
-            if not bare:
+            text = fold(text) if ignore_case else bare(text)
+            if not text:
                 return None
-            texts.append(text)
-            folded.append(bare.lower() if ignore_case else text)
-        return Key(index, tuple(texts), tuple(folded))
+            folded.append(text)
+        return Key(index, tuple(folded))
 
 
 def natural_keys(related: Related | None) -> NaturalKeys:
@@ -101,21 +97,9 @@ def natural_keys(related: Related | None) -> NaturalKeys:
 def folded(key: Sequence[KeyPart], values: Sequence[Value]) -> tuple[str, ...]:
     """Returns a key's values as they are compared."""
     return tuple(
-        plain_text(value).strip(BLANKS).lower() if part.ignore_case else plain_text(value)
+        fold(plain_text(value)) if part.ignore_case else bare(plain_text(value))
         for part, value in zip(key, values, strict=True)
     )
-
-
-def spellings(key: Sequence[KeyPart], values: Sequence[Value]) -> set[tuple[str, ...]]:
-    """Returns a key's values as they are looked up: folded, and as they are.
-
-    The server may fold other letters than Python does.
-    """
-    bare = tuple(
-        plain_text(value).strip(BLANKS) if part.ignore_case else plain_text(value)
-        for part, value in zip(key, values, strict=True)
-    )
-    return {folded(key, values), bare}
 
 
 def plain_text(value: Value) -> str:
@@ -173,12 +157,16 @@ class Home:
         }
 
     def same(self, slot: Slot, a: Value, b: Value) -> bool:
-        """Returns whether a slot would look the same with either value."""
+        """Returns whether a shared row means the same with either value: the case of a key does not count."""
         if a == b:
             return True
         if slot in self.keys.case_blind and isinstance(a, str) and isinstance(b, str):
-            return a.strip().lower() == b.strip().lower()
-        return same(self.kinds.get(slot, "text"), a, b)
+            return fold(a) == fold(b)
+        return self.looks_same(slot, a, b)
+
+    def looks_same(self, slot: Slot, a: Value, b: Value) -> bool:
+        """Returns whether an item would look the same with either value."""
+        return a == b or same(self.kinds.get(slot, "text"), a, b)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -19,7 +19,7 @@ from models import Value
 from rows.homes import NEVER, Home, Homes, Key, NaturalKeys, Row, Slot, Written
 from rows.tables import Table
 from rows.wanted_rows import WantedRow, each_kind
-from values.canonical import dumps, is_empty
+from values.canonical import is_empty
 from values.comparing import from_json
 
 USES = """
@@ -47,11 +47,10 @@ from (
 join sync_mapping as l on l.id = last.id
 """
 SHOWN_BY_ITEMS = """
-select distinct new.at
+select distinct new.at, new.home, l.base -> new.name
 from {rows}
 join ({uses}) as uses on uses.row_id = new.row_id and uses.home = new.home
 join sync_mapping as l on l.entity_id = uses.root and l.entity_type = %(type)s and l.monday_id is not null
-where l.base -> new.name = new.value
 """
 
 
@@ -121,7 +120,7 @@ class SharedRowWriter:
                 self._give(want, row)
                 continue
             row = self._row_for(want, alone)
-            self._bring_in(want, row, written)
+            self._bring_in(want, row, alone, written)
             if want.current is None and self._shows_all(want, row):
                 shape.row, shape.revision = row, self.rows.revision
 
@@ -144,7 +143,7 @@ class SharedRowWriter:
     def _found(self, want: WantedRow) -> Row | None:
         """Returns the row of the best key that finds one."""
         higher: list[int] = []
-        for at, _, folded in want.keys:
+        for at, folded in want.keys:
             row = self.rows.by_key.get((at, folded))
             # A row found by a lesser key is adopted only when it could not have been found by a better one.
             if row is not None and not (higher and any(self._has(row, key) for key in higher)):
@@ -185,19 +184,19 @@ class SharedRowWriter:
 
     # What the row shows
 
-    def _bring_in(self, want: WantedRow, row: Row, written: Written) -> None:
+    def _bring_in(self, want: WantedRow, row: Row, alone: set[str], written: Written) -> None:
         # made for this record: it shows all already
         if row.new and not row.claimed:
             row.claimed = True
         # the record's own row: an edit
         elif row.id == want.current:
-            if self._change(want, row) and not row.new:
+            if self._change(want, row, alone) and not row.new:
                 written.note_edited(self.table.name, row.id, want.record.root_id)
         # a row of other records
         else:
             self._fill(want, row)
 
-    def _change(self, want: WantedRow, row: Row) -> bool:
+    def _change(self, want: WantedRow, row: Row, alone: set[str]) -> bool:
         """Changes a row that the record has: an edit, which every record that shows the row will see."""
         changed = want.record.upsert.changed
         is_edited = False
@@ -210,7 +209,7 @@ class SharedRowWriter:
             # a field that this edit leaves alone
             elif changed is not None and name not in changed:
                 continue
-            if self._set(want, row, slot, value):
+            if self._set(want, row, slot, value, respells=row.id in alone):
                 is_edited = True
                 self.filled.pop((row.id, slot), None)
         self.rows.index(self.table.keys, row)
@@ -231,12 +230,13 @@ class SharedRowWriter:
         row.rank = max(last, rank)
         self.rows.index(self.table.keys, row)
 
-    def _set(self, want: WantedRow, row: Row, slot: Slot, value: Value) -> bool:
+    def _set(self, want: WantedRow, row: Row, slot: Slot, value: Value, respells: bool = False) -> bool:
         # the item that has the row decides over it
         if row.owned and self._is_owned(slot):
             return False
-        # the same in other letters or digits
-        if want.home.same(slot, row.values.get(slot), value):
+        # the same in other letters or digits; the spelling of a key is its only record's to correct
+        is_same = want.home.looks_same if respells else want.home.same
+        if is_same(slot, row.values.get(slot), value):
             return False
         row.values[slot] = value
         self.rows.revision += 1
@@ -265,11 +265,21 @@ class SharedRowWriter:
     def _used_by_one_record(self, tx: Transaction, wanted: Sequence[WantedRow]) -> set[str]:
         """Returns the present rows that only one record uses, so that correcting them corrects no other record's."""
         by_id = self.rows.by_id
-        ids = {want.current for want in wanted if want.current and self._found(want) is not by_id.get(want.current)}
+        ids = {
+            want.current
+            for want in wanted
+            if want.current and (self._found(want) is not (row := by_id.get(want.current)) or self._respells(want, row))
+        }
         if not ids:
             return set()
         uses = tx.rows(compose(USES, uses=self._uses()), {"ids": sorted(ids)})
         return {row_id for row_id, count in uses if count == 1}
+
+    def _respells(self, want: WantedRow, row: Row | None) -> bool:
+        """Returns whether a record spells the key of its present row otherwise."""
+        shown = row.values if row is not None else {}
+        spelt = ((slot, shown.get(slot), want.values.get(slot)) for slot in self.table.keys.case_blind)
+        return any(now != value and not want.home.looks_same(slot, now, value) for slot, now, value in spelt)
 
     def _look_at_disputed(self, tx: Transaction, wanted: Sequence[WantedRow]) -> None:
         """Finds out of disputed rows which item filled them last, and what was changed with SQL since."""
@@ -310,7 +320,7 @@ class SharedRowWriter:
         mapping = self.homes.mapping
         numbers = {name: number for number, name in enumerate(mapping.related)}
         asked = [
-            (at, row.id, numbers[home.name], home.slots[slot], dumps(row.values[slot]).decode())
+            (at, row.id, numbers[home.name], home.slots[slot])
             for at, (row, slot) in enumerate(cells)
             for home in self.table.homes
             if slot in home.slots and not is_empty(row.values.get(slot))
@@ -319,12 +329,19 @@ class SharedRowWriter:
             return []
         shown = tx.bulk(
             SHOWN_BY_ITEMS,
-            {"at": "integer", "row_id": "text", "home": "integer", "name": "text", "value": "jsonb"},
+            {"at": "integer", "row_id": "text", "home": "integer", "name": "text"},
             asked,
             {"type": mapping.entity_type, "ids": sorted({row_id for _, row_id, *_ in asked})},
             uses=self._uses(),
         )
-        return [cells[at] for at in sorted({at for at, *_ in asked} - {at for (at,) in shown})]
+        homes = [self.homes.related[name] for name in numbers]
+        known = {at for at, number, value in shown if _shows(homes[number], *cells[at], value)}
+        return [cells[at] for at in sorted({at for at, *_ in asked} - known)]
+
+
+def _shows(home: Home, row: Row, slot: Slot, value: Any) -> bool:
+    """Returns whether an item that last showed this value in JSON shows what the row has."""
+    return home.same(slot, row.values.get(slot), from_json(home.kinds[slot], value))
 
 
 def _edited(home: Home, row: Row, known: Map[str, Any]) -> set[Slot]:

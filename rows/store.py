@@ -17,11 +17,11 @@ from mappings.declaration import Mapping
 from mappings.pointers import pointing
 from models import Record
 from rows import users_of_rows
-from rows.homes import Holder, Home, Homes, Stored, Upsert, Written, folded, homes_of, plain_text
+from rows.homes import Holder, Home, Homes, Stored, Upsert, Written, folded, homes_of
 from rows.load_records import Loading, loading_of, only, only_params
-from rows.tables import is_archived, key_values
+from rows.tables import as_compared, is_archived, key_values
 from rows.write_records import RecordWriter
-from values.canonical import is_empty
+from values.folding import fold
 
 SHARED = """
 select row_id
@@ -38,9 +38,9 @@ left join sync_mapping as l on l.entity_id = t.{key}::text and l.entity_type = %
 order by t.created_at desc
 """
 UNLINKED = """
-select lower(trim({shown})), t.{key}::text
+select sync_fold({shown}), t.{key}::text
 from {table} as t
-where lower(trim({shown})) = any(%(values)s)
+where sync_fold({shown}) = any(%(values)s)
     and not {archived}{only}
     and not exists (
         select from sync_mapping as l
@@ -50,8 +50,9 @@ where lower(trim({shown})) = any(%(values)s)
 PAGE_OF_IDS = """
 select t.{key}::text
 from {table} as t
-where (%(after)s::text is null or t.{key}::text > %(after)s){only}
-order by t.{key}::text collate "C"
+where (%(after)s::text is null or t.{key} > %(after)s::{key_type}){only}
+-- as it is compared above: in any other order a page would pass rows by
+order by t.{key}
 limit %(limit)s
 """
 SET_STATUS = """
@@ -133,17 +134,18 @@ class RecordStore:
     # Finding root rows
 
     def page_of_ids(self, tx: Transaction, after: str | None, limit: int) -> list[str]:
-        """Returns a page of ids of the entity's rows, in the order of their text."""
-        statement = compose(PAGE_OF_IDS, only=only(self.mapping, "t"), **self._names)
+        """Returns a page of ids of the entity's rows, in the order of the key."""
+        statement = compose(
+            PAGE_OF_IDS, only=only(self.mapping, "t"), key_type=compose(self.homes.key_type), **self._names
+        )
         rows = tx.rows(statement, {"after": after, "limit": limit, **only_params(self.mapping)})
         return [root_id for (root_id,) in rows]
 
     def root_key(self, record: Record) -> tuple[str, ...] | None:
         """Returns the values of the root's natural key, as they are compared; None when a value is empty."""
         parts = [record.get(name) if name else None for name in self.homes.key_fields]
-        if any(is_empty(part) or not plain_text(part).strip() for part in parts):
-            return None
-        return folded(self.mapping.key, parts)
+        key = folded(self.mapping.key, parts)
+        return key if all(key) else None
 
     def holders(self, tx: Transaction, keys: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], Holder]:
         """Returns which item has the root row of each natural key, for keys whose row is there."""
@@ -152,8 +154,8 @@ class RecordStore:
         columns = {f"v{index}": "text" for index in range(len(self.mapping.key))}
         conditions = [
             compose(
-                "lower(t.{column}::text) = new.{value}" if part.ignore_case else "t.{column}::text = new.{value}",
-                column=identifier(part.column),
+                "{shown} = new.{value}",
+                shown=as_compared(part, self.root.types.get(part.column, "text"), "t"),
                 value=compose(value),
             )
             for part, value in zip(self.mapping.key, columns, strict=True)
@@ -176,7 +178,7 @@ class RecordStore:
         return found
 
     def unlinked_with(self, tx: Transaction, name: str, values: Sequence[str]) -> dict[str, list[Stored]]:
-        """Returns the entity's rows without an item that show one of these values in a field, by the value without case."""
+        """Returns the entity's rows without an item that show one of these values in a field, by the value as compared."""
         place = self.root.fields[name]
         text = "t.{column}::text" if place.key is None else "t.{column} ->> %(key)s"
         statement = compose(
@@ -186,7 +188,7 @@ class RecordStore:
             only=only(self.mapping, "t"),
             **self._names,
         )
-        wanted = sorted({value.strip().lower() for value in values})
+        wanted = sorted(set(map(fold, values)))
         params = {"values": wanted, "key": place.key, "type": self.mapping.entity_type, **only_params(self.mapping)}
         rows = tx.rows(statement, params)
         stored = self.load(tx, [root_id for _, root_id in rows])

@@ -23,6 +23,12 @@ KEY_FORMS = {
 }
 """How values of a primary key are written, by its type."""
 
+NO_TEXTS = frozenset(
+    ("smallint", "integer", "bigint", "numeric", "real", "double precision", "boolean", "uuid", "date")
+    + ("time without time zone", "timestamp without time zone", "timestamp with time zone")
+)
+"""Types whose values are the same in one way only."""
+
 SELECT = """
 select {found_by}, t.id::text, t.created_at, {owned}, {cells}
 from {table} as t
@@ -104,14 +110,12 @@ class Table:
         return self._select(-1) + compose(WITH_ID)
 
     def _is_wanted(self, part: KeyPart, value: Composable) -> Composable:
-        column = identifier(part.column)
-        if not part.ignore_case:
-            kind = compose(self.types.get(part.column, "text"))
-            return compose("t.{column} = w.{value}::{kind}", column=column, value=value, kind=kind)
-        # An e-mail is stored without outer blanks; other texts as they were written.
-        if self.kinds.get((part.column, None)) == "email":
-            return compose("lower(t.{column}) = lower(w.{value})", column=column, value=value)
-        return compose(r"lower(btrim(t.{column}, E' \t\n\r\f\x0b')) = lower(w.{value})", column=column, value=value)
+        kind = self.types.get(part.column, "text")
+        # a number, a day or the key of a row
+        if not part.ignore_case and not is_text(kind):
+            column = identifier(part.column)
+            return compose("t.{column} = w.{value}::{kind}", column=column, value=value, kind=compose(kind))
+        return compose("{shown} = w.{value}", shown=as_compared(part, kind, "t"), value=value)
 
     def _select(self, found_by: int) -> Composable:
         related = self.homes[0].related
@@ -236,6 +240,22 @@ def to_column(value: Value, kind: str) -> Any:
 
 
 # Facts of tables
+
+
+def is_text(kind: str) -> bool:
+    """Says whether a column of this type may hold texts, which have outer blanks; a user's own type may."""
+    return kind.partition("(")[0] not in NO_TEXTS
+
+
+def as_compared(part: KeyPart, kind: str, alias: str) -> Composable:
+    """Composes a part of a row's key as it is compared, as `rows.homes.folded` makes it of an item's."""
+    return compose(
+        "sync_fold({alias}.{column}{cast})" if part.ignore_case else "sync_bare({alias}.{column}{cast})",
+        alias=identifier(alias),
+        column=identifier(part.column),
+        # an index on a column of texts is on the column itself
+        cast=compose("" if kind == "text" else "::text"),
+    )
 
 
 def key_values(kind: str, texts: Iterable[str]) -> list[str]:

@@ -170,6 +170,7 @@ def _shown_otherwise(want: WantedRow, row: Row) -> Record:
         if not has_moved and upsert.changed is not None and name not in upsert.changed:
             continue
         shown, value = row.values.get(slot), want.values.get(slot)
-        if name in upsert.own or shown != value and not want.home.same(slot, shown, value):
+        # also another spelling of the key
+        if name in upsert.own or not want.home.looks_same(slot, shown, value):
             found[name] = shown
     return found

@@ -9,7 +9,7 @@ from typing import Any
 
 from databases.postgres.names import compose, joined
 from db_connector import Composable, Transaction
-from rows.homes import Homes, Row, Upsert, Written, WrittenRecord, spellings
+from rows.homes import Homes, Row, Upsert, Written, WrittenRecord
 from rows.root_rows import write_root_rows
 from rows.shared_rows import KnownRows, SharedRowWriter
 from rows.tables import Table, table_of
@@ -107,9 +107,7 @@ class RecordWriter:
         params: dict[str, Any] = {}
         keys = [key for want in each_kind(wanted) for key in want.keys]
         for index, key in enumerate(table.related.keys):
-            asked = {filled.texts for filled in keys if filled.at == index}
-            values = sorted({spelling for texts in asked for spelling in spellings(key, texts)})
-            if values:
+            if values := sorted({filled.folded for filled in keys if filled.at == index}):
                 selected.append(table.by_key(index, key))
                 params |= {f"k{index}_{place}": list(column) for place, column in enumerate(zip(*values, strict=True))}
         if current := sorted({want.current for want in wanted if want.current}):

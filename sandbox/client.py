@@ -29,7 +29,7 @@ class Admin:
         return json.loads(self._post("/v2", {"query": text, "variables": variables}, headers or {})[1])
 
     def _post(self, path: str, body: object, headers: dict[str, str]) -> tuple[int, bytes]:
-        sent = {"Authorization": self._token, "Content-Type": "application/json", "API-Version": "2026-07", **headers}
+        sent = {"Authorization": self._token, "Content-Type": "application/json", "API-Version": "2026-10", **headers}
         request = urllib.request.Request(self.url + path, json.dumps(body).encode(), sent, method="POST")
         try:
             with urllib.request.urlopen(request, timeout=120) as answer:

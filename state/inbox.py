@@ -111,6 +111,18 @@ def claim(tx: Transaction, board_id: str, limit: int = AT_ONCE) -> list[Entry]:
     return entries[:1] if entries and entries[0].attempts else entries
 
 
+def items_waiting(tx: Transaction, board_id: str) -> list[str]:
+    """Returns the items of a board of which events wait."""
+    rows = tx.rows(
+        """
+        select distinct monday_id from sync_inbox
+        where monday_board_id = %s and done_at is null and monday_id is not null
+        """,
+        (board_id,),
+    )
+    return [row[0] for row in rows]
+
+
 def done(tx: Transaction, entries: Sequence[Entry]) -> None:
     """Notes that these have been dealt with."""
     tx.execute(

@@ -21,6 +21,7 @@ where s.pass = %(pass)s
   and (l.id is null and k.id is null                      -- not known
        or l.archived_at is not null                       -- known as gone
        or l.monday_hash is null and k.id is null          -- to be looked at again
+       or s.monday_updated_at is null and k.id is null    -- its time tells nothing
        or s.monday_updated_at is distinct from l.monday_updated_at and k.id is null)
 order by s.monday_id
 """
@@ -80,6 +81,21 @@ class Listings:
         """Returns the items a sweep has seen that are not known, known as gone, or updated since they were read."""
         return [row[0] for row in tx.rows(STALE, {"type": self.entity_type, "pass": pass_id})]
 
+    def oldest(self, tx: Transaction) -> tuple[str, str] | None:
+        """Returns the living item that was left alone for the longest time, with its update time."""
+        rows = tx.rows(
+            """
+            select monday_id, to_char(monday_updated_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+            from sync_mapping
+            where entity_type = %s and monday_board_id = %s and archived_at is null
+              and monday_id is not null and monday_updated_at is not null
+            order by monday_updated_at
+            limit 1
+            """,
+            (self.entity_type, self.board_id),
+        )
+        return (rows[0][0], rows[0][1]) if rows else None
+
     def unread(self, tx: Transaction, listed: str, read: str) -> list[str]:
         """Returns the ids that one listing has and another has not."""
         rows = tx.rows(
@@ -91,6 +107,33 @@ class Listings:
             order by length(id), id
             """,
             (listed, read),
+        )
+        return [row[0] for row in rows]
+
+    def rows_unlisted(self, tx: Transaction, pass_id: str, root_ids: Sequence[str]) -> list[str]:
+        """Returns those of these root rows that have no active link with an item of a listing."""
+        rows = tx.rows(
+            """
+            select new.id
+            from unnest(%s::text[]) as new (id)
+            where not exists (
+                select from sync_mapping as l
+                join sync_listing as s on s.pass = %s and s.monday_id = l.monday_id
+                where l.entity_type = %s and l.entity_id = new.id and l.archived_at is null)
+            """,
+            (list(root_ids), pass_id, self.entity_type),
+        )
+        return [row[0] for row in rows]
+
+    def of_sample(self, tx: Transaction, pass_id: str, number: int, parts: int) -> list[str]:
+        """Returns the items of one of `parts` equal parts of a listing, counted from 1; an item is always in the same."""
+        rows = tx.rows(
+            """
+            select monday_id from sync_listing
+            where pass = %s and mod(mod(hashtextextended(monday_id, 0), %s) + %s, %s) = %s
+            order by length(monday_id), monday_id
+            """,
+            (pass_id, parts, parts, parts, number - 1),
         )
         return [row[0] for row in rows]
 

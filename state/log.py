@@ -41,3 +41,21 @@ class Log:
         entries = [LogEntry(operation, "success", "row is gone", removal.item_id, removal.root_id) for removal in done]
         entries += [LogEntry(operation, "error", reason, item_id) for item_id, reason in failed.items()]
         self.append(tx, entries)
+
+
+def of_record(
+    tx: Transaction, entity_type: str, entity_id: str | None, monday_id: str | None, limit: int
+) -> list[dict[str, object]]:
+    """Returns what was done to a record, newest first; the same done again and again is one entry with its count."""
+    return tx.dicts(
+        """
+        select min(created_at) as created_at, max(created_at) as last_at, count(*)::int as times,
+               operation, status, message
+        from sync_logs
+        where entity_type = %s and (entity_id = %s or monday_id = %s)
+        group by operation, status, message
+        order by max(created_at) desc
+        limit %s
+        """,
+        (entity_type, entity_id, monday_id, limit),
+    )

@@ -9,7 +9,7 @@ from errors import SchemaMissing
 from settings import PROJECT
 from state.values import SCHEMA_KEY, Values
 
-SCHEMA = "1"
+SCHEMA = "2"
 
 
 def check_schema(db: Database) -> None:

@@ -13,6 +13,10 @@ SCHEMA_KEY = "schema"
 """The version of the tool's tables."""
 
 
+FILTER_KEY = "update_filter"
+"""What monday.com's filter by update time understands."""
+
+
 def pull_key(entity: str) -> str:
     """Returns the name of what the pull has reached: watermark, sweep, fingerprint, an interrupted reading."""
     return f"pull:{entity}"

@@ -68,7 +68,14 @@ def _rules(cycle: Cycle, task: Task) -> Rules:
     write_postgres = options.write_postgres and may(TO_POSTGRES, task.link, task.stored)
     write_monday = options.write_monday and may(TO_MONDAY, task.link, task.stored)
     default, by_field = _conflict_rules(cycle, task)
-    return Rules(default, by_field, cycle.bound.read_only, write_postgres, write_monday, task.withheld)
+    settling = task.settling if task.settling and _may_settle(cycle, task) else frozenset()
+    return Rules(default, by_field, cycle.bound.read_only, write_postgres, write_monday, settling, task.withheld)
+
+
+def _may_settle(cycle: Cycle, task: Task) -> bool:
+    """Returns whether the row may take what follows from the record's own news, in a run that reads no news otherwise."""
+    there = task.stored is not None and not task.stored.archived
+    return there and cycle.mapping.direction in TO_POSTGRES and may(TO_POSTGRES, task.link, task.stored)
 
 
 def _conflict_rules(cycle: Cycle, task: Task) -> tuple[str, dict[str, str]]:

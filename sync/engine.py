@@ -57,7 +57,7 @@ class Engine:
         """The items of which this run has found something held."""
         self._first_held: set[str] = set()
         self._disputed: set[str] = set()
-        self._cycle = Cycle(reader, store, state, options)
+        self.cycle = Cycle(reader, store, state, options)
         self._suspects: list[Fields] = []
         """What PostgreSQL has refused of other items: asked about first, for it mostly is the same."""
 
@@ -73,7 +73,7 @@ class Engine:
         self._count_held(batch)
         self.report.add(batch.report)
         self.plans += batch.plans
-        report_problems(batch, self._cycle.mapping.entity_type)
+        report_problems(batch, self.cycle.mapping.entity_type)
         return batch
 
     def settle(self, answers: Sequence[Answer], created: bool = False, hints: Hints = NO_HINTS) -> None:
@@ -89,7 +89,7 @@ class Engine:
         self._count_held(batch)
         count_answers(answers, created, batch)
         self.report.add(batch.report)
-        report_problems(batch, self._cycle.mapping.entity_type)
+        report_problems(batch, self.cycle.mapping.entity_type)
 
     def reset_counts(self) -> None:
         """Resets what is counted once in a run, for the next run."""
@@ -108,7 +108,7 @@ class Engine:
     def _take(self, items: Sequence[Item], answers: Map[str, Answer], force: bool, hints: Hints) -> Batch:
         """Takes items in one transaction; when PostgreSQL refuses a row, each half in its own."""
         if not items:
-            return self._cycle.new_batch()
+            return self.cycle.new_batch()
         try:
             return self._transact(items, answers, force, hints)
         except RowRejected as exc:
@@ -124,8 +124,8 @@ class Engine:
     ) -> Batch:
         def work(tx: Transaction) -> Batch:
             take_turn(tx)
-            dates = cache(lambda: outbox.dates(tx, self._cycle.mapping))
-            cycle = replace(self._cycle, hints=hints, outbox=dates, withheld=trial.withheld)
+            dates = cache(lambda: outbox.dates(tx, self.cycle.mapping))
+            cycle = replace(self.cycle, hints=hints, outbox=dates, withheld=trial.withheld)
             return _apply(cycle, tx, items, answers, force)
 
         return self.db.run_in_transaction(work, snapshot=True, keep=trial.keep and not self.options.dry_run)
@@ -141,7 +141,7 @@ class Engine:
                 return exc
             return None
 
-        bound = self._cycle.bound
+        bound = self.cycle.bound
         groups = groups_of(bound)
         refused = refused_fields(attempt, self._suspects, bound) if self._suspects else {}
         refused = refused or refused_fields(attempt, groups, bound)
@@ -156,17 +156,17 @@ class Engine:
 
     def _refuse(self, item: Item, reason: str) -> Batch:
         """Leaves an item whose row PostgreSQL refuses to the next run."""
-        batch = note_refusal(self._cycle, item, reason)
+        batch = note_refusal(self.cycle, item, reason)
         if not self.options.dry_run:
             with self.db.transaction() as tx:
-                save_refusal(self._cycle, tx, item, reason, batch.logs)
+                save_refusal(self.cycle, tx, item, reason, batch.logs)
         return batch
 
     # Rows of PostgreSQL
 
     def look(self, tx: Transaction, root_ids: Sequence[str], hints: Hints = NO_HINTS) -> RowNews:
         """Tells what has become of root rows: which are new, changed or gone, and which must wait."""
-        return look_at_rows(replace(self._cycle, hints=hints), tx, root_ids)
+        return look_at_rows(replace(self.cycle, hints=hints), tx, root_ids)
 
     # Items that are gone
 
@@ -175,10 +175,10 @@ class Engine:
 
         def work(tx: Transaction) -> int:
             take_turn(tx)
-            return remove_rows(self._cycle, tx, item_ids)
+            return remove_rows(self.cycle, tx, item_ids)
 
         if self.options.dry_run:
-            self.plans += [f"archive {self._cycle.mapping.entity_type} {item_id}" for item_id in item_ids]
+            self.plans += [f"archive {self.cycle.mapping.entity_type} {item_id}" for item_id in item_ids]
             removed = len(item_ids)
         else:
             removed = self.db.run_in_transaction(work, snapshot=True)
@@ -187,11 +187,11 @@ class Engine:
 
     def remove_within(self, tx: Transaction, item_ids: Sequence[str]) -> int:
         """Does the same in a transaction that does more; returns how many rows were archived or deleted."""
-        return remove_rows(self._cycle, tx, item_ids)
+        return remove_rows(self.cycle, tx, item_ids)
 
     def waiting_for_a_free_key(self, tx: Transaction) -> list[str]:
         """Returns items that were skipped because another item had their key, and whose key is free now."""
-        return freed(self._cycle, tx)
+        return freed(self.cycle, tx)
 
 
 def _apply(cycle: Cycle, tx: Transaction, items: Sequence[Item], answers: Map[str, Answer], force: bool) -> Batch:

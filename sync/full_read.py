@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from errors import CursorExpired, Incomplete
@@ -17,7 +18,7 @@ from services.monday.prefetch import Prepare
 from state.values import put, watermark
 from sync.board import BoardSync
 from sync.intake import Intake
-from sync.read_board import count_listed, forget_listing, in_parallel, read_pages, reads_in_parallel
+from sync.read_board import Listing, count_listed, in_parallel, read_pages, reads_in_parallel
 from sync.sweep import Sweep
 from values.slices import batched
 
@@ -36,14 +37,22 @@ def count_read(sync: BoardSync) -> int:
     return count_listed(sync, reading["pass"]) if reading else 0
 
 
+@dataclass(frozen=True, slots=True)
+class WholeRead:
+    """Says when a reading began, and under which name the ids that were read are kept."""
+
+    started: str
+    ids: Listing
+
+
 class FullRead:
     """Reads a whole board into an intake."""
 
     def __init__(self, sync: BoardSync, intake: Intake, sweep: Sweep) -> None:
         self.sync, self.intake, self.sweep = sync, intake, sweep
 
-    def run(self, first: bool) -> str:
-        """Reads all that is not read yet. `first`: there are no links. Returns when the reading began."""
+    def run(self, first: bool) -> WholeRead:
+        """Reads all that is not read yet. `first`: there are no links."""
         reading = reading_of(self.sync)
         if self.intake.before and not reading.get("cursor"):  # cut off, and its cursor is lost
             self._read_rest(reading)
@@ -60,10 +69,10 @@ class FullRead:
                 # What was read so far cannot be trusted either.
                 self._forget_reading()
                 raise
-        self._read_left_out(reading)
+        read = WholeRead(str(reading["started"]), Listing(reading["pass"], count_listed(self.sync, reading["pass"])))
+        self.read_left_out(read)
         self.sync.remembered.pop("reading", None)
-        forget_listing(self.sync, reading["pass"])
-        return str(reading["started"])
+        return read
 
     def _new_reading(self, first: bool) -> dict[str, Any]:
         started = self.sync.destination.server_time().isoformat()
@@ -96,11 +105,11 @@ class FullRead:
             self.intake.take_by_id(some)
             self._note_read(reading, [], None, some)
 
-    def _read_left_out(self, reading: dict[str, Any]) -> None:
-        """Reads by id what the listing has and the pages had not. A first read has no listing: its count is compared."""
+    def read_left_out(self, read: WholeRead) -> None:
+        """Reads by id what the listing has and the pages had not. Without a listing, the counts are compared."""
         if self.sweep.listing is None or self.sync.options.dry_run:
             return
-        if left := self.sweep.unread(reading["pass"]):
+        if left := self.sweep.unread(read.ids.pass_id):
             log.warning("%s: pages left out %d items, which are read by id.", self.sync.mapping.entity, len(left))
             self.intake.take_by_id(left)
 

@@ -18,6 +18,7 @@ from state.links import Link
 from sync.cycle import Cycle
 from sync.task import Batch, Task
 from values.canonical import dumps, loads_exact
+from values.folding import fold
 from values.parsing import iso_moment
 
 LEFT_TO_PUSH = "a push may have made this item of a row; the next push finds out"
@@ -249,7 +250,7 @@ def _by_match(cycle: Cycle, tx: Transaction, tasks: list[Task], batch: Batch, na
 
 def match_key(value: Value) -> str:
     """Returns a value of the match field as it is compared."""
-    return "" if value is None else str(value).strip().lower()
+    return "" if value is None else fold(str(value))
 
 
 def key_text(key: tuple[str, ...]) -> str:

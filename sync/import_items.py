@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
@@ -15,10 +16,15 @@ from values.canonical import is_empty, to_json
 
 log = logging.getLogger("monday_sync")
 
-CARRIED = ("text", "long_text", "numbers", "email", "phone", "status", "checkbox", "people", "timeline", "location")
-"""The kinds of columns whose CSV form is documented."""
-GUESSED = ("date", "link", "dropdown", "rating")
-"""Kinds for which it is probably that of a simple value; an item that shows something else is corrected."""
+CARRIED = (
+    *("text", "long_text", "numbers", "email", "phone", "status", "dropdown"),
+    *("checkbox", "people", "date", "timeline", "location", "link"),
+)
+"""The kinds of columns whose CSV form is documented. A value that has none there is written after the import."""
+GUESSED = ("date", "link", "dropdown")
+"""Kinds whose form leaves room for another reading; an item that shows something else is corrected."""
+
+_LINK = re.compile(r"https?://[^\s()\[\]]+", re.IGNORECASE)
 
 
 class ItemImport:
@@ -32,7 +38,7 @@ class ItemImport:
         self.columns = [
             column
             for column in bound.column_ids
-            if column != sync_id and bound.columns[column].type in CARRIED + GUESSED and not self._read_only(column)
+            if column != sync_id and bound.columns[column].type in CARRIED and not self._read_only(column)
         ]
 
     def _read_only(self, column: str) -> bool:
@@ -92,17 +98,26 @@ def csv_cell(kind: str, value: Value) -> str:
     if kind == "timeline":
         return f"{value['from']}/{value['to']}"
     if kind == "location":
-        return f"{value['lat']}|{value['lng']}|{value.get('address', '')}"
+        return f"{value['lat']}|{value['lng']}|{value['address']}" if value.get("address") else ""
     if kind == "link":
-        return f"{value['url']} {value['text']}".strip() if isinstance(value, dict) else f"{value} {value}"
+        return _link(*((value["url"], value["text"]) if isinstance(value, dict) else (value, value)))
     if kind == "dropdown":
         labels = value if isinstance(value, list) else [value]
         return "" if any("," in str(label) for label in labels) else ", ".join(map(str, labels))
+    # a time of day has no form there
     if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M:%S}"
+        return ""
     if isinstance(value, date):
         return value.isoformat()
     return _plain(value)
+
+
+def _link(url: Any, text: Any) -> str:
+    """Returns `[Text](address)`; nothing where a sign of that form stands in the text or the address."""
+    shown = str(text or url)
+    if not _LINK.fullmatch(str(url)) or any(sign in shown for sign in "[]\r\n"):
+        return ""
+    return f"[{shown}]({url})"
 
 
 def _plain(value: Any) -> str:

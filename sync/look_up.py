@@ -60,6 +60,7 @@ def read_item(
     if answer is not None:
         task.base_monday.update(answer.sent)
         task.base_postgres.update(answer.sent)
+        task.settling = cycle.bound.following(answer.sent)
     elif (told := sending.get(task.item.id)) is not None:
         know_own_words(cycle, task, told)
     return True

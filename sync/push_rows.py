@@ -13,6 +13,7 @@ from sync.create_items import ROWS_PER_IMPORT, Creation
 from sync.identity import AMBIGUOUS
 from sync.look_at_rows import RowNews
 from sync.task import NO_HINTS, Hints
+from values.folding import bare, fold
 from values.slices import batched
 
 log = logging.getLogger("monday_sync")
@@ -148,7 +149,12 @@ def _unmet(sync: BoardSync, root_ids: list[str], hints: Hints) -> list[str]:
         return root_ids
     with sync.db.transaction(read_only=True) as tx:
         stored = sync.engine.store.load(tx, root_ids)
-    values = [str(value) for record in stored.values() if (value := record.record.get(name))]
+    values = [
+        spelling
+        for record in stored.values()
+        if (value := record.record.get(name))
+        for spelling in _spellings(str(value))
+    ]
     if not values:
         return root_ids
     found = sync.monday.find_by_text(sync.board.id, columns[0], values, sync.bound.wanted)
@@ -156,6 +162,12 @@ def _unmet(sync: BoardSync, root_ids: list[str], hints: Hints) -> list[str]:
         sync.deliver(sync.engine.take(items, hints=hints), hints)
     with sync.db.transaction(read_only=True) as tx:
         return sync.engine.look(tx, root_ids, hints).new
+
+
+def _spellings(value: str) -> list[str]:
+    """Returns a value as an item may show it: monday.com searches for exactly what it is given."""
+    shown = bare(value)
+    return list(dict.fromkeys((value, shown, shown.lower(), shown.upper(), shown.title(), fold(value))))
 
 
 def _report_held(sync: BoardSync, look: RowNews) -> None:

@@ -15,6 +15,8 @@ class Sweep:
     def __init__(self, sync: BoardSync) -> None:
         self.sync = sync
         self.listing: Listing | None = None
+        self.by_ids = False
+        """Ids alone were listed: no reading of all items stands for that."""
 
     @property
     def count(self) -> int | None:
@@ -24,8 +26,12 @@ class Sweep:
     def list_once(self) -> Listing:
         """Returns the listing, and makes it first when there is none."""
         if self.listing is None:
-            self.listing = list_ids(self.sync)
+            self.listing, self.by_ids = list_ids(self.sync), True
         return self.listing
+
+    def adopt(self, ids: Listing) -> None:
+        """Takes the ids that a whole reading has seen for the listing."""
+        self.listing = ids
 
     def find_gone(self) -> list[str]:
         """Lists the board, and returns the linked items that are gone. Raises GuardStop, or Incomplete."""
@@ -51,6 +57,11 @@ class Sweep:
                 " nothing of this entity was changed.",
                 hint="If they really are gone, run again with --allow-mass-delete.",
             )
+
+    def shows_all_known(self, ids: Listing) -> bool:
+        """Returns whether no linked item is missing among these."""
+        with self.sync.db.transaction(read_only=True) as tx:
+            return not self.sync.state.listings.absent(tx, ids.pass_id)
 
     def stale(self) -> list[str]:
         """Returns the items that were listed with another update time than is known: copied, restored, or overlooked."""

@@ -55,6 +55,8 @@ class Task:
     """The item shows an item of another board that has no row yet."""
     base_monday: Record = field(default_factory=dict)
     base_postgres: Record = field(default_factory=dict)
+    settling: frozenset[str] = frozenset()
+    """The fields that follow from what the item was just told."""
 
     # the row that the item belongs to
     stored: Stored | None = None

@@ -139,21 +139,25 @@ class ItemWriter:
 
     def answer(self, outgoing: Outgoing, item: Item, refused: Mapping[str, str]) -> Answer:
         """Returns what was sent and taken. A field that still shows what it showed before was not."""
-        try:
-            # A line may not fall apart again into the parts that it was made of; what was sent tells what it holds.
-            before, after = self.reader.read(outgoing.item).record, self.reader.read(item, outgoing.wanted).record
-        except CellError:
-            before, after = {}, {}
+        # A line may not fall apart again into the parts that it was made of; what was sent tells what it holds.
+        before, after = self.reader.read(outgoing.item).record, self.reader.read(item, outgoing.wanted).record
         sent: Record = {}
         reasons = dict(refused)
         for name in outgoing.fields:
             if name in reasons:
                 continue
-            if self._same(name, before, after) and not self._same(name, after, outgoing.wanted):
+            had_none = self._same(name, before, after) and not self._has_moved(name, outgoing.item, item)
+            if had_none and not self._same(name, after, outgoing.wanted):
                 reasons[name] = NO_EFFECT
             else:
                 sent[name] = outgoing.wanted.get(name)
         return Answer(item, outgoing.root_id, sent, reasons, counted=outgoing.counted)
+
+    def _has_moved(self, name: str, before: Item, after: Item) -> bool:
+        """Returns whether the cells that make a field show something else: an emptied cell may mean what it meant before."""
+        owner = self.bound.owner[name]
+        texts = [[item.cells.get(column, {}).get("text") for column in owner.columns] for item in (before, after)]
+        return owner.transform is not None and texts[0] != texts[1]
 
     def _same(self, name: str, a: Record, b: Record) -> bool:
         return self.bound.same(name, a.get(name), b.get(name))

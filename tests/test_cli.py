@@ -360,3 +360,22 @@ def test_init_db_can_be_run_twice(run_cli, database_url):
     for _ in range(2):
         done = run_cli("init-db", env={"DATABASE_URL": database_url})
         assert done.code == 0 and done.out.startswith("The tables are ready in ")
+
+
+@pytest.mark.parametrize("version", ["2026-07", "2026-10"])
+def test_a_round_trip_works_in_each_version_of_the_api(run_cli, env, sandbox, db, version):
+    env = {**env, "MONDAY_API_VERSION": version}
+    assert run_cli("monday-to-pg", env=env).code == 0
+    assert run_cli("setup", "--yes", env=env).code == 0
+    mine = "id = (select id from users order by monday_id limit 1)"
+    db.execute_query(f"update users set name = 'By SQL' where {mine}", fetch=False)
+    done = run_cli("pg-to-monday", "--entity", "users", "--json", env=env)
+    assert done.code == 0 and report_of(done)["entities"][0]["updated"] == 1
+    assert run_cli("bidirectional", env=env).code == 0
+    assert db.execute_query("select name from users where name = 'By SQL'") == [{"name": "By SQL"}]
+
+
+@pytest.mark.parametrize("rest", ["", "/v3", "/boards/7"])
+def test_an_address_where_the_api_is_not_is_told_as_that_and_at_once(run_cli, env, sandbox, rest):
+    done = run_cli("monday-to-pg", env={**env, "MONDAY_API_URL": sandbox.url + rest})
+    assert done.code == 2 and "hint: Check MONDAY_API_URL" in done.err and "MONDAY_API_KEY" not in done.err

@@ -97,12 +97,6 @@ def test_an_unknown_entity_is_named_with_those_that_are_known(refused, env, db):
     assert "Unknown entity: user" in done.err and runs(db) == []
 
 
-def test_an_address_where_the_api_is_not_is_told_as_that_and_at_once(refused, env):
-    without = env["MONDAY_API_URL"].removesuffix("/v2")
-    for url in (without, f"{without}/v3", f"{without}/boards/7"):
-        refused(2, "monday-to-pg", env={**env, "MONDAY_API_URL": url}, hint="MONDAY_API_URL")
-
-
 def test_an_address_that_does_not_answer_ends_the_run_after_the_time_that_was_set(refused, env, db):
     silent = {**env, "MONDAY_API_URL": "http://127.0.0.1:9/v2", "MONDAY_GIVE_UP_AFTER": "1"}
     done = refused(1, "monday-to-pg", "--json", env=silent, hint="nothing is lost")

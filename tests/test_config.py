@@ -30,7 +30,7 @@ def mistakes_of(home: Path, **environ: str) -> str:
 
 def test_nothing_has_to_be_set(home: Path) -> None:
     settings = load(home)
-    assert (settings.api_url, settings.api_version) == ("https://api.monday.com/v2", "2026-07")
+    assert (settings.api_url, settings.api_version) == ("https://api.monday.com/v2", "2026-10")
     assert (settings.api_key, settings.database_url, settings.daily_calls) == (None, None, None)
     assert (settings.give_up_after, settings.debug, settings.log_format) == (300.0, False, "text")
 
@@ -45,7 +45,7 @@ def test_the_home_is_the_projects_folder_unless_it_is_set(tmp_path: Path) -> Non
     [
         ("MONDAY_API_KEY", "  key\n", "api_key", "key"),
         ("MONDAY_API_URL", "http://127.0.0.1:8000/v2/", "api_url", "http://127.0.0.1:8000/v2"),
-        ("MONDAY_API_VERSION", "2026-10", "api_version", "2026-10"),
+        ("MONDAY_API_VERSION", "2026-07", "api_version", "2026-07"),
         ("MONDAY_DAILY_CALLS", "1000", "daily_calls", 1000),
         ("MONDAY_GIVE_UP_AFTER", "0.5", "give_up_after", 0.5),
         ("WEBHOOK_BASE_URL", "https://hooks.example/in/", "webhook_base_url", "https://hooks.example/in"),

@@ -43,6 +43,43 @@ def test_case_and_outer_blanks_do_not_count_in_a_match_field(sides):
     assert len(rows(sides.db, "contacts")) == 1
 
 
+SPELLINGS = [
+    ("Tab", "Tab\t"),
+    ("Tab", "Tab\n"),
+    ("Tab", "Tab\u00a0"),
+    ("Tab", "\ufeffTab\u3000"),
+    ("Tab", "TAB\x0b"),
+    ("Stra\u00dfe", "STRASSE"),
+    ("M\u00fcller", "M\u00dcLLER"),
+    ("M\u00fcller", "mu\u0308ller"),
+    ("\u03bf\u03b4\u03bf\u03c2", "\u039f\u0394\u039f\u03a3"),
+    ("\u0130", "i\u0307"),
+]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("on_board", "in_table"), [*SPELLINGS, *[(b, a) for a, b in SPELLINGS]])
+def test_one_match_in_two_spellings_is_one_record(db, sandbox, way, on_board, in_table):
+    sides = TwoSides(db, sandbox, match="role_title")
+    item_id, row_id = sides.item(A=on_board), sides.insert(A=in_table)
+    for report in sides.run(WAYS[way]):
+        assert report.errors == 0
+    assert len(sides.board()) == len(rows(db, "contacts")) == 1
+    assert str(sides.link(item_id)["entity_id"]) == row_id
+    sides.close()
+
+
+@pytest.mark.parametrize(("on_board", "in_table"), [("Tab", "Tab\t"), ("tab", "TAB"), ("TAB", "tab\n"), ("Tab", "Tab")])
+def test_a_row_that_comes_later_meets_its_item_in_another_spelling(db, sandbox, on_board, in_table):
+    sides = TwoSides(db, sandbox, match="role_title")
+    sides.sync("pg_to_monday")
+    item_id, row_id = sides.item(A=on_board), sides.insert(A=in_table)
+    sides.sync("pg_to_monday")
+    assert len(sides.board()) == 1
+    assert str(sides.link(item_id)["entity_id"]) == row_id
+    sides.close()
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_clocks_do_not_decide_between_sides_that_lived_apart(sides, way):
     item_id = sides.item(A="X")

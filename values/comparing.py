@@ -10,6 +10,7 @@ from typing import Any
 
 from models import Value
 from values.canonical import as_list, as_text, ids_of, is_empty, is_set, person_of, to_json
+from values.folding import bare, fold
 from values.parsing import CellError, clock_time, day_of, exact_number, in_utc, moment_of, text_of
 
 USUAL_COUNTRY_CODE = "1"
@@ -32,7 +33,7 @@ def same(kind: str, a: Value, b: Value) -> bool:
 
 
 def _is_blank(value: Value) -> bool:
-    return is_empty(value) or (isinstance(value, str) and not value.strip())
+    return is_empty(value) or (isinstance(value, str) and not bare(value))
 
 
 def comparison(kind: str) -> str:
@@ -44,17 +45,20 @@ def comparison(kind: str) -> str:
 
 
 def _same_text(a: Value, b: Value) -> bool:
-    return (a.strip() if isinstance(a, str) else as_text(a)) == (b.strip() if isinstance(b, str) else as_text(b))
+    return (bare(a) if isinstance(a, str) else as_text(a)) == (bare(b) if isinstance(b, str) else as_text(b))
 
 
 def same_email(a: Value, b: Value) -> bool:
     """Compares without case and outer blanks."""
-    return str(a).strip().casefold() == str(b).strip().casefold()
+    return fold(str(a)) == fold(str(b))
 
 
 def _same_phone(a: Value, b: Value) -> bool:
     # monday.com keeps a number with and without `+`, separators, and the code of the country that it takes for granted.
     first, second = ("".join(filter(str.isalnum, str(number).lower())).removeprefix("00") for number in (a, b))
+    # words instead of a number
+    if not (first and second):
+        return _same_text(a, b)
     short, long = sorted((first, second), key=len)
     national = len(short) >= 10 and not short.startswith(USUAL_COUNTRY_CODE)
     return short == long or (national and long == USUAL_COUNTRY_CODE + short)
@@ -97,7 +101,7 @@ def _same_minute(a: Value, b: Value) -> bool:
 
 
 def _same_labels(a: Value, b: Value) -> bool:
-    first, second = ({str(label).strip() for label in as_list(side)} for side in (a, b))
+    first, second = ({bare(str(label)) for label in as_list(side)} for side in (a, b))
     return first == second
 
 
@@ -124,8 +128,8 @@ def _same_link(a: Value, b: Value) -> bool:
 
 
 def _link_parts(link: Mapping[str, Any]) -> tuple[str, str]:
-    url = text_of(link.get("url")).strip()
-    return url, text_of(link.get("text")).strip() or url
+    url = bare(text_of(link.get("url")))
+    return url, bare(text_of(link.get("text"))) or url
 
 
 def _same_location(a: Value, b: Value) -> bool:
@@ -140,13 +144,18 @@ def _same_country(a: Value, b: Value) -> bool:
     return same_email(a.get("code"), b.get("code"))
 
 
+def _same_colour(a: Value, b: Value) -> bool:
+    first, second = (fold(str(colour)).removeprefix("#") for colour in (a, b))
+    return first == second
+
+
 def _same_json(a: Value, b: Value) -> bool:
     if isinstance(a, Mapping) and isinstance(b, Mapping):
         return all(same("json", a.get(name), b.get(name)) for name in a.keys() | b.keys())
     if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
         return len(a) == len(b) and all(same("json", left, right) for left, right in zip(a, b, strict=True))
     a, b = to_json(a), to_json(b)
-    return a.strip() == b.strip() if isinstance(a, str) and isinstance(b, str) else bool(a == b)
+    return bare(a) == bare(b) if isinstance(a, str) and isinstance(b, str) else bool(a == b)
 
 
 # --- Comparisons by name --------------------------------------------------------------------------------------------
@@ -167,7 +176,7 @@ COMPARISONS: dict[str, Callable[[Value, Value], bool]] = {
     "link": _same_link,
     "location": _same_location,
     "country": _same_country,
-    "colour": same_email,
+    "colour": _same_colour,
     "files": _same_files,
     "json": _same_json,
 }

@@ -10,6 +10,7 @@ from typing import Any
 
 from errors import MondayRefused
 from models import Board, BoardColumn
+from services.monday.agents import explained
 from services.monday.answers import (
     BoardJson,
     BoardListed,
@@ -223,7 +224,10 @@ class Account:
         variables = {"board": str(board_id), "url": url, "event": event}
         if config:
             variables["config"] = json_text(config)
-        made: WebhookJson = answered(self._caller.run(CREATE_WEBHOOK, variables, key), "create_webhook")
+        try:
+            made: WebhookJson = answered(self._caller.run(CREATE_WEBHOOK, variables, key), "create_webhook")
+        except MondayRefused as exc:
+            raise explained(self._caller, exc, "make webhooks") from exc
         return made
 
     def delete_webhook(self, webhook_id: str | int, key: str | None = None) -> None:

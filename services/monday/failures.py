@@ -24,7 +24,7 @@ from errors import (
 )
 
 API_URL = "https://api.monday.com/v2"
-WRITTEN_FOR = "2026-07"
+WRITTEN_FOR = "2026-10"
 """The version of the API that the tool's documents are written for."""
 
 

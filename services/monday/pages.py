@@ -46,6 +46,8 @@ class ReadOptions:
     """Takes the items that do not come whole; without it they are an error."""
     prefetch: bool = False
     """Fetches the next page while the present one is worked on."""
+    known: tuple[str, str] | None = None
+    """The id and the update time of an item, about which the filter is asked as long as it is not known what it does."""
     prepare: Prepare | None = None
     """With `prefetch`: called with the items of the next page, for as long as that work takes."""
 

@@ -23,6 +23,8 @@ query Me {
 # Reading the account is a right of its own, and without it nothing of `me` comes.
 ME_ALONE = "query Me { me { id name } }"
 
+KIND_OF_KEY = "query KindOfKey { me { id kind } }"
+
 BOARDS = """
 query Boards($ids: [ID!], $limit: Int!) {
   boards(ids: $ids, limit: $limit, state: all) {

@@ -2,19 +2,20 @@
 
 The filter takes an exact instant. Whether it compares seconds or only days of the user's calendar is documented
 nowhere, and it may refuse the form. So what it does is found out once, with an item whose update time is known: asked
-with a bound that is a second later, a filter by the second leaves the item out and a filter by the day does not.
+with a bound that is a second later, a filter by the second leaves the item out and a filter by the day does not. Where
+no filter reaches, the caller is told that it needs a listing of all ids.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, Protocol
 
-from errors import QueryRejected, RecordRefused
+from errors import ListingNeeded, QueryRejected, RecordRefused
 from models import STATES_ONLY, Columns, Item, Page, Pages
-from services.monday.pages import OnMalformed, ReadOptions
+from services.monday.pages import ReadOptions
 from values.parsing import iso_moment
 from values.wording import utc_text
 
@@ -22,7 +23,6 @@ DAY = timedelta(days=1)
 SECOND = timedelta(seconds=1)
 QUARTER_HOUR = 900
 """Midnight of every calendar on earth falls on a quarter of an hour UTC."""
-IDS_AT_ONCE = 1000
 
 UNKNOWN, SECONDS, DAYS, WORDS, NOTHING = "unknown", "seconds", "days", "words", "nothing"
 
@@ -38,18 +38,10 @@ class UpdateFilter:
 
 
 class ItemSource(Protocol):
-    """Reads items: the three ways to ask monday.com about a board."""
+    """Reads items of a board."""
 
-    def pages(self, board_id: str | int, columns: Columns, options: ReadOptions) -> Iterator[Page]:
+    def pages(self, board_id: str | int, columns: Columns, options: ReadOptions) -> Pages:
         """Reads the board, or what a filter lets through."""
-
-    def listing(self, board_id: str | int, options: ReadOptions) -> Iterator[Page]:
-        """Reads ids and update times alone."""
-
-    def items(
-        self, ids: Iterable[str], columns: Columns, on_malformed: OnMalformed | None, expected: Collection[str] | None
-    ) -> Iterator[list[Item]]:
-        """Reads items by id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,25 +54,21 @@ class Search:
     options: ReadOptions
 
     def pages(self, query_params: Mapping[str, Any]) -> Iterator[Page]:
-        """Reads with a filter."""
-        return self.source.pages(self.board_id, self.columns, replace(self.options, query_params=query_params))
+        """Reads with a filter. Most often the first page is all there is, so that none is fetched ahead of it."""
+        options = replace(self.options, query_params=query_params)
+        first = next(self.source.pages(self.board_id, self.columns, replace(options, prefetch=False)))
+        yield first
+        if first.cursor is not None:
+            yield from self.source.pages(self.board_id, self.columns, replace(options, cursor=first.cursor))
 
     def probe(self, query_params: Mapping[str, Any]) -> list[Item]:
         """Reads the first item that a filter lets through, without cells."""
         pages = self.source.pages(self.board_id, STATES_ONLY, ReadOptions(limit=1, query_params=query_params))
         return next(pages).items
 
-    def listing(self) -> Iterator[Page]:
-        """Reads all ids with their update times."""
-        return self.source.listing(self.board_id, ReadOptions(on_malformed=self.options.on_malformed))
-
-    def by_id(self, ids: list[str]) -> Iterator[list[Item]]:
-        """Reads items by id."""
-        return self.source.items(ids, self.columns, self.options.on_malformed, self.options.expected)
-
 
 def updated_since(search: Search, when: datetime, now: datetime, knows: UpdateFilter) -> Pages:
-    """Yields pages of the items updated at `when` or later, by the best way that works."""
+    """Yields pages of the items updated at `when` or later. Raises ListingNeeded, before any, where no filter tells."""
     when = when.astimezone(timezone.utc).replace(microsecond=0)
     while True:
         precision = knows.precision
@@ -96,11 +84,16 @@ def updated_since(search: Search, when: datetime, now: datetime, knows: UpdateFi
 
 def _candidates(search: Search, when: datetime, now: datetime, knows: UpdateFilter) -> Iterator[Page]:
     """Yields pages that hold everything updated since `when`, and perhaps more."""
+    if knows.precision == UNKNOWN and search.options.known is not None:
+        item_id, at = search.options.known
+        knows.precision = _precision_by(search, item_id, iso_moment(at).astimezone(timezone.utc))
     if knows.precision == UNKNOWN:
         pages = search.pages(exactly(when))
         first = next(pages)
-        knows.precision = _precision(search, when, first.items)
-        if knows.precision == SECONDS:  # the question was the search itself
+        newest = first.items or search.probe(NEWEST_FIRST)
+        knows.precision = _precision(search, when, first.items, newest)
+        # the question was the search itself, or the board is empty
+        if knows.precision == SECONDS or not newest:
             yield first
             yield from pages
             return
@@ -112,14 +105,29 @@ def _candidates(search: Search, when: datetime, now: datetime, knows: UpdateFilt
     elif knows.precision == WORDS and words:
         yield from search.pages(words)
     else:
-        yield from _by_listing(search, when)
+        raise ListingNeeded(f"No filter tells what changed on board {search.board_id} since {utc_text(when)}.")
 
 
-def _precision(search: Search, when: datetime, found: list[Item]) -> str:
-    """Finds out what the filter does, from what it found since `when` and from questions about a known item."""
+def _precision_by(search: Search, item_id: str, at: datetime) -> str:
+    """Finds out what the filter does by asking about an item that was last updated at that time."""
+    if int((at + SECOND).timestamp()) % QUARTER_HOUR == 0:
+        return UNKNOWN  # the next second may begin a day somewhere: the question would not tell
+    if later := search.probe(exactly(at + SECOND, item_id)):
+        # it was changed since, or its day is what counts
+        return UNKNOWN if updated_at(later[0]) > at else DAYS
+    if search.probe(exactly(at, item_id)):
+        return SECONDS
+    # It does not find what it should: it has another calendar, or exact instants mean something else to it.
+    if search.probe(exactly(at - DAY, item_id)):
+        return DAYS
+    return WORDS if search.probe({"ids": [item_id]}) else UNKNOWN  # an item that is gone teaches nothing
+
+
+def _precision(search: Search, when: datetime, found: list[Item], newest: list[Item]) -> str:
+    """Finds out what the filter does, from what it found since `when` and from questions about the newest item."""
     if any(updated_at(item) < when for item in found):
         return DAYS  # it found more than an instant allows
-    known = [item for item in found or search.probe(NEWEST_FIRST) if item.updated_at]
+    known = [item for item in newest if item.updated_at]
     if not known:
         return UNKNOWN  # an empty board teaches nothing, nor does an item without a time
     at = updated_at(known[0])
@@ -136,24 +144,6 @@ def _since(when: datetime, pages: Iterator[Page]) -> Iterator[Page]:
     """Keeps the items whose own time says so: the filter is only a hint."""
     for page in pages:
         yield Page([item for item in page.items if updated_at(item) >= when], page.cursor)
-
-
-def _by_listing(search: Search, when: datetime) -> Iterator[Page]:
-    """Reads all ids with their times, then the changed items by id."""
-    waiting: list[str] = []
-    for page in search.listing():
-        waiting += [item.id for item in page.items if updated_at(item) >= when]
-        while len(waiting) >= IDS_AT_ONCE:
-            yield from _fetched(search, waiting[:IDS_AT_ONCE], last=False)
-            waiting = waiting[IDS_AT_ONCE:]
-    yield from _fetched(search, waiting, last=True)
-
-
-def _fetched(search: Search, ids: list[str], last: bool) -> Iterator[Page]:
-    pages = [Page([item for item in items if item.state == "active"], "more") for items in search.by_id(ids)]
-    yield from pages
-    if last:
-        yield Page([], None)
 
 
 def exactly(when: datetime, item_id: str | None = None) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from errors import (
     RecordRefused,
 )
 from models import NO_CELLS, Columns, Item
+from services.monday.agents import explained
 from services.monday.calls import Caller
 from services.monday.failures import ApiAnswer, Failure, Remedy, gravest, unknown
 from services.monday.page_items import read_items
@@ -190,6 +191,7 @@ class ItemWriting:
     """Writes items. Rows of one board are never written by two threads at a time."""
 
     def __init__(self, caller: Caller, locks: BoardLocks) -> None:
+        self._caller = caller
         self._documents = Documents(caller.call, caller.pauses.before_retry, lambda: caller.silence.is_too_long)
         self._locks = locks
 
@@ -245,7 +247,12 @@ class ItemWriting:
 
     def archive_items(self, board_id: str | int, ids: Sequence[str | int], key: str | None = None) -> list[Outcome]:
         """Archives items. An item that is already gone is answered with `ItemGone`."""
-        return self._write(Many(ARCHIVE_ITEMS, [{"item": str(i)} for i in ids], _key(key), {}, str(board_id)))
+        outcomes = self._write(Many(ARCHIVE_ITEMS, [{"item": str(i)} for i in ids], _key(key), {}, str(board_id)))
+        refusal = next((outcome for outcome in outcomes if isinstance(outcome, MondayRefused)), None)
+        if refusal is None:
+            return outcomes
+        told = explained(self._caller, refusal, "archive items")
+        return [told if isinstance(outcome, MondayRefused) else outcome for outcome in outcomes]
 
     def delete_items(self, board_id: str | int, ids: Sequence[str | int], key: str | None = None) -> list[Outcome]:
         """Deletes items. An item that is already gone is answered with `ItemGone`."""

@@ -54,8 +54,9 @@ class Postgres:
         """Returns a value for `DATABASE_URL`; the folder of a socket goes where other hosts go."""
         return f"postgresql:///?{urlencode({**self.connection, 'dbname': name}, quote_via=quote)}"
 
-    def create(self, name: str, template: str = "template0") -> None:
-        self._do("create database {name} template {template}", name=name, template=template)
+    def create(self, name: str, template: str = "template0", locale: str = "") -> None:
+        """Makes a database. `locale` are options of `create database`."""
+        self._do("create database {name} template {template} " + locale, name=name, template=template)
 
     def drop(self, name: str) -> None:
         self._do("drop database if exists {name} with (force)", name=name)

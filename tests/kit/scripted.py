@@ -70,7 +70,7 @@ def scripted() -> Iterator[Callable[..., tuple[Monday, Script]]]:
 
 
 def ok(data: Any, **headers: str) -> Reply:
-    return 200, {"Api-Version": "2026-07", **headers}, {"data": data, "extensions": {"request_id": "r-1"}}
+    return 200, {"Api-Version": "2026-10", **headers}, {"data": data, "extensions": {"request_id": "r-1"}}
 
 
 def failed(

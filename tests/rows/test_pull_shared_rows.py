@@ -69,6 +69,40 @@ def test_a_customer_made_with_sql_is_used(bench, db):
     assert found["phone"] == "+12025550101"
 
 
+SPELLINGS = ["Tab", "Tab\t", "Tab\n", "\u00a0Tab", "TAB\u3000", "tab\ufeff", "\x0bTab"]
+
+
+@pytest.mark.parametrize("in_table", SPELLINGS)
+@pytest.mark.parametrize("on_board", SPELLINGS)
+def test_a_row_of_sql_in_another_spelling_is_the_row_of_its_key(bench, db, on_board, in_table):
+    change(db, "insert into pa_law (name) values (%s)", in_table)
+    change(db, "insert into customers (name, email) values ('Ann', %s)", in_table)
+    change(db, "insert into policies (policy_number) values (%s)", in_table.replace("TAB", "Tab").replace("tab", "Tab"))
+    bench.take(bench.item(1, law=on_board, email=on_board, policy=on_board.replace("TAB", "Tab").replace("tab", "Tab")))
+    assert [len(rows(db, table)) for table in ("pa_law", "customers", "policies")] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("Stra\u00dfe", "STRASSE"),
+        ("M\u00fcller", "mu\u0308LLER"),
+        ("\u03bf\u03b4\u03bf\u03c2", "\u039f\u0394\u039f\u03a3"),
+        ("\u0130", "i\u0307"),
+    ],
+)
+@pytest.mark.parametrize("made_by", ["item before", "item of the same page", "SQL"])
+def test_case_and_normal_form_do_not_count_in_any_script(bench, db, first, second, made_by):
+    if made_by == "SQL":
+        change(db, "insert into pa_law (name) values (%s)", first)
+        bench.take(bench.item(1, law=second))
+    elif made_by == "item before":
+        bench.take_pages([bench.item(1, law=first)], [bench.item(2, law=second)])
+    else:
+        bench.take(bench.item(1, law=first), bench.item(2, law=second))
+    assert len(rows(db, "pa_law")) == 1
+
+
 # An e-mail changes
 
 

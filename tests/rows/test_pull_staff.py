@@ -321,3 +321,13 @@ def test_a_staff_row_that_no_item_has_met_is_linked_by_email(staff, db):
     report = staff.take(staff.item(1, first="Ann", last="Lee", email="ANN@example.com", shirt="XL"))
     found = row(db, "users")
     assert (found["monday_id"], found["metadata"], report.conflicts) == ("1", {"shirt_size": "XL"}, 0)
+
+
+@pytest.mark.parametrize(
+    "in_table", ["ann@example.com", "ann@example.com\t", "\u00a0ANN@example.com", "ann@EXAMPLE.com\n"]
+)
+def test_a_row_of_sql_whose_email_is_spelt_otherwise_is_the_item_s(staff, db, in_table):
+    change(db, "insert into users (email, role) values (%s, 'Sales Staff')", in_table)
+    report = staff.take(staff.item(1, first="Ann", email="ann@example.com"), staff.item(2, email="ANN@example.com"))
+    assert len(rows(db, "users")) == 1
+    assert report.skipped == 1

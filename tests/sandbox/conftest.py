@@ -15,7 +15,7 @@ class Client:
         self.sandbox, self.session = sandbox, requests.Session()
 
     def raw(self, text, headers=None, body=None, timeout=30, **variables):
-        sent = {"Authorization": self.sandbox.token, "API-Version": "2026-07", **(headers or {})}
+        sent = {"Authorization": self.sandbox.token, "API-Version": "2026-10", **(headers or {})}
         data = body if body is not None else json.dumps({"query": text, "variables": variables})
         sent = {k: v for k, v in sent.items() if v is not None}
         return self.session.post(

@@ -76,6 +76,47 @@ def test_bad_rows_are_counted_and_reported_without_ids(client):
     assert requests.get(job["report_url"]).status_code == 403
 
 
+FORMS = [
+    ("date", "2026-06-15", True),
+    ("date", "2026-06-15 09:30:00", False),
+    ("link", "https://example.com", True),
+    ("link", "[A b](https://example.com)", True),
+    ("link", "https://example.com A b", False),
+    ("link", "example.com", False),
+    ("location", "1.5|-2|Giza", True),
+    ("location", "1.5|-2|", False),
+    ("location", "1.5|-2", False),
+    ("location", "north|-2|Giza", False),
+    ("checkbox", "Y", True),
+    ("checkbox", "0", True),
+    ("checkbox", "perhaps", False),
+    ("timeline", "2026-03-01/2026-03-15", True),
+    ("timeline", "2026-03-01", True),
+    ("timeline", "2026-03-01 - 2026-03-15", False),
+    ("email", "Ann <ann@example.com>", True),
+    ("rating", "3", False),
+    ("hour", "09:30", False),
+    ("country", "US", False),
+    ("tags", "red", False),
+    ("world_clock", "Europe/London", False),
+]
+
+
+@pytest.mark.parametrize("kind, text, taken", FORMS)
+def test_a_cell_is_taken_in_the_forms_of_the_guide_only(start, kind, text, taken):
+    client = start("everything:1")
+    board = 7810000303
+    columns = client.data(f"{{boards(ids:[{board}]){{columns{{id type}} groups{{id}}}}}}")["boards"][0]
+    column = next(column["id"] for column in columns["columns"] if column["type"] == kind)
+    begin = START.replace("5764059860", str(board)).replace('"topics"', f'"{columns["groups"][0]["id"]}"')
+    job = client.data(begin)["ingest_items"]
+    body = f"name,{column}\nA,{text}\n".encode()
+    requests.put(job["upload_url"], data=body, headers={"Content-Type": "text/csv"})
+    client.admin("clock/advance", seconds=1)
+    counts = client.data(STATUS, j=job["job_id"])["fetch_job_status"]["counts"]
+    assert (counts["created"], counts["invalid"]) == ((1, 0) if taken else (0, 1))
+
+
 @pytest.mark.parametrize("csv", ["text6,name\nL,Ann\n", "name,nope\nAnn,x\n", "name\n" + "x\n" * 10_001])
 def test_files_that_are_rejected(client, csv):
     _, job = ingest(client, csv)

@@ -50,7 +50,7 @@ def test_bearer_before_the_token_is_tolerated(shared):
 
 def test_every_answer_names_version_and_request(shared):
     answer = shared.raw("{me{id}}")
-    assert answer.headers["Api-Version"] == "2026-07"
+    assert answer.headers["Api-Version"] == "2026-10"
     assert answer.headers["X-Request-Id"] == answer.json()["extensions"]["request_id"]
 
 

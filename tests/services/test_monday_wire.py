@@ -34,7 +34,7 @@ def test_each_call_carries_the_raw_token_and_the_pinned_version(monday):
     client, script = monday(ME)
     client.account.me()
     sent = script.asked[0].headers
-    assert (sent["Authorization"], sent["API-Version"], sent["Content-Type"]) == (TOKEN, "2026-07", "application/json")
+    assert (sent["Authorization"], sent["API-Version"], sent["Content-Type"]) == (TOKEN, "2026-10", "application/json")
     assert "gzip" in sent["Accept-Encoding"]
     assert "Idempotency-Key" not in sent
 
@@ -82,12 +82,12 @@ def test_a_key_that_cannot_be_one_is_refused_without_being_shown(token):
 
 def test_another_version_that_answers_is_warned_about_once(monday, caplog):
     events = []
-    client, _ = monday(ok(ME[2]["data"], **{"Api-Version": "2026-10"}), on_event=lambda *event: events.append(event))
+    client, _ = monday(ok(ME[2]["data"], **{"Api-Version": "2027-01"}), on_event=lambda *event: events.append(event))
     client.account.me()
     client.account.me()
     warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    assert warnings == ["monday.com answers with API version 2026-10; the tool is written for 2026-07."]
-    assert [facts for name, facts in events if name == "version"] == [{"pinned": "2026-07", "answered": "2026-10"}]
+    assert warnings == ["monday.com answers with API version 2027-01; the tool is written for 2026-10."]
+    assert [facts for name, facts in events if name == "version"] == [{"pinned": "2026-10", "answered": "2027-01"}]
 
 
 @pytest.mark.parametrize("schema", [*OFFICIAL, "2026-07", "2026-10"], ids=str)

@@ -294,7 +294,7 @@ def test_the_next_of_two_duplicates_takes_over_at_the_next_read(journey, sandbox
     else:
         sandbox.admin("items/load", board_id=USERS, items=[staff_item(5)])
         sandbox.admin("items/delete", item_id=ids[0])
-    for _ in range(2):
-        report = journey.pull()
+    for sweep in (True, False):
+        report = journey.pull(sweep=sweep)
     assert row(db, "users", email="same@example.com")["monday_id"] == ids[1]
     assert (rows(db, "sync_skipped"), report.complete, report.changes, archived(db)) == ([], True, 0, [])

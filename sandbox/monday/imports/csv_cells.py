@@ -8,21 +8,44 @@ from sandbox.common.json_text import JsonObject
 from sandbox.monday.account.models import ACTIVE, Column
 from sandbox.monday.account.world import World
 from sandbox.monday.cells.kind import Cell
+from sandbox.monday.errors import MondayError
 
-CHECKED = ("true", "yes", "1", "v", "checked")
+CHECKED, UNCHECKED = ("true", "yes", "y", "x", "checked", "1"), ("false", "no", "n", "0", "unchecked")
+SUPPORTED = {
+    *("board_relation", "checkbox", "date", "dropdown", "email", "link", "location", "long_text", "name", "numbers"),
+    *("people", "phone", "status", "text", "timeline"),
+}
+DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+LINK = re.compile(r"\[(?P<text>[^\]]*)\]\((?P<url>https?://[^\s)]+)\)|(?P<alone>https?://\S+)", re.IGNORECASE)
+NUMBER = re.compile(r"-?\d+(\.\d+)?")
+EMAIL = re.compile(r"(?P<text>[^<]*)<(?P<email>[^<>]+)>")
 
 
 def sent_by_csv(column: Column, text: str, world: World) -> object:
+    """Reads a cell. Raises MondayError for what the guide has no form for."""
+    if column.type not in SUPPORTED:
+        raise refused(column, "its type can't be imported")
     match column.type:
         case "people":
             return {"personsAndTeams": [csv_person(part, world) for part in parts(text)]}
         case "timeline":
             first, _, last = text.partition("/")
-            return {"from": first, "to": last}
+            if not DAY.fullmatch(first) or (last and not DAY.fullmatch(last)):
+                raise refused(column, "not a day or two days with / between them")
+            return {"from": first, "to": last or first}
+        case "date":
+            if not DAY.fullmatch(text):
+                raise refused(column, "not a day")
         case "location":
             lat, lng, address = (text.split("|", 2) + ["", ""])[:3]
+            if not address.strip() or not NUMBER.fullmatch(lat) or not NUMBER.fullmatch(lng):
+                raise refused(column, "not lat|lng|address")
             return {"lat": lat, "lng": lng, "address": address}
+        case "link":
+            return csv_address(column, text)
         case "checkbox":
+            if text.lower() not in CHECKED + UNCHECKED:
+                raise refused(column, "neither yes nor no")
             return {"checked": "true"} if text.lower() in CHECKED else None
         case "board_relation":
             return {"item_ids": [csv_link(part, column, world) for part in parts(text)]}
@@ -31,12 +54,24 @@ def sent_by_csv(column: Column, text: str, world: World) -> object:
         case "dropdown":
             return {"labels": parts(text)}
         case "email":
-            return {"email": text, "text": text}
-        case "rating":
-            return {"rating": text}
+            named = EMAIL.fullmatch(text)
+            return {"email": named["email"], "text": named["text"].strip()} if named else {"email": text, "text": text}
         case "phone" if re.fullmatch(r"\+1\d{10}", text):
             return {"phone": text, "countryShortName": "US"}
     return text
+
+
+def refused(column: Column, why: str) -> MondayError:
+    return MondayError("ColumnValueException", f"{column.title}: {why}", data={"column_type": column.type})
+
+
+def csv_address(column: Column, text: str) -> JsonObject:
+    """Reads an address, alone or as `[Text](address)`."""
+    found = LINK.fullmatch(text)
+    if found is None:
+        raise refused(column, "not an address, nor [Text](address)")
+    url = found["alone"] or found["url"]
+    return {"url": url, "text": found["text"] or url}
 
 
 def parts(text: str) -> list[str]:

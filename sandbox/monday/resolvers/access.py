@@ -32,6 +32,12 @@ def board_for(call: Call, board_id: Id) -> Board:
     return board
 
 
+def refuse_agents(call: Call) -> None:
+    """Fails what the key of an agent may not do whatever it was granted."""
+    if call.user.kind.startswith("external_agent"):
+        raise unauthorized(status=403)
+
+
 def item_on(call: Call, board: Board, item_id: Id | None) -> Item:
     """Finds an active item of a board: with another board's id it is not found, and archived items are read-only."""
     item = call.item(item_id)

@@ -9,7 +9,7 @@ from sandbox.monday.changes.checks import Checked, Checker, check_name, decoded
 from sandbox.monday.changes.item_edits import NewItem
 from sandbox.monday.errors import MondayError, bad_argument, column_missing, item_missing
 from sandbox.monday.graph.call import Call, Id, Info
-from sandbox.monday.resolvers.access import board_for, column_on, group_for, item_on, make_room
+from sandbox.monday.resolvers.access import board_for, column_on, group_for, item_on, make_room, refuse_agents
 from sandbox.monday.resolvers.fields import Fields, Resolver
 
 
@@ -206,6 +206,8 @@ def like(column: Column, board: Board) -> str | None:
 def change_state(state: str) -> Resolver:
     def mutation(root: None, info: Info, item_id: Id | None = None) -> Item:
         call = info.context
+        if state == ARCHIVED:
+            refuse_agents(call)
         item = call.item(item_id)
         board_for(call, item.board_id)
         # Archiving twice is harmless; deleting twice finds no item.

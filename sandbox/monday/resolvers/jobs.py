@@ -8,7 +8,7 @@ from sandbox.monday.errors import bad_argument
 from sandbox.monday.graph.call import Id, Info, numbers
 from sandbox.monday.imports.imports import MATCH_TYPES
 from sandbox.monday.imports.job import Order
-from sandbox.monday.resolvers.access import board_for, column_on, group_for
+from sandbox.monday.resolvers.access import board_for, column_on, group_for, refuse_agents
 from sandbox.monday.resolvers.fields import Fields, Resolver
 
 
@@ -35,6 +35,8 @@ def change_in_bulk(state: str) -> Resolver:
 
     def mutation(root: None, info: Info, board_id: Id, item_ids: list[Id]) -> JsonObject:
         call = info.context
+        if state == ARCHIVED:
+            refuse_agents(call)
         board, wanted = board_for(call, board_id), numbers(item_ids) or []
         # Unknown and inactive items count as failed.
         items = [item for id in wanted if (item := board.items.get(id)) and item.state == ACTIVE]

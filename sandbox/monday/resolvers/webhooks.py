@@ -9,6 +9,7 @@ from sandbox.monday.account.models import ACTIVE, SUBITEMS_BOARD, Board, Webhook
 from sandbox.monday.changes.checks import decoded
 from sandbox.monday.errors import bad_argument
 from sandbox.monday.graph.call import Call, Id, Info, number
+from sandbox.monday.resolvers.access import refuse_agents
 from sandbox.monday.resolvers.fields import Fields
 
 URL_CHARACTERS = 255
@@ -25,6 +26,7 @@ def webhooks(root: None, info: Info, board_id: Id, app_webhooks_only: bool = Fal
 
 def create_webhook(root: None, info: Info, board_id: Id, url: str, event: str, config: str | None = None) -> Webhook:
     call = info.context
+    refuse_agents(call)
     board = call.world.boards.get(number(board_id))
     if board is None or board.state != ACTIVE or board.id in call.hidden_boards():
         raise bad_argument("Board not found", board_id=number(board_id))

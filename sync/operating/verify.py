@@ -1,0 +1,318 @@
+"""Proves that both sides of an entity are equal: reads both and what is remembered, and sorts every record. Writes neither.
+
+Each difference is looked at a second time while no other process works on the entity, so that what is on its way is none.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from db_connector import Transaction
+from errors import EXIT_IN_STEP, EXIT_LEFTOVERS
+from models import Item
+from state import outbox
+from state.findings import Findings, Found
+from state.inbox import items_waiting
+from state.turns import working_on
+from sync.board import BoardSync
+from sync.operating.compare import (
+    DIFFERENCES,
+    NEVER_SENT,
+    NEVER_TAKEN,
+    UNLINKED,
+    Class,
+    Compared,
+    FieldState,
+    Queues,
+    compare_items,
+    compare_rows,
+    look_at,
+)
+from sync.read_board import count_listed, forget_listing, larger_count, list_ids, read_by_id, read_pages
+from values.canonical import to_json
+from values.slices import batched
+
+ROWS_AT_ONCE = 800
+SECOND_LOOKS_AT_ONCE = 100
+WHOLE, IDS, SAMPLE = "whole", "ids", "sample"
+"""What a proof reads: every item, ids and update times, or a part of the items."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """Says how much of the board a proof reads. A sample is one of `parts` equal parts, counted from 1."""
+
+    kind: str = WHOLE
+    number: int = 1
+    parts: int = 1
+
+
+@dataclass(slots=True)
+class Proof:
+    """Holds the result of a proof of one entity."""
+
+    entity: str
+    board_id: str
+    kind: str
+    id: str = ""
+    counts: Counter[str] = field(default_factory=Counter)
+    """How many records are of each class, by its mark."""
+    known: Counter[str] = field(default_factory=Counter)
+    """Of those that are known to differ, how many for which reason."""
+    stale_bases: int = 0
+    message: str = "it was cut short"
+    """Why the proof is not whole; empty when it is."""
+    digests: tuple[int, int] = (0, 0)
+    calls: int = 0
+    seconds: float = 0.0
+
+    @property
+    def differences(self) -> int:
+        """Returns how many records differ, and nobody knows of it."""
+        return sum(self.counts[kind.value] for kind in DIFFERENCES)
+
+    @property
+    def exit_code(self) -> int:
+        """Returns 0 when both sides are equal but for what is known, else 3."""
+        return EXIT_LEFTOVERS if self.differences or self.message else EXIT_IN_STEP
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns the documented shape."""
+        names = {kind.value: kind.name.lower() for kind in Class}
+        return {
+            "entity": self.entity,
+            "board_id": self.board_id,
+            "proof_id": self.id,
+            "kind": self.kind,
+            "equal": self.exit_code == EXIT_IN_STEP,
+            "counts": {name: self.counts[mark] for mark, name in names.items()},
+            "known": dict(self.known),
+            "stale_bases": self.stale_bases,
+            "message": self.message,
+            "digest_monday": f"{self.digests[0]:032x}",
+            "digest_postgres": f"{self.digests[1]:032x}",
+            "calls": self.calls,
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def estimated_calls(sync: BoardSync, extent: Extent) -> int:
+    """Returns how many calls a proof will make, about: pages of items or ids, and what a sample reads by id."""
+    items = sync.board.items_count or 0
+    pages = -(-items // (sync.options.batch_size if extent.kind == WHOLE else 500)) or 1
+    return pages + (-(-items // extent.parts // 100) if extent.kind == SAMPLE else 0)
+
+
+@dataclass
+class Verification:
+    """Makes one proof of one entity."""
+
+    sync: BoardSync
+    extent: Extent
+    pass_id: str = ""
+    suspects: list[Compared] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.proof = Proof(self.sync.mapping.entity, self.sync.board.id, self.extent.kind)
+        self.findings = Findings(self.sync.mapping.entity_type, self.sync.board.id)
+
+    def run(self) -> Proof:
+        """Reads both sides, keeps what it finds, and returns the result."""
+        started, proof = time.monotonic(), self.proof
+        with self.sync.db.transaction() as tx:
+            proof.id = self.findings.begin(tx, self.extent.kind)
+        try:
+            self._items()
+            self._rows()
+            self._second_looks(at_least=1)
+            self._check_listing()
+        finally:
+            proof.seconds, proof.calls = time.monotonic() - started, int(self.sync.parts.costs()["calls"])
+            self._finish()
+        return proof
+
+    # First look
+
+    def _items(self) -> None:
+        sync = self.sync
+        if self.extent.kind == WHOLE:
+            self.pass_id = str(uuid.uuid4())
+            for page in read_pages(sync, self._malformed, None):
+                with sync.db.transaction() as tx:
+                    sync.state.listings.note(tx, self.pass_id, page.items)
+                self._take(page.items)
+            return
+        self.pass_id = list_ids(sync).pass_id
+        with sync.db.transaction(read_only=True) as tx:
+            ids = self._chosen(tx)
+        for items in read_by_id(sync, ids, self._malformed):
+            self._take(items)
+
+    def _chosen(self, tx: Transaction) -> list[str]:
+        """Returns the items to be read by id: those of the sample, or those that were not seen as they are now."""
+        listings = self.sync.state.listings
+        if self.extent.kind == SAMPLE:
+            return listings.of_sample(tx, self.pass_id, self.extent.number, self.extent.parts)
+        stale = listings.stale(tx, self.pass_id)
+        self.proof.counts[Class.EQUAL.value] += listings.count(tx, self.pass_id) - len(stale)
+        return stale
+
+    def _take(self, items: Sequence[Item]) -> None:
+        def work(tx: Transaction) -> list[Compared]:
+            return compare_items(look_at(self.sync, tx, items), Queues())
+
+        if items:
+            self._sort(self.sync.db.run_in_transaction(work, snapshot=True, keep=False))
+
+    def _rows(self) -> None:
+        """Finds living rows without a living item on the board."""
+        sync, after = self.sync, None
+        while True:
+            with sync.db.transaction(read_only=True) as tx:
+                page = sync.store.page_of_ids(tx, after, ROWS_AT_ONCE)
+                alone = sync.state.listings.rows_unlisted(tx, self.pass_id, page)
+                found = compare_rows(sync, tx, alone, frozenset(), Queues())
+            if not page:
+                return
+            after = page[-1]
+            self._sort([compared for compared in found if self._in_sample(compared)])
+
+    def _in_sample(self, compared: Compared) -> bool:
+        return self.extent.kind != SAMPLE or int(compared.state, 16) % self.extent.parts == self.extent.number - 1
+
+    def _sort(self, found: Sequence[Compared]) -> None:
+        """Counts what is equal or known; of the rest a second look decides."""
+        for compared in found:
+            if compared.kind in DIFFERENCES or compared.stale_base:
+                self.suspects.append(compared)
+            else:
+                self._count(compared)
+        self.sync.progress(
+            self.proof.entity, self.proof.counts.total() + len(self.suspects), self.sync.board.items_count
+        )
+        self._second_looks(at_least=SECOND_LOOKS_AT_ONCE)
+
+    def _count(self, compared: Compared) -> None:
+        proof = self.proof
+        proof.counts[compared.kind.value] += 1
+        proof.stale_bases += compared.stale_base
+        proof.digests = (
+            (proof.digests[0] + compared.digests[0]) % 2**128,
+            (proof.digests[1] + compared.digests[1]) % 2**128,
+        )
+        if compared.kind is Class.KNOWN:
+            proof.known[compared.cause] += 1
+
+    # Second look
+
+    def _second_looks(self, at_least: int) -> None:
+        while len(self.suspects) >= at_least:
+            some, self.suspects = self.suspects[:SECOND_LOOKS_AT_ONCE], self.suspects[SECOND_LOOKS_AT_ONCE:]
+            with working_on(self.sync.db, self.sync.mapping.entity_type):
+                again = look_again(self.sync, some)
+            kept = [found for compared in again if (found := self._settled(compared)) is not None]
+            with self.sync.db.transaction() as tx:
+                self.findings.add(tx, self.proof.id, kept)
+
+    def _settled(self, compared: Compared) -> Found | None:
+        """Counts what the second look has found, and returns what is to be kept of it."""
+        if compared.kind is Class.EQUAL and not compared.stale_base:  # equal by now
+            compared = Compared(Class.MOVED, compared.item_id, compared.root_id, digests=compared.digests)
+        self._count(compared)
+        return finding_of(compared) if compared.kind in DIFFERENCES or compared.stale_base else None
+
+    # End
+
+    def _malformed(self, item_id: str, reason: str) -> None:
+        self.suspects.append(Compared(Class.UNREADABLE, item_id or None, None, f"did not come whole: {reason}"))
+
+    def _check_listing(self) -> None:
+        listed = count_listed(self.sync, self.pass_id)
+        claimed = larger_count(self.sync, listed)
+        short = f"the board says that it has {claimed} items, and its listing has {listed}"
+        self.proof.message = short if claimed is not None else ""
+
+    def _finish(self) -> None:
+        sync, proof = self.sync, self.proof
+        if self.pass_id:
+            forget_listing(sync, self.pass_id)
+        with sync.db.transaction() as tx:
+            if self.extent.kind != SAMPLE:
+                self._pair(tx)
+            if self.extent.kind == WHOLE and not proof.message:
+                self.findings.close_others(tx, proof.id)
+            shape = proof.as_json()
+            outcome = "equal" if shape["equal"] else "incomplete" if proof.message else "different"
+            self.findings.finish(tx, proof.id, {**shape, "outcome": outcome, "api": sync.parts.costs()})
+
+    def _pair(self, tx: Transaction) -> None:
+        """Counts an item and a row that show the same, and have no link, as one record."""
+        pairs, counts = self.findings.pair(tx, self.proof.id, UNLINKED), self.proof.counts
+        counts[Class.DIFFERENT.value] += pairs
+        counts[Class.BOARD_ONLY.value] -= pairs
+        counts[Class.POSTGRES_ONLY.value] -= pairs
+
+
+def look_again(sync: BoardSync, suspects: Sequence[Compared]) -> list[Compared]:
+    """Reads items and rows again, and compares them with what waits in view. No other process may work on the entity."""
+    items = {item.id: item for item in _items_again(sync, suspects)}
+    unread = [compared for compared in suspects if compared.item_id is None and compared.root_id is None]
+
+    def work(tx: Transaction) -> list[Compared]:
+        queues = waiting_for(sync, tx)
+        found = compare_items(look_at(sync, tx, list(items.values())), queues)
+        seen = {compared.root_id for compared in found}
+        roots = dict.fromkeys(compared.root_id for compared in suspects if compared.root_id not in seen)
+        rows = [root_id for root_id in roots if root_id is not None]
+        found += compare_rows(sync, tx, rows, frozenset(items), queues)
+        known = {compared.root_id for compared in found} | {compared.item_id for compared in found}
+        # gone from both sides by now
+        for compared in suspects:
+            if not {compared.root_id, compared.item_id} & known and compared not in unread:
+                found.append(Compared(Class.EQUAL, compared.item_id, compared.root_id))
+        return found + unread
+
+    return sync.db.run_in_transaction(work, snapshot=True, keep=False)
+
+
+def _items_again(sync: BoardSync, suspects: Sequence[Compared]) -> Iterator[Item]:
+    ids = sorted({compared.item_id for compared in suspects if compared.item_id}, key=int)
+    for some in batched(ids, SECOND_LOOKS_AT_ONCE):
+        for items in read_by_id(sync, some):
+            yield from items
+
+
+def waiting_for(sync: BoardSync, tx: Transaction) -> Queues:
+    """Returns what waits to be dealt with."""
+    rows = outbox.noted(tx, sync.mapping).roots
+    return Queues(frozenset(items_waiting(tx, sync.board.id)), frozenset(rows))
+
+
+def finding_of(compared: Compared) -> Found:
+    """Returns what is kept of a difference."""
+    return Found(
+        kind=compared.kind.value,
+        monday_id=compared.item_id,
+        entity_id=compared.root_id,
+        cause=compared.cause,
+        fields=[field_as_json(found) for found in compared.fields],
+        state=compared.state,
+        content=compared.content if compared.cause in (NEVER_TAKEN, NEVER_SENT) else None,
+    )
+
+
+def field_as_json(found: FieldState) -> dict[str, Any]:
+    """Returns a field in the documented shape."""
+    return {
+        "field": found.name,
+        "monday": to_json(found.monday),
+        "postgres": to_json(found.postgres),
+        "agreed": to_json(found.agreed_monday),
+        "cause": found.cause,
+        "known": found.known,
+    }

@@ -298,23 +298,23 @@ class Database:
     @contextmanager
     def try_lock(self, name: str) -> Iterator[bool]:
         """Takes an advisory lock if it is free, until the end of the block or the death of the process; whether it did."""
-        with self._apart() as session, unlocked_after(session):
+        with self.beside(counted=True) as session, unlocked_after(session):
             yield session.value(TRY_LOCK, (name,))
 
     @contextmanager
     def held_lock(self, name: str, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
-        """Takes an advisory lock once it is free, until the end of the block or the death of the process."""
-        with self._apart() as session, unlocked_after(session):
+        """Takes an advisory lock once it is free, until the end of the block or the death of the process.
+
+        While it waits it calls `on_wait` each second, which may raise.
+        """
+        with self.beside(counted=True) as session, unlocked_after(session):
             session.execute("set lock_timeout = '1s'")  # libpq lets no signal through while it waits
-            waits = 0
             while True:
                 try:
                     session.execute(LOCK, (name,))
                     break
                 except TransactionConflict:
-                    waits += 1
-                    if waits == 1:
-                        on_wait()
+                    on_wait()
             yield
 
     def listen(self, channel: str, timeout_s: float = 60.0) -> Iterator[str | None]:
@@ -322,7 +322,7 @@ class Database:
 
         The first None comes at once: from here on nothing is missed, so look then at what is already there.
         """
-        with self._apart() as session:
+        with self.beside(counted=True) as session:
             session.execute(compose("listen {channel}", channel=identifier(channel)))
             yield None
             yield from notifications(session._connection, timeout_s)
@@ -330,6 +330,15 @@ class Database:
     def close(self) -> None:
         """Closes all connections, and stops the embedded server if there is one and no other process uses it."""
         self._pool.close()
+
+    @contextmanager
+    def beside(self, counted: bool = False) -> Iterator[Transaction]:
+        """Opens a connection beside the pool, without a transaction, and closes it at the end."""
+        connection = self._pool.opened()
+        try:
+            yield Transaction(connection, self.count_statement if counted else lambda: None)
+        finally:
+            connection.close()
 
     # Connections
 
@@ -357,15 +366,6 @@ class Database:
         except DatabaseError:
             # A closed connection is rolled back by the server.
             transaction._connection.close()
-
-    @contextmanager
-    def _apart(self) -> Iterator[Transaction]:
-        """Opens a connection beside the pool, without a transaction, and closes it at the end."""
-        connection = self._pool.opened()
-        try:
-            yield Transaction(connection, self.count_statement)
-        finally:
-            connection.close()
 
 
 def connect(settings: Settings, **options: Any) -> Database:

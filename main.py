@@ -15,9 +15,13 @@ import click
 
 from boards.commands import boards
 from commands.conflicts import conflicts
-from commands.looking import mapping, runs, status, validate
+from commands.doctor import doctor
+from commands.init import init
+from commands.looking import mapping, status, validate
 from commands.proving import explain, repair, verify
+from commands.pruning import prune
 from commands.records import record, retry
+from commands.runs import runs
 from commands.starting import demo, init_db, setup
 from commands.syncing import bidirectional, monday_to_pg, pg_to_monday, run_entity
 from realtime.commands import scheduled, watch, webhook
@@ -29,13 +33,15 @@ if TYPE_CHECKING:
     from sync.run import Program
 
 COMMANDS: tuple[click.Command, ...] = (
+    init,
     init_db,
     *(monday_to_pg, pg_to_monday, bidirectional, run_entity),
-    *(status, runs, validate, mapping, demo),
+    *(status, runs, prune, validate, mapping, demo),
     *(webhooks, webhook, watch, scheduled),
     *(setup, conflicts, record, retry),
     *(verify, repair, explain),
     boards,
+    doctor,
 )
 """As `--help` lists them."""
 
@@ -56,13 +62,15 @@ def compose() -> Program:
 
     Its parts are imported only now: that takes longer than `--help` may.
     """
+    from boards import checks as checks_of_deployed
     from boards.following import settle
+    from realtime import checks as checks_between_runs
     from sync.run import Program
     from sync_monday_to_pg import pull_entity, read_changes
     from sync_pg_to_monday import both_ways, push_entity
 
     directions = {"monday_to_pg": pull_entity, "pg_to_monday": push_entity, "bidirectional": both_ways(read_changes)}
-    return Program(directions, settle)
+    return Program(directions, settle, (checks_of_deployed.checks, checks_between_runs.checks))
 
 
 for command in COMMANDS:

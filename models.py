@@ -131,6 +131,8 @@ class LogEntry:
     message: str
     monday_id: str | None = None
     entity_id: str | None = None
+    side: str = ""
+    """Which side was written, `postgres` or `monday`, where the operation does not say it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from services.monday.queries import Request, plain
 from services.monday.updates import UpdateFilter
 from services.monday.waiting import Limits, Notify, ServerClock
 from services.monday.writes import BoardLocks, ItemWriting, MutationAnswer, Outcome, answer_by_alias
-from timing import Clock
+from timing import Clock, Stop
 
 if TYPE_CHECKING:
     import requests
@@ -102,16 +102,17 @@ class Monday:
     def _hold(self, caller: Caller, learnt: _Learnt) -> None:
         self._caller = caller
         self._learnt = learnt
+        self.pauses = caller.pauses
         self.update_filter = learnt.update_filter
         self.reading = ItemReading(caller, learnt.sizes, learnt.update_filter)
         self.writing = ItemWriting(caller, learnt.locks)
         self.imports = Imports(caller)
         self.account = Account(caller)
 
-    def counted_apart(self) -> Monday:
-        """Returns a client that is counted apart: connections, pace and the day's calls are shared."""
+    def counted_apart(self, stop: Stop | None = None) -> Monday:
+        """Returns a client that is counted and stopped apart: connections, pace and the day's calls are shared."""
         apart = Monday.__new__(Monday)
-        apart._hold(self._caller.counted_apart(), self._learnt)
+        apart._hold(self._caller.counted_apart(stop), self._learnt)
         return apart
 
     def __repr__(self) -> str:

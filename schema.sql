@@ -2,7 +2,8 @@
 -- fill (two boards, contacts, organizations).
 --
 -- This file can be run on an empty database, on the current one, and on every earlier state, any number of times: it
--- makes what is missing and loses nothing. It needs nothing but core PostgreSQL (13 or later) and plpgsql.
+-- makes what is missing and loses nothing. It needs nothing but core PostgreSQL (13 or later) and plpgsql. Indexes that
+-- tables with many rows get later are made by `init-db` while writers go on: they are listed in state/schema.py.
 --
 -- Words: a link says which item of a board and which row are the same thing; its base is what both sides last showed
 -- when they agreed. See docs/monday_to_database_mapping.md for which board column fills which table column.
@@ -333,10 +334,57 @@ select pg_temp.columns('sync_logs',
     'message text');
 select pg_temp.as_text('sync_logs', 'entity_id'), pg_temp.as_text('sync_logs', 'monday_id');
 select pg_temp.nullable('sync_logs', 'entity_id'), pg_temp.nullable('sync_logs', 'monday_id');
+select pg_temp.column('sync_logs', 'side text');
+
+-- `created_at` is the time of a transaction, and `id` is random: `seq` is the order within it. An identity column would write
+-- all rows anew and keep every writer waiting; a column without a value, with a default for new rows, changes the catalogue
+-- alone. Rows of before have none, so the order is: created_at, seq nulls first, id.
+--
+-- How many rows of a kind came in each hour is counted in the transaction that writes them, by whatever wrote them: nothing
+-- is counted twice or lost, and the sums stay when old rows are deleted. Rows without `seq` are counted by `init-db`.
+create table if not exists sync_stats (
+    hour timestamptz not null,
+    entity_type text not null,
+    side text not null,
+    operation text not null,
+    status text not null,
+    n bigint not null,
+    primary key (hour, entity_type, side, operation, status)) with (fillfactor = 70);
+
+do $$
+begin
+    if not exists (
+        select from pg_attribute where attrelid = 'sync_logs'::regclass and attname = 'seq' and not attisdropped
+    ) then
+        create sequence if not exists sync_logs_seq;
+        alter table sync_logs add column seq bigint;
+        alter table sync_logs alter column seq set default nextval('sync_logs_seq');
+        alter sequence sync_logs_seq owned by sync_logs.seq;
+
+        create or replace function monday_sync_count_logs() returns trigger
+        language plpgsql set search_path from current as $body$
+        begin
+            insert into sync_stats as s (hour, entity_type, side, operation, status, n)
+            select date_trunc('hour', created_at, 'UTC'), coalesce(entity_type, ''), coalesce(side, ''),
+                   coalesce(operation, ''), coalesce(status, ''), count(*)
+            from added
+            group by 1, 2, 3, 4, 5
+            -- two transactions take rows in the same order
+            order by 1, 2, 3, 4, 5
+            on conflict (hour, entity_type, side, operation, status) do update set n = s.n + excluded.n;
+            return null;
+        end $body$;
+
+        create trigger monday_sync_count after insert on sync_logs
+        referencing new table as added
+        for each statement execute function monday_sync_count_logs();
+    end if;
+end $$;
 select pg_temp.index('sync_logs_run_idx', 'sync_logs (run_id)');
 select pg_temp.index('sync_logs_created_idx', 'sync_logs (created_at)');
 
--- One row a run: what it did (`entities`), what it cost (`api`), how it ended.
+-- One row a run: what it did (`entities`), what it cost (`api`), how it ended. While it goes on, a thread of it tells every
+-- 2 s that it lives (`heartbeat_at`), how far each entity is (`progress`), and looks whether it is to stop.
 select pg_temp.columns('sync_runs',
     'kind text',
     'direction text',
@@ -346,8 +394,70 @@ select pg_temp.columns('sync_runs',
     'outcome text',
     'message text',
     'entities jsonb',
-    'api jsonb');
+    'api jsonb',
+    'heartbeat_at timestamptz',
+    'progress jsonb',
+    'stop_asked_at timestamptz',
+    'host text',
+    'pid integer');
 select pg_temp.index('sync_runs_started_idx', 'sync_runs (started_at)');
+
+-- What the calls of each hour have cost: what a run adds to its `api` is added here in the same transaction.
+create table if not exists sync_spent (
+    hour timestamptz not null,
+    kind text not null,
+    direction text not null,
+    calls numeric not null,
+    complexity numeric not null,
+    retries numeric not null,
+    waited_s numeric not null,
+    primary key (hour, kind, direction)) with (fillfactor = 70);
+
+do $$
+begin
+    if not exists (
+        select from pg_trigger where tgrelid = 'sync_runs'::regclass and tgname = 'monday_sync_count'
+    ) then
+        create or replace function monday_sync_count_costs() returns trigger
+        language plpgsql set search_path from current as $body$
+        declare
+            before jsonb := '{}';
+        begin
+            if tg_op = 'UPDATE' then
+                before := coalesce(old.api, '{}');
+            end if;
+            insert into sync_spent as s (hour, kind, direction, calls, complexity, retries, waited_s)
+            select date_trunc('hour', clock_timestamp(), 'UTC'), coalesce(new.kind, ''), coalesce(new.direction, ''),
+                   d.calls, d.complexity, d.retries, d.waited_s
+            from (
+                select coalesce((new.api ->> 'calls')::numeric, 0) - coalesce((before ->> 'calls')::numeric, 0) as calls,
+                       coalesce((new.api ->> 'complexity')::numeric, 0)
+                           - coalesce((before ->> 'complexity')::numeric, 0) as complexity,
+                       coalesce((new.api ->> 'retries')::numeric, 0)
+                           - coalesce((before ->> 'retries')::numeric, 0) as retries,
+                       coalesce((new.api ->> 'waited_s')::numeric, 0)
+                           - coalesce((before ->> 'waited_s')::numeric, 0) as waited_s
+            ) as d
+            where (d.calls, d.complexity, d.retries, d.waited_s) <> (0, 0, 0, 0)
+            on conflict (hour, kind, direction) do update
+            set calls = s.calls + excluded.calls, complexity = s.complexity + excluded.complexity,
+                retries = s.retries + excluded.retries, waited_s = s.waited_s + excluded.waited_s;
+            return null;
+        end $body$;
+
+        create trigger monday_sync_count after insert or update of api on sync_runs
+        for each row execute function monday_sync_count_costs();
+
+        -- The runs of before, in the hours in which they began.
+        insert into sync_spent (hour, kind, direction, calls, complexity, retries, waited_s)
+        select date_trunc('hour', started_at, 'UTC'), coalesce(kind, ''), coalesce(direction, ''),
+               coalesce(sum((api ->> 'calls')::numeric), 0), coalesce(sum((api ->> 'complexity')::numeric), 0),
+               coalesce(sum((api ->> 'retries')::numeric), 0), coalesce(sum((api ->> 'waited_s')::numeric), 0)
+        from sync_runs
+        where api is not null
+        group by 1, 2, 3;
+    end if;
+end $$;
 
 -- Watermarks, and whatever else is one value under one name.
 create table if not exists sync_state (

@@ -6,9 +6,10 @@ project's folder. Every setting can also be given as `NAME_FILE`, the path of a 
 
 from __future__ import annotations
 
+import io
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -29,12 +30,14 @@ NAMES = (
     "DATABASE_URL",
     "MONDAY_DAILY_CALLS",
     "MONDAY_GIVE_UP_AFTER",
+    "MONDAY_KEEP_LOGS_DAYS",
     "MONDAY_SYNC_HOME",
     "PORT",
     "DEBUG",
     "LOG_FORMAT",
 )
 BOARD = "MONDAY_BOARD_ID_"
+ENVIRONMENT = "the environment"
 LOG_FORMATS = ("text", "json", "kestra")
 YES, NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
@@ -55,6 +58,7 @@ class Settings:
     database_url: str | None = field(default=None, repr=False)
     daily_calls: int | None = None
     give_up_after: float = 300.0
+    keep_logs_days: int = 90
     port: int = 8080
     debug: bool = False
     log_format: str = "text"
@@ -70,20 +74,84 @@ class Settings:
         if not self.api_key:
             raise SettingsError(
                 "MONDAY_API_KEY is not set.",
-                hint=f"Put it into {self.home / '.env'}; monday.com shows it under Developers > API token.",
+                hint=f"python main.py init asks for it, or put it into {self.home / '.env'}: on monday.com it is under "
+                "Developers > API token.",
             )
         return self.api_key
 
 
+@dataclass(frozen=True)
+class Reading:
+    """Holds the settings as far as they are right, what is wrong with the others, and where each value stands."""
+
+    settings: Settings
+    mistakes: tuple[str, ...] = ()
+    """Sentences that begin with the name of the setting, or with the path of `.env`."""
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """Setting → `the environment`, or the path of the file that holds the value."""
+    hidden: tuple[str, ...] = ()
+    """Settings whose value in `.env` is another than the one in the environment, which wins."""
+    written: tuple[str, ...] = ()
+    """All names that `.env` has, and those of the environment that begin like the tool's."""
+
+    def is_wrong(self, name: str) -> bool:
+        """Tells whether that setting is wrong, so that the default stands in its place."""
+        return any(mistake.startswith((f"{name} ", f"{name}_FILE")) for mistake in self.mistakes)
+
+
 def load_settings(environ: Environment | None = None, cwd: str | os.PathLike[str] | None = None) -> Settings:
     """Reads and checks all settings; relative paths start at `cwd`. Raises SettingsError, which names all mistakes."""
+    read = read_settings(environ, cwd)
+    if read.mistakes:
+        raise settings_error(read.mistakes, read.settings.home)
+    return read.settings
+
+
+def read_settings(environ: Environment | None = None, cwd: str | os.PathLike[str] | None = None) -> Reading:
+    """Reads and checks all settings as `load_settings` does; mistakes are told beside those that are right."""
     mistakes: list[str] = []
     start = Path(cwd or os.getcwd())
-    environment = _merged(dict(os.environ if environ is None else environ), start, mistakes)
-    settings = _settings(environment, start, mistakes)
-    if mistakes:
-        raise _error(mistakes, settings.home)
-    return settings
+    real = _source(dict(os.environ if environ is None else environ), start, ENVIRONMENT, mistakes)
+    path = start / Path(real.values.get("MONDAY_SYNC_HOME", PROJECT)).expanduser() / ".env"
+    file = _source(_dotenv(path, mistakes), path.parent, str(path), mistakes)
+    return Reading(
+        settings=_settings({**file.values, **real.values}, start, mistakes),
+        mistakes=tuple(mistakes),
+        origins={**file.origins, **real.origins},
+        hidden=tuple(name for name, value in file.values.items() if real.values.get(name, value) != value),
+        written=(*file.names, *(name for name in real.names if name.startswith(("MONDAY_", "WEBHOOK_", "DATABASE_")))),
+    )
+
+
+def checked(name: str, value: str) -> str:
+    """Returns the value of a setting as it is kept. Raises SettingsError when it cannot be that setting's value."""
+    check = CHECKS.get(name, _board_id if name.startswith(BOARD) else None)
+    return check(name, value.strip()) if check else value.strip()
+
+
+def env_file(environ: Environment | None = None, cwd: str | os.PathLike[str] | None = None) -> Path:
+    """Returns where `.env` is, or would be."""
+    named = (os.environ if environ is None else environ).get("MONDAY_SYNC_HOME", "").strip()
+    return Path(cwd or os.getcwd()) / Path(named or PROJECT).expanduser() / ".env"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Holds a piece of a `.env` file: a setting, or a comment, or what is neither and wrong."""
+
+    text: str = field(repr=False)
+    line: int
+    name: str | None
+    value: str | None = field(repr=False)
+    wrong: bool
+
+
+def pieces_of(text: str) -> list[Piece]:
+    """Takes the text of a `.env` file apart. Put together, the texts of the pieces are that text again."""
+    bindings = parse_stream(io.StringIO(text, newline=""))
+    return [
+        Piece(found.original.string, found.original.line, found.key, found.value, found.error) for found in bindings
+    ]
 
 
 def _settings(environment: Environment, start: Path, mistakes: list[str]) -> Settings:
@@ -110,6 +178,7 @@ def _settings(environment: Environment, start: Path, mistakes: list[str]) -> Set
         database_url=read("DATABASE_URL", _database_url, None),
         daily_calls=read("MONDAY_DAILY_CALLS", _calls, None),
         give_up_after=read("MONDAY_GIVE_UP_AFTER", _seconds, Settings.give_up_after),
+        keep_logs_days=read("MONDAY_KEEP_LOGS_DAYS", _days, Settings.keep_logs_days),
         port=read("PORT", _port, Settings.port),
         debug=read("DEBUG", _switch, Settings.debug),
         log_format=read("LOG_FORMAT", _log_format, _usual_log_format(environment)),
@@ -120,12 +189,25 @@ def _settings(environment: Environment, start: Path, mistakes: list[str]) -> Set
 # Where values come from
 
 
-def _merged(environ: dict[str, str], start: Path, mistakes: list[str]) -> dict[str, str]:
-    """Lays the environment over `.env`, with the contents of `NAME_FILE` in the place of NAME, and without blanks."""
-    real = _with_files(_without_blanks(environ), start, mistakes)
-    home = start / Path(real.get("MONDAY_SYNC_HOME", PROJECT)).expanduser()
-    written = _with_files(_without_blanks(_dotenv(home / ".env", mistakes)), home, mistakes)
-    return {**written, **real}
+@dataclass(frozen=True)
+class _Source:
+    """Holds the values of one place, with the contents of `NAME_FILE` in the place of NAME, and without blanks."""
+
+    values: dict[str, str]
+    origins: dict[str, str]
+    names: tuple[str, ...]
+
+
+def _source(environ: Environment, start: Path, origin: str, mistakes: list[str]) -> _Source:
+    plain = _without_blanks(environ)
+    values = _with_files(plain, start, mistakes)
+    # a name that was not given itself came out of its file
+    origins = {
+        name: origin if name in plain else str(start / Path(plain[f"{name}_FILE"]).expanduser())
+        for name in values
+        if name in NAMES or name.startswith(BOARD)
+    }
+    return _Source(values, origins, tuple(plain))
 
 
 def _without_blanks(environ: Environment) -> dict[str, str]:
@@ -152,12 +234,11 @@ def _dotenv(path: Path, mistakes: list[str]) -> dict[str, str]:
     """Reads the values of a `.env` file as they are written: a `$` in a password is a `$`."""
     values: dict[str, str] = {}
     try:
-        with open(path, encoding="utf-8-sig") as text:
-            for binding in parse_stream(text):
-                if binding.error:
-                    mistakes.append(f"{path}, line {binding.original.line}: this is not NAME=value.")
-                elif binding.key and binding.value:
-                    values[binding.key] = binding.value
+        for piece in pieces_of(path.read_text(encoding="utf-8-sig")):
+            if piece.wrong:
+                mistakes.append(f"{path}, line {piece.line}: this is not NAME=value.")
+            elif piece.name and piece.value:
+                values[piece.name] = piece.value
     except FileNotFoundError:
         pass
     except (OSError, ValueError) as exc:
@@ -169,7 +250,8 @@ def _reason(exc: OSError | ValueError) -> str:
     return exc.strerror or "unknown" if isinstance(exc, OSError) else "it is no UTF-8 text"
 
 
-def _error(mistakes: list[str], home: Path) -> SettingsError:
+def settings_error(mistakes: Sequence[str], home: Path) -> SettingsError:
+    """Returns one error for all mistakes."""
     hint = f"Settings come from the environment and from {home / '.env'}; .env.example explains each."
     if len(mistakes) == 1:
         return SettingsError(mistakes[0], hint=hint)
@@ -246,6 +328,10 @@ def _calls(name: str, value: str) -> int:
     return _number(name, value, 1, 100_000_000)
 
 
+def _days(name: str, value: str) -> int:
+    return _number(name, value, 1, 36_500)
+
+
 def _port(name: str, value: str) -> int:
     return _number(name, value, 0, 65_535)
 
@@ -271,3 +357,11 @@ def _log_format(name: str, value: str) -> str:
     if value.lower() not in LOG_FORMATS:
         raise SettingsError(f"{name} must be {', '.join(LOG_FORMATS[:-1])} or {LOG_FORMATS[-1]} (not {_shown(value)}).")
     return value.lower()
+
+
+CHECKS: Mapping[str, Callable[[str, str], str]] = {
+    "MONDAY_API_KEY": _key,
+    "WEBHOOK_BASE_URL": _url,
+    "DATABASE_URL": _database_url,
+}
+"""How the settings are checked that a user is asked for; boards beside these."""

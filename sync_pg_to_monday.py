@@ -117,6 +117,7 @@ class Push:
             for page in sync.destination.pages(sync.board.id, sync.bound.wanted):
                 sync.deliver(sync.engine.take(page.items))
                 came += len(page.items)
+                sync.may_go_on()
             if (claimed := larger_count(sync, came)) is not None:
                 raise Incomplete(
                     f"Board {sync.board.name} ({sync.board.id}) says that it has {claimed} items, and {came} came;"

@@ -30,6 +30,38 @@ class Clock:
         return event.wait(max(0.0, seconds))
 
 
+TERMINATED = 143
+"""The exit code of what SIGTERM ends, as shells count it, and of a run that a user asked to stop."""
+
+
+class Stopped(SystemExit):
+    """Ends a run that a user asked to stop, as SIGTERM does."""
+
+
+class Stop(threading.Event):
+    """Asks for an end. It is set as well once the event above it is, that of the process, for example."""
+
+    def __init__(self, above: threading.Event | None = None) -> None:
+        super().__init__()
+        self._above = above
+        self.asked = False
+        """A user asked this one run to stop, after its batch."""
+
+    def is_set(self) -> bool:
+        """Returns whether it is set, or what is above it."""
+        return super().is_set() or (self._above is not None and self._above.is_set())
+
+    def ask(self) -> None:
+        """Asks for an end after the batch."""
+        self.asked = True
+        self.set()
+
+    def check(self) -> None:
+        """Raises Stopped when a user has asked for an end. To be called between batches."""
+        if self.asked:
+            raise Stopped(TERMINATED)
+
+
 class Stopwatch:
     """Measures the seconds since it was made or restarted."""
 

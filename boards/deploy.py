@@ -329,7 +329,13 @@ def _finish(parts: Parts, proposal: Proposal, mapping: EntityMapping, report: En
     files = [path, *scripts.write(parts.settings.home, mapping, proposal.board.name)]
     with parts.db.transaction() as tx:
         registry.note_deployed(tx, mapping.entity)
-    log.info("Deployed %s: %s in %s.", mapping.entity, plural(report.read, "item"), mapping.table)
+    stored = report.read - report.errors
+    if report.errors:
+        log.warning(
+            "Deployed %s: only %d of %s in %s.", mapping.entity, stored, plural(report.read, "item"), mapping.table
+        )
+    else:
+        log.info("Deployed %s: %s in %s.", mapping.entity, plural(stored, "item"), mapping.table)
     return Deployed(proposal, mapping, report, files, links)
 
 

@@ -15,6 +15,7 @@ from boards import staging_checks
 from boards.make_live import LiveTable, Written
 from boards.staging_table import AS_IT_WAS, Ready, StagingTable, ValidationFailed
 from databases.postgres.names import compose, table_name
+from databases.postgres.own_ways import TableWays
 from db_connector import Transaction
 from errors import GuardStop, Incomplete, RowRejected, SettingsError
 from models import Item, LogEntry, Record
@@ -64,7 +65,7 @@ class Staging:
         self.state, self.report = sync.state, sync.report
         self.batch_size = batch_size
         home = sync.store.root
-        self.table = StagingTable(self.mapping, home, table_of([home], self.mapping))
+        self.table = StagingTable(self.mapping, home, table_of([home], TableWays(), self.mapping))
         self.live = LiveTable(self.table, self.state)
         self.staged = Staged()
         self.began = sync.destination.server_time().isoformat()

@@ -1,16 +1,16 @@
-"""Declares the commands that only look: `status`, `runs`, `validate`, `mapping`."""
+"""Declares the commands that only look: `status`, `validate`, `mapping`."""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from commands.runs import plain
+from models import State
 from terminal.commands import Example, entities_option, json_option, prepared
 from timing import duration
 from values.wording import counted, plural
@@ -32,7 +32,6 @@ STATUS_COLUMNS = {
     "differ": "known_to_differ",
 }
 """The columns of numbers that `status` shows: heading → name in the state."""
-RUN_NUMBERS = ("calls", "retries", "waited", "complexity", "pages", "MB")
 
 
 # status
@@ -56,7 +55,7 @@ def show_status(state: dict[str, Any], as_json: bool) -> None:
     from terminal.console import say, show_table
 
     if as_json:
-        return say(json.dumps(state, default=_plain))
+        return say(json.dumps(state, default=plain))
     headings = ("entity", "board", *STATUS_COLUMNS, "last run (UTC)")
     show_table("", headings, [_status_row(entity) for entity in state["entities"]], STATUS_COLUMNS)
     for entity in state["entities"]:
@@ -101,62 +100,6 @@ def _cost_line(api: dict[str, Any]) -> str:
     return f"the last run made {counted(calls)} calls{more}"
 
 
-# runs
-
-
-@click.command("runs", cls=Example, example="runs --limit 5")
-@click.option(
-    "--limit", type=click.IntRange(min=1), default=20, show_default=True, metavar="N", help="The number of runs."
-)
-@json_option
-def runs(limit: int, as_json: bool) -> None:
-    """Show the last runs: when they began, how long they took, what they did, how they ended."""
-    settings = prepared()
-    from state.overview import runs_of
-    from sync.parts import open_parts
-
-    with open_parts(settings) as parts:
-        show_runs(runs_of(parts.db, limit), as_json)
-
-
-def show_runs(found: Sequence[dict[str, Any]], as_json: bool) -> None:
-    """Writes a table of the runs, newest first."""
-    from terminal.console import say, show_table
-
-    if as_json:
-        return say(json.dumps({"runs": found}, default=_plain))
-    if not found:
-        return say("There was no run yet.")
-    headings = ("started (UTC)", "took", "direction", "outcome", "exit", "changes", *RUN_NUMBERS, "what went wrong")
-    show_table("", headings, [_run_row(run) for run in found], ("took", "exit", "changes", *RUN_NUMBERS))
-
-
-def _run_row(run: dict[str, Any]) -> tuple[Any, ...]:
-    started = run["started_at"].replace("T", " ").rstrip("Z")
-    # going on, or killed
-    took = "not ended" if run["duration_s"] is None else duration(run["duration_s"])
-    ended = (run["outcome"], run["exit_code"], _changes(run["entities"]))
-    return started, took, run["direction"], *ended, *_costs(run["api"]), run["message"] or ""
-
-
-def _costs(api: dict[str, Any]) -> tuple[Any, ...]:
-    by_cause = api.get("retries_by_cause") or {}
-    causes = f" ({', '.join(f'{cause} {number}' for cause, number in by_cause.items())})" if by_cause else ""
-    retries, waited = f"{counted(int(api.get('retries', 0)))}{causes}", api.get("waited_s") or 0
-    sizes = (int(api.get("complexity", 0)), int(api.get("pages", 0)), round(api.get("bytes_received", 0) / 1e6))
-    return int(api.get("calls", 0)), retries, duration(waited) if waited else "-", *sizes
-
-
-def _changes(entities: Sequence[dict[str, Any]]) -> int:
-    sides = [entity.get(side) or {} for entity in entities for side in ("to_postgres", "to_monday")]
-    return sum(int(number) for side in sides for number in side.values())
-
-
-def _plain(value: Any) -> Any:
-    """Returns a number for a decimal: the numbers of stored JSON are read as decimals."""
-    return float(value) if isinstance(value, Decimal) else str(value)
-
-
 # validate
 
 
@@ -179,15 +122,28 @@ def show_findings(result: Validated, as_json: bool) -> None:
     from terminal.console import say
 
     if as_json:
-        return say(json.dumps({**asdict(result), "exit_code": result.exit_code}))
+        return say(json.dumps(_validated_json(result)))
     for finding in result.findings:
-        say(f"{'wrong' if finding.grave else 'note'}: {finding.entity}: {finding.message}")
+        say(f"{'wrong' if finding.state is State.FAULT else 'note'}: {finding.affects}: {finding.sentence}")
     names, seen = ", ".join(result.entities), " and ".join(result.against)
     verdict = "something is wrong" if result.exit_code else "nothing is wrong"
     # Without a key the boards were not asked, and the user did not want it so.
     lacks_key = "tables" in result.against and "boards" not in result.against
     hint = " Set MONDAY_API_KEY to check the boards too." if lacks_key else ""
     say(f"Looked at {names} ({seen}): {verdict}.{hint}")
+
+
+def _validated_json(result: Validated) -> dict[str, Any]:
+    findings = [
+        {"entity": finding.affects, "message": finding.sentence, "grave": finding.state is State.FAULT}
+        for finding in result.findings
+    ]
+    return {
+        "entities": result.entities,
+        "against": result.against,
+        "findings": findings,
+        "exit_code": result.exit_code,
+    }
 
 
 # mapping

@@ -15,13 +15,18 @@ from terminal.commands import Example, entities_option, json_option, prepared
 from values.wording import plural
 
 if TYPE_CHECKING:
+    from settings import Settings
     from sync.setup import EntitySetup, Setup
 
 
 @click.command("init-db", cls=Example, example="init-db")
 def init_db() -> None:
     """Make the tables, in an empty database or in a database of an earlier version. Nothing is lost."""
-    settings = prepared()
+    make_tables(prepared())
+
+
+def make_tables(settings: Settings) -> None:
+    """Makes the tables, and says what was made."""
     from databases.postgres.failures import in_the_way
     from db_connector import connect
     from state.schema import init_db

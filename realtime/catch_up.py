@@ -63,11 +63,19 @@ class CatchUp:
         report = self._run(RunOptions(PullOptions(sweep=sweep), kind="catch-up"))
         if report.problems:
             raise report.problems[0]
+        if report.interrupted:
+            return self._put_off(sweep)
         if self._asked == asked:  # what was asked for meanwhile is still to be done
             self.why, self._sweep_wanted = None, False
         self._next = time.monotonic() + self.settings.catch_up_every_s
         if self.settings.pulls:
             self._note_alive()
+
+    def _put_off(self, sweep: bool) -> None:
+        """Waits for the next regular time: a user has stopped the run."""
+        self.why, self._sweep_wanted = None, sweep
+        self._next = time.monotonic() + self.settings.catch_up_every_s
+        log.warning("%s: the run was stopped; what it did not look at is looked at in the next.", self.mapping.title)
 
     def beat(self) -> bool:
         """Notes that events arrive, unless none did for so long that some may be lost. Returns whether some may be lost.

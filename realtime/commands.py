@@ -13,7 +13,8 @@ import click
 
 from terminal import logs
 from terminal.commands import Example, entities_option, prepared
-from terminal.signals import INTERRUPTED, TERMINATED
+from terminal.signals import INTERRUPTED
+from timing import TERMINATED
 
 if TYPE_CHECKING:
     from sync.run import Compose

@@ -23,6 +23,7 @@ from realtime.day_account import DayAccount
 from realtime.health import health_of, measure_queues
 from realtime.metrics import Metrics
 from realtime.requested_runs import RequestedRuns
+from realtime.tidying import prune_when_due
 from realtime.worker import EntityWorker
 from realtime.worker_settings import WorkerSettings
 from settings import Settings
@@ -32,7 +33,7 @@ from sync.cycle import TO_MONDAY, TO_POSTGRES
 from sync.parts import Chosen, Client, Parts, board_of, make_client, mappings_of
 from sync.run import Program
 from terminal.logs import unexpected
-from timing import backoff
+from timing import Stop, backoff
 
 log = logging.getLogger("monday_sync")
 
@@ -175,6 +176,7 @@ class Daemon:
             try:
                 self.tidy()
                 self.account.note()
+                prune_when_due(self.parts.db, self.parts.settings.keep_logs_days, self.stopping)
                 for worker in self.workers.values():
                     worker.beat()
                 # tidying has succeeded: PostgreSQL is back
@@ -231,7 +233,7 @@ def open_daemon(
     chosen = choose_kept(settings, entities, workers, mappings)
     settings.require_key()
     patient = replace(settings, give_up_after=min(settings.give_up_after, GIVE_UP_AFTER_S))
-    db, stop = connect(settings, max_connections=3 * len(chosen) + CONNECTIONS), threading.Event()
+    db, stop = connect(settings, max_connections=3 * len(chosen) + CONNECTIONS), Stop()
     parts = Parts(patient, db, mappings, Client(partial(make_client, patient, db, stop)), program.follow, stop=stop)
     try:
         check_schema(parts.db)

@@ -6,6 +6,7 @@ from datetime import date, datetime, timezone
 
 from errors import EXIT_IN_STEP
 from state.runs import Runs
+from sync.heartbeat import Heartbeat
 from sync.parts import Parts
 
 COUNTED = ("calls", "complexity", "retries", "waited_s")
@@ -19,6 +20,7 @@ class DayAccount:
         self._day: date | None = None
         self._run_id = ""
         self._before = self._costs()
+        self._heartbeat: Heartbeat | None = None
 
     def note(self) -> None:
         """Records what was spent until now. Raises DatabaseError; what could not be recorded is recorded the next time."""
@@ -28,11 +30,16 @@ class DayAccount:
             self.close()
         if not self._run_id:
             self._run_id, self._day = self._runs.start("live", self._direction), today
+            # a daemon is ended by its signal, not by the row of a day
+            self._heartbeat = Heartbeat(self._parts.db, self._run_id, lambda: ({}, self._spent()), lambda: None)
+            self._heartbeat.start()
         self._runs.note_costs(self._run_id, self._spent())
 
     def close(self) -> None:
         """Records the rest, and ends the day's row."""
         if self._run_id:
+            if self._heartbeat is not None:
+                self._heartbeat.end()
             spent, now = self._spent(), self._costs()
             self._runs.finish(self._run_id, EXIT_IN_STEP, "success", "", [], spent)
             self._run_id, self._before = "", now

@@ -49,6 +49,8 @@ class Row:
     edited: set[Slot] = field(default_factory=set)
     """Slots that were changed with SQL, and that no item shows yet."""
     defaults: Map[str, Any] = field(default_factory=dict)
+    standins: Map[str, str | None] = field(default_factory=dict)
+    """What stands in columns that may not be null, and for which there is no value: the table's own defaults."""
 
 
 class Key(NamedTuple):
@@ -285,7 +287,8 @@ class WrittenRecord:
     ids: dict[str, str | None]
     """Of its related rows, by name."""
     shown: Record = field(default_factory=dict)
-    """The fields that PostgreSQL shows unlike the upsert's record, because a shared row belongs to other records too."""
+    """The fields that PostgreSQL shows unlike the upsert's record: a shared row belongs to other records too, and a table
+    may have defaults and triggers of its own."""
     kept: list[str] = field(default_factory=list)
     """The titles of the board columns that the root's metadata keeps, because their row would have no key."""
 
@@ -303,6 +306,8 @@ class Written:
     record that shows them."""
     filled: list[tuple[str, Row, Slot]] = field(default_factory=list)
     """What records that came new to a row have filled into it, and no edit has changed since, by related name."""
+    altered: bool = False
+    """The tables may show other values than were written."""
     redirected: dict[WrittenRecord, set[str]] = field(default_factory=dict)
     """Records for which a shared row points at other rows than their own, and the names of those."""
 

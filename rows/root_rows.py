@@ -13,24 +13,43 @@ from rows.tables import Assignment, Table
 from values.canonical import is_empty
 
 
-def write_root_rows(tx: Transaction, homes: Homes, table: Table, records: Sequence[WrittenRecord]) -> None:
-    """Writes the root rows of records whose related rows are written."""
+def write_root_rows(tx: Transaction, homes: Homes, table: Table, records: Sequence[WrittenRecord]) -> bool:
+    """Writes the root rows of records whose related rows are written; returns whether defaults of the table filled some.
+
+    A new row whose table has triggers gets its key back from PostgreSQL.
+    """
     new = [record for record in records if record.upsert.stored is None]
     old = [record for record in records if record.upsert.stored is not None and _is_changed(homes, record)]
-    mapping = homes.mapping
+    mapping, filled = homes.mapping, False
     if new:
-        item_ids = {"monday_id": [record.upsert.monday_id for record in new]} if homes.shows_item_id else {}
-        only = {column: [value] * len(new) for column, value in mapping.only.items()}
-        cells: list[list[Any]] = [
-            [record.root_id for record in new],
-            *item_ids.values(),
-            *table.cells([_root_row(homes, record) for record in new]),
-            *only.values(),
-        ]
-        tx.copy_in(table.name, [mapping.primary_key, *item_ids, *table.columns, *only], zip(*cells, strict=True))
+        filled = _insert(tx, homes, table, new)
     if old:
         rows = [_root_row(homes, record) for record in old]
+        if table.required:
+            filled |= table.fill_required(tx, rows, [_untouched(homes, record) for record in old])
         table.update(tx, mapping.primary_key, rows, _extras(homes, old), mapping.updated_column)
+    return filled
+
+
+def _insert(tx: Transaction, homes: Homes, table: Table, new: Sequence[WrittenRecord]) -> bool:
+    mapping, rows = homes.mapping, [_root_row(homes, record) for record in new]
+    filled = table.fill_required(tx, rows)
+    cells: dict[str, Sequence[Any]] = {}
+    # else the table makes the keys
+    if new[0].root_id:
+        cells[mapping.primary_key] = [record.root_id for record in new]
+    if homes.shows_item_id:
+        cells["monday_id"] = [record.upsert.monday_id for record in new]
+    cells |= dict(zip(table.columns, table.cells(rows), strict=True))
+    cells |= {column: [value] * len(new) for column, value in mapping.only.items()}
+    for record, key in zip(new, table.insert(tx, cells, mapping.primary_key), strict=False):
+        record.root_id = key
+    return filled
+
+
+def _untouched(homes: Homes, record: WrittenRecord) -> set[str]:
+    """Returns the columns whose fields are not to be written."""
+    return {column for (column, _), name in homes.root.slots.items() if not record.upsert.touches((name,))}
 
 
 def _is_changed(homes: Homes, record: WrittenRecord) -> bool:

@@ -12,6 +12,7 @@ from functools import cached_property
 
 from databases.postgres.names import compose, identifier, joined, table_name
 from db_connector import Composable, Transaction
+from errors import RowRejected
 from mappings.bound import BoundMapping
 from mappings.declaration import Mapping
 from mappings.pointers import pointing
@@ -202,8 +203,24 @@ class RecordStore:
     def write(self, tx: Transaction, upserts: Sequence[Upsert]) -> Written:
         """Writes all records. Afterwards `tell_others` must be called, once their links are saved."""
         written = self._writer.write(tx, upserts)
-        self._reload_redirected(tx, written)
+        if written.altered:
+            self._reload_altered(tx, written)
+        else:
+            self._reload_redirected(tx, written)
         return written
+
+    def _reload_altered(self, tx: Transaction, written: Written) -> None:
+        """Reads back what every record shows, where tables have defaults, triggers or types that alter values."""
+        stored = self.load(tx, [record.root_id for record in written.records], any_entity=True)
+        for found in stored.values():
+            _note_standing(self.homes, found, written)
+        for record in written.records:
+            if record.root_id not in stored:
+                raise RowRejected(f"{self.mapping.table} has no row {record.root_id} after it was written.")
+            shown, sent = stored[record.root_id].record, record.upsert.record
+            for name in self.bound.fields:
+                if not self.bound.same(name, shown.get(name), sent.get(name)):
+                    record.shown[name] = shown.get(name)
 
     @cached_property
     def _writer(self) -> RecordWriter:
@@ -253,3 +270,12 @@ class RecordStore:
         """Deletes root rows; rows that other records may share stay."""
         statement = compose(DELETE, key_type=compose(self.homes.key_type), **self._names)
         return tx.execute(statement, (key_values(self.homes.key_type, root_ids),))
+
+
+def _note_standing(homes: Homes, stored: Stored, written: Written) -> None:
+    """Puts into rows that were written what stands in them, for other records that show them."""
+    for name, home in homes.related.items():
+        row = written.rows.get(str(stored.ids.get(name)))
+        if row is not None:
+            for slot, field in home.slots.items():
+                row.values[slot] = stored.record.get(field)

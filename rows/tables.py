@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from collections.abc import Mapping as Map
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from databases.postgres.names import compose, identifier, identifiers, joined, table_name
+from databases.postgres.own_ways import TableWays, expression
 from db_connector import Composable, Transaction
+from errors import RowRejected
 from mappings.declaration import KeyPart, Mapping, Related
 from models import Value
 from rows.homes import Home, NaturalKeys, Row, Slot
@@ -52,6 +54,17 @@ set {sets}
 from {rows}
 where t.{key} = new.key
 """
+DEFAULTS = """
+select {expressions}
+from generate_series(1, %s)
+"""
+INSERT = """
+insert into {table} ({names}) overriding system value
+select {cells}
+from {rows}
+order by new.place
+{returning}
+"""
 PATCHED = "{column} = (coalesce(t.{column}, '{{}}') - new.{gone}) || new.{patch}"
 
 
@@ -74,6 +87,9 @@ class Table:
     plain: tuple[str, ...]
     documents: tuple[str, ...]
     """The columns that are written key by key."""
+    ways: TableWays = TableWays()
+    required: tuple[str, ...] = ()
+    """The plain columns that may not be null, and have a default."""
 
     @property
     def columns(self) -> list[str]:
@@ -140,6 +156,69 @@ class Table:
 
     # Writing rows
 
+    def fill_required(self, tx: Transaction, rows: Sequence[Row], kept: Sequence[Container[str]] = ()) -> bool:
+        """Gives rows the table's own defaults where they would be refused; returns whether any got some.
+
+        `kept` has for each row the columns that stay as they are.
+        """
+        if not self.required:
+            return False
+        short = [
+            (row, columns)
+            for index, row in enumerate(rows)
+            if (columns := [column for column in self._short(row) if not kept or column not in kept[index]])
+        ]
+        if not short:
+            return False
+        expressions = [
+            compose("({default})::{kind}::text", default=expression(str(self.ways.column(column).default)), kind=kind)
+            for column in self.required
+            for kind in [compose(self.types[column])]
+        ]
+        made = tx.rows(compose(DEFAULTS, expressions=joined(", ", expressions)), (len(short),))
+        for (row, columns), values in zip(short, made, strict=True):
+            row.standins = {
+                column: text for column, text in zip(self.required, values, strict=True) if column in columns
+            }
+        return True
+
+    def _short(self, row: Row) -> list[str]:
+        return [
+            column
+            for column in self.required
+            if to_column(row.values.get((column, None)), self.types.get(column, "text")) is None
+        ]
+
+    def insert(self, tx: Transaction, cells: Map[str, Sequence[Any]], key: str = "") -> list[str]:
+        """Writes new rows (column → cells); returns the keys that they got, if `key` names it and a trigger may alter it.
+
+        Raises RowRejected when PostgreSQL has kept fewer rows than were sent.
+        """
+        count = len(next(iter(cells.values())))
+        if not self.ways.before_insert and not self.ways.rules:
+            _check_all(self.name, tx.copy_in(self.name, list(cells), zip(*cells.values(), strict=True)), count)
+            return []
+        names = [f"c{index}" for index in range(len(cells))]
+        types = {name: self.types.get(column, "text") for name, column in zip(names, cells, strict=True)}
+        takes_back = key and not self.ways.rules
+        keys = tx.bulk(
+            INSERT,
+            {"place": "bigint", **types},
+            zip(range(count), *cells.values(), strict=True),
+            table=table_name(self.name),
+            names=identifiers(list(cells)),
+            cells=joined(", ", [compose(f"new.{name}") for name in names]),
+            returning=compose("returning {key}::text", key=identifier(key)) if takes_back else compose(""),
+        )
+        _check_all(self.name, tx.rowcount, count)
+        return [row[0] for row in keys]
+
+    def insert_related(self, tx: Transaction, cells: Map[str, Sequence[Any]]) -> None:
+        """Writes new related rows. Raises RowRejected for rows that got another id: other rows point at the one sent."""
+        for sent, kept in zip(cells["id"], self.insert(tx, cells, "id"), strict=False):
+            if sent != kept:
+                raise RowRejected(f"A trigger of {self.name} gives its rows other ids than they are written with.")
+
     def cells(self, rows: Sequence[Row]) -> list[list[Any]]:
         """Returns the cells of new rows, column by column, in the order of `columns`."""
         plain = [self._column(column, rows) for column in self.plain]
@@ -171,12 +250,14 @@ class Table:
             sets=joined(",\n    ", [assignment.expression for assignment in assignments]),
             key=identifier(key),
         )
+        _check_all(self.name, tx.rowcount, len(rows))
 
     def _plain_assignments(self, rows: Sequence[Row]) -> Iterable[Assignment]:
         for index, column in enumerate(self.plain):
             name = f"c{index}"
-            expression = compose("{column} = new.{name}", column=identifier(column), name=compose(name))
-            yield Assignment(expression, {name: self.types.get(column, "text")}, [self._column(column, rows)])
+            form = "{column} = coalesce(new.{name}, t.{column})" if column in self.required else "{column} = new.{name}"
+            assigned = compose(form, column=identifier(column), name=compose(name))
+            yield Assignment(assigned, {name: self.types.get(column, "text")}, [self._column(column, rows)])
 
     def _patches(self, rows: Sequence[Row]) -> Iterable[Assignment]:
         for index, column in enumerate(self.documents):
@@ -191,21 +272,48 @@ class Table:
     def _column(self, column: str, rows: Sequence[Row]) -> list[Any]:
         slot, kind = (column, None), self.types.get(column, "text")
         cells = [row.values.get(slot) for row in rows]
+        if column in self.required:
+            found = zip(rows, cells, strict=True)
+            return [
+                row.standins.get(column) if (written := to_column(cell, kind)) is None else written
+                for row, cell in found
+            ]
         if kind == "text" and {str, type(None)}.issuperset(map(type, cells)):
             return cells
         return [to_column(cell, kind) for cell in cells]
 
 
-def table_of(homes: Sequence[Home], root: Mapping | None = None) -> Table:
+def _check_all(table: str, kept: int, sent: int) -> None:
+    if kept < sent:
+        what = "the row" if sent == 1 else f"{sent - kept} of {sent} rows"
+        raise RowRejected(
+            f"PostgreSQL did not write {what} of {table}: a trigger, rule or policy of the table drops it."
+        )
+
+
+def table_of(homes: Sequence[Home], ways: TableWays, root: Mapping | None = None) -> Table:
     """Describes the table of these homes; `root`: the mapping whose root table it is."""
     kinds: dict[Slot, str] = {}
     for home in homes:
         kinds.update(home.kinds)
     plain = {column for column, key in kinds if key is None} | {column for home in homes for column in home.pointers}
+    # PostgreSQL makes their values; those of a shared row are looked at
+    if root is not None or (homes[0].related and homes[0].related.child):
+        plain = {column for column in plain if not ways.column(column).generated}
     documents = {column for column, key in kinds if key is not None}
     if root is not None and root.rest:
         documents.add(root.rest)
-    return Table(homes[0].table, tuple(homes), homes[0].types, kinds, tuple(sorted(plain)), tuple(sorted(documents)))
+    filled = {column for column, key in kinds if key is None}
+    return Table(
+        name=homes[0].table,
+        homes=tuple(homes),
+        types=homes[0].types,
+        kinds=kinds,
+        plain=tuple(sorted(plain)),
+        documents=tuple(sorted(documents)),
+        ways=ways,
+        required=tuple(sorted(name for name in filled if ways.column(name).not_null and ways.column(name).default)),
+    )
 
 
 # Cells

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping as Map
 from functools import cached_property
 from typing import Any
 
 from databases.postgres.names import compose, joined
+from databases.postgres.own_ways import TableWays, ways_of
 from db_connector import Composable, Transaction
-from rows.homes import Homes, Row, Upsert, Written, WrittenRecord
+from mappings.declaration import Mapping
+from rows.homes import Home, Homes, Row, Upsert, Written, WrittenRecord
+from rows.new_keys import new_keys
 from rows.root_rows import write_root_rows
 from rows.shared_rows import KnownRows, SharedRowWriter
 from rows.tables import Table, table_of
 from rows.wanted_rows import WantedRow, each_kind, is_redirected, note_shown, wanted_rows
 from values.canonical import is_empty
 
-NEXT_KEYS = """
-select nextval(pg_get_serial_sequence(%s, %s))::text
-from generate_series(1, %s)
-"""
 OLDEST_FIRST = """
 -- Of several rows with one key, the first counts.
 order by 3, 2
@@ -32,41 +32,71 @@ class RecordWriter:
     def __init__(self, homes: Homes) -> None:
         self.homes = homes
         self._new_ids = new_ids()
+        self._ways: Map[str, TableWays] = {}
 
     def write(self, tx: Transaction, upserts: Sequence[Upsert]) -> Written:
         """Writes related rows first, then root rows, then rows that point at root rows."""
+        if upserts and not self._ways:
+            self._ways = ways_of(tx, self._names)
         written = Written(self._begun(tx, upserts))
         # Where several records meet in a row, the item that was updated last comes last.
         ranked = sorted(written.records, key=lambda record: record.upsert.rank)
         for table in self._shared_tables:
             self._write_shared(tx, table, ranked, written)
-        write_root_rows(tx, self.homes, self._root_table, written.records)
+        written.altered |= write_root_rows(tx, self.homes, self._root_table, written.records)
         for record in written.records:
             upsert = record.upsert
             if upsert.changed and not upsert.adopts and upsert.touches(self.homes.root.names):
                 written.note_edited(self.homes.root.table, record.root_id, record.root_id)
         for table in self._child_tables:
-            self._write_children(tx, table, written.records)
+            self._write_children(tx, table, written)
+        written.altered |= self._may_alter
+        if self._waits:
+            tx.execute("set constraints all immediate")
         return written
+
+    @cached_property
+    def _names(self) -> list[str]:
+        return [home.table for home in (self.homes.root, *self.homes.related.values())]
+
+    def _table(self, homes: Sequence[Home], root: Mapping | None = None) -> Table:
+        return table_of(homes, self._ways.get(homes[0].table, TableWays()), root)
 
     @cached_property
     def _shared_tables(self) -> list[Table]:
         """Returns the tables of related rows, in the order in which they can be written."""
-        return [table_of([self.homes.related[related.name] for related in step]) for step in self.homes.mapping.order]
+        return [
+            self._table([self.homes.related[related.name] for related in step]) for step in self.homes.mapping.order
+        ]
 
     @cached_property
     def _root_table(self) -> Table:
-        return table_of([self.homes.root], self.homes.mapping)
+        return self._table([self.homes.root], self.homes.mapping)
 
     @cached_property
     def _child_tables(self) -> list[Table]:
         """Returns the tables of rows that point at root rows."""
-        return [table_of([self.homes.related[related.name]]) for related in self.homes.mapping.children]
+        return [self._table([self.homes.related[related.name]]) for related in self.homes.mapping.children]
+
+    @cached_property
+    def _may_alter(self) -> bool:
+        """Tells whether rows may show other values than were written."""
+        return any(table.ways.may_alter({column for column, _ in table.kinds}) for table in self._tables)
+
+    @property
+    def _tables(self) -> list[Table]:
+        return [self._root_table, *self._shared_tables, *self._child_tables]
+
+    @cached_property
+    def _waits(self) -> bool:
+        """Tells whether triggers would alter rows at the end of the transaction."""
+        return any(table.ways.deferred for table in self._tables)
 
     # Keys of root rows
 
     def _begun(self, tx: Transaction, upserts: Sequence[Upsert]) -> list[WrittenRecord]:
-        made = self._next_keys(tx, sum(upsert.stored is None for upsert in upserts))
+        count = sum(upsert.stored is None for upsert in upserts)
+        made = new_keys(tx, self.homes, self._root_table.ways, count) or self._new_ids if count else iter(())
         return [
             WrittenRecord(upsert, upsert.stored.root_id, dict(upsert.stored.ids))
             if upsert.stored is not None
@@ -74,17 +104,8 @@ class RecordWriter:
             for upsert in upserts
         ]
 
-    def _next_keys(self, tx: Transaction, count: int) -> Iterator[str]:
-        """Returns keys for new rows of a table that numbers them; none for other tables."""
-        mapping = self.homes.mapping
-        if not count or mapping.item_key or self.homes.key_type not in ("smallint", "integer", "bigint"):
-            return iter(())
-        return iter([row[0] for row in tx.rows(NEXT_KEYS, (mapping.table, mapping.primary_key, count))])
-
-    def _new_key(self, upsert: Upsert, numbers: Iterator[str]) -> str:
-        if self.homes.mapping.item_key:
-            return str(upsert.monday_id)
-        return next(numbers, None) or next(self._new_ids)
+    def _new_key(self, upsert: Upsert, made: Iterator[str]) -> str:
+        return str(upsert.monday_id) if self.homes.mapping.item_key else next(made)
 
     # Rows that records share
 
@@ -97,7 +118,7 @@ class RecordWriter:
         writer.write(tx, wanted, written)
         written.rows |= rows.by_id
         written.filled += [(home.name, row, slot) for (_, slot), row in writer.filled.items() for home in table.homes]
-        _save(tx, table, [want.row for want in wanted if want.row is not None])
+        written.altered |= _save(tx, table, [want.row for want in wanted if want.row is not None])
         for want in wanted:
             note_shown(want, written)
 
@@ -123,12 +144,12 @@ class RecordWriter:
 
     # Rows that point at root rows
 
-    def _write_children(self, tx: Transaction, table: Table, records: Sequence[WrittenRecord]) -> None:
+    def _write_children(self, tx: Transaction, table: Table, written: Written) -> None:
         home, related = table.homes[0], table.related
         assert related.child is not None
         new: list[tuple[WrittenRecord, Row]] = []
         old: list[Row] = []
-        for record in records:
+        for record in written.records:
             upsert, row_id = record.upsert, record.ids.get(home.name)
             if row_id is not None:
                 # an edit, or a row that it points at is another row now
@@ -141,24 +162,27 @@ class RecordWriter:
                 new.append((record, row))
         if new:
             rows = [row for _, row in new]
-            cells = [[row.id for row in rows], [record.root_id for record, _ in new], *table.cells(rows)]
-            tx.copy_in(table.name, ["id", related.child, *table.columns], zip(*cells, strict=True))
+            written.altered |= table.fill_required(tx, rows)
+            own = {"id": [row.id for row in rows], related.child: [record.root_id for record, _ in new]}
+            table.insert_related(tx, own | dict(zip(table.columns, table.cells(rows), strict=True)))
         if old:
+            written.altered |= table.fill_required(tx, old)
             table.update(tx, "id", old)
 
 
-def _save(tx: Transaction, table: Table, given: Iterable[Row]) -> None:
-    """Writes the rows that records were given, where they are new or changed."""
+def _save(tx: Transaction, table: Table, given: Iterable[Row]) -> bool:
+    """Writes the rows that records were given, where they are new or changed; returns whether defaults filled some."""
     rows = {id(row): row for row in given}.values()
     new = [row for row in rows if row.new]
     changed = [row for row in rows if row.dirty and not row.new]
+    filled = table.fill_required(tx, [*new, *changed])
     if new:
         columns = sorted({column for row in new for column in row.defaults})
-        defaults = [[row.defaults.get(column) for row in new] for column in columns]
-        cells = [[row.id for row in new], *table.cells(new), *defaults]
-        tx.copy_in(table.name, ["id", *table.columns, *columns], zip(*cells, strict=True))
+        cells = {"id": [row.id for row in new], **dict(zip(table.columns, table.cells(new), strict=True))}
+        table.insert_related(tx, cells | {column: [row.defaults.get(column) for row in new] for column in columns})
     if changed:
         table.update(tx, "id", changed)
+    return filled
 
 
 def new_ids() -> Iterator[str]:

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from db_connector import Transaction
 from models import LogEntry, Removal
 
-COLUMNS = ["run_id", "entity_type", "entity_id", "monday_id", "operation", "status", "message"]
+COLUMNS = ["run_id", "entity_type", "entity_id", "monday_id", "operation", "status", "message", "side"]
+
+TO_MONDAY = ("push", "recreate")
+"""Operations on items, whatever else an entry says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,7 @@ class Log:
                     entry.operation,
                     entry.status,
                     entry.message,
+                    entry.side or ("monday" if entry.operation in TO_MONDAY else "postgres"),
                 ]
                 for entry in entries
             ]
@@ -38,8 +42,11 @@ class Log:
 
     def append_removals(self, tx: Transaction, done: Sequence[Removal], failed: Map[str, str], operation: str) -> None:
         """Adds which items were removed after their rows, and which could not be (item → reason)."""
-        entries = [LogEntry(operation, "success", "row is gone", removal.item_id, removal.root_id) for removal in done]
-        entries += [LogEntry(operation, "error", reason, item_id) for item_id, reason in failed.items()]
+        entries = [
+            LogEntry(operation, "success", "row is gone", removal.item_id, removal.root_id, "monday")
+            for removal in done
+        ]
+        entries += [LogEntry(operation, "error", reason, item_id, None, "monday") for item_id, reason in failed.items()]
         self.append(tx, entries)
 
 

@@ -14,16 +14,30 @@ from values.wording import utc_or_none
 
 DUPLICATES_SHOWN = 5
 LINKS = """
-select count(*) filter (where archived_at is null) as active,
-       count(*) filter (where archived_at is not null) as archived,
-       count(*) filter (where archived_at is null and sync_status = 'synced') as in_step,
-       count(*) filter (where archived_at is null and sync_status in ('pending', 'creating', 'conflict')) as waiting,
-       count(*) filter (where archived_at is null and sync_status = 'error') as errors,
-       count(*) filter (where archived_at is null and sync_status = 'set_aside') as set_aside,
-       count(*) filter (where archived_at is null and sync_status = 'disabled') as off,
-       count(*) filter (where base_postgres is not null and archived_at is null) as known_to_differ
-from sync_mapping
-where entity_type = %s
+-- Each part reads an index of its own, and no row.
+with living as (
+    select sync_status, count(*) as n
+    from sync_mapping
+    where entity_type = %(type)s and archived_at is null
+    group by sync_status
+)
+select coalesce(sum(n), 0)::bigint as active,
+       (
+           select count(*)
+           from sync_mapping
+           where entity_type = %(type)s and archived_at is not null
+       ) as archived,
+       coalesce(sum(n) filter (where sync_status = 'synced'), 0)::bigint as in_step,
+       coalesce(sum(n) filter (where sync_status in ('pending', 'creating', 'conflict')), 0)::bigint as waiting,
+       coalesce(sum(n) filter (where sync_status = 'error'), 0)::bigint as errors,
+       coalesce(sum(n) filter (where sync_status = 'set_aside'), 0)::bigint as set_aside,
+       coalesce(sum(n) filter (where sync_status = 'disabled'), 0)::bigint as off,
+       (
+           select count(*)
+           from sync_mapping
+           where entity_type = %(type)s and base_postgres is not null and archived_at is null
+       ) as known_to_differ
+from living
 """
 
 SKIPPED = """
@@ -64,7 +78,7 @@ def status_of(db: Database, entities: Sequence[tuple[Mapping, str]]) -> dict[str
 
 
 def _entity(tx: Transaction, entity: str, entity_type: str) -> dict[str, Any]:
-    links = tx.dicts(LINKS, (entity_type,))[0]
+    links = tx.dicts(LINKS, {"type": entity_type})[0]
     refused = tx.dicts(REFUSED, (entity_type,))[0]
     skipped = tx.rows(SKIPPED, (DUPLICATES_SHOWN, entity_type))
     conflicts = tx.value(
@@ -113,15 +127,30 @@ def count_set_aside(tx: Transaction, entity_type: str) -> int:
 def runs_of(db: Database, limit: int) -> list[dict[str, Any]]:
     """Returns the last runs, newest first."""
     with db.transaction(read_only=True) as tx:
-        return [
-            {
-                **run,
-                "started_at": utc_or_none(run["started_at"]),
-                "finished_at": utc_or_none(run["finished_at"]),
-                "duration_s": _seconds(run["started_at"], run["finished_at"]),
-            }
-            for run in runs.last(tx, limit)
-        ]
+        return [_shown(run) for run in runs.last(tx, limit)]
+
+
+def runs_starting_with(db: Database, start: str) -> list[dict[str, Any]]:
+    """Returns the runs whose ids begin so, at most a few."""
+    with db.transaction(read_only=True) as tx:
+        return [_shown(run) for run in runs.starting_with(tx, start)]
+
+
+def closed_dead(db: Database) -> list[dict[str, Any]]:
+    """Closes the runs whose processes are gone, and returns them."""
+    with db.transaction() as tx:
+        found = runs.close_dead(tx)
+    moments = ("started_at", "heartbeat_at")
+    return [{**run, **{name: utc_or_none(run[name]) for name in moments}} for run in found]
+
+
+def _shown(run: dict[str, Any]) -> dict[str, Any]:
+    moments = ("started_at", "finished_at", "heartbeat_at", "stop_asked_at")
+    return {
+        **run,
+        **{name: utc_or_none(run[name]) for name in moments},
+        "duration_s": _seconds(run["started_at"], run["finished_at"]),
+    }
 
 
 def _seconds(begin: datetime, end: datetime | None) -> float | None:

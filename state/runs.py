@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import uuid
 from typing import Any
 
@@ -14,27 +16,73 @@ set finished_at = now(), updated_at = now(), exit_code = %s, outcome = %s, messa
 where id = %s
 """
 
+DEAD_AFTER_S = 30
+"""Seconds without a word from a run, after which it is dead: its process tells every 2 s, and at the latest every 5 s."""
+LATELY = 1000
+"""Among how many of the newest runs the last run of an entity is looked for."""
+
 CALLS_TODAY = """
 select coalesce(sum((api ->> 'calls')::numeric), 0)
 from sync_runs
 where started_at >= date_trunc('day', now(), 'UTC')
 """
 
-LAST_OF_ENTITY = """
-select r.id::text, r.kind, r.started_at, r.finished_at, r.outcome, coalesce(r.api, '{}') as api,
-       entity ->> 'message' as message
-from sync_runs as r, jsonb_array_elements(r.entities) as entity
-where entity ->> 'entity' = %s
+DIED = f"outcome = 'running' and coalesce(heartbeat_at, started_at) < now() - interval '{DEAD_AFTER_S} seconds'"
+"""What makes a run a dead run: its process would have told that it lives."""
+
+SHOWN = f"""
+select id::text as run_id, kind, direction, started_at, finished_at, exit_code,
+       case when {DIED} then 'died' else outcome end as outcome,
+       message, coalesce(entities, '[]') as entities, coalesce(api, '{{}}') as api,
+       heartbeat_at, coalesce(progress, '{{}}') as progress, stop_asked_at, host, pid
+from sync_runs
+"""
+
+LAST_OF_ENTITY = f"""
+with lately as (
+    select *
+    from sync_runs
+    order by started_at desc
+    limit {LATELY}
+)
+select r.id::text, r.kind, r.started_at, r.finished_at, case when {DIED} then 'died' else r.outcome end as outcome,
+       coalesce(r.api, '{{}}') as api, e.of ->> 'message' as message
+from lately as r
+left join lateral (
+    select entity as of
+    from jsonb_array_elements(r.entities) as entity
+    where entity ->> 'entity' = %(entity)s
+    limit 1
+) as e on true
+where e.of is not null or r.progress ? %(entity)s
 order by r.started_at desc
 limit 1
 """
 
-LAST = """
-select id::text as run_id, kind, direction, started_at, finished_at, exit_code, outcome, message,
-       coalesce(entities, '[]') as entities, coalesce(api, '{}') as api
-from sync_runs
+LAST = f"""{SHOWN}
 order by started_at desc
 limit %s
+"""
+
+FOUND = f"""{SHOWN}
+where left(id::text, length(%(start)s)) = lower(%(start)s)
+order by started_at desc
+limit 5
+"""
+
+BEAT = """
+update sync_runs
+set heartbeat_at = now(), updated_at = now(), progress = %s, api = %s
+where id = %s and finished_at is null
+returning stop_asked_at is not null
+"""
+
+CLOSE_DEAD = f"""
+update sync_runs
+set outcome = 'died', finished_at = coalesce(heartbeat_at, started_at), updated_at = now(),
+    message = 'its process ended without a word'
+where {DIED}
+returning id::text as run_id, kind, direction, started_at, heartbeat_at
 """
 
 
@@ -44,20 +92,23 @@ class Runs:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    def start(self, kind: str, direction: str) -> str:
+    def start(self, kind: str, direction: str, progress: Any = None) -> str:
         """Opens a run, and returns its id."""
         run_id = str(uuid.uuid4())
         with self._db.transaction() as tx:
             tx.execute(
-                "insert into sync_runs (id, kind, direction, outcome) values (%s, %s, %s, 'running')",
-                (run_id, kind, direction),
+                """
+                insert into sync_runs (id, kind, direction, outcome, heartbeat_at, progress, host, pid)
+                values (%s, %s, %s, 'running', now(), %s, %s, %s)
+                """,
+                (run_id, kind, direction, dumps(progress or {}).decode(), socket.gethostname(), os.getpid()),
             )
         return run_id
 
     def note_costs(self, run_id: str, api: Any) -> None:
         """Writes down what a run that goes on has cost so far."""
         with self._db.transaction() as tx:
-            tx.execute("update sync_runs set api = %s where id = %s", (dumps(api).decode(), run_id))
+            beat(tx, run_id, {}, api)
 
     def finish(self, run_id: str, exit_code: int, outcome: str, message: str, entities: Any, api: Any) -> None:
         """Closes a run with what it did and what it cost."""
@@ -73,11 +124,40 @@ def calls_today(tx: Transaction) -> float:
     return float(tx.value(CALLS_TODAY))
 
 
+def beat(tx: Transaction, run_id: str, progress: Any, api: Any) -> bool:
+    """Notes that a run lives, how far it is and what it has cost. Returns whether a user has asked it to stop."""
+    return bool(tx.value(BEAT, (dumps(progress).decode(), dumps(api).decode(), run_id)))
+
+
 def last_of(tx: Transaction, entity: str) -> dict[str, Any] | None:
-    """Returns the last run that dealt with an entity, with the entity's own message."""
-    return next(iter(tx.dicts(LAST_OF_ENTITY, (entity,))), None)
+    """Returns the last run that dealt with an entity, among the newest, with the entity's own message."""
+    return next(iter(tx.dicts(LAST_OF_ENTITY, {"entity": entity})), None)
 
 
 def last(tx: Transaction, limit: int) -> list[dict[str, Any]]:
     """Returns the last runs, newest first."""
     return tx.dicts(LAST, (limit,))
+
+
+def starting_with(tx: Transaction, start: str) -> list[dict[str, Any]]:
+    """Returns the runs whose ids begin so, at most a few."""
+    return tx.dicts(FOUND, {"start": start})
+
+
+def close_dead(tx: Transaction) -> list[dict[str, Any]]:
+    """Closes the runs whose processes are gone, and returns them."""
+    return tx.dicts(CLOSE_DEAD)
+
+
+def ask_to_stop(tx: Transaction, run_id: str) -> bool:
+    """Asks a run to stop after its batch. Returns whether it went on until now."""
+    return bool(
+        tx.execute(
+            """
+            update sync_runs
+            set stop_asked_at = coalesce(stop_asked_at, now())
+            where id = %s and finished_at is null
+            """,
+            (run_id,),
+        )
+    )

@@ -6,7 +6,7 @@ The lock is an advisory lock of PostgreSQL, which ends with the connection that 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from db_connector import Database, Transaction
@@ -29,9 +29,21 @@ def lock_name(entity_type: str) -> str:
 
 
 @contextmanager
-def working_on(db: Database, entity_type: str) -> Iterator[None]:
-    """Waits until no other process works on the entity, and keeps the others waiting until the end of the block."""
-    with db.held_lock(lock_name(entity_type), on_wait=lambda: _report_wait(entity_type)):
+def working_on(db: Database, entity_type: str, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Waits until no other process works on the entity, and keeps the others waiting until the end of the block.
+
+    While it waits it calls `on_wait` each second, which may raise.
+    """
+    reported = False
+
+    def report() -> None:
+        nonlocal reported
+        if not reported:
+            log.info("Waiting: another process is working on %s records.", entity_type)
+        reported = True
+        on_wait()
+
+    with db.held_lock(lock_name(entity_type), report):
         yield
 
 
@@ -39,10 +51,6 @@ def try_turn(tx: Transaction, entity_type: str) -> bool:
     """Takes the turn until the end of the transaction, if no process has it or waits for it; returns whether it did."""
     statement = "select pg_try_advisory_xact_lock(hashtextextended('monday-sync:' || %s, 0))"
     return bool(tx.value(statement, (lock_name(entity_type),)))
-
-
-def _report_wait(entity_type: str) -> None:
-    log.info("Waiting: another process is working on %s records.", entity_type)
 
 
 def take_turn(tx: Transaction) -> None:

@@ -176,6 +176,10 @@ class BoardSync:
         if self.parts.progress is not None:
             self.parts.progress(entity, done, total)
 
+    def may_go_on(self) -> None:
+        """Raises Stopped when a user has asked the run to stop. To be called before a batch that tells no progress."""
+        self.parts.stop.check()
+
     @property
     def report(self) -> EntityReport:
         """Returns what this run has done so far."""

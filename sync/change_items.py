@@ -113,6 +113,7 @@ def remove_items_of(sync: BoardSync, removals: Sequence[Removal], hints: Hints =
     """Removes the items of rows that are gone, unless an item was edited since: then the edit stays."""
     by_item = {removal.item_id: removal for removal in removals}
     for items in sync.destination.items(list(by_item), sync.bound.wanted):
+        sync.may_go_on()
         here = [item for item in items if item.is_on(sync.board.id)]
         batch = sync.engine.take(here, force=True, hints=hints)
         sync.deliver(batch, hints)

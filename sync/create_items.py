@@ -40,13 +40,14 @@ class Creation:
 
     def create(self, root_ids: Sequence[str]) -> None:
         """Makes an item of each of these rows that has none."""
-        items = self.documents.items
+        items, report = self.documents.items, self.sync.report
         if items.sync_id and len(root_ids) >= IMPORT_FROM and not self.sync.mapping.parent_field:
             root_ids = self._import(root_ids, items.sync_id)
         for some in batched(root_ids, self.sync.options.batch_size):
             rows = self._with_parents(items.of_rows(some))
             for numbers in batches([size_of(_variables(row, items.group())) for row in rows]):
                 self.documents.make([rows[number] for number in numbers])
+                self.sync.progress(self.sync.mapping.entity, report.read + report.to_monday.created, None)
 
     def _with_parents(self, rows: list[NewItem]) -> list[NewItem]:
         """Leaves out rows that name no parent, where items stand under others."""
@@ -64,6 +65,7 @@ class Creation:
         left: list[str] = []
         trouble: MondayError | None = None
         for some in batched(root_ids, ROWS_PER_IMPORT):
+            self.sync.may_go_on()
             imported = self._import_file(some, sync_id) if self._may_import else Imported(some)
             left += imported.left
             trouble = trouble or imported.trouble

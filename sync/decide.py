@@ -7,7 +7,8 @@ from collections.abc import Mapping as Map
 from dataclasses import dataclass
 from datetime import datetime
 
-from models import Item, Record, Removal, Winner
+from mappings.declaration import ROOT
+from models import Conflict, Item, Record, Removal, Winner
 from rows.homes import Stored, Upsert
 from sync.cycle import EITHER_WAY, TO_MONDAY, TO_POSTGRES, Cycle, may
 from sync.reconcile import SHARED, Choice, FieldPlan, Rules, Side, keep_lost, objection, overrule, reconcile
@@ -165,6 +166,9 @@ class _BothSides:
             settled += self._closed(plan, chosen)
         if self.cycle.options.unify and self.rules.write_monday:
             self._unify(plan, monday, postgres)
+        # the table made its value of the item's own cell: nothing of another's is lost
+        if plan.conflicts:
+            plan.conflicts = [conflict for conflict in plan.conflicts if not self._is_own_value(conflict)]
         # what the row showed is still shown by the item that made it
         if task.adopts:
             plan.conflicts = [conflict for conflict in plan.conflicts if conflict.rule != SHARED]
@@ -172,6 +176,12 @@ class _BothSides:
         upsert = self._upsert(plan, back, monday.base, postgres.base) if operation else None
         outgoing = self._outgoing(plan, bool(operation), monday.base, postgres.base)
         return Decision(plan, operation, upsert, outgoing, settled=settled, objections=objections)
+
+    def _is_own_value(self, conflict: Conflict) -> bool:
+        """Returns whether the row showed a cell unlike the item although no other record shares it."""
+        name, bound = conflict.field, self.cycle.bound
+        overwritten = conflict.rule == SHARED and conflict.winner is Winner.MONDAY
+        return overwritten and bound.places[name].home == ROOT and name not in bound.read_only
 
     # What a user has decided
 

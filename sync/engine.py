@@ -113,7 +113,9 @@ class Engine:
             return self._transact(items, answers, force, hints)
         except RowRejected as exc:
             if len(items) == 1:
-                return self._take_apart(items[0], answers, hints, str(exc))
+                # what a trigger drops without a word is no matter of a field
+                dropped = exc.__cause__ is None
+                return self._refuse(items[0], str(exc)) if dropped else self._take_apart(items[0], answers, hints, exc)
         middle = len(items) // 2
         batch = self._take(items[:middle], answers, force, hints)
         batch += self._take(items[middle:], answers, force, hints)
@@ -130,12 +132,12 @@ class Engine:
 
         return self.db.run_in_transaction(work, snapshot=True, keep=trial.keep and not self.options.dry_run)
 
-    def _take_apart(self, item: Item, answers: Map[str, Answer], hints: Hints, reason: str) -> Batch:
+    def _take_apart(self, item: Item, answers: Map[str, Answer], hints: Hints, refusal: RowRejected) -> Batch:
         """Takes an item whose row PostgreSQL refuses, without the fields that it refuses."""
 
         def attempt(without: Fields) -> RowRejected | None:
             try:
-                withheld = dict.fromkeys(without, reason)
+                withheld = dict.fromkeys(without, str(refusal))
                 self._transact([item], answers, True, hints, _Trial(withheld, keep=False))
             except RowRejected as exc:
                 return exc
@@ -146,7 +148,7 @@ class Engine:
         refused = refused_fields(attempt, self._suspects, bound) if self._suspects else {}
         refused = refused or refused_fields(attempt, groups, bound)
         if not refused:
-            return self._refuse(item, reason)
+            return self._refuse(item, str(refusal))
         self._suspects = [group for group in groups if group in self._suspects or not group.isdisjoint(refused)]
         try:
             return self._transact([item], answers, True, hints, _Trial(refused))

@@ -58,6 +58,7 @@ class Documents:
 
     def make(self, rows: Sequence[NewItem]) -> None:
         """Makes items of some rows with a document. Raises what ends the writing, once the rest is taken in."""
+        self.sync.may_go_on()
         if (trouble := self._make(rows)) is not None:
             raise trouble
 
@@ -187,7 +188,9 @@ class Documents:
         with self.db.transaction() as tx:
             for root_id in root_ids:
                 self.sync.report.set_aside += self.state.waiting.refuse_creation(tx, root_id, error.message)
-            entries = [LogEntry("create", "error", error.message[:2000], None, root_id) for root_id in root_ids]
+            entries = [
+                LogEntry("create", "error", error.message[:2000], None, root_id, "monday") for root_id in root_ids
+            ]
             self.state.log.append(tx, entries)
 
 

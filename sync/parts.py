@@ -17,10 +17,12 @@ from mappings.loader import load_mappings
 from models import Board
 from monday_api import Limits, Monday
 from services.monday.pacing import Left
+from services.monday.waiting import Pause
 from settings import PROJECT, Settings
 from state.runs import calls_today
 from state.schema import check_schema
 from sync.report import EntityReport
+from timing import Stop
 
 Chosen = Sequence[tuple[Mapping, str]]
 """Mappings, each with the id of its board."""
@@ -94,7 +96,7 @@ class Parts:
     progress: Progress | None = None
     begun: dict[str, EntityReport] = field(default_factory=dict)
     """What the entities being worked on have done so far, should they not come to their end."""
-    stop: threading.Event = field(default_factory=threading.Event)
+    stop: Stop = field(default_factory=Stop)
     """Once it is set no other entity is begun, and nothing waits for monday.com to come back."""
 
     @property
@@ -130,14 +132,19 @@ class Parts:
             "bytes_sent": stats.bytes_sent,
         }
 
+    def pause(self) -> Pause | None:
+        """Returns what monday.com is waited for now; None while it is not."""
+        return self.client.made.pauses.present if self.client.made is not None else None
+
     def left(self) -> Left | None:
         """Returns what is left of monday.com's budgets; None before anything was asked."""
         return self.client.made.left if self.client.made is not None else None
 
     def for_one_run(self) -> Parts:
         """Returns parts with an account and a progress of their own, for a process that makes many runs."""
-        client = Client(self.client.make, self.monday.counted_apart())
-        return replace(self, client=client, progress=None, begun={})
+        stop = Stop(self.stop)
+        client = Client(self.client.make, self.monday.counted_apart(stop))
+        return replace(self, client=client, progress=None, begun={}, stop=stop)
 
     def close(self) -> None:
         """Closes the connections."""
@@ -146,7 +153,7 @@ class Parts:
         self.db.close()
 
 
-def make_client(settings: Settings, db: Database, stop: threading.Event) -> Monday:
+def make_client(settings: Settings, db: Database, stop: Stop) -> Monday:
     """Returns a client by the settings, which counts what other runs have used of the day's share."""
     limits = Limits(
         give_up_after=settings.give_up_after,
@@ -173,8 +180,8 @@ def open_parts(
 ) -> Iterator[Parts]:
     """Yields the parts by the settings, and closes them. Raises SchemaMissing and what else is wrong with them."""
     mappings = mappings_of(settings) if mappings is None else mappings
-    stop, db = stop or threading.Event(), connect(settings)
-    parts = Parts(settings, db, mappings, Client(partial(make_client, settings, db, stop)), follow, progress, stop=stop)
+    own, db = Stop(stop), connect(settings)
+    parts = Parts(settings, db, mappings, Client(partial(make_client, settings, db, own)), follow, progress, stop=own)
     try:
         check_schema(parts.db)
         yield parts

@@ -63,6 +63,7 @@ class RowSender:
 
         What was set aside is tried again when its row was `edited` or a user asks for it, not whenever all is compared.
         """
+        self.sync.may_go_on()
         with self.sync.db.transaction(read_only=True) as tx:
             look = self.sync.engine.look(tx, root_ids, hints)
         if look.waiting and not self.sync.options.dry_run:

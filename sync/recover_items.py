@@ -148,7 +148,9 @@ class Recovery:
         with self.db.transaction() as tx:
             news = self.state.waiting.doubt(tx, doubtful, IN_DOUBT)
             self.state.skipped.add(tx, [(item.id, SUSPECTED, item.id, "") for item in suspects])
-            self.state.log.append(tx, [LogEntry("create", "error", IN_DOUBT, None, root_id) for root_id in news])
+            self.state.log.append(
+                tx, [LogEntry("create", "error", IN_DOUBT, None, root_id, "monday") for root_id in news]
+            )
 
     # Imports
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from db_connector import Transaction
+from mappings.declaration import ROOT
 from models import Item, LogEntry
 from rows.homes import WrittenRecord
 from state.links import LinkChange
 from sync.apart import in_words
-from sync.cycle import Cycle
+from sync.cycle import TO_MONDAY, Cycle, may
 from sync.decide import FIRST_MEETING
 from sync.task import Answer, Batch, Decision, Outgoing, Task
 
@@ -41,7 +43,7 @@ def remember(
     """Counts and logs a record, and returns what its link becomes; None when no link is made, or its item is to go."""
     plan, item_id = decision.plan, task.item.id
     if written is not None:
-        plan.base_postgres.update(written.shown)
+        _note_shown(cycle, task, decision, written, batch)
     root_id = written.root_id if written else task.stored.root_id if task.stored else None
     _log_warnings(cycle, task, decision, written, root_id, batch)
     _count(cycle, task, decision, root_id, batch)
@@ -86,6 +88,29 @@ def _note_refused_fields(task: Task, root_id: str | None, batch: Batch) -> bool:
     batch.log("pull", "error", reason, task.item.id, root_id)
     batch.unwritten.append((task.item, reason))
     return True
+
+
+def _note_shown(cycle: Cycle, task: Task, decision: Decision, written: WrittenRecord, batch: Batch) -> None:
+    """Notes what the tables show of the values that they were given; for monday.com, what the root table has made."""
+    decision.plan.base_postgres.update(written.shown)
+    bound, link = cycle.bound, task.link
+    if not written.shown or not cycle.options.write_monday or not may(TO_MONDAY, link, task.stored):
+        return
+    made = {
+        name: value
+        for name, value in written.shown.items()
+        if bound.places[name].home == ROOT and name not in bound.read_only and not task.copied_sync_id
+    }
+    if not made:
+        return
+    before = decision.outgoing or Outgoing(task.item, written.root_id, task.record, {}, (), counted=True)
+    outgoing = replace(
+        before,
+        wanted={**before.wanted, **made},
+        agreed={**decision.plan.base_postgres, **before.agreed},
+        fields=tuple(dict.fromkeys((*before.fields, *made))),
+    )
+    batch.outgoing = [other for other in batch.outgoing if other is not before] + [outgoing]
 
 
 def _status(decision: Decision, due: bool) -> str:
@@ -203,7 +228,8 @@ def save(cycle: Cycle, tx: Transaction, answers: Iterable[Answer], batch: Batch)
 def _save_answer(cycle: Cycle, tx: Transaction, answer: Answer, batch: Batch) -> None:
     item_id, root_id = answer.item.id, answer.root_id
     if answer.made_under:
-        batch.log("create", "success", f"item made of {cycle.mapping.entity_type} {root_id}", item_id, root_id)
+        made = f"item made of {cycle.mapping.entity_type} {root_id}"
+        batch.logs.append(LogEntry("create", "success", made[:2000], item_id, root_id, "monday"))
     elif answer.sent:
         batch.log("push", "success", ", ".join(sorted(answer.sent)), item_id, root_id)
     if answer.refused:

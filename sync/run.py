@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Mapping as Map
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
@@ -36,15 +36,18 @@ from services.monday.pacing import left_in_words
 from settings import Settings, load_settings
 from state.runs import Runs
 from state.turns import working_on
+from sync.heartbeat import Heartbeat
+from sync.operating.examined import Checks
 from sync.options import PullOptions, RunOptions
 from sync.parts import Chosen, Follow, Parts, Progress, board_of, mappings_of, open_parts
 from sync.report import EntityReport, RunReport, entity_line
+from sync.steps import Steps
 from terminal.logs import FILE_ONLY, unexpected
 from terminal.signals import INTERRUPTED
+from timing import TERMINATED
 
 log = logging.getLogger("monday_sync")
 
-SECONDS_BETWEEN_ENTRIES = 2.0
 GRAVEST_FIRST = (EXIT_FAILED, EXIT_USAGE, EXIT_GUARD, EXIT_LEFTOVERS)
 OUTCOMES = {EXIT_IN_STEP: "success", EXIT_LEFTOVERS: "partial", EXIT_GUARD: "guarded"}
 ENDS_THE_RUN = (DatabaseError, MondayUnavailable, MondayRefused, DailyLimitReached)
@@ -57,10 +60,13 @@ Direction = Callable[[Parts, Mapping, str, RunOptions, "str | None"], EntityRepo
 
 @dataclass(frozen=True)
 class Program:
-    """Holds what `main.py` puts together: what each direction does with an entity, and how deployed boards are followed."""
+    """Holds what `main.py` puts together: what each direction does with an entity, how deployed boards are followed,
+    and what `doctor` checks beside what this room knows.
+    """
 
     directions: Map[str, Direction]
     follow: Follow
+    checks: Sequence[Checks] = ()
 
 
 Compose = Callable[[], Program]
@@ -162,22 +168,6 @@ def _check_options(options: RunOptions, direction: str, known: Sequence[str], ch
         )
 
 
-class _Counting:
-    """Shows progress and also writes down the calls used so far, every 2 s: a run that is killed has used them too."""
-
-    def __init__(self, shown: Progress | None, note_costs: Callable[[], None]) -> None:
-        self.left: Callable[[], str] = lambda: ""
-        self._shown, self._note_costs = shown, note_costs
-        self._noted = float("-inf")
-
-    def __call__(self, entity: str, done: int, total: int | None) -> None:
-        if self._shown is not None:
-            self._shown(entity, done, total)
-        if time.monotonic() - self._noted >= SECONDS_BETWEEN_ENTRIES:
-            self._noted = time.monotonic()
-            self._note_costs()
-
-
 class Run:
     """Makes one run, and keeps account of it."""
 
@@ -194,7 +184,8 @@ class Run:
         self.work, self.on_entity = work, on_entity
         self.runs = Runs(parts.db)
         self.report = RunReport("", direction, datetime.now(timezone.utc), dry_run=self.options.pull.dry_run)
-        self.parts = replace(parts, progress=_Counting(parts.progress, self._note_costs))
+        self.steps = Steps(parts.progress, parts.stop, parts.pause)
+        self.parts = replace(parts, progress=self.steps)
         if parts.progress is not None:
             parts.progress.left = lambda: left_in_words(self.parts.left())
         self._lock = threading.Lock()
@@ -202,21 +193,29 @@ class Run:
     def of(self, chosen: Chosen) -> RunReport:
         """Works on all of these, and returns the report."""
         started = time.monotonic()
-        if not self.report.dry_run:
-            self.report.run_id = self.runs.start(self.options.kind, self.report.direction)
-        for wave in _waves(chosen, self.options.max_workers):
-            self._wave(wave)
+        self.steps.expect(mapping.entity for mapping, _ in chosen)
+        with self._alive():
+            for wave in _waves(chosen, self.options.max_workers):
+                self._wave(wave)
         order = {mapping.entity: index for index, (mapping, _) in enumerate(chosen)}
         self.report.entities.sort(key=lambda entity: order[entity.entity])
         self.report.duration_s = time.monotonic() - started
         self._close()
         return self.report
 
-    def _note_costs(self) -> None:
-        if self.report.run_id:
-            self.runs.note_costs(self.report.run_id, self.parts.account())
+    def _alive(self) -> AbstractContextManager[object]:
+        """Enters the run in `sync_runs`, and tells there until the end of the block that it lives; not of a dry run."""
+        if self.report.dry_run:
+            return nullcontext()
+        self.report.run_id = self.runs.start(self.options.kind, self.report.direction, self.steps.as_json())
+        return Heartbeat(self.parts.db, self.report.run_id, self._so_far_told, self.parts.stop.ask)
+
+    def _so_far_told(self) -> tuple[object, object]:
+        return self.steps.as_json(), self.parts.account()
 
     def _wave(self, wave: Chosen) -> None:
+        if self.parts.stop.asked:
+            self.report.ended, self.report.interrupted = True, self.report.interrupted or TERMINATED
         if self.report.ended or self.parts.stop.is_set():
             for mapping, board_id in wave:
                 self._done(EntityReport(mapping.entity, board_id, complete=False, message="not run"))
@@ -243,10 +242,13 @@ class Run:
         """Works on one entity; what goes wrong is in its report."""
         started = time.monotonic()
         try:
-            with nullcontext() if self.report.dry_run else working_on(self.parts.db, mapping.entity_type):
+            with self._turn(mapping):
+                self.steps.works(mapping.entity)
                 report = self.work(self.parts, mapping, board_id, self.options, self.report.run_id or None)
         except SyncError as exc:
-            report = self._failed(mapping, board_id, exc)
+            stopped = self.parts.stop.asked and isinstance(exc, MondayUnavailable)
+            # a run that is to stop does not wait until monday.com is back
+            report = self._interrupted(mapping, board_id, exc) if stopped else self._failed(mapping, board_id, exc)
         except (KeyboardInterrupt, SystemExit) as exc:
             report = self._interrupted(mapping, board_id, exc)
         except Exception as exc:
@@ -254,7 +256,14 @@ class Run:
         report.seconds = time.monotonic() - started
         self._done(report)
 
+    def _turn(self, mapping: Mapping) -> AbstractContextManager[None]:
+        if self.report.dry_run:
+            return nullcontext()
+        what = f"another process that works on {mapping.entity_type} records"
+        return working_on(self.parts.db, mapping.entity_type, lambda: self.steps.waits(mapping.entity, what))
+
     def _done(self, report: EntityReport) -> None:
+        self.steps.ended(report.entity)
         with self._lock:
             self.report.entities.append(report)
         log.info("%s", entity_line(report, self.report.direction), extra=FILE_ONLY)
@@ -277,7 +286,8 @@ class Run:
 
     def _interrupted(self, mapping: Mapping, board_id: str, exc: BaseException) -> EntityReport:
         report = self._so_far(mapping, board_id)
-        code = exc.code if isinstance(exc, SystemExit) else INTERRUPTED
+        interrupt = TERMINATED if self.parts.stop.asked else INTERRUPTED
+        code = exc.code if isinstance(exc, SystemExit) else interrupt
         report.message, report.failed = "interrupted", code if isinstance(code, int) and code else EXIT_FAILED
         self.report.ended, self.report.interrupted = True, report.failed
         return report
@@ -291,6 +301,8 @@ class Run:
             return
         outcome = "interrupted" if report.interrupted else OUTCOMES.get(report.exit_code, "failed")
         message = "; ".join(problem.message for problem in report.problems)
+        if report.interrupted and self.parts.stop.asked:
+            message = "a user asked it to stop"
         entities = report.as_json()["entities"]
         try:
             self.runs.finish(report.run_id, report.exit_code, outcome, message, entities, self.parts.account())

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from databases.postgres.catalogue import column_types_of
+from databases.postgres.own_ways import ways_of
 from databases.postgres.sight import hidden_in_words, hiding, no_tables, related_in_words, remedy_for_hidden, sight_of
 from db_connector import Database, Transaction, connect
 from errors import EXIT_IN_STEP, EXIT_USAGE, BoardNotVisible, SchemaMissing
 from mappings.bound import BoundMapping, bind
 from mappings.declaration import ROOT, Mapping
 from mappings.loader import choose
+from models import Finding, State
+from rows.unserved import unserved
 from services.monday.cells.kinds import MONDAY_KINDS
 from settings import Settings
 from state.sight import why_never_sure
@@ -36,15 +39,6 @@ FITS: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class Finding:
-    """Says what does not fit; `grave` when a run could not do its work."""
-
-    entity: str
-    message: str
-    grave: bool = True
-
-
-@dataclass(frozen=True)
 class Validated:
     """Says what was looked at, and what was found."""
 
@@ -55,7 +49,18 @@ class Validated:
     @property
     def exit_code(self) -> int:
         """Returns 2 when something grave was found, else 0."""
-        return EXIT_USAGE if any(finding.grave for finding in self.findings) else EXIT_IN_STEP
+        grave = any(finding.state is State.FAULT for finding in self.findings)
+        return EXIT_USAGE if grave else EXIT_IN_STEP
+
+
+def wrong(entity: str, message: str) -> Finding:
+    """Says what keeps a run from doing its work."""
+    return Finding(f"mapping.{entity}", State.FAULT, message, entity)
+
+
+def noted(entity: str, message: str) -> Finding:
+    """Says what a run does without."""
+    return Finding(f"mapping.{entity}", State.NOTE, message, entity)
 
 
 def validated(settings: Settings, entities: Iterable[str], offline: bool) -> Validated:
@@ -72,7 +77,7 @@ def validated(settings: Settings, entities: Iterable[str], offline: bool) -> Val
         db = connect(settings)
         try:
             for mapping in chosen:
-                findings += _against_tables(db, mapping, boards.get(mapping.entity))
+                findings += against_tables(db, mapping, boards.get(mapping.entity))
         finally:
             db.close()
     return Validated(tuple(mapping.entity for mapping in chosen), tuple(against), tuple(findings))
@@ -91,18 +96,20 @@ def _boards(settings: Settings, chosen: Sequence[Mapping], findings: list[Findin
             try:
                 boards[mapping.entity] = monday.board(board_id)
             except BoardNotVisible as exc:
-                findings.append(Finding(mapping.entity, exc.message))
+                findings.append(wrong(mapping.entity, exc.message))
             else:
-                findings += _against_board(mapping, boards[mapping.entity])
+                findings += against_board(mapping, boards[mapping.entity])
     return boards
 
 
-def _against_board(mapping: Mapping, board: Board) -> Iterator[Finding]:
+def against_board(mapping: Mapping, board: Board) -> Iterator[Finding]:
+    """Finds columns that the mapping names and the board does not have."""
     for column in bind(mapping, board, MONDAY_KINDS).missing:
-        yield Finding(mapping.entity, f"board {board.name} ({board.id}) has no column {column}", grave=False)
+        yield noted(mapping.entity, f"board {board.name} ({board.id}) has no column {column}")
 
 
-def _against_tables(db: Database, mapping: Mapping, board: Board | None) -> Iterator[Finding]:
+def against_tables(db: Database, mapping: Mapping, board: Board | None) -> Iterator[Finding]:
+    """Finds what the tables lack of a mapping, and what they hide; of another type only where the board is known."""
     names = [mapping.table, *(related.table for related in mapping.related.values())]
     types: dict[str, Map[str, str]] = {}
     with db.transaction(read_only=True) as tx:
@@ -110,8 +117,9 @@ def _against_tables(db: Database, mapping: Mapping, board: Board | None) -> Iter
             try:
                 types.update(column_types_of(tx, [name]))
             except SchemaMissing:
-                yield Finding(mapping.entity, f"there is no table {name}")
+                yield wrong(mapping.entity, f"there is no table {name}")
         yield from _unseen(tx, mapping, list(types))
+        yield from _unserved(tx, mapping, types)
     yield from _places(mapping, types, board)
     yield from _pointers(mapping, types)
 
@@ -120,13 +128,19 @@ def _unseen(tx: Transaction, mapping: Mapping, tables: Sequence[str]) -> Iterato
     """Finds what hides rows, so that their absence says nothing."""
     for name in hiding(tx, tables):
         role = tx.value("select quote_ident(current_user)")
-        yield Finding(mapping.entity, f"{hidden_in_words(name, role)} {remedy_for_hidden(name, role)}")
+        yield wrong(mapping.entity, f"{hidden_in_words(name, role)} {remedy_for_hidden(name, role)}")
     for name, kind in no_tables(tx, [related.table for related in mapping.related.values()]):
-        yield Finding(mapping.entity, related_in_words(name, kind))
+        yield wrong(mapping.entity, related_in_words(name, kind))
     sight = sight_of(tx, mapping.table)
     unsure = why_never_sure(mapping, sight) if sight else None
     if unsure is not None and mapping.on_row_removed != "ignore":
-        yield Finding(mapping.entity, f"{unsure.reason} Removed rows are not judged. {unsure.hint}", grave=False)
+        yield noted(mapping.entity, f"{unsure.reason} Removed rows are not judged. {unsure.hint}")
+
+
+def _unserved(tx: Transaction, mapping: Mapping, types: Map[str, Map[str, str]]) -> Iterator[Finding]:
+    key_type = types.get(mapping.table, {}).get(mapping.primary_key, "uuid")
+    for found in unserved(mapping, ways_of(tx, types), key_type):
+        yield (wrong if found.grave else noted)(mapping.entity, f"{found.message} {found.hint}")
 
 
 def _places(mapping: Mapping, types: Map[str, Map[str, str]], board: Board | None) -> Iterator[Finding]:
@@ -137,13 +151,13 @@ def _places(mapping: Mapping, types: Map[str, Map[str, str]], board: Board | Non
             continue
         found = types[table].get(place.column)
         if found is None:  # no such column
-            yield Finding(mapping.entity, f"table {table} has no column {place.column} (field {name})")
+            yield wrong(mapping.entity, f"table {table} has no column {place.column} (field {name})")
         elif place.key is not None and found not in ANYTHING:  # a key of no jsonb
-            yield Finding(mapping.entity, f"{table}.{place.column} is {found}, and field {name} needs jsonb")
+            yield wrong(mapping.entity, f"{table}.{place.column} is {found}, and field {name} needs jsonb")
         elif place.key is None and bound and name in bound.kinds and not _fits(bound, name, found):  # another type
-            yield Finding(mapping.entity, f"{table}.{place.column} is {found}, and field {name} is {bound.kinds[name]}")
+            yield wrong(mapping.entity, f"{table}.{place.column} is {found}, and field {name} is {bound.kinds[name]}")
     if mapping.rest and mapping.table in types and types[mapping.table].get(mapping.rest) != "jsonb":
-        yield Finding(mapping.entity, f"{mapping.table}.{mapping.rest} must be jsonb (rest)")
+        yield wrong(mapping.entity, f"{mapping.table}.{mapping.rest} must be jsonb (rest)")
 
 
 def _fits(bound: BoundMapping, name: str, found: str) -> bool:
@@ -162,7 +176,7 @@ def _pointers(mapping: Mapping, types: Map[str, Map[str, str]]) -> Iterator[Find
         wanted |= {(related.table, column) for column in (*related.refs, *parts)}
     for table, column in sorted((table, column) for table, column in wanted if column):
         if table in types and column not in types[table]:
-            yield Finding(mapping.entity, f"table {table} has no column {column}")
+            yield wrong(mapping.entity, f"table {table} has no column {column}")
 
 
 def _table(mapping: Mapping, home: str) -> str:

@@ -9,9 +9,10 @@ import threading
 import time
 from typing import Any
 
+from timing import TERMINATED
+
 INTERRUPTED = 130
-TERMINATED = 143
-"""Exit codes, as shells count them: 128 and the signal's number."""
+"""The exit code, as shells count it: 128 and the signal's number."""
 AGAIN_S = 0.02
 """Seconds after which an interrupt that was lost is sent again."""
 

@@ -136,11 +136,6 @@ where i.indrelid = to_regclass(%s) and i.indisunique and i.indnkeyatts = 1 and i
 order by i.indisprimary desc, a.attnum
 limit 1
 """
-HAS_DEFAULT = """
-select a.atthasdef or a.attidentity <> ''
-from pg_attribute as a
-where a.attrelid = to_regclass(%s) and a.attname = %s
-"""
 COMPUTED = """
 select a.attname, format_type(a.atttypid, a.atttypmod), a.attgenerated <> '' or a.attidentity = 'a'
 from pg_attribute as a
@@ -162,11 +157,6 @@ def unique_key_of(tx: Asks, table: str) -> str | None:
     """Returns the column that names a row by itself, the primary key before others; None when there is none."""
     key: str | None = tx.value(UNIQUE_KEY, (table,))
     return key
-
-
-def has_default(tx: Asks, table: str, column: str) -> bool:
-    """Says whether PostgreSQL fills a column that an insert leaves out."""
-    return bool(tx.value(HAS_DEFAULT, (table, column)))
 
 
 def columns_in_order(tx: Asks, table: str) -> list[TableColumn]:

@@ -89,6 +89,12 @@ def server_of(home: Path) -> LocalPostgres:
     return LocalPostgres(elsewhere)
 
 
+def has_data(home: Path) -> bool:
+    """Says whether the server of a home was made already. Makes nothing itself."""
+    root = home.absolute() / "data" / "postgres"
+    return any((place / "data" / "PG_VERSION").exists() for place in (root, ROOTS_DATA / _hash(root)))
+
+
 def remove(home: Path = Path()) -> None:
     """Stops the server of a home, also when it is in use, and deletes its data."""
     server = server_of(home)
@@ -117,6 +123,10 @@ class LocalPostgres:
         if len(os.fsencode(folder)) <= SOCKET_FOLDER_BYTES and "," not in str(folder):
             return folder
         return Path(tempfile.gettempdir()) / f"monday-sync-{os.geteuid()}-{_hash(self.root)}"
+
+    def is_made(self) -> bool:
+        """Says whether there is a cluster in its folder; nothing is made or started."""
+        return (self.data / "PG_VERSION").exists()
 
     def start(self) -> dict[str, Any]:
         """Starts the server, or finds it running, and returns the keyword arguments to connect with."""
@@ -172,7 +182,7 @@ class LocalPostgres:
             atexit.register(self.stop)
 
     def _initialise(self) -> None:
-        if (self.data / "PG_VERSION").exists():
+        if self.is_made():
             return self._check_version()
         # Renamed when whole: an initdb that was killed leaves nothing that looks like a cluster.
         new = self.root / "data.new"

@@ -10,7 +10,7 @@ from typing import Any
 
 from errors import MondayRefused
 from models import Board, BoardColumn
-from services.monday.agents import explained
+from services.monday.agents import KINDS_SINCE, explained
 from services.monday.answers import (
     BoardJson,
     BoardListed,
@@ -26,6 +26,7 @@ from services.monday.calls import Caller
 from services.monday.failures import gravest
 from services.monday.pages import not_visible
 from services.monday.queries import (
+    ACCESS,
     ACTIVITY_LOGS,
     BOARD_LIST,
     BOARD_MARKS,
@@ -42,6 +43,8 @@ from services.monday.queries import (
     USERS,
     USERS_BEFORE_2026_07,
     WEBHOOKS,
+    WHOSE,
+    WHOSE_BEFORE_2026_07,
     Request,
 )
 from services.monday.writes import json_text
@@ -52,6 +55,8 @@ BOARDS_PER_CALL = 100
 USERS_PER_PAGE = 1000
 LOGS_PER_PAGE = 1000
 LOGS_PER_FILTER = 10_000
+KINDS = ("admin", "guest", "view_only")
+"""Kinds of user that older versions of the API tell one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,16 @@ class Me:
     name: str
     account_slug: str = ""
     plan_tier: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """Says whose key the token is, what kind of user that is, and in which version monday.com answered."""
+
+    name: str
+    kind: str
+    account: str = ""
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +120,26 @@ class Account:
         account = me.get("account") or {}
         plan = account.get("plan") or {}
         return Me(me["id"], me.get("name") or "", account.get("slug") or "", plan.get("tier") or "")
+
+    def whose(self) -> Whose:
+        """Returns whose key it is. What the token may not read of the account is empty."""
+        since_kinds = self._caller.line.version >= KINDS_SINCE
+        answer = self._caller.call(Request(WHOSE if since_kinds else WHOSE_BEFORE_2026_07))
+        data = answer.data or {}
+        me = data.get("me")
+        if not me and any(failure.path[:2] == ("me", "account") for failure in answer.failures):
+            me = (self._caller.call(Request(ME_ALONE)).data or {}).get("me")
+        if not me:
+            raise gravest(answer.failures).exception() if answer.failures else MondayRefused("The token has no user.")
+        kind = me.get("kind") or next((kind for kind in KINDS if me.get(f"is_{kind}")), "member")
+        version = str((data.get("version") or {}).get("value") or "")
+        account = (me.get("account") or {}).get("slug") or ""
+        return Whose(me.get("name") or "", kind, account, version)
+
+    def access_to(self, ids: Sequence[str]) -> dict[str, str]:
+        """Returns what the token may do with each board: `edit` or `view`; a board that it cannot see is left out."""
+        rows = self._caller.run(ACCESS, {"ids": list(ids), "limit": len(ids)}).get("boards") or ()
+        return {str(row["id"]): str(row.get("access_level") or "") for row in rows if row}
 
     def users(self) -> list[UserJson]:
         """Returns all users, also those who left: they stay in the cells they were put into."""

@@ -22,8 +22,8 @@ from services.monday.tries import (
     too_heavy,
     unavailable,
 )
-from services.monday.waiting import Limits, Notify, Pauses, ServerClock, Silence, check
-from timing import Clock, backoff
+from services.monday.waiting import Limits, Notify, Pauses, ServerClock, Silence
+from timing import Clock, Stop, backoff
 
 LONGEST_ASKED_WAIT = 90.0
 """More than any window of monday.com; a longer wait in an answer is not believed."""
@@ -82,9 +82,10 @@ class Caller:
         self.silence = Silence(line.clock, line.limits.give_up_after)
         self.pauses = Pauses(line.clock, line.limits, self.silence, self.tally, line.notify)
 
-    def counted_apart(self) -> Caller:
-        """Returns a caller over the same line, with counts and patience of its own."""
-        return Caller(self.line)
+    def counted_apart(self, stop: Stop | None = None) -> Caller:
+        """Returns a caller over the same line, with counts and patience of its own, which `stop` can stop alone."""
+        limits = replace(self.line.limits, stop=stop or self.line.limits.stop)
+        return Caller(replace(self.line, limits=limits))
 
     def run(self, query: str, variables: Mapping[str, Any] | None = None, key: str | None = None) -> dict[str, Any]:
         """Returns `data` of the answer to one document. Any error in it is raised, also one that stands beside data."""
@@ -114,7 +115,7 @@ class Caller:
     # -- sending ----------------------------------------------------------------------------------------------------
 
     def _wait_for_budget(self, request: Request) -> None:
-        check(request.cancelled)
+        self.pauses.check(request.cancelled)
         clock, budget = self.line.clock, self.line.budget
         cost = budget.estimate(request.shape, request.units)
         for _ in range(3):

@@ -25,6 +25,12 @@ ME_ALONE = "query Me { me { id name } }"
 
 KIND_OF_KEY = "query KindOfKey { me { id kind } }"
 
+WHOSE = "query Whose { me { id name kind account { slug } } version { value } }"
+WHOSE_BEFORE_2026_07 = (
+    "query Whose { me { id name is_admin is_guest is_view_only account { slug } } version { value } }"
+)
+ACCESS = "query Access($ids: [ID!], $limit: Int!) { boards(ids: $ids, limit: $limit, state: all) { id access_level } }"
+
 BOARDS = """
 query Boards($ids: [ID!], $limit: Int!) {
   boards(ids: $ids, limit: $limit, state: all) {

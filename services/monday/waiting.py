@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 from services.monday.pacing import REASONS, Tally
-from timing import Clock, backoff, duration
+from timing import Clock, Stop, backoff, duration
 
 SLICE = 0.5
 """Seconds between looks at whether a wait is still wanted."""
@@ -24,6 +24,14 @@ log = logging.getLogger("monday_sync.api")
 
 class Cancelled(Exception):
     """Ends a listing whose result is not needed any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Says what a client waits for, and how long it still will."""
+
+    reason: str
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +48,8 @@ class Limits:
     """Calls a day; None: as many as the plan has."""
     daily_used: float = 0
     """Calls that were made today before."""
-    stop: threading.Event = field(default_factory=threading.Event)
-    """Once it is set, no wait lasts until monday.com is back."""
+    stop: Stop = field(default_factory=Stop)
+    """Once it is set, no wait lasts until monday.com is back. Once a user asks for it, nothing more is read."""
     random: Callable[[], float] = random.random
     """Spreads the pauses: workers that failed together must not come back together."""
 
@@ -105,6 +113,14 @@ class Pauses:
         self._silence = silence
         self._tally = tally
         self._notify = notify
+        self._last: tuple[str, float] | None = None
+
+    @property
+    def present(self) -> Pause | None:
+        """Returns the pause that goes on now, if any."""
+        last = self._last
+        left = last[1] - self._clock.monotonic() if last else 0.0
+        return Pause(last[0], left) if last and left > 0 else None
 
     def wait(self, seconds: float, cause: str, cancelled: threading.Event | None = None, asked: bool = False) -> None:
         """Pauses; a wait that monday.com `asked` for does not count as its silence.
@@ -118,12 +134,19 @@ class Pauses:
         self._notify("wait", {"seconds": seconds, "cause": cause, "reason": reason})
         self._tally.waited(cause, seconds)
         until = self._clock.monotonic() + seconds
+        self._last = reason, until
         away = self._silence.lasts and not asked
         while (left := until - self._clock.monotonic()) > 0 and not (away and self._limits.stop.is_set()):
-            check(cancelled)
+            self.check(cancelled)
             self._clock.sleep(min(left, SLICE) if away or cancelled is not None else left)
         if asked:
             self._silence.excuse(seconds)
+
+    def check(self, cancelled: threading.Event | None) -> None:
+        """Raises Cancelled when the answer is not wanted any more; Stopped when nothing more is to be read ahead."""
+        if cancelled is not None:
+            check(cancelled)
+            self._limits.stop.check()
 
     def before_retry(self, attempt: int, cause: str, cancelled: threading.Event | None = None) -> None:
         """Pauses longer with each attempt, for failures that show only in the content of an answer."""

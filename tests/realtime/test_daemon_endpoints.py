@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from main import compose
 from realtime.daemon import open_daemon
 from realtime.metrics import Metrics
+from state.runs import ask_to_stop
 from state.turns import working_on
 from tests.kit.live import (
     BOARDS,
@@ -207,6 +208,44 @@ def test_a_run_is_started_over_http_with_the_secret_only(live):
     until(lambda: live.world.value("select outcome from sync_runs where id = %s", run_id) == "success")
     unknown = requests.post(f"{live.base}/sync/nothing", headers={"Authorization": f"Bearer {SECRET}"}, timeout=5)
     assert unknown.status_code == 404
+
+
+def test_one_run_of_a_daemon_is_stopped_and_the_daemon_goes_on(live):
+    live.settle()
+    url, bearer = f"{live.base}/sync/contacts", {"Authorization": f"Bearer {SECRET}"}
+    with working_on(live.world.db, "contact"):
+        run_id = requests.post(url, headers=bearer, timeout=5).json()["run_id"]
+        with live.world.db.transaction() as tx:
+            assert ask_to_stop(tx, run_id)
+        until(lambda: live.world.value("select outcome from sync_runs where id = %s", run_id) == "interrupted")
+    again = requests.post(url, headers=bearer, timeout=5).json()["run_id"]
+    until(lambda: live.world.value("select outcome from sync_runs where id = %s", again) == "success")
+    assert requests.get(f"{live.base}/livez", timeout=5).status_code == 200
+
+
+def test_a_catching_up_that_was_stopped_waits_for_its_regular_time(live):
+    live.settle()
+    runs = "select count(*) from sync_runs where kind = 'catch-up' and finished_at is not null and started_at >= %s"
+    with working_on(live.world.db, "contact"):
+        begun = live.world.value("select clock_timestamp()")
+        live.daemon.workers[CONTACTS].look_over("once more")
+        waits = "select id from sync_runs where kind = 'catch-up' and finished_at is null and started_at >= %s"
+        run_id = until(lambda: live.world.value(waits, begun), what="the run that catches up")
+        with live.world.db.transaction() as tx:
+            assert ask_to_stop(tx, str(run_id))
+        until(lambda: live.world.value(runs, begun) == 1, what="its end")
+    item = first_item(live.world)
+    live.world.sandbox.admin("items/change", item_id=item, values={"notes": "in real time"})
+    until(lambda: live.world.row_of(item)["notes"] == "in real time", what="the work between the runs")
+    assert live.world.value(runs, begun) == 1
+    assert live.daemon.workers[CONTACTS].trouble is None
+
+
+def test_the_row_of_a_daemons_day_tells_that_the_daemon_lives(live):
+    live.daemon.account.note()
+    beat = "select heartbeat_at from sync_runs where kind = 'live'"
+    first = live.world.value(beat)
+    until(lambda: live.world.value(beat) > first, what="a heartbeat")
 
 
 def test_a_run_against_the_direction_of_its_mapping_is_refused_and_not_begun(here):

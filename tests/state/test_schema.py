@@ -37,6 +37,7 @@ TABLES = {
     " postgres_changed_at rule winner status resolved_at",
 }
 OWN = ("sync_runs", "sync_state", "sync_inbox", "sync_outbox", "board_registry", "sync_skipped", "sync_listing")
+OWN += ("sync_stats", "sync_spent")
 
 
 @pytest.fixture

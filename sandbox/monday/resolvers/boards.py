@@ -98,7 +98,7 @@ def workspace_of(board: Board, info: Info) -> Workspace | None:
 BOARD_FIELDS: Fields = {
     "Query": {"boards": boards},
     "Board": {
-        "access_level": lambda board, info: "edit",
+        "access_level": lambda board, info: "view" if board.protected else "edit",
         "activity_logs": activity_logs,
         "board_folder_id": lambda board, info: None,
         "board_kind": lambda board, info: board.kind,

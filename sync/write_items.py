@@ -151,11 +151,8 @@ class ItemWriter:
 
     def answer(self, outgoing: Outgoing, item: Item, refused: Mapping[str, str]) -> Answer:
         """Returns what was sent and taken. A field that still shows what it showed before was not."""
-        try:
-            # A line may not fall apart again into the parts that it was made of; what was sent tells what it holds.
-            before, after = self.reader.read(outgoing.item).record, self.reader.read(item, outgoing.wanted).record
-        except CellError:
-            before, after = {}, {}
+        # A line may not fall apart again into the parts that it was made of; what was sent tells what it holds.
+        before, after = self.reader.read(outgoing.item).record, self.reader.read(item, outgoing.wanted).record
         sent: Record = {}
         reasons = dict(refused)
         for name in outgoing.fields:

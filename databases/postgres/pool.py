@@ -30,6 +30,11 @@ SESSION_SETTINGS = {
     "TimeZone": "UTC",
     "DateStyle": "ISO, MDY",
     "IntervalStyle": "postgres",
+    "bytea_output": "hex",
+    # NULL in a list is none
+    "array_nulls": "on",
+    # all digits of a real and a double precision, whatever the role has set
+    "extra_float_digits": "1",
     # Compiling pays for minutes of reporting, not for the many short statements of a run.
     "jit": "off",
 }

@@ -265,14 +265,10 @@ class ItemReader:
     @cached_property
     def _made(self) -> list[_Made]:
         return [
-            _Made(tuple(self._source(column) for column in binding.columns), binding.fields, binding.transform)
+            _Made(tuple(_source(self.bound, column) for column in binding.columns), binding.fields, binding.transform)
             for binding in self.bound.bindings
             if binding.transform is not None
         ]
-
-    def _source(self, column: str) -> tuple[str, Reader | None, BoardColumn | None]:
-        kind = self.bound.column_kinds.get(column)
-        return column, kind.read if kind else None, self.bound.columns.get(column)
 
     @cached_property
     def _names(self) -> list[str]:
@@ -292,6 +288,11 @@ class ItemReader:
             UPDATED_AT: _Fact(field, lambda item: item.updated_at, _instant),
             PARENT: _Fact(field, lambda item: item.parent_id, int),
         }[column]
+
+
+def _source(bound: BoundMapping, column: str) -> tuple[str, Reader | None, BoardColumn | None]:
+    kind = bound.column_kinds.get(column)
+    return column, kind.read if kind else None, bound.columns.get(column)
 
 
 def _instant(text: str) -> datetime:

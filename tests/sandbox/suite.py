@@ -20,6 +20,13 @@ ALL_TYPES = (
     *("recordidfield", "firstcreatedfield", "lastupdatedfield", "commentscountfield", "countfield", "formulafield"),
     *("rollupfield", "lookupfield", "votefield", "buttonfield", "availabilitystatusfield"),
 )
+SYSTEM_TYPES = {
+    "autonumberfield": "autonumber",
+    "firstcreatedfield": "first_created",
+    "lastupdatedfield": "last_updated",
+    "commentscountfield": "comments_count",
+}
+"""The slugs of the fields that every table has."""
 
 
 class Suite:

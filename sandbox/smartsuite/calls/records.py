@@ -45,8 +45,8 @@ def wanted_records(call: Call, table: Table, body: JsonObject) -> list[Record]:
     ids = body.get("ids")
     if ids is not None:
         most = call.world.switches.ids_limit
-        if not isinstance(ids, list) or most and len(ids) > most:
-            raise detail(400, "ids is not a list, or too long.")
+        if not isinstance(ids, list) or not all(isinstance(entry, str) for entry in ids) or most and len(ids) > most:
+            raise detail(400, "ids is not a list of ids, or too long.")
         among = set(ids)
         records = [record for record in records if record.id in among]
     return matching(wanted, records, table, call.world)

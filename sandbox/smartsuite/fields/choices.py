@@ -6,7 +6,7 @@ from typing import Any
 
 from sandbox.smartsuite.account.record import Stored
 from sandbox.smartsuite.errors import Invalid
-from sandbox.smartsuite.fields.kind import KEPT_AS_IT_WAS, Kind, Place, a_list, an_object, known_keys
+from sandbox.smartsuite.fields.kind import KEPT_AS_IT_WAS, Kind, Place, a_list, an_object, known_keys, texts
 from sandbox.smartsuite.fields.times import iso, moment_at
 
 
@@ -83,7 +83,8 @@ class TagsKind(Kind):
 
     def stored(self, value: Any, place: Place) -> Stored:
         known = {choice["value"] for choice in place.field.choices} | place.world.tags.keys()
-        for entry in a_list(value):
+        found = texts(value, "tag")
+        for entry in found:
             if entry not in known:
-                raise Invalid(f'"{str(entry)[:60]}" is not a valid tag.')
-        return list(dict.fromkeys(value))
+                raise Invalid(f'"{entry[:60]}" is not a valid tag.')
+        return found

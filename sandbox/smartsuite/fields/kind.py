@@ -84,6 +84,14 @@ def a_text(value: object) -> str:
     return value
 
 
+def texts(value: object, what: str) -> list[str]:
+    """Checks a list of ids."""
+    for entry in a_list(value):
+        if not isinstance(entry, str):
+            raise Invalid(f'"{str(entry)[:60]}" is not a valid {what}.')
+    return list(dict.fromkeys(a_list(value)))
+
+
 def entries(value: object, place: Place) -> list[Any]:
     """Checks a list against the field's `entries_allowed`."""
     found = a_list(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
@@ -15,7 +16,8 @@ LARGEST_SCALE = 5
 
 
 def is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return whole or isinstance(value, float) and math.isfinite(value)
 
 
 class NumberKind(Kind):

@@ -7,7 +7,17 @@ from typing import Any
 from sandbox.common.json_text import JsonObject
 from sandbox.smartsuite.account.record import Stored
 from sandbox.smartsuite.errors import Invalid
-from sandbox.smartsuite.fields.kind import KEPT_AS_IT_WAS, Kind, Place, a_list, a_text, an_object, entries, known_keys
+from sandbox.smartsuite.fields.kind import (
+    KEPT_AS_IT_WAS,
+    Kind,
+    Place,
+    a_list,
+    a_text,
+    an_object,
+    entries,
+    known_keys,
+    texts,
+)
 from sandbox.smartsuite.fields.texts import checked_document, rendered, text_of
 from sandbox.smartsuite.fields.times import iso, moment_at
 
@@ -30,10 +40,11 @@ class MembersKind(Kind):
     filters, empty = "list", []
 
     def stored(self, value: Any, place: Place) -> Stored:
-        for entry in entries(value, place):
+        found = texts(entries(value, place), "member")
+        for entry in found:
             if entry not in place.world.members or place.switches.member_ids == "refused":
-                raise Invalid(f'"{str(entry)[:60]}" is not a valid member.')
-        return list(dict.fromkeys(value))
+                raise Invalid(f'"{entry[:60]}" is not a valid member.')
+        return found
 
 
 class DependencyKind(Kind):

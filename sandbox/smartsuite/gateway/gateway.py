@@ -128,9 +128,17 @@ def read_body(request: Request, most: int) -> object:
     if kind.partition(";")[0].strip().lower() != "application/json":
         raise detail(415, f'Unsupported media type "{kind[:60]}" in request.')
     try:
-        return json.loads(request.body)
-    except ValueError as exc:
-        raise detail(400, f"JSON parse error - {exc}") from None
+        found = json.loads(request.body, parse_constant=refuse_constant)
+        if b"\\u" in request.body:
+            encode(found).encode()  # half of a pair of surrogates is no text
+    except (ValueError, RecursionError) as exc:
+        raise detail(400, f"JSON parse error - {type(exc).__name__}") from None
+    return found
+
+
+def refuse_constant(name: str) -> None:
+    """Refuses NaN and Infinity, which are not JSON."""
+    raise ValueError(name)
 
 
 def refused(exc: Refusal) -> Answer:

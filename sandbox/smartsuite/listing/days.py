@@ -24,7 +24,7 @@ SPANS = ("next_number_of_days", "past_number_of_days", "date_range")
 def days_of(value: object, comparison: str, today: date) -> Days:
     """Returns the first and the last day that a value names. Raises Refusal."""
     wanted = value if isinstance(value, dict) else {}
-    mode, given = wanted.get("date_mode"), wanted.get("date_mode_value")
+    mode, given = str(wanted.get("date_mode")), wanted.get("date_mode_value")
     if mode == "exact_date":
         day = day_of(given)
         return day, day
@@ -36,17 +36,18 @@ def days_of(value: object, comparison: str, today: date) -> Days:
         return day, day
     if mode in SPANS and comparison in ("is", "is_not"):
         return span_of(mode, given, today)
-    raise detail(400, f"{str(mode)[:40]!r} is not allowed for the {comparison!r} comparison")
+    raise detail(400, f"{mode[:40]!r} is not allowed for the {comparison!r} comparison")
 
 
 def span_of(mode: str, given: Any, today: date) -> Days:
     if mode == "date_range":
         parts: JsonObject = given if isinstance(given, dict) else {}
         return day_of(parts.get("from_date")), day_of(parts.get("to_date"))
-    if not str(given).isdecimal():
-        raise detail(400, f"{str(given)[:40]!r} is not a number of days")
-    days = timedelta(int(str(given)))
-    return (today, today + days) if mode.startswith("next") else (today - days, today)
+    try:
+        days = timedelta(int(str(given)))
+        return (today, today + days) if mode.startswith("next") else (today - days, today)
+    except (ValueError, OverflowError):
+        raise detail(400, f"{str(given)[:40]!r} is not a number of days") from None
 
 
 def day_of(text: object) -> date:

@@ -173,7 +173,7 @@ def comparing(condition: Condition, world: World) -> Callable[[Any], bool] | Non
                 return None
             wanted = needed(value, str, condition)
             return lambda key: (wanted in (key or ())) == (name == "contains")
-    ids = needed(value, list, condition)
+    ids = ids_of(condition)
     return lambda key: LISTS[name](key, ids)
 
 
@@ -186,7 +186,7 @@ def text_compare(name: str, wanted: str, world: World) -> Callable[[Any], bool]:
 
 def choice_compare(condition: Condition, world: World) -> Callable[[Any], bool]:
     name, many = condition.comparison, condition.comparison in ("is_any_of", "is_none_of")
-    value = needed(condition.value, list if many else str, condition)
+    value = ids_of(condition) if many else needed(condition.value, str, condition)
     if world.switches.filter_label == "accepted":
         ids = {choice["label"]: choice["value"] for choice in condition.field.choices}
         value = [ids.get(entry, entry) for entry in value] if many else ids.get(value, value)
@@ -197,6 +197,13 @@ def needed(value: Any, form: type, condition: Condition) -> Any:
     if not isinstance(value, form):
         raise not_allowed(condition)
     return value
+
+
+def ids_of(condition: Condition) -> list[str]:
+    ids: list[str] = needed(condition.value, list, condition)
+    if not all(isinstance(entry, str) for entry in ids):
+        raise not_allowed(condition)
+    return ids
 
 
 def number_of(value: object, condition: Condition) -> Decimal:

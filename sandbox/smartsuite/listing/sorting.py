@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
 
 from sandbox.smartsuite.account.models import Field, Table
@@ -40,6 +41,9 @@ def in_order(records: list[Record], fields: list[tuple[Field, bool]], table: Tab
             records = list(records)
             world.random.shuffle(records)
         return records
+    # the usual order of pages, of what is mostly in order already
+    if len(fields) == 1 and fields[0][0].type == "autonumberfield":
+        return sorted(records, key=attrgetter("autonumber"), reverse=fields[0][1])
     # the last field first: sorting keeps the order of equals
     for field, descending in reversed(fields):
         records = sorted(records, key=lambda record: sort_key(record, field, table, world), reverse=descending)

@@ -58,7 +58,8 @@ class Meter:
     def _check(self, spent: Spent, now: float, used: int, switches: Switches) -> None:
         pace = self.pace
         if used * 100 >= pace.calls_a_month * switches.quota_end_percent:
-            self._refuse(switches, QUOTA_TEXT if switches.quota_refusal == "told" else SPEED_TEXT)
+            text = QUOTA_TEXT if switches.quota_refusal == "told" else SPEED_TEXT
+            self._refuse(switches, text, switches.quota_status)
         # still blocked
         if now < spent.blocked_until:
             if switches.block_prolonged:
@@ -72,9 +73,9 @@ class Meter:
             spent.blocked_until = now + pace.block_seconds
             self._refuse(switches, SPEED_TEXT)
 
-    def _refuse(self, switches: Switches, text: str) -> None:
+    def _refuse(self, switches: Switches, text: str, status: int = 429) -> None:
         self.refused += 1
-        raise throttled(switches, text)
+        raise throttled(switches, text, status)
 
     def reset(self) -> None:
         """Forgets all calls."""
@@ -84,16 +85,16 @@ class Meter:
             self.refused = 0
 
 
-def throttled(switches: Switches, text: str) -> Refusal:
+def throttled(switches: Switches, text: str, status: int) -> Refusal:
     headers = {"Retry-After": str(switches.retry_after)} if switches.retry_after else {}
     match switches.throttle_body:
         case "json":
-            return Refusal(429, {"detail": text}, headers)
+            return Refusal(status, {"detail": text}, headers)
         case "text":
-            return Refusal(429, text, {"Content-Type": "text/plain", **headers})
+            return Refusal(status, text, {"Content-Type": "text/plain", **headers})
         case "html":
-            return Refusal(429, HTML.format(429), headers)
-    return Refusal(429, "", headers)
+            return Refusal(status, HTML.format(status), headers)
+    return Refusal(status, "", headers)
 
 
 def month_of(now: float) -> str:

@@ -137,6 +137,8 @@ def test_listings_are_behind_by_a_switch_and_single_records_are_not(suite, table
     assert table.titles() == ["old"]
     assert table.found("stext00001", "is", "2") == [] and table.found("stext00001", "is", "1") == ["old"]
     assert table.get(new["id"]).json()["title"] == "new"
+    suite.admin("switches", lag_single=True)
+    assert table.get(new["id"]).status_code == 404 and table.get(old["id"]).json()["title"] == "old"
     table.delete(old["id"])
     assert table.titles() == ["old"]
     suite.admin("clock/advance", seconds=31)

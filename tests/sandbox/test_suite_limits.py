@@ -74,6 +74,8 @@ def test_a_429_has_one_of_several_bodies(suite, table, form, kind, text):
     assert answer.headers["Content-Type"].startswith(kind)
     suite.admin("switches", retry_after=7)
     assert table.list("?limit=1").headers["Retry-After"] == "7"
+    suite.admin("switches", retry_after="Mon, 15 Jun 2026 12:00:30 GMT")
+    assert table.list("?limit=1").headers["Retry-After"].endswith("GMT")
 
 
 def test_over_the_quota_two_calls_a_second_pass_and_at_125_per_cent_none_until_the_month_ends(suite, table):
@@ -85,6 +87,8 @@ def test_over_the_quota_two_calls_a_second_pass_and_at_125_per_cent_none_until_t
     assert table.list("?limit=1").json() == {"detail": "Request was throttled."}
     suite.admin("switches", quota_refusal="told")
     assert "monthly" in table.list("?limit=1").json()["detail"]
+    suite.admin("switches", quota_status=403)
+    assert table.list("?limit=1").status_code == 403
     suite.admin("clock/set", to="2026-07-01T00:00:01Z")
     assert table.list("?limit=1").status_code == 200
 

@@ -175,6 +175,27 @@ def test_a_listing_counts_what_matches_and_answers_a_page(suite):
     assert len(table.list("").json()["items"]) == 1101
 
 
+def test_the_total_counts_the_page_by_a_switch(suite, table):
+    assert table.list("?limit=2").json()["total"] == 3
+    suite.admin("switches", total="page")
+    assert table.list("?limit=2").json()["total"] == 2
+
+
+def test_days_of_filters_begin_in_another_zone_by_a_switch(suite, table):
+    table.made(title="late", sdate00001={"date": "2026-06-15T23:30:00Z", "include_time": True})
+    assert table.found("sdate00001", "is", exact("2026-06-15")) == ["b", "late"]
+    suite.admin("switches", day_offset_hours=2)
+    assert table.found("sdate00001", "is", exact("2026-06-15")) == ["b"]
+    assert table.found("sdate00001", "is", exact("2026-06-16")) == ["late"]
+
+
+def test_whether_a_due_date_is_over_may_be_null(suite, table):
+    record = suite.admin("tables/snapshot", table_id=table.id)[0]
+    assert record["due_date"]["is_overdue"] is True
+    suite.admin("switches", overdue_shown=False)
+    assert table.get(record["id"]).json()["due_date"]["is_overdue"] is None
+
+
 def test_without_a_sort_the_order_is_another_each_time(suite):
     table = suite.table()
     suite.admin("records/load", table_id=table.id, records=[{"title": str(n)} for n in range(40)])
@@ -289,6 +310,8 @@ def test_conditions_are_joined_by_and_or_or(suite, table):
     ]
     assert table.titles(filter={"operator": "or", "fields": fields}) == ["a", "b"]
     assert table.titles(filter={"operator": "and", "fields": fields}) == []
+    fields[1] = {"field": "snumber001", "comparison": "is_empty", "value": None}
+    assert table.titles(filter={"operator": "or", "fields": fields}) == ["a", "c"]
     suite.admin("switches", conditions_limit=1)
     assert table.list(filter={"operator": "or", "fields": fields}).status_code == 400
 

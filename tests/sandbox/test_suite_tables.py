@@ -7,13 +7,14 @@ STAGE = {"slug": "sstage0001", "label": "Stage", "field_type": "singleselectfiel
 DAY = {"slug": "sdate00001", "label": "Day", "field_type": "datefield"}
 RANGE = {"slug": "srange0001", "label": "Range", "field_type": "daterangefield"}
 DOC = {"slug": "sdoc000001", "label": "Doc", "field_type": "richtextareafield"}
+LONG = {"slug": "slong00001", "label": "Long", "field_type": "durationfield"}
 EMPTY_PLACE = {"prev_sibling_slug": ""}
 NOON = {"date": "2026-05-09T12:00:00Z", "include_time": True}
 
 
 @pytest.fixture
 def table(suite):
-    return suite.table(AMOUNT, STAGE, DAY, RANGE, DOC)
+    return suite.table(AMOUNT, STAGE, DAY, RANGE, DOC, LONG)
 
 
 def field_of(suite, table, slug):
@@ -71,10 +72,12 @@ def test_a_field_is_added_with_an_empty_answer(suite, table):
 
 
 def test_bulk_add_fields_does_not_take_every_type(suite, table):
+    other = f"{table.path}bulk_add_fields/"
     path, entry = f"{table.path}bulk-add-fields/", {"slug": "snew000001", "label": "New", "params": {}}
     assert suite("POST", path, {"fields": [{**entry, "field_type": "checklistfield"}]}).status_code == 400
     assert suite("POST", path, {"fields": [{**entry, "field_type": "numberfield"}]}).status_code == 200
     assert field_of(suite, table, "snew000001")["field_type"] == "numberfield"
+    assert suite("POST", other, {"fields": [{**entry, "slug": "s2", "field_type": "textfield"}]}).status_code == 200
 
 
 def test_change_field_replaces_the_choices_as_a_whole(suite, table):
@@ -147,6 +150,8 @@ def test_a_switch_gives_another_reading(suite, table, switches, values, read):
         ({"text_limit": 10}, {"title": "x" * 11}),
         ({"select_object": "refused"}, {"sstage0001": {"value": "new"}}),
         ({"smartdoc_text": "refused"}, {"sdoc000001": "abc"}),
+        ({"duration_form": "text"}, {"slong00001": 60}),
+        ({"duration_form": "number"}, {"slong00001": "60"}),
     ],
 )
 def test_a_switch_refuses(suite, table, switches, values):
@@ -154,6 +159,18 @@ def test_a_switch_refuses(suite, table, switches, values):
     assert table.create(values).status_code == 400
     suite.admin("switches", invalid_status=422)
     assert table.create(values).status_code == 422
+
+
+def test_a_new_choice_is_not_added_although_its_field_allows_it(suite, table):
+    suite.admin("fields/set", table_id=table.id, slug="sstage0001", params={"new_choices_allowed": True})
+    assert table.create({"sstage0001": "Foo"}).status_code == 400
+    assert len(field_of(suite, table, "sstage0001")["params"]["choices"]) == 2
+
+
+def test_a_message_is_a_text_instead_of_a_list_by_a_switch(suite, table):
+    suite.admin("switches", message_form="text")
+    assert table.create({"samount001": "x"}).json() == {"samount001": "A valid number is required."}
+    assert table.bulk([{"samount001": "x"}]).json() == {"items": [{"samount001": "A valid number is required."}]}
 
 
 def test_what_is_passed_over_in_silence(suite, table):

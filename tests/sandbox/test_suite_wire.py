@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import requests
 
 from sandbox import SmartSuite
 from sandbox.client import Admin, AdminError
+from sandbox.smartsuite.account.switches import CHOICES, Switches
+from sandbox.smartsuite.service import FAULTS
 from tests.sandbox.suite import Suite
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -148,3 +151,18 @@ def test_a_closed_stand_in_answers_no_more():
         assert client("GET", "applications/").status_code == 200
     with pytest.raises(requests.ConnectionError):
         client("GET", "applications/")
+
+
+def test_the_page_names_every_switch_admin_call_and_fault(suite):
+    page = (ROOT / "sandbox" / "smartsuite" / "README.md").read_text(encoding="utf-8")
+    assert [field.name for field in fields(Switches) if f"`{field.name}`" not in page] == []
+    assert [kind for kind in FAULTS if f"`{kind}`" not in page] == []
+    with pytest.raises(AdminError) as refused:
+        suite.admin("nonsense")
+    known = str(refused.value).rstrip("'\"}").split("known: ")[1].split(", ")
+    assert len(known) > 30 and [call for call in known if f"`{call.strip()}`" not in page] == []
+
+
+def test_the_first_choice_of_a_switch_is_the_one_at_the_start():
+    at_start = asdict(Switches())
+    assert {name: choices[0] for name, choices in CHOICES.items()} == {name: at_start[name] for name in CHOICES}

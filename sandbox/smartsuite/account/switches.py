@@ -7,6 +7,7 @@ from dataclasses import dataclass
 CHOICES: dict[str, tuple[object, ...]] = {
     "wrong_token_status": (401, 403),
     "invalid_status": (400, 422),
+    "message_form": ("list", "text"),
     "create_status": (200, 201),
     "delete_answer": ("empty_204", "empty_200", "record"),
     "empty_fields": ("left_out", "present"),
@@ -14,6 +15,7 @@ CHOICES: dict[str, tuple[object, ...]] = {
     "fraction": ("seconds", "milliseconds", "microseconds"),
     "unsorted": ("shuffled", "as_made"),
     "default_page": (100, 0),
+    "total": ("matching", "page"),
     "tables_list": ("array", "results"),
     "range_form": ("both", "objects", "strings"),
     "date_text": ("refused", "accepted"),
@@ -25,6 +27,7 @@ CHOICES: dict[str, tuple[object, ...]] = {
     "smartdoc_text": ("ignored", "accepted", "refused"),
     "member_ids": ("accepted", "refused"),
     "number_json": ("refused", "accepted"),
+    "duration_form": ("both", "text", "number"),
     "number_result": ("text", "number"),
     "precision": ("kept", "rounded"),
     "line_breaks": ("kept", "refused", "spaces"),
@@ -45,6 +48,7 @@ CHOICES: dict[str, tuple[object, ...]] = {
     "linked_contains": ("finds_nothing", "works"),
     "throttle_body": ("json", "text", "html", "empty"),
     "quota_refusal": ("same", "told"),
+    "quota_status": (429, 403),
     "quota_end_percent": (125, 200),
 }
 """What each switch may be set to. A switch that is not here takes a number, true or false."""
@@ -54,6 +58,7 @@ CHOICES: dict[str, tuple[object, ...]] = {
 class Switches:
     wrong_token_status: int = 401
     invalid_status: int = 400  # of a value that is not valid
+    message_form: str = "list"  # {slug: [text]}, or {slug: text}
     create_status: int = 200
     delete_answer: str = "empty_204"
     empty_fields: str = "left_out"
@@ -61,9 +66,11 @@ class Switches:
     fraction: str = "seconds"  # of dates in answers
     unsorted: str = "shuffled"  # order of a listing without a sort
     default_page: int = 100  # page size when no limit is sent; 0: everything
+    total: str = "matching"  # what `total` of a listing counts
     tables_list: str = "array"  # what GET /applications/ answers when a limit is sent
     range_form: str = "both"  # which form of from_date and to_date a write may have
     range_time_shown: bool = False  # does include_time of a range come back as it was set
+    overdue_shown: bool = True  # false: is_overdue is null
     date_text: str = "refused"  # a plain ISO text for a date
     zoneless_time: str = "utc"
     select_label: str = "refused"  # the label of a choice in place of its id
@@ -73,6 +80,7 @@ class Switches:
     smartdoc_text: str = "ignored"
     member_ids: str = "accepted"
     number_json: str = "refused"  # a JSON number for a number, currency or percent field
+    duration_form: str = "both"
     number_result: str = "text"  # the number of a formula, rollup or lookup
     precision: str = "kept"
     line_breaks: str = "kept"  # in a title or one-line text
@@ -94,14 +102,17 @@ class Switches:
     filter_label: str = "finds_nothing"
     linked_contains: str = "finds_nothing"
     is_folds_case: bool = False  # does `is` on text pass over case and blanks at the ends
+    day_offset_hours: float = 0.0  # how far from UTC the days of filters begin
     conditions_limit: int = 0  # most conditions of a filter; 0: no limit
     ids_limit: int = 0  # most `ids` of a listing; 0: no limit
-    retry_after: int = 0  # seconds in the Retry-After of a 429; 0: no such header
+    retry_after: int | str = 0  # seconds, or a text, in the Retry-After of a 429; 0: no such header
     throttle_body: str = "json"
     block_prolonged: bool = False  # does a call during the block make it longer
     quota_refusal: str = "same"
+    quota_status: int = 429
     quota_end_percent: int = 125
     body_limit: int = 0  # most bytes of a body; 0: no limit
     lag_seconds: float = 0.0  # listings are behind by this much
+    lag_single: bool = False  # are single records behind too
     structure_lag_seconds: float = 0.0  # changed fields are seen after so long
     latency_ms: float = 0.0

@@ -10,7 +10,8 @@ from sandbox.common.json_text import JsonObject, encode
 from sandbox.common.wire import JSON_HEADERS, Answer, Refusal
 from sandbox.smartsuite.account.models import Table
 from sandbox.smartsuite.account.record import Record, Stored
-from sandbox.smartsuite.calls.call import Call, answered
+from sandbox.smartsuite.account.switches import Switches
+from sandbox.smartsuite.calls.call import Call, answered, in_form
 from sandbox.smartsuite.calls.records import check_room, left_out, stored_of
 from sandbox.smartsuite.changes.checks import Checker, Rules
 from sandbox.smartsuite.errors import NOT_FOUND, REQUIRED, InvalidRecord, detail
@@ -105,7 +106,7 @@ def written(call: Call, table: Table, batch: Batch, write: Write) -> Answer:
     """Carries out what is valid, as far as the switches and faults say, and answers."""
     switches, count = call.world.switches, len(batch.valid) + len(batch.refused)
     if batch.refused and switches.bulk_invalid == "all_refused":
-        raise refused_items(batch, count, switches.bulk_errors, switches.invalid_status)
+        raise refused_items(batch, count, switches)
     partial, rows = call.fault("partial"), []
     for done, (record, values) in enumerate(batch.valid.values()):
         # the call breaks off in the middle
@@ -115,13 +116,13 @@ def written(call: Call, table: Table, batch: Batch, write: Write) -> Answer:
         if changed or switches.bulk_unchanged == "kept":
             rows.append(shown_record(call.world, table, found))
     if batch.refused and switches.bulk_invalid == "rest_written_and_refused":
-        raise refused_items(batch, count, switches.bulk_errors, switches.invalid_status)
+        raise refused_items(batch, count, switches)
     if switches.bulk_order == "reversed":
         rows.reverse()
-    return answered(in_form(rows, batch, switches.bulk_answer))
+    return answered(answer_of(rows, batch, switches.bulk_answer))
 
 
-def in_form(rows: list[JsonObject], batch: Batch, form: str) -> object:
+def answer_of(rows: list[JsonObject], batch: Batch, form: str) -> object:
     if form == "items":
         return {"items": rows}
     if form == "array":
@@ -134,11 +135,13 @@ def reason_of(messages: dict[str, list[str]]) -> str:
     return "; ".join(f"{slug}: {' '.join(texts)}" for slug, texts in messages.items())
 
 
-def refused_items(batch: Batch, count: int, form: str, status: int) -> Refusal:
+def refused_items(batch: Batch, count: int, switches: Switches) -> Refusal:
     """Refuses a call for the sake of its items, in one of the shapes that may come."""
-    listed = [batch.refused.get(place, {}) for place in range(count)]
-    if form == "list":
+    status = switches.invalid_status
+    refused = {place: in_form(found, switches.message_form) for place, found in batch.refused.items()}
+    if switches.bulk_errors == "by_index":
+        return Refusal(status, {str(place): found for place, found in refused.items()})
+    listed = [refused.get(place, {}) for place in range(count)]
+    if switches.bulk_errors == "list":
         return Refusal(status, encode(listed), JSON_HEADERS)
-    if form == "by_index":
-        return Refusal(status, {str(place): found for place, found in batch.refused.items()})
     return Refusal(status, {"items": listed})

@@ -75,7 +75,12 @@ def nothing(status: int = 200) -> Answer:
 
 def refusal_of(exc: InvalidRecord, call: Call) -> Refusal:
     """Refuses a single write: 422 for missing required fields, else what the switch says."""
-    return Refusal(422 if exc.required_only else call.world.switches.invalid_status, exc.messages)
+    status = 422 if exc.required_only else call.world.switches.invalid_status
+    return Refusal(status, in_form(exc.messages, call.world.switches.message_form))
+
+
+def in_form(messages: dict[str, list[str]], form: str) -> JsonObject:
+    return {slug: texts if form == "list" else " ".join(texts) for slug, texts in messages.items()}
 
 
 def query_of(text: str) -> dict[str, list[str]]:

@@ -8,7 +8,7 @@ from sandbox.smartsuite.account.models import Table
 from sandbox.smartsuite.account.record import Record, Stored
 from sandbox.smartsuite.calls.call import Call, answered, nothing, refusal_of
 from sandbox.smartsuite.changes.checks import Checker, Rules
-from sandbox.smartsuite.errors import InvalidRecord, detail
+from sandbox.smartsuite.errors import InvalidRecord, detail, not_found
 from sandbox.smartsuite.fields.kinds import is_writable
 from sandbox.smartsuite.fields.showing import shown_record
 from sandbox.smartsuite.listing.filters import candidates, matching, read_filter
@@ -31,6 +31,8 @@ def list_records(call: Call) -> Answer:
     page = found[offset : offset + limit] if limit or "limit" in call.query else found[offset:]
     page = spoiled_page(call, page)
     items = [shown_record(call.world, table, record) for record in page]
+    if call.world.switches.total == "page":
+        total = len(items)
     return answered({"total": total, "offset": offset, "limit": limit, "items": items})
 
 
@@ -67,7 +69,13 @@ def get_record(call: Call) -> Answer:
     if call.flag("hydrated"):
         raise detail(400, "hydrated is not imitated by the sandbox.")
     table = call.table()
-    return answered(shown_record(call.world, table, call.record(table)))
+    record = call.record(table)
+    if call.world.switches.lag_single:
+        seen = [view for view in call.world.listed(table) if view.id == record.id and view.deleted_at is None]
+        if not seen:
+            raise not_found()
+        record = seen[0]
+    return answered(shown_record(call.world, table, record))
 
 
 def create_record(call: Call) -> Answer:

@@ -68,9 +68,10 @@ class DurationKind(Kind):
     filters = "number"
 
     def stored(self, value: Any, place: Place) -> Stored:
-        if is_number(value):
+        form = place.switches.duration_form
+        if is_number(value) and form != "text":
             return Decimal(repr(value))
-        if not isinstance(value, str) or not DECIMAL.match(value):
+        if not isinstance(value, str) or not DECIMAL.match(value) or form == "number":
             raise Invalid("A valid number is required.")
         return Decimal(value)
 

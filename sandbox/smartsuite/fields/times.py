@@ -138,7 +138,7 @@ class DueDateKind(RangeKind):
         completed = bool(status) and status["value"] == DONE
         return {
             **super().shown(value, place),
-            "is_overdue": is_overdue(value, place),
+            "is_overdue": is_overdue(value, place) if place.switches.overdue_shown else None,
             "status_is_completed": completed,
             "status_updated_on": status["updated_on"] if status else None,
         }

@@ -48,6 +48,7 @@ ROUTES = (
     Route("PATCH", TABLE, "tables/rename", tables.rename_table),
     Route("POST", f"{TABLE}add_field/", "fields/add", tables.add_field),
     Route("POST", f"{TABLE}bulk-add-fields/", "fields/add_many", tables.add_fields),
+    Route("POST", f"{TABLE}bulk_add_fields/", "fields/add_many", tables.add_fields),
     Route("PUT", f"{TABLE}change_field/", "fields/change", tables.change_field),
     Route("POST", f"{TABLE}delete_field/", "fields/delete", tables.delete_field),
     # the words before the ids

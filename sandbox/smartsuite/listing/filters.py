@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeAlias
 
@@ -163,8 +164,9 @@ def comparing(condition: Condition, world: World) -> Callable[[Any], bool] | Non
             flag = needed(value, bool, condition)
             return lambda key: bool(key) == flag
         case "date" | "due":
-            days = days_of(value, name, moment_at(world.clock.now()).date())
-            return lambda key: is_among(key, name, days)
+            offset = timedelta(hours=world.switches.day_offset_hours)
+            days = days_of(value, name, (moment_at(world.clock.now()) + offset).date())
+            return lambda key: is_among(None if key is None else shifted(key, offset), name, days)
         case "file":
             text = needed(value, str, condition)
             return lambda key: FILES[name](key, text)
@@ -175,6 +177,14 @@ def comparing(condition: Condition, world: World) -> Callable[[Any], bool] | Non
             return lambda key: (wanted in (key or ())) == (name == "contains")
     ids = ids_of(condition)
     return lambda key: LISTS[name](key, ids)
+
+
+def shifted(moment: datetime, offset: timedelta) -> datetime:
+    """Returns a moment by the clock of a zone; the ends of time stay."""
+    try:
+        return moment + offset
+    except OverflowError:
+        return moment
 
 
 def text_compare(name: str, wanted: str, world: World) -> Callable[[Any], bool]:

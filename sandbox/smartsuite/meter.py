@@ -44,6 +44,7 @@ class Meter:
         self.pace = Pace()
         self.months: Counter[str] = Counter()
         self.refused = 0
+        self._running = 0
         self._spent: dict[str, Spent] = {}
         self._lock = threading.Lock()
 
@@ -54,6 +55,17 @@ class Meter:
             if self.limited:
                 self._check(self._spent.setdefault(member, Spent()), now, self.months[month], switches)
             self.months[month] += 1
+
+    def enter(self, switches: Switches) -> None:
+        """Counts a call that begins. Raises Refusal, without a block, when too many are under way."""
+        with self._lock:
+            if switches.parallel_limit and self._running >= switches.parallel_limit:
+                self._refuse(switches, SPEED_TEXT)
+            self._running += 1
+
+    def leave(self) -> None:
+        with self._lock:
+            self._running -= 1
 
     def _check(self, spent: Spent, now: float, used: int, switches: Switches) -> None:
         pace = self.pace

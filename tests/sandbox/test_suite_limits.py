@@ -1,6 +1,10 @@
 """Checks the speed, the block and the month's quota of the stand-in for SmartSuite, on a clock that the test moves."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
+
+from tests.sandbox.suite import Suite, Table
 
 NOON = "2026-06-15T12:00:00Z"
 
@@ -114,3 +118,13 @@ def test_a_call_that_is_refused_for_its_headers_does_not_count(suite):
     suite("GET", "applications/", headers={"Authorization": "Token wrong"})
     suite("GET", "applications/", headers={"Account-Id": None})
     assert suite.admin("counters")["calls_by_month"] == {}
+
+
+def test_too_many_calls_at_once_are_429_by_a_switch_without_a_block(suite):
+    table = suite.table()
+    suite.admin("switches", parallel_limit=1, latency_ms=300)
+    with ThreadPoolExecutor(3) as pool:
+        # each thread has a connection of its own
+        found = list(pool.map(lambda _: Table(Suite(suite.suite), table.id).list().status_code, range(3)))
+    assert sorted(found) == [200, 429, 429]
+    assert table.list().status_code == 200

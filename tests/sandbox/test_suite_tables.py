@@ -180,6 +180,13 @@ def test_what_is_passed_over_in_silence(suite, table):
     assert table.made(sdoc000001="abc")["sdoc000001"]["preview"] == "abc"
 
 
+def test_html_without_a_document_is_taken_or_passed_over(suite, table):
+    html = {"data": {}, "html": "<p>abc</p>"}
+    assert "<p>abc</p>" in table.made(sdoc000001=html)["sdoc000001"]["html"]
+    suite.admin("switches", smartdoc_html="ignored")
+    assert "sdoc000001" not in table.made(sdoc000001=html)
+
+
 def test_defaults_are_applied_by_a_switch(suite, table):
     suite.admin("fields/set", table_id=table.id, slug="samount001", params={"default_value": "5"})
     assert "samount001" not in table.made(title="x")

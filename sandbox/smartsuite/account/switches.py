@@ -25,6 +25,7 @@ CHOICES: dict[str, tuple[object, ...]] = {
     "status_text": ("accepted", "refused"),
     "checklist_text": ("ignored", "refused"),
     "smartdoc_text": ("ignored", "accepted", "refused"),
+    "smartdoc_html": ("accepted", "ignored"),
     "member_ids": ("accepted", "refused"),
     "number_json": ("refused", "accepted"),
     "duration_form": ("both", "text", "number"),
@@ -78,6 +79,7 @@ class Switches:
     status_text: str = "accepted"
     checklist_text: str = "ignored"
     smartdoc_text: str = "ignored"
+    smartdoc_html: str = "accepted"  # `html` with an empty `data`
     member_ids: str = "accepted"
     number_json: str = "refused"  # a JSON number for a number, currency or percent field
     duration_form: str = "both"
@@ -111,6 +113,7 @@ class Switches:
     quota_refusal: str = "same"
     quota_status: int = 429
     quota_end_percent: int = 125
+    parallel_limit: int = 0  # most calls at once; 0: no limit
     body_limit: int = 0  # most bytes of a body; 0: no limit
     lag_seconds: float = 0.0  # listings are behind by this much
     lag_single: bool = False  # are single records behind too

@@ -72,7 +72,8 @@ class SmartDocKind(Kind):
         found = known_keys(an_object(value), ("data", "html"), ("preview", "yjsData"))
         data = an_object(found.get("data"))
         if not data and isinstance(found.get("html"), str) and found["html"]:
-            return {"data": {}, "html": found["html"]}
+            ignored = place.switches.smartdoc_html == "ignored"
+            return KEPT_AS_IT_WAS if ignored else {"data": {}, "html": found["html"]}
         return {"data": checked_document(data)}
 
     def shown(self, value: Stored, place: Place) -> Any:

@@ -73,8 +73,13 @@ class Gateway:
         entry["member"] = member.id
         route, named = route_of(request.method, path)
         entry["call"], entry["table"] = route.name, named.get("table")
-        self._service.meter.admit(member.id, self._service.clock.now(), self._service.world.switches)
-        return self._faulted(Exchange(request, member, route, named, entry))
+        meter, switches = self._service.meter, self._service.world.switches
+        meter.admit(member.id, self._service.clock.now(), switches)
+        meter.enter(switches)
+        try:
+            return self._faulted(Exchange(request, member, route, named, entry))
+        finally:
+            meter.leave()
 
     def _check_account(self, request: Request, path: str) -> None:
         account = request.headers.get("account-id")

@@ -41,6 +41,10 @@ where c.relname = %s and i.indrelid = to_regclass(%s)
 """
 
 
+INDEXES_S = 3600.0
+"""How long it waits for a process that makes the indexes of large tables already."""
+
+
 def check_schema(db: Database) -> None:
     """Raises SchemaMissing when the tool's tables are not there, or are those of another version."""
     found = Values(db).get(SCHEMA_KEY)
@@ -53,7 +57,7 @@ def check_schema(db: Database) -> None:
 def init_db(db: Database) -> dict[str, list[str]]:
     """Makes what is missing. Returns the columns that were added to tables that existed already."""
     added = _make_tables(db)
-    with db.held_lock("indexes"):
+    with db.held_lock("indexes", patience_s=INDEXES_S):
         make_indexes(db)
         stats.count_earlier(db)
     return added

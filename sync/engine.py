@@ -17,7 +17,7 @@ from mappings.read_items import ItemReader
 from models import Item
 from state import outbox
 from state.entity import EntityState
-from state.turns import take_turn
+from state.turns import tables_of
 from sync.cycle import Cycle, Options
 from sync.decide import decide_record
 from sync.echo import note_sending
@@ -106,11 +106,11 @@ class Engine:
 
     def _transact(self, items: Sequence[Item], answers: Map[str, Answer], force: bool, hints: Hints) -> Batch:
         def work(tx: Transaction) -> Batch:
-            take_turn(tx)
             dates = cache(lambda: outbox.dates(tx, self.cycle.mapping))
             return _apply(replace(self.cycle, hints=hints, outbox=dates), tx, items, answers, force)
 
-        return self.db.run_in_transaction(work, snapshot=True, keep=not self.options.dry_run)
+        tables = tables_of(self.cycle.mapping)
+        return self.db.run_in_transaction(work, snapshot=True, keep=not self.options.dry_run, turns=tables)
 
     def _refuse(self, item: Item, reason: str) -> Batch:
         """Leaves an item whose row PostgreSQL refuses to the next run."""
@@ -132,14 +132,13 @@ class Engine:
         """Deals with rows whose items are gone, as the mapping says. A row edited since then stays."""
 
         def work(tx: Transaction) -> int:
-            take_turn(tx)
             return remove_rows(self.cycle, tx, item_ids)
 
         if self.options.dry_run:
             self.plans += [f"archive {self.cycle.mapping.entity_type} {item_id}" for item_id in item_ids]
             removed = len(item_ids)
         else:
-            removed = self.db.run_in_transaction(work, snapshot=True)
+            removed = self.db.run_in_transaction(work, snapshot=True, turns=tables_of(self.cycle.mapping))
         self.report.archived += removed
         self.report.to_postgres.archived += removed
 

@@ -20,7 +20,7 @@ if __name__ == "__main__":
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from itertools import chain, islice
 
 from data_cache import SnapshotBoard
@@ -34,16 +34,15 @@ from sync.full_read import FullRead, count_read, reading_of
 from sync.intake import Intake
 from sync.options import PullOptions, RunOptions
 from sync.parts import Parts, cannot_follow
+from sync.people_names import take_new_names
 from sync.read_board import Listing, forget_listing, larger_count
 from sync.report import EntityReport
 from sync.run import Program, run_once
 from sync.snapshot import items_of, snapshot_of
-from sync.sweep import Sweep
+from sync.sweep import SWEEP_EVERY, Sweep
 from values.slices import batched
 
 log = logging.getLogger("monday_sync")
-
-SWEEP_EVERY = timedelta(hours=24)
 
 
 def pull_entity(parts: Parts, mapping: Mapping, board_id: str, options: RunOptions, run_id: str | None) -> EntityReport:
@@ -301,6 +300,8 @@ class Pull:
             sync.remembered["watermark"] = min(newest, began, key=moment)
             sync.remembered["fingerprint"] = sync.fingerprint()
         sync.remembered["titles"] = sync.titles()
+        if self.sweep.listing is not None or sync.options.full:
+            take_new_names(sync)
         offset = self._count_offset()
         with sync.db.transaction() as tx:
             if self.sweep.listing is not None:

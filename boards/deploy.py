@@ -29,7 +29,7 @@ from mappings.declaration import Mapping as EntityMapping
 from mappings.files import read_plain, write_text
 from mappings.loader import load_mapping
 from models import Board
-from sync.board import Opening, open_board
+from sync.board import Opening, open_board, tell_unparsed
 from sync.options import PullOptions, RunOptions
 from sync.parts import Parts, board_of, mappings_of
 from sync.report import EntityReport, RunReport
@@ -244,15 +244,18 @@ def _is_edited(path: Path, proposal: Proposal) -> bool:
 @contextmanager
 def alone(parts: Parts, made: Sequence[Proposal]) -> Iterator[None]:
     """Waits until no other process deploys under these names, and loads the mappings that were deployed meanwhile."""
+    told: set[str] = set()
     with ExitStack() as locks:
         for name in sorted(proposal.entity for proposal in made):
-            locks.enter_context(parts.db.held_lock(f"deploy:{name}", on_wait=partial(_tell, name)))
+            locks.enter_context(parts.db.held_lock(f"deploy:{name}", partial(_tell, name, told)))
         parts.mappings.update(mappings_of(parts.settings))
         yield
 
 
-def _tell(name: str) -> None:
-    log.info("Waiting: another process is deploying %s.", name)
+def _tell(name: str, told: set[str], holder: str) -> None:
+    if name not in told:
+        log.info("Waiting: another process is deploying %s (%s).", name, holder)
+    told.add(name)
 
 
 def deploy(parts: Parts, made: Sequence[Proposal], wanted: Wanted, pull: Direction) -> tuple[list[Deployed], RunReport]:
@@ -309,6 +312,7 @@ def load_board(parts: Parts, mapping: EntityMapping, opening: Opening, batch_siz
     parts.begun[mapping.entity] = sync.report
     sync.begin()
     report = Staging(sync, batch_size).run(opening.options.allow_mass_delete)
+    tell_unparsed(sync)
     _note_loaded(parts, report)
     return report
 

@@ -92,6 +92,8 @@ def lately(tx: Transaction) -> Lately:
         # not begun, or not ended, or ended by a user
         if row["message"] == "not run" or row["outcome"] in ("running", "interrupted", None):
             continue
+        if reasons.is_about_others(row["problem"]):
+            continue
         ran = Ran(row["kind"] or "", row["started_at"], row["finished_at"], row["period_s"], _problem(row))
         found.setdefault(row["entity"], []).append(ran)
     return Lately(found, {row["entity"] for row in rows if row["outcome"] == "running"})
@@ -157,7 +159,7 @@ def _stale(entity: str, runs: Sequence[Ran], alive: datetime | None, limit: floa
     period_s = period_of(runs)
     if period_s is None:
         return
-    good = [run.ended for run in runs if not run.failed and run.ended is not None]
+    good = [run.ended for run in runs if run.problem is None and run.ended is not None]
     last = max([*good, *([alive] if alive else [])], default=runs[-1].began)
     bad = (now - last).total_seconds() > limit * period_s
     told = f"Nothing went well since {minute_text(last)}, and a run is due every {duration(period_s)}."

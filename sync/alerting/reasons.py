@@ -27,6 +27,8 @@ REASONS = {
     "SchemaMissing": Reason("A table is missing, or of another version.", False, f"{DOCTOR} pg mapping"),
     "DatabaseError": Reason("PostgreSQL did not do what it was asked to do.", False, f"{DOCTOR} pg"),
     "RowRejected": Reason("PostgreSQL refused a row."),
+    "TurnBusy": Reason("Another process had the turn.", True, fails=False),
+    "TurnLost": Reason("The session of PostgreSQL that held the turn has ended.", True, f"{DOCTOR} pg"),
     "MondayUnavailable": Reason("monday.com gave no good answer for too long.", True, f"{DOCTOR} monday"),
     "MondayRefused": Reason("monday.com refuses the key, or a right is missing.", False, f"{DOCTOR} monday"),
     "BoardNotVisible": Reason("The board is not visible to this key.", False, f"{DOCTOR} board"),
@@ -46,6 +48,11 @@ def kind_of(exc: errors.SyncError) -> str:
     """Returns the kind of an error that is in the table, or the family's own."""
     names = [kind.__name__ for kind in type(exc).__mro__ if kind.__module__ == errors.__name__]
     return next((name for name in names if name in REASONS), names[0])
+
+
+def is_about_others(kind: str | None) -> bool:
+    """Tells whether a run ended so before it looked at the entity: that says nothing of it."""
+    return kind == "TurnBusy"
 
 
 def reason_of(kind: str) -> Reason:

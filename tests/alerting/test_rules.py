@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import errors
 from db_connector import Database
 from errors import SettingsError
 from settings import Settings
@@ -17,6 +18,7 @@ from state.alerts import Alert
 from state.values import Values, daemon_key, drift_key
 from sync.alerting.center import Center
 from sync.alerting.judge import Seen, judged
+from sync.alerting.reasons import REASONS, kind_of, reason_of
 from sync.alerting.rules import RULES, Rule, rules_of
 from tests.kit.shipped import MAPPINGS, PROJECT
 
@@ -165,8 +167,9 @@ def test_only_failures_in_a_row_count(judging: Judging) -> None:
     for outcome, problem in (("failed", "MondayUnavailable"), ("partial", None), ("failed", "DatabaseUnreachable")):
         judging.run(outcome, problem=problem)
     assert judging.judge()["users", "failed"].state == "late"
-    for outcome in ("interrupted", "running"):
-        judging.run(outcome)
+    for outcome, problem in (("interrupted", None), ("running", None), ("partial", "TurnBusy")):
+        judging.run(outcome, problem=problem)
+    assert judging.judge()["users", "failed"].seen == 1
     judging.run("partial", problem="Incomplete")
     assert judging.judge() == {}
     judging.run("failed", problem="DatabaseUnreachable")
@@ -181,6 +184,14 @@ def test_a_run_that_flaps_gives_two_messages(judging: Judging, pattern: str) -> 
         judging.run("failed" if problem else "success", problem=problem)
         judging.judge()
     assert judging.titles() == ["users: fails", "users: is well again (fails)"]
+
+
+def test_every_kind_of_error_has_its_words() -> None:
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.SyncError)]
+    leftovers = {kind.__name__ for kind in kinds if kind.exit_code == errors.EXIT_LEFTOVERS}
+    assert {name for name, reason in REASONS.items() if not reason.fails} == leftovers
+    assert kind_of(errors.ItemGone("the value Jane Doe")) == "MondayError"
+    assert kind_of(errors.SyncError("")) == "SyncError" and reason_of("SyncError").fails
 
 
 def test_a_daemon_that_repeats_a_failure_at_once_has_failed_once(judging: Judging) -> None:

@@ -109,7 +109,7 @@ class Center:
 
     def test(self, patience_s: float) -> list[tuple[Channel, Answer]]:
         """Sends a test to each channel, keeps the answers, and delivers what waited for a channel that works again."""
-        answers = [(channel, channel.send(*test_message(channel.name), patience_s)) for channel in self.channels()]
+        answers = [tested(channel, patience_s) for channel in self.channels()]
         with self.db.transaction() as tx:
             for channel, answer in answers:
                 state = TESTED[answer.outcome]
@@ -165,6 +165,11 @@ class Center:
             log.debug("The answer of %s could not be kept: %s", message.channel, exc)
         if answer.outcome is not Outcome.DELIVERED:
             log.warning("A message to %s: %s.", message.channel, answer.words, extra=FILE_ONLY)
+
+
+def tested(channel: Channel, patience_s: float) -> tuple[Channel, Answer]:
+    """Sends a test to a channel, and returns what it answers."""
+    return channel, channel.send(*test_message(channel.name), patience_s)
 
 
 def check_at_end(db: Database, settings: Settings, mappings: Map[str, Mapping], patience_s: float = AT_END_S) -> None:

@@ -283,6 +283,22 @@ def test_a_test_shows_the_answer_of_each_channel(world: World, receiver: Receive
     assert done.code == 1 and "json://127.0.0.1: refused (answered 403)" in done.out
     assert "nosuch://: refused" in done.out and "Tok1en" not in done.out + done.err
     assert world.main("alerts", "test", ALERT_URLS="").code == 2
+    receiver.status, receiver.messages = 200, []
+    done = world.main("alerts", "test", DATABASE_URL="postgresql://a@127.0.0.1:1/b")
+    assert done.code == 0 and "The answers are not kept" in done.err and len(receiver.messages) == 1
+
+
+def test_what_fails_is_shown_and_doctor_names_what_mends_it(world: World) -> None:
+    for _ in range(2):
+        world.run(False)
+    shown = world.main("alerts", "list").out
+    assert "users" in shown and "2 runs in a row failed." in shown and "channel json://127.0.0.1: delivered" in shown
+    done = world.main("doctor", "alerts")
+    assert done.code == 3 and "users fails since" in done.out and "python main.py doctor board" in done.out
+    assert "127.0.0.1" not in world.main("doctor", "alerts", "--share").out
+    world.run(True)
+    done = world.main("doctor", "alerts")
+    assert done.code == 0, done
 
 
 @pytest.mark.parametrize("debug", ["0", "1"])

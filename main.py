@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from boards.commands import boards
+from commands.alerts import alerts
 from commands.conflicts import conflicts
 from commands.doctor import doctor
 from commands.init import init
@@ -40,6 +41,7 @@ COMMANDS: tuple[click.Command, ...] = (
     *(webhooks, webhook, watch, scheduled),
     *(setup, conflicts, record, retry, forget),
     *(verify, repair, explain),
+    alerts,
     boards,
     doctor,
 )

@@ -19,6 +19,7 @@ from db_connector import Database, connect
 from errors import DatabaseError, SettingsError, SyncError
 from mappings.declaration import Mapping
 from mappings.loader import choose
+from realtime.alerting import Judge
 from realtime.day_account import DayAccount
 from realtime.health import health_of, measure_queues
 from realtime.metrics import Metrics
@@ -45,6 +46,7 @@ LISTEN_S = 20.0
 ALIVE_EVERY_S = 60.0
 OUTAGE_EVERY_S = 1.0
 PATIENCE_S = 60.0
+JUDGE_S = 5.0
 
 
 class Daemon:
@@ -67,6 +69,7 @@ class Daemon:
         self._outage = False
         self._listener = threading.Thread(target=self._listen, name="listen", daemon=True)
         self._keeper = threading.Thread(target=self._keep, name="keep", daemon=True)
+        self._judge = Judge(parts, self.stopping)
 
     @property
     def boards(self) -> frozenset[str]:
@@ -105,6 +108,9 @@ class Daemon:
                 thread.join(max(0.0, until - time.monotonic()))
         if self._keeper.is_alive():
             self._keeper.join(max(1.0, until - time.monotonic()))
+        # a message that is being sent waits for its answer
+        if self._judge.is_alive():
+            self._judge.join(JUDGE_S)
         try:
             self.account.note()
             self.account.close()
@@ -115,7 +121,7 @@ class Daemon:
     @property
     def threads(self) -> list[threading.Thread]:
         """Returns the threads that have to run until the daemon stops."""
-        return [*self.workers.values(), self._listener, self._keeper]
+        return [*self.workers.values(), self._listener, self._keeper, self._judge]
 
     # News
 

@@ -36,6 +36,8 @@ from mappings.loader import choose
 from services.monday.pacing import left_in_words
 from settings import Settings, load_settings
 from state.runs import Runs
+from sync.alerting.at_end import Telling, failed_to_begin
+from sync.alerting.reasons import kind_of
 from sync.heartbeat import Heartbeat
 from sync.operating.examined import Checks
 from sync.options import PullOptions, RunOptions
@@ -113,6 +115,21 @@ def run(
 ) -> RunReport:
     """Runs the named entities, or all. What is wrong before the run begins is raised, the rest is in the report."""
     options = options or RunOptions()
+    try:
+        return _run(program, settings, direction, entities, options, caller)
+    except SyncError:
+        failed_to_begin(settings, options)
+        raise
+
+
+def _run(
+    program: Program,
+    settings: Settings,
+    direction: str,
+    entities: Sequence[str],
+    options: RunOptions,
+    caller: Caller,
+) -> RunReport:
     mappings = mappings_of(settings)
     chosen = choose_boards(settings, mappings, direction, entities)
     _check_options(options, direction, tuple(program.directions), chosen)
@@ -188,12 +205,14 @@ class Run:
         self.parts = replace(parts, progress=self.steps)
         if parts.progress is not None:
             parts.progress.left = lambda: left_in_words(self.parts.left())
+        self._telling = Telling(parts, self.options)
         self._lock = threading.Lock()
 
     def of(self, chosen: Chosen) -> RunReport:
         """Works on all of these, and returns the report."""
         started = time.monotonic()
         self.steps.expect(mapping.entity for mapping, _ in chosen)
+        self._telling.began()
         with self._alive():
             later = self._ready(chosen, patience_s=0.0)
             self._ready(later, patience_s=None)
@@ -201,13 +220,15 @@ class Run:
         self.report.entities.sort(key=lambda entity: order[entity.entity])
         self.report.duration_s = time.monotonic() - started
         self._close()
+        self._telling.ended(self.report.exit_code, bool(self.report.interrupted))
         return self.report
 
     def _alive(self) -> AbstractContextManager[object]:
         """Enters the run in `sync_runs`, and tells there until the end of the block that it lives; not of a dry run."""
         if self.report.dry_run:
             return nullcontext()
-        self.report.run_id = self.runs.start(self.options.kind, self.report.direction, self.steps.as_json())
+        kind, period_s = self.options.kind, self.options.period_s
+        self.report.run_id = self.runs.start(kind, self.report.direction, self.steps.as_json(), period_s)
         return Heartbeat(self.parts.db, self.report.run_id, self._so_far_told, self.parts.stop.ask)
 
     def _so_far_told(self) -> tuple[object, object]:
@@ -304,7 +325,7 @@ class Run:
 
     def _failed(self, mapping: Mapping, board_id: str, exc: SyncError) -> EntityReport:
         report = self._so_far(mapping, board_id)
-        report.message, report.failed = exc.message, exc.exit_code
+        report.message, report.failed, report.problem = exc.message, exc.exit_code, kind_of(exc)
         with self._lock:
             self.report.problems.append(exc)
             # A table that is missing is one mapping's trouble.
@@ -331,9 +352,8 @@ class Run:
         message = "; ".join(problem.message for problem in report.problems)
         if report.interrupted and self.parts.stop.asked:
             message = "a user asked it to stop"
-        entities = report.as_json()["entities"]
         try:
-            self.runs.finish(report.run_id, report.exit_code, outcome, message, entities, self.parts.account())
+            self.runs.finish(report.run_id, report.exit_code, outcome, message, report.kept(), self.parts.account())
         except DatabaseError as exc:
             log.debug("The run could not be entered in sync_runs: %s", exc)
 

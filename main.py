@@ -20,7 +20,7 @@ from commands.init import init
 from commands.looking import mapping, status, validate
 from commands.proving import explain, repair, verify
 from commands.pruning import prune
-from commands.records import record, retry
+from commands.records import forget, record, retry
 from commands.runs import runs
 from commands.starting import demo, init_db, setup
 from commands.syncing import bidirectional, monday_to_pg, pg_to_monday, run_entity
@@ -38,7 +38,7 @@ COMMANDS: tuple[click.Command, ...] = (
     *(monday_to_pg, pg_to_monday, bidirectional, run_entity),
     *(status, runs, prune, validate, mapping, demo),
     *(webhooks, webhook, watch, scheduled),
-    *(setup, conflicts, record, retry),
+    *(setup, conflicts, record, retry, forget),
     *(verify, repair, explain),
     boards,
     doctor,

@@ -34,6 +34,7 @@ from sync.full_read import FullRead, count_read, reading_of
 from sync.intake import Intake
 from sync.options import PullOptions, RunOptions
 from sync.parts import Parts, cannot_follow
+from sync.people_names import take_new_names
 from sync.read_board import Listing, forget_listing, larger_count
 from sync.report import EntityReport
 from sync.run import Program, run_once
@@ -301,6 +302,8 @@ class Pull:
             sync.remembered["watermark"] = min(newest, began, key=moment)
             sync.remembered["fingerprint"] = sync.fingerprint()
         sync.remembered["titles"] = sync.titles()
+        if self.sweep.listing is not None or sync.options.full:
+            take_new_names(sync)
         offset = self._count_offset()
         with sync.db.transaction() as tx:
             if self.sweep.listing is not None:

@@ -29,7 +29,7 @@ from mappings.declaration import Mapping as EntityMapping
 from mappings.files import read_plain, write_text
 from mappings.loader import load_mapping
 from models import Board
-from sync.board import Opening, open_board
+from sync.board import Opening, open_board, tell_unparsed
 from sync.options import PullOptions, RunOptions
 from sync.parts import Parts, board_of, mappings_of
 from sync.report import EntityReport, RunReport
@@ -309,6 +309,7 @@ def load_board(parts: Parts, mapping: EntityMapping, opening: Opening, batch_siz
     parts.begun[mapping.entity] = sync.report
     sync.begin()
     report = Staging(sync, batch_size).run(opening.options.allow_mass_delete)
+    tell_unparsed(sync)
     _note_loaded(parts, report)
     return report
 

@@ -35,6 +35,9 @@ INSTEAD_OF = {
 """By the type that the shipped file has for a kind of board column: the types that keep its values so that they are equal
 to what the board shows when they are read again."""
 
+SHOWN = ("text", "numeric", "integer", "bigint", "smallint", "boolean", "date", "timestamptz", "time")
+"""What the text of a computed column can be read as."""
+
 ALSO_CALLED = {
     "timestamp with time zone": "timestamptz",
     "time without time zone": "time",
@@ -90,7 +93,7 @@ class TypeMap:
         own = self.columns.get(board_id, {}).get(column.id)
         # the user has chosen for this column
         if own:
-            return _suitable(f"column {column.id} of board {board_id}", own, self._usual(self.shipped, kind))
+            return _suitable(f"column {column.id} of board {board_id}", own, instead_of(kind, self.shipped))
         return self._usual(self.types, kind)
 
     def suits(self, kind: str, sql_type: str) -> bool:
@@ -99,7 +102,7 @@ class TypeMap:
         known = ALSO_CALLED.get(plain, plain)
         # type that deploys use
         if known in INSTEAD_OF or known in _NUMBERS:
-            return known in INSTEAD_OF[usual]
+            return known in instead_of(kind, self.shipped)
         # type that rounds numbers
         if known in ROUNDING:
             return usual == "numeric"
@@ -123,7 +126,7 @@ def load_types(home: Path) -> TypeMap:
     path = home / "mappings" / TYPES
     own = _read(path)
     for kind, sql_type in own.types.items():
-        _suitable(f"{path}: {kind}", sql_type, shipped.get(kind) or column_type(kind).pg_type)
+        _suitable(f"{path}: {kind}", sql_type, instead_of(kind, shipped))
     return TypeMap({**shipped, **own.types}, own.columns, shipped)
 
 
@@ -143,9 +146,17 @@ def _read(path: Path) -> _File:
     )
 
 
-def _suitable(what: str, sql_type: str, shipped: str) -> str:
-    if sql_type not in INSTEAD_OF[shipped]:
-        raise MappingError(f"{what}: {sql_type!r} cannot hold it; one of {', '.join(INSTEAD_OF[shipped])} can.")
+def instead_of(kind: str, shipped: Mapping[str, str]) -> tuple[str, ...]:
+    """Returns the types that can hold what a kind of board column shows."""
+    about = column_type(kind)
+    if about.computed and about.compare == "text":
+        return SHOWN
+    return INSTEAD_OF[shipped.get(kind) or about.pg_type]
+
+
+def _suitable(what: str, sql_type: str, possible: tuple[str, ...]) -> str:
+    if sql_type not in possible:
+        raise MappingError(f"{what}: {sql_type!r} cannot hold it; one of {', '.join(possible)} can.")
     return sql_type
 
 

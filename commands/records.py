@@ -1,8 +1,9 @@
-"""Declares the commands on single records: `record`, and `retry list`, `now`, `drop` for what was refused."""
+"""Declares the commands on records: `record`, `forget`, and `retry list`, `now`, `drop` for what was refused."""
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +68,40 @@ def show_record(known: dict[str, Any]) -> None:
             value = ", ".join(f"{conflict['field']} ({conflict['id'][:8]})" for conflict in value) or None
         text = "yes" if value is True else "no" if value is False else "-" if value is None else str(value)
         say(f"{name.replace('_', ' '):<16} {text}")
+
+
+# forget
+
+
+@click.command("forget", cls=Example, example="forget --entity contacts --yes")
+@click.option("--entity", required=True, metavar="NAME", help="The entity whose links are forgotten.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def forget(entity: str, yes: bool) -> None:
+    """Forget which items and rows of an entity belong together, so that they meet anew. Both sides stay as they are."""
+    settings = prepared()
+    from mappings.loader import choose
+    from state.aims import forget_links
+    from state.turns import working_on
+    from sync.parts import open_parts
+
+    with open_parts(settings) as parts:
+        mapping = choose(parts.mappings, [entity])[0]
+        if not yes:
+            _agree(mapping)
+        with working_on(parts.db, mapping.entity_type), parts.db.transaction() as tx:
+            links = forget_links(tx, mapping)
+    click.echo(f"{plural(links, 'link')} of {entity} forgotten. The next run meets both sides anew.")
+
+
+def _agree(mapping: Mapping) -> None:
+    """Asks the user. Without a terminal it raises SettingsError."""
+    again = "link them again" if mapping.match or mapping.key else "double each record: the mapping has no `match`"
+    asked = f"The links of {mapping.entity} are to be forgotten; the next run will {again}"
+    if not sys.stdin.isatty():
+        raise SettingsError(
+            f"{asked}. Nothing was done.", hint=f"python main.py forget --entity {mapping.entity} --yes"
+        )
+    click.confirm(f"{asked}. Forget them?", err=True, abort=True)
 
 
 # retry

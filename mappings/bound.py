@@ -18,6 +18,7 @@ from models import Board, BoardColumn, Columns, Value
 from values.canonical import is_empty
 from values.comparing import rounding, same
 from values.parsing import CellError, clean_text
+from values.shown import PARSED
 
 Types = Map[str, Map[str, str]]
 """Table → column → its type in PostgreSQL's words."""
@@ -57,6 +58,8 @@ class BoundMapping:
     """Field → the name of its comparison."""
     rounded: Map[str, Callable[[Value], Value]]
     """Field → what its table column keeps of a number, where that is less than all digits."""
+    parsed: Map[str, str]
+    """Field → the type of its table column, where a computed text is read as another type."""
     links: Links | None
 
     @cached_property
@@ -172,9 +175,10 @@ def bind(
         for name, binding in owner.items()
     }
     sql_types = {name: _sql_type(mapping, place, types) for name, place in places.items()}
+    shown = [name for name, binding in owner.items() if _is_shown_text(binding, columns, kinds)]
     compared = {
         name: _as_kept(_comparison(name, binding, columns, kinds), sql_types[name]) for name, binding in owner.items()
-    }
+    } | _as_table(shown, owner, sql_types, kinds)
     numbers = {name: rounding(sql_types[name]) for name, comparison in compared.items() if comparison == "number"}
     return BoundMapping(
         mapping=mapping,
@@ -188,6 +192,7 @@ def bind(
         places=places,
         kinds=compared,
         rounded={name: rounded for name, rounded in numbers.items() if rounded is not None},
+        parsed={name: sql_types[name] for name in shown if compared[name] in PARSED},
         links=links,
     )
 
@@ -238,6 +243,20 @@ def _comparison(name: str, binding: Binding, columns: Map[str, BoardColumn], kin
         return kinds.comparison(made)
     first = next(column for column in binding.columns if column in columns)
     return kinds.comparison(columns[first].type)
+
+
+def _as_table(shown: Iterable[str], owner: Map[str, Binding], sql_types: Map[str, str], kinds: Kinds) -> dict[str, str]:
+    """Returns the comparisons of computed texts that their table columns have as another type, without `as`."""
+    found = {name: kinds.comparison(sql_types[name] or "text") for name in shown if not owner[name].kind}
+    return {name: _as_kept(compared, sql_types[name]) for name, compared in found.items() if compared in PARSED}
+
+
+def _is_shown_text(binding: Binding, columns: Map[str, BoardColumn], kinds: Kinds) -> bool:
+    """Says whether a field shows the text of a computed column: what kind of value that is, the board does not say."""
+    if binding.transform is not None or binding.link_to or binding.columns[0] not in columns:
+        return False
+    kind = kinds.of(columns[binding.columns[0]].type)
+    return kind.computed and kind.compare == "text"
 
 
 def _sql_type(mapping: Mapping, place: Place, types: Types) -> str:

@@ -17,9 +17,13 @@ from mappings.transforms import Transform
 from models import BoardColumn, Item, Record, Value
 from values.canonical import dumps
 from values.parsing import CellError, clean_text
+from values.shown import parsed
 
 HASHED_AT_ONCE = 2047
 """Bytes. Of more, `hashlib` lets another thread go first, which may take 5 ms to give way again: for every single item."""
+
+MOST_TOLD = 1_000
+"""Of how many items a column's text is kept that shows no value of its type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,8 @@ class ItemReader:
 
     def __init__(self, bound: BoundMapping) -> None:
         self.bound = bound
+        self.unparsed: dict[str, dict[str, str]] = {}
+        """Column → the items, with their texts, that show no value of the type that the mapping gives it."""
 
     def read(self, item: Item, before: Record | None = None) -> Reading:
         """Returns the item's record; empty fields are left out. `before` spares taking apart what did not change.
@@ -131,6 +137,9 @@ class ItemReader:
             for made in self._made:
                 column = made.columns[0][0]
                 self._read_made(made, item, before, record)
+            for typed in self._typed:
+                column = typed.column
+                self._read_typed(typed, item, before, record)
         except CellError as exc:
             raise CellError(f"column {column} ({self.bound.title(column)}): {exc}") from None
         self._read_facts(item, record)
@@ -148,6 +157,19 @@ class ItemReader:
         for name, value in zip(made.fields, made.transform.read(values, was), strict=True):
             if value is not None:
                 record[name] = value
+
+    def _read_typed(self, typed: _Plain, item: Item, before: Record | None, record: Record) -> None:
+        """Reads a computed text as a value of another type. A text that shows no such value is empty, and told."""
+        cell = item.cells.get(typed.column)
+        text = typed.read(cell, typed.about) if cell is not None else None
+        if cell is None:
+            value = before.get(typed.field) if before else None
+        else:
+            value = parsed(self.bound.kinds[typed.field], self.bound.parsed[typed.field], str(text)) if text else None
+        if value is not None:
+            record[typed.field] = value
+        elif text and len(told := self.unparsed.setdefault(typed.column, {})) < MOST_TOLD:
+            told[item.id] = str(text)
 
     def _read_facts(self, item: Item, record: Record) -> None:
         for field in self._names:
@@ -196,10 +218,19 @@ class ItemReader:
             self._plain_of(binding, binding.columns[0])
             for binding in self.bound.bindings
             if binding.transform is None and binding.columns[0] != ITEM_NAME and binding.columns[0] not in FACTS
+            if binding.fields[0] not in self.bound.parsed
         ]
+
+    @cached_property
+    def _typed(self) -> list[_Plain]:
+        bindings = (self.bound.owner[field] for field in self.bound.parsed)
+        return [self._plain_of(binding, binding.columns[0]) for binding in bindings]
 
     def _plain_of(self, binding: Binding, column: str) -> _Plain:
         own = self.bound.board_kinds.reading(binding.kind) if binding.kind else None
+        # the table column has no time of day
+        if own is None and self.bound.kinds[binding.fields[0]] == "day":
+            own = self.bound.board_kinds.reading(f"{self.bound.columns[column].type} as day")
         read = own or self.bound.column_kinds[column].read
         return _Plain(column, binding.fields[0], read, self.bound.columns[column], binding.link_to or None)
 

@@ -12,7 +12,7 @@ from errors import GuardStop
 from models import STATES_ONLY, Item
 from realtime.metrics import Metrics, OwnWrites
 from state.inbox import Entry
-from sync.board import BoardSync, too_many
+from sync.board import BoardSync, tell_unparsed, too_many
 from sync.task import NO_HINTS, Hints
 from terminal.logs import FILE_ONLY
 
@@ -83,6 +83,7 @@ class LivePull:
         if self.sync.mapping.key:
             self._take_freed()
         self._log_items(by_item, changed)
+        tell_unparsed(self.sync)
         return Taken(again, bool(changed), unseen)
 
     def take_unsettled(self, tx: Transaction) -> None:

@@ -19,6 +19,13 @@ update sync_conflicts
 set field = %(new)s
 where entity_type = %(type)s and field = %(old)s
 """
+RENAME_IN_AIM = """
+-- what the field was bound to when the links were made
+update sync_state
+set value = jsonb_set(
+    value, '{columns}', (value -> 'columns') - %(old)s || jsonb_build_object(%(new)s::text, value -> 'columns' -> %(old)s))
+where name like 'aim:%%' and value ->> 'entity_type' = %(type)s and value -> 'columns' ? %(old)s
+"""
 # without a hash, the next run reads the item again
 FORGET_IN_BASES = """
 update sync_mapping
@@ -34,7 +41,7 @@ where entity_type = %(type)s and base_postgres ? %(name)s
 
 def rename_field(tx: Transaction, entity_type: str, old: str, new: str) -> None:
     """Renames a field in what is remembered of it."""
-    for statement in (RENAME_IN_BASES, RENAME_IN_BASES_OF_POSTGRES, RENAME_IN_CONFLICTS):
+    for statement in (RENAME_IN_BASES, RENAME_IN_BASES_OF_POSTGRES, RENAME_IN_CONFLICTS, RENAME_IN_AIM):
         tx.execute(statement, {"old": old, "new": new, "type": entity_type})
 
 

@@ -63,10 +63,31 @@ def showing(tx: Transaction, mapping: Mapping, table: str, ids: Iterable[str]) -
 
 
 def dates(tx: Transaction, mapping: Mapping) -> dict[str, datetime]:
-    """Returns when root rows were last changed, of those that the outbox holds."""
+    """Returns when root rows were last changed, of those that the outbox holds; under `column_key` also their columns."""
     found = noted(tx, mapping)
-    at: dict[int, datetime] = dict(tx.rows("select id, changed_at from sync_outbox where id = any(%s)", (found.ids,)))
-    return {root: max(at[entry] for entry in entries if entry in at) for root, entries in found.roots.items()}
+    rows = tx.rows(
+        "select id, changed_at, case when table_name = %s then columns end from sync_outbox where id = any(%s)",
+        (mapping.table, found.ids),
+    )
+    at = {row[0]: (row[1], row[2]) for row in rows}
+    times: dict[str, datetime] = {}
+    for root, entries in found.roots.items():
+        known = [at[entry] for entry in entries if entry in at]
+        times[root] = max(when for when, _ in known)
+        # an entry that names no column may be about each
+        every = max((when for when, columns in known if columns is None), default=None)
+        if every is not None:
+            times[column_key(root, "")] = every
+        for when, columns in known:
+            for column in columns or ():
+                key = column_key(root, column)
+                times[key] = max(when, times.get(key, when), every or when)
+    return times
+
+
+def column_key(root_id: str, column: str) -> str:
+    """Returns the key of a column's time; without a column, that of changes which may be about any."""
+    return f"{root_id}\0{column}"
 
 
 def done(tx: Transaction, ids: Sequence[int]) -> None:

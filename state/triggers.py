@@ -11,9 +11,10 @@ import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from databases.postgres.catalogue import columns_without_equality
+from databases.postgres.catalogue import columns_of, columns_without_equality
 from databases.postgres.names import compose, identifier, joined, literal, shortened, table_name
 from db_connector import Composable, Transaction
+from errors import SchemaMissing
 from mappings.declaration import ROOT, Mapping
 
 CHANNEL = "monday_sync"
@@ -60,10 +61,10 @@ TRANSITIONS = {
     "truncate": "",
 }
 
-NOTING = "insert into {outbox} (entity_type, table_name, row_id, operation) {rows};"
+NOTING = "insert into {outbox} (entity_type, table_name, row_id, operation, columns) {rows};"
 
 CHANGED_ROWS = """
-select {type}, {table}, n.{key}::text, {operation}
+select {type}, {table}, n.{key}::text, {operation}, null::text[]
 from changed as n
 where n.{key} is not null
 """
@@ -71,29 +72,32 @@ where n.{key} is not null
 # A row with another primary key is another row.
 UPDATED_ROWS = """
 select {type}, {table}, coalesce(n.{key}, o.{key})::text,
-       case when o.{id} is null then 'insert' when n.{id} is null then 'delete' else 'update' end
+       case when o.{id} is null then 'insert' when n.{id} is null then 'delete' else 'update' end,
+       case when o.{id} is not null and n.{id} is not null then array_remove(array[{changed}]::text[], null) end
 from changed as n full join before as o on o.{id} = n.{id}
 where coalesce(n.{key}, o.{key}) is not null
   and (o.{id} is null or n.{id} is null or ({new}) is distinct from ({old}))
 """
 
+CHANGED_COLUMN = "case when n.{c}{cast} is distinct from o.{c}{cast} then {name} end"
+
 # A row that belongs to another root now has changed both roots.
 MOVED_ROWS = """
-select {type}, {table}, o.{key}::text, 'update'
+select {type}, {table}, o.{key}::text, 'update', null::text[]
 from changed as n join before as o on o.{id} = n.{id}
 where o.{key} is not null and o.{key} is distinct from n.{key}
 """
 
 # Every row, whatever was changed in it, without a column's name.
 ALL_CHANGED_ROWS = """
-select {type}, {table}, to_jsonb(n) ->> {key_name}, lower(tg_op)
+select {type}, {table}, to_jsonb(n) ->> {key_name}, lower(tg_op), null::text[]
 from changed as n
 where to_jsonb(n) ->> {key_name} is not null
 """
 
 # Every record that has an item: a table was emptied.
 ALL_RECORDS = """
-select {type}, {owner}, entity_id, 'delete'
+select {type}, {owner}, entity_id, 'delete', null::text[]
 from {links}
 where entity_type = {type} and monday_id is not null and archived_at is null
 """
@@ -167,6 +171,9 @@ def install(tx: Transaction, mappings: Iterable[Mapping]) -> list[str]:
         for watcher in watched(mapping):
             tables.setdefault(watcher.table, []).append(watcher)
     schema = str(tx.value("select current_schema()"))
+    # what a trigger cannot write would fail the user's own statement
+    if "columns" not in columns_of(tx, "sync_outbox"):
+        raise SchemaMissing("The tool's tables are too old for these triggers.", hint="run: python main.py init-db")
     for table, watchers in tables.items():
         function = identifier(schema, shortened(f"monday_sync_note_{table}", table))
         _make_function(tx, function, schema, _Notes(watchers, schema, columns_without_equality(tx, table)))
@@ -255,7 +262,14 @@ class _Notes:
         columns = [(identifier(name), "::text" if name in self.texts else "") for name in watcher.columns]
         new = joined(", ", [compose("n.{c}" + cast, c=column) for column, cast in columns])
         old = joined(", ", [compose("o.{c}" + cast, c=column) for column, cast in columns])
-        found = [compose(UPDATED_ROWS, new=new, old=old, **names)]
+        changed = joined(
+            ", ",
+            [
+                compose(CHANGED_COLUMN.replace("{cast}", cast), c=identifier(name), name=literal(name))
+                for name, (_, cast) in zip(watcher.columns, columns, strict=True)
+            ],
+        )
+        found = [compose(UPDATED_ROWS, new=new, old=old, changed=changed, **names)]
         # a row that belongs to a root
         if watcher.table != watcher.points_at:
             found.append(compose(MOVED_ROWS, **names))

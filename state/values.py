@@ -37,6 +37,11 @@ def table_key(entity: str) -> str:
     return f"table:{entity}"
 
 
+def aim_key(entity: str) -> str:
+    """Returns the name of what the entity's mapping pointed at when its links were made."""
+    return f"aim:{entity}"
+
+
 def sync_id_key(entity: str) -> str:
     """Returns the name of the board column that holds the sync id, where it is another than the mapping's."""
     return f"sync_id:{entity}"

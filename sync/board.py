@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable
+from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -17,7 +18,7 @@ from databases.postgres.sight import refuse_hidden, refuse_no_tables
 from db_connector import Database, Transaction
 from mappings.bound import BoundMapping, bind
 from mappings.declaration import ROOT, Mapping
-from mappings.read_items import ItemReader
+from mappings.read_items import MOST_TOLD, ItemReader
 from mappings.write_items import CellWriter
 from models import Board, LogEntry, Removal
 from monday_api import Monday
@@ -26,6 +27,9 @@ from rows.relations import Relations
 from rows.store import RecordStore
 from rows.tables import is_archived
 from services.monday.cells.kinds import MONDAY_KINDS
+from services.monday.cells.people_and_places import NAMED_PEOPLE, NAMES
+from services.monday.people_names import PeopleNames
+from state.aims import check_aim, note_aim
 from state.entity import EntityState
 from state.record_settings import note_settings
 from state.sight import note_table
@@ -40,7 +44,7 @@ from sync.report import EntityReport
 from sync.sides import BoardReader, Destination
 from sync.task import NO_HINTS, Batch, Hints
 from sync.write_items import ItemWriter
-from values.wording import NO_ITEM_YET
+from values.wording import NO_ITEM_YET, plural
 
 log = logging.getLogger("monday_sync")
 
@@ -55,6 +59,8 @@ where t.{rest} ?| %(old)s
 """
 MEMORY = ("sync_mapping", "sync_state", "sync_outbox", "sync_intents", "sync_skipped", "sync_listing")
 """Tables of the tool's own by which it knows what is new."""
+WORDS_FOR = {"whole": "whole number", "day": "date", "moment": "date or time", "minute": "time", "flag": "yes or no"}
+"""Comparisons that are not called what they are about."""
 GUARD_SHARE = 0.10
 GUARD_RECORDS = 20
 
@@ -76,6 +82,8 @@ class Opening:
 def open_board(parts: Parts, mapping: Mapping, board_id: str, opening: Opening | None = None) -> BoardSync:
     """Reads the board, follows what changed on it when it is a deployed one, and makes it ready for a run."""
     opening = opening or Opening()
+    with parts.db.transaction(read_only=True) as tx:
+        aim = check_aim(tx, mapping, board_id)
     reader: BoardReader = opening.snapshot or parts.monday
     board = opening.board or reader.board(board_id)
     compare_all = False
@@ -91,6 +99,8 @@ def open_board(parts: Parts, mapping: Mapping, board_id: str, opening: Opening |
         refuse_no_tables(tx, tables[1:])
         began = tx.value("select now()")
     item_reader = ItemReader(bind(mapping, board, MONDAY_KINDS, types, Relations(parts.db, parts.mappings)))
+    if opening.snapshot is None:
+        know_people(item_reader.bound, parts)
     state = EntityState(mapping.entity_type, board_id, opening.run_id)
     options = _engine_options(opening, mapping, began, reader)
     store = RecordStore(item_reader.bound, types, parts.mappings)
@@ -105,8 +115,17 @@ def open_board(parts: Parts, mapping: Mapping, board_id: str, opening: Opening |
         store=store,
         engine=Engine(parts.db, item_reader, store, state, options),
         remembered=Values(parts.db).get(pull_key(mapping.entity)) or {},
+        aim=aim,
         compare_all=compare_all,
     )
+
+
+def know_people(bound: BoundMapping, parts: Parts) -> None:
+    """Lets columns of people know the names of users, which are asked for when a cell with several is first read."""
+    names = PeopleNames(lambda: parts.monday.account)
+    for binding in bound.bindings:
+        if binding.kind == NAMED_PEOPLE:
+            bound.columns[binding.columns[0]].parsed[NAMES] = names
 
 
 def _engine_options(opening: Opening, mapping: Mapping, began: datetime, reader: BoardReader) -> Options:
@@ -138,6 +157,8 @@ class BoardSync:
     engine: Engine
     remembered: dict[str, Any]
     """How far the pull has come; kept under `pulled`."""
+    aim: Map[str, Any]
+    """What the mapping points at."""
     compare_all: bool = False
     """What has changed on the board makes every record news."""
 
@@ -210,6 +231,7 @@ class BoardSync:
                 self.memory.put(self.pulled, self.remembered)
             with self.db.transaction() as tx:
                 note_table(tx, self.mapping)
+                note_aim(tx, self.mapping, self.aim)
                 note_settings(tx, self.mapping)
                 self.give_item_ids(tx)
 
@@ -291,11 +313,29 @@ class BoardSync:
             raise removed.trouble
 
 
+def tell_unparsed(sync: BoardSync) -> None:
+    """Tells which texts of computed columns showed no value of the type that the mapping gives them."""
+    entries = []
+    for column, texts in sync.reader.unparsed.items():
+        number = "1,000 or more items" if len(texts) >= MOST_TOLD else plural(len(texts), "item")
+        item_id, text = next(iter(texts.items()))
+        name = next(name for name in sync.bound.parsed if column in sync.bound.owner[name].columns)
+        kind = WORDS_FOR.get(sync.bound.kinds[name], sync.bound.kinds[name])
+        why = f"column {column} ({sync.bound.title(column)}) shows no {kind} in {number}, and is NULL there"
+        log.warning("%s: %s: %r in item %s.", sync.mapping.entity, why, text, item_id)
+        entries.append(LogEntry("read", "skipped", f"{why}: {text!r}", item_id))
+    sync.reader.unparsed.clear()
+    if entries and not sync.options.dry_run:
+        with sync.db.transaction() as tx:
+            sync.state.log.append(tx, entries)
+
+
 def work_in_view(sync: BoardSync, work: Callable[[BoardSync], EntityReport]) -> EntityReport:
     """Works on one board for a run, with the report in sight should it be cut short."""
     sync.parts.begun[sync.mapping.entity] = sync.report
     sync.report.missing = list(sync.bound.missing)
     report = work(sync)
+    tell_unparsed(sync)
     report.plans = sync.engine.plans
     return report
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from mappings.declaration import ROOT
 from models import Conflict, Item, Record, Removal, Winner
 from rows.homes import Stored, Upsert
+from state.outbox import column_key
 from sync.cycle import EITHER_WAY, TO_MONDAY, TO_POSTGRES, Cycle, may
 from sync.reconcile import SHARED, Choice, FieldPlan, Rules, Side, keep_lost, objection, overrule, reconcile
 from sync.task import Decision, Outgoing, Task
@@ -226,7 +227,10 @@ class _BothSides:
         held, root_id = self.task.disputes.get(name), self.stored.root_id
         if held is not None and self._still(name, held.postgres, self.stored.record):
             return held.postgres_changed_at
-        return self.cycle.outbox().get(root_id) or self.cycle.hints.dates.get(root_id)
+        place, times = self.cycle.bound.places[name], (self.cycle.outbox(), self.cycle.hints.dates)
+        columns = (place.column, "") if place.home == ROOT else ()
+        keys = [*(column_key(root_id, column) for column in columns), root_id]
+        return next((known[key] for known in times for key in keys if key in known), None)
 
     def _still(self, name: str, kept: object, record: Record) -> bool:
         return self.cycle.bound.same(name, from_json(self.cycle.bound.kinds[name], kept), record.get(name))

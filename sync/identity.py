@@ -24,6 +24,7 @@ from values.parsing import iso_moment
 LEFT_TO_PUSH = "a push may have made this item of a row; the next push finds out"
 SUSPECTED = "this item may have been made of a row in doubt: name it like the row if it was, archive it if not"
 AMBIGUOUS = "several rows or items have the same value in the match field"
+HAS_KEY = "row {row} has this key, and {what}; the item comes in when no row has the key"
 SKEW = timedelta(minutes=1)
 """How much an age that is told by a clock may differ by another."""
 
@@ -188,9 +189,20 @@ def _claim(
         _take_over(cycle, task, holder, key, batch)
         holders[key] = Holder(holder.root_id, monday_id=task.item.id)
         return True
-    # another item has the key
-    _skip(task, cycle.mapping.duplicate, key_text(key), batch)
+    _skip(task, _why_taken(cycle, holder), key_text(key), batch)
     return False
+
+
+def _why_taken(cycle: Cycle, holder: Holder) -> str:
+    """Returns why an item cannot have a key that a row has already."""
+    # another item has the row
+    if holder.monday_id and not holder.gone:
+        return cycle.mapping.duplicate
+    # another maker's row, or one that SQL gave away
+    if not holder.ours:
+        return HAS_KEY.format(row=holder.root_id, what=f"is none of {cycle.mapping.entity}")
+    # a row that was archived with its item, or has met none
+    return HAS_KEY.format(row=holder.root_id, what="its item is gone" if holder.gone else "has no item")
 
 
 def _keeps(cycle: Cycle, task: Task, key: tuple[str, ...] | None) -> bool:
@@ -222,7 +234,11 @@ def freed(cycle: Cycle, tx: Transaction) -> list[str]:
     parts = len(cycle.mapping.key)
     waiting = [(item_id, key_from(key, parts)) for item_id, key in cycle.state.skipped.with_keys(tx)]
     taken = cycle.store.holders(tx, [key for _, key in waiting]) if parts else {}
-    return [item_id for item_id, key in waiting if (holder := taken.get(key)) is None or holder.gone]
+    free = [item_id for item_id, key in waiting if key not in taken]
+    left = [item_id for item_id, key in waiting if key in taken and taken[key].gone]
+    # an item without a row takes that of an item which is gone
+    linked = cycle.state.links.find(tx, [(item_id, "") for item_id in left]).links if left else {}
+    return free + [item_id for item_id in left if item_id not in linked or linked[item_id].archived]
 
 
 # By the match field

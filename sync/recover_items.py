@@ -11,9 +11,11 @@ import logging
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from databases.postgres.names import compose, identifier, table_name
 from errors import MondayError, QueryRejected, RecordRefused
 from models import Item, LogEntry
 from state.intents import Intent
+from state.sight import why_unsure
 from sync.identity import SUSPECTED
 from sync.import_items import ItemImport
 from sync.item_documents import Documents
@@ -26,6 +28,11 @@ PAUSES_S = (5.0, 10.0, 20.0, 40.0)
 IN_DOUBT = (
     "an item that is there may be the one made of this row: give it the name of the row if it is, archive it if not"
 )
+GONE = """
+select new.id
+from unnest(%s::text[]) as new (id)
+where not exists (select from {table} as t where t.{key}::text = new.id)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +124,9 @@ class Recovery:
         wanted = self._open(intent)
         rows = {row["entity_id"]: str(row["name"]) for row in intent.document["rows"] if row["entity_id"] in wanted}
         suspects = self.search.suspects(intent)
+        gone = self._rows_gone(wanted)
         found = only_ones(rows, suspects)
+        found |= of_gone({root_id: name for root_id, name in rows.items() if root_id not in found}, gone, suspects)
         known = {item.id for item in found.values()}
         others = [item for item in suspects if item.id not in known]
         names = {item.name for item in others}
@@ -129,9 +138,32 @@ class Recovery:
         if whole and not self._was_aside(wanted):
             return self._send_again(intent)
         trouble = self.documents.settle(intent, found)
+        self._end_doubt(intent, [root_id for root_id in doubtful if root_id in gone])
+        doubtful = [root_id for root_id in doubtful if root_id not in gone]
         self._set_aside(doubtful, others)
         self.documents.forget(intent, [root_id for root_id in left if root_id not in doubtful])
         return trouble
+
+    def _rows_gone(self, root_ids: Sequence[str]) -> set[str]:
+        """Returns those of these rows that are not in their table any more."""
+        mapping = self.sync.mapping
+        with self.db.transaction(read_only=True) as tx:
+            if why_unsure(tx, mapping) is not None:
+                return set()
+            names = {"table": table_name(mapping.table), "key": identifier(mapping.primary_key)}
+            return {row[0] for row in tx.rows(compose(GONE, **names), (list(root_ids),))}
+
+    def _end_doubt(self, intent: Intent, gone: Sequence[str]) -> None:
+        """Gives up rows that are gone: what may have been made of them comes as new, and holds up nothing."""
+        if not gone:
+            return
+        log.warning(
+            "%d %s in doubt are gone; the items that may have been made of them come as new.",
+            len(gone),
+            self.sync.mapping.entity,
+        )
+        with self.db.transaction() as tx:
+            self.state.intents.finish(tx, intent.key, gone)
 
     def _was_aside(self, root_ids: Sequence[str]) -> bool:
         """Returns whether a user was asked about them: what was there has been dealt with, and is not asked again."""
@@ -230,3 +262,14 @@ def only_ones(rows: dict[str, str], items: Sequence[Item]) -> dict[str, Item]:
     for item in items:
         same.setdefault(item.name, []).append(item)
     return {ids[0]: same[name][0] for name, ids in named.items() if len(ids) == 1 and len(same.get(name, ())) == 1}
+
+
+def of_gone(rows: dict[str, str], gone: Collection[str], items: Sequence[Item]) -> dict[str, Item]:
+    """Returns items for rows (id → name) of which all of that name are gone, and are as many as the items of the name."""
+    found: dict[str, Item] = {}
+    for name in set(rows.values()):
+        ids = [root_id for root_id in rows if rows[root_id] == name]
+        same = [item for item in items if item.name == name]
+        if len(ids) == len(same) and all(root_id in gone for root_id in ids):
+            found |= dict(zip(ids, same, strict=True))
+    return found

@@ -14,6 +14,7 @@ from mappings.declaration import Mapping
 from models import Board, BoardColumn
 from services.monday.account import NewColumn
 from state import triggers
+from state.aims import check_aim
 from state.sync_id import remember_column, remembered_column
 from state.turns import working_on
 from state.values import delete, put, setup_key, table_key, value_of
@@ -62,6 +63,9 @@ def set_up(parts: Parts, chosen: Chosen, may_touch: Callable[[Sequence[EntitySet
         raise SettingsError(
             "None of these entities flows to monday.com.", hint="Look at `direction` in their mappings."
         )
+    with parts.db.transaction(read_only=True) as tx:
+        for mapping, board_id in flowing:
+            check_aim(tx, mapping, board_id)
     entities = [_look_at(parts, mapping, parts.monday.board(board_id)) for mapping, board_id in flowing]
     lacking = [entity for entity in entities if entity.lacks_column]
     allowed = bool(lacking) and may_touch(lacking)

@@ -7,11 +7,11 @@ from collections.abc import Mapping as Map
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from databases.postgres.catalogue import column_types_of
+from databases.postgres.catalogue import column_types_of, exists
 from databases.postgres.own_ways import ways_of
 from databases.postgres.sight import hidden_in_words, hiding, no_tables, related_in_words, remedy_for_hidden, sight_of
 from db_connector import Database, Transaction, connect
-from errors import EXIT_IN_STEP, EXIT_USAGE, BoardNotVisible, SchemaMissing
+from errors import EXIT_IN_STEP, EXIT_USAGE, BoardNotVisible, SchemaMissing, SettingsError
 from mappings.bound import BoundMapping, bind
 from mappings.declaration import ROOT, Mapping
 from mappings.loader import choose
@@ -19,6 +19,7 @@ from models import Finding, State
 from rows.unserved import unserved
 from services.monday.cells.kinds import MONDAY_KINDS
 from settings import Settings
+from state.aims import check_aim
 from state.sight import why_never_sure
 from sync.parts import board_of, mappings_of
 
@@ -78,6 +79,7 @@ def validated(settings: Settings, entities: Iterable[str], offline: bool) -> Val
         try:
             for mapping in chosen:
                 findings += against_tables(db, mapping, boards.get(mapping.entity))
+                findings += _against_links(db, mapping, board_of(settings, mapping))
         finally:
             db.close()
     return Validated(tuple(mapping.entity for mapping in chosen), tuple(against), tuple(findings))
@@ -124,6 +126,16 @@ def against_tables(db: Database, mapping: Mapping, board: Board | None) -> Itera
     yield from _pointers(mapping, types)
 
 
+def _against_links(db: Database, mapping: Mapping, board_id: str | None) -> Iterator[Finding]:
+    """Finds what the mapping points at now, and its links were not made for."""
+    try:
+        with db.transaction(read_only=True) as tx:
+            if board_id is not None and exists(tx, "sync_mapping"):
+                check_aim(tx, mapping, board_id)
+    except SettingsError as exc:
+        yield wrong(mapping.entity, f"{exc.message} {exc.hint}")
+
+
 def _unseen(tx: Transaction, mapping: Mapping, tables: Sequence[str]) -> Iterator[Finding]:
     """Finds what hides rows, so that their absence says nothing."""
     for name in hiding(tx, tables):
@@ -144,7 +156,7 @@ def _unserved(tx: Transaction, mapping: Mapping, types: Map[str, Map[str, str]])
 
 
 def _places(mapping: Mapping, types: Map[str, Map[str, str]], board: Board | None) -> Iterator[Finding]:
-    bound = bind(mapping, board, MONDAY_KINDS) if board else None
+    bound = bind(mapping, board, MONDAY_KINDS, types) if board else None
     for name, place in mapping.places.items():
         table = _table(mapping, place.home)
         if table not in types:

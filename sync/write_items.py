@@ -48,6 +48,8 @@ class ItemWriter:
         self.bound = reader.bound
         self.board_id = board_id
         self._knows_tags = False
+        self.may_write = False
+        """Set once the board has taken a change, be it of nothing."""
 
     def send(self, outgoing: Sequence[Outgoing]) -> Sent:
         """Writes them; returns an answer for each item, unless monday.com could not be written at all."""
@@ -188,21 +190,30 @@ class _Sending:
             if isinstance(outcome, Item):
                 answers.append(self.writer.answer(change.outgoing, outcome, change.refused))
             # refused for a single value
-            elif self._for_a_value(outcome, change.members):
+            elif self._for_a_value(outcome, change.outgoing.item.id, change.members):
                 answers += self._one_by_one(change, labels, outcome)
             # gone, or not known: kept with its reason, and looked at again after a pause
             elif not self._note(outcome):
                 answers.append(self._nothing_sent(change, outcome))
         return answers
 
-    def _for_a_value(self, outcome: MondayError, members: dict[str, Any]) -> bool:
+    def _for_a_value(self, outcome: MondayError, item_id: str, members: dict[str, Any]) -> bool:
         """Returns whether a change was, or may have been, refused for the sake of a single value.
 
         A right that is missing can be the right to edit one column; the other columns tell which it is.
         """
-        if isinstance(outcome, MondayRefused):
-            return bool(outcome.path) and len(members) > 1 and self.trouble is None
+        if isinstance(outcome, MondayRefused) and self.trouble is None:
+            return bool(outcome.path) and (len(members) > 1 or self._is_of_a_column(outcome, item_id))
         return isinstance(outcome, RecordRefused) and not isinstance(outcome, ItemGone)
+
+    def _is_of_a_column(self, outcome: MondayError, item_id: str) -> bool:
+        """Returns whether a right is missing to edit a column, not to edit items: then a change of nothing is taken."""
+        if not isinstance(outcome, MondayRefused) or not outcome.path or self.trouble is not None:
+            return False
+        if not self.writer.may_write:
+            (answer,) = self._told([(item_id, {})], labels=False)
+            self.writer.may_write = not isinstance(answer, ENDS_EVERYTHING)
+        return self.writer.may_write
 
     def _one_by_one(self, change: _Change, labels: bool, error: MondayError) -> list[Answer]:
         """Finds the value that monday.com refuses, and writes the others: of a change it takes all values or none."""
@@ -216,7 +227,8 @@ class _Sending:
                 item = outcome
             else:
                 refused.update(dict.fromkeys(self.writer.shown_in(change, [column]), outcome.message))
-                self._note(outcome)
+                if not self._is_of_a_column(outcome, item.id):
+                    self._note(outcome)
         # Cut off by what ends everything, nothing of it is settled: the next run finds out what the item shows.
         return [] if self.trouble else [self.writer.answer(change.outgoing, item, refused)]
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from errors import BoardNotVisible, GuardStop, Incomplete, SyncError
+from errors import BoardNotVisible, GuardStop, Incomplete, SettingsError, SyncError
 from models import NO_CELLS, Columns
 from sandbox import Sandbox
 from tests.kit.pulls import Journey
@@ -228,7 +228,8 @@ def test_one_item_left_out_of_a_listing_is_looked_up_and_not_removed(sides, ann,
 @pytest.mark.parametrize("way", WAYS)
 def test_an_entity_that_is_filtered_anew_removes_nothing(sides, ann, way):
     sides.mapping = replace(sides.mapping, only={"role_title": "something else"})
-    sides.run(WAYS[way], full=True)
+    with pytest.raises(SettingsError, match="only was nothing and is role_title: something else"):
+        sides.run(WAYS[way], full=True)
     assert sides.on_board(ann[0]) == "A=a B=b"
     assert sides.in_table() == "A=a B=b"
     assert [row["archived_at"] for row in rows(sides.db, "sync_mapping")] == [None, None]

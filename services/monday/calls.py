@@ -15,6 +15,7 @@ from services.monday.masking import Masking
 from services.monday.pacing import REFUSED_CALL, Budget, DailyCalls, Tally
 from services.monday.queries import Request, dump, is_mutation, plain
 from services.monday.tries import (
+    IN_USE,
     PATIENCE_WITH_LIMITS,
     REPLAY_SECONDS,
     TRIES_BEFORE_LESS,
@@ -218,7 +219,7 @@ class Caller:
             self.silence.is_too_long
             or (limits.stop.is_set() and not is_asked_for(failure))
             or (tries.answered >= limits.max_attempts and (request.writes or patient))
-            or (tries.limited_s >= PATIENCE_WITH_LIMITS and not patient)
+            or (tries.limited_s >= self._patience(failure) and not patient)
             or (tries.may_have_run and age >= REPLAY_SECONDS)
         )
         if not due:
@@ -230,11 +231,20 @@ class Caller:
             self.silence.end()
         raise unavailable(failure, silent)
 
+    def _patience(self, failure: Failure) -> float:
+        """Returns the seconds for which a request is held up by limits. A window ends; what is in use may stay in use."""
+        longest = self.line.limits.give_up_after
+        if longest is None or failure.cause not in IN_USE:
+            return PATIENCE_WITH_LIMITS
+        return min(PATIENCE_WITH_LIMITS, longest)
+
     def _wait_after(self, request: Request, failure: Failure, tries: Tries) -> None:
         asked = is_asked_for(failure)
         seconds = self._seconds_to_wait(failure, tries)
         left = self.silence.left
         if asked:
+            if failure.cause in IN_USE:
+                seconds = min(seconds, max(0.0, self._patience(failure) - tries.limited_s))
             tries.limited_s += seconds
             self.line.budget.learn_refusal(request.kind, failure.cause, seconds, self.line.clock.monotonic())
         elif left is not None:

@@ -11,6 +11,8 @@ from timing import duration
 
 PATIENCE_WITH_LIMITS = 900.0
 """Seconds a request is held up by limits before it is given up: no window lasts that long."""
+IN_USE = ("field", "concurrency", "locked", "conflict")
+"""Causes that are no window of time, so that waiting for their end counts as silence."""
 REPLAY_SECONDS = 25 * 60.0
 """monday.com keeps the answer to an idempotency key for 30 minutes; near the end a repeat could be a second change."""
 TRIES_BEFORE_LESS = 3

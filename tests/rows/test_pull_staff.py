@@ -169,19 +169,47 @@ def test_a_linked_item_that_takes_the_email_of_another_is_left_as_it_was(staff, 
     assert logs(db) == [("2", "duplicate email")]
 
 
-@pytest.mark.parametrize("whose", ["a partner", "a user who is gone"])
-def test_a_linked_item_that_comes_to_the_email_of_another_row_keeps_its_own_and_is_told(staff, db, whose):
+def of_a_partner(staff, db):
+    projects = PullBench(db, "projects")
+    projects.take(projects.item(7, partner="Bob", partner_email="a@example.com"))
+
+
+def of_a_user_who_is_gone(staff, db):
+    staff.take(staff.item(1, first="One", email="a@example.com"))
+    staff.engine().remove(["1"])
+
+
+def of_sql(staff, db):
+    change(db, "insert into users (name, email, role) values ('Sue', 'A@example.com', 'Sales Staff')")
+
+
+@pytest.mark.parametrize("freed", ["delete from users where {}", "update users set email = 'c@example.com' where {}"])
+@pytest.mark.parametrize(
+    "whose, why",
+    [(of_a_partner, "is none of users"), (of_a_user_who_is_gone, "its item is gone"), (of_sql, "has no item")],
+    ids=["partner", "gone", "SQL"],
+)
+def test_a_linked_item_that_comes_to_the_email_of_another_row_is_told_and_comes_in_when_it_is_free(
+    staff, db, whose, why, freed
+):
     staff.take(staff.item(2, first="Two", email="b@example.com"))
-    if whose == "a partner":
-        projects = PullBench(db, "projects")
-        projects.take(projects.item(7, partner="Bob", partner_email="a@example.com"))
-    else:
-        staff.take(staff.item(1, first="One", email="a@example.com"))
-        staff.engine().remove(["1"])
+    whose(staff, db)
+    (theirs,) = [found["id"] for found in rows(db, "users") if found["email"].lower() == "a@example.com"]
     before = dump(db, "users")
-    report = staff.take(staff.item(2, first="Two", email="a@example.com", at="2026-01-02"))
-    assert (report.skipped, report.errors, logs(db)) == (1, 0, [("2", "duplicate email")])
+    moved = staff.item(2, first="Two", email="a@example.com", at="2026-01-02")
+    report = staff.take(moved)
+    told = f"row {theirs} has this key, and {why}; the item comes in when no row has the key"
+    assert (report.skipped, report.errors, logs(db)) == (1, 0, [("2", told)])
     assert dump(db, "users") == before
+    engine = staff.engine()
+    with db.transaction() as tx:
+        assert engine.waiting_for_a_free_key(tx) == []
+    change(db, freed.format("id = %s"), theirs)
+    with db.transaction() as tx:
+        assert engine.waiting_for_a_free_key(tx) == ["2"]
+    report = staff.take(moved)
+    assert (report.updated, report.skipped) == (1, 0)
+    assert row(db, "users", monday_id="2")["email"] == "a@example.com"
 
 
 def test_two_items_that_swap_their_emails_keep_their_rows(staff, db):

@@ -196,6 +196,7 @@ def test_only_the_fragments_that_are_needed_are_selected():
         ("color_picker", cell({"color": {"r": 255, "g": 87, "b": 51}}), None, "#FF5733"),
         ("tags", cell({"tag_ids": [1, 2]}, "a, b, c"), None, ["1", "2"]),
         ("tags", cell({"tag_ids": [1]}, "Roof, north"), None, ["Roof, north"]),
+        ("tags", cell({"tag_ids": [1, 2]}, "a, b, c", tags=[{"name": "a, b"}, {"name": "c"}]), None, ["a, b", "c"]),
         ("tags", cell({"tag_ids": [1]}, "x", tags=[{"name": "a, b"}]), None, ["a, b"]),
         ("board_relation", cell({"linkedPulseIds": [{"linkedPulseId": 1}, {"linkedPulseId": "2"}]}), None, [1, 2]),
         ("formula", cell(None, "", display_value="null"), None, None),
@@ -287,3 +288,8 @@ def test_no_cell_breaks_more_than_itself(kind, value, text):
             dumps(to_json(read(kind, given_cell)))
         except CellError:
             pass
+
+
+def test_the_names_of_tags_are_asked_for_one_by_one():
+    assert "... on TagsValue { tags { name } }" in cell_selection(["tags"])
+    assert "TagsValue" not in cell_selection(["text"])

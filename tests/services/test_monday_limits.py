@@ -93,6 +93,28 @@ def test_what_cannot_succeed_is_asked_only_once(monday, answer, error, exit_code
     assert raised.value.exit_code == exit_code
 
 
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        failed("FIELD_LIMIT_EXCEEDED", path=["me"], data={"me": None}, retry_in_seconds=15),
+        failed("FIELD_LIMIT_EXCEEDED", http=429, retry_in_seconds=15),
+        failed("FIELD_LIMIT_EXCEEDED"),
+        failed("FIELD_MINUTE_RATE_LIMIT_EXCEEDED", retry_in_seconds=60),
+        failed("maxConcurrencyExceeded", http=429, retry_in_seconds=5),
+        (429, {"Retry-After": "5"}, {"errors": [{"message": "Concurrency limit exceeded for the field"}]}),
+        failed("", "Resource is currently locked, please try again later", http=423),
+    ],
+    ids=lambda value: str(value)[:70],
+)
+@pytest.mark.parametrize("give_up_after", [20.0, 120.0])
+def test_what_stays_in_use_is_waited_for_as_long_as_monday_may_be_silent(monday, trouble, give_up_after):
+    client, script = monday(trouble, give_up_after=give_up_after)
+    with pytest.raises(MondayUnavailable) as raised:
+        client.account.me()
+    assert give_up_after <= script.clock.at <= give_up_after + 20
+    assert raised.value.exit_code == 1
+
+
 HTML = {"Content-Type": "text/html"}
 
 

@@ -12,7 +12,7 @@ from sync.resolve import REFUSED, SUPERSEDED, conflicts_of, find, resolve
 from tests.kit.rows import column
 from tests.kit.runs import parts_of
 from tests.kit.shipped import MAPPINGS
-from tests.kit.two_sides import TwoSides
+from tests.kit.two_sides import WAYS, TwoSides
 
 
 @pytest.fixture
@@ -95,6 +95,20 @@ def test_the_newest_is_told_by_the_time_of_the_cell_not_of_the_item(sides, sandb
     sides.edit(item_id, A="later")
     sides.sync()
     assert sides.on_board(item_id) == "A=later B=Y"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_newest_is_told_by_the_time_of_the_field_not_of_the_row(sides, way):
+    item_id = sides.item(A="a", B="b")
+    sides.sync()
+    row_id = sides.link(item_id)["entity_id"]
+    sides.update(row_id, B="old")
+    sides.edit(item_id, B="new")
+    sides.changed_in_postgres(item_id, hours=-1)
+    sides.update(row_id, A="later")
+    sides.sql("update sync_outbox set changed_at = now() + interval '1 hour' where columns = array['role_title']")
+    sides.run(WAYS[way])
+    assert (sides.on_board(item_id), sides.in_table()) == ("A=later B=new",) * 2
 
 
 def test_a_conflict_that_is_held_is_kept_once_however_many_runs_meet_it(sides, dispute):

@@ -205,13 +205,35 @@ def test_a_column_that_the_token_may_not_edit_costs_its_field_only(bench: PushBe
     bench.must_be_equal()
 
 
-def test_a_token_that_may_not_write_at_all_is_told_at_once(bench: PushBench) -> None:
+@pytest.mark.parametrize("rows", [1, 60])
+@pytest.mark.parametrize("columns", [("status",), ("text",), ("status", "text")], ids="+".join)
+def test_a_column_that_the_token_may_not_edit_costs_its_field_also_alone(
+    bench: PushBench, rows: int, columns: tuple[str, ...]
+) -> None:
+    bench.insert(rows)
+    bench.push()
+    for column in columns:
+        bench.sandbox.admin("columns/restrict", board_id=bench.board, column_id=column)
+    bench.sql("update things set " + ", ".join({"status": "state = 'Stuck'", "text": "note = 'x'"}[c] for c in columns))
+    report = bench.push()
+    assert (report.errors, report.exit_code) == (rows, 3)
+    assert all("unauthorized" in link["last_error"] for link in bench.links())
+    bench.insert(1)
+    assert bench.push().to_monday.created == 1
+    for column in columns:
+        bench.sandbox.admin("columns/restrict", board_id=bench.board, column_id=column, restricted=False)
+    bench.retry()
+    bench.push()
+    bench.must_be_equal()
+
+
+@pytest.mark.parametrize("edit", ["note = 'edited'", "note = 'edited', state = 'Stuck'"])
+def test_a_token_that_may_not_write_at_all_is_told_at_once(bench: PushBench, edit: str) -> None:
     bench.insert(60)
     bench.push()
-    bench.sandbox.admin("columns/restrict", board_id=bench.board, column_id="status")
-    bench.sandbox.admin("columns/restrict", board_id=bench.board, column_id="text")
+    bench.sandbox.admin("boards/set", board_id=bench.board, protected=True)
     bench.writes()
-    bench.sql("update things set note = 'edited', state = 'Stuck'")
+    bench.sql(f"update things set {edit}")
     with pytest.raises(MondayRefused):
         bench.push()
     assert bench.writes() <= 4

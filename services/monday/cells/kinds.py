@@ -35,7 +35,14 @@ _KINDS = (
     ColumnType("hour", "time", times.read_hour, clearing(times.write_hour), compare="minute"),
     ColumnType("world_clock", "text", times.read_world_clock, clearing(times.write_world_clock)),
     ColumnType("color_picker", "text", texts.read_color, clearing(texts.write_color), compare="colour"),
-    ColumnType("tags", "text[]", choices.read_tags, clearing(choices.write_tags), compare="labels"),
+    ColumnType(
+        "tags",
+        "text[]",
+        choices.read_tags,
+        clearing(choices.write_tags),
+        "... on TagsValue { tags { name } }",
+        "labels",
+    ),
     ColumnType(
         "board_relation",
         "bigint[]",
@@ -84,8 +91,8 @@ _KINDS = (
 
 COLUMN_TYPES: dict[str, ColumnType] = {kind.name: kind for kind in _KINDS}
 
-READINGS: dict[str, Reader] = {people.NAMED_PEOPLE: people.read_named_people}
-"""Other ways to read a cell than its column's own, by what `as` calls them."""
+READINGS: dict[str, Reader] = {people.NAMED_PEOPLE: people.read_named_people, "date as day": times.read_shown_day}
+"""Other ways to read a cell than its column's own, by what `as` calls them, or by kind of column and of value."""
 
 # --- Asking it ------------------------------------------------------------------------------------------------------
 

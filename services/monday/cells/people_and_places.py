@@ -12,7 +12,9 @@ from values.parsing import CellError, exact_number, excerpt, text_of, whole_numb
 # --- People ---------------------------------------------------------------------------------------------------------
 
 NAMED_PEOPLE = "named_people"
-"""For `as`: people with the names that the cell shows beside their ids."""
+"""For `as`: people with their names beside their ids."""
+NAMES = "names of people"
+"""Under this name a column keeps what knows the names of users and teams."""
 
 
 @guarded
@@ -34,14 +36,16 @@ def read_person(cell: Cell, column: BoardColumn) -> Value:
 
 
 def read_named_people(cell: Cell, column: BoardColumn) -> Value:
-    """Reads people with their names, as far as the cell tells which name is whose."""
+    """Reads people with their names: those of several come from their ids, because a name may hold a comma."""
     people = read_people(cell, column)
     shown = text_of(cell.get("text"))
-    # Names are in `text` alone, in the order of the ids; a comma in one of them makes the others uncertain.
-    names = [shown] if people and len(people) == 1 else shown.split(", ")
-    if not people or len(names) != len(people):
+    if people and len(people) == 1:
+        return [{**people[0], "name": shown}] if shown else people
+    names = column.parsed.get(NAMES)
+    if not people or names is None:
         return people
-    return [{**person, "name": name} if name else person for person, name in zip(people, names, strict=True)]
+    named = ((person, names.of(person)) for person in people)
+    return [{**person, "name": text_of(name)} if name else person for person, name in named]
 
 
 @guarded

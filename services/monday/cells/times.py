@@ -25,6 +25,18 @@ def read_date(cell: Cell, column: BoardColumn) -> Value:
     return datetime.combine(day_of(day), clock_time(clock), UTC) if clock else day_of(day)
 
 
+def read_shown_day(cell: Cell, column: BoardColumn) -> Value:
+    """Reads the day that the board shows to the token's user, also of a cell with a time of day."""
+    moment = read_date(cell, column)
+    if not isinstance(moment, datetime):
+        return moment
+    try:
+        return day_of(str(cell.get("text") or "")[:10])
+    # a text of another shape
+    except CellError:
+        return moment.date()
+
+
 def reader_of_moment(member: str) -> Reader:
     """Makes a reader of the moment that stands in this member of `value`, or in the text."""
 

@@ -1,4 +1,4 @@
-"""Checks a first reading, in which pages do not look for links: what comes twice, what is refused, and when links are there."""
+"""Checks a first reading, in which pages do not look for links: what comes twice, is refused, or has links already."""
 
 from __future__ import annotations
 

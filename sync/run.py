@@ -15,6 +15,7 @@ from collections.abc import Mapping as Map
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from typing import TYPE_CHECKING
 
 from errors import (
     EXIT_FAILED,
@@ -37,7 +38,6 @@ from settings import Settings, load_settings
 from state.runs import Runs
 from state.turns import working_on
 from sync.heartbeat import Heartbeat
-from sync.operating.examined import Checks
 from sync.options import PullOptions, RunOptions
 from sync.parts import Chosen, Follow, Parts, Progress, board_of, mappings_of, open_parts
 from sync.report import EntityReport, RunReport, entity_line
@@ -45,6 +45,9 @@ from sync.steps import Steps
 from terminal.logs import FILE_ONLY, unexpected
 from terminal.signals import INTERRUPTED
 from timing import TERMINATED
+
+if TYPE_CHECKING:
+    from sync.operating.examined import Checks
 
 log = logging.getLogger("monday_sync")
 
@@ -66,7 +69,7 @@ class Program:
 
     directions: Map[str, Direction]
     follow: Follow
-    checks: Sequence[Checks] = ()
+    checks: Callable[[], Sequence[Checks]] = tuple
 
 
 Compose = Callable[[], Program]

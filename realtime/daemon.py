@@ -43,6 +43,8 @@ CONNECTIONS = 24
 """For the HTTP server and for threads beside the workers. Each is opened when it is needed."""
 LISTEN_S = 20.0
 ALIVE_EVERY_S = 60.0
+TIDY_EVERY = 10
+"""So many minutes."""
 OUTAGE_EVERY_S = 1.0
 PATIENCE_S = 60.0
 
@@ -58,12 +60,12 @@ class Daemon:
             board_id: EntityWorker(program, parts, mapping, board_id, settings, self.metrics)
             for mapping, board_id in chosen
         }
-        for worker in self.workers.values():
-            worker.meet(self.workers.values())
         self.inbox = inbox.InboxWriter(parts.db, self.arrived)
         self.runs = RequestedRuns(program, parts, self.metrics)
         self.account = DayAccount(parts, "bidirectional" if settings.pulls else "pg_to_monday")
         self.stopping, self.listening = threading.Event(), threading.Event()
+        for worker in self.workers.values():
+            worker.meet(self.workers.values(), self.listening)
         self._outage = False
         self._listener = threading.Thread(target=self._listen, name="listen", daemon=True)
         self._keeper = threading.Thread(target=self._keep, name="keep", daemon=True)
@@ -139,8 +141,10 @@ class Daemon:
                     if failures:  # what was notified meanwhile is lost
                         self._look_over("PostgreSQL was away")
                     failures = 0
+                    heard = self.listening.is_set()
                     self._show_listening(True)
-                    if payload is not None:  # None: nothing came
+                    # None: nothing came, but before the first something may have
+                    if payload is not None or not heard:
                         self._wake_all()
             except SyncError as exc:
                 if self.stopping.is_set():
@@ -172,11 +176,14 @@ class Daemon:
 
     def _keep(self) -> None:
         """Notes once a minute that the daemon runs, deletes old events, and has both sides compared after an outage."""
+        minutes = 0
         while not self.stopping.wait(OUTAGE_EVERY_S if self._outage else ALIVE_EVERY_S):
             try:
-                self.tidy()
+                if self._outage or minutes % TIDY_EVERY == 0:
+                    self.tidy()
+                    prune_when_due(self.parts.db, self.parts.settings.keep_logs_days, self.stopping)
+                minutes += 1
                 self.account.note()
-                prune_when_due(self.parts.db, self.parts.settings.keep_logs_days, self.stopping)
                 for worker in self.workers.values():
                     worker.beat()
                 # tidying has succeeded: PostgreSQL is back

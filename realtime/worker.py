@@ -29,6 +29,8 @@ log = logging.getLogger("monday_sync")
 
 BUSY_S = 0.02
 LONGEST_PAUSE_S = 60.0
+UNHEARD_S = 2.0
+"""Nothing is notified while no connection listens: then work is looked for."""
 
 
 class EntityWorker(threading.Thread):
@@ -52,13 +54,17 @@ class EntityWorker(threading.Thread):
         self.last_success: float | None = None
         self.trouble: str | None = None
         self._failures = 0
+        self._listening = threading.Event()
         self._before: list[EntityWorker] = []
         self._behind: list[EntityWorker] = []
         self._rounds = Rounds(parts, mapping, board_id, settings, metrics)
         self._catch_up = CatchUp(parts.db, mapping, settings, self._run_all)
 
-    def meet(self, workers: Collection[EntityWorker]) -> None:
-        """Notes for which workers it waits at the start, and which workers wait for its records."""
+    def meet(self, workers: Collection[EntityWorker], listening: threading.Event) -> None:
+        """Notes for which workers it waits at the start, which workers wait for its records, and what is set while changes
+        are notified.
+        """
+        self._listening = listening
         entity = self.mapping.entity
         self._before = [worker for worker in workers if worker.mapping.entity in self.mapping.after]
         self._behind = [
@@ -171,7 +177,8 @@ class EntityWorker(threading.Thread):
         with self.parts.db.transaction() as tx:
             if not try_turn(tx, self.mapping.entity_type):
                 return BUSY_S  # another process works on the entity
-            return self._rounds.work(tx, result)
+            pause = self._rounds.work(tx, result)
+        return min(pause, self._catch_up.due_in_s, pause if self._listening.is_set() else UNHEARD_S)
 
     def _run_all(self, options: RunOptions) -> RunReport:
         """Makes a run of the usual kind."""

@@ -29,6 +29,7 @@ from realtime.worker_settings import WorkerSettings
 from settings import Settings
 from state import inbox, triggers
 from state.schema import check_schema
+from state.wake import wake
 from sync.cycle import TO_MONDAY, TO_POSTGRES
 from sync.parts import Chosen, Client, Parts, board_of, make_client, mappings_of
 from sync.run import Program
@@ -63,9 +64,9 @@ class Daemon:
         self.inbox = inbox.InboxWriter(parts.db, self.arrived)
         self.runs = RequestedRuns(program, parts, self.metrics)
         self.account = DayAccount(parts, "bidirectional" if settings.pulls else "pg_to_monday")
-        self.stopping, self.listening = threading.Event(), threading.Event()
+        self.stopping, self.listening, self._hears = threading.Event(), threading.Event(), threading.Event()
         for worker in self.workers.values():
-            worker.meet(self.workers.values(), self.listening)
+            worker.meet(self.workers.values(), self._hears)
         self._outage = False
         self._listener = threading.Thread(target=self._listen, name="listen", daemon=True)
         self._keeper = threading.Thread(target=self._keep, name="keep", daemon=True)
@@ -135,17 +136,18 @@ class Daemon:
         failures = 0
         while not self.stopping.is_set():
             try:
-                for payload in self.parts.db.listen(triggers.CHANNEL, LISTEN_S):
+                for payload in self.parts.db.listen(triggers.channel(self.parts.db), LISTEN_S):
                     if self.stopping.is_set():
                         return
                     if failures:  # what was notified meanwhile is lost
                         self._look_over("PostgreSQL was away")
                     failures = 0
-                    heard = self.listening.is_set()
                     self._show_listening(True)
-                    # None: nothing came, but before the first something may have
-                    if payload is not None or not heard:
+                    if payload is not None:  # None: nothing came
+                        self._hears.set()
                         self._wake_all()
+                    elif not self._hears.is_set():
+                        self._ask_whether_it_hears()
             except SyncError as exc:
                 if self.stopping.is_set():
                     return
@@ -159,11 +161,17 @@ class Daemon:
                 unexpected(exc)
                 self.stopping.wait(5.0)
 
+    def _ask_whether_it_hears(self) -> None:
+        """Sends itself a notification: through a pooler none may come, and then work has to be looked for."""
+        with self.parts.db.transaction() as tx:
+            wake(tx, "heard")
+
     def _show_listening(self, listens: bool) -> None:
         if listens:
             self.listening.set()
         else:
             self.listening.clear()
+            self._hears.clear()
         self.metrics.listening.set(int(listens))
 
     def _wake_all(self) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from databases.postgres.world import WORLD_NOW, channel_in
 from db_connector import Transaction
-from state.triggers import CHANNEL
 
 
 def wake(tx: Transaction, what: str) -> None:
     """Wakes all daemons once the transaction is committed."""
-    tx.execute("select pg_notify(%s, %s)", (CHANNEL, what))
+    tx.execute("select pg_notify(%s, %s)", (channel_in(str(tx.value(WORLD_NOW))), what))

@@ -79,6 +79,8 @@ class Columns:
 
     ids: tuple[str, ...] = ()
     selection: str = "id text value"
+    all: bool = False
+    """The board has hardly any others: then they need not be listed, and cells of others are left out."""
 
 
 NO_CELLS = Columns()

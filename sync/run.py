@@ -15,6 +15,7 @@ from collections.abc import Mapping as Map
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from typing import TYPE_CHECKING
 
 from errors import (
     EXIT_FAILED,
@@ -39,7 +40,6 @@ from state.runs import Runs
 from sync.alerting.at_end import Telling, failed_to_begin
 from sync.alerting.reasons import kind_of
 from sync.heartbeat import Heartbeat
-from sync.operating.examined import Checks
 from sync.options import PullOptions, RunOptions
 from sync.parts import Chosen, Follow, Parts, Progress, board_of, mappings_of, open_parts
 from sync.report import EntityReport, RunReport, entity_line
@@ -47,6 +47,9 @@ from sync.steps import Steps
 from terminal.logs import FILE_ONLY, unexpected
 from terminal.signals import INTERRUPTED
 from timing import TERMINATED
+
+if TYPE_CHECKING:
+    from sync.operating.examined import Checks
 
 log = logging.getLogger("monday_sync")
 
@@ -68,7 +71,7 @@ class Program:
 
     directions: Map[str, Direction]
     follow: Follow
-    checks: Sequence[Checks] = ()
+    checks: Callable[[], Sequence[Checks]] = tuple
 
 
 Compose = Callable[[], Program]

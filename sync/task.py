@@ -15,6 +15,7 @@ from state.links import Link
 from state.skipped import Skip
 from sync.reconcile import Choice, FieldPlan
 from sync.report import EntityReport
+from sync.unknown_items import UnknownItems
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class Hints:
     """What a user has decided about fields: by item id, then by field."""
     started: datetime | None = None
     """When the present round of a process with many rounds began, by the clock of PostgreSQL."""
+    unknown: UnknownItems | None = None
+    """In a first reading: tells which items cannot have a link."""
 
 
 NO_HINTS = Hints()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import phonenumbers
-
 from models import BoardColumn, Cell, Value
 from services.monday.cells.shape import JsonMember, decoded, guarded, object_of
 from values.canonical import as_text, loads_exact, to_json
@@ -180,6 +178,8 @@ def write_phone(value: Value, column: BoardColumn, cell: Cell | None) -> JsonMem
 
 def phone_region(number: str, region: str = "") -> str:
     """Finds the country (upper-case ISO-2) of a number: the given country if it still fits, else that of the number."""
+    import phonenumbers  # slow to import, and only a phone that is written needs it
+
     for candidate, default in ((number, region), (number, DEFAULT_PHONE_REGION), ("+" + number, None)):
         if default == "":
             continue
@@ -197,6 +197,8 @@ def phone_region(number: str, region: str = "") -> str:
 
 def _likely_region(number: str, region: str) -> str:
     """Guesses for a number that is not assigned but has a possible length; monday.com decides whether it is taken."""
+    import phonenumbers
+
     try:
         parsed = phonenumbers.parse(number, region or DEFAULT_PHONE_REGION)
     except phonenumbers.NumberParseException:

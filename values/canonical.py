@@ -36,7 +36,7 @@ def to_json(value: Value) -> Any:
         return in_utc(value).isoformat().replace("+00:00", "Z")
     if isinstance(value, (date, time)):
         return value.isoformat()
-    if isinstance(value, Mapping):
+    if isinstance(value, (dict, Mapping)):
         return {clean_text(str(name)): to_json(part) for name, part in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [to_json(part) for part in value]
@@ -53,6 +53,12 @@ def dumps(value: Any) -> bytes:
 
 
 def _json_rest(value: Any) -> Any:
+    kind = type(value)
+    # the kinds that every record has many of
+    if kind is Decimal and value.is_finite():
+        return orjson.Fragment(plain_digits(value))
+    if kind is date:
+        return value.isoformat()
     value = to_json(value)
     return orjson.Fragment(plain_digits(value)) if isinstance(value, Decimal) else value
 
@@ -69,6 +75,10 @@ def _with_fragments(value: Any) -> Any:
 
 def plain_digits(number: Decimal) -> str:
     """Writes all the digits, unless that would be hundreds of zeros."""
+    text = str(number)
+    # Python writes an exponent only where there would be zeros.
+    if "E" not in text:
+        return text
     return f"{number:f}" if -400 < number.adjusted() < 400 else str(number)
 
 
@@ -110,7 +120,7 @@ def ids_of(value: Value) -> list[int]:
 
 def person_of(entry: Any) -> dict[str, Any]:
     """Returns a person or a team as id and kind; a bare id is a person's."""
-    if not isinstance(entry, Mapping):
+    if not isinstance(entry, (dict, Mapping)):
         return {"id": whole_number(entry), "kind": "person"}
     return {"id": whole_number(entry.get("id")), "kind": text_of(entry.get("kind")) or "person"}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import NamedTuple
@@ -25,8 +24,7 @@ MOST_TOLD = 1_000
 """Of how many items a column's text is kept that shows no value of its type."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """Holds what was read of an item: its record, and whether it shows an item of another board that has no row yet."""
 
     record: Record
@@ -59,7 +57,7 @@ class ItemReader:
         Raises CellError, naming the column, for a cell that cannot be understood.
         """
         if before is None and item.ahead and (ahead := item.ahead.reading) is not None:
-            return Reading(dict(ahead.record), ahead.unresolved)
+            return ahead
         return self._read(item, before)
 
     def fingerprint(self, item: Item) -> tuple[str, bool]:

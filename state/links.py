@@ -392,6 +392,6 @@ def _bases(change: LinkChange) -> tuple[str, str | None]:
 def _differing(monday: Record, postgres: Record) -> str | None:
     if monday == postgres:
         return None  # the usual case
-    names = [name for name in monday.keys() | postgres.keys() if monday.get(name) != postgres.get(name)]
-    differing = {name: postgres.get(name) for name in names}
+    differing = {name: value for name, value in postgres.items() if monday.get(name) != value}
+    differing |= dict.fromkeys(name for name in monday.keys() - postgres.keys() if monday[name] is not None)
     return dumps(differing).decode() if differing else None

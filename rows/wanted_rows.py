@@ -137,25 +137,28 @@ def _has_key(home: Home, record: WrittenRecord) -> bool:
 # What is shown in the end
 
 
-def note_shown(want: WantedRow, written: Written) -> None:
-    """Notes where the row shows something else than the record would, because other records have the row too."""
-    row, record, shape = want.row, want.record, want.shape
-    assert row is not None
-    # a record like this one was compared already
-    if want.current is None and shape.shown is not None and shape.row is row:
-        others, shown_otherwise = shape.others, shape.shown
-    else:
-        others, shown_otherwise = _others(want, row), _shown_otherwise(want, row)
-        if want.current is None and shape.row is row and not record.upsert.own:
-            shape.others, shape.shown = others, shown_otherwise
-    if others:
-        # The row points at another row than this record's own, so what hangs on it shows something else too.
-        written.redirected.setdefault(record, set()).update(others)
-    if shown_otherwise:
-        record.shown.update(shown_otherwise)
+def note_shown(wanted: Iterable[WantedRow], written: Written) -> None:
+    """Notes where rows show something else than their records would, because other records have the rows too."""
+    for want in wanted:
+        row, shape = want.row, want.shape
+        # a record like this one was compared already
+        if want.current is None and shape.shown is not None and shape.row is row:
+            others, shown_otherwise = shape.others, shape.shown
+        else:
+            assert row is not None
+            others, shown_otherwise = _others(want, row), _shown_otherwise(want, row)
+            if want.current is None and shape.row is row and not want.record.upsert.own:
+                shape.others, shape.shown = others, shown_otherwise
+        if others:
+            # The row points at another row than this record's own, so what hangs on it shows something else too.
+            written.redirected.setdefault(want.record, set()).update(others)
+        if shown_otherwise:
+            want.record.shown.update(shown_otherwise)
 
 
-def _others(want: WantedRow, row: Row) -> list[str]:
+def _others(want: WantedRow, row: Row) -> Sequence[str]:
+    if not want.home.own_pointers:
+        return ()
     return [
         other
         for column, other in want.home.own_pointers.items()
@@ -165,12 +168,12 @@ def _others(want: WantedRow, row: Row) -> list[str]:
 
 def _shown_otherwise(want: WantedRow, row: Row) -> Record:
     upsert, has_moved = want.record.upsert, row.id != want.current
-    shown_in, wanted_in = row.values.get, want.shape.values.get
+    shown_in, wanted_in, own = row.values.get, want.shape.values.get, upsert.own
     found: Record = {}
     for slot, name in want.home.slots.items():
         shown, value = shown_in(slot), wanted_in(slot)
         # the same, and no other spelling of the key
-        if shown == value and name not in upsert.own:
+        if shown == value and not (own and name in own):
             continue
         if not has_moved and upsert.changed is not None and name not in upsert.changed:
             continue

@@ -384,8 +384,10 @@ def _changed_row(change: LinkChange) -> list[Any]:
 
 def _bases(change: LinkChange) -> tuple[str, str | None]:
     """Returns the bases as they are kept: monday.com's filled fields, and those in which PostgreSQL differs."""
-    # `value or` spares a call for most values.
-    base = {name: value for name, value in change.base_monday.items() if value or not is_empty(value)}
+    base = change.base_monday
+    # 0 and false are no empty values
+    if not all(base.values()):
+        base = {name: value for name, value in base.items() if value or not is_empty(value)}
     return dumps(base).decode(), _differing(change.base_monday, change.base_postgres)
 
 

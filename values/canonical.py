@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -43,9 +44,17 @@ def to_json(value: Value) -> Any:
     return str(value)
 
 
+_UTC_WITH_Z = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC
+_OTHER_ZONE = re.compile(rb'T\d\d:\d\d:\d\d[^Z"]*[+-]')
+
+
 def dumps(value: Any) -> bytes:
     """Writes JSON of a canonical value, or of anything made of them, with every digit."""
     try:
+        text = orjson.dumps(value, default=_json_rest, option=_UTC_WITH_Z)
+        if _OTHER_ZONE.search(text) is None:
+            return text
+        # a moment of another zone, or a text like one: `to_json` writes the moments
         return orjson.dumps(value, default=_json_rest, option=orjson.OPT_PASSTHROUGH_DATETIME)
     except TypeError:
         # Integers beyond 64 bits and lone surrogates, which orjson refuses.
@@ -53,12 +62,9 @@ def dumps(value: Any) -> bytes:
 
 
 def _json_rest(value: Any) -> Any:
-    kind = type(value)
-    # the kinds that every record has many of
-    if kind is Decimal and value.is_finite():
+    # what every record has some of
+    if type(value) is Decimal and value.is_finite():
         return orjson.Fragment(plain_digits(value))
-    if kind is date:
-        return value.isoformat()
     value = to_json(value)
     return orjson.Fragment(plain_digits(value)) if isinstance(value, Decimal) else value
 

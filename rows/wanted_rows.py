@@ -91,6 +91,7 @@ def _wanted(homes: Homes, home: Home, records: Sequence[WrittenRecord], shapes: 
     """Returns what each record wants of one related row; None where nothing about it is to change."""
     wanted: list[WantedRow | None] = []
     name, names, others = home.name, home.names, home.others
+    own = home.related is not None and home.related.without_key == "own"
     for record in records:
         upsert, ids = record.upsert, record.ids
         if upsert.stored is None:
@@ -105,7 +106,7 @@ def _wanted(homes: Homes, home: Home, records: Sequence[WrittenRecord], shapes: 
         else:
             wanted.append(None)
             continue
-        if shape.keys or _has_row_without_key(homes, home, record, shape.values):
+        if shape.keys or (own and _has_row_without_key(homes, home, record, shape.values)):
             wanted.append(WantedRow(record, home, shape, ids.get(name)))
         else:
             ids[name] = None
@@ -119,11 +120,9 @@ def _shape(home: Home, record: WrittenRecord) -> RowShape:
 
 
 def _has_row_without_key(homes: Homes, home: Home, record: WrittenRecord, values: Map[Slot, Value]) -> bool:
-    """Returns whether a record without a key gets a row of its own."""
+    """Returns whether a record without a key gets a row of its own, where the mapping allows that."""
     related = home.related
     assert related is not None
-    if related.without_key != "own":
-        return False
     if any(not is_empty(values[slot]) for slot in home.slots):
         return True
     return any(_has_key(homes.related[other], record) for other in related.needed_by)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -59,6 +59,23 @@ class CellReaders:
     names: tuple[str, ...]
     """The fields that show the item's name."""
     facts: tuple[Fact, ...]
+
+    def fields_of(self, column: str) -> list[str]:
+        """Returns the fields of the entries whose first column this is."""
+        single = [name for at, name, *_ in self.plain if at == column]
+        single += [entry.field for entry in (*self.links, *self.typed) if entry.column == column]
+        return single + [name for made in self.made if made.columns[0] == column for name in made.fields]
+
+    def without(self, column: str) -> CellReaders:
+        """Returns the readers without those entries."""
+        return replace(
+            self,
+            columns=tuple(at for at in self.columns if at != column),
+            plain=tuple(entry for entry in self.plain if entry[0] != column),
+            links=tuple(entry for entry in self.links if entry.column != column),
+            made=tuple(made for made in self.made if made.columns[0] != column),
+            typed=tuple(entry for entry in self.typed if entry.column != column),
+        )
 
 
 def cell_readers(bound: BoundMapping) -> CellReaders:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping as Map
 from datetime import datetime
 from functools import cached_property
+from types import MappingProxyType
 from typing import NamedTuple
 
 import orjson
@@ -29,14 +31,24 @@ class Reading(NamedTuple):
 
     record: Record
     unresolved: bool = False
+    unread: Map[str, str] = MappingProxyType({})
+    """The fields whose cells are not understood, with the reason; they are as they were before."""
+
+
+class UnreadCell(CellError):
+    """Refuses a cell, and names the first column of the entry that reads it."""
+
+    def __init__(self, column: str, reason: str) -> None:
+        super().__init__(reason)
+        self.column = column
 
 
 class _Ahead(NamedTuple):
-    """Holds what was found out about an item while its page was on its way; no reading where a cell was not understood."""
+    """Holds what was found out about an item while its page was on its way."""
 
     digest: str
     odd: bool
-    reading: Reading | None
+    reading: Reading
 
 
 class ItemReader:
@@ -54,11 +66,15 @@ class ItemReader:
     def read(self, item: Item, before: Record | None = None) -> Reading:
         """Returns the item's record; empty fields are left out. `before` spares taking apart what did not change.
 
-        Raises CellError, naming the column, for a cell that cannot be understood.
+        A cell that cannot be understood costs its own fields: they are as `before` has them.
         """
-        if before is None and item.ahead and (ahead := item.ahead.reading) is not None:
+        if before is None and item.ahead:
+            ahead: Reading = item.ahead.reading
             return ahead
-        return self._read(item, before)
+        try:
+            return self._read(item, before, self._readers)
+        except UnreadCell as exc:
+            return self._read_apart(item, before, exc)
 
     def fingerprint(self, item: Item) -> tuple[str, bool]:
         """Returns a hash of everything read of an item, and whether it holds characters that PostgreSQL cannot store.
@@ -71,11 +87,7 @@ class ItemReader:
 
     def read_ahead(self, item: Item) -> None:
         """Does the work of `fingerprint` and `read` for a new item ahead, in another thread."""
-        try:
-            reading = self._read(item, None)
-        except CellError:
-            reading = None  # `read` raises it again when it is the item's turn
-        item.ahead = _Ahead(*self._hash(item), reading)
+        item.ahead = _Ahead(*self._hash(item), self.read(item))
 
     def changed_at(self, name: str, item: Item) -> datetime | None:
         """Returns when a field last changed on the board: by its own cells where they keep that, else by the item."""
@@ -88,9 +100,23 @@ class ItemReader:
 
     # The record
 
-    def _read(self, item: Item, before: Record | None) -> Reading:
+    def _read_apart(self, item: Item, before: Record | None, exc: UnreadCell) -> Reading:
+        """Reads an item without the cells that cannot be understood."""
+        readers, unread = self._readers, {}
+        while True:
+            unread.update(dict.fromkeys(readers.fields_of(exc.column), str(exc)))
+            readers = readers.without(exc.column)
+            try:
+                reading = self._read(item, before, readers)
+            except UnreadCell as another:
+                exc = another
+            else:
+                kept = {name: before[name] for name in unread if before and before.get(name) is not None}
+                return Reading({**reading.record, **kept}, reading.unresolved, unread)
+
+    def _read(self, item: Item, before: Record | None, readers: CellReaders) -> Reading:
         record: Record = {}
-        readers, unresolved, at = self._readers, False, ITEM_NAME
+        unresolved, at = False, ITEM_NAME
         try:
             # `map` and `zip` do in C what is done for each of sixty cells.
             for (at, field, read, about), cell in zip(readers.plain, map(item.cells.get, readers.columns)):  # noqa: B007
@@ -114,7 +140,7 @@ class ItemReader:
                 at = typed.column
                 self._read_typed(typed, item, before, record)
         except CellError as exc:
-            raise CellError(f"column {at} ({self.bound.title(at)}): {exc}") from None
+            raise UnreadCell(at, f"column {at} ({self.bound.title(at)}): {exc}") from None
         self._read_facts(item, record)
         return Reading(record, unresolved)
 

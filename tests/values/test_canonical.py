@@ -27,6 +27,7 @@ from values.comparing import from_json
         (NOON, b'"2026-06-15T09:00:00Z"'),
         (NOON.astimezone(timezone(timedelta(hours=2))), b'"2026-06-15T09:00:00Z"'),
         (time(14, 30), b'"14:30:00"'),
+        (time(14, 30, 0, 10_000), b'"14:30:00.010000"'),
         (["a", None, True], b'["a",null,true]'),
         ({"a": Decimal("0.1"), "b": [10**20, "\ud800"]}, '{"a":0.1,"b":[100000000000000000000,"\ufffd"]}'.encode()),
         (Decimal("NaN"), b'"NaN"'),

@@ -24,12 +24,13 @@ from psycopg2.sql import Composable
 
 from databases.postgres import dsn as postgres_dsn
 from databases.postgres.failures import TransactionConflict, translated
-from databases.postgres.inserting import INSERT, Inserted
+from databases.postgres.inserting import INSERT
 from databases.postgres.listening import notifications
 from databases.postgres.locks import LOCK, TRY_LOCK, unlocked_after
 from databases.postgres.names import compose, identifier, identifiers, joined, literal, table_name
 from databases.postgres.pool import Pool, Server, Target
 from databases.postgres.text import CopyText, array_text, json_text, unnested
+from databases.postgres.transactions import Remembered
 from errors import DatabaseError, DatabaseUnreachable, SettingsError
 from settings import Settings, load_settings
 
@@ -46,8 +47,9 @@ TRIES = 5
 class Transaction:
     """Runs statements in an open transaction (or, from `Database.autocommit`, without one)."""
 
-    def __init__(self, connection: Connection, count: Callable[[], None], inserted: Inserted | None = None) -> None:
-        self._connection, self._inserted = connection, inserted or Inserted()
+    def __init__(self, connection: Connection, count: Callable[[], None], known: Remembered | None = None) -> None:
+        self._connection, known = connection, known or Remembered()
+        self._inserted, self.own_writes = known.inserted, known.own_writes
         self._cursor = connection.cursor()
         self._count = count
         self._names = itertools.count()
@@ -197,7 +199,7 @@ class Database:
         target = Target.of({**postgres_dsn.parsed(dsn), **connection}, timeouts, server)
         self._pool = Pool(target, max_connections, wait_s, self.count_statement)
         self._guard = threading.Lock()
-        self._inserted = Inserted()
+        self._remembered = Remembered()
         self.statements = 0
         """How many commands were sent, `begin` and `commit` included."""
 
@@ -336,7 +338,7 @@ class Database:
         """Opens a connection beside the pool, without a transaction, and closes it at the end."""
         connection = self._pool.opened()
         try:
-            yield Transaction(connection, self.count_statement if counted else lambda: None)
+            yield Transaction(connection, self.count_statement if counted else lambda: None, self._remembered)
         finally:
             connection.close()
 
@@ -353,7 +355,7 @@ class Database:
 
     def _begin(self, connection: Connection, opening: str) -> Transaction:
         try:
-            transaction = Transaction(connection, self.count_statement, self._inserted)
+            transaction = Transaction(connection, self.count_statement, self._remembered)
             transaction.execute(opening)
             return transaction
         except BaseException:

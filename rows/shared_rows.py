@@ -7,7 +7,7 @@ yet, is never filled over.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +16,8 @@ from databases.postgres.names import compose
 from db_connector import Composable, Transaction
 from mappings.pointers import pointing
 from models import Value
-from rows.homes import NEVER, Home, Homes, Key, NaturalKeys, Row, Slot, Written
+from rows.homes import NEVER, Home, Homes, Row, Slot, Written
+from rows.kept_rows import KnownRows
 from rows.tables import Table
 from rows.wanted_rows import WantedRow, each_kind
 from values.canonical import is_empty
@@ -52,47 +53,6 @@ from {rows}
 join ({uses}) as uses on uses.row_id = new.row_id and uses.home = new.home
 join sync_mapping as l on l.entity_id = uses.root and l.entity_type = %(type)s and l.monday_id is not null
 """
-
-
-@dataclass(slots=True)
-class KnownRows:
-    """Holds the rows known while rows of a table are written, by id and by natural key."""
-
-    by_id: dict[str, Row] = field(default_factory=dict)
-    by_key: dict[tuple[int, tuple[str, ...]], Row] = field(default_factory=dict)
-    revision: int = 0
-    """Grows whenever a row can be found by other keys or shows something else."""
-
-    def add(self, table: Table, found: Sequence[Any]) -> None:
-        """Adds a row of the look-up statement: which key found it, its id, and its columns."""
-        key, row_id, _, owned, *cells = found
-        row = self.by_id.get(row_id)
-        if row is None:
-            row = self.by_id[row_id] = Row(row_id, table.values(cells), owned=owned)
-        if key >= 0:
-            filled = table.keys.at(key, row.values)
-            # Where a user has made several rows with one key, the oldest is meant.
-            if filled is not None:
-                self.by_key.setdefault((key, filled.folded), row)
-
-    def index(self, keys: NaturalKeys, row: Row) -> None:
-        """Makes a row findable by the keys it has now."""
-        if not row.indexed:
-            self.add_keys(row, keys.of(row.values))
-
-    def add_keys(self, row: Row, keys: Iterable[Key]) -> None:
-        """Makes a row findable by these keys, which are all it has."""
-        for key in keys:
-            self.by_key.setdefault((key.at, key.folded), row)
-        row.indexed = True
-        self.revision += 1
-
-    def forget(self, row: Row) -> None:
-        """Removes a row from the keys it has had."""
-        row.indexed = False
-        self.revision += 1
-        for found in [found for found, known in self.by_key.items() if known is row]:
-            del self.by_key[found]
 
 
 @dataclass(slots=True)
@@ -138,21 +98,22 @@ class SharedRowWriter:
 
     def _give(self, want: WantedRow, row: Row) -> None:
         want.row = row
+        row.page = self.rows.page
         want.record.ids[want.home.name] = row.id
 
     def _found(self, want: WantedRow) -> Row | None:
         """Returns the row of the best key that finds one."""
         higher: list[int] = []
-        for at, folded in want.keys:
-            row = self.rows.by_key.get((at, folded))
+        for key in want.keys:
+            row = self.rows.by_key.get(key)
             # A row found by a lesser key is adopted only when it could not have been found by a better one.
-            if row is not None and not (higher and any(self._has(row, key) for key in higher)):
+            if row is not None and not (higher and any(self._has(row, at) for at in higher)):
                 return row
-            higher.append(at)
+            higher.append(key.at)
         return None
 
-    def _has(self, row: Row, key: int) -> bool:
-        return any(not is_empty(row.values.get((part.column, None))) for part in self.table.related.keys[key])
+    def _has(self, row: Row, at: int) -> bool:
+        return any(not is_empty(row.values.get((part.column, None))) for part in self.table.related.keys[at])
 
     def _kept(self, want: WantedRow, alone: set[str]) -> Row | None:
         """Returns the record's present row, to be corrected in place, or None."""
@@ -212,7 +173,7 @@ class SharedRowWriter:
             if self._set(want, row, slot, value, respells=row.id in alone):
                 is_edited = True
                 self.filled.pop((row.id, slot), None)
-        self.rows.index(self.table.keys, row)
+        self.rows.index(self.table, row)
         return is_edited
 
     def _fill(self, want: WantedRow, row: Row) -> None:
@@ -228,7 +189,7 @@ class SharedRowWriter:
                 if self._set(want, row, slot, value):
                     self.filled[row.id, slot] = row
         row.rank = max(last, rank)
-        self.rows.index(self.table.keys, row)
+        self.rows.index(self.table, row)
 
     def _set(self, want: WantedRow, row: Row, slot: Slot, value: Value, respells: bool = False) -> bool:
         # the item that has the row decides over it

@@ -16,13 +16,15 @@ from databases.postgres.transactions import Snapshot
 from db_connector import Transaction
 from rows.homes import Key, Row
 from rows.tables import Table, comes_back
-from rows.wanted_rows import Shapes, WantedRow, each_kind
+from rows.wanted_rows import Shapes, WantedRow
 
 WORTH_KEEPING = 50
 """New records of a page from which on rows are kept: for fewer, asking costs more than it spares."""
 MOST_ROWS = 1000
 """Rows of a table that are kept; those that were met last stay."""
 BITS = 1 << 23
+MOST_OWN = 1000
+"""Transactions of its own that are told from others."""
 
 SMALL = 1 << 23
 """Bytes of a table up to which reading all of it is cheaper than looking up the rows of a page."""
@@ -83,9 +85,17 @@ class KnownRows:
             if filled is not None:
                 self.by_key.setdefault(filled, row)
 
-    def meet(self, wanted: Iterable[WantedRow]) -> None:
+    def shows(self, want: WantedRow) -> Row | None:
+        """Returns the row in which all that a new record wants is known to stand; None where that is to be found out."""
+        shape, row = want.shape, want.shape.row
+        if row is None or want.current is not None or shape.changes != row.changes:
+            return None
+        # found by its best key, or by no better one than before
+        return row if shape.revision == self.revision or self.by_key.get(shape.keys[0]) is row else None
+
+    def meet(self, kinds: Iterable[WantedRow]) -> None:
         """Notes the known rows that records of this page have now, or may come to."""
-        for want in each_kind(wanted):
+        for want in kinds:
             met = [self.by_id.get(want.current or ""), *map(self.by_key.get, want.keys)]
             for row in met:
                 if row is not None:
@@ -136,7 +146,11 @@ class KnownRows:
         for row in [self.by_key.pop(key) for key in self.guessed if key in self.by_key]:
             row.indexed = False
         self.by_key = {key: row for key, row in self.by_key.items() if row.id in stay}
-        self.shapes, self.guessed = {}, set()
+        shapes = [
+            (like, shape) for like, shape in self.shapes.items() if shape.row is not None and shape.row.id in stay
+        ]
+        self.shapes, self.guessed = dict(shapes[-MOST_ROWS:]), set()
+        self.revision += 1
         self.page += 1
 
 
@@ -201,7 +215,7 @@ class KeptRows:
         self._tables, self._written, self._worth = tables, sorted(set(written)), worth
         self._known: dict[str, KnownRows] = {}
         self._oids: dict[str, int] = {}
-        self._own: deque[int] = deque(maxlen=1000)
+        self._own: deque[int] = deque(maxlen=MOST_OWN)
         self._last: _Looked | None = None
 
     def begin(self, tx: Transaction, new: int) -> None:
@@ -247,7 +261,8 @@ class KeptRows:
         low = min(last.seen.under_way | {last.seen.end})
         params = {"low": low & 0xFFFFFFFF, "own": [str(own & 0xFFFFFFFF) for own in self._own]}
         is_same_epoch = low >> 32 == now.seen.end >> 32
-        found = dict(self._ask(tx, WRITTEN, asked, params)) if is_same_epoch and low >= min(self._own) else {}
+        is_told = is_same_epoch and (len(self._own) < MOST_OWN or low >= self._own[0])
+        found = dict(self._ask(tx, WRITTEN, asked, params)) if is_told else {}
         for name in unsure:
             if found.get(name) != [self._known[name].count, 0]:
                 del self._known[name]

@@ -19,7 +19,7 @@ from models import Value
 from rows.homes import NEVER, Home, Homes, Row, Slot, Written
 from rows.kept_rows import KnownRows
 from rows.tables import Table
-from rows.wanted_rows import WantedRow, each_kind
+from rows.wanted_rows import WantedRow
 from values.canonical import is_empty
 from values.comparing import from_json
 
@@ -68,21 +68,21 @@ class SharedRowWriter:
     filled: dict[tuple[str, Slot], Row] = field(default_factory=dict)
     """What records that came new to a row have filled into it, and no edit has changed since."""
 
-    def write(self, tx: Transaction, wanted: Sequence[WantedRow], written: Written) -> None:
-        """Gives each wanted row its row, and notes what that does to other records."""
+    def write(self, tx: Transaction, wanted: Sequence[WantedRow], kinds: Sequence[WantedRow], written: Written) -> None:
+        """Gives each wanted row its row, and notes what that does to other records. `kinds`: one of each kind."""
         alone = self._used_by_one_record(tx, wanted)
-        self._look_at_disputed(tx, wanted)
+        self._look_at_disputed(tx, [want for want in kinds if self.rows.shows(want) is None])
         for want in wanted:
-            shape, row = want.shape, want.shape.row
+            shape, row = want.shape, self.rows.shows(want)
             # a new record like one that changed nothing in the row
-            if row is not None and shape.revision == self.rows.revision and want.current is None:
+            if row is not None:
                 row.rank = max(row.rank or NEVER, want.record.upsert.rank)
                 self._give(want, row)
                 continue
             row = self._row_for(want, alone)
             self._bring_in(want, row, alone, written)
             if want.current is None and self._shows_all(want, row):
-                shape.row, shape.revision = row, self.rows.revision
+                shape.row, shape.revision, shape.changes = row, self.rows.revision, row.changes
 
     # Which row
 
@@ -200,6 +200,7 @@ class SharedRowWriter:
         if is_same(slot, row.values.get(slot), value):
             return False
         row.values[slot] = value
+        row.changes += 1
         self.rows.revision += 1
         row.indexed = row.indexed and slot not in self.table.keys.slots
         row.dirty = True
@@ -242,9 +243,9 @@ class SharedRowWriter:
         spelt = ((slot, shown.get(slot), want.values.get(slot)) for slot in self.table.keys.case_blind)
         return any(now != value and not want.home.looks_same(slot, now, value) for slot, now, value in spelt)
 
-    def _look_at_disputed(self, tx: Transaction, wanted: Sequence[WantedRow]) -> None:
+    def _look_at_disputed(self, tx: Transaction, kinds: Sequence[WantedRow]) -> None:
         """Finds out of disputed rows which item filled them last, and what was changed with SQL since."""
-        disputed = {row.id: row for want in each_kind(wanted) if (row := self._disputed(want)) is not None}
+        disputed = {row.id: row for want in kinds if (row := self._disputed(want)) is not None}
         if not disputed:
             return
         # What no item shows was filled in with SQL.

@@ -121,30 +121,31 @@ class RecordWriter:
     # Rows that records share
 
     def _write_shared(self, tx: Transaction, table: Table, records: Sequence[WrittenRecord], written: Written) -> None:
-        wanted = wanted_rows(self.homes, table.homes, records)
+        rows = self._kept.of(table)
+        wanted = wanted_rows(self.homes, table.homes, records, rows.shapes)
         if not wanted:
             return
-        rows = self._kept.of(table)
-        self._look_up(tx, table, wanted, rows)
+        kinds = list(each_kind(wanted))
+        self._look_up(tx, table, kinds, rows)
         writer = SharedRowWriter(self.homes, table, rows, self._new_ids)
-        writer.write(tx, wanted, written)
+        writer.write(tx, wanted, kinds, written)
         written.rows |= rows.of_page()
         written.filled += [(home.name, row, slot) for (_, slot), row in writer.filled.items() for home in table.homes]
         written.altered |= _save(tx, table, [want.row for want in wanted if want.row is not None])
         for want in wanted:
             note_shown(want, written)
 
-    def _look_up(self, tx: Transaction, table: Table, wanted: Sequence[WantedRow], rows: KnownRows) -> None:
+    def _look_up(self, tx: Transaction, table: Table, kinds: Sequence[WantedRow], rows: KnownRows) -> None:
         """Looks up the rows that the wanted keys name, and those that the records have now, in one statement."""
-        rows.meet(wanted)
+        rows.meet(kinds)
         selected: list[Composable] = []
         params: dict[str, Any] = {}
-        keys = {key for want in each_kind(wanted) for key in want.keys if not rows.is_known(key)}
+        keys = {key for want in kinds for key in want.keys if not rows.is_known(key)}
         for index, key in enumerate(table.related.keys):
             if values := sorted(filled.folded for filled in keys if filled.at == index):
                 selected.append(table.by_key(index, key))
                 params |= {f"k{index}_{place}": list(column) for place, column in enumerate(zip(*values, strict=True))}
-        if current := sorted({want.current for want in wanted if want.current and want.current not in rows.by_id}):
+        if current := sorted({want.current for want in kinds if want.current and want.current not in rows.by_id}):
             selected.append(table.by_id())
             params["current"] = current
         if selected:

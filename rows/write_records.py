@@ -132,8 +132,7 @@ class RecordWriter:
         written.rows |= rows.of_page()
         written.filled += [(home.name, row, slot) for (_, slot), row in writer.filled.items() for home in table.homes]
         written.altered |= _save(tx, table, [want.row for want in wanted if want.row is not None])
-        for want in wanted:
-            note_shown(want, written)
+        note_shown(wanted, written)
 
     def _look_up(self, tx: Transaction, table: Table, kinds: Sequence[WantedRow], rows: KnownRows) -> None:
         """Looks up the rows that the wanted keys name, and those that the records have now, in one statement."""

@@ -10,9 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from data_cache import FOLDER as CACHE
 from db_connector import Database, connect
 from errors import SettingsError
 from mappings.declaration import Mapping
+from mappings.kept_trees import KeptTrees
 from mappings.loader import load_mappings
 from models import Board
 from monday_api import Limits, Monday
@@ -21,6 +23,7 @@ from services.monday.waiting import Pause
 from settings import PROJECT, Settings
 from state.runs import calls_today
 from state.schema import check_schema
+from state.turns import working_on
 from sync.report import EntityReport
 from timing import Stop
 
@@ -140,6 +143,15 @@ class Parts:
         """Returns what is left of monday.com's budgets; None before anything was asked."""
         return self.client.made.left if self.client.made is not None else None
 
+    @contextmanager
+    def in_turn(
+        self, entity_type: str, patience_s: float | None = None, on_wait: Callable[[], None] = lambda: None
+    ) -> Iterator[Parts]:
+        """Yields the same parts, for work on an entity while no other process works on it. Raises TurnBusy, TurnLost."""
+        patience_s = self.settings.give_up_after if patience_s is None else patience_s
+        with working_on(self.db, entity_type, on_wait, patience_s) as db:
+            yield replace(self, db=db)
+
     def for_one_run(self) -> Parts:
         """Returns parts with an account and a progress of their own, for a process that makes many runs."""
         stop = Stop(self.stop)
@@ -191,7 +203,7 @@ def open_parts(
 
 def mappings_of(settings: Settings) -> dict[str, Mapping]:
     """Returns the shipped mappings, and over them the user's own."""
-    return load_mappings([PROJECT / "mappings", settings.home / "mappings"])
+    return load_mappings([PROJECT / "mappings", settings.home / "mappings"], KeptTrees(settings.home / CACHE))
 
 
 def board_of(settings: Settings, mapping: Mapping) -> str | None:

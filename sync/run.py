@@ -15,6 +15,7 @@ from collections.abc import Mapping as Map
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from typing import TYPE_CHECKING
 
 from errors import (
     EXIT_FAILED,
@@ -29,15 +30,16 @@ from errors import (
     SchemaMissing,
     SettingsError,
     SyncError,
+    TurnBusy,
 )
 from mappings.declaration import Mapping
 from mappings.loader import choose
 from services.monday.pacing import left_in_words
 from settings import Settings, load_settings
 from state.runs import Runs
-from state.turns import working_on
+from sync.alerting.at_end import Telling, failed_to_begin
+from sync.alerting.reasons import kind_of
 from sync.heartbeat import Heartbeat
-from sync.operating.examined import Checks
 from sync.options import PullOptions, RunOptions
 from sync.parts import Chosen, Follow, Parts, Progress, board_of, mappings_of, open_parts
 from sync.report import EntityReport, RunReport, entity_line
@@ -45,6 +47,9 @@ from sync.steps import Steps
 from terminal.logs import FILE_ONLY, unexpected
 from terminal.signals import INTERRUPTED
 from timing import TERMINATED
+
+if TYPE_CHECKING:
+    from sync.operating.examined import Checks
 
 log = logging.getLogger("monday_sync")
 
@@ -66,7 +71,7 @@ class Program:
 
     directions: Map[str, Direction]
     follow: Follow
-    checks: Sequence[Checks] = ()
+    checks: Callable[[], Sequence[Checks]] = tuple
 
 
 Compose = Callable[[], Program]
@@ -113,6 +118,21 @@ def run(
 ) -> RunReport:
     """Runs the named entities, or all. What is wrong before the run begins is raised, the rest is in the report."""
     options = options or RunOptions()
+    try:
+        return _run(program, settings, direction, entities, options, caller)
+    except SyncError:
+        failed_to_begin(settings, options)
+        raise
+
+
+def _run(
+    program: Program,
+    settings: Settings,
+    direction: str,
+    entities: Sequence[str],
+    options: RunOptions,
+    caller: Caller,
+) -> RunReport:
     mappings = mappings_of(settings)
     chosen = choose_boards(settings, mappings, direction, entities)
     _check_options(options, direction, tuple(program.directions), chosen)
@@ -188,45 +208,70 @@ class Run:
         self.parts = replace(parts, progress=self.steps)
         if parts.progress is not None:
             parts.progress.left = lambda: left_in_words(self.parts.left())
+        self._telling = Telling(parts, self.options)
         self._lock = threading.Lock()
 
     def of(self, chosen: Chosen) -> RunReport:
         """Works on all of these, and returns the report."""
         started = time.monotonic()
         self.steps.expect(mapping.entity for mapping, _ in chosen)
+        self._telling.began()
         with self._alive():
-            for wave in _waves(chosen, self.options.max_workers):
-                self._wave(wave)
+            later = self._ready(chosen, patience_s=0.0)
+            self._ready(later, patience_s=None)
         order = {mapping.entity: index for index, (mapping, _) in enumerate(chosen)}
         self.report.entities.sort(key=lambda entity: order[entity.entity])
         self.report.duration_s = time.monotonic() - started
         self._close()
+        self._telling.ended(self.report.exit_code, bool(self.report.interrupted))
         return self.report
 
     def _alive(self) -> AbstractContextManager[object]:
         """Enters the run in `sync_runs`, and tells there until the end of the block that it lives; not of a dry run."""
         if self.report.dry_run:
             return nullcontext()
-        self.report.run_id = self.runs.start(self.options.kind, self.report.direction, self.steps.as_json())
+        kind, period_s = self.options.kind, self.options.period_s
+        self.report.run_id = self.runs.start(kind, self.report.direction, self.steps.as_json(), period_s)
         return Heartbeat(self.parts.db, self.report.run_id, self._so_far_told, self.parts.stop.ask)
 
     def _so_far_told(self) -> tuple[object, object]:
         return self.steps.as_json(), self.parts.account()
 
-    def _wave(self, wave: Chosen) -> None:
+    def _ready(self, chosen: Chosen, patience_s: float | None) -> Chosen:
+        """Works on these, except on those, and on what is read after them, whose turn does not come in time.
+
+        Returns those. None waits as long as the settings allow: then an entity without its turn is done, too.
+        """
+        later: list[tuple[Mapping, str]] = []
+        left = list(chosen)
+        while left:
+            wave = next(_waves(left, self.options.max_workers))
+            left = [pair for pair in left if pair not in wave]
+            # with nothing else to do it waits at once
+            wait = None if len(wave) == 1 and not left and not later else patience_s
+            later += self._wave(wave, wait)
+            missed = {mapping.entity for mapping, _ in later}
+            later += [pair for pair in left if missed.intersection(pair[0].after)]
+            left = [pair for pair in left if pair not in later]
+        return later
+
+    def _wave(self, wave: Chosen, patience_s: float | None) -> Chosen:
+        """Works on these. Returns those whose turn did not come in time."""
+        busy: list[tuple[Mapping, str]] = []
         if self.parts.stop.asked:
             self.report.ended, self.report.interrupted = True, self.report.interrupted or TERMINATED
         if self.report.ended or self.parts.stop.is_set():
             for mapping, board_id in wave:
                 self._done(EntityReport(mapping.entity, board_id, complete=False, message="not run"))
         elif len(wave) == 1:
-            self._entity(*wave[0])
+            self._entity(wave[0], patience_s, busy)
         else:
-            self._together(wave)
+            self._together(wave, patience_s, busy)
+        return busy
 
-    def _together(self, wave: Chosen) -> None:
+    def _together(self, wave: Chosen, patience_s: float | None, busy: list[tuple[Mapping, str]]) -> None:
         """Works on several boards at once. An interrupt ends the process with its threads: each batch is one transaction."""
-        threads = [threading.Thread(target=self._entity, args=pair, daemon=True) for pair in wave]
+        threads = [threading.Thread(target=self._entity, args=(pair, patience_s, busy), daemon=True) for pair in wave]
         try:
             for thread in threads:
                 thread.start()
@@ -238,13 +283,19 @@ class Run:
                 if mapping.entity not in done:
                     self._done(self._interrupted(mapping, board_id, exc))
 
-    def _entity(self, mapping: Mapping, board_id: str) -> None:
-        """Works on one entity; what goes wrong is in its report."""
+    def _entity(self, pair: tuple[Mapping, str], patience_s: float | None, busy: list[tuple[Mapping, str]]) -> None:
+        """Works on one entity; what goes wrong is in its report. Without its turn it is put to `busy`, for later."""
+        mapping, board_id = pair
         started = time.monotonic()
         try:
-            with self._turn(mapping):
+            with self._turn(mapping, patience_s) as parts:
                 self.steps.works(mapping.entity)
-                report = self.work(self.parts, mapping, board_id, self.options, self.report.run_id or None)
+                report = self.work(parts, mapping, board_id, self.options, self.report.run_id or None)
+        except TurnBusy as exc:
+            if patience_s is not None:
+                log.info("%s", exc.message.replace("was left to the next run", "comes at the end of this run"))
+                return busy.append(pair)
+            report = self._failed(mapping, board_id, exc)
         except SyncError as exc:
             stopped = self.parts.stop.asked and isinstance(exc, MondayUnavailable)
             # a run that is to stop does not wait until monday.com is back
@@ -256,11 +307,12 @@ class Run:
         report.seconds = time.monotonic() - started
         self._done(report)
 
-    def _turn(self, mapping: Mapping) -> AbstractContextManager[None]:
+    def _turn(self, mapping: Mapping, patience_s: float | None) -> AbstractContextManager[Parts]:
+        """Takes the turn; a dry run writes nothing and needs none."""
         if self.report.dry_run:
-            return nullcontext()
+            return nullcontext(self.parts)
         what = f"another process that works on {mapping.entity_type} records"
-        return working_on(self.parts.db, mapping.entity_type, lambda: self.steps.waits(mapping.entity, what))
+        return self.parts.in_turn(mapping.entity_type, patience_s, lambda: self.steps.waits(mapping.entity, what))
 
     def _done(self, report: EntityReport) -> None:
         self.steps.ended(report.entity)
@@ -276,7 +328,7 @@ class Run:
 
     def _failed(self, mapping: Mapping, board_id: str, exc: SyncError) -> EntityReport:
         report = self._so_far(mapping, board_id)
-        report.message, report.failed = exc.message, exc.exit_code
+        report.message, report.failed, report.problem = exc.message, exc.exit_code, kind_of(exc)
         with self._lock:
             self.report.problems.append(exc)
             # A table that is missing is one mapping's trouble.
@@ -303,9 +355,8 @@ class Run:
         message = "; ".join(problem.message for problem in report.problems)
         if report.interrupted and self.parts.stop.asked:
             message = "a user asked it to stop"
-        entities = report.as_json()["entities"]
         try:
-            self.runs.finish(report.run_id, report.exit_code, outcome, message, entities, self.parts.account())
+            self.runs.finish(report.run_id, report.exit_code, outcome, message, report.kept(), self.parts.account())
         except DatabaseError as exc:
             log.debug("The run could not be entered in sync_runs: %s", exc)
 

@@ -6,8 +6,8 @@ keys; which of several items fills a shared row is decided by which was updated 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as Map
-from collections.abc import Sequence
 from functools import cached_property
 
 from databases.postgres.names import compose, identifier, joined, table_name
@@ -18,7 +18,7 @@ from mappings.declaration import Mapping
 from mappings.pointers import pointing
 from models import Record
 from rows import users_of_rows
-from rows.homes import Holder, Home, Homes, Stored, Upsert, Written, folded, homes_of
+from rows.homes import Holder, Home, Homes, Stored, Upsert, Written, WrittenRecord, folded, homes_of
 from rows.kept_rows import WORTH_KEEPING
 from rows.load_records import Loading, loading_of, only, only_params
 from rows.tables import as_compared, is_archived, key_values
@@ -225,9 +225,24 @@ class RecordStore:
             if record.root_id not in stored:
                 raise RowRejected(f"{self.mapping.table} has no row {record.root_id} after it was written.")
             shown, sent = stored[record.root_id].record, record.upsert.record
-            for name in self.bound.fields:
+            for name in self._answered_for(record, stored[record.root_id]):
                 if not self.bound.same(name, shown.get(name), sent.get(name)):
                     record.shown[name] = shown.get(name)
+
+    def _answered_for(self, record: WrittenRecord, standing: Stored) -> Iterator[str]:
+        """Yields the fields that this record wrote: of a shared row that it had before only those that changed.
+
+        What other records wrote there is news for this one.
+        """
+        upsert = record.upsert
+        for name in self.bound.fields:
+            home = self.homes.related.get(self.bound.places[name].home)
+            is_shared = home is not None and home.related is not None and home.related.child is None
+            if is_shared and home is not None and upsert.changed is not None and name not in upsert.changed:
+                before = upsert.stored.ids.get(home.name) if upsert.stored else None
+                if before == standing.ids.get(home.name):
+                    continue
+            yield name
 
     @cached_property
     def _writer(self) -> RecordWriter:

@@ -88,6 +88,8 @@ ALWAYS = "alter table {table} enable always trigger {trigger}"
 # Where the outbox is replicated itself, the change is noted by the database that it comes from.
 IF_NOT_REPLICATED = """
 if exists (select from pg_subscription_rel where srrelid = to_regclass({outbox})) then return null; end if;
+-- `enable trigger user` lets this one fire in every session, where those for each statement have noted the change
+if current_setting('session_replication_role') <> 'replica' then return null; end if;
 """
 TRANSITIONS = {
     "insert": "referencing new table as changed",

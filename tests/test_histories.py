@@ -91,6 +91,30 @@ def test_edits_of_a_shared_row_from_several_items_at_once_reach_all_that_show_it
     assert len({(item.fields["customer.name"], item.fields["customer.phone"]) for item in h.items()}) == 1
 
 
+def test_edits_of_a_shared_row_reach_all_that_show_it_where_its_table_has_a_trigger_of_its_own(history):
+    h = history(profile="projects")
+    h.world.db.execute_query(
+        """
+        create function touch() returns trigger language plpgsql as
+            'begin new.updated_at := clock_timestamp(); return new; end';
+        create trigger touch before insert or update on customers for each row execute function touch()
+        """,
+        fetch=False,
+    )
+    h.monday.create({"customer.name": 0, "customer.phone": 0, "customer.email": 1})
+    h.monday.duplicate("C1")
+    h.monday.duplicate("C1")
+    h.run("both")
+    h.monday.edit("C1", "customer.name", 0)
+    h.monday.edit("C2", "customer.phone", 0)
+    h.monday.edit("C3", "title", 0)
+
+    h.quiet()
+
+    h.world.db.execute_query("drop function touch() cascade", fetch=False)
+    assert len({(item.fields["customer.name"], item.fields["customer.phone"]) for item in h.items()}) == 1
+
+
 @pytest.mark.parametrize("items", [1, 2])
 def test_what_a_row_shows_by_sql_and_no_item_shows_is_not_filled_over_by_a_copy_of_an_item_that_differs(history, items):
     h = history()

@@ -14,10 +14,10 @@ from databases.postgres.catalogue import Asks
 WAYS = """
 with tables (name, triggers, before_insert, rules, instead, deferred) as materialized (
     select t.name,
-           -- a trigger of an insert or an update; of those that run once a statement not the tool's own
+           -- a trigger of an insert or an update that is not the tool's own
            exists (select from pg_trigger as g join pg_proc as p on p.oid = g.tgfoid
                    where g.tgrelid = any(own.oids) and not g.tgisinternal and g.tgenabled <> 'D'
-                     and g.tgtype & 20 <> 0 and (g.tgtype & 1 = 1 or p.prosrc !~ 'monday_sync|sync_mapping')),
+                     and g.tgtype & 20 <> 0 and p.proname !~ '^monday_sync_note_'),
            -- row triggers before or instead of an insert
            array(select case when l.lanname = 'plpgsql' then p.prosrc else 'new := ...' end
                  from pg_trigger as g

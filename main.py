@@ -28,6 +28,7 @@ from realtime.commands import scheduled, watch, webhook
 from realtime.webhook_commands import webhooks
 from terminal.commands import CONTEXT, InOrder
 from terminal.leaving import leave_with
+from web.commands import dashboard
 
 if TYPE_CHECKING:
     from sync.run import Program
@@ -37,7 +38,7 @@ COMMANDS: tuple[click.Command, ...] = (
     init_db,
     *(monday_to_pg, pg_to_monday, bidirectional, run_entity),
     *(status, runs, prune, validate, mapping, demo),
-    *(webhooks, webhook, watch, scheduled),
+    *(webhooks, webhook, watch, scheduled, dashboard),
     *(setup, conflicts, record, retry, forget),
     *(verify, repair, explain),
     boards,
@@ -64,13 +65,14 @@ def compose() -> Program:
     """
     from boards import checks as checks_of_deployed
     from boards.following import settle
+    from boards.registry import status_of as deployed
     from realtime import checks as checks_between_runs
     from sync.run import Program
     from sync_monday_to_pg import pull_entity, read_changes
     from sync_pg_to_monday import both_ways, push_entity
 
     directions = {"monday_to_pg": pull_entity, "pg_to_monday": push_entity, "bidirectional": both_ways(read_changes)}
-    return Program(directions, settle, (checks_of_deployed.checks, checks_between_runs.checks))
+    return Program(directions, settle, (checks_of_deployed.checks, checks_between_runs.checks), deployed)
 
 
 for command in COMMANDS:

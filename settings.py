@@ -32,6 +32,9 @@ NAMES = (
     "MONDAY_GIVE_UP_AFTER",
     "MONDAY_KEEP_LOGS_DAYS",
     "MONDAY_SYNC_HOME",
+    "DASHBOARD_PASSWORD",
+    "DASHBOARD_VIEW_PASSWORD",
+    "DASHBOARD_HOSTS",
     "PORT",
     "DEBUG",
     "LOG_FORMAT",
@@ -59,6 +62,9 @@ class Settings:
     daily_calls: int | None = None
     give_up_after: float = 300.0
     keep_logs_days: int = 90
+    dashboard_password: str | None = field(default=None, repr=False)
+    dashboard_view_password: str | None = field(default=None, repr=False)
+    dashboard_hosts: tuple[str, ...] = ()
     port: int = 8080
     debug: bool = False
     log_format: str = "text"
@@ -119,7 +125,10 @@ def read_settings(environ: Environment | None = None, cwd: str | os.PathLike[str
         mistakes=tuple(mistakes),
         origins={**file.origins, **real.origins},
         hidden=tuple(name for name, value in file.values.items() if real.values.get(name, value) != value),
-        written=(*file.names, *(name for name in real.names if name.startswith(("MONDAY_", "WEBHOOK_", "DATABASE_")))),
+        written=(
+            *file.names,
+            *(name for name in real.names if name.startswith(("MONDAY_", "WEBHOOK_", "DATABASE_", "DASHBOARD_"))),
+        ),
     )
 
 
@@ -179,6 +188,9 @@ def _settings(environment: Environment, start: Path, mistakes: list[str]) -> Set
         daily_calls=read("MONDAY_DAILY_CALLS", _calls, None),
         give_up_after=read("MONDAY_GIVE_UP_AFTER", _seconds, Settings.give_up_after),
         keep_logs_days=read("MONDAY_KEEP_LOGS_DAYS", _days, Settings.keep_logs_days),
+        dashboard_password=environment.get("DASHBOARD_PASSWORD"),
+        dashboard_view_password=environment.get("DASHBOARD_VIEW_PASSWORD"),
+        dashboard_hosts=read("DASHBOARD_HOSTS", _hosts, ()),
         port=read("PORT", _port, Settings.port),
         debug=read("DEBUG", _switch, Settings.debug),
         log_format=read("LOG_FORMAT", _log_format, _usual_log_format(environment)),
@@ -334,6 +346,13 @@ def _days(name: str, value: str) -> int:
 
 def _port(name: str, value: str) -> int:
     return _number(name, value, 0, 65_535)
+
+
+def _hosts(name: str, value: str) -> tuple[str, ...]:
+    hosts = tuple(host.strip().lower() for host in value.split(",") if host.strip())
+    if not all(re.fullmatch(r"[a-z0-9.-]+|\[[0-9a-f:.]+\]", host) for host in hosts):
+        raise SettingsError(f"{name} must be names like sync.example.com, with commas between them.")
+    return hosts
 
 
 def _seconds(name: str, value: str) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as Map
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from db_connector import Transaction
@@ -41,6 +41,26 @@ order by created_at desc, id
 limit %(limit)s
 """
 
+MATCHING = """
+from sync_conflicts
+where entity_type = any(%(types)s)
+  and (%(state)s = 'all' or status = %(state)s)
+  and (%(field)s = '' or field = %(field)s)
+  and (%(rule)s = '' or rule = %(rule)s)
+"""
+
+PAGE = (
+    SELECT.partition("\nfrom ")[0]
+    + MATCHING
+    + """
+  and (%(at)s = ''
+       or (date_trunc('milliseconds', created_at), id)
+           < (nullif(%(at)s, '')::timestamptz, nullif(%(id)s, '')::uuid))
+order by date_trunc('milliseconds', created_at) desc, id desc
+limit %(limit)s
+"""
+)
+
 BEGINNING_WITH = f"""{SELECT}
 where starts_with(id::text, %s)
 limit 2
@@ -53,6 +73,24 @@ where (entity_type, entity_id, field) in (
     select entity_type, entity_id, field from sync_conflicts where id = any(%s::uuid[]))
 order by entity_type, entity_id, field, created_at desc, id
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Says which conflicts are wanted, and from which on: the time and the id of the last that was shown."""
+
+    entity: str = ""
+    field: str = ""
+    rule: str = ""
+    state: str = "open"
+    """`open`, `resolved`, or `all`."""
+    at: str = ""
+    id: str = ""
+
+    def params(self, mappings: Iterable[Mapping]) -> dict[str, Any]:
+        """Returns the parameters of `MATCHING`."""
+        types = [mapping.entity_type for mapping in mappings if self.entity in ("", mapping.entity)]
+        return {**asdict(self), "types": types}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +123,23 @@ def conflicts_of(
     params = {"all": everything, "every": entity is None, "types": types, "limit": limit}
     rows = tx.dicts(NEWEST_FIRST, params)
     return [_named(row, known) for row in rows]
+
+
+def page_of(tx: Transaction, mappings: Iterable[Mapping], wanted: Wanted, limit: int) -> list[dict[str, Any]]:
+    """Returns the conflicts that match, newest first."""
+    known = list(mappings)
+    return [_named(row, known) for row in tx.dicts(PAGE, {**wanted.params(known), "limit": limit})]
+
+
+def count_of(tx: Transaction, mappings: Iterable[Mapping], wanted: Wanted) -> int:
+    """Counts the conflicts that match."""
+    return int(tx.value(f"select count(*) {MATCHING}", wanted.params(mappings)))
+
+
+def with_ids(tx: Transaction, mappings: Iterable[Mapping], ids: Sequence[str]) -> list[dict[str, Any]]:
+    """Returns the conflicts of these whole ids, as far as they exist."""
+    known = list(mappings)
+    return [_named(row, known) for row in tx.dicts(f"{SELECT}\nwhere id::text = any(%s)", (list(ids),))]
 
 
 def find(tx: Transaction, mappings: Iterable[Mapping], ids: Sequence[str]) -> list[dict[str, Any]]:

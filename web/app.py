@@ -38,12 +38,7 @@ class Sessions(SecureCookieSessionInterface):
     """Keeps the role in a signed cookie, which goes over https alone where the page came so."""
 
     def get_cookie_secure(self, app: Flask) -> bool:
-        return by_https()
-
-
-def by_https() -> bool:
-    """Tells whether the browser speaks https, perhaps to a proxy before this. A page elsewhere cannot make it say so."""
-    return request.is_secure or request.headers.get("X-Forwarded-Proto") == "https"
+        return request.is_secure
 
 
 def make_app(site: Site, host: str = "127.0.0.1") -> Flask:
@@ -111,7 +106,7 @@ def _may_change() -> Any:
     """Refuses to change anything for a page elsewhere, and for a role that only looks."""
     if request.method in ("GET", "HEAD", "OPTIONS"):
         return None
-    origin = f"{'https' if by_https() else 'http'}://{request.host}"
+    origin = f"{request.scheme}://{request.host}"
     if not g.bearer and not access.comes_from_here(request.headers, origin):
         hint = "Press the button on the page itself; a script sends Authorization: Bearer with the password."
         return _refused(403, "This was not sent from a page of the dashboard.", hint)

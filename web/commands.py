@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 DASHBOARD_LOG = "dashboard.log"
 USUAL_PORT = 8081
+LOCAL_PROXY = "127.0.0.1"
+"""A proxy on this machine says whether the browser speaks https to it."""
 
 
 @click.command("dashboard", cls=Example, example="dashboard --port 8081")
@@ -46,7 +48,7 @@ def dashboard(compose: Compose, host: str, port: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: asked.set())
     with closing(Site(compose(), settings)) as site:
-        server = WebServer(make_app(site, host), host, port)
+        server = WebServer(make_app(site, host), host, port, proxy=LOCAL_PROXY)
         server.open()
         click.echo(f"listening on {server.url}")
         sys.stdout.flush()

@@ -62,14 +62,14 @@ def visible(text: Any) -> str:
     )
 
 
-def value(given: Any) -> str:
+def value(given: Any, longest: int = LONGEST) -> str:
     """Returns a value of a field as it is shown, cut when it is long."""
     if given is None or given == "":
         return "(empty)"
     if isinstance(given, (datetime,)):
         return utc(given)
     text = given if isinstance(given, str) else json.dumps(given, ensure_ascii=False, default=_plain)
-    text = text if len(text) <= LONGEST else f"{text[:LONGEST]} … ({counted(len(text))} characters)"
+    text = text if len(text) <= longest else f"{text[:longest]} … ({counted(len(text))} characters)"
     return visible(text)
 
 

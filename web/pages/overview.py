@@ -16,6 +16,7 @@ from state.findings import last_proofs
 from state.overview import state_of
 from sync.parts import Chosen
 from values.wording import plural, utc_or_none
+from web import charts
 from web.answers import shown, site
 
 pages = Blueprint("overview", __name__)
@@ -84,6 +85,7 @@ def card(mapping: Mapping, entity: dict[str, Any], proof: dict[str, Any] | None,
         "last_proof": proof and {"at": utc_or_none(proof["finished_at"]), "outcome": proof["outcome"]},
         "read_up_to": entity["watermark"],
         "bars": bars,
+        "path": charts.path_of([bar["n"] for bar in bars]),
         "needs": needs,
     }
 

@@ -93,7 +93,7 @@ function mergeRows(body, next) {
   const left = anchor.getBoundingClientRect().top - before;
   // a short page cannot be scrolled so far
   if (left > 0) {
-    document.body.style.paddingBottom = `${(parseFloat(document.body.style.paddingBottom) || 0) + left}px`;
+    document.body.style.minHeight = `${window.innerHeight + window.scrollY + left}px`;
     window.scrollBy(0, left);
   }
 }

@@ -17,6 +17,7 @@ from mappings.declaration import Mapping
 from models import Winner
 from state.turns import working_on
 from sync.board import BoardSync, Opening, open_board
+from sync.options import PullOptions
 from sync.parts import Parts, board_of
 from sync.reconcile import Choice
 from sync.task import Hints
@@ -167,8 +168,13 @@ def _named(row: dict[str, Any], mappings: Sequence[Mapping]) -> dict[str, Any]:
 # Resolving
 
 
-def resolve(parts: Parts, found: Sequence[dict[str, Any]], winner: str, force: bool = False) -> list[Resolved]:
-    """Brings the chosen side's value to both sides; returns what became of each conflict, in their order."""
+def resolve(
+    parts: Parts, found: Sequence[dict[str, Any]], winner: str, force: bool = False, dry_run: bool = False
+) -> list[Resolved]:
+    """Brings the chosen side's value to both sides; returns what became of each conflict, in their order.
+
+    With `dry_run` it returns what would become of each, and writes nothing.
+    """
     with parts.db.transaction(read_only=True) as tx:
         newest = {row[0] for row in tx.rows(NEWEST_OF_FIELD, ([conflict["id"] for conflict in found],))}
     older = [conflict for conflict in found if conflict["id"] not in newest]
@@ -180,7 +186,7 @@ def resolve(parts: Parts, found: Sequence[dict[str, Any]], winner: str, force: b
     for entity_type, conflicts in by_type.items():
         mapping, board_id = _board_of(parts, conflicts[0])
         with working_on(parts.db, entity_type):
-            sync = open_board(parts, mapping, board_id, Opening(writes=(True, True)))
+            sync = open_board(parts, mapping, board_id, Opening(PullOptions(dry_run=dry_run), (True, True)))
             for part in batched(conflicts, AT_ONCE):
                 done |= _resolve(sync, part, Winner(winner), force)
     return [done[conflict["id"]] for conflict in found]
@@ -208,8 +214,10 @@ def _resolve(sync: BoardSync, conflicts: Sequence[dict[str, Any]], winner: Winne
         here = [item for item in items if item.is_on(sync.board.id)]
         batch = sync.engine.take(here, force=True, hints=Hints(choices=choices))
         objections |= batch.objections
-        sync.deliver(batch)
-    refused = _refused(sync, [str(conflict["entity_id"]) for conflict in conflicts])
+        if not sync.engine.options.dry_run:
+            sync.deliver(batch)
+    rows = [] if sync.engine.options.dry_run else [str(conflict["entity_id"]) for conflict in conflicts]
+    refused = _refused(sync, rows)
     return {
         conflict["id"]: Resolved(conflict, winner.value, _problem(conflict, objections, refused))
         for conflict in conflicts

@@ -111,21 +111,28 @@ def _chosen(given: Any) -> list[dict[str, Any]]:
 
 
 def _plan(found: Sequence[dict[str, Any]], winner: str, given: Any) -> dict[str, Any]:
+    """Returns what would become of each conflict, as the cycle says that will carry it out."""
+    with site().working() as parts:
+        parts.settings.require_key()
+        planned = work.resolve(parts, found, winner, dry_run=True)
+    problems = {str(result.conflict["id"]): result.problem for result in planned if result.problem}
     loser = SIDES[OTHER[winner]]
+    done = len(found) - len(problems)
     return {
         "winner": winner,
-        "number": len(found),
-        "sentence": f"{plural(len(found), 'field')} of {loser} will get the value of {SIDES[winner]}.",
+        "number": done,
+        "sentence": f"{plural(done, 'field')} of {loser} will get the value of {SIDES[winner]}.",
+        "stay": [{"reason": reason, "number": number} for reason, number in Counter(problems.values()).most_common()],
         "by_field": [
             {"entity": entity, "field": field, "number": number}
             for (entity, field), number in sorted(Counter((c["entity"], c["field"]) for c in found).items())
         ],
         "conflicts": [
             {name: c[name] for name in ("id", "entity", "entity_id", "monday_id", "field")}
-            | {"now": c[f"{OTHER[winner]}_value"], "gets": c[f"{winner}_value"]}
+            | {"now": c[f"{OTHER[winner]}_value"], "gets": c[f"{winner}_value"], "stays": problems.get(str(c["id"]))}
             for c in found[:SHOWN]
         ],
-        "digest": digest_of(found, winner),
+        "digest": digest_of(found, f"{winner} {sorted(problems.items())}"),
         "ids": given.getlist("id"),
         "all": bool(given.get("all")) and not given.getlist("id"),
         "asked": _asked(_wanted(given)),
@@ -138,23 +145,24 @@ def resolve() -> Response:
     """Decides what a plan has shown, or one conflict as it was shown; refuses when they are others by now."""
     # of two tabs that decide at once, the second sees what the first has done
     with site().db.held_lock("decisions on the dashboard"):
-        return _resolve(request.form)
+        return _one(request.form) if request.form.get("one") else _several(request.form)
 
 
-def _resolve(form: Any) -> Response:
-    if one := form.get("one"):
-        conflict_id, winner, digest = (one.split(":") + ["", ""])[:3]
-        with site().reading() as tx:
-            found = work.find(tx, site().mappings.values(), [conflict_id])
-        now, winner = digest_of(found), _winner(winner)
-        if now != digest:
-            return _moved({"conflict": with_digest(found[0])}, "conflict.html")
-    else:
-        winner = _winner(form.get("winner", ""))
-        found = _chosen(form)
-        if digest_of(found, winner) != form.get("digest"):
-            return _moved(_plan(found, winner, form), "conflicts_plan.html")
-    return _settle(found, winner, "force" in form)
+def _one(form: Any) -> Response:
+    conflict_id, winner, digest = (form["one"].split(":") + ["", ""])[:3]
+    with site().reading() as tx:
+        found = work.find(tx, site().mappings.values(), [conflict_id])
+    if digest_of(found) != digest:
+        return _moved({"conflict": with_digest(found[0])}, "conflict.html")
+    return _settle(found, _winner(winner), "force" in form)
+
+
+def _several(form: Any) -> Response:
+    winner, found = _winner(form.get("winner", "")), _chosen(form)
+    now = _plan(found, winner, form)
+    if now["digest"] != form.get("digest"):
+        return _moved(now, "conflicts_plan.html")
+    return _settle(found, winner, False)
 
 
 def _moved(data: dict[str, Any], template: str) -> Response:

@@ -28,6 +28,7 @@ def wants_json() -> bool:
 def shown(template: str, data: dict[str, Any], status: int = 200) -> Response:
     """Returns the page, or its data."""
     body = dumps(data)
+    g.busy = b'"running"' in body or b'"working"' in body
     if wants_json():
         return _tagged(Response(body, status, mimetype="application/json"), body)
     news = bool(session.get("_flashes"))

@@ -19,15 +19,28 @@ from errors import DatabaseError, DatabaseUnreachable, SchemaMissing, SyncError
 from terminal.web_server import LARGEST_BODY
 from web import access, looks
 from web.answers import shown, wants_json
+from web.answers import site as current_site
 from web.dark import dark_styles
 from web.pages import about, conflicts, logs, operating, overview, records, runs
 from web.site import Site
+from web.unchanged import Unchanged
 
 log = logging.getLogger("monday_sync")
 
 HERE = Path(__file__).parent
 OPEN_TO_ALL = ("livez", "favicon", "static", "dark", "bootstrap.static")
 SIGNS_IN = ("login", "signing_in")
+NOT_OF_THE_DATABASE = (
+    "/sync",
+    "/records/",
+    "/checks",
+    "/findings/",
+    "/static/",
+    "/bootstrap/",
+    "/dark.css",
+    "/favicon.ico",
+)
+"""Paths whose answers do not come from the database alone."""
 FILES = ("static", "dark", "bootstrap.static", "favicon")
 """Endpoints whose answers browsers may keep."""
 SESSION_HOURS = 12
@@ -59,6 +72,7 @@ def make_app(site: Site, host: str = "127.0.0.1") -> Flask:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     looks.install(app)
     _guard(app, passwords, access.Hosts.of(site.settings, host))
+    _poll(app, site)
     _sign_in(app, passwords)
     _files(app)
     _errors(app)
@@ -100,6 +114,35 @@ def _guard(app: Flask, passwords: access.Passwords, hosts: access.Hosts) -> None
     @app.context_processor
     def role() -> dict[str, Any]:
         return {"operate": g.get("role") == access.OPERATE, "role": g.get("role"), "locked": passwords.needed}
+
+
+def _poll(app: Flask, site: Site) -> None:
+    """Answers a page that reads itself again at once, where nothing was written meanwhile."""
+    unchanged = Unchanged(site.db)
+
+    @app.before_request
+    def same() -> Any:
+        known = request.headers.get("If-None-Match")
+        if request.method != "GET" or not known or request.path.startswith(NOT_OF_THE_DATABASE):
+            return None
+        g.snapshot = unchanged.snapshot()
+        tag = unchanged.tag_of(_asked(), g.snapshot)
+        if tag is None or tag not in request.if_none_match or session.get("_flashes"):
+            return None
+        answer = Response(status=304)
+        answer.set_etag(tag)
+        return answer
+
+    @app.after_request
+    def remember(answer: Response) -> Response:
+        tag, _ = answer.get_etag()
+        if "snapshot" in g and tag and answer.status_code in (200, 304):
+            unchanged.remember(_asked(), g.snapshot, tag, g.get("busy", True))
+        return answer
+
+
+def _asked() -> tuple[str, ...]:
+    return request.full_path, str(g.role), "json" if wants_json() else "html", str(current_site().stamp())
 
 
 def _may_change() -> Any:

@@ -38,12 +38,16 @@ class Site:
     @property
     def mappings(self) -> dict[str, Mapping]:
         """Returns the mappings; files that have changed are read again."""
-        folders = (PROJECT / "mappings", self.settings.home / "mappings")
-        stamp = tuple(sorted(_stamps(folders)))
+        stamp = self.stamp()
         with self._guard:
             if stamp != self._stamp:
                 self._mappings, self._stamp = mappings_of(self.settings), stamp
             return self._mappings
+
+    def stamp(self) -> tuple[tuple[str, int, int], ...]:
+        """Returns what changes when a mapping file does."""
+        folders = (PROJECT / "mappings", self.settings.home / "mappings")
+        return tuple(sorted(_stamps(folders)))
 
     def chosen(self) -> Chosen:
         """Returns the mappings that have a board, each with its id."""

@@ -71,6 +71,23 @@ def test_a_page_that_has_not_changed_is_not_sent_again(served):
     assert (again.status_code, again.content) == (304, b"")
 
 
+def test_a_page_that_reads_itself_again_asks_one_question_while_nothing_is_written(served, db, sides):
+    tag = {"If-None-Match": served.get("/").headers["ETag"]}
+    served.get("/", headers=tag)
+    assert commands_of(served.get("/", headers=tag)) == 1
+    db.execute_query(
+        "insert into sync_outbox (entity_type, table_name, row_id, operation) values ('contact', 'contacts', '1', 'i')",
+        fetch=False,
+    )
+    changed = served.get("/", headers=tag)
+    assert changed.status_code == 200 and "1 change in PostgreSQL" in changed.text
+    again = {"If-None-Match": changed.headers["ETag"]}
+    assert [served.get("/", headers=again).status_code for _ in range(3)] == [304] * 3
+    # for another page, and for a program, it is another answer
+    assert served.get("/queues", headers=again).status_code == 200
+    assert served.get("/", headers={**again, "Accept": "application/json"}).status_code == 200
+
+
 def test_a_conflict_is_decided_and_both_sides_change(served, dispute, sides):
     item_id, row_id = dispute()
     (conflict,) = served.json("/conflicts")["conflicts"]

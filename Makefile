@@ -19,8 +19,8 @@ install: .venv/.installed  ## make .venv and install what the tool runs on
 
 install-dev: .venv/.installed-dev  ## and what its tests and checks run on
 
-demo: .venv/.installed  ## a round trip between a stand-in for monday.com and a real PostgreSQL; no account needed
-	@$(VENV) main.py demo
+demo: .venv/.installed  ## a round trip between a stand-in for monday.com and a real PostgreSQL; no account needed; DASHBOARD=1 to look at it in a browser
+	@$(VENV) main.py demo $(if $(DASHBOARD),--dashboard)
 
 test: .venv/.installed-dev  ## the whole suite; TESTS=tests/test_config.py for a part of it
 	@$(VENV) -m pytest -n 2 --dist loadgroup $(TESTS) </dev/null

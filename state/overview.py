@@ -57,14 +57,13 @@ where entity_type = %s and reason like 'error: %%'
 """Items that never became rows."""
 
 FIGURES = """
-select count(*) filter (where archived_at is null) as items,
-       count(*) filter (where archived_at is not null) as archived,
-       count(*) filter (where archived_at is null and sync_status not in ('synced', 'disabled')) as waiting,
-       max(synced_at) as changed_at
-from sync_mapping
-where entity_type = %s and monday_id is not null
+select t.type, count(l.id) filter (where l.archived_at is null) as items,
+       count(l.id) filter (where l.archived_at is not null) as archived,
+       count(l.id) filter (where l.archived_at is null and l.sync_status not in ('synced', 'disabled')) as waiting
+from unnest(%s::text[]) as t (type)
+left join sync_mapping as l on l.entity_type = t.type and l.monday_id is not null
+group by t.type
 """
-
 
 EVERY_ENTITY = f"""
 -- Each entity reads the same indexes as if it were alone.
@@ -149,9 +148,9 @@ def _last_run(run: dict[str, Any]) -> dict[str, Any]:
     return {**{name: run[name] for name in shown}, "started_at": utc_or_none(run["started_at"])}
 
 
-def figures_of(tx: Transaction, entity_type: str) -> dict[str, Any]:
-    """Returns how many items of an entity are linked, archived and waiting, and when a link last changed."""
-    return tx.dicts(FIGURES, (entity_type,))[0]
+def figures_of_each(tx: Transaction, types: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Returns how many items of each type of entity are linked, archived and waiting."""
+    return {row["type"]: row for row in tx.dicts(FIGURES, (list(types),))}
 
 
 def count_linked(tx: Transaction, entity_type: str) -> int:

@@ -11,25 +11,27 @@ from __future__ import annotations
 
 import itertools
 import os
-import random
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from typing import Any, TypeVar, cast
 
 from psycopg2 import sql
+from psycopg2.extensions import TRANSACTION_STATUS_INERROR
 from psycopg2.extensions import connection as Connection
 from psycopg2.sql import Composable
 
 from databases.postgres import dsn as postgres_dsn
+from databases.postgres import locks
 from databases.postgres.failures import TransactionConflict, translated
-from databases.postgres.inserting import INSERT, Inserted
+from databases.postgres.inserting import INSERT, Inserted, copied
+from databases.postgres.lazy import Lazy
 from databases.postgres.listening import notifications
-from databases.postgres.locks import LOCK, TRY_LOCK, unlocked_after
 from databases.postgres.names import compose, identifier, identifiers, joined, literal, table_name
 from databases.postgres.pool import Pool, Server, Target
-from databases.postgres.text import CopyText, array_text, json_text, unnested
+from databases.postgres.retrying import IN_THE_WAY, Patience, described
+from databases.postgres.text import array_text, json_text, unnested
 from errors import DatabaseError, DatabaseUnreachable, SettingsError
 from settings import Settings, load_settings
 
@@ -137,18 +139,8 @@ class Transaction:
             return self.rowcount
         target = table_name(table) if isinstance(table, str) else table
         statement = compose("copy {table} ({columns}) from stdin", table=target, columns=identifiers(columns))
-        text = CopyText(rows)
         self._count()
-        try:
-            with translated():
-                self._cursor.copy_expert(statement.as_string(self._connection).replace("%%", "%"), text, 1 << 16)
-        except DatabaseError:
-            # PostgreSQL refused the rows
-            if text.error is None:
-                raise
-            # the rows themselves could not be made
-            with translated():
-                raise text.error from None
+        copied(self._cursor, statement.as_string(self._connection).replace("%%", "%"), rows)
         return self._cursor.rowcount
 
     @contextmanager
@@ -169,11 +161,11 @@ class Transaction:
         with translated():
             return self._cursor.fetchall() if self._cursor.description else []
 
-    def _commit(self) -> None:
-        self.execute("commit")
-        # A caller that catches an error inside goes on in a failed transaction; COMMIT then undoes it and reports success.
-        if self._cursor.statusmessage == "ROLLBACK":
+    def _commit(self, then: str = "") -> None:
+        # A caller that catches an error inside goes on in a failed transaction; COMMIT would undo it and report success.
+        if self._connection.info.transaction_status == TRANSACTION_STATUS_INERROR:
             raise DatabaseError("A statement had failed, so PostgreSQL kept nothing of the transaction.")
+        self.execute("commit" + then)
 
 
 class Database:
@@ -197,7 +189,9 @@ class Database:
         target = Target.of({**postgres_dsn.parsed(dsn), **connection}, timeouts, server)
         self._pool = Pool(target, max_connections, wait_s, self.count_statement)
         self._guard = threading.Lock()
-        self._inserted = Inserted()
+        self._inserted, self.patience_s = Inserted(), 0.0  # how long another program's locks are waited for
+        self.check_turn: Callable[[], None] = lambda: None
+        """Raises TurnLost when the turn in which this database is written is lost."""
         self.statements = 0
         """How many commands were sent, `begin` and `commit` included."""
 
@@ -216,44 +210,52 @@ class Database:
 
     @contextmanager
     def transaction(
-        self, tool: bool = True, read_only: bool = False, snapshot: bool = False, keep: bool = True
+        self,
+        tool: bool = True,
+        read_only: bool = False,
+        snapshot: bool = False,
+        keep: bool = True,
+        turns: Sequence[str] = (),
     ) -> Iterator[Transaction]:
         """Commits at the end; rolls back on any exception, and without `keep`.
 
         `snapshot`: it sees one state of the database all along. With `tool` the triggers know the transaction as the
-        tool's own and do not report what it changes.
+        tool's own and do not report what it changes. `turns` are tables that no other transaction with turns writes
+        meanwhile: they are taken before it begins to see anything.
         """
         opening = "begin" + " isolation level repeatable read" * snapshot + " read only" * read_only
         if tool:
             opening += "; set local monday_sync.origin = 'tool'"
+        if turns:
+            opening += locks.PAGE
+        if not read_only:
+            self.check_turn()
         with self._pool.place():
-            transaction = self._begun(opening)
+            transaction = self._begun(opening, turns)
             try:
                 yield transaction
                 if keep:
-                    transaction._commit()
+                    transaction._commit(locks.THEN_FREE if turns else "")
                 else:
-                    self._roll_back(transaction)
+                    self._roll_back(transaction, locks.THEN_FREE if turns else "")
             except BaseException:
-                self._roll_back(transaction)
+                self._roll_back(transaction, locks.THEN_FREE if turns else "")
                 raise
             finally:
                 self._pool.put_back(transaction._connection)
 
-    def run_in_transaction(self, function: Callable[[Transaction], T], tries: int = TRIES, **how: bool) -> T:
+    def run_in_transaction(self, function: Callable[[Transaction], T], tries: int = TRIES, **how: Any) -> T:
         """Calls the function in its own transaction, and again after a deadlock, a lock time-out or a serialization failure.
 
         `how` is as for `transaction`: with `keep=False` the work is done and leaves nothing.
         """
-        for attempt in range(1, tries):
+        patience = Patience(tries, self.patience_s, lambda: described(self.commit_one(IN_THE_WAY)))
+        while True:
             try:
                 with self.transaction(**how) as transaction:
                     return function(transaction)
-            except TransactionConflict:
-                # A random pause, so that two transactions do not meet again.
-                time.sleep(random.uniform(0.01, 0.05) * 2**attempt)
-        with self.transaction(**how) as transaction:
-            return function(transaction)
+            except TransactionConflict as exc:
+                patience.pause(exc)
 
     def execute_query(
         self, query: str | Composable, params: Params = None, fetch: bool = True
@@ -298,24 +300,28 @@ class Database:
     @contextmanager
     def try_lock(self, name: str) -> Iterator[bool]:
         """Takes an advisory lock if it is free, until the end of the block or the death of the process; whether it did."""
-        with self.beside(counted=True) as session, unlocked_after(session):
-            yield session.value(TRY_LOCK, (name,))
+        with self.beside(counted=True) as session, locks.unlocked_after(session):
+            yield session.value(locks.TRY_LOCK, (name,))
 
     @contextmanager
-    def held_lock(self, name: str, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
+    def held_lock(
+        self, name: str, on_wait: Callable[[str], None] = lambda holder: None, patience_s: float = locks.PATIENCE_S
+    ) -> Iterator[Database]:
         """Takes an advisory lock once it is free, until the end of the block or the death of the process.
 
-        While it waits it calls `on_wait` each second, which may raise.
+        Yields the same database, which writes nothing more once the lock is lost. Raises TurnBusy after `patience_s`;
+        until then it calls `on_wait`, which may raise, each second with who has it.
         """
-        with self.beside(counted=True) as session, unlocked_after(session):
-            session.execute("set lock_timeout = '1s'")  # libpq lets no signal through while it waits
-            while True:
-                try:
-                    session.execute(LOCK, (name,))
-                    break
-                except TransactionConflict:
-                    on_wait()
-            yield
+        with self.beside(counted=True) as session, locks.unlocked_after(session):
+            locks.take(session, name, patience_s, on_wait)
+            yield self.during(locks.watched(session))
+
+    def during(self, in_turn: Callable[[], None]) -> Database:
+        """Returns the same database, for work in a turn: before each transaction that writes, `in_turn` may raise."""
+        shared = copy(self)
+        shared.count_statement = self.count_statement  # type: ignore[method-assign]
+        shared.check_turn = in_turn
+        return shared
 
     def listen(self, channel: str, timeout_s: float = 60.0) -> Iterator[str | None]:
         """Yields the payloads notified on a channel as they come; None when nothing came for `timeout_s`.
@@ -336,33 +342,37 @@ class Database:
         """Opens a connection beside the pool, without a transaction, and closes it at the end."""
         connection = self._pool.opened()
         try:
-            yield Transaction(connection, self.count_statement if counted else lambda: None)
+            session = Transaction(connection, self.count_statement if counted else lambda: None)
+            session.execute(locks.STAYS, (False,))
+            yield session
         finally:
             connection.close()
 
     # Connections
 
-    def _begun(self, opening: str) -> Transaction:
+    def _begun(self, opening: str, turns: Sequence[str] = ()) -> Transaction:
         """Begins on an idle connection; connections that were closed meanwhile are passed over."""
         while connection := self._pool.taken():
             try:
-                return self._begin(connection, opening)
+                return self._begin(connection, opening, turns)
             except DatabaseUnreachable:
                 continue
-        return self._begin(self._pool.opened(), opening)
+        return self._begin(self._pool.opened(), opening, turns)
 
-    def _begin(self, connection: Connection, opening: str) -> Transaction:
+    def _begin(self, connection: Connection, opening: str, turns: Sequence[str]) -> Transaction:
         try:
             transaction = Transaction(connection, self.count_statement, self._inserted)
+            if turns:
+                transaction.execute(locks.TABLES, (list(turns),))
             transaction.execute(opening)
             return transaction
         except BaseException:
             connection.close()
             raise
 
-    def _roll_back(self, transaction: Transaction) -> None:
+    def _roll_back(self, transaction: Transaction, then: str = "") -> None:
         try:
-            transaction.execute("rollback")
+            transaction.execute("rollback" + then)
         except DatabaseError:
             # A closed connection is rolled back by the server.
             transaction._connection.close()
@@ -370,6 +380,12 @@ class Database:
 
 def connect(settings: Settings, **options: Any) -> Database:
     """Returns the database of DATABASE_URL or, when that is not set, the embedded server's, started if it does not run."""
+    database = _database(settings, **options)
+    database.patience_s = settings.give_up_after
+    return database
+
+
+def _database(settings: Settings, **options: Any) -> Database:
     if settings.database_url:
         return Database(settings.database_url, **options)
     if os.name == "nt":
@@ -380,17 +396,4 @@ def connect(settings: Settings, **options: Any) -> Database:
     return Database(server=server, **server.start(), **options)
 
 
-class _LazyDatabase:
-    """Connects at the first use, by the settings, so that importing this module does nothing."""
-
-    def __init__(self) -> None:
-        self._guard = threading.Lock()
-        self._database: Database | None = None
-
-    def __getattr__(self, name: str) -> Any:
-        with self._guard:
-            self._database = self._database or connect(load_settings())
-        return getattr(self._database, name)
-
-
-db = cast(Database, _LazyDatabase())
+db = cast(Database, Lazy(lambda: connect(load_settings())))

@@ -62,6 +62,30 @@ class RowRejected(DatabaseError):
     """Means that PostgreSQL refused the values of a row; the others of its batch may be fine."""
 
 
+class TurnBusy(SyncError):
+    """Means that another process had the turn for as long as was waited. `holder` says which."""
+
+    exit_code = EXIT_LEFTOVERS
+
+    def __init__(self, holder: str, what: str = "") -> None:
+        super().__init__(
+            f"Another process is working{what} ({holder}); this was left to the next run.",
+            hint="Run again when it has ended. Nothing is lost: what has changed waits.",
+        )
+        self.holder = holder
+
+
+class TurnLost(SyncError):
+    """Means that the session that held a turn has ended: another process may have the turn now."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"The session of PostgreSQL that held the turn has ended ({why.rstrip('.')}); nothing more is written,"
+            " because another process may be working.",
+            hint="Run again; it carries on where it was. Look why the server, a pooler or a firewall ended it.",
+        )
+
+
 # monday.com
 
 

@@ -9,7 +9,7 @@
 -- when they agreed. See docs/monday_to_database_mapping.md for which board column fills which table column.
 
 -- Two programs that make the tables at once would trip over each other; the lock goes with the transaction.
-select pg_advisory_xact_lock(hashtextextended('monday-sync:schema', 0));
+select pg_advisory_xact_lock(hashtextextended('monday-sync:' || coalesce(current_schema(), '') || ':schema', 0));
 
 -- To alter a table, or to make an index, waits for every writer of it and keeps new writers waiting, also with `if not
 -- exists`. So each function here looks first, and where nothing is missing nothing waits.
@@ -569,7 +569,8 @@ create table if not exists board_registry (
     updated_at timestamptz not null default now());
 
 -- A process that writes both rows and links takes this table's lock first, before it looks at anything: two processes
--- then cannot both find a shared row missing and make it twice.
+-- then cannot both find a shared row missing and make it twice. A page of a board shares the lock with pages of mappings
+-- that write other tables, and takes an advisory lock for each of its own.
 create table if not exists sync_turn (id boolean primary key default true check (id));
 
 

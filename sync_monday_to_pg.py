@@ -20,7 +20,7 @@ if __name__ == "__main__":
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from itertools import chain, islice
 
 from data_cache import SnapshotBoard
@@ -39,12 +39,10 @@ from sync.read_board import Listing, forget_listing, larger_count
 from sync.report import EntityReport
 from sync.run import Program, run_once
 from sync.snapshot import items_of, snapshot_of
-from sync.sweep import Sweep
+from sync.sweep import SWEEP_EVERY, Sweep
 from values.slices import batched
 
 log = logging.getLogger("monday_sync")
-
-SWEEP_EVERY = timedelta(hours=24)
 
 
 def pull_entity(parts: Parts, mapping: Mapping, board_id: str, options: RunOptions, run_id: str | None) -> EntityReport:

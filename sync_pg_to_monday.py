@@ -19,14 +19,15 @@ if __name__ == "__main__":
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
+from datetime import datetime, timezone
 from typing import Any
 
 from errors import Incomplete
 from mappings.declaration import Mapping
 from state import outbox, triggers
-from state.values import push_key, put, setup_key
+from state.values import push_key, put, setup_key, watermark
 from sync.board import BoardSync, Opening, open_board, work_in_view
 from sync.change_items import RowsGone, change_items, guarded_removals, remove_items_of
 from sync.options import RunOptions
@@ -35,8 +36,10 @@ from sync.push_rows import RECORDS_AT_ONCE, RowSender
 from sync.read_board import larger_count
 from sync.report import EntityReport
 from sync.run import Direction
+from sync.sweep import SWEEP_EVERY
 from sync.task import Hints
 from values.slices import batched
+from values.wording import plural
 
 log = logging.getLogger("monday_sync")
 
@@ -131,10 +134,11 @@ class Push:
         full = self._compares_everything()
         remove_items_of(self.sync, gone.removals)
         if full:
-            for root_ids in self._all_rows():
-                self.sender.deal_with(root_ids, held=held, edited=False)
-            self.sender.create_gathered()
+            self._compare_rows(held)
         hints = self._drain(held)
+        if not full and self._must_sweep():
+            full = True
+            self._tell_unheard(self._compare_rows(held, hints.dates))
         self.sender.retry_refused(hints, held)
         self._unify(hints)
         self._finish(full)
@@ -147,6 +151,29 @@ class Push:
             return True
         with self.sync.db.transaction(read_only=True) as tx:
             return not triggers.installed(tx, self.sync.mapping)
+
+    def _must_sweep(self) -> bool:
+        """Returns whether all rows are compared, be it that no trigger heard of a change: when asked for, and daily."""
+        swept = watermark(self.remembered.get("swept_at"))
+        return self.sync.options.sweep or swept is None or datetime.now(timezone.utc) - swept > SWEEP_EVERY
+
+    def _compare_rows(self, held: frozenset[str], heard: Collection[str] = ()) -> int:
+        """Compares rows with what both sides last agreed on, except those `heard` of. Returns how many were news."""
+        news = 0
+        for page in self._all_rows():
+            root_ids = [root_id for root_id in page if root_id not in heard]
+            dealt = self.sender.deal_with(root_ids, held=held, edited=False)
+            news += len(dealt.changed) + dealt.new
+        self.sender.create_gathered()
+        return news
+
+    def _tell_unheard(self, news: int) -> None:
+        if news:
+            log.warning(
+                "%s: %s changed and no trigger had noted it (triggers off for a load?); the sweep found it.",
+                self.sync.mapping.entity,
+                plural(news, "record"),
+            )
 
     def _all_rows(self) -> Iterator[list[str]]:
         after: str | None = None
@@ -189,5 +216,6 @@ class Push:
             return
         if full:
             self.remembered["fingerprint"] = self._fingerprint
+            self.remembered["swept_at"] = datetime.now(timezone.utc).isoformat()
         with self.sync.db.transaction() as tx:
             put(tx, self._name, self.remembered)

@@ -244,15 +244,18 @@ def _is_edited(path: Path, proposal: Proposal) -> bool:
 @contextmanager
 def alone(parts: Parts, made: Sequence[Proposal]) -> Iterator[None]:
     """Waits until no other process deploys under these names, and loads the mappings that were deployed meanwhile."""
+    told: set[str] = set()
     with ExitStack() as locks:
         for name in sorted(proposal.entity for proposal in made):
-            locks.enter_context(parts.db.held_lock(f"deploy:{name}", on_wait=partial(_tell, name)))
+            locks.enter_context(parts.db.held_lock(f"deploy:{name}", partial(_tell, name, told)))
         parts.mappings.update(mappings_of(parts.settings))
         yield
 
 
-def _tell(name: str) -> None:
-    log.info("Waiting: another process is deploying %s.", name)
+def _tell(name: str, told: set[str], holder: str) -> None:
+    if name not in told:
+        log.info("Waiting: another process is deploying %s (%s).", name, holder)
+    told.add(name)
 
 
 def deploy(parts: Parts, made: Sequence[Proposal], wanted: Wanted, pull: Direction) -> tuple[list[Deployed], RunReport]:
@@ -316,7 +319,7 @@ def load_board(parts: Parts, mapping: EntityMapping, opening: Opening, batch_siz
 
 def _note_loaded(parts: Parts, report: EntityReport) -> None:
     with parts.db.transaction() as tx:
-        registry.note_loaded(tx, report.entity, report.read - report.errors)
+        registry.note_loaded(tx, report.entity, report.stored)
 
 
 def _finish(parts: Parts, proposal: Proposal, mapping: EntityMapping, report: EntityReport) -> Deployed:
@@ -330,14 +333,19 @@ def _finish(parts: Parts, proposal: Proposal, mapping: EntityMapping, report: En
     files = [path, *scripts.write(parts.settings.home, mapping, proposal.board.name)]
     with parts.db.transaction() as tx:
         registry.note_deployed(tx, mapping.entity)
-    stored = report.read - report.errors
-    if report.errors:
-        log.warning(
-            "Deployed %s: only %d of %s in %s.", mapping.entity, stored, plural(report.read, "item"), mapping.table
-        )
+    _tell_loaded(mapping, report)
+    return Deployed(proposal, mapping, report, files, links)
+
+
+def _tell_loaded(mapping: EntityMapping, report: EntityReport) -> None:
+    stored, read = report.stored, plural(report.read, "item")
+    if stored < report.read - report.skipped:
+        log.warning("Deployed %s: only %d of %s in %s.", mapping.entity, stored, read, mapping.table)
+    elif report.errors:
+        without = plural(report.errors, "item")
+        log.warning("Deployed %s: %s in %s, %s without a value.", mapping.entity, read, mapping.table, without)
     else:
         log.info("Deployed %s: %s in %s.", mapping.entity, plural(stored, "item"), mapping.table)
-    return Deployed(proposal, mapping, report, files, links)
 
 
 def link_up(parts: Parts, mapping: EntityMapping, board: Board) -> list[str]:

@@ -234,7 +234,6 @@ class LiveTable:
         found = tx.rows(compose(UNLINK, **self.staging.names()), (str(key),))
         item_id, digest, at = found[0]
         self.state.waiting.refuse_item(tx, item_id, reason, at, digest)
-        log.error("%s %s: %s", self.staging.mapping.entity_type, item_id, reason)
         return {item_id: reason}
 
     def link(self, tx: Transaction) -> None:

@@ -24,6 +24,7 @@ from state import triggers
 from state.skipped import FAILED
 from state.turns import take_turn
 from state.values import put, watermark
+from sync.apart import in_words
 from sync.board import BoardSync, too_many
 from sync.cycle import TO_MONDAY
 from sync.read_board import (
@@ -38,7 +39,6 @@ from sync.read_board import (
     some_of,
 )
 from sync.report import EntityReport
-from values.parsing import CellError
 from values.wording import plural
 
 SAMPLE = 50
@@ -53,6 +53,8 @@ class Staged:
     failed: dict[str, str] = field(default_factory=dict)
     sample: dict[str, Record] = field(default_factory=dict)
     newest: str = ""
+    left: set[str] = field(default_factory=set)
+    """The items that could not be loaded with the others."""
 
 
 class Staging:
@@ -85,6 +87,7 @@ class Staging:
             self._make_live(gone)
         finally:
             self._drop()
+        _take_one_by_one(self.sync, self.staged.left)
         with self.db.autocommit() as session:
             session.execute(compose("analyze {table}", table=table_name(self.mapping.table)))
         self.report.seconds = time.monotonic() - started
@@ -188,11 +191,11 @@ class Staging:
         self.sync.progress(self.mapping.entity, len(self.staged.seen), self.sync.board.items_count)
 
     def _ready(self, item: Item) -> Ready | None:
-        try:
-            record = self.sync.reader.read(item).record
-        except CellError as exc:
-            self.staged.failed[item.id] = str(exc)
+        reading = self.sync.reader.read(item)
+        if reading.unread:
+            self.staged.failed[item.id] = in_words(reading.unread)
             return None
+        record = reading.record
         sample = self.staged.sample
         # later items replace earlier ones, so that the sample is of the whole board
         if len(sample) < SAMPLE or self._dice.random() < SAMPLE / (len(self.staged.seen) + 1):
@@ -247,6 +250,7 @@ class Staging:
         self._note_items(tx, written)
         self._remember(tx)
         self._count(written, archived)
+        self.staged.left = self.staged.failed.keys() | written.refused.keys()
 
     def _note_items(self, tx: Transaction, written: Written) -> None:
         seen, failed = self.staged.seen, self.staged.failed
@@ -254,8 +258,6 @@ class Staging:
         self.state.skipped.remove(tx, seen - failed.keys() - written.refused.keys())
         did = f"{plural(len(seen), 'item')}, {written.inserted} new, {written.updated} changed"
         self.state.log.append(tx, [LogEntry("reload", "success", did)])
-        wrong = {**failed, **written.refused}
-        self.state.log.append(tx, [LogEntry("pull", "error", why, item_id) for item_id, why in wrong.items()])
 
     def _remember(self, tx: Transaction) -> None:
         """Notes that the next run starts where this one began."""
@@ -273,3 +275,12 @@ class Staging:
         report.unchanged = read - written.inserted - written.updated - report.errors
         report.to_postgres.created, report.to_postgres.updated = written.inserted, written.updated
         report.to_postgres.archived = archived
+
+
+def _take_one_by_one(sync: BoardSync, left: set[str]) -> None:
+    """Takes the items that could not be loaded as they are, so that what is refused costs its field only."""
+    for items in read_by_id(sync, sorted(left, key=int)):
+        # they were counted as read, and as errors
+        sync.report.errors -= len(items)
+        sync.report.read -= len(items)
+        sync.engine.take(items, force=True)

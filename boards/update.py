@@ -16,7 +16,6 @@ from errors import EXIT_IN_STEP, EXIT_LEFTOVERS
 from mappings.declaration import Mapping
 from mappings.loader import load_mapping
 from models import Board
-from state.turns import working_on
 from sync.parts import Parts
 
 Decide = Callable[[Proposal], Proposal]
@@ -46,8 +45,8 @@ def update(parts: Parts, name: str, decide: Decide) -> Updated:
     """Applies the changes to the mapping and the table, and writes the scripts anew. No run works on it meanwhile."""
     mapping = deploy.deployed_mapping(parts, name)
     board = parts.monday.board(str(mapping.board_id))
-    with working_on(parts.db, mapping.entity_type):
-        drift = _apply(parts, mapping, board, decide)
+    with parts.in_turn(mapping.entity_type) as mine:
+        drift = _apply(mine, mapping, board, decide)
     scripts.write(parts.settings.home, mapping, board.name)
     parts.mappings[name] = load_mapping(Path(mapping.path))
     links = deploy.link_up(parts, parts.mappings[name], board) if mapping.own_table else []

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from errors import DatabaseError, SettingsError
+from errors import DatabaseError, SettingsError, SyncError
 from terminal import logs
 from terminal.commands import Example, entities_option, json_option, prepared
 from values.wording import plural
 
 if TYPE_CHECKING:
+    from db_connector import Database
     from settings import Settings
     from sync.setup import EntitySetup, Setup
 
@@ -35,11 +36,24 @@ def make_tables(settings: Settings) -> None:
     try:
         for table, columns in init_db(db).items():
             click.echo(f"{table} was there already, and got: {', '.join(columns)}.")
+        _renew_triggers(db, settings)
         click.echo(f"The tables are ready in {db.target}.")
     except DatabaseError as exc:
         raise in_the_way(exc) from exc.__cause__
     finally:
         db.close()
+
+
+def _renew_triggers(db: Database, settings: Settings) -> None:
+    """Makes the triggers of an earlier version anew. What stands in the way is told: the tables are ready all the same."""
+    from sync.parts import mappings_of
+    from sync.setup import renew_triggers
+
+    try:
+        for table in renew_triggers(db, mappings_of(settings)):
+            click.echo(f"The triggers of {table} were made anew.")
+    except SyncError as exc:
+        logs.log.warning("The triggers of an earlier version stay: %s", exc.message, extra={"hint": "Run setup."})
 
 
 @click.command("setup", cls=Example, example="setup --yes")

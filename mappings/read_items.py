@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from collections.abc import Mapping as Map
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import NamedTuple
@@ -32,14 +33,24 @@ class Reading:
 
     record: Record
     unresolved: bool = False
+    unread: Map[str, str] = field(default_factory=dict)
+    """The fields whose cells are not understood, with the reason; they are as they were before."""
+
+
+class UnreadCell(CellError):
+    """Refuses a cell, and names the first column of the entry that reads it."""
+
+    def __init__(self, column: str, reason: str) -> None:
+        super().__init__(reason)
+        self.column = column
 
 
 class _Ahead(NamedTuple):
-    """Holds what was found out about an item while its page was on its way; no reading where a cell was not understood."""
+    """Holds what was found out about an item while its page was on its way."""
 
     digest: str
     odd: bool
-    reading: Reading | None
+    reading: Reading
 
 
 class _Plain(NamedTuple):
@@ -79,11 +90,15 @@ class ItemReader:
     def read(self, item: Item, before: Record | None = None) -> Reading:
         """Returns the item's record; empty fields are left out. `before` spares taking apart what did not change.
 
-        Raises CellError, naming the column, for a cell that cannot be understood.
+        A cell that cannot be understood costs its own fields: they are as `before` has them.
         """
-        if before is None and item.ahead and (ahead := item.ahead.reading) is not None:
-            return Reading(dict(ahead.record), ahead.unresolved)
-        return self._read(item, before)
+        if before is None and item.ahead:
+            ahead: Reading = item.ahead.reading
+            return Reading(dict(ahead.record), ahead.unresolved, ahead.unread)
+        try:
+            return self._read(item, before, self._plain, self._made)
+        except UnreadCell as exc:
+            return self._read_apart(item, before, exc)
 
     def fingerprint(self, item: Item) -> tuple[str, bool]:
         """Returns a hash of everything read of an item, and whether it holds characters that PostgreSQL cannot store.
@@ -96,11 +111,7 @@ class ItemReader:
 
     def read_ahead(self, item: Item) -> None:
         """Does the work of `fingerprint` and `read` for a new item ahead, in another thread."""
-        try:
-            reading = self._read(item, None)
-        except CellError:
-            reading = None  # `read` raises it again when it is the item's turn
-        item.ahead = _Ahead(*self._hash(item), reading)
+        item.ahead = _Ahead(*self._hash(item), self.read(item))
 
     def changed_at(self, name: str, item: Item) -> datetime | None:
         """Returns when a field last changed on the board: by its own cells where they keep that, else by the item."""
@@ -113,13 +124,30 @@ class ItemReader:
 
     # The record
 
-    def _read(self, item: Item, before: Record | None) -> Reading:
+    def _read_apart(self, item: Item, before: Record | None, exc: UnreadCell) -> Reading:
+        """Reads an item without the cells that cannot be understood."""
+        plain, made, unread = self._plain, self._made, {}
+        while True:
+            left_out = [entry.field for entry in plain if entry.column == exc.column]
+            left_out += [name for entry in made if entry.columns[0][0] == exc.column for name in entry.fields]
+            unread.update(dict.fromkeys(left_out, str(exc)))
+            plain = [entry for entry in plain if entry.column != exc.column]
+            made = [entry for entry in made if entry.columns[0][0] != exc.column]
+            try:
+                reading = self._read(item, before, plain, made)
+            except UnreadCell as another:
+                exc = another
+            else:
+                kept = {name: before[name] for name in unread if before and before.get(name) is not None}
+                return Reading({**reading.record, **kept}, reading.unresolved, unread)
+
+    def _read(self, item: Item, before: Record | None, plain: Sequence[_Plain], made_of: Sequence[_Made]) -> Reading:
         record: Record = {}
         cells = item.cells
         unresolved = False
         column = ITEM_NAME
         try:
-            for column, field, read, about, link_to in self._plain:
+            for column, field, read, about, link_to in plain:
                 cell = cells.get(column)
                 # not delivered, which is not the same as empty
                 if cell is None:
@@ -134,14 +162,14 @@ class ItemReader:
                     unresolved = unresolved or more
                 if value is not None:
                     record[field] = value
-            for made in self._made:
+            for made in made_of:
                 column = made.columns[0][0]
                 self._read_made(made, item, before, record)
             for typed in self._typed:
                 column = typed.column
                 self._read_typed(typed, item, before, record)
         except CellError as exc:
-            raise CellError(f"column {column} ({self.bound.title(column)}): {exc}") from None
+            raise UnreadCell(column, f"column {column} ({self.bound.title(column)}): {exc}") from None
         self._read_facts(item, record)
         return Reading(record, unresolved)
 
@@ -172,11 +200,11 @@ class ItemReader:
             told[item.id] = str(text)
 
     def _read_facts(self, item: Item, record: Record) -> None:
-        for field in self._names:
-            record[field] = clean_text(item.name)
-        for field, text_of, value_of in self._facts:
+        for name in self._names:
+            record[name] = clean_text(item.name)
+        for name, text_of, value_of in self._facts:
             if text := text_of(item):
-                record[field] = value_of(text)
+                record[name] = value_of(text)
 
     def _row_shown(self, entity: str, item_ids: Value, agreed: Value) -> tuple[Value, bool]:
         """Returns the key of the row that a cell's first item stands for, and whether an item has no row yet.
@@ -237,14 +265,10 @@ class ItemReader:
     @cached_property
     def _made(self) -> list[_Made]:
         return [
-            _Made(tuple(self._source(column) for column in binding.columns), binding.fields, binding.transform)
+            _Made(tuple(_source(self.bound, column) for column in binding.columns), binding.fields, binding.transform)
             for binding in self.bound.bindings
             if binding.transform is not None
         ]
-
-    def _source(self, column: str) -> tuple[str, Reader | None, BoardColumn | None]:
-        kind = self.bound.column_kinds.get(column)
-        return column, kind.read if kind else None, self.bound.columns.get(column)
 
     @cached_property
     def _names(self) -> list[str]:
@@ -264,6 +288,11 @@ class ItemReader:
             UPDATED_AT: _Fact(field, lambda item: item.updated_at, _instant),
             PARENT: _Fact(field, lambda item: item.parent_id, int),
         }[column]
+
+
+def _source(bound: BoundMapping, column: str) -> tuple[str, Reader | None, BoardColumn | None]:
+    kind = bound.column_kinds.get(column)
+    return column, kind.read if kind else None, bound.columns.get(column)
 
 
 def _instant(text: str) -> datetime:

@@ -133,7 +133,7 @@ class Daemon:
         failures = 0
         while not self.stopping.is_set():
             try:
-                for payload in self.parts.db.listen(triggers.CHANNEL, LISTEN_S):
+                for payload in self.parts.db.listen(triggers.channel(self.parts.db), LISTEN_S):
                     if self.stopping.is_set():
                         return
                     if failures:  # what was notified meanwhile is lost

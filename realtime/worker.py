@@ -8,10 +8,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from dataclasses import replace
 
 from db_connector import TransactionConflict
-from errors import DatabaseError, GuardStop, SyncError
+from errors import DatabaseError, GuardStop, SyncError, TurnLost
 from mappings.declaration import Mapping
 from realtime.catch_up import CatchUp
 from realtime.metrics import Metrics
@@ -54,7 +55,9 @@ class EntityWorker(threading.Thread):
         self._failures = 0
         self._before: list[EntityWorker] = []
         self._behind: list[EntityWorker] = []
-        self._rounds = Rounds(parts, mapping, board_id, settings, metrics)
+        self._check_turn: Callable[[], None] | None = None
+        in_turn = replace(parts, db=parts.db.during(self._still_in_turn))
+        self._rounds = Rounds(in_turn, mapping, board_id, settings, metrics)
         self._catch_up = CatchUp(parts.db, mapping, settings, self._run_all)
 
     def meet(self, workers: Collection[EntityWorker]) -> None:
@@ -152,7 +155,7 @@ class EntityWorker(threading.Thread):
         self.trouble = exc.message
         self._failures += 1
         self._rounds.links_changed = True  # if the round broke off there
-        if isinstance(exc, (*ENDS_THE_RUN, DatabaseError)) and not isinstance(exc, TransactionConflict):
+        if isinstance(exc, (*ENDS_THE_RUN, DatabaseError, TurnLost)) and not isinstance(exc, TransactionConflict):
             self._catch_up.note_outage()
         # a guard waits for a user, not for a service
         pause = LONGEST_PAUSE_S if isinstance(exc, GuardStop) else backoff(self._failures - 1, 0.5, LONGEST_PAUSE_S)
@@ -169,9 +172,15 @@ class EntityWorker(threading.Thread):
             self._rounds.live = None  # the run read the board anew, and it may have other columns by now
             result.linked = True
         with self.parts.db.transaction() as tx:
-            if not try_turn(tx, self.mapping.entity_type):
+            self._check_turn = try_turn(tx, self.mapping.entity_type)
+            if self._check_turn is None:
                 return BUSY_S  # another process works on the entity
             return self._rounds.work(tx, result)
+
+    def _still_in_turn(self) -> None:
+        """Raises TurnLost when the transaction that holds the turn of this round has ended."""
+        if self._check_turn is not None:
+            self._check_turn()
 
     def _run_all(self, options: RunOptions) -> RunReport:
         """Makes a run of the usual kind."""

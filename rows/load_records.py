@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from databases.postgres.casters import read_as
 from databases.postgres.names import compose, identifier, joined, table_name
 from db_connector import Composable
 from mappings.declaration import ROOT, Mapping, Related
@@ -79,7 +80,7 @@ def loading_of(homes: Homes) -> Loading:
             columns.append((home.name, "id"))
         rest = {mapping.rest} if home is homes.root and mapping.rest else set()
         for column in sorted({column for column, _ in home.slots} | rest):
-            selected.append(compose("{home}.{column}", home=_alias(home.name), column=identifier(column)))
+            selected.append(_cell(home, column))
             columns.append((home.name, column))
     statement = compose(
         LOAD,
@@ -93,6 +94,14 @@ def loading_of(homes: Homes) -> Loading:
         only=only(mapping, "root"),
     )
     return Loading(homes, statement, tuple(columns))
+
+
+def _cell(home: Home, column: str) -> Composable:
+    cast = read_as(home.types.get(column, ""))
+    names = {"home": _alias(home.name), "column": identifier(column)}
+    return (
+        compose("{home}.{column}::{cast}", **names, cast=compose(cast)) if cast else compose("{home}.{column}", **names)
+    )
 
 
 def _join(mapping: Mapping, related: Related) -> Composable:

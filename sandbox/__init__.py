@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sandbox.monday.in_process import Sandbox as Sandbox
+    from sandbox.smartsuite.in_process import SmartSuite as SmartSuite
 
 
 def __getattr__(name: str) -> object:
@@ -14,4 +15,8 @@ def __getattr__(name: str) -> object:
         from sandbox.monday.in_process import Sandbox
 
         return Sandbox
+    if name == "SmartSuite":
+        from sandbox.smartsuite.in_process import SmartSuite
+
+        return SmartSuite
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -16,7 +16,7 @@ class Admin:
     """Posts to the admin endpoint: `admin("faults/add", kind="html_502")` returns the decoded answer."""
 
     def __init__(self, url: str, token: str) -> None:
-        self.url, self._token = url.rstrip("/").removesuffix("/v2"), token
+        self.url, self._token = url.rstrip("/").removesuffix("/v2").removesuffix("/api/v1"), token
 
     def __call__(self, call: str, **settings: object) -> Any:
         status, body = self._post(f"/admin/{call.strip('/')}", settings, {})

@@ -6,7 +6,7 @@ A document of items stands in `sync_intents`; the link of each of its rows carri
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -67,14 +67,14 @@ class Intents:
         """Returns the documents that are in doubt, oldest first."""
         rows = tx.rows(
             """
-            select key, kind, document, job_id, created_at, now() - created_at
+            select key, kind, document, job_id, created_at, extract(epoch from now() - created_at)::float8
             from sync_intents
             where entity_type = %s and monday_board_id = %s
             order by created_at, key
             """,
             (self.entity_type, self.board_id),
         )
-        return [Intent(*row) for row in rows]
+        return [replace(Intent(*found), age=timedelta(seconds=seconds)) for *found, seconds in rows]
 
     def rows_of(self, tx: Transaction, key: str) -> list[str]:
         """Returns the row ids of an intent that have no item yet."""
@@ -136,7 +136,8 @@ class Intents:
         rows = tx.rows(
             """
             -- a row that is set aside has been looked for already: it gives no time
-            select r ->> 'name', case when l.sync_status = 'creating' then i.created_at end, now() - i.created_at
+            select r ->> 'name', case when l.sync_status = 'creating' then i.created_at end,
+                   extract(epoch from now() - i.created_at)::float8
             from sync_intents as i, jsonb_array_elements(i.document -> 'rows') as r
             join sync_mapping as l on l.entity_type = %(type)s and l.entity_id = r ->> 'entity_id'
             where i.entity_type = %(type)s and i.monday_board_id = %(board)s
@@ -144,6 +145,6 @@ class Intents:
             """,
             {"type": self.entity_type, "board": self.board_id},
         )
-        ages = {row[1]: row[2] for row in rows if row[1] is not None}
+        ages = {row[1]: timedelta(seconds=row[2]) for row in rows if row[1] is not None}
         since = min(ages, default=None)
         return {row[0] for row in rows}, since, ages[since] if since else timedelta()

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from databases.postgres.catalogue import columns_of_those_there
 from databases.postgres.failures import TOOL_TABLES
+from databases.postgres.session_settings import refuse_settings
 from db_connector import Database, Transaction, TransactionConflict, compose, identifier
 from errors import DatabaseError, SchemaMissing
 from settings import PROJECT
@@ -41,8 +42,13 @@ where c.relname = %s and i.indrelid = to_regclass(%s)
 """
 
 
+INDEXES_S = 3600.0
+"""How long it waits for a process that makes the indexes of large tables already."""
+
+
 def check_schema(db: Database) -> None:
     """Raises SchemaMissing when the tool's tables are not there, or are those of another version."""
+    _refuse_settings(db)
     found = Values(db).get(SCHEMA_KEY)
     if str(found) != SCHEMA:
         raise SchemaMissing(
@@ -50,10 +56,16 @@ def check_schema(db: Database) -> None:
         )
 
 
+def _refuse_settings(db: Database) -> None:
+    with db.transaction(read_only=True) as tx:
+        refuse_settings(tx)
+
+
 def init_db(db: Database) -> dict[str, list[str]]:
     """Makes what is missing. Returns the columns that were added to tables that existed already."""
+    _refuse_settings(db)
     added = _make_tables(db)
-    with db.held_lock("indexes"):
+    with db.held_lock("indexes", patience_s=INDEXES_S):
         make_indexes(db)
         stats.count_earlier(db)
     return added

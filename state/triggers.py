@@ -6,26 +6,46 @@ that change nothing mapped. They do not speak to monday.com, so it never slows a
 
 from __future__ import annotations
 
-import re
+import logging
 import secrets
 from collections.abc import Iterable, Sequence
+from collections.abc import Mapping as Map
 from dataclasses import dataclass
 
 from databases.postgres.catalogue import columns_of, columns_without_equality
-from databases.postgres.names import compose, identifier, joined, literal, shortened, table_name
-from db_connector import Composable, Transaction
+from databases.postgres.names import compose, identifier, literal, quoted, shortened
+from databases.postgres.world import WORLD_NOW, channel_in
+from db_connector import Composable, Database, Transaction
 from errors import SchemaMissing
 from mappings.declaration import ROOT, Mapping
+from state.noting import Notes, Watched
 
-CHANNEL = "monday_sync"
+log = logging.getLogger("monday_sync")
+
+VERSION = "[triggers 2]"
+"""Stands in the functions; an older text has none, or another."""
 SETTINGS = ("sync_enabled", "sync_direction")
-PLAIN = re.compile(r"[^\w\[\]:,. -]")
-"""What may not stand in a comment inside a function as it is: a column can have any name."""
 
+# A partition, and a table that inherits, can be written by its own name: then its parent's triggers keep silent.
+# A foreign table takes no triggers of this kind.
+WRITTEN_BY_NAME = """
+with recursive below as (
+    select to_regclass(%(table)s)::oid as oid
+    union
+    select i.inhrelid from pg_inherits as i join below on i.inhparent = below.oid
+)
+select c.oid, n.nspname, c.relname, c.relispartition, pg_has_role(c.relowner, 'usage')
+from below join pg_class as c on c.oid = below.oid join pg_namespace as n on n.oid = c.relnamespace
+where c.relkind in ('r', 'p')
+order by c.oid
+"""
+
+# The tables of two schemas may be fed by one table: each has its own triggers there.
 INSTALLED = """
-select p.prosrc
-from pg_trigger as t join pg_proc as p on p.oid = t.tgfoid
-where t.tgrelid = to_regclass(%s) and t.tgname = 'monday_sync_update' and t.tgenabled <> 'D'
+select count(*), min(p.prosrc)
+from pg_trigger as t join pg_proc as p on p.oid = t.tgfoid join pg_namespace as n on n.oid = p.pronamespace
+where t.tgrelid = %s and n.nspname = %s and p.proname like 'monday\\_sync\\_note\\_%%'
+  and t.tgtype & 1 = 0 and t.tgenabled in ('O', 'A')
 """
 
 FUNCTION = """
@@ -34,7 +54,13 @@ set search_path = {schema}, pg_temp
 as {delimiter}
 -- {marks}
 begin
-    if current_setting('monday_sync.origin', true) = 'tool' then return null; end if;
+    {guard}
+    -- what the tool writes for the tables of another schema is news here
+    if current_setting('monday_sync.origin', true) = 'tool'
+        and coalesce(nullif(current_setting('monday_sync.world', true), ''), {world}) = {world}
+    then
+        return null;
+    end if;
     begin
         if tg_op = 'INSERT' then {insert}
         elsif tg_op = 'UPDATE' then {update}
@@ -52,7 +78,16 @@ end {delimiter}
 
 TRIGGER = """
 create or replace trigger {trigger} after {operation} on {table} {transition}
-for each statement execute function {function}()
+for each {unit} execute function {function}()
+"""
+# Logical replication, and a session that calls itself a replica, fire no trigger but those that are said to, and
+# replication none that runs once a statement. In every other session a trigger for replicas costs nothing.
+REPLICA = "insert or update or delete"
+FOR_REPLICAS = "alter table {table} enable replica trigger {trigger}"
+ALWAYS = "alter table {table} enable always trigger {trigger}"
+# Where the outbox is replicated itself, the change is noted by the database that it comes from.
+IF_NOT_REPLICATED = """
+if exists (select from pg_subscription_rel where srrelid = to_regclass({outbox})) then return null; end if;
 """
 TRANSITIONS = {
     "insert": "referencing new table as changed",
@@ -61,67 +96,21 @@ TRANSITIONS = {
     "truncate": "",
 }
 
-NOTING = "insert into {outbox} (entity_type, table_name, row_id, operation, columns) {rows};"
-
-CHANGED_ROWS = """
-select {type}, {table}, n.{key}::text, {operation}, null::text[]
-from changed as n
-where n.{key} is not null
+# A table of another schema than the tool's own can be watched from several: each names its triggers after itself.
+TRIGGER_SUFFIX = """
+select case when c.relnamespace = to_regnamespace(quote_ident(%(schema)s)) then '' else '_' || %(schema)s end
+from pg_class as c
+where c.oid = to_regclass(%(table)s)
 """
 
-# A row with another primary key is another row.
-UPDATED_ROWS = """
-select {type}, {table}, coalesce(n.{key}, o.{key})::text,
-       case when o.{id} is null then 'insert' when n.{id} is null then 'delete' else 'update' end,
-       case when o.{id} is not null and n.{id} is not null then array_remove(array[{changed}]::text[], null) end
-from changed as n full join before as o on o.{id} = n.{id}
-where coalesce(n.{key}, o.{key}) is not null
-  and (o.{id} is null or n.{id} is null or ({new}) is distinct from ({old}))
+TRIGGERS_OF_OTHER_NAMES = """
+select t.tgname::text
+from pg_trigger as t join pg_proc as p on p.oid = t.tgfoid join pg_namespace as n on n.oid = p.pronamespace
+where t.tgrelid = %s and not t.tgisinternal and t.tgparentid = 0 and n.nspname = %s
+  and p.proname like 'monday\\_sync\\_note\\_%%' and t.tgname <> all (%s)
 """
 
-CHANGED_COLUMN = "case when n.{c}{cast} is distinct from o.{c}{cast} then {name} end"
-
-# A row that belongs to another root now has changed both roots.
-MOVED_ROWS = """
-select {type}, {table}, o.{key}::text, 'update', null::text[]
-from changed as n join before as o on o.{id} = n.{id}
-where o.{key} is not null and o.{key} is distinct from n.{key}
-"""
-
-# Every row, whatever was changed in it, without a column's name.
-ALL_CHANGED_ROWS = """
-select {type}, {table}, to_jsonb(n) ->> {key_name}, lower(tg_op), null::text[]
-from changed as n
-where to_jsonb(n) ->> {key_name} is not null
-"""
-
-# Every record that has an item: a table was emptied.
-ALL_RECORDS = """
-select {type}, {owner}, entity_id, 'delete', null::text[]
-from {links}
-where entity_type = {type} and monday_id is not null and archived_at is null
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """Describes a table as one entity sees it: which of its columns count, and whether its rows are the entity's own."""
-
-    entity_type: str
-    table: str
-    columns: tuple[str, ...]
-    key: str
-    points_at: str
-    """The table whose row `key` names: the table itself or, for rows that belong to a root, the root's table."""
-    root: bool
-    owner: str
-    """The root's table."""
-
-    @property
-    def mark(self) -> str:
-        """Returns what is watched, for the text of the trigger's function, so that a changed mapping is noticed."""
-        text = f"[{self.entity_type}:{self.key}:{','.join(self.columns)}]"
-        return PLAIN.sub(lambda odd: f"\\u{ord(odd[0]):04x}", text)
+DROP = "drop trigger if exists {trigger} on {table}"
 
 
 def watched(mapping: Mapping) -> list[Watched]:
@@ -154,14 +143,26 @@ def _unique(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def installed(tx: Transaction, mapping: Mapping) -> bool:
-    """Says whether every table of a mapping has its triggers, for this entity as it is declared now."""
+def installed(tx: Transaction, mapping: Mapping, version: str = "") -> bool:
+    """Says whether all that feeds a mapping has its triggers, for this entity as it is declared now (of that version)."""
+    schema = tx.value(WORLD_NOW)
     for watcher in watched(mapping):
-        # The four triggers of a table call one function and are made together.
-        source = tx.value(INSTALLED, (watcher.table,))
-        if source is None or watcher.mark not in source:
+        written = tx.rows(WRITTEN_BY_NAME, {"table": watcher.table})
+        for oid, *_ in written:
+            ((count, source),) = tx.rows(INSTALLED, (oid, schema))
+            # The triggers of a table call one function and are made together.
+            if count < len(TRANSITIONS) or watcher.mark not in source or version not in source:
+                return False
+        # a view, a foreign table, or none
+        if not written:
             return False
     return True
+
+
+def channel(db: Database) -> str:
+    """Returns the channel on which the triggers tell of changes."""
+    with db.transaction(read_only=True) as tx:
+        return channel_in(str(tx.value(WORLD_NOW)))
 
 
 def install(tx: Transaction, mappings: Iterable[Mapping]) -> list[str]:
@@ -170,118 +171,96 @@ def install(tx: Transaction, mappings: Iterable[Mapping]) -> list[str]:
     for mapping in mappings:
         for watcher in watched(mapping):
             tables.setdefault(watcher.table, []).append(watcher)
-    schema = str(tx.value("select current_schema()"))
+    schema = str(tx.value(WORLD_NOW))
     # what a trigger cannot write would fail the user's own statement
     if "columns" not in columns_of(tx, "sync_outbox"):
         raise SchemaMissing("The tool's tables are too old for these triggers.", hint="run: python main.py init-db")
     for table, watchers in tables.items():
-        function = identifier(schema, shortened(f"monday_sync_note_{table}", table))
-        _make_function(tx, function, schema, _Notes(watchers, schema, columns_without_equality(tx, table)))
-        _make_triggers(tx, table, function)
+        written = tx.rows(WRITTEN_BY_NAME, {"table": table})
+        if not written:
+            log.warning("%s takes no triggers, because it is no table: every run compares all of its rows.", table)
+        texts = columns_without_equality(tx, table)
+        functions = []
+        for of_one_row, suffix in ((False, ""), (True, "_row")):
+            function = identifier(schema, shortened(f"monday_sync_note{suffix}_{table}", f"{table}{suffix}"))
+            _make_function(tx, function, schema, Notes(watchers, schema, texts, of_one_row))
+            functions.append(function)
+        names = trigger_names(schema, tx.value(TRIGGER_SUFFIX, {"schema": schema, "table": table}) or "")
+        for oid, in_schema, name, is_partition, owns in written:
+            place = _Place(oid, identifier(in_schema, name), f"{in_schema}.{name}", is_partition, owns)
+            _make_triggers(tx, place, schema, names, functions)
     return sorted(tables)
 
 
-def _make_function(tx: Transaction, function: Composable, schema: str, notes: _Notes) -> None:
+def trigger_names(schema: str, suffix: str) -> dict[str, str]:
+    """Returns the names of a table's triggers, by what they hear of."""
+    return {what: shortened(f"monday_sync_{what}{suffix}", schema) for what in (*TRANSITIONS, "replica")}
+
+
+def _make_function(tx: Transaction, function: Composable, schema: str, notes: Notes) -> None:
     # A column may have any name, also one like the end of the body.
     delimiter = compose(f"$monday_sync_{secrets.token_hex(4)}$")
+    outbox = literal(f"{quoted(schema)}.sync_outbox")
     tx.execute(
         compose(
             FUNCTION,
             function=function,
             schema=identifier(schema),
             delimiter=delimiter,
-            marks=compose(" ".join(watcher.mark for watcher in notes.watchers)),
+            marks=compose(" ".join([VERSION, *(watcher.mark for watcher in notes.watchers)])),
+            guard=compose(IF_NOT_REPLICATED, outbox=outbox) if notes.of_one_row else compose(""),
             insert=notes.of("insert"),
             update=notes.of("update"),
             delete=notes.of("delete"),
             truncate=notes.of_all_records(),
             anything=notes.of_all_changed(),
-            channel=literal(CHANNEL),
+            channel=literal(channel_in(schema)),
+            world=literal(schema),
         )
     )
 
 
-def _make_triggers(tx: Transaction, table: str, function: Composable) -> None:
-    replaces = int(tx.value("show server_version_num")) >= 140000
-    for operation, transition in TRANSITIONS.items():
-        trigger = identifier(f"monday_sync_{operation}")
-        names = {"trigger": trigger, "table": table_name(table)}
-        # Before version 14 a trigger cannot be replaced.
-        if not replaces:
-            tx.execute(compose("drop trigger if exists {trigger} on {table}", **names))
-        tx.execute(
-            compose(
-                TRIGGER if replaces else TRIGGER.replace("create or replace", "create"),
-                operation=compose(operation),
-                transition=compose(transition),
-                function=function,
-                **names,
-            )
-        )
-
-
 @dataclass(frozen=True, slots=True)
-class _Notes:
-    """Composes the statements that note changes of a table, for all entities that watch it."""
+class _Place:
+    """Names a table that can be written by its own name."""
 
-    watchers: Sequence[Watched]
-    schema: str
-    texts: set[str]
-    """The columns that are compared as text."""
+    oid: int
+    table: Composable
+    title: str
+    is_partition: bool
+    owned: bool
+    """The role may alter it."""
 
-    def of(self, operation: str) -> Composable:
-        """Returns the statement that notes the changes of an operation. A new shared row changes no record."""
-        counted = [watcher for watcher in self.watchers if operation == "update" or watcher.root]
-        return self._noting([rows for watcher in counted for rows in self._changes(watcher, operation)])
 
-    def of_all_changed(self) -> Composable:
-        """Returns the statement that notes every changed row and names no column."""
-        return self._noting([compose(ALL_CHANGED_ROWS, **_names(watcher)) for watcher in self.watchers])
-
-    def of_all_records(self) -> Composable:
-        """Returns the statement that notes every record that has an item, because a table was emptied."""
-        links = identifier(self.schema, "sync_mapping")
-        return self._noting(
-            [
-                compose(ALL_RECORDS, type=literal(entity_type), owner=literal(owner), links=links)
-                for entity_type, owner in sorted({(watcher.entity_type, watcher.owner) for watcher in self.watchers})
-            ]
+def _make_triggers(
+    tx: Transaction, place: _Place, schema: str, names: Map[str, str], functions: Sequence[Composable]
+) -> None:
+    for (old,) in tx.rows(TRIGGERS_OF_OTHER_NAMES, (place.oid, schema, list(names.values()))):
+        tx.execute(compose(DROP, trigger=identifier(old), table=place.table))
+    each_statement, each_row = functions
+    for operation, transition in TRANSITIONS.items():
+        _make_trigger(tx, place, names[operation], (operation, transition, "statement"), each_statement)
+    # A partition has those for each row from its parent.
+    if not place.is_partition and place.owned:
+        _make_trigger(tx, place, names["replica"], (REPLICA, "", "row"), each_row)
+        tx.execute(compose(FOR_REPLICAS, table=place.table, trigger=identifier(names["replica"])))
+    if place.owned:
+        tx.execute(compose(ALWAYS, table=place.table, trigger=identifier(names["truncate"])))
+    else:
+        log.warning(
+            "%s belongs to another role: what logical replication, or a session that calls itself a replica, changes in"
+            " it is found by the daily sweep only. Its owner can run setup once.",
+            place.title,
         )
 
-    def _noting(self, parts: Sequence[Composable]) -> Composable:
-        if not parts:
-            return compose("null;")  # no entity watches this operation
-        outbox = identifier(self.schema, "sync_outbox")
-        return compose(NOTING, outbox=outbox, rows=joined("union all", parts))
 
-    def _changes(self, watcher: Watched, operation: str) -> list[Composable]:
-        names = _names(watcher)
-        if operation != "update":
-            return [compose(CHANGED_ROWS, operation=literal(operation), **names)]
-        # only changes of mapped columns are noted
-        columns = [(identifier(name), "::text" if name in self.texts else "") for name in watcher.columns]
-        new = joined(", ", [compose("n.{c}" + cast, c=column) for column, cast in columns])
-        old = joined(", ", [compose("o.{c}" + cast, c=column) for column, cast in columns])
-        changed = joined(
-            ", ",
-            [
-                compose(CHANGED_COLUMN.replace("{cast}", cast), c=identifier(name), name=literal(name))
-                for name, (_, cast) in zip(watcher.columns, columns, strict=True)
-            ],
-        )
-        found = [compose(UPDATED_ROWS, new=new, old=old, changed=changed, **names)]
-        # a row that belongs to a root
-        if watcher.table != watcher.points_at:
-            found.append(compose(MOVED_ROWS, **names))
-        return found
-
-
-def _names(watcher: Watched) -> dict[str, Composable]:
-    hangs = watcher.root and watcher.table != watcher.points_at
-    return {
-        "type": literal(watcher.entity_type),
-        "table": literal(watcher.points_at),
-        "key": identifier(watcher.key),
-        "key_name": literal(watcher.key),
-        "id": identifier("id" if hangs and watcher.key != "id" else watcher.key),
-    }
+def _make_trigger(tx: Transaction, place: _Place, name: str, kind: tuple[str, str, str], function: Composable) -> None:
+    operation, transition, unit = kind
+    names = {"trigger": identifier(name), "table": place.table, "function": function}
+    # Before version 14 a trigger cannot be replaced.
+    replaces = int(tx.value("show server_version_num")) >= 140000
+    if not replaces:
+        tx.execute(compose(DROP, **names))
+    words = {"operation": compose(operation), "transition": compose(transition), "unit": compose(unit)}
+    create = TRIGGER if replaces else TRIGGER.replace("create or replace", "create")
+    tx.execute(compose(create, **names, **words))

@@ -9,18 +9,12 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from databases.postgres.locks import CHEAP_INDEXES, PATIENCE_S, STAYS, TRY_LOCK_IN_TRANSACTION, watched
 from db_connector import Database, Transaction
+from errors import TurnBusy
+from mappings.declaration import Mapping
 
 log = logging.getLogger("monday_sync")
-
-TAKE_TURN = """
--- What follows looks up the keys of a page. In a database that is being filled, whose statistics are old or missing,
--- the planner would rather read whole tables, again for every page. With these costs it uses the indexes, whose pages
--- are mostly in memory.
-set local random_page_cost = 0.1;
-set local seq_page_cost = 0.1;
-lock table sync_turn in exclusive mode
-"""
 
 
 def lock_name(entity_type: str) -> str:
@@ -29,30 +23,43 @@ def lock_name(entity_type: str) -> str:
 
 
 @contextmanager
-def working_on(db: Database, entity_type: str, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
+def working_on(
+    db: Database, entity_type: str, on_wait: Callable[[], None] = lambda: None, patience_s: float = PATIENCE_S
+) -> Iterator[Database]:
     """Waits until no other process works on the entity, and keeps the others waiting until the end of the block.
 
-    While it waits it calls `on_wait` each second, which may raise.
+    Yields the database to work with: it writes nothing more once the turn is lost. While it waits it calls `on_wait` each
+    second, which may raise. Raises TurnBusy when the turn does not come in time.
     """
     reported = False
 
-    def report() -> None:
+    def report(holder: str) -> None:
         nonlocal reported
         if not reported:
-            log.info("Waiting: another process is working on %s records.", entity_type)
+            log.info("Waiting: another process is working on %s records (%s).", entity_type, holder)
         reported = True
         on_wait()
 
-    with db.held_lock(lock_name(entity_type), report):
-        yield
+    try:
+        with db.held_lock(lock_name(entity_type), report, patience_s) as in_turn:
+            yield in_turn
+    except TurnBusy as exc:
+        raise TurnBusy(exc.holder, f" on {entity_type} records") from None
 
 
-def try_turn(tx: Transaction, entity_type: str) -> bool:
-    """Takes the turn until the end of the transaction, if no process has it or waits for it; returns whether it did."""
-    statement = "select pg_try_advisory_xact_lock(hashtextextended('monday-sync:' || %s, 0))"
-    return bool(tx.value(statement, (lock_name(entity_type),)))
+def try_turn(tx: Transaction, entity_type: str) -> Callable[[], None] | None:
+    """Takes the turn until the end of the transaction, if it is free. Returns what raises TurnLost once it is lost."""
+    if not tx.value(TRY_LOCK_IN_TRANSACTION, (lock_name(entity_type),)):
+        return None
+    tx.execute(STAYS, (True,))
+    return watched(tx)
 
 
 def take_turn(tx: Transaction) -> None:
     """Waits until no other process of the tool writes, before this transaction looks at anything."""
-    tx.execute(TAKE_TURN)
+    tx.execute(f"{CHEAP_INDEXES}lock table sync_turn in exclusive mode")
+
+
+def tables_of(mapping: Mapping) -> list[str]:
+    """Returns the tables that a page of a mapping writes: pages of mappings that share none are written at once."""
+    return [mapping.table, *(related.table for related in mapping.related.values())]

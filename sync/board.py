@@ -190,7 +190,7 @@ class BoardSync:
     @cached_property
     def writer(self) -> ItemWriter:
         """Returns what changes the board's items."""
-        return ItemWriter(self.monday, self.reader, self.cell_writer, self.board.id)
+        return ItemWriter(self.monday, self.reader, self.cell_writer, self.board.id, self.db.check_turn)
 
     def progress(self, entity: str, done: int, total: int | None) -> None:
         """Reports how far the run is."""

@@ -51,7 +51,9 @@ SYNC_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--dry-run", is_flag=True, help="Show what the run would do; write nothing."),
     click.option("--full", is_flag=True, help="Compare all records, not only those that changed since the last run."),
     click.option(
-        "--sweep", is_flag=True, help="List all item ids now, to find removed and copied items (default: once a day)."
+        "--sweep",
+        is_flag=True,
+        help="List all item ids now, to find removed and copied items, and compare all rows (default: once a day).",
     ),
     click.option("--prefer", type=click.Choice(RULES), help="The rule for conflicts in this run."),
     click.option(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Mapping as Map
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import cached_property
 
@@ -50,6 +50,8 @@ class Cycle:
     hints: Hints = NO_HINTS
     outbox: Callable[[], Map[str, datetime]] = dict
     """When root rows were changed by SQL, as the outbox has it now."""
+    withheld: Map[str, str] = field(default_factory=dict)
+    """For the one item of a batch: the fields that PostgreSQL refuses, with its words."""
 
     @cached_property
     def bound(self) -> BoundMapping:

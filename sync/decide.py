@@ -51,7 +51,10 @@ def _as_it_was(task: Task, waiting: set[str] | None = None) -> FieldPlan:
 
 def _item_changed(cycle: Cycle, task: Task) -> bool:
     same = cycle.bound.same
-    return any(not same(name, task.record.get(name), task.base_monday.get(name)) for name in cycle.bound.fields)
+    # what is not understood may be an edit
+    return bool(task.unread) or any(
+        not same(name, task.record.get(name), task.base_monday.get(name)) for name in cycle.bound.fields
+    )
 
 
 def _rank(item: Item) -> tuple[str, int]:
@@ -68,7 +71,7 @@ def _rules(cycle: Cycle, task: Task) -> Rules:
     write_monday = options.write_monday and may(TO_MONDAY, task.link, task.stored)
     default, by_field = _conflict_rules(cycle, task)
     settling = task.settling if task.settling and _may_settle(cycle, task) else frozenset()
-    return Rules(default, by_field, cycle.bound.read_only, write_postgres, write_monday, settling)
+    return Rules(default, by_field, cycle.bound.read_only, write_postgres, write_monday, settling, task.withheld)
 
 
 def _may_settle(cycle: Cycle, task: Task) -> bool:
@@ -102,8 +105,9 @@ def _without_row(cycle: Cycle, task: Task, rules: Rules) -> Decision:
     if not rules.write_postgres:
         return Decision(_as_it_was(task))
     # new item, or edited after its row went
-    record = task.record
-    plan = FieldPlan(to_postgres=dict(record), base_monday=dict(record), base_postgres=dict(record))
+    record = {name: value for name, value in task.record.items() if name not in task.withheld}
+    waiting = {*task.withheld, *task.unread}
+    plan = FieldPlan(to_postgres=dict(record), waiting=waiting, base_monday=dict(record), base_postgres=dict(record))
     return Decision(plan, "create", Upsert(task.item.id, _rank(task.item), record))
 
 
@@ -146,7 +150,8 @@ class _BothSides:
 
     def decide(self) -> Decision:
         """Returns what each side needs."""
-        task, fields = self.task, self.cycle.bound.fields
+        task, unread = self.task, self.task.unread
+        fields = [name for name in self.cycle.bound.fields if name not in unread] if unread else self.cycle.bound.fields
         monday = Side(task.record, task.base_monday, Times(fields, self._cell_changed_at))
         postgres = Side(self.stored.record, task.base_postgres, Times(fields, self._row_changed_at))
         decided = self.cycle.hints.choices.get(task.item.id)
@@ -154,6 +159,7 @@ class _BothSides:
         chosen = {name: choice for name, choice in decided.items() if not objections[name]} if decided else {}
         left = [name for name in fields if name not in chosen] if chosen else fields
         plan = reconcile(monday, postgres, left, self.rules, self.cycle.bound.same)
+        plan.waiting.update(unread)
         if chosen:
             monday, postgres = self._carry_out(plan, chosen, monday, postgres)
         settled = [(conflict_id, choice.winner.value) for choice in chosen.values() for conflict_id in choice.conflicts]
@@ -183,8 +189,9 @@ class _BothSides:
     def _objections(self, decided: Map[str, Choice]) -> dict[str, str]:
         """Returns why decisions cannot be carried out; those fields are as if nothing had been decided."""
         monday, postgres, same = self.task.record, self.stored.record, self.cycle.bound.same
+        kept = {**self.task.unread, **self.task.withheld}
         return {
-            name: objection(name, monday.get(name), postgres.get(name), choice, self.rules, same)
+            name: kept.get(name) or objection(name, monday.get(name), postgres.get(name), choice, self.rules, same)
             for name, choice in decided.items()
         }
 
@@ -204,7 +211,7 @@ class _BothSides:
         disputed = {conflict.field for conflict in plan.conflicts}
         closed = []
         for name, dispute in self.task.disputes.items():
-            if name in disputed or name in chosen or name not in kinds:
+            if name in disputed or name in chosen or name not in kinds or name in self.task.unread:
                 continue
             shown = plan.to_postgres[name] if name in plan.to_postgres else self.stored.record.get(name)
             # the side whose value was kept; of two equal ones PostgreSQL

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping as Map
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 from db_connector import Database, Transaction
@@ -17,7 +17,8 @@ from mappings.read_items import ItemReader
 from models import Item
 from state import outbox
 from state.entity import EntityState
-from state.turns import take_turn
+from state.turns import tables_of
+from sync.apart import Fields, groups_of, refused_fields
 from sync.cycle import Cycle, Options
 from sync.decide import decide_record
 from sync.echo import note_sending
@@ -29,6 +30,17 @@ from sync.remove_rows import remove_rows
 from sync.report import EntityReport
 from sync.sides import Source
 from sync.task import NO_HINTS, Answer, Batch, Decision, Hints, Task
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """Says what an item is written without, and whether that is kept."""
+
+    withheld: Map[str, str] = field(default_factory=dict)
+    keep: bool = True
+
+
+FOR_GOOD = _Trial()
 
 
 class Engine:
@@ -46,13 +58,16 @@ class Engine:
         self._first_held: set[str] = set()
         self._disputed: set[str] = set()
         self.cycle = Cycle(reader, store, state, options)
+        self._suspects: list[Fields] = []
+        """What PostgreSQL has refused of other items: asked about first, for it mostly is the same."""
 
     # Items from monday.com
 
     def take(self, items: Sequence[Item], force: bool = False, hints: Hints = NO_HINTS) -> Batch:
         """Brings a batch of items in. `force` looks at them even when they are as they were when last read.
 
-        A row that PostgreSQL refuses costs its own item only. What monday.com is to be told is in the batch.
+        A value that PostgreSQL refuses costs its own field, and a row that it refuses its own item. What monday.com is
+        to be told is in the batch.
         """
         batch = self._take(items, {}, force, hints)
         self._count_held(batch)
@@ -98,19 +113,49 @@ class Engine:
             return self._transact(items, answers, force, hints)
         except RowRejected as exc:
             if len(items) == 1:
-                return self._refuse(items[0], str(exc))
+                # what a trigger drops without a word is no matter of a field
+                dropped = exc.__cause__ is None
+                return self._refuse(items[0], str(exc)) if dropped else self._take_apart(items[0], answers, hints, exc)
         middle = len(items) // 2
         batch = self._take(items[:middle], answers, force, hints)
         batch += self._take(items[middle:], answers, force, hints)
         return batch
 
-    def _transact(self, items: Sequence[Item], answers: Map[str, Answer], force: bool, hints: Hints) -> Batch:
+    def _transact(
+        self, items: Sequence[Item], answers: Map[str, Answer], force: bool, hints: Hints, trial: _Trial = FOR_GOOD
+    ) -> Batch:
         def work(tx: Transaction) -> Batch:
-            take_turn(tx)
             dates = cache(lambda: outbox.dates(tx, self.cycle.mapping))
-            return _apply(replace(self.cycle, hints=hints, outbox=dates), tx, items, answers, force)
+            cycle = replace(self.cycle, hints=hints, outbox=dates, withheld=trial.withheld)
+            return _apply(cycle, tx, items, answers, force)
 
-        return self.db.run_in_transaction(work, snapshot=True, keep=not self.options.dry_run)
+        tables = tables_of(self.cycle.mapping)
+        keep = trial.keep and not self.options.dry_run
+        return self.db.run_in_transaction(work, snapshot=True, keep=keep, turns=tables)
+
+    def _take_apart(self, item: Item, answers: Map[str, Answer], hints: Hints, refusal: RowRejected) -> Batch:
+        """Takes an item whose row PostgreSQL refuses, without the fields that it refuses."""
+
+        def attempt(without: Fields) -> RowRejected | None:
+            try:
+                withheld = dict.fromkeys(without, str(refusal))
+                self._transact([item], answers, True, hints, _Trial(withheld, keep=False))
+            except RowRejected as exc:
+                return exc
+            return None
+
+        bound = self.cycle.bound
+        groups = groups_of(bound)
+        refused = refused_fields(attempt, self._suspects, bound) if self._suspects else {}
+        refused = refused or refused_fields(attempt, groups, bound)
+        if not refused:
+            return self._refuse(item, str(refusal))
+        self._suspects = [group for group in groups if group in self._suspects or not group.isdisjoint(refused)]
+        try:
+            return self._transact([item], answers, True, hints, _Trial(refused))
+        # what is checked at the end of a transaction
+        except RowRejected as exc:
+            return self._refuse(item, str(exc))
 
     def _refuse(self, item: Item, reason: str) -> Batch:
         """Leaves an item whose row PostgreSQL refuses to the next run."""
@@ -132,14 +177,13 @@ class Engine:
         """Deals with rows whose items are gone, as the mapping says. A row edited since then stays."""
 
         def work(tx: Transaction) -> int:
-            take_turn(tx)
             return remove_rows(self.cycle, tx, item_ids)
 
         if self.options.dry_run:
             self.plans += [f"archive {self.cycle.mapping.entity_type} {item_id}" for item_id in item_ids]
             removed = len(item_ids)
         else:
-            removed = self.db.run_in_transaction(work, snapshot=True)
+            removed = self.db.run_in_transaction(work, snapshot=True, turns=tables_of(self.cycle.mapping))
         self.report.archived += removed
         self.report.to_postgres.archived += removed
 

@@ -9,10 +9,10 @@ from db_connector import Transaction
 from models import Item
 from state.sight import why_unsure
 from state.skipped import FAILED
+from sync.apart import in_words, with_their_groups
 from sync.cycle import Cycle
 from sync.echo import know_own_words
 from sync.task import Answer, Batch, Task
-from values.parsing import CellError
 
 
 def find_tasks(cycle: Cycle, tx: Transaction, items: Sequence[Item], force: bool, batch: Batch) -> list[Task]:
@@ -47,13 +47,16 @@ def read_item(
     """Makes the item a record, and fills the bases; returns whether the item could be understood."""
     if task.link is not None:
         task.base_monday, task.base_postgres = task.link.images(cycle.bound.kinds)
-    try:
-        known = {**task.base_monday, **answer.sent} if answer is not None else task.base_monday
-        reading = cycle.reader.read(task.item, known or None)
-        task.record, task.unresolved = reading.record, reading.unresolved
-    except CellError as exc:
-        _note_failure(task, str(exc), batch)
-        return False
+    known = {**task.base_monday, **answer.sent} if answer is not None else task.base_monday
+    reading = cycle.reader.read(task.item, known or None)
+    task.record, task.unresolved, task.withheld = reading.record, reading.unresolved, cycle.withheld
+    if reading.unread:
+        unread = with_their_groups(cycle.bound, reading.unread)
+        # its row cannot be told without that cell
+        if unread is None or (task.link is None and cycle.mapping.match in unread):
+            _note_failure(task, in_words(reading.unread), batch)
+            return False
+        task.unread = unread
     if answer is not None:
         task.base_monday.update(answer.sent)
         task.base_postgres.update(answer.sent)

@@ -21,6 +21,7 @@ from services.monday.waiting import Pause
 from settings import PROJECT, Settings
 from state.runs import calls_today
 from state.schema import check_schema
+from state.turns import working_on
 from sync.report import EntityReport
 from timing import Stop
 
@@ -139,6 +140,15 @@ class Parts:
     def left(self) -> Left | None:
         """Returns what is left of monday.com's budgets; None before anything was asked."""
         return self.client.made.left if self.client.made is not None else None
+
+    @contextmanager
+    def in_turn(
+        self, entity_type: str, patience_s: float | None = None, on_wait: Callable[[], None] = lambda: None
+    ) -> Iterator[Parts]:
+        """Yields the same parts, for work on an entity while no other process works on it. Raises TurnBusy, TurnLost."""
+        patience_s = self.settings.give_up_after if patience_s is None else patience_s
+        with working_on(self.db, entity_type, on_wait, patience_s) as db:
+            yield replace(self, db=db)
 
     def for_one_run(self) -> Parts:
         """Returns parts with an account and a progress of their own, for a process that makes many runs."""

@@ -35,6 +35,8 @@ class Dealt:
     """The rows whose own settings keep them back."""
     changed: list[str] = field(default_factory=list)
     """The items that were looked at, and changed where they differ."""
+    new: int = 0
+    """How many rows had no item yet."""
     made: int = 0
     """How many items were made."""
 
@@ -42,6 +44,7 @@ class Dealt:
         self.whole = self.whole and other.whole
         self.waiting += other.waiting
         self.changed += other.changed
+        self.new += other.new
         self.made += other.made
         return self
 
@@ -78,7 +81,7 @@ class RowSender:
         change_items(self.sync, look.changed, hints)
         self._new += _unmet(self.sync, look.new, hints)
         made = self.create_gathered(at_least=ROWS_PER_IMPORT)
-        return Dealt(whole and not look.ambiguous, look.waiting, look.changed, made)
+        return Dealt(whole and not look.ambiguous, look.waiting, look.changed, len(look.new), made)
 
     def _limit(self, look: RowNews) -> bool:
         """Keeps no more of the news than the limit leaves, and returns whether that is all of it."""

@@ -57,6 +57,8 @@ class Rules:
     write_monday: bool = True
     settling: frozenset[str] = frozenset()
     """Fields that follow from what monday.com was just told; any run may write them to PostgreSQL."""
+    withheld: Mapping[str, str] = field(default_factory=dict)
+    """Fields that PostgreSQL refuses, with its words."""
 
     def rule_for(self, name: str) -> str:
         """Returns the rule of a field, or the mapping's own."""
@@ -203,8 +205,9 @@ def _keep(plan: FieldPlan, name: str, monday: Value, postgres: Value) -> None:
 
 
 def _to_postgres(plan: FieldPlan, name: str, value: Value, rules: Rules) -> None:
-    # this run may not write it
-    if not rules.write_postgres and name not in rules.settling:
+    may = rules.write_postgres or name in rules.settling
+    # this run may not write it, or PostgreSQL refuses it
+    if not may or name in rules.withheld:
         plan.waiting.add(name)
         return
     plan.to_postgres[name] = value

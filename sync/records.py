@@ -16,7 +16,6 @@ from rows.tables import is_archived
 from settings import Settings
 from state import retries
 from state.record_settings import DIRECTIONS, link_of, make_link, note_settings, set_on_link, set_on_row
-from state.turns import working_on
 from sync.board import BoardSync, Opening, open_board
 from sync.create_items import Creation
 from sync.parts import Chosen, Parts, board_of
@@ -155,10 +154,10 @@ def recreate(parts: Parts, record: SingleRecord) -> str:
     board_id = board_of(parts.settings, mapping)
     if board_id is None:
         raise SettingsError(f"{mapping.entity} has no board.", hint=f"Set {mapping.board_setting} in .env.")
-    with working_on(parts.db, mapping.entity_type):
-        sync = open_board(parts, mapping, board_id, Opening(writes=(True, True)))
+    with parts.in_turn(mapping.entity_type) as mine:
+        sync = open_board(mine, mapping, board_id, Opening(writes=(True, True)))
         _check_gone(sync, record)
-        with parts.db.transaction() as tx:
+        with mine.db.transaction() as tx:
             sync.state.waiting.make_new(tx, record.row_id)
             old = (record.link or {}).get("monday_id")
             sync.state.log.append(
@@ -229,9 +228,9 @@ def drop(parts: Parts, chosen: Chosen, some: Sequence[dict[str, Any]]) -> None:
         rows, items = _ids(mapping, some)
         if not rows and not items:
             continue
-        with working_on(parts.db, mapping.entity_type):
-            sync = open_board(parts, mapping, board_id, Opening(writes=(True, True)))
-            with parts.db.transaction() as tx:
+        with parts.in_turn(mapping.entity_type) as mine:
+            sync = open_board(mine, mapping, board_id, Opening(writes=(True, True)))
+            with mine.db.transaction() as tx:
                 _drop(tx, sync, rows, items)
 
 

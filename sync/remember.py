@@ -11,6 +11,7 @@ from mappings.declaration import ROOT
 from models import Item, LogEntry
 from rows.homes import WrittenRecord
 from state.links import LinkChange
+from sync.apart import in_words
 from sync.cycle import TO_MONDAY, Cycle, may
 from sync.decide import FIRST_MEETING
 from sync.task import Answer, Batch, Decision, Outgoing, Task
@@ -42,7 +43,6 @@ def remember(
     """Counts and logs a record, and returns what its link becomes; None when no link is made, or its item is to go."""
     plan, item_id = decision.plan, task.item.id
     if written is not None:
-        plan.base_postgres.update(written.shown)
         _note_shown(cycle, task, decision, written, batch)
     root_id = written.root_id if written else task.stored.root_id if task.stored else None
     _log_warnings(cycle, task, decision, written, root_id, batch)
@@ -53,14 +53,15 @@ def remember(
         batch.report.errors += 1
         batch.log("pull", "error", f"its row is not found: {decision.waits}", item_id)
         batch.unwritten.append((task.item, decision.waits))
+    refused = _note_refused_fields(task, root_id, batch)
     # no row, or the item follows its row
     if root_id is None or decision.removes_item:
         return None
     # a copy that has become a row of its own
     if task.copied_sync_id and task.stored is None and cycle.options.write_monday:
         batch.outgoing.append(Outgoing(task.item, root_id, {}, {}, (), clear_sync_id=True))
-    due = _owes_monday(cycle, task, decision)
-    status = _status(decision, due)
+    due = refused or _owes_monday(cycle, task, decision)
+    status = "error" if refused else _status(decision, due)
     if cycle.mapping.record_settings:
         batch.statuses[root_id] = status
     return LinkChange(
@@ -78,8 +79,20 @@ def remember(
     )
 
 
+def _note_refused_fields(task: Task, root_id: str | None, batch: Batch) -> bool:
+    """Notes that fields of an item do not come in: it is tried again after a pause, and when it is edited."""
+    if not task.unread and not task.withheld:
+        return False
+    reason = in_words({**task.unread, **task.withheld})
+    batch.report.errors += 1
+    batch.log("pull", "error", reason, task.item.id, root_id)
+    batch.unwritten.append((task.item, reason))
+    return True
+
+
 def _note_shown(cycle: Cycle, task: Task, decision: Decision, written: WrittenRecord, batch: Batch) -> None:
-    """Notes for monday.com what the root table has made of the values that it was given."""
+    """Notes what the tables show of the values that they were given; for monday.com, what the root table has made."""
+    decision.plan.base_postgres.update(written.shown)
     bound, link = cycle.bound, task.link
     if not written.shown or not cycle.options.write_monday or not may(TO_MONDAY, link, task.stored):
         return
@@ -129,8 +142,10 @@ def _owes_monday(cycle: Cycle, task: Task, decision: Decision) -> bool:
 def _owes_postgres(cycle: Cycle, task: Task, decision: Decision) -> bool:
     """Returns whether monday.com shows something that has not reached PostgreSQL yet."""
     plan, same, shown = decision.plan, cycle.bound.same, task.record
-    return task.unresolved or any(
-        not same(name, shown.get(name), plan.base_monday.get(name)) for name in (*plan.waiting, *plan.to_monday)
+    return (
+        task.unresolved
+        or bool(task.unread)
+        or any(not same(name, shown.get(name), plan.base_monday.get(name)) for name in (*plan.waiting, *plan.to_monday))
     )
 
 

@@ -60,6 +60,11 @@ class EntityReport:
         return sum(side.created + side.updated + side.archived for side in (self.to_postgres, self.to_monday))
 
     @property
+    def stored(self) -> int:
+        """Returns how many of the items have a row now; an item of which only a field was refused has one."""
+        return self.created + self.updated + self.unchanged + self.restored
+
+    @property
     def exit_code(self) -> int:
         """Returns 0 when both sides are in step, 3 when something waits for a user or could not be shown to be whole."""
         if self.failed:

@@ -15,7 +15,6 @@ from db_connector import Transaction
 from errors import SettingsError
 from mappings.declaration import Mapping
 from models import Winner
-from state.turns import working_on
 from sync.board import BoardSync, Opening, open_board
 from sync.options import PullOptions
 from sync.parts import Parts, board_of
@@ -185,8 +184,8 @@ def resolve(
             by_type.setdefault(conflict["entity_type"], []).append(conflict)
     for entity_type, conflicts in by_type.items():
         mapping, board_id = _board_of(parts, conflicts[0])
-        with working_on(parts.db, entity_type):
-            sync = open_board(parts, mapping, board_id, Opening(PullOptions(dry_run=dry_run), (True, True)))
+        with parts.in_turn(entity_type) as mine:
+            sync = open_board(mine, mapping, board_id, Opening(PullOptions(dry_run=dry_run), (True, True)))
             for part in batched(conflicts, AT_ONCE):
                 done |= _resolve(sync, part, Winner(winner), force)
     return [done[conflict["id"]] for conflict in found]

@@ -30,13 +30,13 @@ from errors import (
     SchemaMissing,
     SettingsError,
     SyncError,
+    TurnBusy,
 )
 from mappings.declaration import Mapping
 from mappings.loader import choose
 from services.monday.pacing import left_in_words
 from settings import Settings, load_settings
 from state.runs import Runs
-from state.turns import working_on
 from sync.heartbeat import Heartbeat
 from sync.operating.examined import Checks
 from sync.options import PullOptions, RunOptions
@@ -206,8 +206,8 @@ class Run:
         started = time.monotonic()
         self.steps.expect(mapping.entity for mapping, _ in chosen)
         with self._alive():
-            for wave in _waves(chosen, self.options.max_workers):
-                self._wave(wave)
+            later = self._ready(chosen, patience_s=0.0)
+            self._ready(later, patience_s=None)
         order = {mapping.entity: index for index, (mapping, _) in enumerate(chosen)}
         self.report.entities.sort(key=lambda entity: order[entity.entity])
         self.report.duration_s = time.monotonic() - started
@@ -224,20 +224,41 @@ class Run:
     def _so_far_told(self) -> tuple[object, object]:
         return self.steps.as_json(), self.parts.account()
 
-    def _wave(self, wave: Chosen) -> None:
+    def _ready(self, chosen: Chosen, patience_s: float | None) -> Chosen:
+        """Works on these, except on those, and on what is read after them, whose turn does not come in time.
+
+        Returns those. None waits as long as the settings allow: then an entity without its turn is done, too.
+        """
+        later: list[tuple[Mapping, str]] = []
+        left = list(chosen)
+        while left:
+            wave = next(_waves(left, self.options.max_workers))
+            left = [pair for pair in left if pair not in wave]
+            # with nothing else to do it waits at once
+            wait = None if len(wave) == 1 and not left and not later else patience_s
+            later += self._wave(wave, wait)
+            missed = {mapping.entity for mapping, _ in later}
+            later += [pair for pair in left if missed.intersection(pair[0].after)]
+            left = [pair for pair in left if pair not in later]
+        return later
+
+    def _wave(self, wave: Chosen, patience_s: float | None) -> Chosen:
+        """Works on these. Returns those whose turn did not come in time."""
+        busy: list[tuple[Mapping, str]] = []
         if self.parts.stop.asked:
             self.report.ended, self.report.interrupted = True, self.report.interrupted or TERMINATED
         if self.report.ended or self.parts.stop.is_set():
             for mapping, board_id in wave:
                 self._done(EntityReport(mapping.entity, board_id, complete=False, message="not run"))
         elif len(wave) == 1:
-            self._entity(*wave[0])
+            self._entity(wave[0], patience_s, busy)
         else:
-            self._together(wave)
+            self._together(wave, patience_s, busy)
+        return busy
 
-    def _together(self, wave: Chosen) -> None:
+    def _together(self, wave: Chosen, patience_s: float | None, busy: list[tuple[Mapping, str]]) -> None:
         """Works on several boards at once. An interrupt ends the process with its threads: each batch is one transaction."""
-        threads = [threading.Thread(target=self._entity, args=pair, daemon=True) for pair in wave]
+        threads = [threading.Thread(target=self._entity, args=(pair, patience_s, busy), daemon=True) for pair in wave]
         try:
             for thread in threads:
                 thread.start()
@@ -249,13 +270,19 @@ class Run:
                 if mapping.entity not in done:
                     self._done(self._interrupted(mapping, board_id, exc))
 
-    def _entity(self, mapping: Mapping, board_id: str) -> None:
-        """Works on one entity; what goes wrong is in its report."""
+    def _entity(self, pair: tuple[Mapping, str], patience_s: float | None, busy: list[tuple[Mapping, str]]) -> None:
+        """Works on one entity; what goes wrong is in its report. Without its turn it is put to `busy`, for later."""
+        mapping, board_id = pair
         started = time.monotonic()
         try:
-            with self._turn(mapping):
+            with self._turn(mapping, patience_s) as parts:
                 self.steps.works(mapping.entity)
-                report = self.work(self.parts, mapping, board_id, self.options, self.report.run_id or None)
+                report = self.work(parts, mapping, board_id, self.options, self.report.run_id or None)
+        except TurnBusy as exc:
+            if patience_s is not None:
+                log.info("%s", exc.message.replace("was left to the next run", "comes at the end of this run"))
+                return busy.append(pair)
+            report = self._failed(mapping, board_id, exc)
         except SyncError as exc:
             stopped = self.parts.stop.asked and isinstance(exc, MondayUnavailable)
             # a run that is to stop does not wait until monday.com is back
@@ -267,11 +294,12 @@ class Run:
         report.seconds = time.monotonic() - started
         self._done(report)
 
-    def _turn(self, mapping: Mapping) -> AbstractContextManager[None]:
+    def _turn(self, mapping: Mapping, patience_s: float | None) -> AbstractContextManager[Parts]:
+        """Takes the turn; a dry run writes nothing and needs none."""
         if self.report.dry_run:
-            return nullcontext()
+            return nullcontext(self.parts)
         what = f"another process that works on {mapping.entity_type} records"
-        return working_on(self.parts.db, mapping.entity_type, lambda: self.steps.waits(mapping.entity, what))
+        return self.parts.in_turn(mapping.entity_type, patience_s, lambda: self.steps.waits(mapping.entity, what))
 
     def _done(self, report: EntityReport) -> None:
         self.steps.ended(report.entity)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Sequence
+from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 from typing import Any
 
 from databases.postgres.catalogue import column_types_of
-from db_connector import Transaction
+from db_connector import Database, Transaction
 from errors import RecordRefused, SettingsError
 from mappings.declaration import Mapping
 from models import Board, BoardColumn
@@ -16,7 +17,6 @@ from services.monday.account import NewColumn
 from state import triggers
 from state.aims import check_aim
 from state.sync_id import remember_column, remembered_column
-from state.turns import working_on
 from state.values import delete, put, setup_key, table_key, value_of
 from sync.cycle import TO_MONDAY
 from sync.parts import Chosen, Parts
@@ -75,9 +75,19 @@ def set_up(parts: Parts, chosen: Chosen, may_touch: Callable[[Sequence[EntitySet
     for entity in lacking if allowed else ():
         _make_column(parts, entity)
     for entity in entities:
-        with working_on(parts.db, entity.mapping.entity_type), parts.db.transaction() as tx:
+        with parts.in_turn(entity.mapping.entity_type) as in_turn, in_turn.db.transaction() as tx:
             _remember(tx, entity)
     return Setup(tables, entities)
+
+
+def renew_triggers(db: Database, mappings: Map[str, Mapping]) -> list[str]:
+    """Makes the triggers of an earlier version anew, for entities that had been set up. Returns the tables."""
+    with db.transaction() as tx:
+        known = [mapping for mapping in mappings.values() if mapping.deployed or _is_set_up(tx, mapping)]
+        watching = [mapping for mapping in known if triggers.installed(tx, mapping)]
+        if all(triggers.installed(tx, mapping, triggers.VERSION) for mapping in watching):
+            return []
+        return triggers.install(tx, watching)
 
 
 def _all_watching(parts: Parts, mappings: Sequence[Mapping]) -> list[Mapping]:

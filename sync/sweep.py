@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import timedelta
 
 from errors import DatabaseError, GuardStop
 from sync.board import BoardSync, too_many
 from sync.read_board import Listing, confirmed_gone, forget_listing, list_ids, some_of
+
+SWEEP_EVERY = timedelta(hours=24)
 
 
 class Sweep:

@@ -65,6 +65,12 @@ class Task:
     copied_sync_id: bool = False
     """The item is a copy of an item that the tool made, and shows the sync id of that item."""
 
+    # what cannot come in, with the reasons: it waits, and the other fields do not
+    unread: Map[str, str] = field(default_factory=dict)
+    """Fields whose cells are not understood."""
+    withheld: Map[str, str] = field(default_factory=dict)
+    """Fields that PostgreSQL refuses."""
+
     # loaded once the row is known
     met: bool = False
     """Item and row both had a life before: until now nothing said that they are the same thing."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -41,8 +41,17 @@ class _Change:
 class ItemWriter:
     """Writes items of one board."""
 
-    def __init__(self, monday: Monday, reader: ItemReader, cell_writer: CellWriter, board_id: str) -> None:
+    def __init__(
+        self,
+        monday: Monday,
+        reader: ItemReader,
+        cell_writer: CellWriter,
+        board_id: str,
+        check_turn: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Takes the parts. `check_turn` is called before each document, and raises when the turn is lost."""
         self.monday = monday
+        self.check_turn = check_turn
         self.reader = reader
         self.cell_writer = cell_writer
         self.bound = reader.bound
@@ -61,6 +70,7 @@ class ItemWriter:
 
     def remove(self, removals: Sequence[Removal], delete: bool) -> Removed:
         """Archives or deletes items."""
+        self.check_turn()
         act = self.monday.writing.delete_items if delete else self.monday.writing.archive_items
         outcomes = act(self.board_id, [removal.item_id for removal in removals])
         gone: list[Removal] = []
@@ -141,11 +151,8 @@ class ItemWriter:
 
     def answer(self, outgoing: Outgoing, item: Item, refused: Mapping[str, str]) -> Answer:
         """Returns what was sent and taken. A field that still shows what it showed before was not."""
-        try:
-            # A line may not fall apart again into the parts that it was made of; what was sent tells what it holds.
-            before, after = self.reader.read(outgoing.item).record, self.reader.read(item, outgoing.wanted).record
-        except CellError:
-            before, after = {}, {}
+        # A line may not fall apart again into the parts that it was made of; what was sent tells what it holds.
+        before, after = self.reader.read(outgoing.item).record, self.reader.read(item, outgoing.wanted).record
         sent: Record = {}
         reasons = dict(refused)
         for name in outgoing.fields:
@@ -234,6 +241,7 @@ class _Sending:
 
     def _told(self, changes: Sequence[tuple[str, dict[str, Any]]], labels: bool) -> Sequence[Item | MondayError]:
         writer = self.writer
+        writer.check_turn()
         try:
             return writer.monday.writing.change_items(writer.board_id, changes, labels, columns=writer.bound.wanted)
         except MondayError as error:

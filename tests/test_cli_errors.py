@@ -228,8 +228,8 @@ def test_a_read_only_database_fails_and_leaves_nothing(refused, env, db):
         name = session.value("select current_database()")
         statement = "alter database {name} set default_transaction_read_only = on"
         session.execute(compose(statement, name=identifier(name)))
-    done = refused(1, "monday-to-pg", env=env, hint="read-only")
-    assert "does not allow writing" in done.err and done.out == ""
+    done = refused(2, "monday-to-pg", env=env, hint="set default_transaction_read_only = off")
+    assert "lets transactions only read" in done.err and done.out == ""
 
 
 # Settings and arguments

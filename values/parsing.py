@@ -39,11 +39,14 @@ def text_of(value: Any) -> str:
 
 def excerpt(value: Any) -> str:
     """Shows the beginning of a value, for a message."""
-    text = repr(value)
+    text = str(value) if isinstance(value, float | Decimal) else repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
 # --- Numbers --------------------------------------------------------------------------------------------------------
+
+NUMBER_LENGTH = 16_383
+"""The longest text of a number that is read."""
 
 _NUMERIC = frozenset((str, int, float, Decimal))  # no bool, and no list, of which Decimal would make something
 
@@ -68,7 +71,7 @@ def exact_number(value: Any) -> Decimal:
         number = None
     if number is None or not number.is_finite() or (kind is str and "_" in value):
         raise CellError(f"not a number: {excerpt(value)}")
-    if not -16_383 <= number.adjusted() < 131_072 or (kind is str and len(value) > 16_383):
+    if not -16_383 <= number.adjusted() < 131_072 or (kind is str and len(value) > NUMBER_LENGTH):
         raise CellError(f"number out of range: {excerpt(value)}")
     return number
 

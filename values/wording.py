@@ -15,6 +15,12 @@ def plural(number: int, noun: str) -> str:
     return f"{counted(number)} {noun}{'' if number == 1 else 's'}"
 
 
+def shortened(text: str, length: int = 300) -> str:
+    """Returns a text that is not longer than that: its beginning and its end."""
+    half = length // 2 - 2
+    return text if len(text) <= length else f"{text[:half]}...{text[-half:]}"
+
+
 def counted(number: int) -> str:
     """Writes a number with a comma for every three digits."""
     return f"{number:,}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from db_connector import Database, Transaction, connect
@@ -19,6 +20,10 @@ from web.starting import Starter
 CONNECTIONS = 8
 PATIENCE_S = 2.0
 """How long a question to the database may take before the page says so."""
+
+
+WAIT_S = 20.0
+"""How long an act waits for monday.com, or for a run that works on the same entity."""
 
 
 class Site:
@@ -72,8 +77,9 @@ class Site:
 
     @contextmanager
     def working(self) -> Iterator[Parts]:
-        """Opens the parts of an act, as the commands do."""
-        with open_parts(self.settings, self.program.follow, mappings=self.mappings) as parts:
+        """Opens the parts of an act, as the commands do, with the patience of a user before a page."""
+        settings = replace(self.settings, give_up_after=min(self.settings.give_up_after, WAIT_S))
+        with open_parts(settings, self.program.follow, mappings=self.mappings) as parts:
             yield parts
 
     def close(self) -> None:

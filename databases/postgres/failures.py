@@ -182,12 +182,22 @@ def translated() -> Iterator[None]:
         yield
     except psycopg2.Error as exc:
         lost = not exc.pgcode and isinstance(exc, (psycopg2.OperationalError, psycopg2.InterfaceError))
-        raise meaning(exc.pgcode or "", said_by(exc), lost) from exc
+        raise meaning(_code_of(exc), said_by(exc), lost) from exc
     except ValueError as exc:
         # psycopg2 itself refuses NUL characters and halves of surrogate pairs.
         if not isinstance(exc, UnicodeEncodeError) and "NUL" not in str(exc):
             raise
         raise RowRejected(f"PostgreSQL cannot store this text: {exc}") from exc
+
+
+OF_A_VALUE = ("42601", "42602", "42704", "0A000")
+"""Codes that tsvector, jsonpath or xml have for a value they cannot read; no place in a statement is wrong then."""
+
+
+def _code_of(exc: psycopg2.Error) -> str:
+    """Returns PostgreSQL's code; that of a wrong value where the statement itself is right."""
+    code = exc.pgcode or ""
+    return "22000" if code in OF_A_VALUE and exc.diag.statement_position is None else code
 
 
 def said_by(exc: psycopg2.Error) -> str:
@@ -216,6 +226,14 @@ def meaning(code: str, said: str, lost: bool) -> DatabaseError:
         return DatabaseError(f"PostgreSQL: {said} ({code or 'no code'}).")
     _, kind, sentence, hint = row
     return kind(sentence.format(said=said), hint=hint)
+
+
+def left_empty(exc: DatabaseError) -> str:
+    """Returns the column that may not be empty, if that is why a row was refused."""
+    cause = exc.__cause__
+    if not isinstance(cause, psycopg2.Error) or cause.pgcode != "23502":
+        return ""
+    return cause.diag.column_name or ""
 
 
 def row_of(code: str) -> Meaning | None:

@@ -15,7 +15,9 @@ from psycopg2.extensions import connection as Connection
 
 from databases.postgres.casters import CASTERS
 from databases.postgres.failures import no_connection, said_at_connect, translated
+from databases.postgres.pooler import refuse_pooler
 from databases.postgres.text import json_value
+from databases.postgres.world import WORLD
 from errors import DatabaseError, DatabaseUnreachable
 
 CONNECTION_DEFAULTS = {
@@ -28,6 +30,11 @@ SESSION_SETTINGS = {
     "TimeZone": "UTC",
     "DateStyle": "ISO, MDY",
     "IntervalStyle": "postgres",
+    "bytea_output": "hex",
+    # NULL in a list is none
+    "array_nulls": "on",
+    # all digits of a real and a double precision, whatever the role has set
+    "extra_float_digits": "1",
     # Compiling pays for minutes of reporting, not for the many short statements of a run.
     "jit": "off",
 }
@@ -85,7 +92,7 @@ class Pool:
         self._idle: list[Connection] = []
         self._places = threading.BoundedSemaphore(max_connections)
         self._guard = threading.Lock()
-        self._closed = False
+        self._closed = self._seen_through = False
 
     @contextmanager
     def place(self) -> Iterator[None]:
@@ -127,14 +134,23 @@ class Pool:
             extensions.register_type(caster, connection)
         extras.register_default_json(connection, loads=json_value)
         extras.register_default_jsonb(connection, loads=json_value)
-        self._begin_session(connection)
+        backend = self._begin_session(connection)
+        # Once: what stands between stays the same.
+        if not self._seen_through:
+            try:
+                refuse_pooler(connection, backend, self.target.options)
+            except BaseException:
+                connection.close()
+                raise
+            self._seen_through = True
         return connection
 
-    def _begin_session(self, connection: Connection) -> None:
+    def _begin_session(self, connection: Connection) -> int:
         settings = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in self.target.session.items())
         self._counted()
         with translated(), connection.cursor() as cursor:
-            cursor.execute(f"select {settings}")
+            cursor.execute(f"select {settings}, set_config('monday_sync.world', {WORLD}, false), pg_backend_pid()")
+            return int((cursor.fetchone() or (0,))[-1])
 
     def close(self) -> None:
         """Closes idle connections, and stops the embedded server if there is one. Others are closed when put back."""

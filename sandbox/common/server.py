@@ -80,6 +80,12 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._send(self.server.site.answer(self._request()))
 
+    def do_PATCH(self) -> None:
+        self._send(self.server.site.answer(self._request()))
+
+    def do_DELETE(self) -> None:
+        self._send(self.server.site.answer(self._request()))
+
     def _request(self) -> Request:
         length = int(self.headers.get("Content-Length") or 0)
         return Request(
@@ -88,18 +94,19 @@ class Handler(BaseHTTPRequestHandler):
             base_url=self.server.url,
             method=self.command,
             path=urlsplit(self.path).path,
+            query=urlsplit(self.path).query,
         )
 
     def _send(self, answer: Answer) -> None:
         if answer.end in ("reset", "close"):
             return self._hang_up(answer.end == "reset")
-        if answer.end == "last":
+        if answer.end in ("last", "short"):
             self.close_connection = True
-        body = answer.body[: len(answer.body) * 2 // 3] if answer.end == "cut" else answer.body
+        body = answer.body[: len(answer.body) * 2 // 3] if answer.end in ("cut", "short") else answer.body
         self.send_response(answer.status)
         for name, value in answer.headers.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", str(len(answer.body if answer.end == "short" else body)))
         self.end_headers()
         self.wfile.write(body)
         self.wfile.flush()

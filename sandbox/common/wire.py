@@ -18,13 +18,15 @@ class Request:
     base_url: str
     method: str = "POST"
     path: str = "/"
+    query: str = ""
 
 
 @dataclass(frozen=True)
 class Answer:
     """Holds what goes back, and in `end` how the connection goes on.
 
-    keep: it serves the next request; last: it closes after the answer; cut: the body is cut short;
+    keep: it serves the next request; last: it closes after the answer; cut: the body is cut short, and
+    its length with it; short: the body ends before its length;
     close, reset: it ends without an answer.
     """
 

@@ -17,6 +17,7 @@ from models import Item, Value
 from rows.homes import Stored
 from state.links import Link
 from state.skipped import FAILED
+from sync.apart import in_words
 from sync.board import BoardSync
 from sync.cycle import Cycle
 from sync.decide import decide_record
@@ -135,7 +136,7 @@ def look_at(sync: BoardSync, tx: Transaction, items: Sequence[Item]) -> Looked:
     batch = cycle.new_batch()
     tasks = _tasks(cycle, tx, items)
     sending = cycle.state.links.sending(tx)
-    readable = [task for task in tasks if read_item(cycle, task, None, sending, batch)]
+    readable = [task for task in tasks if read_item(cycle, task, None, sending, batch) and not task.unread]
     read = {task.item.id for task in readable}
     unread = {task.item.id: _why_unread(task, batch) for task in tasks if task.item.id not in read}
     kept = match_rows(cycle, tx, readable, batch)
@@ -155,6 +156,8 @@ def _tasks(cycle: Cycle, tx: Transaction, items: Sequence[Item]) -> list[Task]:
 
 
 def _why_unread(task: Task, batch: Batch) -> str:
+    if task.unread:
+        return in_words(task.unread)
     noted = [reason for item_id, reason, _, _ in batch.skips if item_id == task.item.id]
     noted += [entry.message for entry in batch.logs if entry.monday_id == task.item.id]
     return next(iter(noted), task.skip.reason if task.skip else UNREAD).removeprefix(FAILED)

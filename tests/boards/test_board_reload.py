@@ -339,7 +339,7 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("refuses", REFUSALS)
-def test_a_row_that_the_live_table_refuses_costs_its_own_item_only(world: Deployment, refuses: str) -> None:
+def test_what_the_live_table_refuses_costs_its_own_field_or_item_only(world: Deployment, refuses: str) -> None:
     ids = load(world, 9)
     world.deploy()
     constrain, lift = REFUSALS[refuses]
@@ -349,12 +349,16 @@ def test_a_row_that_the_live_table_refuses_costs_its_own_item_only(world: Deploy
     added = world.sandbox.admin("items/create", board_id=BOARD, name="Another", values={"num1": "8"})["id"]
     done = world.cli("boards", "reload", "planning", "--json", code=3)
     report = json.loads(done.out)["entities"][0]
-    assert (report["created"], report["updated"], report["errors"]) == (0, 1, 2)
-    assert f"planning {added}: PostgreSQL refused a row" in done.err
-    assert world.column("Notes") == ["new"] + ["old"] * 8
+    # a budget that is taken is left out; without notes there is no new row
+    made = int(refuses == "twice")
+    assert (report["created"], report["updated"], report["errors"]) == (made, 2, 2)
+    assert f"planning {added}: {'Budget: ' * made}PostgreSQL refused a row" in done.err
+    changed = [None, 5] if made else ["old", 8]
+    assert [world.column("Notes")[5], world.column("Budget")[5]] == changed
+    assert world.column("Notes")[:5] == ["new"] + ["old"] * 4 and len(world.rows()) == 9 + made
     world.sql(lift, notes="Notes")
     report = world.json("boards", "reload", "planning")["entities"][0]
-    assert (report["created"], report["updated"], report["errors"]) == (1, 1, 0)
+    assert (report["created"], report["updated"], report["errors"]) == (1 - made, 1 + made, 0)
     assert world.pull()["to_postgres"] == {"created": 0, "updated": 0, "archived": 0}
 
 
@@ -366,3 +370,20 @@ def test_a_table_that_refuses_at_the_end_fails_the_validation(world: Deployment)
     done = world.cli("boards", "reload", "planning", code=3)
     assert "PostgreSQL refused a row" in done.err and "The live table is as it was" in done.err
     assert world.column("Budget") == [0, 1, 2]
+
+
+@pytest.mark.parametrize("held", ["smallint", "integer", "bigint"])
+def test_a_value_that_its_column_cannot_hold_costs_its_field_only(world: Deployment, held: str) -> None:
+    (world.home / "mappings").mkdir(exist_ok=True)
+    (world.home / "mappings" / "types.yaml").write_text(f"types:\n  numbers: {held}\n")
+    ids = load(world, 4)
+    world.admin("items/change", item_id=ids[1], values={"num1": "1.5", "text1": "kept"})
+    world.admin("items/change", item_id=ids[2], values={"num1": "9" * 30, "text1": "kept"})
+    command = ("boards", "deploy", "--board-id", str(BOARD), "--name", "planning", "--yes", "--quiet")
+    assert "Budget: PostgreSQL refused a row" in world.cli(*command, code=3).err
+    assert (world.column("Budget"), world.column("Notes")) == ([0, None, None, 3], ["old", "kept", "kept", "old"])
+    world.admin("items/change", item_id=ids[1], values={"num1": "7"})
+    world.admin("items/change", item_id=ids[2], values={"text1": "newer"})
+    report = world.json("boards", "reload", "planning", code=3)["entities"][0]
+    assert (report["updated"], report["errors"], report["read"]) == (2, 1, 4)
+    assert (world.column("Budget"), world.column("Notes")) == ([0, 7, None, 3], ["old", "kept", "newer", "old"])

@@ -55,11 +55,13 @@ def raw(value, text="", **more):
         ("checkbox", {"value": "{checked}", "text": ""}),
     ],
 )
-def test_a_cell_that_cannot_be_understood_costs_its_item_only(db, kind, cell):
+def test_a_cell_that_cannot_be_understood_costs_its_field_only(db, kind, cell):
     bench = PullBench(db, "projects", EXTRA[kind])
-    report = bench.take(bench.item(1, "One"), bench.item(2, "Two", x=cell), bench.item(3, "Three"))
-    assert sorted(column(db, "projects", "title")) == ["One", "Three"]
-    assert (report.created, report.errors, report.exit_code) == (2, 1, 3)
+    report = bench.take(bench.item(1, "One"), bench.item(2, "Two", description="D", x=cell), bench.item(3, "Three"))
+    assert sorted(column(db, "projects", "title")) == ["One", "Three", "Two"]
+    two = row(db, "projects", title="Two")
+    assert (two["description"], two["metadata"]) == ("D", {})
+    assert (report.created, report.errors, report.exit_code) == (3, 1, 3)
     ((item_id, said),) = logs(db, "error")
     assert item_id == "2" and "x (Extra)" in said
 
@@ -68,16 +70,17 @@ def test_a_cell_that_was_mended_comes_in(db):
     bench = PullBench(db, "projects", EXTRA["numbers"])
     bench.take(bench.item(1, "One", x=raw("NaN", "NaN")))
     report = bench.take(bench.item(1, "One", at="2026-02-01", x="1.5"))
-    assert (report.created, report.errors) == (1, 0)
+    assert (report.updated, report.errors) == (1, 0)
     assert row(db, "projects")["metadata"] == {"Extra": Decimal("1.5")}
-    assert rows(db, "sync_skipped") == []
+    assert (link(db, 1)["sync_status"], link(db, 1)["attempts"]) == ("synced", 0)
 
 
-def test_an_item_whose_cell_broke_keeps_the_row_that_it_has(db):
+def test_a_cell_that_broke_keeps_the_value_that_its_row_has(db):
     bench = PullBench(db, "projects", EXTRA["numbers"])
     bench.take(bench.item(1, "One", x="1"))
     report = bench.take(bench.item(1, "Uno", at="2026-02-01", x=raw("NaN", "NaN")))
-    assert (report.errors, row(db, "projects")["title"]) == (1, "One")
+    assert (report.errors, row(db, "projects")["title"], row(db, "projects")["metadata"]) == (1, "Uno", {"Extra": 1})
+    assert (link(db, 1)["sync_status"], link(db, 1)["attempts"]) == ("error", 1)
     bench.take(bench.item(1, "Uno", at="2026-02-02", x="2"))
     assert (row(db, "projects")["title"], row(db, "projects")["metadata"]) == ("Uno", {"Extra": 2})
 
@@ -134,13 +137,16 @@ def test_a_text_of_two_megabytes_is_stored(db):
     assert (row(db, "projects")["description"], row(db, "notes")["content"]) == (text, text)
 
 
-def test_a_key_that_is_too_long_for_an_index_costs_its_item_only(db):
+def test_a_key_that_is_too_long_for_an_index_costs_its_related_row_only(db):
     bench = PullBench(db, "projects")
     noise = "".join(random.Random(1).choices("abcdefghijklmnopqrstuvwxyz", k=20_000))
     report = bench.take(
-        bench.item(1, "One", email="a@example.com"), bench.item(2, "Two", law=noise), bench.item(3, "Three")
+        bench.item(1, "One", email="a@example.com"),
+        bench.item(2, "Two", law=noise, law_phone="+12025550106", claim="C-2"),
+        bench.item(3, "Three"),
     )
-    assert (report.created, report.errors) == (2, 1)
+    assert (report.created, report.errors, rows(db, "pa_law")) == (3, 1, [])
+    assert project(db, 2)["claim"]["claim_number"] == "C-2"
     assert "refused" in logs(db, "error")[0][1]
 
 
@@ -213,37 +219,65 @@ def gadgets(db, tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("name", "cells"),
+    ("cells", "refused"),
     [
-        ("Big", {"size": "large"}),
-        ("Huge", {"size": "99999999999"}),
-        ("Long", {"code": "too long"}),
-        ("Bad", {}),
-        ("Half", {"size": "1.5"}),
+        ({"size": "large"}, {"size"}),
+        ({"size": "99999999999"}, {"size"}),
+        ({"code": "too long"}, {"code"}),
+        ({"size": "1.5"}, {"size"}),
+        ({"size": "1.5", "code": "too long"}, {"size", "code"}),
     ],
 )
 @pytest.mark.parametrize("before", [False, True])
-def test_a_row_that_postgresql_refuses_costs_its_item_only(gadgets, db, name, cells, before):
-    good = [gadgets.item(number, f"G{number}", size=str(number)) for number in range(1, 41)]
+def test_a_value_that_postgresql_refuses_costs_its_field_only(gadgets, db, cells, refused, before):
     if before:
-        gadgets.take(*good)
-        good = [gadgets.item(number, f"N{number}", size=str(number), at="2026-02-01") for number in range(1, 41)]
+        gadgets.take(gadgets.item(1, "One", size="1", code="1"))
+    items = [gadgets.item(1, "Uno", at="2026-02-01", **{"size": "2", "code": "2", **cells})]
+    items += [gadgets.item(number, f"G{number}", size="9") for number in range(2, 30)]
+    report = gadgets.take(*items)
+    assert (report.created + report.updated, report.errors, report.exit_code) == (29, 1, 3)
+    kept = {"size": 1, "code": "1"} if before else {"size": None, "code": None}
+    found = row(db, "gadgets", name="Uno")
+    wanted = {"size": 2, "code": "2", **{field: kept[field] for field in refused}}
+    assert {field: found[field] for field in wanted} == wanted
+    ((item_id, said),) = logs(db, "error")
+    assert item_id == "1" and all(f"{field}: PostgreSQL refused a row: " in said for field in refused)
+    assert (link(db, 1, "gadgets")["sync_status"], link(db, 1, "gadgets")["attempts"]) == ("error", 1)
+    gadgets.take(gadgets.item(1, "Eins", size="3", code="3", at="2026-03-01"))
+    found = row(db, "gadgets", name="Eins")
+    assert (found["size"], found["code"]) == (3, "3")
+    assert (link(db, 1, "gadgets")["sync_status"], link(db, 1, "gadgets")["attempts"]) == ("synced", 0)
+
+
+def test_a_refused_value_is_tried_again_with_growing_pauses_and_then_set_aside(gadgets, db):
+    item = gadgets.item(1, "One", size="large")
+    for attempt in range(1, 9):
+        assert gadgets.take(item).errors == 1
+        assert gadgets.take(item).errors == 0, "it pauses"
+        found = link(db, 1, "gadgets")
+        assert (found["attempts"], found["sync_status"]) == (attempt, "error" if attempt < 8 else "set_aside")
+        change(db, "update sync_mapping set next_try_at = now() where next_try_at is not null")
+    assert gadgets.take(item).errors == 0
+    change(db, "update gadgets set code = 'mine'")
+    assert gadgets.take(gadgets.item(1, "Uno", size="large", at="2026-02-01")).errors == 1
+    assert (row(db, "gadgets")["name"], row(db, "gadgets")["code"]) == ("Uno", "mine")
+
+
+@pytest.mark.parametrize(("name", "cells"), [("Bad", {}), ("Bad", {"size": "large"})])
+def test_a_row_that_postgresql_refuses_costs_its_item_only(gadgets, db, name, cells):
+    good = [gadgets.item(number, f"G{number}", size=str(number)) for number in range(1, 41)]
     good[17] = gadgets.item(18, name, at="2026-02-01", **cells)
     report = gadgets.take(*good)
     assert (report.created + report.updated, report.errors, report.exit_code) == (39, 1, 3)
-    assert len(rows(db, "gadgets")) == (40 if before else 39)
-    assert sorted(column(db, "gadgets", "size"))[-1] == 40
+    assert (len(rows(db, "gadgets")), sorted(column(db, "gadgets", "size"))[-1]) == (39, 40)
     ((item_id, said),) = logs(db, "error")
     assert item_id == "18" and "refused" in said
-    if before:
-        assert row(db, "gadgets", name="G18")["size"] == 18
-        assert (link(db, 18, "gadgets")["sync_status"], link(db, 18, "gadgets")["attempts"]) == ("error", 1)
 
 
 def test_a_refused_row_comes_in_when_its_item_is_mended(gadgets, db):
     gadgets.take(gadgets.item(1, "One", size="large"), gadgets.item(2, "Two", size="2"))
     report = gadgets.take(gadgets.item(1, "One", size="1", at="2026-02-01"), gadgets.item(2, "Two", size="2"))
-    assert (report.created, report.errors, sorted(column(db, "gadgets", "size"))) == (1, 0, [1, 2])
+    assert (report.updated, report.errors, sorted(column(db, "gadgets", "size"))) == (1, 0, [1, 2])
 
 
 def test_texts_that_are_numbers_fit_a_numeric_column_and_stay_the_same(gadgets, db):
@@ -265,8 +299,8 @@ def test_a_trigger_of_the_users_own_may_refuse_a_row(gadgets, db):
         db, "create trigger no_thirteen before insert or update on gadgets for each row execute function no_thirteen()"
     )
     report = gadgets.take(*[gadgets.item(number, f"G{number}", size=str(number)) for number in range(10, 20)])
-    assert (report.created, report.errors) == (9, 1)
-    assert "no 13" in logs(db, "error")[0][1]
+    assert (report.created, report.errors, row(db, "gadgets", name="G13")["size"]) == (10, 1, None)
+    assert "size: PostgreSQL refused a row: no 13" in logs(db, "error")[0][1]
 
 
 def test_cells_are_built_as_monday_sends_them():

@@ -5,7 +5,8 @@ import json
 import pytest
 import requests
 
-from sandbox import Sandbox
+from sandbox import Sandbox, SmartSuite
+from tests.sandbox.suite import Suite
 
 USERS, PROJECTS, EVERYTHING, SUBITEMS = 5764059860, 6727219152, 7810000303, 7810000304
 
@@ -71,3 +72,10 @@ def shared():
 @pytest.fixture
 def everything(start):
     return start("everything:6,users:5")
+
+
+@pytest.fixture
+def suite():
+    """Starts a stand-in for SmartSuite, and returns a client of it."""
+    with SmartSuite() as running:
+        yield Suite(running)

@@ -43,7 +43,7 @@ def sync_columns(sandbox, board_id):
 def triggers(db):
     found = db.execute_query(
         "select distinct tgrelid::regclass::text as name from pg_trigger"
-        " where not tgisinternal and tgname like 'monday_sync%%'"
+        " where not tgisinternal and tgname like 'monday_sync%%' and tgrelid::regclass::text not like 'sync\\_%%'"
     )
     return {trigger["name"] for trigger in found}
 
@@ -68,9 +68,11 @@ def test_it_makes_statement_triggers_on_every_table_that_a_mapping_with_a_board_
         "notes",
     }
     kinds = db.execute_query(
-        "select distinct tgtype::int & 1 as by_row from pg_trigger where tgname like 'monday_sync%%'"
+        "select distinct tgtype::int & 1 as by_row, tgenabled::text as fires from pg_trigger"
+        " where tgname like 'monday_sync%%' and tgname <> 'monday_sync_count' order by 1, 2"
     )
-    assert kinds == [{"by_row": 0}]
+    # those for each row fire in sessions that are replicas, and nowhere else
+    assert kinds == [{"by_row": 0, "fires": "A"}, {"by_row": 0, "fires": "O"}, {"by_row": 1, "fires": "R"}]
 
 
 def test_it_makes_the_sync_id_columns_and_says_so(cli, sandbox):
@@ -237,3 +239,20 @@ def test_a_text_column_of_that_title_is_taken_and_a_status_column_is_not(bare, s
     row_id = bare.insert("ann")
     bare.sync()
     assert sync_id_of(bare, row(bare.db, "sync_mapping", entity_id=row_id)["monday_id"], "ours") == row_id
+
+
+def test_init_db_makes_the_triggers_of_an_earlier_version_anew(cli, db):
+    """What an earlier version left: no triggers for replicas, and functions that do not say of which version they are."""
+    assert cli("setup", "--yes").code == 0
+    assert "made anew" not in cli("init-db").out
+    for function in db.execute_query(
+        "select pg_get_functiondef(oid) as text from pg_proc where proname like 'monday%%'"
+    ):
+        db.execute_query(function["text"].replace("[triggers 2]", "").replace("%", "%%"), (), fetch=False)
+    for made in db.execute_query(
+        "select tgname, tgrelid::regclass::text as table from pg_trigger where tgname = 'monday_sync_replica'"
+    ):
+        db.execute_query(f"drop trigger {made['tgname']} on {made['table']}", fetch=False)
+    assert "The triggers of users were made anew." in cli("init-db").out
+    assert "made anew" not in cli("init-db").out
+    assert len(db.execute_query("select 1 as one from pg_trigger where tgname = 'monday_sync_replica'")) == 11

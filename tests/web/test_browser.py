@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.kit.live import away
 from tests.web.test_pages import PAGES, values_of
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -50,6 +51,24 @@ def test_pages_that_are_full_can_be_used_by_all(served, opened, full):
         f"/records/contacts/{conflict['entity_id']}",
     )
     look_at_all(opened().page, served.url, PAGES + more)
+
+
+def test_pages_without_a_database_can_be_used_by_all(served, opened, here):
+    watched = opened()
+    with away(here):
+        look_at_all(watched.page, served.url, ("/", "/runs", "/conflicts", "/log", "/boards", "/records/contacts/1"))
+        assert served.get("/").status_code == 503
+    assert all("503" in wrong for wrong in watched.wrong)
+    watched.wrong.clear()
+
+
+def test_pages_over_tables_that_are_missing_say_the_command(served, opened, db):
+    db.execute_query("delete from sync_state where name = 'schema'", fetch=False)
+    answer = served.get("/")
+    assert answer.status_code == 503 and "python main.py init-db" in answer.text
+    watched = opened()
+    look_at_all(watched.page, served.url, ("/", "/runs"))
+    watched.wrong.clear()
 
 
 def test_a_conflict_is_decided_by_mouse_and_both_sides_change(served, opened, dispute, sides):

@@ -126,9 +126,16 @@ def read_checkbox(cell: Cell, column: BoardColumn) -> Value:
 # --- Writing --------------------------------------------------------------------------------------------------------
 
 
+def _label_of(value: Value) -> str:
+    """Returns the name of a label. A null, a list or an object names none."""
+    if value is None or isinstance(value, (Mapping, list, tuple)):
+        raise CellError(f"this is no label: {excerpt(value)}")
+    return as_text(value)
+
+
 def write_status(value: Value, column: BoardColumn, cell: Cell | None) -> JsonMember:
     """Writes a known label by its id, a new label by its name."""
-    label = as_text(value)
+    label = _label_of(value)
     ids = labels_in(column).ids
     found = ids.get(label, ids.get(label.strip()))
     if found is not None:
@@ -142,9 +149,8 @@ def write_status(value: Value, column: BoardColumn, cell: Cell | None) -> JsonMe
 def write_dropdown(value: Value, column: BoardColumn, cell: Cell | None) -> JsonMember:
     """Writes labels by their ids when all of them are known, else by their names."""
     ids = labels_in(column).ids
-    if isinstance(value, str):
-        value = [value] if value.strip() in ids else value.split(",")
-    labels = [text for text in (as_text(label).strip() for label in as_list(value)) if text]
+    parts = value.split(",") if isinstance(value, str) and value.strip() not in ids else as_list(value)
+    labels = [text for text in (_label_of(label).strip() for label in parts) if text]
     if all(label in ids for label in labels):
         return {"ids": [ids[label] for label in labels]} if labels else None
     return {"labels": labels}
@@ -162,6 +168,8 @@ def write_tags(value: Value, column: BoardColumn, cell: Cell | None) -> JsonMemb
         known |= dict(zip(read_tags(cell, column) or (), object_of(cell).get("tag_ids") or (), strict=True))
     ids = []
     for tag in as_list(value):
+        if isinstance(tag, (Mapping, list, tuple)) or tag is None:
+            raise CellError(f"this is no tag: {excerpt(tag)}")
         tag_id = known.get(tag, tag)
         if not str(tag_id).strip().isdecimal():
             raise UnknownTag(f"the account has no tag {excerpt(tag)}; a new one is written by its id")

@@ -10,7 +10,7 @@ from models import BoardColumn, Cell, Value
 from services.monday.cells.shape import JsonMember, decoded, guarded, object_of
 from values.canonical import as_text, loads_exact, to_json
 from values.comparing import same_email
-from values.parsing import CellError, clean_text, exact_number, excerpt, text_of, whole_number
+from values.parsing import NUMBER_LENGTH, CellError, clean_text, exact_number, excerpt, text_of, whole_number
 
 LONG_TEXT_LENGTH = 2_000
 ITEM_NAME_LENGTH = 255
@@ -103,7 +103,10 @@ def write_number(value: Value, column: BoardColumn, cell: Cell | None) -> JsonMe
     if isinstance(value, str) and not value.strip():
         return None
     number = exact_number(value)
-    return f"{number:f}" if number else "0"
+    digits = f"{number:f}" if number else "0"
+    if len(digits) > NUMBER_LENGTH:
+        raise CellError(f"a number in a cell has at most {NUMBER_LENGTH:,} digits, not {len(digits):,}")
+    return digits
 
 
 def write_rating(value: Value, column: BoardColumn, cell: Cell | None) -> JsonMember:

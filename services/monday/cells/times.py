@@ -146,6 +146,8 @@ def read_duration(cell: Cell, column: BoardColumn) -> Value:
 def write_hour(value: Value, column: BoardColumn, cell: Cell | None) -> JsonMember:
     """Writes a time of day, to the minute."""
     clock = value if isinstance(value, time) else clock_time(value)
+    if clock.utcoffset():
+        raise CellError(f"an hour has no time zone: {excerpt(value)}")
     return {"hour": clock.hour, "minute": clock.minute}
 
 

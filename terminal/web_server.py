@@ -76,7 +76,7 @@ class WebServer:
                 ident="",
                 backlog=1024,
                 trusted_proxy=proxy,
-                trusted_proxy_headers={"x-forwarded-proto"} if proxy else None,
+                trusted_proxy_headers={"x-forwarded-proto"} if proxy else set(),
             )
         except (OSError, ValueError) as exc:  # a ValueError when the host has no address
             wasyncore.close_all(self._sockets, ignore_all=True)

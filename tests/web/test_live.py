@@ -21,6 +21,7 @@ def test_a_run_of_the_shell_appears_moves_and_ends_on_an_open_page(served, opene
     child = start_main("monday-to-pg", "--entity", "contacts", "--batch-size", "20", env=environment)
     row = page.locator("tbody tr")
     expect(row).to_have_count(1, timeout=15_000)
+    expect(page.get_by_text("There is no such run")).to_be_hidden()
     expect(row).to_contain_text("success", timeout=30_000)
     assert child.wait(30) == 0
     row.get_by_role("link").click()

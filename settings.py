@@ -31,15 +31,15 @@ NAMES = (
     "MONDAY_DAILY_CALLS",
     "MONDAY_GIVE_UP_AFTER",
     "MONDAY_KEEP_LOGS_DAYS",
+    *("ALERT_URLS", "ALERT_RULES", "ALERT_LINK", "HEARTBEAT_URL"),
     "MONDAY_SYNC_HOME",
-    "DASHBOARD_PASSWORD",
-    "DASHBOARD_VIEW_PASSWORD",
-    "DASHBOARD_HOSTS",
-    "PORT",
-    "DEBUG",
-    "LOG_FORMAT",
+    *("DASHBOARD_PASSWORD", "DASHBOARD_VIEW_PASSWORD", "DASHBOARD_HOSTS"),
+    *("PORT", "DEBUG", "LOG_FORMAT"),
 )
 BOARD = "MONDAY_BOARD_ID_"
+PREFIXES = ("MONDAY_", "WEBHOOK_", "DATABASE_", "ALERT_", "HEARTBEAT_")
+"""How the names begin that are taken for settings, or for slips of them."""
+OURS = ("MONDAY_", "WEBHOOK_", "DATABASE_", "DASHBOARD_")
 ENVIRONMENT = "the environment"
 LOG_FORMATS = ("text", "json", "kestra")
 YES, NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
@@ -65,6 +65,10 @@ class Settings:
     dashboard_password: str | None = field(default=None, repr=False)
     dashboard_view_password: str | None = field(default=None, repr=False)
     dashboard_hosts: tuple[str, ...] = ()
+    alert_urls: tuple[str, ...] = field(default=(), repr=False)
+    alert_rules: str = ""
+    alert_link: str | None = None
+    heartbeat_url: str | None = field(default=None, repr=False)
     port: int = 8080
     debug: bool = False
     log_format: str = "text"
@@ -125,10 +129,7 @@ def read_settings(environ: Environment | None = None, cwd: str | os.PathLike[str
         mistakes=tuple(mistakes),
         origins={**file.origins, **real.origins},
         hidden=tuple(name for name, value in file.values.items() if real.values.get(name, value) != value),
-        written=(
-            *file.names,
-            *(name for name in real.names if name.startswith(("MONDAY_", "WEBHOOK_", "DATABASE_", "DASHBOARD_"))),
-        ),
+        written=(*file.names, *(name for name in real.names if name.startswith(OURS))),
     )
 
 
@@ -191,6 +192,10 @@ def _settings(environment: Environment, start: Path, mistakes: list[str]) -> Set
         dashboard_password=environment.get("DASHBOARD_PASSWORD"),
         dashboard_view_password=environment.get("DASHBOARD_VIEW_PASSWORD"),
         dashboard_hosts=read("DASHBOARD_HOSTS", _hosts, ()),
+        alert_urls=read("ALERT_URLS", _addresses, ()),
+        alert_rules=environment.get("ALERT_RULES", ""),
+        alert_link=read("ALERT_LINK", _url, None),
+        heartbeat_url=read("HEARTBEAT_URL", _url, None),
         port=read("PORT", _port, Settings.port),
         debug=read("DEBUG", _switch, Settings.debug),
         log_format=read("LOG_FORMAT", _log_format, _usual_log_format(environment)),
@@ -302,6 +307,14 @@ def _url(name: str, value: str) -> str:
     if parts.username is not None or parts.password is not None:
         raise SettingsError(f"{name} must not carry a user name or a password.")
     return value.rstrip("/")
+
+
+def _addresses(name: str, value: str) -> tuple[str, ...]:
+    """Takes a list of addresses apart. A comma within an address is no end of it."""
+    found = tuple(filter(None, re.split(r"[,\s]+(?=[A-Za-z][A-Za-z0-9+.-]*://)|[,\s]+$", value)))
+    if not all(re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*://\S+", address) for address in found):
+        raise SettingsError(f"{name} must be addresses like json://example.com/alerts, with commas between them.")
+    return found
 
 
 def _database_url(name: str, value: str) -> str:

@@ -21,6 +21,7 @@ from rows import users_of_rows
 from rows.homes import Holder, Home, Homes, Stored, Upsert, Written, folded, homes_of
 from rows.load_records import Loading, loading_of, only, only_params
 from rows.tables import as_compared, is_archived, key_values
+from rows.wanted_rows import shown_through
 from rows.write_records import RecordWriter
 from values.folding import fold
 
@@ -206,7 +207,7 @@ class RecordStore:
         if written.altered:
             self._reload_altered(tx, written)
         else:
-            self._reload_redirected(tx, written)
+            self._note_redirected(tx, written)
         return written
 
     def _reload_altered(self, tx: Transaction, written: Written) -> None:
@@ -226,12 +227,16 @@ class RecordStore:
     def _writer(self) -> RecordWriter:
         return RecordWriter(self.homes)
 
-    def _reload_redirected(self, tx: Transaction, written: Written) -> None:
-        """Reads back what a record shows through a shared row that points at other rows than the record's own."""
-        stored = self.load(tx, [record.root_id for record in written.redirected], any_entity=True)
-        for record, others in written.redirected.items():
-            shown = stored[record.root_id].record
-            for name in (name for other in others for name in self.homes.related[other].names):
+    def _note_redirected(self, tx: Transaction, written: Written) -> None:
+        """Notes what a record shows through a shared row that points at other rows than the record's own."""
+        known = {
+            record: shown_through(self.homes, record, others, written) for record, others in written.redirected.items()
+        }
+        unknown = [record.root_id for record, shown in known.items() if shown is None]
+        stored = self.load(tx, unknown, any_entity=True)
+        for record, found in known.items():
+            shown = stored[record.root_id].record if found is None else found
+            for name in (name for other in written.redirected[record] for name in self.homes.related[other].names):
                 if not self.bound.same(name, shown.get(name), record.upsert.record.get(name)):
                     record.shown[name] = shown.get(name)
 

@@ -325,7 +325,7 @@ def document(members: Map[Any, Value]) -> str:
 
 
 def _members(row: Row, column: str) -> dict[str, Value]:
-    return {key: value for (name, key), value in row.values.items() if name == column and key}
+    return {key: value for (name, key), value in row.values.items() if key and name == column}
 
 
 def _emptied(members: Map[str, Value]) -> list[str]:
@@ -334,12 +334,14 @@ def _emptied(members: Map[str, Value]) -> list[str]:
 
 def to_column(value: Value, kind: str) -> Any:
     """Returns a canonical value as a table column of that type takes it."""
-    if value is None or value == "" and kind != "text":
+    if value is None:
         return None
     if kind == "text":
         if isinstance(value, str):
             return value
         return dumps(value).decode() if isinstance(value, (list, dict)) else str(to_json(value))
+    if isinstance(value, str) and not value:
+        return None
     if kind in ("jsonb", "json"):
         return dumps(value).decode()
     if kind == "date" and hasattr(value, "date"):

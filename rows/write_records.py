@@ -119,8 +119,7 @@ class RecordWriter:
         written.rows |= rows.by_id
         written.filled += [(home.name, row, slot) for (_, slot), row in writer.filled.items() for home in table.homes]
         written.altered |= _save(tx, table, [want.row for want in wanted if want.row is not None])
-        for want in wanted:
-            note_shown(want, written)
+        note_shown(wanted, written)
 
     def _known_rows(self, tx: Transaction, table: Table, wanted: Sequence[WantedRow]) -> KnownRows:
         """Looks up the rows that the wanted keys name, and those that the records have now, in one statement."""

@@ -97,16 +97,16 @@ class Runs:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    def start(self, kind: str, direction: str, progress: Any = None) -> str:
-        """Opens a run, and returns its id."""
+    def start(self, kind: str, direction: str, progress: Any = None, period_s: int | None = None) -> str:
+        """Opens a run, and returns its id. `period_s` is how often such a run is due."""
         run_id = str(uuid.uuid4())
         with self._db.transaction() as tx:
             tx.execute(
                 """
-                insert into sync_runs (id, kind, direction, outcome, heartbeat_at, progress, host, pid)
-                values (%s, %s, %s, 'running', now(), %s, %s, %s)
+                insert into sync_runs (id, kind, direction, outcome, heartbeat_at, progress, host, pid, period_s)
+                values (%s, %s, %s, 'running', now(), %s, %s, %s, %s)
                 """,
-                (run_id, kind, direction, dumps(progress or {}).decode(), socket.gethostname(), os.getpid()),
+                (run_id, kind, direction, dumps(progress or {}).decode(), socket.gethostname(), os.getpid(), period_s),
             )
         return run_id
 

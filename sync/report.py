@@ -53,6 +53,8 @@ class EntityReport:
     plans: list[str] = field(default_factory=list)
     failed: int = 0
     """The exit code of the error that ended it; 0 when no error did."""
+    problem: str | None = None
+    """The kind of that error, without its text."""
 
     @property
     def changes(self) -> int:
@@ -84,7 +86,7 @@ class EntityReport:
     def as_json(self) -> dict[str, Any]:
         """Returns the documented shape."""
         shape = asdict(self)
-        for name in ("plans", "failed", "first_held"):
+        for name in ("plans", "failed", "problem", "first_held"):
             del shape[name]
         for name in ("missing", "message", "seconds"):
             if not shape[name]:
@@ -115,6 +117,10 @@ class RunReport:
     def changes(self) -> int:
         """Returns how many records were written."""
         return sum(entity.changes for entity in self.entities)
+
+    def kept(self) -> list[dict[str, Any]]:
+        """Returns what `sync_runs` keeps of the entities."""
+        return [{**entity.as_json(), "problem": entity.problem} for entity in self.entities]
 
     def as_json(self) -> dict[str, Any]:
         """Returns the object that `--json` prints."""

@@ -15,6 +15,7 @@ from collections.abc import Mapping as Map
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from typing import TYPE_CHECKING
 
 from db_connector import Database
 from errors import (
@@ -37,8 +38,9 @@ from mappings.loader import choose
 from services.monday.pacing import left_in_words
 from settings import Settings, load_settings
 from state.runs import Runs
+from sync.alerting.at_end import Telling, failed_to_begin
+from sync.alerting.reasons import kind_of
 from sync.heartbeat import Heartbeat
-from sync.operating.examined import Checks
 from sync.options import PullOptions, RunOptions
 from sync.parts import Chosen, Follow, Parts, Progress, board_of, mappings_of, open_parts
 from sync.report import EntityReport, RunReport, entity_line
@@ -46,6 +48,9 @@ from sync.steps import Steps
 from terminal.logs import FILE_ONLY, unexpected
 from terminal.signals import INTERRUPTED
 from timing import TERMINATED
+
+if TYPE_CHECKING:
+    from sync.operating.examined import Checks
 
 log = logging.getLogger("monday_sync")
 
@@ -76,7 +81,7 @@ class Program:
 
     directions: Map[str, Direction]
     follow: Follow
-    checks: Sequence[Checks] = ()
+    checks: Callable[[], Sequence[Checks]] = tuple
     deployed: Deployed = _none_deployed
 
 
@@ -124,6 +129,21 @@ def run(
 ) -> RunReport:
     """Runs the named entities, or all. What is wrong before the run begins is raised, the rest is in the report."""
     options = options or RunOptions()
+    try:
+        return _run(program, settings, direction, entities, options, caller)
+    except SyncError:
+        failed_to_begin(settings, options)
+        raise
+
+
+def _run(
+    program: Program,
+    settings: Settings,
+    direction: str,
+    entities: Sequence[str],
+    options: RunOptions,
+    caller: Caller,
+) -> RunReport:
     mappings = mappings_of(settings)
     chosen = choose_boards(settings, mappings, direction, entities)
     _check_options(options, direction, tuple(program.directions), chosen)
@@ -199,12 +219,14 @@ class Run:
         self.parts = replace(parts, progress=self.steps)
         if parts.progress is not None:
             parts.progress.left = lambda: left_in_words(self.parts.left())
+        self._telling = Telling(parts, self.options)
         self._lock = threading.Lock()
 
     def of(self, chosen: Chosen) -> RunReport:
         """Works on all of these, and returns the report."""
         started = time.monotonic()
         self.steps.expect(mapping.entity for mapping, _ in chosen)
+        self._telling.began()
         with self._alive():
             later = self._ready(chosen, patience_s=0.0)
             self._ready(later, patience_s=None)
@@ -212,13 +234,15 @@ class Run:
         self.report.entities.sort(key=lambda entity: order[entity.entity])
         self.report.duration_s = time.monotonic() - started
         self._close()
+        self._telling.ended(self.report.exit_code, bool(self.report.interrupted))
         return self.report
 
     def _alive(self) -> AbstractContextManager[object]:
         """Enters the run in `sync_runs`, and tells there until the end of the block that it lives; not of a dry run."""
         if self.report.dry_run:
             return nullcontext()
-        self.report.run_id = self.runs.start(self.options.kind, self.report.direction, self.steps.as_json())
+        kind, period_s = self.options.kind, self.options.period_s
+        self.report.run_id = self.runs.start(kind, self.report.direction, self.steps.as_json(), period_s)
         return Heartbeat(self.parts.db, self.report.run_id, self._so_far_told, self.parts.stop.ask)
 
     def _so_far_told(self) -> tuple[object, object]:
@@ -315,7 +339,7 @@ class Run:
 
     def _failed(self, mapping: Mapping, board_id: str, exc: SyncError) -> EntityReport:
         report = self._so_far(mapping, board_id)
-        report.message, report.failed = exc.message, exc.exit_code
+        report.message, report.failed, report.problem = exc.message, exc.exit_code, kind_of(exc)
         with self._lock:
             self.report.problems.append(exc)
             # A table that is missing is one mapping's trouble.
@@ -342,9 +366,8 @@ class Run:
         message = "; ".join(problem.message for problem in report.problems)
         if report.interrupted and self.parts.stop.asked:
             message = "a user asked it to stop"
-        entities = report.as_json()["entities"]
         try:
-            self.runs.finish(report.run_id, report.exit_code, outcome, message, entities, self.parts.account())
+            self.runs.finish(report.run_id, report.exit_code, outcome, message, report.kept(), self.parts.account())
         except DatabaseError as exc:
             log.debug("The run could not be entered in sync_runs: %s", exc)
 

@@ -82,6 +82,7 @@ def secrets_of(settings: Settings) -> list[str]:
     url = settings.database_url or ""
     found = {settings.api_key or "", settings.webhook_secret or "", url, _password(url), unquote(_password(url))}
     found |= {settings.dashboard_password or "", settings.dashboard_view_password or ""}
+    found |= {*settings.alert_urls, settings.heartbeat_url or ""}
     return sorted((secret for secret in found if len(secret) >= SHORTEST_SECRET), key=len, reverse=True)
 
 

@@ -62,7 +62,7 @@ def _examined(slug: str) -> list[doctor.Result]:
         return text
 
     with closing(Examined(reading)) as examined:
-        known = all_checks(examined, site().program.checks)
+        known = all_checks(examined, site().program.checks())
         wanted = doctor.selected(known, [slug] if slug else [])
         return list(doctor.examine(doctor.with_needs(known, wanted), masked))
 

@@ -19,6 +19,7 @@ PAGES = (
     "/boards",
     "/checks",
     "/proofs",
+    "/alerts",
     "/charts",
     "/charts?span=30d",
     "/charts?span=200d",
@@ -222,3 +223,17 @@ def test_checks_are_those_of_doctor(served):
     found = served.json("/checks?look=all")
     assert {"settings", "PostgreSQL", "monday.com"} & {group["group"] for group in found["groups"]}
     assert served.json("/checks?look=pg")["groups"]
+
+
+def test_what_fails_is_shown_and_can_be_silenced(served, db):
+    from state import alerts as kept
+
+    with db.transaction() as tx:
+        kept.keep(
+            tx, kept.Alert("contacts", "failed", "failing", sentence="it <b>failed", command="python main.py runs")
+        )
+    page = served.get("/alerts").text
+    assert "it &lt;b&gt;failed" in page and "failing" in page
+    assert served.post("/alerts/silence", subject="contacts", hours="8").status_code == 200
+    assert list(served.json("/alerts")["silent"]) == ["contacts"]
+    assert served.post("/alerts/silence", subject="contacts", hours="x").status_code == 400

@@ -51,6 +51,10 @@ class Row:
     defaults: Map[str, Any] = field(default_factory=dict)
     standins: Map[str, str | None] = field(default_factory=dict)
     """What stands in columns that may not be null, and for which there is no value: the table's own defaults."""
+    changes: int = 0
+    """How often its values were changed since it is known."""
+    page: int = 0
+    """The last page on which a record was given the row."""
 
 
 class Key(NamedTuple):

@@ -19,6 +19,7 @@ from mappings.pointers import pointing
 from models import Record
 from rows import users_of_rows
 from rows.homes import Holder, Home, Homes, Stored, Upsert, Written, folded, homes_of
+from rows.kept_rows import WORTH_KEEPING
 from rows.load_records import Loading, loading_of, only, only_params
 from rows.tables import as_compared, is_archived, key_values
 from rows.wanted_rows import shown_through
@@ -84,12 +85,17 @@ class RecordStore:
     """Loads and writes the records of one mapping."""
 
     def __init__(
-        self, bound: BoundMapping, types: Map[str, Map[str, str]], owners: Map[str, Mapping] | None = None
+        self,
+        bound: BoundMapping,
+        types: Map[str, Map[str, str]],
+        owners: Map[str, Mapping] | None = None,
+        keep_from: int = WORTH_KEEPING,
     ) -> None:
         self.bound = bound
         self.mapping = bound.mapping
         self.types = types
         self.owners = owners or {}
+        self.keep_from = keep_from
 
     @cached_property
     def homes(self) -> Homes:
@@ -225,7 +231,7 @@ class RecordStore:
 
     @cached_property
     def _writer(self) -> RecordWriter:
-        return RecordWriter(self.homes)
+        return RecordWriter(self.homes, self.keep_from)
 
     def _note_redirected(self, tx: Transaction, written: Written) -> None:
         """Notes what a record shows through a shared row that points at other rows than the record's own."""

@@ -22,8 +22,12 @@ class RowShape:
     """The row in which all of it stands already."""
     revision: int = -1
     """Of the known rows, when that was found out."""
+    changes: int = -1
+    """Of the row, when that was found out."""
     shown: Record | None = None
     """What the row shows otherwise in the end."""
+    shown_at: int = -1
+    """How often the row had been changed then."""
     others: Sequence[str] = ()
     """The related rows that it points at otherwise in the end."""
 
@@ -64,9 +68,10 @@ Shapes = dict[tuple[Any, ...], RowShape]
 # What is wanted
 
 
-def wanted_rows(homes: Homes, together: Sequence[Home], records: Sequence[WrittenRecord]) -> list[WantedRow]:
-    """Returns what the records want of the rows of one table, record by record."""
-    shapes: Shapes = {}
+def wanted_rows(
+    homes: Homes, together: Sequence[Home], records: Sequence[WrittenRecord], shapes: Shapes
+) -> list[WantedRow]:
+    """Returns what the records want of the rows of one table, record by record; `shapes` are those known already."""
     by_home = [_wanted(homes, home, records, shapes) for home in together]
     return [want for of_record in zip(*by_home, strict=True) for want in of_record if want is not None]
 
@@ -140,14 +145,14 @@ def note_shown(wanted: Iterable[WantedRow], written: Written) -> None:
     """Notes where rows show something else than their records would, because other records have the rows too."""
     for want in wanted:
         row, shape = want.row, want.shape
+        assert row is not None
         # a record like this one was compared already
-        if want.current is None and shape.shown is not None and shape.row is row:
+        if want.current is None and shape.row is row and shape.shown is not None and shape.shown_at == row.changes:
             others, shown_otherwise = shape.others, shape.shown
         else:
-            assert row is not None
             others, shown_otherwise = _others(want, row), _shown_otherwise(want, row)
             if want.current is None and shape.row is row and not want.record.upsert.own:
-                shape.others, shape.shown = others, shown_otherwise
+                shape.others, shape.shown, shape.shown_at = others, shown_otherwise, row.changes
         if others:
             # The row points at another row than this record's own, so what hangs on it shows something else too.
             written.redirected.setdefault(want.record, set()).update(others)

@@ -79,7 +79,7 @@ BEAT = """
 update sync_runs
 set heartbeat_at = now(), updated_at = now(), progress = %s, api = %s
 where id = %s and finished_at is null
-returning stop_asked_at is not null
+returning stop_asked_at is not null, txid_current()
 """
 
 CLOSE_DEAD = f"""
@@ -131,7 +131,11 @@ def calls_today(tx: Transaction) -> float:
 
 def beat(tx: Transaction, run_id: str, progress: Any, api: Any) -> bool:
     """Notes that a run lives, how far it is and what it has cost. Returns whether a user has asked it to stop."""
-    return bool(tx.value(BEAT, (dumps(progress).decode(), dumps(api).decode(), run_id)))
+    beaten = tx.row(BEAT, (dumps(progress).decode(), dumps(api).decode(), run_id))
+    if beaten is None:
+        return False
+    tx.own_writes.note(beaten[1])
+    return bool(beaten[0])
 
 
 def last_of(tx: Transaction, entity: str) -> dict[str, Any] | None:

@@ -227,9 +227,13 @@ class Run:
         started = time.monotonic()
         self.steps.expect(mapping.entity for mapping, _ in chosen)
         self._telling.began()
-        with self._alive():
-            later = self._ready(chosen, patience_s=0.0)
-            self._ready(later, patience_s=None)
+        try:
+            with self._alive():
+                later = self._ready(chosen, patience_s=0.0)
+                self._ready(later, patience_s=None)
+        # between two entities; one that is worked on has caught its own
+        except (KeyboardInterrupt, SystemExit) as exc:
+            self._cut_short(chosen, exc)
         order = {mapping.entity: index for index, (mapping, _) in enumerate(chosen)}
         self.report.entities.sort(key=lambda entity: order[entity.entity])
         self.report.duration_s = time.monotonic() - started
@@ -289,10 +293,14 @@ class Run:
             for thread in threads:
                 thread.join()
         except (KeyboardInterrupt, SystemExit) as exc:
-            done = {entity.entity for entity in self.report.entities}
-            for mapping, board_id in wave:
-                if mapping.entity not in done:
-                    self._done(self._interrupted(mapping, board_id, exc))
+            self._cut_short(wave, exc)
+
+    def _cut_short(self, chosen: Chosen, exc: BaseException) -> None:
+        """Reports those that are not done yet as interrupted."""
+        done = {entity.entity for entity in self.report.entities}
+        for mapping, board_id in chosen:
+            if mapping.entity not in done:
+                self._done(self._interrupted(mapping, board_id, exc))
 
     def _entity(self, pair: tuple[Mapping, str], patience_s: float | None, busy: list[tuple[Mapping, str]]) -> None:
         """Works on one entity; what goes wrong is in its report. Without its turn it is put to `busy`, for later."""

@@ -19,11 +19,11 @@ install: .venv/.installed  ## make .venv and install what the tool runs on
 
 install-dev: .venv/.installed-dev  ## and what its tests and checks run on
 
-demo: .venv/.installed  ## a round trip between a stand-in for monday.com and a real PostgreSQL; no account needed
-	@$(VENV) main.py demo
+demo: .venv/.installed  ## a round trip between a stand-in for monday.com and a real PostgreSQL; no account needed; DASHBOARD=1 to look at it in a browser
+	@$(VENV) main.py demo $(if $(DASHBOARD),--dashboard)
 
 test: .venv/.installed-dev  ## the whole suite; TESTS=tests/test_config.py for a part of it
-	@$(VENV) -m pytest -n 2 $(TESTS) </dev/null
+	@$(VENV) -m pytest -n 2 --dist loadgroup $(TESTS) </dev/null
 
 lint: .venv/.installed-dev  ## ruff, its layout, and mypy
 	$(VENV) -m ruff check .
@@ -37,7 +37,7 @@ soak: .venv/.installed-dev  ## random edits, faults and kills for a long time; b
 	@$(VENV) -m benchmarks.soak </dev/null
 
 clean:  ## remove .venv, caches and logs; the embedded database stays
-	@rm -rf .venv cache logs monday_sync.log* webhook_handler.log* .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	@rm -rf .venv cache logs monday_sync.log* webhook_handler.log* dashboard.log* .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 purge:  ## and the embedded database of this folder, with everything in it

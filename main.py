@@ -8,6 +8,7 @@ if __name__ == "__main__":
     missing_package.watch()
 
 import sys
+from collections.abc import Mapping as Mapped
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
@@ -29,6 +30,7 @@ from realtime.commands import scheduled, watch, webhook
 from realtime.webhook_commands import webhooks
 from terminal.commands import CONTEXT, InOrder
 from terminal.leaving import leave_with
+from web.commands import dashboard
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +47,7 @@ COMMANDS: tuple[click.Command, ...] = (
     init_db,
     *(monday_to_pg, pg_to_monday, bidirectional, run_entity),
     *(status, runs, prune, validate, mapping, demo),
-    *(webhooks, webhook, watch, scheduled),
+    *(webhooks, webhook, watch, scheduled, dashboard),
     *(setup, conflicts, record, retry, forget),
     *(verify, repair, explain),
     alerts,
@@ -76,7 +78,7 @@ def compose() -> Program:
     from sync_pg_to_monday import both_ways, push_entity
 
     directions = {"monday_to_pg": pull_entity, "pg_to_monday": push_entity, "bidirectional": both_ways(read_changes)}
-    return Program(directions, _follow, _checks)
+    return Program(directions, _follow, _checks, _deployed)
 
 
 def _follow(db: Database, mapping: Mapping, board: Board, home: Path, *, dry_run: bool = False) -> Followed:
@@ -90,6 +92,12 @@ def _checks() -> tuple[Checks, ...]:
     from realtime import checks as checks_between_runs
 
     return checks_of_deployed.checks, checks_between_runs.checks
+
+
+def _deployed(db: Database, name: str | None) -> Sequence[Mapped[str, object]]:
+    from boards.registry import status_of
+
+    return status_of(db, name)
 
 
 for command in COMMANDS:

@@ -31,18 +31,15 @@ NAMES = (
     "MONDAY_DAILY_CALLS",
     "MONDAY_GIVE_UP_AFTER",
     "MONDAY_KEEP_LOGS_DAYS",
-    "ALERT_URLS",
-    "ALERT_RULES",
-    "ALERT_LINK",
-    "HEARTBEAT_URL",
+    *("ALERT_URLS", "ALERT_RULES", "ALERT_LINK", "HEARTBEAT_URL"),
     "MONDAY_SYNC_HOME",
-    "PORT",
-    "DEBUG",
-    "LOG_FORMAT",
+    *("DASHBOARD_PASSWORD", "DASHBOARD_VIEW_PASSWORD", "DASHBOARD_HOSTS"),
+    *("PORT", "DEBUG", "LOG_FORMAT"),
 )
 BOARD = "MONDAY_BOARD_ID_"
 PREFIXES = ("MONDAY_", "WEBHOOK_", "DATABASE_", "ALERT_", "HEARTBEAT_")
 """How the names begin that are taken for settings, or for slips of them."""
+OURS = ("MONDAY_", "WEBHOOK_", "DATABASE_", "DASHBOARD_")
 ENVIRONMENT = "the environment"
 LOG_FORMATS = ("text", "json", "kestra")
 YES, NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
@@ -65,6 +62,9 @@ class Settings:
     daily_calls: int | None = None
     give_up_after: float = 300.0
     keep_logs_days: int = 90
+    dashboard_password: str | None = field(default=None, repr=False)
+    dashboard_view_password: str | None = field(default=None, repr=False)
+    dashboard_hosts: tuple[str, ...] = ()
     alert_urls: tuple[str, ...] = field(default=(), repr=False)
     alert_rules: str = ""
     alert_link: str | None = None
@@ -129,7 +129,7 @@ def read_settings(environ: Environment | None = None, cwd: str | os.PathLike[str
         mistakes=tuple(mistakes),
         origins={**file.origins, **real.origins},
         hidden=tuple(name for name, value in file.values.items() if real.values.get(name, value) != value),
-        written=(*file.names, *(name for name in real.names if name.startswith(("MONDAY_", "WEBHOOK_", "DATABASE_")))),
+        written=(*file.names, *(name for name in real.names if name.startswith(OURS))),
     )
 
 
@@ -189,6 +189,9 @@ def _settings(environment: Environment, start: Path, mistakes: list[str]) -> Set
         daily_calls=read("MONDAY_DAILY_CALLS", _calls, None),
         give_up_after=read("MONDAY_GIVE_UP_AFTER", _seconds, Settings.give_up_after),
         keep_logs_days=read("MONDAY_KEEP_LOGS_DAYS", _days, Settings.keep_logs_days),
+        dashboard_password=environment.get("DASHBOARD_PASSWORD"),
+        dashboard_view_password=environment.get("DASHBOARD_VIEW_PASSWORD"),
+        dashboard_hosts=read("DASHBOARD_HOSTS", _hosts, ()),
         alert_urls=read("ALERT_URLS", _addresses, ()),
         alert_rules=environment.get("ALERT_RULES", ""),
         alert_link=read("ALERT_LINK", _url, None),
@@ -356,6 +359,13 @@ def _days(name: str, value: str) -> int:
 
 def _port(name: str, value: str) -> int:
     return _number(name, value, 0, 65_535)
+
+
+def _hosts(name: str, value: str) -> tuple[str, ...]:
+    hosts = tuple(host.strip().lower() for host in value.split(",") if host.strip())
+    if not all(re.fullmatch(r"[a-z0-9.-]+|\[[0-9a-f:.]+\]", host) for host in hosts):
+        raise SettingsError(f"{name} must be names like sync.example.com, with commas between them.")
+    return hosts
 
 
 def _seconds(name: str, value: str) -> float:

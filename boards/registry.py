@@ -12,9 +12,9 @@ from boards.drift import DriftShape
 from boards.proposal import Proposal
 from db_connector import Database, Transaction
 from errors import SettingsError
-from state.overview import figures_of
-from state.runs import last_of
-from state.values import delete, drift_key, value_of
+from state.overview import figures_of_each
+from state.runs import last_of_each
+from state.values import delete, drift_key, values_of
 from values.canonical import dumps
 from values.parsing import clean_text
 from values.wording import utc_or_none, utc_text
@@ -188,13 +188,18 @@ def status_of(db: Database, name: str | None = None) -> list[BoardStatus]:
     """Returns what is known of the deployed boards, or only of the board of that name."""
     with db.transaction(read_only=True, snapshot=True) as tx:
         found = known(tx) if name is None else [one_of(tx, name)]
-        return [_with_figures(tx, entry) for entry in found]
+        names = [entry.name for entry in found]
+        figures, last = figures_of_each(tx, names), last_of_each(tx, names)
+        drift = values_of(tx, [drift_key(name) for name in names])
+    return [
+        _with_figures(entry, figures[entry.name], last.get(entry.name), drift.get(drift_key(entry.name)) or {})
+        for entry in found
+    ]
 
 
-def _with_figures(tx: Transaction, entry: Entry) -> BoardStatus:
-    figures = figures_of(tx, entry.name)
-    last = last_of(tx, entry.name)
-    drift = value_of(tx, drift_key(entry.name)) or {}
+def _with_figures(
+    entry: Entry, figures: Mapping[str, Any], last: Mapping[str, Any] | None, drift: Mapping[str, Any]
+) -> BoardStatus:
     columns = entry.columns or []
     return {
         "name": entry.name,

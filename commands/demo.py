@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 
 from commands.demo_live import show_live
-from commands.demo_world import World, open_world, show
+from commands.demo_world import World, open_world, show, show_command
 from databases.postgres.names import compose, table_name
+from errors import SyncError
 from settings import load_settings
 from terminal.console import show_table
 from timing import duration
@@ -70,7 +72,7 @@ def with_both(boards: str) -> str:
     return ",".join([boards, *(f"{name}:{count}" for name, count in SHOWN.items() if name not in named)])
 
 
-def run_demo(boards: str) -> int:
+def run_demo(boards: str, dashboard: bool = False) -> int:
     """Runs the demo; returns the exit code."""
     begun = time.monotonic()
     with open_world(load_settings(), with_both(boards)) as world:
@@ -86,8 +88,25 @@ def run_demo(boards: str) -> int:
         world.run("monday-to-pg")
         _show_edit(world)
         show_live(world)
+        if dashboard:
+            _serve(world)
     show(f"\nThat took {duration(time.monotonic() - begun)}; the stand-in is stopped and the database is gone.")
+    if not dashboard:
+        show("To look at all this in a browser: make demo DASHBOARD=1")
     return 0
+
+
+def _serve(world: World) -> None:
+    """Serves the dashboard until the user presses Ctrl-C."""
+    show_command("dashboard", "--port", "0")
+    with world.started("dashboard", "--port", "0") as child:
+        address = next(child.lines(), "")
+        if not address:  # it ended before it listened
+            raise SyncError(f"The dashboard did not start: {child.complaint()}")
+        show(address)
+        show(f"Open {address.split()[-1]} in a browser. Ctrl-C ends it, and removes everything.")
+        with suppress(KeyboardInterrupt):
+            child.process.wait()
 
 
 def _show_left_out(world: World) -> None:

@@ -118,9 +118,10 @@ def show_setup(done: Setup) -> None:
     metavar="NAME:COUNT,...",
     help="The number of items of each board; a board that is not named gets its usual number.",
 )
-def demo(boards: str) -> None:
+@click.option("--dashboard", is_flag=True, help="At the end, serve the dashboard over what was made, until Ctrl-C.")
+def demo(boards: str, dashboard: bool) -> None:
     """Show a sync between a stand-in for monday.com and a real PostgreSQL. Needs no account and no database."""
     from commands.demo import run_demo
 
     logs.to_stderr()
-    sys.exit(run_demo(boards))
+    sys.exit(run_demo(boards, dashboard))

@@ -8,11 +8,12 @@ from typing import Any
 
 from db_connector import Database, Transaction
 from mappings.declaration import Mapping
-from state import inbox, runs
-from state.values import pull_key, value_of
+from state import runs
+from state.values import pull_key
 from values.wording import utc_or_none
 
 DUPLICATES_SHOWN = 5
+LINK_COUNTS = ("active", "archived", "in_step", "waiting", "errors", "set_aside", "off", "known_to_differ")
 LINKS = """
 -- Each part reads an index of its own, and no row.
 with living as (
@@ -56,56 +57,100 @@ where entity_type = %s and reason like 'error: %%'
 """Items that never became rows."""
 
 FIGURES = """
-select count(*) filter (where archived_at is null) as items,
-       count(*) filter (where archived_at is not null) as archived,
-       count(*) filter (where archived_at is null and sync_status not in ('synced', 'disabled')) as waiting,
-       max(synced_at) as changed_at
-from sync_mapping
-where entity_type = %s and monday_id is not null
+select t.type, count(l.id) filter (where l.archived_at is null) as items,
+       count(l.id) filter (where l.archived_at is not null) as archived,
+       count(l.id) filter (where l.archived_at is null and l.sync_status not in ('synced', 'disabled')) as waiting
+from unnest(%s::text[]) as t (type)
+left join sync_mapping as l on l.entity_type = t.type and l.monday_id is not null
+group by t.type
+"""
+
+EVERY_ENTITY = f"""
+-- Each entity reads the same indexes as if it were alone.
+select t.type, l.*, refused.*, remembered.value as remembered,
+       (
+           select count(*)
+           from sync_conflicts
+           where entity_type = t.type and status = 'open'
+       ) as conflicts
+from unnest(%(types)s::text[], %(keys)s::text[]) as t (type, key)
+cross join lateral ({LINKS.replace("%(type)s", "t.type")}) as l
+cross join lateral ({REFUSED.replace("%s", "t.type")}) as refused (refused_errors, refused_set_aside)
+left join sync_state as remembered on remembered.name = t.key
+"""
+
+EVERY_SKIPPED = f"""
+select t.type, skipped.*
+from unnest(%(types)s::text[]) as t (type)
+cross join lateral ({SKIPPED.replace("entity_type = %s", "entity_type = t.type").replace("%s", "%(first)s")}) as skipped
+order by skipped.reason
+"""
+
+WAITING = """
+select (
+           select count(*)
+           from sync_inbox
+           where monday_board_id = any(%s) and done_at is null
+       ) as inbox,
+       (select count(*) from sync_outbox) as outbox
 """
 
 
 def status_of(db: Database, entities: Sequence[tuple[Mapping, str]]) -> dict[str, Any]:
     """Returns the state of each entity (given with its board's id), and how many events and changes wait."""
     with db.transaction(read_only=True, snapshot=True) as tx:
-        known = [
-            {"entity": mapping.entity, "board_id": board_id, **_entity(tx, mapping.entity, mapping.entity_type)}
-            for mapping, board_id in entities
-        ]
-        events = inbox.depth(tx, [board_id for _, board_id in entities])[0]
-        waiting = {"inbox": events, "outbox": tx.value("select count(*) from sync_outbox")}
+        return state_of(tx, entities)
+
+
+def state_of(tx: Transaction, entities: Sequence[tuple[Mapping, str]]) -> dict[str, Any]:
+    """Returns the same in a transaction of the caller's, by four statements, however many entities there are."""
+    types = list(dict.fromkeys(mapping.entity_type for mapping, _ in entities))
+    names = [mapping.entity for mapping, _ in entities]
+    params = {
+        "types": [mapping.entity_type for mapping, _ in entities],
+        "keys": [pull_key(name) for name in names],
+    }
+    by_key = dict(zip(names, tx.dicts(EVERY_ENTITY + "order by array_position(%(keys)s::text[], t.key)", params)))
+    skipped: dict[str, list[dict[str, Any]]] = {}
+    for kind, reason, items, first in tx.rows(EVERY_SKIPPED, {"types": types, "first": DUPLICATES_SHOWN}):
+        skipped.setdefault(kind, []).append({"reason": reason, "items": items, "first": first or []})
+    last = runs.last_of_each(tx, names)
+    waiting = tx.dicts(WAITING, ([board_id for _, board_id in entities],))[0]
+    known = [
+        {
+            "entity": mapping.entity,
+            "board_id": board_id,
+            **_entity(by_key[mapping.entity], skipped.get(mapping.entity_type, []), last.get(mapping.entity)),
+        }
+        for mapping, board_id in entities
+    ]
     return {"entities": known, **waiting}
 
 
-def _entity(tx: Transaction, entity: str, entity_type: str) -> dict[str, Any]:
-    links = tx.dicts(LINKS, {"type": entity_type})[0]
-    refused = tx.dicts(REFUSED, (entity_type,))[0]
-    skipped = tx.rows(SKIPPED, (DUPLICATES_SHOWN, entity_type))
-    conflicts = tx.value(
-        "select count(*) from sync_conflicts where entity_type = %s and status = 'open'", (entity_type,)
-    )
-    remembered = value_of(tx, pull_key(entity)) or {}
+def _entity(counts: dict[str, Any], skipped: list[dict[str, Any]], last: dict[str, Any] | None) -> dict[str, Any]:
+    links = {name: counts[name] for name in LINK_COUNTS}
+    remembered = counts["remembered"] or {}
     return {
         **links,
         # links and items without a link are counted together
-        **{name: links[name] + number for name, number in refused.items()},
-        "conflicts": conflicts,
-        "skipped": [{"reason": reason, "items": items, "first": first or []} for reason, items, first in skipped],
+        "errors": links["errors"] + counts["refused_errors"],
+        "set_aside": links["set_aside"] + counts["refused_set_aside"],
+        "conflicts": counts["conflicts"],
+        "skipped": skipped,
         "watermark": remembered.get("watermark"),
         "swept_at": remembered.get("swept_at"),
-        "last_run": _last_run(tx, entity),
+        "last_run": last and _last_run(last),
     }
 
 
-def _last_run(tx: Transaction, entity: str) -> dict[str, Any] | None:
-    run = runs.last_of(tx, entity)
+def _last_run(run: dict[str, Any]) -> dict[str, Any]:
     shown = ("id", "started_at", "outcome", "api", "message")
-    return run and {**{name: run[name] for name in shown}, "started_at": utc_or_none(run["started_at"])}
+    return {**{name: run[name] for name in shown}, "started_at": utc_or_none(run["started_at"])}
 
 
-def figures_of(tx: Transaction, entity_type: str) -> dict[str, Any]:
-    """Returns how many items of an entity are linked, archived and waiting, and when a link last changed."""
-    return tx.dicts(FIGURES, (entity_type,))[0]
+def figures_of_each(tx: Transaction, types: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Returns how many items of each type of entity are linked, archived and waiting."""
+    return {row["type"]: row for row in tx.dicts(FIGURES, (list(types),))}
 
 
 def count_linked(tx: Transaction, entity_type: str) -> int:
@@ -127,13 +172,13 @@ def count_set_aside(tx: Transaction, entity_type: str) -> int:
 def runs_of(db: Database, limit: int) -> list[dict[str, Any]]:
     """Returns the last runs, newest first."""
     with db.transaction(read_only=True) as tx:
-        return [_shown(run) for run in runs.last(tx, limit)]
+        return [shown_run(run) for run in runs.last(tx, limit)]
 
 
 def runs_starting_with(db: Database, start: str) -> list[dict[str, Any]]:
     """Returns the runs whose ids begin so, at most a few."""
     with db.transaction(read_only=True) as tx:
-        return [_shown(run) for run in runs.starting_with(tx, start)]
+        return [shown_run(run) for run in runs.starting_with(tx, start)]
 
 
 def closed_dead(db: Database) -> list[dict[str, Any]]:
@@ -144,7 +189,7 @@ def closed_dead(db: Database) -> list[dict[str, Any]]:
     return [{**run, **{name: utc_or_none(run[name]) for name in moments}} for run in found]
 
 
-def _shown(run: dict[str, Any]) -> dict[str, Any]:
+def shown_run(run: dict[str, Any]) -> dict[str, Any]:
     moments = ("started_at", "finished_at", "heartbeat_at", "stop_asked_at")
     return {
         **run,

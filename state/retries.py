@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -31,6 +32,15 @@ select %(entity)s, 'event', monday_id, null, attempts, nullif(next_try_at, 'infi
 from sync_inbox
 where monday_board_id = %(board)s and done_at is null and attempts > 0
 order by 3, 4
+"""
+
+REFUSED_OF_T = re.sub(r"%\((entity|type|board)\)s", r"t.\1", REFUSED)
+
+EVERY_REFUSED = f"""
+select refused.*
+from unnest(%(entities)s::text[], %(types)s::text[], %(boards)s::text[]) with ordinality as t (entity, type, board, place)
+cross join lateral ({REFUSED_OF_T}) as refused
+order by t.place, refused.monday_id, refused.entity_id
 """
 
 TRY_NOW = (
@@ -79,9 +89,14 @@ GIVE_UP = (
 )
 
 
-def refused(tx: Transaction, mapping: Mapping, board_id: str | None) -> list[dict[str, Any]]:
-    """Returns what was refused of an entity and is tried again, or was set aside."""
-    return tx.dicts(REFUSED, {"entity": mapping.entity, "type": mapping.entity_type, "board": board_id})
+def refused(tx: Transaction, entities: Sequence[tuple[Mapping, str | None]]) -> list[dict[str, Any]]:
+    """Returns what was refused of each entity (given with its board's id) and is tried again, or was set aside."""
+    params = {
+        "entities": [mapping.entity for mapping, _ in entities],
+        "types": [mapping.entity_type for mapping, _ in entities],
+        "boards": [board_id for _, board_id in entities],
+    }
+    return tx.dicts(EVERY_REFUSED, params)
 
 
 def try_now(tx: Transaction, mapping: Mapping, board_id: str | None, rows: Sequence[str], items: Sequence[str]) -> None:

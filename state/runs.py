@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from db_connector import Database, Transaction
@@ -38,25 +39,29 @@ select id::text as run_id, kind, direction, started_at, finished_at, exit_code,
 from sync_runs
 """
 
-LAST_OF_ENTITY = f"""
-with lately as (
+LAST_OF_EACH = f"""
+with lately as materialized (
     select *
     from sync_runs
     order by started_at desc
     limit {LATELY}
 )
-select r.id::text, r.kind, r.started_at, r.finished_at, case when {DIED} then 'died' else r.outcome end as outcome,
-       coalesce(r.api, '{{}}') as api, e.of ->> 'message' as message
-from lately as r
-left join lateral (
-    select entity as of
-    from jsonb_array_elements(r.entities) as entity
-    where entity ->> 'entity' = %(entity)s
+select r.*
+from unnest(%(entities)s::text[]) as t (entity)
+cross join lateral (
+    select t.entity, r.id::text, r.kind, r.started_at, r.finished_at,
+           case when {DIED} then 'died' else r.outcome end as outcome, coalesce(r.api, '{{}}') as api,
+           (
+               select of ->> 'message'
+               from jsonb_array_elements(r.entities) as of
+               where of ->> 'entity' = t.entity
+               limit 1
+           ) as message
+    from lately as r
+    where r.entities @> jsonb_build_array(jsonb_build_object('entity', t.entity)) or r.progress ? t.entity
+    order by r.started_at desc
     limit 1
-) as e on true
-where e.of is not null or r.progress ? %(entity)s
-order by r.started_at desc
-limit 1
+) as r
 """
 
 LAST = f"""{SHOWN}
@@ -135,7 +140,12 @@ def beat(tx: Transaction, run_id: str, progress: Any, api: Any) -> bool:
 
 def last_of(tx: Transaction, entity: str) -> dict[str, Any] | None:
     """Returns the last run that dealt with an entity, among the newest, with the entity's own message."""
-    return next(iter(tx.dicts(LAST_OF_ENTITY, {"entity": entity})), None)
+    return last_of_each(tx, [entity]).get(entity)
+
+
+def last_of_each(tx: Transaction, entities: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Returns the same for several entities, by their names."""
+    return {run["entity"]: run for run in tx.dicts(LAST_OF_EACH, {"entities": list(entities)})}
 
 
 def last(tx: Transaction, limit: int) -> list[dict[str, Any]]:

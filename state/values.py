@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -82,6 +83,11 @@ class Values:
 def value_of(tx: Transaction, name: str) -> Any:
     """Returns the value of that name, or None, in the caller's transaction."""
     return tx.value("select value from sync_state where name = %s", (name,))
+
+
+def values_of(tx: Transaction, names: Sequence[str]) -> dict[str, Any]:
+    """Returns the values of these names, as far as they are there."""
+    return dict(tx.rows("select name, value from sync_state where name = any(%s)", (list(names),)))
 
 
 def put(tx: Transaction, name: str, value: Any) -> None:

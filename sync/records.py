@@ -198,11 +198,8 @@ def _check_gone(sync: BoardSync, record: SingleRecord) -> None:
 
 def waiting(tx: Transaction, mappings: Sequence[Mapping], settings: Settings) -> list[dict[str, Any]]:
     """Returns what was refused and is tried again, or was set aside."""
-    found: list[dict[str, Any]] = []
-    for mapping in mappings:
-        for row in retries.refused(tx, mapping, board_of(settings, mapping)):
-            found.append({**row, "next_try_at": utc_or_none(row["next_try_at"])})
-    return found
+    found = retries.refused(tx, [(mapping, board_of(settings, mapping)) for mapping in mappings])
+    return [{**row, "next_try_at": utc_or_none(row["next_try_at"])} for row in found]
 
 
 def chosen_of(found: Sequence[dict[str, Any]], given: str) -> list[dict[str, Any]]:

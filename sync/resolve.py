@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as Map
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from db_connector import Transaction
@@ -16,6 +16,7 @@ from errors import SettingsError
 from mappings.declaration import Mapping
 from models import Winner
 from sync.board import BoardSync, Opening, open_board
+from sync.options import PullOptions
 from sync.parts import Parts, board_of
 from sync.reconcile import Choice
 from sync.task import Hints
@@ -40,6 +41,26 @@ order by created_at desc, id
 limit %(limit)s
 """
 
+MATCHING = """
+from sync_conflicts
+where entity_type = any(%(types)s)
+  and (%(state)s = 'all' or status = %(state)s)
+  and (%(field)s = '' or field = %(field)s)
+  and (%(rule)s = '' or rule = %(rule)s)
+"""
+
+PAGE = (
+    SELECT.partition("\nfrom ")[0]
+    + MATCHING
+    + """
+  and (%(at)s = ''
+       or (date_trunc('milliseconds', created_at), id)
+           < (nullif(%(at)s, '')::timestamptz, nullif(%(id)s, '')::uuid))
+order by date_trunc('milliseconds', created_at) desc, id desc
+limit %(limit)s
+"""
+)
+
 BEGINNING_WITH = f"""{SELECT}
 where starts_with(id::text, %s)
 limit 2
@@ -52,6 +73,24 @@ where (entity_type, entity_id, field) in (
     select entity_type, entity_id, field from sync_conflicts where id = any(%s::uuid[]))
 order by entity_type, entity_id, field, created_at desc, id
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Says which conflicts are wanted, and from which on: the time and the id of the last that was shown."""
+
+    entity: str = ""
+    field: str = ""
+    rule: str = ""
+    state: str = "open"
+    """`open`, `resolved`, or `all`."""
+    at: str = ""
+    id: str = ""
+
+    def params(self, mappings: Iterable[Mapping]) -> dict[str, Any]:
+        """Returns the parameters of `MATCHING`."""
+        types = [mapping.entity_type for mapping in mappings if self.entity in ("", mapping.entity)]
+        return {**asdict(self), "types": types}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +125,23 @@ def conflicts_of(
     return [_named(row, known) for row in rows]
 
 
+def page_of(tx: Transaction, mappings: Iterable[Mapping], wanted: Wanted, limit: int) -> list[dict[str, Any]]:
+    """Returns the conflicts that match, newest first."""
+    known = list(mappings)
+    return [_named(row, known) for row in tx.dicts(PAGE, {**wanted.params(known), "limit": limit})]
+
+
+def count_of(tx: Transaction, mappings: Iterable[Mapping], wanted: Wanted) -> int:
+    """Counts the conflicts that match."""
+    return int(tx.value(f"select count(*) {MATCHING}", wanted.params(mappings)))
+
+
+def with_ids(tx: Transaction, mappings: Iterable[Mapping], ids: Sequence[str]) -> list[dict[str, Any]]:
+    """Returns the conflicts of these whole ids, as far as they exist."""
+    known = list(mappings)
+    return [_named(row, known) for row in tx.dicts(f"{SELECT}\nwhere id::text = any(%s)", (list(ids),))]
+
+
 def find(tx: Transaction, mappings: Iterable[Mapping], ids: Sequence[str]) -> list[dict[str, Any]]:
     """Returns the conflicts of these ids, or beginnings of ids. Raises SettingsError when an id names none, or several."""
     known, found = list(mappings), []
@@ -111,8 +167,13 @@ def _named(row: dict[str, Any], mappings: Sequence[Mapping]) -> dict[str, Any]:
 # Resolving
 
 
-def resolve(parts: Parts, found: Sequence[dict[str, Any]], winner: str, force: bool = False) -> list[Resolved]:
-    """Brings the chosen side's value to both sides; returns what became of each conflict, in their order."""
+def resolve(
+    parts: Parts, found: Sequence[dict[str, Any]], winner: str, force: bool = False, dry_run: bool = False
+) -> list[Resolved]:
+    """Brings the chosen side's value to both sides; returns what became of each conflict, in their order.
+
+    With `dry_run` it returns what would become of each, and writes nothing.
+    """
     with parts.db.transaction(read_only=True) as tx:
         newest = {row[0] for row in tx.rows(NEWEST_OF_FIELD, ([conflict["id"] for conflict in found],))}
     older = [conflict for conflict in found if conflict["id"] not in newest]
@@ -124,7 +185,7 @@ def resolve(parts: Parts, found: Sequence[dict[str, Any]], winner: str, force: b
     for entity_type, conflicts in by_type.items():
         mapping, board_id = _board_of(parts, conflicts[0])
         with parts.in_turn(entity_type) as mine:
-            sync = open_board(mine, mapping, board_id, Opening(writes=(True, True)))
+            sync = open_board(mine, mapping, board_id, Opening(PullOptions(dry_run=dry_run), (True, True)))
             for part in batched(conflicts, AT_ONCE):
                 done |= _resolve(sync, part, Winner(winner), force)
     return [done[conflict["id"]] for conflict in found]
@@ -152,8 +213,10 @@ def _resolve(sync: BoardSync, conflicts: Sequence[dict[str, Any]], winner: Winne
         here = [item for item in items if item.is_on(sync.board.id)]
         batch = sync.engine.take(here, force=True, hints=Hints(choices=choices))
         objections |= batch.objections
-        sync.deliver(batch)
-    refused = _refused(sync, [str(conflict["entity_id"]) for conflict in conflicts])
+        if not sync.engine.options.dry_run:
+            sync.deliver(batch)
+    rows = [] if sync.engine.options.dry_run else [str(conflict["entity_id"]) for conflict in conflicts]
+    refused = _refused(sync, rows)
     return {
         conflict["id"]: Resolved(conflict, winner.value, _problem(conflict, objections, refused))
         for conflict in conflicts

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
+from db_connector import Database
 from errors import (
     EXIT_FAILED,
     EXIT_GUARD,
@@ -63,15 +64,25 @@ Direction = Callable[[Parts, Mapping, str, RunOptions, "str | None"], EntityRepo
 """Deals with one entity of a run. It puts the report it works on into `parts.begun`, and raises SyncError."""
 
 
+Deployed = Callable[[Database, "str | None"], Sequence[Map[str, object]]]
+"""Returns what is known of the deployed boards, or only of the board of that name."""
+
+
+def _none_deployed(db: Database, name: str | None) -> Sequence[Map[str, object]]:
+    """Returns no board: the program was put together without what deploys them."""
+    return []
+
+
 @dataclass(frozen=True)
 class Program:
     """Holds what `main.py` puts together: what each direction does with an entity, how deployed boards are followed,
-    and what `doctor` checks beside what this room knows.
+    what `doctor` checks beside what this room knows, and what is known of deployed boards.
     """
 
     directions: Map[str, Direction]
     follow: Follow
     checks: Callable[[], Sequence[Checks]] = tuple
+    deployed: Deployed = _none_deployed
 
 
 Compose = Callable[[], Program]

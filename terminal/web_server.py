@@ -50,8 +50,15 @@ class WebServer:
     """Listens at an address from the start, and answers from `open` to `close`. `url` is that address."""
 
     def __init__(
-        self, app: Any, host: str, port: int, threads: int = THREADS, patience_s: float = WHOLE_REQUEST_S
+        self,
+        app: Any,
+        host: str,
+        port: int,
+        threads: int = THREADS,
+        patience_s: float = WHOLE_REQUEST_S,
+        proxy: str | None = None,
     ) -> None:
+        """Takes the app and the address. `proxy` is an address that may say that its own client speaks https."""
         # A host name may stand for several addresses, each with a server of its own in one map.
         self._sockets: dict[int, Any] = {}
         try:
@@ -68,6 +75,8 @@ class WebServer:
                 max_request_header_size=32 * 1024,
                 ident="",
                 backlog=1024,
+                trusted_proxy=proxy,
+                trusted_proxy_headers={"x-forwarded-proto"} if proxy else set(),
             )
         except (OSError, ValueError) as exc:  # a ValueError when the host has no address
             wasyncore.close_all(self._sockets, ignore_all=True)

@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
+import requests
 
 from commands.demo import with_both
 from tests.kit.cli import start_main, with_ctrl_c
@@ -75,6 +76,20 @@ def test_the_demo_shows_a_pull_its_rows_and_that_a_second_one_changes_nothing(en
 )
 def test_a_board_that_is_not_named_has_as_many_items_as_usual(asked: str, made: str):
     assert with_both(asked) == made
+
+
+def test_the_demo_serves_the_dashboard_until_ctrl_c(environment: dict[str, str]):
+    pipe = subprocess.PIPE
+    demo = start_main(*SMALL, "--dashboard", env=environment, stdout=pipe, stderr=pipe, preexec_fn=with_ctrl_c)
+    assert demo.stdout is not None
+    address = next(line.split()[1] for line in demo.stdout if line.startswith("Open http://"))
+    children = psutil.Process(demo.pid).children(recursive=True)
+    answer = requests.get(address, headers={"Accept": "application/json"}, timeout=30)
+    assert [card["entity"] for card in answer.json()["cards"]] == ["users", "projects"]
+    demo.send_signal(signal.SIGINT)
+    out, err = demo.communicate(timeout=60)
+    assert demo.returncode == 0 and "the database is gone" in out, err
+    assert gone(children)
 
 
 def test_the_demo_of_a_board_without_items_comes_to_its_end(run_cli: Callable[..., Any]):

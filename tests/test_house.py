@@ -25,7 +25,7 @@ FLOORS = (
     ("db_connector", "mappings", "services", "terminal"),
     ("rows", "state", "monday_api"),
     ("sync", "webhook_handler"),
-    ("sync_monday_to_pg", "sync_pg_to_monday", "boards", "realtime", "commands"),
+    ("sync_monday_to_pg", "sync_pg_to_monday", "boards", "realtime", "commands", "web"),
     ("main",),
 )
 """Rooms and root modules from the ground up."""
@@ -38,7 +38,8 @@ DOORS = {
     "apprise": ("services/channels.py",),
     "requests": ("monday_api.py", "services/"),
     "psycopg2": ("db_connector.py", "databases/postgres/"),
-    "flask": ("webhook_handler.py",),
+    "flask": ("webhook_handler.py", "web/"),
+    "flask_bootstrap": ("web/",),
     "waitress": ("terminal/web_server.py",),
     "schedule": ("realtime/scheduler.py",),
     "prometheus_client": ("realtime/",),

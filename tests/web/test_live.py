@@ -1,0 +1,179 @@
+"""Watches an open page of the dashboard while the world moves; uses it by keyboard, and without JavaScript."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.kit.cli import start_main
+from tests.kit.live import away
+from tests.web.test_pages import values_of
+
+pytestmark = pytest.mark.xdist_group("browser")
+
+
+def test_a_run_of_the_shell_appears_moves_and_ends_on_an_open_page(served, opened, sides, environment):
+    from playwright.sync_api import expect
+
+    sides.items(300, A="a")
+    page = opened().page
+    page.goto(served.url + "/runs")
+    expect(page.get_by_text("There is no such run")).to_be_visible()
+    child = start_main("monday-to-pg", "--entity", "contacts", "--batch-size", "20", env=environment)
+    row = page.locator("tbody tr")
+    expect(row).to_have_count(1, timeout=15_000)
+    expect(page.get_by_text("There is no such run")).to_be_hidden()
+    expect(row).to_contain_text("success", timeout=30_000)
+    assert child.wait(30) == 0
+    row.get_by_role("link").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Run ")
+    expect(page.locator("#run")).to_contain_text("300 created")
+
+
+def test_a_run_that_is_killed_is_shown_as_dead(served, opened, db):
+    from playwright.sync_api import expect
+
+    from state.runs import Runs
+
+    run_id = Runs(db).start("command", "bidirectional")
+    page = opened().page
+    page.goto(f"{served.url}/runs/{run_id}")
+    expect(page.locator("#run")).to_contain_text("running")
+    # half a minute later, by the clock of the database
+    db.execute_query("update sync_runs set heartbeat_at = now() - interval '31 seconds'", fetch=False)
+    expect(page.locator("#run")).to_contain_text("died", timeout=5_000)
+    page.get_by_role("button", name="Close the dead runs").click()
+    expect(page.get_by_text("1 dead run closed.")).to_be_visible()
+
+
+def test_a_run_is_stopped_from_the_page(served, opened, db):
+    from playwright.sync_api import expect
+
+    from state.runs import Runs
+
+    run_id = Runs(db).start("command", "bidirectional")
+    page = opened().page
+    page.goto(f"{served.url}/runs/{run_id}")
+    page.get_by_role("button", name="Stop after this batch").click()
+    expect(page.get_by_text("A user asked it to stop")).to_be_visible()
+    assert db.execute_query("select stop_asked_at is not null as asked from sync_runs")[0]["asked"]
+
+
+def test_new_conflicts_come_without_moving_what_is_read_or_ticked(served, opened, dispute):
+    from playwright.sync_api import expect
+
+    dispute(name="ann")
+    page = opened().page
+    page.goto(served.url + "/conflicts")
+    row = page.locator("tbody tr").first
+    known = row.get_attribute("id")
+    row.get_by_role("checkbox").check()
+    place = page.locator(f"#{known}").bounding_box()["y"]
+    dispute(monday="P", postgres="Q", name="bea")
+    expect(page.locator("tbody tr")).to_have_count(2, timeout=5_000)
+    kept = page.locator(f"#{known}")
+    expect(kept.get_by_role("checkbox")).to_be_checked()
+    assert abs(kept.bounding_box()["y"] - place) < 2
+    expect(page).to_have_title("2! Conflicts · Sync")
+
+
+def test_of_two_tabs_the_second_is_told_what_the_first_has_decided(served, opened, dispute, sides):
+    from playwright.sync_api import expect
+
+    item_id, row_id = dispute()
+    first, second = opened(), opened()
+    for watched in (first, second):
+        watched.page.goto(served.url + "/conflicts")
+    # the second reads nothing any more until its button is pressed
+    second.page.evaluate("clearTimeout(timer)")
+    first.page.get_by_role("button", name="Both get “X” (board)").click()
+    expect(first.page.get_by_text("1 conflict decided")).to_be_visible()
+    second.page.get_by_role("button", name="Both get “Y” (PostgreSQL)").click()
+    expect(second.page.get_by_role("alert")).to_contain_text("Nothing was done")
+    assert values_of(sides, item_id, row_id) == ("X", "X")
+    assert "409" in second.wrong.pop()
+
+
+def test_an_open_page_outlives_postgres(served, opened, here):
+    from playwright.sync_api import expect
+
+    watched = opened()
+    page = watched.page
+    page.goto(served.url + "/")
+    with away(here):
+        expect(page.locator("#stale")).to_contain_text("No answer since", timeout=20_000)
+        assert page.locator("#sentence").inner_text() == "Nothing was synced yet"
+        other = opened()
+        other.page.goto(served.url + "/runs")
+        expect(other.page.get_by_text("This page looks again by itself")).to_be_visible()
+    expect(page.locator("#stale")).to_be_hidden(timeout=20_000)
+    expect(other.page.get_by_role("heading", name="Runs")).to_be_visible(timeout=20_000)
+    assert all("503" in wrong for found in (watched, other) for wrong in found.wrong)
+    watched.wrong.clear(), other.wrong.clear()
+
+
+def test_everything_works_without_javascript(served, opened, dispute, sides):
+    from playwright.sync_api import expect
+
+    item_id, row_id = dispute()
+    page = opened(360, java_script_enabled=False).page
+    page.goto(served.url + "/")
+    page.get_by_role("link", name="Decide").click()
+    page.get_by_role("button", name="The board wins").first.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("1 field of PostgreSQL will get the value of the board.")
+    page.get_by_role("button", name="Apply").click()
+    expect(page.get_by_text("1 conflict decided")).to_be_visible()
+    assert values_of(sides, item_id, row_id) == ("X", "X")
+
+
+def test_everything_works_by_keyboard(served, opened, dispute, sides):
+    from playwright.sync_api import expect
+
+    item_id, row_id = dispute()
+    page = opened().page
+    page.goto(served.url + "/conflicts")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    wanted = page.get_by_role("button", name="Both get “Y” (PostgreSQL)")
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if wanted.evaluate("button => button === document.activeElement"):
+            break
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("1 conflict decided")).to_be_visible()
+    assert values_of(sides, item_id, row_id) == ("Y", "Y")
+
+
+def test_a_form_of_another_site_changes_nothing(served, opened, dispute, db):
+    dispute()
+    watched = opened()
+    (conflict,) = served.json("/conflicts")["conflicts"]
+    page = watched.page
+    value = f"{conflict['id']}:monday:{conflict['digest']}"
+    page.route(
+        "http://evil.test/",
+        lambda route: route.fulfill(
+            content_type="text/html",
+            body=f'<form method="post" action="{served.url}/conflicts/resolve">'
+            f'<button name="one" value="{value}">x</button></form>',
+        ),
+    )
+    page.goto("http://evil.test/")
+    with page.expect_navigation():
+        page.get_by_role("button").click()
+    assert "This was not sent from a page of the dashboard" in page.content()
+    assert "403" in watched.wrong.pop()
+    assert db.execute_query("select status from sync_conflicts") == [{"status": "open"}]
+
+
+def test_a_plan_is_made_before_a_run_and_a_run_is_started(served, opened, sides):
+    from playwright.sync_api import expect
+
+    sides.item("cid", A="a")
+    page = opened().page
+    page.goto(served.url + "/sync?entity=contacts")
+    page.get_by_role("button", name="Show the plan (dry run)").click()
+    expect(page.get_by_role("status").filter(has_text="The plan is made")).to_be_visible(timeout=30_000)
+    expect(page.locator("pre")).to_contain_text("create")
+    page.get_by_role("button", name="Sync now").click()
+    expect(page.locator("tbody tr")).to_contain_text("success", timeout=30_000)

@@ -1,0 +1,175 @@
+"""Shows checks, proofs and deployed boards; makes a proof, and mends what it has found."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import closing
+from dataclasses import asdict
+from typing import Any
+
+from flask import Blueprint, Response, request, url_for
+
+from errors import SettingsError
+from settings import read_settings
+from state import lists
+from state.findings import findings_of
+from state.turns import working_on
+from sync.board import BoardSync, Opening, open_board
+from sync.operating import doctor
+from sync.operating import repair as mending
+from sync.operating.checks import all_checks
+from sync.operating.examined import Examined
+from sync.operating.verify import IDS, WHOLE, Extent, Verification
+from sync.options import PullOptions
+from sync.parts import Parts, board_of
+from terminal.logs import secrets_of
+from values.canonical import dumps, to_json
+from web.answers import done, note_act, shown, site
+
+pages = Blueprint("operating", __name__)
+
+PAGE = 50
+LOOKS = Opening(PullOptions(dry_run=True), (True, True))
+
+
+# Checks
+
+
+@pages.get("/checks")
+def checks() -> Response:
+    """Looks at settings, PostgreSQL, monday.com, boards and work when that is asked for."""
+    asked = request.args.get("look", "")
+    data: dict[str, Any] = {"looked": bool(asked), "groups": [], "exit_code": None}
+    if asked:
+        results = _examined("" if asked in ("1", "all") else asked)
+        groups: dict[str, list[Any]] = {}
+        for result in results:
+            groups.setdefault(result.check.group, []).extend(result.as_json())
+        data |= {
+            "groups": [{"group": name, "findings": found} for name, found in groups.items()],
+            "exit_code": doctor.verdict(results),
+        }
+    return shown("checks.html", data)
+
+
+def _examined(slug: str) -> list[doctor.Result]:
+    reading = read_settings()
+    secrets = secrets_of(reading.settings)
+
+    def masked(text: str) -> str:
+        for secret in secrets:
+            text = text.replace(secret, "***")
+        return text
+
+    with closing(Examined(reading)) as examined:
+        known = all_checks(examined, site().program.checks())
+        wanted = doctor.selected(known, [slug] if slug else [])
+        return list(doctor.examine(doctor.with_needs(known, wanted), masked))
+
+
+# Proofs
+
+
+@pages.get("/proofs")
+def proofs() -> Response:
+    """Lists the proofs, newest first."""
+    names = {mapping.entity_type: mapping.entity for mapping in site().mappings.values()}
+    with site().reading() as tx:
+        found = lists.proofs(tx, PAGE)
+    data = {
+        "proofs": [{**row, "entity": names.get(row["entity_type"], row["entity_type"])} for row in found],
+        "entities": [mapping.entity for mapping, _ in site().chosen()],
+    }
+    return shown("proofs.html", data)
+
+
+@pages.post("/proofs")
+def prove() -> Response:
+    """Makes a proof of one entity: reads both sides, and writes neither."""
+    entity = request.form.get("entity", "")
+    site().settings.require_key()
+    with site().working() as parts:
+        sync = _opened(parts, entity, LOOKS)
+        proof = Verification(sync, Extent(IDS if request.form.get("kind") == IDS else WHOLE)).run()
+    note_act(f"made a proof of {entity}", sync.mapping.entity_type)
+    told = "Equal." if not proof.exit_code else proof.message or f"Not equal: {proof.differences}."
+    return done(told, url_for("operating.proof", proof_id=proof.id), {"proof": proof.as_json()})
+
+
+def _opened(parts: Parts, entity: str, opening: Opening) -> BoardSync:
+    mapping = site().mapping(entity)
+    board_id = board_of(site().settings, mapping)
+    if board_id is None:
+        raise SettingsError(f"{entity} has no board.", hint=f"Set {mapping.board_setting} in .env.")
+    return open_board(parts, mapping, board_id, opening)
+
+
+@pages.get("/proofs/<proof_id>")
+def proof(proof_id: str) -> Response:
+    """Shows what a proof has found."""
+    with site().reading() as tx:
+        found = [row for row in lists.proofs(tx, 1000) if row["id"] == proof_id]
+        findings = findings_of(tx, proof_id, 200) if found else []
+    if not found:
+        raise SettingsError(f"There is no proof {proof_id}.", hint="/proofs lists them.")
+    names = {mapping.entity_type: mapping.entity for mapping in site().mappings.values()}
+    entity = names.get(found[0]["entity_type"], found[0]["entity_type"])
+    return shown("proof.html", {"proof": {**found[0], "entity": entity}, "findings": findings})
+
+
+@pages.get("/findings/<finding_id>")
+def finding(finding_id: str) -> Response:
+    """Shows what would mend a finding."""
+    return shown("finding.html", _planned(finding_id)[0])
+
+
+def _planned(finding_id: str) -> tuple[dict[str, Any], mending.Repair]:
+    site().settings.require_key()
+    with site().working() as parts:
+        with parts.db.transaction(read_only=True) as tx:
+            found = mending.finding_of(tx, finding_id)
+        sync = _opened(parts, _entity_of(found), LOOKS)
+        with working_on(parts.db, sync.mapping.entity_type):
+            plan = mending.plan_of(sync, found)
+    steps = [{**asdict(step), "before": to_json(step.before), "after": to_json(step.after)} for step in plan.steps]
+    digest = hashlib.sha256(dumps(steps)).hexdigest()[:24]
+    data = {"finding": found, "steps": steps, "why": plan.why, "digest": digest, "entity": sync.mapping.entity}
+    return {**data, "moved": False}, plan
+
+
+def _entity_of(found: dict[str, Any]) -> str:
+    names = [mapping.entity for mapping in site().mappings.values() if mapping.entity_type == found["entity_type"]]
+    if not names:
+        raise SettingsError(f"No mapping declares {found['entity_type']} any more.")
+    return names[0]
+
+
+@pages.post("/findings/<finding_id>")
+def repair(finding_id: str) -> Response:
+    """Mends a finding as its plan said; refuses when the plan is another one by now."""
+    data, plan = _planned(finding_id)
+    if data["digest"] != request.form.get("digest") or not plan.steps:
+        return shown("finding.html", {**data, "moved": True}, 409)
+    with site().working() as parts:
+        sync = _opened(parts, data["entity"], Opening(writes=(True, True)))
+        mending.apply(sync, plan)
+    note_act(f"mended the finding {finding_id[:8]}", sync.mapping.entity_type, plan.finding["monday_id"])
+    return done("Mended.", url_for("operating.proof", proof_id=plan.finding["proof_id"]), {"steps": data["steps"]})
+
+
+# Boards
+
+
+@pages.get("/boards")
+def boards() -> Response:
+    """Lists the deployed boards, with what has changed on them."""
+    with site().reading():
+        pass
+    return shown("boards.html", {"boards": site().program.deployed(site().db, None)})
+
+
+@pages.get("/boards/<name>")
+def board(name: str) -> Response:
+    """Shows one deployed board."""
+    (found,) = site().program.deployed(site().db, name)
+    return shown("board.html", {"board": found})

@@ -1,0 +1,187 @@
+"""Shows how everything is: a sentence, what needs someone, and a card for each entity."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+from flask import Blueprint, Response, url_for
+
+from db_connector import Transaction
+from mappings.declaration import Mapping
+from mappings.files import lines_of_columns
+from state import lists
+from state.findings import last_proofs
+from state.overview import state_of
+from sync.parts import Chosen
+from values.wording import plural, utc_or_none
+from web import charts
+from web.answers import shown, site
+
+pages = Blueprint("overview", __name__)
+
+HOURS = 24
+FAILED = ("failed", "died")
+
+
+@pages.get("/")
+def overview() -> Response:
+    """Shows the overview."""
+    chosen = site().chosen()
+    with site().reading() as tx:
+        state, proofs, bars = state_and_more(tx, chosen)
+    cards = [
+        card(mapping, entity, proofs.get(mapping.entity_type), bars.get(mapping.entity_type, []))
+        for (mapping, _), entity in zip(chosen, state["entities"])
+    ]
+    needs = [need for made in cards for need in made["needs"]]
+    data = {
+        "sentence": sentence(cards, needs, state),
+        "needs": needs,
+        "cards": cards,
+        "inbox": state["inbox"],
+        "outbox": state["outbox"],
+        "busy": any(made["state"] == "working" for made in cards),
+    }
+    return shown("overview.html", data)
+
+
+def state_and_more(tx: Transaction, chosen: Chosen) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Returns the state of all, their last proofs, and what was done in each of the last hours."""
+    types = [mapping.entity_type for mapping, _ in chosen]
+    now = datetime.now(timezone.utc).replace(minute=0, second=0, microsecond=0)
+    hours = [now - timedelta(hours=back) for back in range(HOURS - 1, -1, -1)]
+    done: dict[str, dict[datetime, dict[str, Any]]] = {}
+    for row in lists.last_day(tx, types):
+        done.setdefault(row["entity_type"], {})[row["at"]] = row
+    bars = {
+        kind: [{"at": utc_or_none(hour), **_numbers(found.get(hour))} for hour in hours] for kind, found in done.items()
+    }
+    return state_of(tx, chosen), last_proofs(tx), bars
+
+
+def _numbers(row: dict[str, Any] | None) -> dict[str, int]:
+    return {name: int(row[name]) if row else 0 for name in ("n", "errors")}
+
+
+def card(mapping: Mapping, entity: dict[str, Any], proof: dict[str, Any] | None, bars: list[Any]) -> dict[str, Any]:
+    """Returns what the card of an entity shows."""
+    name, run = mapping.entity, entity["last_run"]
+    needs = list(_needs(name, entity))
+    return {
+        "entity": name,
+        "direction": mapping.direction,
+        "state": _word(mapping, entity, bool(needs)),
+        "counts": {
+            **{key: entity[key] for key in ("active", "in_step", "waiting", "errors", "set_aside", "off", "archived")},
+            "conflicts": entity["conflicts"],
+            "left_out": sum(int(skip["items"]) for skip in entity["skipped"]),
+            "known_to_differ": entity["known_to_differ"],
+        },
+        "skipped": entity["skipped"],
+        "board_id": entity["board_id"],
+        "last_run": run and {key: run[key] for key in ("id", "started_at", "outcome", "message")},
+        "last_proof": proof and {"at": utc_or_none(proof["finished_at"]), "outcome": proof["outcome"]},
+        "read_up_to": entity["watermark"],
+        "bars": bars,
+        "path": charts.path_of([bar["n"] for bar in bars]),
+        "needs": needs,
+    }
+
+
+def _needs(name: str, entity: dict[str, Any]) -> Any:
+    """Yields what waits for a user, each with the page where it is dealt with."""
+    run = entity["last_run"]
+    if run and run["outcome"] in FAILED:
+        told = f": {run['message']}" if run["message"] else ""
+        what = "died" if run["outcome"] == "died" else "failed"
+        yield _need(f"The last run of {name} {what}{told}", url_for("runs.run", run_id=run["id"]), "Look at the run")
+    if run and run["outcome"] == "guarded":
+        told = f"A safety guard stopped the last run of {name}"
+        yield _need(told, url_for("runs.run", run_id=run["id"]), "Look at the run")
+    if number := entity["conflicts"]:
+        told = f"{plural(number, 'conflict')} of {name} {'waits' if number == 1 else 'wait'} for a decision"
+        yield _need(told, url_for("conflicts.conflicts", entity=name), "Decide")
+    if number := entity["set_aside"]:
+        told = f"{plural(number, 'record')} of {name} {'was' if number == 1 else 'were'} set aside after eight tries"
+        yield _need(told, url_for("records.retries", entity=name), "Look at them")
+
+
+def _need(sentence: str, to: str, button: str) -> dict[str, str]:
+    return {"sentence": sentence, "to": to, "button": button}
+
+
+def _word(mapping: Mapping, entity: dict[str, Any], needs: bool) -> str:
+    """Returns the one word for the state of an entity."""
+    run = entity["last_run"]
+    outcome = run["outcome"] if run else None
+    cases = (
+        (outcome == "running", "working"),
+        (outcome in FAILED, "failed"),
+        (outcome == "guarded", "stopped"),
+        (needs, "needs you"),
+        (mapping.direction == "none", "off"),
+        (outcome is None and not entity["active"], "never run"),
+        (bool(entity["waiting"] or entity["errors"]), "waiting"),
+    )
+    return next((word for true, word in cases if true), "in step")
+
+
+def sentence(cards: list[dict[str, Any]], needs: list[Any], state: dict[str, Any]) -> str:
+    """Returns how everything is, in one sentence."""
+    if needs:
+        return f"{plural(len(needs), 'thing')} need{'s' if len(needs) == 1 else ''} you"
+    if working := [made["entity"] for made in cards if made["state"] == "working"]:
+        return f"A run works on {', '.join(working)}"
+    runs = [made["last_run"]["started_at"] for made in cards if made["last_run"]]
+    if not runs:
+        return "Nothing was synced yet"
+    waits = state["inbox"] + state["outbox"] + sum(made["counts"]["waiting"] for made in cards)
+    if waits:
+        return f"{plural(waits, 'change')} wait{'s' if waits == 1 else ''} for the next run"
+    return f"In step since {max(runs)[:16].replace('T', ' ')} UTC"
+
+
+@pages.get("/entities/<entity>")
+def entity(entity: str) -> Response:
+    """Shows one entity: its state, its columns, its last runs, and what was left out."""
+    mapping = site().mapping(entity)
+    chosen = [pair for pair in site().chosen() if pair[0].entity == entity]
+    with site().reading() as tx:
+        state, proofs = state_of(tx, chosen or [(mapping, "")]), last_proofs(tx)
+        runs = lists.runs_page(tx, lists.RunFilter(entity=entity), 10)
+    made = card(mapping, state["entities"][0], proofs.get(mapping.entity_type), [])
+    data = {
+        "card": made,
+        "has_board": bool(chosen),
+        "board_setting": mapping.board_setting,
+        "table": mapping.table,
+        "rule": mapping.conflict or "newest",
+        "file": str(mapping.path),
+        "columns": _columns(mapping),
+        "runs": [{name: run[name] for name in ("run_id", "started_at", "direction", "outcome")} for run in runs],
+    }
+    return shown("entity.html", data)
+
+
+def _columns(mapping: Mapping) -> list[dict[str, Any]]:
+    """Returns which column of the board is which column of which table, and the line that says so."""
+    lines = lines_of_columns(Path(mapping.path))
+    found = []
+    for binding in mapping.bindings:
+        places = [mapping.places[name] for name in binding.fields if name in mapping.places]
+        homes = [
+            mapping.related[place.home].table if place.home in mapping.related else mapping.table for place in places
+        ]
+        found.append(
+            {
+                "board": ", ".join(binding.columns),
+                "fields": ", ".join(binding.fields),
+                "places": ", ".join(f"{home}.{place.column}" for home, place in zip(homes, places)),
+                "read_only": binding.read_only,
+                "rule": binding.conflict or mapping.conflict or "newest",
+                "line": next((lines[name] for name in binding.columns if name in lines), None),
+            }
+        )
+    return found

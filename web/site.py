@@ -1,0 +1,95 @@
+"""Holds what the pages are made from: settings, a database for reading, mappings, and what the program above hands in."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from db_connector import Database, Transaction, connect
+from errors import SettingsError
+from mappings.declaration import Mapping
+from settings import PROJECT, Settings
+from state.schema import check_schema
+from sync.parts import Chosen, Parts, board_of, mappings_of, open_parts
+from sync.run import Program
+from web.starting import Starter
+
+CONNECTIONS = 8
+PATIENCE_S = 2.0
+"""How long a question to the database may take before the page says so."""
+
+
+WAIT_S = 20.0
+"""How long an act waits for monday.com, or for a run that works on the same entity."""
+
+
+class Site:
+    """Gives the pages what they are made from. It keeps no state that is not in the database or in a file."""
+
+    def __init__(self, program: Program, settings: Settings) -> None:
+        self.program, self.settings = program, settings
+        self.db: Database = connect(
+            settings, max_connections=CONNECTIONS, statement_timeout_s=PATIENCE_S, lock_timeout_s=1.0, wait_s=PATIENCE_S
+        )
+        self.starter = Starter(settings)
+        self._guard = threading.Lock()
+        self._stamp: object = None
+        self._mappings: dict[str, Mapping] = {}
+        self._checked = False
+
+    @property
+    def mappings(self) -> dict[str, Mapping]:
+        """Returns the mappings; files that have changed are read again."""
+        stamp = self.stamp()
+        with self._guard:
+            if stamp != self._stamp:
+                self._mappings, self._stamp = mappings_of(self.settings), stamp
+            return self._mappings
+
+    def stamp(self) -> tuple[tuple[str, int, int], ...]:
+        """Returns what changes when a mapping file does."""
+        folders = (PROJECT / "mappings", self.settings.home / "mappings")
+        return tuple(sorted(_stamps(folders)))
+
+    def chosen(self) -> Chosen:
+        """Returns the mappings that have a board, each with its id."""
+        pairs = [(mapping, board_of(self.settings, mapping)) for mapping in self.mappings.values()]
+        return [(mapping, board_id) for mapping, board_id in pairs if board_id is not None]
+
+    def mapping(self, entity: str) -> Mapping:
+        """Returns a mapping by its name. Raises SettingsError when there is none."""
+        found = self.mappings.get(entity)
+        if found is None:
+            raise SettingsError(f"Unknown entity: {entity}.", hint=f"Known: {', '.join(self.mappings)}.")
+        return found
+
+    @contextmanager
+    def reading(self) -> Iterator[Transaction]:
+        """Opens a transaction that only reads and sees one state. Raises SchemaMissing for tables of another version."""
+        if not self._checked:
+            check_schema(self.db)
+            self._checked = True
+        with self.db.transaction(read_only=True, snapshot=True) as tx:
+            yield tx
+
+    @contextmanager
+    def working(self) -> Iterator[Parts]:
+        """Opens the parts of an act, as the commands do, with the patience of a user before a page."""
+        settings = replace(self.settings, give_up_after=min(self.settings.give_up_after, WAIT_S))
+        with open_parts(settings, self.program.follow, mappings=self.mappings) as parts:
+            yield parts
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self.starter.close()
+        self.db.close()
+
+
+def _stamps(folders: tuple[Path, ...]) -> Iterator[tuple[str, int, int]]:
+    for folder in folders:
+        for path in folder.glob("*.yaml") if folder.is_dir() else ():
+            about = path.stat()
+            yield str(path), about.st_mtime_ns, about.st_size

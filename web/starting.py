@@ -1,0 +1,138 @@
+"""Starts runs as the command line does, each in a process of its own that outlives the dashboard."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import IO, Any
+
+from errors import SettingsError
+from settings import PROJECT, Settings
+
+PLANS_KEPT = 20
+LINES_SHOWN = 500
+MOST_AT_ONCE = 4
+"""How many runs that were started here may go on at once."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Says what a run is to do."""
+
+    direction: str
+    entity: str = ""
+    full: bool = False
+    sweep: bool = False
+    dry_run: bool = False
+
+    def arguments(self) -> list[str]:
+        """Returns the command line."""
+        options = [name for name in ("full", "sweep", "dry_run") if getattr(self, name)]
+        entity = ["--entity", self.entity] if self.entity else []
+        return [self.direction.replace("_", "-"), *entity, *(f"--{name.replace('_', '-')}" for name in options)]
+
+    def words(self) -> str:
+        """Returns the command line as a user writes it."""
+        return f"python main.py {' '.join(self.arguments())}"
+
+
+@dataclass
+class Started:
+    """Holds a run that was started here."""
+
+    number: int
+    wanted: Wanted
+    child: subprocess.Popen[bytes]
+    output: IO[bytes] | None = field(default=None, repr=False)
+
+    @property
+    def pid(self) -> int:
+        """Returns the number of its process."""
+        return self.child.pid
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns what is known of it, with the first lines of what it wrote."""
+        code = self.child.poll()
+        lines: list[str] = []
+        if self.output is not None:
+            self.output.seek(0)
+            lines = self.output.read(1_000_000).decode("utf-8", "replace").splitlines()
+        return {
+            "number": self.number,
+            "command": self.wanted.words(),
+            "entity": self.wanted.entity,
+            "direction": self.wanted.direction,
+            "full": self.wanted.full,
+            "sweep": self.wanted.sweep,
+            "ended": code is not None,
+            "exit_code": code,
+            "lines": lines[:LINES_SHOWN],
+            "more": max(0, len(lines) - LINES_SHOWN),
+        }
+
+
+class Starter:
+    """Starts runs, and keeps the last plans that dry runs have made."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._guard = threading.Lock()
+        self._numbers = itertools.count(1)
+        self._plans: OrderedDict[int, Started] = OrderedDict()
+        self._children: list[subprocess.Popen[bytes]] = []
+
+    def start(self, wanted: Wanted) -> Started:
+        """Starts a run. Raises SettingsError when many go on already."""
+        with self._guard:
+            self._children = [child for child in self._children if child.poll() is None]
+            if len(self._children) >= MOST_AT_ONCE:
+                told = f"{len(self._children)} runs that were started here go on."
+                raise SettingsError(told, hint="Wait for the end of one, or stop it.")
+            started = self._started(wanted)
+            self._children.append(started.child)
+            if wanted.dry_run:
+                self._plans[started.number] = started
+            while len(self._plans) > PLANS_KEPT:
+                _, old = self._plans.popitem(last=False)
+                if old.output:
+                    old.output.close()
+            return started
+
+    def _started(self, wanted: Wanted) -> Started:
+        output = tempfile.TemporaryFile() if wanted.dry_run else None
+        child = subprocess.Popen(
+            [sys.executable, str(PROJECT / "main.py"), *wanted.arguments(), "--quiet"],
+            cwd=PROJECT,
+            env={**os.environ, "MONDAY_SYNC_HOME": str(self._settings.home)},
+            stdin=subprocess.DEVNULL,
+            stdout=output or subprocess.DEVNULL,
+            stderr=subprocess.STDOUT if output else subprocess.DEVNULL,
+            # Ctrl-C ends the dashboard, not the run
+            start_new_session=True,
+        )
+        return Started(next(self._numbers), wanted, child, output)
+
+    def plan(self, number: int) -> Started | None:
+        """Returns a plan that was made here."""
+        with self._guard:
+            return self._plans.get(number)
+
+    def plans(self) -> list[Started]:
+        """Returns the plans that were made here, newest first."""
+        with self._guard:
+            return list(reversed(self._plans.values()))
+
+    def close(self) -> None:
+        """Forgets the plans. Runs go on."""
+        for plan in self.plans():
+            if plan.child.poll() is None:
+                plan.child.terminate()
+                plan.child.wait()
+            if plan.output:
+                plan.output.close()

@@ -67,10 +67,11 @@ def compose() -> Program:
     from realtime import checks as checks_between_runs
     from sync.run import Program
     from sync_monday_to_pg import pull_entity, read_changes
+    from sync_mysql_to_smartsuite import run_syncs
     from sync_pg_to_monday import both_ways, push_entity
 
     directions = {"monday_to_pg": pull_entity, "pg_to_monday": push_entity, "bidirectional": both_ways(read_changes)}
-    return Program(directions, settle, (checks_of_deployed.checks, checks_between_runs.checks))
+    return Program(directions, settle, (checks_of_deployed.checks, checks_between_runs.checks), run_syncs)
 
 
 for command in COMMANDS:

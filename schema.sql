@@ -310,6 +310,25 @@ create table if not exists sync_intents (
     job_id text,
     created_at timestamptz not null default now());
 
+-- One row for each record of SmartSuite that a row of a query is synced with. `base` is what was last sent and accepted, by
+-- slug; `source_hash` is over the row as the mapping reads it, so that a row without news needs no look at SmartSuite.
+-- `intent_at` is written before a record is created, and cleared with its answer: until then the record is in doubt.
+create table if not exists sync_records (
+    sync_name text not null,
+    source_key text not null,
+    table_id text not null,
+    record_id text,
+    base jsonb,
+    source_hash text,
+    intent_at timestamptz,
+    attempts integer not null default 0,
+    next_try_at timestamptz,
+    last_error text,
+    synced_at timestamptz,
+    created_at timestamptz not null default now(),
+    updated_at timestamptz not null default now(),
+    primary key (sync_name, source_key));
+
 -- Items that were skipped, and why: reported once, and again when the reason changes. `key` is what would make it a
 -- record: an item that waits for the key of another is read again when that key is free.
 select pg_temp.columns('sync_skipped',

@@ -28,6 +28,15 @@ NAMES = (
     "MONDAY_WEBHOOK_SECRET",
     "WEBHOOK_BASE_URL",
     "DATABASE_URL",
+    "MYSQL_URL",
+    "MYSQL_HOST",
+    "MYSQL_PORT",
+    "MYSQL_USER",
+    "MYSQL_PASSWORD",
+    "MYSQL_DATABASE",
+    "SMARTSUITE_TOKEN",
+    "SMARTSUITE_ACCOUNT_ID",
+    "SMARTSUITE_API_URL",
     "MONDAY_DAILY_CALLS",
     "MONDAY_GIVE_UP_AFTER",
     "MONDAY_KEEP_LOGS_DAYS",
@@ -56,6 +65,9 @@ class Settings:
     webhook_secret: str | None = field(default=None, repr=False)
     webhook_base_url: str | None = None
     database_url: str | None = field(default=None, repr=False)
+    smartsuite_token: str | None = field(default=None, repr=False)
+    smartsuite_account: str | None = None
+    smartsuite_url: str = "https://app.smartsuite.com/api/v1"
     daily_calls: int | None = None
     give_up_after: float = 300.0
     keep_logs_days: int = 90
@@ -78,6 +90,17 @@ class Settings:
                 "Developers > API token.",
             )
         return self.api_key
+
+    def require_smartsuite(self) -> tuple[str, str]:
+        """Returns the key of SmartSuite and the id of the account. Raises SettingsError when one is not set."""
+        if self.smartsuite_token and self.smartsuite_account:
+            return self.smartsuite_token, self.smartsuite_account
+        name = "SMARTSUITE_ACCOUNT_ID" if self.smartsuite_token else "SMARTSUITE_TOKEN"
+        raise SettingsError(
+            f"{name} is not set.",
+            hint=f"Put it into {self.home / '.env'}: the key is under your picture > API key, the account is the word"
+            " after app.smartsuite.com/ in the browser's address.",
+        )
 
 
 @dataclass(frozen=True)
@@ -176,6 +199,9 @@ def _settings(environment: Environment, start: Path, mistakes: list[str]) -> Set
         webhook_secret=environment.get("MONDAY_WEBHOOK_SECRET"),
         webhook_base_url=read("WEBHOOK_BASE_URL", _url, None),
         database_url=read("DATABASE_URL", _database_url, None),
+        smartsuite_token=read("SMARTSUITE_TOKEN", _key, None),
+        smartsuite_account=read("SMARTSUITE_ACCOUNT_ID", _key, None),
+        smartsuite_url=read("SMARTSUITE_API_URL", _url, Settings.smartsuite_url),
         daily_calls=read("MONDAY_DAILY_CALLS", _calls, None),
         give_up_after=read("MONDAY_GIVE_UP_AFTER", _seconds, Settings.give_up_after),
         keep_logs_days=read("MONDAY_KEEP_LOGS_DAYS", _days, Settings.keep_logs_days),

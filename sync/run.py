@@ -15,6 +15,7 @@ from collections.abc import Mapping as Map
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from typing import Generic, Protocol, TypeVar
 
 from errors import (
     EXIT_FAILED,
@@ -28,6 +29,8 @@ from errors import (
     MondayUnavailable,
     SchemaMissing,
     SettingsError,
+    SmartSuiteQuota,
+    SmartSuiteUnavailable,
     SyncError,
     TurnBusy,
 )
@@ -50,12 +53,38 @@ log = logging.getLogger("monday_sync")
 
 GRAVEST_FIRST = (EXIT_FAILED, EXIT_USAGE, EXIT_GUARD, EXIT_LEFTOVERS)
 OUTCOMES = {EXIT_IN_STEP: "success", EXIT_LEFTOVERS: "partial", EXIT_GUARD: "guarded"}
-ENDS_THE_RUN = (DatabaseError, MondayUnavailable, MondayRefused, DailyLimitReached)
+ENDS_THE_RUN = (
+    *(DatabaseError, MondayUnavailable, MondayRefused, DailyLimitReached),
+    *(SmartSuiteUnavailable, SmartSuiteQuota),
+)
 """After one of these no other entity could do better."""
 
 
+class Subject(Protocol):
+    """Says what a run needs to know of what it works on: a mapping, or the sync of a query."""
+
+    @property
+    def entity(self) -> str:
+        """Returns its name."""
+
+    @property
+    def entity_type(self) -> str:
+        """Returns the name of the turn in which one process at a time works on it."""
+
+    @property
+    def after(self) -> Sequence[str]:
+        """Returns what has to be worked on before."""
+
+
+S = TypeVar("S", bound=Subject)
+Pairs = Sequence[tuple[S, str]]
+
 Direction = Callable[[Parts, Mapping, str, RunOptions, "str | None"], EntityReport]
 """Deals with one entity of a run. It puts the report it works on into `parts.begun`, and raises SyncError."""
+
+
+RunSyncs = Callable[[Settings, Sequence[str], PullOptions, "Caller"], "RunReport | None"]
+"""Runs the named syncs of queries, or all; None when there are none."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +96,7 @@ class Program:
     directions: Map[str, Direction]
     follow: Follow
     checks: Sequence[Checks] = ()
+    syncs: RunSyncs | None = None
 
 
 Compose = Callable[[], Program]
@@ -168,14 +198,14 @@ def _check_options(options: RunOptions, direction: str, known: Sequence[str], ch
         )
 
 
-class Run:
+class Run(Generic[S]):
     """Makes one run, and keeps account of it."""
 
     def __init__(
         self,
         parts: Parts,
         direction: str,
-        work: Direction,
+        work: Callable[[Parts, S, str, RunOptions, str | None], EntityReport],
         options: RunOptions | None = None,
         on_entity: Callable[[EntityReport], None] = _ignore,
     ) -> None:
@@ -190,7 +220,7 @@ class Run:
             parts.progress.left = lambda: left_in_words(self.parts.left())
         self._lock = threading.Lock()
 
-    def of(self, chosen: Chosen) -> RunReport:
+    def of(self, chosen: Pairs[S]) -> RunReport:
         """Works on all of these, and returns the report."""
         started = time.monotonic()
         self.steps.expect(mapping.entity for mapping, _ in chosen)
@@ -213,12 +243,12 @@ class Run:
     def _so_far_told(self) -> tuple[object, object]:
         return self.steps.as_json(), self.parts.account()
 
-    def _ready(self, chosen: Chosen, patience_s: float | None) -> Chosen:
+    def _ready(self, chosen: Pairs[S], patience_s: float | None) -> Pairs[S]:
         """Works on these, except on those, and on what is read after them, whose turn does not come in time.
 
         Returns those. None waits as long as the settings allow: then an entity without its turn is done, too.
         """
-        later: list[tuple[Mapping, str]] = []
+        later: list[tuple[S, str]] = []
         left = list(chosen)
         while left:
             wave = next(_waves(left, self.options.max_workers))
@@ -231,9 +261,9 @@ class Run:
             left = [pair for pair in left if pair not in later]
         return later
 
-    def _wave(self, wave: Chosen, patience_s: float | None) -> Chosen:
+    def _wave(self, wave: Pairs[S], patience_s: float | None) -> Pairs[S]:
         """Works on these. Returns those whose turn did not come in time."""
-        busy: list[tuple[Mapping, str]] = []
+        busy: list[tuple[S, str]] = []
         if self.parts.stop.asked:
             self.report.ended, self.report.interrupted = True, self.report.interrupted or TERMINATED
         if self.report.ended or self.parts.stop.is_set():
@@ -245,7 +275,7 @@ class Run:
             self._together(wave, patience_s, busy)
         return busy
 
-    def _together(self, wave: Chosen, patience_s: float | None, busy: list[tuple[Mapping, str]]) -> None:
+    def _together(self, wave: Pairs[S], patience_s: float | None, busy: list[tuple[S, str]]) -> None:
         """Works on several boards at once. An interrupt ends the process with its threads: each batch is one transaction."""
         threads = [threading.Thread(target=self._entity, args=(pair, patience_s, busy), daemon=True) for pair in wave]
         try:
@@ -259,7 +289,7 @@ class Run:
                 if mapping.entity not in done:
                     self._done(self._interrupted(mapping, board_id, exc))
 
-    def _entity(self, pair: tuple[Mapping, str], patience_s: float | None, busy: list[tuple[Mapping, str]]) -> None:
+    def _entity(self, pair: tuple[S, str], patience_s: float | None, busy: list[tuple[S, str]]) -> None:
         """Works on one entity; what goes wrong is in its report. Without its turn it is put to `busy`, for later."""
         mapping, board_id = pair
         started = time.monotonic()
@@ -273,7 +303,7 @@ class Run:
                 return busy.append(pair)
             report = self._failed(mapping, board_id, exc)
         except SyncError as exc:
-            stopped = self.parts.stop.asked and isinstance(exc, MondayUnavailable)
+            stopped = self.parts.stop.asked and isinstance(exc, (MondayUnavailable, SmartSuiteUnavailable))
             # a run that is to stop does not wait until monday.com is back
             report = self._interrupted(mapping, board_id, exc) if stopped else self._failed(mapping, board_id, exc)
         except (KeyboardInterrupt, SystemExit) as exc:
@@ -283,7 +313,7 @@ class Run:
         report.seconds = time.monotonic() - started
         self._done(report)
 
-    def _turn(self, mapping: Mapping, patience_s: float | None) -> AbstractContextManager[Parts]:
+    def _turn(self, mapping: S, patience_s: float | None) -> AbstractContextManager[Parts]:
         """Takes the turn; a dry run writes nothing and needs none."""
         if self.report.dry_run:
             return nullcontext(self.parts)
@@ -297,12 +327,12 @@ class Run:
         log.info("%s", entity_line(report, self.report.direction), extra=FILE_ONLY)
         self.on_entity(report)
 
-    def _so_far(self, mapping: Mapping, board_id: str) -> EntityReport:
+    def _so_far(self, mapping: S, board_id: str) -> EntityReport:
         report = self.parts.begun.get(mapping.entity) or EntityReport(mapping.entity, board_id)
         report.complete = False
         return report
 
-    def _failed(self, mapping: Mapping, board_id: str, exc: SyncError) -> EntityReport:
+    def _failed(self, mapping: S, board_id: str, exc: SyncError) -> EntityReport:
         report = self._so_far(mapping, board_id)
         report.message, report.failed = exc.message, exc.exit_code
         with self._lock:
@@ -312,7 +342,7 @@ class Run:
             self.report.ended = self.report.ended or ends
         return report
 
-    def _interrupted(self, mapping: Mapping, board_id: str, exc: BaseException) -> EntityReport:
+    def _interrupted(self, mapping: S, board_id: str, exc: BaseException) -> EntityReport:
         report = self._so_far(mapping, board_id)
         interrupt = TERMINATED if self.parts.stop.asked else INTERRUPTED
         code = exc.code if isinstance(exc, SystemExit) else interrupt
@@ -338,7 +368,7 @@ class Run:
             log.debug("The run could not be entered in sync_runs: %s", exc)
 
 
-def _waves(chosen: Chosen, width: int) -> Iterator[Chosen]:
+def _waves(chosen: Pairs[S], width: int) -> Iterator[Pairs[S]]:
     """Yields what can be worked on at the same time: no entity together with another that has to be read after it."""
     left = list(chosen)
     while left:

@@ -25,7 +25,7 @@ FLOORS = (
     ("db_connector", "mappings", "services", "terminal"),
     ("rows", "state", "monday_api"),
     ("sync", "webhook_handler"),
-    ("sync_monday_to_pg", "sync_pg_to_monday", "boards", "realtime", "commands"),
+    ("sync_monday_to_pg", "sync_pg_to_monday", "sync_mysql_to_smartsuite", "boards", "realtime", "commands"),
     ("main",),
 )
 """Rooms and root modules from the ground up."""
@@ -37,6 +37,7 @@ BESIDE = ("benchmarks", "sandbox", "tests")
 DOORS = {
     "requests": ("monday_api.py", "services/"),
     "psycopg2": ("db_connector.py", "databases/postgres/"),
+    "pymysql": ("databases/mysql/",),
     "flask": ("webhook_handler.py",),
     "waitress": ("terminal/web_server.py",),
     "schedule": ("realtime/scheduler.py",),

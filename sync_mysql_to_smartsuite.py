@@ -209,6 +209,7 @@ class Copy:
         suite = self.parts.smartsuite
         target = target_of(self.sync, suite.table(self.sync.table_id))
         writer = RecordWriter(self.parts, suite, target, self.records, self.log, self.report)
+        writer.rule = self.sync.on_conflict
         if not self.options.dry_run:
             self._settle_doubt()
             writer.listed = self._listing(writer, spool)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mappings.grammar import Key
 
 DATABASES = ("mysql", "postgres")
+WINNERS = ("mysql", "smartsuite")
 
 SOURCE: dict[str, Key] = {
     "query": Key(
@@ -21,6 +22,12 @@ DESTINATION: dict[str, Key] = {
     "table_id": Key("sqlname", "The id of the table: 24 digits and letters in the browser's address.", required=True),
     "external_id_field": Key("sqlname", "The field that holds the row's key: a text or number field.", required=True),
     "field_mappings": Key("values", "`column of the query: field`, by its slug or its label.", required=True),
+    "on_conflict": Key(
+        "choice",
+        "Which value counts where a field was changed in SmartSuite and in the source: the source's (`mysql`, usual)"
+        " or SmartSuite's. Both are kept in sync_logs.",
+        choices=WINNERS,
+    ),
 }
 
 SYNC: dict[str, Key] = {

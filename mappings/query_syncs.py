@@ -33,6 +33,7 @@ class QuerySync:
     changes: Mapping[str, Change] = field(default_factory=dict)
     """Column of the query → what becomes of its values on the way."""
     database: str = "mysql"
+    on_conflict: str = "mysql"
     updated_at_field: str | None = None
     enabled: bool = True
     path: Path = FILE
@@ -140,6 +141,7 @@ def _sync(file: MappingFile, tree: Any, changes: dict[str, Change], place: int) 
         fields=fields,
         changes=changes,
         database=source.get("database", "mysql"),
+        on_conflict=destination.get("on_conflict", "mysql"),
         updated_at_field=source.get("updated_at_field"),
         enabled=tree.get("enabled", True),
         path=file.path,

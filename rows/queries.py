@@ -38,17 +38,19 @@ class PostgresReading:
         self._tx = tx
 
     def server_time(self) -> datetime:
-        moment: datetime = self._tx.value("select now()")
+        with _translated():
+            moment: datetime = self._tx.value("select now()")
         return moment
 
     def pages(self, query: str, parameters: Mapping[str, Any]) -> Iterator[Page]:
-        first = True
-        for rows in self._tx.stream(query, parameters):
-            yield self._tx.columns, rows
-            first = False
-        if first:
-            self._tx.rows(f"select * from (\n{query}\n) as q limit 0", parameters)
-            yield self._tx.columns, []
+        with _translated():
+            first = True
+            for rows in self._tx.stream(query, parameters):
+                yield self._tx.columns, rows
+                first = False
+            if first:
+                self._tx.rows(f"select * from (\n{query}\n) as q limit 0", parameters)
+                yield self._tx.columns, []
 
 
 @contextmanager
@@ -61,7 +63,7 @@ def opened(settings: Settings, db: Database, sync: QuerySync) -> Iterator[Readin
         with reading(address_of(settings.environment)) as source:
             yield source
         return
-    with _translated(), db.transaction(tool=False, read_only=True, snapshot=True, keep=False) as tx:
+    with db.transaction(tool=False, read_only=True, snapshot=True, keep=False) as tx:
         tx.execute("set local time zone 'UTC'")
         yield PostgresReading(tx)
 

@@ -140,6 +140,12 @@ def reading(address: Address) -> Iterator[MysqlReading]:
             cursor.execute("start transaction with consistent snapshot, read only")
         yield MysqlReading(connection)
     finally:
-        # The server rolls back what ends with its connection.
         with suppress(Exception):
-            connection._force_close()
+            _cut(connection)
+
+
+def _cut(connection: Any) -> None:
+    """Closes a connection without reading the rest of a stream; the server rolls back what ends with it."""
+    if (result := connection._result) is not None:
+        result.unbuffered_active, connection._result = False, None
+    connection._force_close()

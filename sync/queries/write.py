@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from errors import CarriedOutOrNot, SuiteRecordGone, ValuesRefused
@@ -20,6 +20,7 @@ from state.log import Log
 from state.records import Known, Records, Written
 from sync.parts import Parts
 from sync.queries.compare import Row
+from sync.queries.edited import OF_SMARTSUITE, OF_SOURCE, Edit, by_id, edits_of
 from sync.queries.target import Cells, Target
 from sync.report import EntityReport
 from values.parsing import CellError
@@ -41,6 +42,8 @@ class Job:
     cells: Cells
     known: Known | None = None
     record_id: str | None = None
+    kept: frozenset[str] = frozenset()
+    """Fields whose value in SmartSuite counts, so that they are not written."""
 
     @property
     def changed(self) -> Cells:
@@ -48,7 +51,7 @@ class Job:
         base = (self.known.base if self.known else None) or {}
         if self.known is None or self.known.record_id != self.record_id or self.known.base is None:
             return self.cells
-        return {slug: cell for slug, cell in self.cells.items() if base.get(slug) != cell}
+        return {slug: cell for slug, cell in self.cells.items() if base.get(slug) != cell and slug not in self.kept}
 
 
 @dataclass
@@ -63,6 +66,7 @@ class RecordWriter:
     report: EntityReport
     listed: dict[str, list[str]] | None = None
     """Record ids by key, when all records of the table were listed before."""
+    rule: str = OF_SOURCE
     look_again_s: Sequence[float] = field(default=LOOK_AGAIN_S)
 
     # Creating
@@ -160,7 +164,31 @@ class RecordWriter:
         self._note([job for job in jobs if not job.changed])
         self.report.unchanged += len(jobs) - len(with_news)
         for some in batched(with_news, BULK):
-            self._update(list(some))
+            jobs = self._without_kept(some)
+            self._note([job for job in jobs if not job.changed])
+            if left := [job for job in jobs if job.changed]:
+                self._update(left)
+
+    def _without_kept(self, jobs: Sequence[Job]) -> list[Job]:
+        """Looks whether people have edited what is about to be written, and tells it; by rule their values stay."""
+        linked = [job.record_id for job in jobs if job.record_id and job.known and job.known.base is not None]
+        shown = by_id(self.suite.by_id(self.target.table.id, linked)) if linked else {}
+        found = []
+        for job in jobs:
+            base = job.known.base if job.known else None
+            edits = edits_of(self.target, shown.get(job.record_id or ""), base, job.changed)
+            if edits:
+                self._tell(job, edits)
+            kept = frozenset(edit.slug for edit in edits) if self.rule == OF_SMARTSUITE else frozenset()
+            found.append(replace(job, kept=kept))
+        return found
+
+    def _tell(self, job: Job, edits: Sequence[Edit]) -> None:
+        self.report.conflicts += 1
+        told = "; ".join(edit.words(self.rule) for edit in edits)
+        log.warning("%s: row %s: %s.", self.report.entity, job.row.key, told)
+        with self.parts.db.transaction() as tx:
+            self.log.append(tx, [self._entry(job, "conflict", "conflict", told)])
 
     def _update(self, jobs: Sequence[Job], clear: Callable[[Job], Cells] | None = None) -> None:
         cells_of = clear or (lambda job: job.changed)

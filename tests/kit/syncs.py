@@ -88,12 +88,17 @@ class World:
         """Runs a statement in the source."""
         self.db.execute_query(statement, fetch=False)
 
+    def snapshot(self) -> list[dict[str, Any]]:
+        """Returns the records as SmartSuite shows them."""
+        shown = self.suite.admin("tables/snapshot", table_id=self.table_id)
+        return list(shown["records"] if isinstance(shown, dict) else shown)
+
     def records(self) -> dict[str, dict[str, Any]]:
         """Returns the records by external id, each by label. No two may have one external id."""
-        shown = self.suite.admin("tables/snapshot", table_id=self.table_id)
-        shown = shown["records"] if isinstance(shown, dict) else shown
         labels = {slug: label for label, slug in self.slugs.items()}
-        found = [{labels[name]: value for name, value in record.items() if name in labels} for record in shown]
+        found = [
+            {labels[name]: value for name, value in record.items() if name in labels} for record in self.snapshot()
+        ]
         keys = [record["External id"] for record in found]
         assert len(set(keys)) == len(keys), "a record was made twice"
         return dict(zip(keys, found, strict=True))

@@ -130,3 +130,23 @@ def test_a_wrong_query_is_told(shop, query, said):
     assert done.code == 2, done.err
     assert said in done.err
     assert "Traceback" not in done.err
+
+
+def test_a_stream_that_is_left_early_says_nothing(shop):
+    fill(shop, 5000)
+    done = shop.run("--dry-run", "--limit", "3")
+    assert done.code == 0, done.err
+    assert "Exception" not in done.err
+    assert "3 rows read, 3 new" in done.out
+    assert "... and" not in done.err
+
+
+def test_a_query_that_names_null_itself_reads_rows_without_a_time(shop):
+    shop.mysql("alter table customers modify updated_at datetime null", "insert into customers (id) values (1)")
+    shop.mysql("update customers set updated_at = null")
+    shop.write_sync(
+        query="select * from customers where updated_at > :last_sync_time or :last_sync_time is null",
+        source={"database": "mysql"},
+    )
+    assert shop.counts()["created"] == 1
+    assert shop.counts()["read"] == 0

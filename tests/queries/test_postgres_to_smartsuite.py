@@ -163,3 +163,59 @@ def test_run_without_a_name_runs_all(world):
     assert json.loads(done.out)["entities"][0]["created"] == 2
     (run,) = world.db.execute_query("select direction, outcome, api from sync_runs")
     assert (run["direction"], run["outcome"]) == ("mysql_to_smartsuite", "success")
+
+
+def edited_on_both_sides(world):
+    world.rows(3)
+    world.counts()
+    (record,) = [r for r in world.snapshot() if r[world.slugs["External id"]] == "2"]
+    values = {world.slugs["Amount"]: "7", world.slugs["Note"]: "by hand"}
+    world.suite.admin("records/change", record_id=record["id"], values=values)
+    world.execute("update shop set amount = 99, born = '2001-01-01', updated_at = now() where id = 2")
+
+
+def test_what_people_edited_is_told_before_it_is_covered(world):
+    edited_on_both_sides(world)
+    done = world.run()
+    assert done.code == 0, done.err
+    assert 'Amount was changed on both sides: "99" counts, "7" does not' in done.err
+    record = world.records()["2"]
+    assert (record["Amount"], record["Note"]) == ("99", "by hand")
+    (entry,) = world.db.execute_query("select entity_id, message from sync_logs where operation = 'conflict'")
+    assert entry["entity_id"] == "2" and '"7"' in entry["message"]
+
+
+def test_what_people_edited_stays_where_the_mapping_says_so(world):
+    world.write_sync(destination={"on_conflict": "smartsuite"})
+    edited_on_both_sides(world)
+    later = world.counts()
+    assert (later["updated"], later["conflicts"]) == (1, 1)
+    record = world.records()["2"]
+    assert record["Amount"] == "7"
+    assert record["Born"]["date"].startswith("2001-01-01")
+    assert world.counts()["calls"] == 0
+
+
+def test_an_update_without_edits_tells_no_conflict(world):
+    world.rows(30)
+    world.counts()
+    world.switch(fraction="microseconds", empty_fields="present", empty_form="null")
+    world.execute(
+        "update shop set amount = amount + 1, born = born + 1, note = 'a\n b', stage = 'n', updated_at = now()"
+    )
+    assert world.counts()["conflicts"] == 0
+    world.execute("update shop set amount = null, born = null, note = null, stage = null, updated_at = now()")
+    later = world.counts()
+    assert (later["updated"], later["conflicts"]) == (30, 0)
+    assert not [record for record in world.records().values() if record.get("Note") or record.get("Amount")]
+
+
+def test_a_record_that_was_deleted_is_told_and_not_made_again(world):
+    world.rows(3)
+    world.counts()
+    (record,) = [r for r in world.snapshot() if r[world.slugs["External id"]] == "2"]
+    world.suite.admin("records/delete", record_id=record["id"])
+    world.execute("update shop set note = 'news', updated_at = now()")
+    done = world.run("--json")
+    assert done.code == 3 and "was deleted in SmartSuite" in done.err, done.err
+    assert {key: found["Note"] for key, found in world.records().items()} == {"1": "news", "3": "news"}

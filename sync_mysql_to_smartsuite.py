@@ -170,7 +170,7 @@ class Copy:
         if without := sum(not key for key, _ in keyed):
             self.report.errors += without
             log.warning("%s: %s without %s.", self.sync.name, plural(without, "row"), self.sync.primary_key)
-        known = self._known([key for key, _ in keyed if key])
+        known = self._known([key for key, _ in keyed if key], bases=False)
         for key, row in keyed:
             if key:
                 self.keys.add(key)
@@ -197,11 +197,11 @@ class Copy:
             with self.parts.db.transaction() as tx:
                 self.records.refused(tx, {key: reason})
 
-    def _known(self, keys: Sequence[str]) -> dict[str, Known]:
+    def _known(self, keys: Sequence[str], bases: bool = True) -> dict[str, Known]:
         if not keys:
             return {}
         with self.parts.db.transaction(read_only=True) as tx:
-            return self.records.known(tx, keys)
+            return self.records.known(tx, keys, bases)
 
     # Writing
 
@@ -264,7 +264,7 @@ class Copy:
             linked = self.records.count(tx)
         new = 0
         for rows in spool.pages(PAGE):
-            known = self._known([row.key for row in rows])
+            known = self._known([row.key for row in rows], bases=False)
             new += sum(row.key not in known or known[row.key].record_id is None for row in rows)
         if new <= BULK or linked / PAGE > new / BULK:
             return None

@@ -11,7 +11,8 @@ from db_connector import Transaction
 from values.canonical import dumps
 
 KNOWN = """
-select source_key, record_id, base, source_hash, intent_at, attempts, coalesce(next_try_at > now(), false) as waits
+-- the bases are large, and only needed for what is written
+select source_key, record_id, case when %s then base end, source_hash, intent_at, attempts, coalesce(next_try_at > now(), false) as waits
 from sync_records
 where sync_name = %s and table_id = %s and source_key = any(%s)
 """
@@ -86,9 +87,9 @@ class Records:
     def _names(self) -> dict[str, str]:
         return {"sync": self.sync, "table": self.table_id}
 
-    def known(self, tx: Transaction, keys: Sequence[str]) -> dict[str, Known]:
+    def known(self, tx: Transaction, keys: Sequence[str], bases: bool = True) -> dict[str, Known]:
         """Returns what is remembered of these rows. Another table's records are none of this one's."""
-        found = tx.rows(KNOWN, (self.sync, self.table_id, list(keys)))
+        found = tx.rows(KNOWN, (bases, self.sync, self.table_id, list(keys)))
         return {
             key: Known(record_id, base, source_hash, attempts, waits, intent_at is not None)
             for key, record_id, base, source_hash, intent_at, attempts, waits in found

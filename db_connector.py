@@ -25,13 +25,14 @@ from psycopg2.sql import Composable
 from databases.postgres import dsn as postgres_dsn
 from databases.postgres import locks
 from databases.postgres.failures import TransactionConflict, translated
-from databases.postgres.inserting import INSERT, Inserted, copied
+from databases.postgres.inserting import INSERT, copied
 from databases.postgres.lazy import Lazy
 from databases.postgres.listening import notifications
 from databases.postgres.names import compose, identifier, identifiers, joined, literal, table_name
 from databases.postgres.pool import Pool, Server, Target
 from databases.postgres.retrying import IN_THE_WAY, Patience, described
 from databases.postgres.text import array_text, json_text, unnested
+from databases.postgres.transactions import Remembered
 from errors import DatabaseError, DatabaseUnreachable, SettingsError
 from settings import Settings, load_settings
 
@@ -48,10 +49,10 @@ TRIES = 5
 class Transaction:
     """Runs statements in an open transaction (or, from `Database.autocommit`, without one)."""
 
-    def __init__(self, connection: Connection, count: Callable[[], None], inserted: Inserted | None = None) -> None:
-        self._connection, self._inserted = connection, inserted or Inserted()
-        self._cursor = connection.cursor()
-        self._count = count
+    def __init__(self, connection: Connection, count: Callable[[], None], known: Remembered | None = None) -> None:
+        self._connection, known = connection, known or Remembered()
+        self._inserted, self.own_writes = known.inserted, known.own_writes  # what this process wrote lately
+        self._cursor, self._count = connection.cursor(), count
         self._names = itertools.count()
 
     @property
@@ -189,7 +190,7 @@ class Database:
         target = Target.of({**postgres_dsn.parsed(dsn), **connection}, timeouts, server)
         self._pool = Pool(target, max_connections, wait_s, self.count_statement)
         self._guard = threading.Lock()
-        self._inserted, self.patience_s = Inserted(), 0.0  # how long another program's locks are waited for
+        self._remembered, self.patience_s = Remembered(), 0.0  # how long another program's locks are waited for
         self.check_turn: Callable[[], None] = lambda: None
         """Raises TurnLost when the turn in which this database is written is lost."""
         self.statements = 0
@@ -342,7 +343,7 @@ class Database:
         """Opens a connection beside the pool, without a transaction, and closes it at the end."""
         connection = self._pool.opened()
         try:
-            session = Transaction(connection, self.count_statement if counted else lambda: None)
+            session = Transaction(connection, self.count_statement if counted else lambda: None, self._remembered)
             session.execute(locks.STAYS, (False,))
             yield session
         finally:
@@ -361,7 +362,7 @@ class Database:
 
     def _begin(self, connection: Connection, opening: str, turns: Sequence[str]) -> Transaction:
         try:
-            transaction = Transaction(connection, self.count_statement, self._inserted)
+            transaction = Transaction(connection, self.count_statement, self._remembered)
             if turns:
                 transaction.execute(locks.TABLES, (list(turns),))
             transaction.execute(opening)

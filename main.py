@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from boards.commands import boards
+from commands.alerts import alerts
 from commands.conflicts import conflicts
 from commands.doctor import doctor
 from commands.init import init
@@ -30,6 +31,13 @@ from terminal.commands import CONTEXT, InOrder
 from terminal.leaving import leave_with
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from db_connector import Database
+    from mappings.declaration import Mapping
+    from models import Board
+    from sync.operating.examined import Checks
+    from sync.parts import Followed
     from sync.run import Program
 
 COMMANDS: tuple[click.Command, ...] = (
@@ -40,6 +48,7 @@ COMMANDS: tuple[click.Command, ...] = (
     *(webhooks, webhook, watch, scheduled),
     *(setup, conflicts, record, retry, forget),
     *(verify, repair, explain),
+    alerts,
     boards,
     doctor,
 )
@@ -62,16 +71,26 @@ def compose() -> Program:
 
     Its parts are imported only now: that takes longer than `--help` may.
     """
-    from boards import checks as checks_of_deployed
-    from boards.following import settle
-    from realtime import checks as checks_between_runs
     from sync.run import Program
     from sync_monday_to_pg import pull_entity, read_changes
     from sync_mysql_to_smartsuite import run_syncs
     from sync_pg_to_monday import both_ways, push_entity
 
     directions = {"monday_to_pg": pull_entity, "pg_to_monday": push_entity, "bidirectional": both_ways(read_changes)}
-    return Program(directions, settle, (checks_of_deployed.checks, checks_between_runs.checks), run_syncs)
+    return Program(directions, _follow, _checks, run_syncs)
+
+
+def _follow(db: Database, mapping: Mapping, board: Board, home: Path, *, dry_run: bool = False) -> Followed:
+    from boards.following import settle  # most runs meet no deployed board
+
+    return settle(db, mapping, board, home, dry_run=dry_run)
+
+
+def _checks() -> tuple[Checks, ...]:
+    from boards import checks as checks_of_deployed
+    from realtime import checks as checks_between_runs
+
+    return checks_of_deployed.checks, checks_between_runs.checks
 
 
 for command in COMMANDS:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 Cell = Mapping[str, Any]
 """One element of `column_values`: `id`, `text`, `value` (a JSON text) and the typed fields that were asked for."""
@@ -79,6 +79,8 @@ class Columns:
 
     ids: tuple[str, ...] = ()
     selection: str = "id text value"
+    all: bool = False
+    """The board has hardly any others: then they need not be listed, and cells of others are left out."""
 
 
 NO_CELLS = Columns()
@@ -122,8 +124,7 @@ class Conflict:
     winner: Winner
 
 
-@dataclass(frozen=True, slots=True)
-class LogEntry:
+class LogEntry(NamedTuple):
     """Holds one row of `sync_logs`."""
 
     operation: str

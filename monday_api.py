@@ -22,6 +22,7 @@ from services.monday.calls import Caller, HttpReply, Line
 from services.monday.failures import API_URL, WRITTEN_FOR, Failure
 from services.monday.imports import ImportJob, Imports
 from services.monday.items import ItemReading
+from services.monday.masking import Masking
 from services.monday.pacing import ApiStats, Budget, DailyCalls, Left, PageSizes
 from services.monday.pages import READ_ALL, OnMalformed, ReadOptions
 from services.monday.queries import Request, plain
@@ -53,9 +54,6 @@ MONDAY_API_VERSION = WRITTEN_FOR
 CHUNK = 1 << 18
 SECONDS_FOR_A_BODY = 180.0
 """A body that takes longer than this is given up, also when parts of it still come."""
-
-LONGEST_MESSAGE = 100_000
-"""Bodies that report errors are short; a page of cells is not searched."""
 
 log = logging.getLogger("monday_sync.api")
 
@@ -205,6 +203,7 @@ class HttpWire:
     def __init__(self, token: str, url: str, version: str, connect_timeout: float, notify: Notify) -> None:
         self.url = url
         self._token = checked_token(token)
+        self.masking = Masking(self._token)
         self._version = version
         self._connect_timeout = connect_timeout
         self._notify = notify
@@ -237,7 +236,7 @@ class HttpWire:
                     response.close()
                 return HttpReply(failure=_no_answer(error))
         self._compare_version(response.headers)
-        return HttpReply(response.status_code, response.headers, self._decoded(content), len(content))
+        return HttpReply(response.status_code, response.headers, loads(content), len(content))
 
     def put(self, url: str, body: bytes) -> int:
         """Uploads a CSV file to an address that is secret itself; the token is not sent. Returns 0 without an answer."""
@@ -283,17 +282,12 @@ class HttpWire:
         session.auth = sign
         return session
 
-    def _decoded(self, content: bytes) -> object:
-        """Reads the JSON of a body, or None. A token that a message repeats is masked."""
-        if len(content) < LONGEST_MESSAGE:
-            content = content.replace(self._token.encode(), b"***")
-        return loads(content)
-
     def _compare_version(self, headers: Mapping[str, str]) -> None:
         answered = headers.get("Api-Version")
         if not answered or answered == self._version or self._warned:
             return
         self._warned = True
+        answered = self.masking.text(answered)
         log.warning("monday.com answers with API version %s; the tool is written for %s.", answered, self._version)
         self._notify("version", {"pinned": self._version, "answered": answered})
 

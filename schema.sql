@@ -418,7 +418,9 @@ select pg_temp.columns('sync_runs',
     'progress jsonb',
     'stop_asked_at timestamptz',
     'host text',
-    'pid integer');
+    'pid integer',
+    -- how often such a run is due
+    'period_s integer');
 select pg_temp.index('sync_runs_started_idx', 'sync_runs (started_at)');
 
 -- What the calls of each hour have cost: what a run adds to its `api` is added here in the same transaction.
@@ -565,6 +567,48 @@ create table if not exists sync_findings (
     found_at timestamptz not null default now(),
     settled_at timestamptz);
 select pg_temp.index('sync_findings_open_idx', $$sync_findings (entity_type) where status = 'open'$$);
+
+-- How each subject is, by each rule that it is judged by. `told` is what its last message said: the message that follows is
+-- written in the transaction that changes it.
+create table if not exists sync_alerts (
+    subject text not null,
+    rule text not null,
+    state text not null,
+    since timestamptz,
+    seen integer not null default 0,
+    sentence text not null default '',
+    passing boolean not null default false,
+    command text not null default '',
+    told text not null default 'ok',
+    told_at timestamptz,
+    recovered_at timestamptz,
+    flaps integer not null default 0,
+    checked_at timestamptz not null default now(),
+    primary key (subject, rule));
+create table if not exists sync_alert_silences (
+    subject text primary key,
+    until timestamptz not null);
+
+-- Messages. Without a channel: for all channels, until a process that knows them makes a row of each. A process that sends
+-- a message claims its row first (`sending`): a row that stays so was sent by a process that died, and is not sent again.
+create table if not exists sync_alert_deliveries (
+    id bigint generated always as identity primary key,
+    subject text not null,
+    rule text not null,
+    kind text not null,
+    title text not null,
+    body text not null,
+    channel text,
+    state text not null default 'waiting',
+    attempts integer not null default 0,
+    next_try_at timestamptz not null default now(),
+    claimed_at timestamptz,
+    claimed_by text,
+    answer text,
+    answered_at timestamptz,
+    created_at timestamptz not null default now());
+select pg_temp.index('sync_alert_deliveries_waiting_idx', $$sync_alert_deliveries (id) where state in ('waiting', 'sending')$$);
+select pg_temp.index('sync_alert_deliveries_channel_idx', 'sync_alert_deliveries (channel, id)');
 
 -- The ids that a listing has seen, page by page, so that what is missing at its end can be found in the database.
 create unlogged table if not exists sync_listing (

@@ -28,24 +28,23 @@ NAMES = (
     "MONDAY_WEBHOOK_SECRET",
     "WEBHOOK_BASE_URL",
     "DATABASE_URL",
-    "MYSQL_URL",
-    "MYSQL_HOST",
-    "MYSQL_PORT",
-    "MYSQL_USER",
-    "MYSQL_PASSWORD",
-    "MYSQL_DATABASE",
-    "SMARTSUITE_TOKEN",
-    "SMARTSUITE_ACCOUNT_ID",
-    "SMARTSUITE_API_URL",
+    *("MYSQL_URL", "MYSQL_HOST", "MYSQL_PORT", "MYSQL_USER", "MYSQL_PASSWORD", "MYSQL_DATABASE"),
+    *("SMARTSUITE_TOKEN", "SMARTSUITE_ACCOUNT_ID", "SMARTSUITE_API_URL"),
     "MONDAY_DAILY_CALLS",
     "MONDAY_GIVE_UP_AFTER",
     "MONDAY_KEEP_LOGS_DAYS",
+    "ALERT_URLS",
+    "ALERT_RULES",
+    "ALERT_LINK",
+    "HEARTBEAT_URL",
     "MONDAY_SYNC_HOME",
     "PORT",
     "DEBUG",
     "LOG_FORMAT",
 )
 BOARD = "MONDAY_BOARD_ID_"
+PREFIXES = ("MONDAY_", "WEBHOOK_", "DATABASE_", "ALERT_", "HEARTBEAT_")
+"""How the names begin that are taken for settings, or for slips of them."""
 ENVIRONMENT = "the environment"
 LOG_FORMATS = ("text", "json", "kestra")
 YES, NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
@@ -71,6 +70,10 @@ class Settings:
     daily_calls: int | None = None
     give_up_after: float = 300.0
     keep_logs_days: int = 90
+    alert_urls: tuple[str, ...] = field(default=(), repr=False)
+    alert_rules: str = ""
+    alert_link: str | None = None
+    heartbeat_url: str | None = field(default=None, repr=False)
     port: int = 8080
     debug: bool = False
     log_format: str = "text"
@@ -90,17 +93,6 @@ class Settings:
                 "Developers > API token.",
             )
         return self.api_key
-
-    def require_smartsuite(self) -> tuple[str, str]:
-        """Returns the key of SmartSuite and the id of the account. Raises SettingsError when one is not set."""
-        if self.smartsuite_token and self.smartsuite_account:
-            return self.smartsuite_token, self.smartsuite_account
-        name = "SMARTSUITE_ACCOUNT_ID" if self.smartsuite_token else "SMARTSUITE_TOKEN"
-        raise SettingsError(
-            f"{name} is not set.",
-            hint=f"Put it into {self.home / '.env'}: the key is under your picture > API key, the account is the word"
-            " after app.smartsuite.com/ in the browser's address.",
-        )
 
 
 @dataclass(frozen=True)
@@ -205,6 +197,10 @@ def _settings(environment: Environment, start: Path, mistakes: list[str]) -> Set
         daily_calls=read("MONDAY_DAILY_CALLS", _calls, None),
         give_up_after=read("MONDAY_GIVE_UP_AFTER", _seconds, Settings.give_up_after),
         keep_logs_days=read("MONDAY_KEEP_LOGS_DAYS", _days, Settings.keep_logs_days),
+        alert_urls=read("ALERT_URLS", _addresses, ()),
+        alert_rules=environment.get("ALERT_RULES", ""),
+        alert_link=read("ALERT_LINK", _url, None),
+        heartbeat_url=read("HEARTBEAT_URL", _url, None),
         port=read("PORT", _port, Settings.port),
         debug=read("DEBUG", _switch, Settings.debug),
         log_format=read("LOG_FORMAT", _log_format, _usual_log_format(environment)),
@@ -316,6 +312,14 @@ def _url(name: str, value: str) -> str:
     if parts.username is not None or parts.password is not None:
         raise SettingsError(f"{name} must not carry a user name or a password.")
     return value.rstrip("/")
+
+
+def _addresses(name: str, value: str) -> tuple[str, ...]:
+    """Takes a list of addresses apart. A comma within an address is no end of it."""
+    found = tuple(filter(None, re.split(r"[,\s]+(?=[A-Za-z][A-Za-z0-9+.-]*://)|[,\s]+$", value)))
+    if not all(re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*://\S+", address) for address in found):
+        raise SettingsError(f"{name} must be addresses like json://example.com/alerts, with commas between them.")
+    return found
 
 
 def _database_url(name: str, value: str) -> str:

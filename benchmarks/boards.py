@@ -141,6 +141,7 @@ def _render(url: str, mapping: Mapping, parent: Path) -> None:
     status = {column.id for column in board.columns if column.type == "status"} & set(bound.column_ids)
     labels: dict[str, list[int]] = {column: [] for column in sorted(status)}
     points: float = 0.0
+    listed = next(_pages(url, bound, listed=True), ([], 0))[1] / PAGE
     with open(folder / "items", "wb") as items, open(folder / "listing", "wb") as listing:
         for rows, cost in _pages(url, bound):
             points += cost
@@ -154,7 +155,7 @@ def _render(url: str, mapping: Mapping, parent: Path) -> None:
                             orjson.loads(cell["value"])["index"] if cell["value"] else BLANK_LABEL
                         )
     per_item = points / max(len(places), 1)
-    index = {"places": places, "cost": per_item, "columns": bound.column_ids, "labels": labels}
+    index = {"places": places, "cost": per_item, "listed_cost": listed, "columns": bound.column_ids, "labels": labels}
     (folder / "index.json").write_bytes(orjson.dumps(index))
     (folder / "board.json").write_bytes(orjson.dumps(_raw_board(url, board)))
 
@@ -167,18 +168,20 @@ def _append(file: Any, value: Any) -> tuple[int, int]:
     return start, start + len(text)
 
 
-def _pages(url: str, bound: BoundMapping) -> Iterator[tuple[list[dict[str, Any]], int]]:
+def _pages(url: str, bound: BoundMapping, listed: bool = False) -> Iterator[tuple[list[dict[str, Any]], int]]:
     """Yields the items as they come, and what a page of them costs in points of complexity."""
-    variables: dict[str, Any] = {"board": [bound.board.id], "limit": PAGE, "columns": bound.column_ids}
-    document = with_item(ITEMS_PAGE, bound.selection, True)
+    listed = listed or not bound.wanted.all
+    columns = {"columns": bound.column_ids} if listed else {}
+    variables: dict[str, Any] = {"board": [bound.board.id], "limit": PAGE, **columns}
+    document = with_item(ITEMS_PAGE, bound.selection, True, listed)
     while True:
         data = _ask(url, document, variables)
         page = data["next_items_page"] if "cursor" in variables else data["boards"][0]["items_page"]
         yield page["items"], data["complexity"]["query"]
         if page["cursor"] is None:
             return
-        variables = {"cursor": page["cursor"], "limit": PAGE, "columns": bound.column_ids}
-        document = with_item(NEXT_ITEMS_PAGE, bound.selection, True)
+        variables = {"cursor": page["cursor"], "limit": PAGE, **columns}
+        document = with_item(NEXT_ITEMS_PAGE, bound.selection, True, listed)
 
 
 def _raw_board(url: str, board: Board) -> Any:

@@ -54,8 +54,10 @@ def _parse(addresses: list[str]) -> float:
 def _copy(folder: Path, tables: list[str]) -> None:
     connection = psycopg2.connect(os.environ["DATABASE_URL"])
     with connection, connection.cursor() as cursor:
-        cursor.execute("delete from sync_state")  # schema.sql inserts a row; the copied rows contain it, too
         for table in tables:
+            # rows that schema.sql inserts, or a trigger on a table before; the copied rows contain them, too
+            if table.startswith("sync_"):
+                cursor.execute(f'delete from "{table}"')
             with open(folder / table, "rb") as rows:
                 cursor.copy_expert(f'copy "{table}" from stdin', rows, 1 << 20)
     connection.close()

@@ -67,25 +67,24 @@ def _timed(bench: Bench, server: Serving, workers: str) -> Pulled:
 
 def _bare(bench: Bench, server: Serving) -> Spent:
     board = str(mappings()[ENTITY].board_id)
-    columns = orjson.loads((bench.rendering.folder / board / "index.json").read_bytes())["columns"]
-    return spent("benchmarks.large_boards", server.url, board, ",".join(columns))
+    return spent("benchmarks.large_boards", server.url, board)
 
 
-def bare_loop(url: str, board: str, columns: list[str]) -> None:
+def bare_loop(url: str, board: str) -> None:
     """Reads all pages of a board."""
     import requests
 
     from services.monday.queries import ITEMS_PAGE, NEXT_ITEMS_PAGE, with_item
 
-    first, following = (with_item(text, "id text value", True) for text in (ITEMS_PAGE, NEXT_ITEMS_PAGE))
-    ask: dict[str, Any] = {"query": first, "variables": {"board": [board], "limit": PAGE, "columns": columns}}
+    first, following = (with_item(text, "id text value", True, False) for text in (ITEMS_PAGE, NEXT_ITEMS_PAGE))
+    ask: dict[str, Any] = {"query": first, "variables": {"board": [board], "limit": PAGE}}
     with requests.Session() as session:
         while True:
             data = orjson.loads(session.post(url, data=orjson.dumps(ask)).content)["data"]
             page = data["next_items_page"] if "next_items_page" in data else data["boards"][0]["items_page"]
             if page["cursor"] is None:
                 return
-            ask = {"query": following, "variables": {"cursor": page["cursor"], "limit": PAGE, "columns": columns}}
+            ask = {"query": following, "variables": {"cursor": page["cursor"], "limit": PAGE}}
 
 
 def budget() -> None:
@@ -115,4 +114,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "--budget":
         budget()
     else:
-        bare_loop(sys.argv[1], sys.argv[2], sys.argv[3].split(","))
+        bare_loop(sys.argv[1], sys.argv[2])

@@ -79,8 +79,12 @@ def spent(
 
 
 def _bare_environment() -> dict[str, str]:
-    """Returns the environment without settings of the user that would change a measurement."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("MONDAY_", "DATABASE_", "PG"))}
+    """Returns the environment without settings of the user that would change a measurement.
+
+    Without compiled modules kept, each start would compile them all.
+    """
+    others = ("MONDAY_", "DATABASE_", "PG", "PYTHONDONTWRITEBYTECODE")
+    return {name: value for name, value in os.environ.items() if not name.startswith(others)}
 
 
 def _cpu(postmaster: psutil.Process | None) -> float:

@@ -109,9 +109,12 @@ def _board(bench: Bench, board_id: str, column: str) -> tuple[dict[str, Any], li
             file.seek(place[2])
             cells = orjson.loads(file.read(place[3] - place[2]))["column_values"]
             parser.parse(next((cell["text"] for cell in cells if cell["id"] == column), None))
-    variables = {"limit": PAGE, "columns": index["columns"]}
-    first = {"query": with_item(ITEMS_PAGE, "id text value", True), "variables": variables | {"board": [board_id]}}
-    following = {"query": with_item(NEXT_ITEMS_PAGE, "id text value", True), "variables": variables}
+    variables = {"limit": PAGE}
+    first = {
+        "query": with_item(ITEMS_PAGE, "id text value", True, False),
+        "variables": variables | {"board": [board_id]},
+    }
+    following = {"query": with_item(NEXT_ITEMS_PAGE, "id text value", True, False), "variables": variables}
     return {"first": first, "next": following}, parser.lines
 
 

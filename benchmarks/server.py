@@ -31,6 +31,7 @@ class Store:
         self.columns: list[str] = index["columns"]
         self.labels: dict[str, list[int]] = index["labels"]
         self.cost: float = index["cost"]
+        self.listed_cost: float = index["listed_cost"]
         self.board = orjson.loads((folder / "board.json").read_bytes()) | {"items_count": len(self.places)}
         self.at = {place[0]: number for number, place in enumerate(self.places)}
         self.by_update = sorted(range(len(self.places)), key=lambda number: self.places[number][1] or "")
@@ -101,7 +102,7 @@ class Answers:
         if answer is None:
             return orjson.dumps({"errors": [{"message": f"{name} was not rendered"}]})
         try:
-            return answer(asked.get("variables") or {})
+            return answer({**(asked.get("variables") or {}), "cells": "column_values" in asked["query"]})
         except KeyError as exc:
             return orjson.dumps({"errors": [{"message": f"not rendered: {exc}"}]})
 
@@ -161,7 +162,8 @@ class Answers:
             name = f"{store.board['id']}-{id(numbers) if not isinstance(numbers, range) else 0}-{end}"
             self.cursors[name] = (store, numbers, end)
             cursor = b'"%b"' % name.encode()
-        cost = self._cost((store.cost if cells else store.cost / 20) * (end - start))
+        price = store.listed_cost if variables.get("columns") else store.cost if cells else store.cost / 20
+        cost = self._cost(price * (end - start))
         return b'{"cursor":%b,"items":[%b]}' % (cursor, rows), cost
 
     def _cells(self, store: Store, variables: dict[str, Any]) -> bool:
@@ -169,7 +171,7 @@ class Answers:
         columns = variables.get("columns")
         if columns and sorted(columns) != store.columns:
             raise KeyError("these columns")
-        return bool(columns)
+        return bool(variables["cells"])
 
     def _cost(self, points: float) -> bytes:
         self.points += points

@@ -319,7 +319,7 @@ def load_board(parts: Parts, mapping: EntityMapping, opening: Opening, batch_siz
 
 def _note_loaded(parts: Parts, report: EntityReport) -> None:
     with parts.db.transaction() as tx:
-        registry.note_loaded(tx, report.entity, report.read - report.errors)
+        registry.note_loaded(tx, report.entity, report.stored)
 
 
 def _finish(parts: Parts, proposal: Proposal, mapping: EntityMapping, report: EntityReport) -> Deployed:
@@ -333,14 +333,19 @@ def _finish(parts: Parts, proposal: Proposal, mapping: EntityMapping, report: En
     files = [path, *scripts.write(parts.settings.home, mapping, proposal.board.name)]
     with parts.db.transaction() as tx:
         registry.note_deployed(tx, mapping.entity)
-    stored = report.read - report.errors
-    if report.errors:
-        log.warning(
-            "Deployed %s: only %d of %s in %s.", mapping.entity, stored, plural(report.read, "item"), mapping.table
-        )
+    _tell_loaded(mapping, report)
+    return Deployed(proposal, mapping, report, files, links)
+
+
+def _tell_loaded(mapping: EntityMapping, report: EntityReport) -> None:
+    stored, read = report.stored, plural(report.read, "item")
+    if stored < report.read - report.skipped:
+        log.warning("Deployed %s: only %d of %s in %s.", mapping.entity, stored, read, mapping.table)
+    elif report.errors:
+        without = plural(report.errors, "item")
+        log.warning("Deployed %s: %s in %s, %s without a value.", mapping.entity, read, mapping.table, without)
     else:
         log.info("Deployed %s: %s in %s.", mapping.entity, plural(stored, "item"), mapping.table)
-    return Deployed(proposal, mapping, report, files, links)
 
 
 def link_up(parts: Parts, mapping: EntityMapping, board: Board) -> list[str]:

@@ -87,7 +87,7 @@ def list_checks(program: Program, asked: Asked) -> None:
     from sync.operating.examined import Examined
 
     with closing(Examined(read_settings(), asked.entities)) as examined:
-        show_list(selected(all_checks(examined, program.checks, asked.offline), asked.slugs), asked.as_json)
+        show_list(selected(all_checks(examined, program.checks(), asked.offline), asked.slugs), asked.as_json)
 
 
 def examine(program: Program, asked: Asked) -> tuple[list[Result], int]:
@@ -100,7 +100,7 @@ def examine(program: Program, asked: Asked) -> tuple[list[Result], int]:
 
     with closing(Examined(reading, asked.entities)) as examined:
         began = time.monotonic()
-        checks = all_checks(examined, program.checks, asked.offline)
+        checks = all_checks(examined, program.checks(), asked.offline)
         wanted = examining.selected(checks, asked.slugs)
         slugs = {check.slug for check in wanted}
         found = examining.examine(examining.with_needs(checks, wanted), masking(reading))

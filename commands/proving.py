@@ -57,6 +57,7 @@ def verify(
     settings = prepared(quiet=as_json)
     if links + ids + bool(sample) > 1:
         raise SettingsError("--links, --ids and --sample exclude each other.", hint="Choose one.")
+    from sync.alerting.center import check_at_end
     from sync.parts import open_parts
     from sync.run import choose_boards
 
@@ -66,6 +67,7 @@ def verify(
         settings.require_key()
         chosen = choose_boards(settings, parts.mappings, "bidirectional", entities)
         proofs = _proofs(parts, chosen, _extent(ids, sample), as_json)
+        check_at_end(parts.db, settings, parts.mappings)
     if as_json:
         click.echo(json.dumps({"entities": proofs, "exit_code": _exit_code(proofs)}))
     sys.exit(_exit_code(proofs))

@@ -9,7 +9,13 @@ import click
 from terminal.commands import Example, json_option, prepared
 from values.wording import plural
 
-OTHERS = {"runs": "run", "conflicts": "settled conflict", "findings": "settled finding", "proofs": "proof"}
+OTHERS = {
+    "runs": "run",
+    "conflicts": "settled conflict",
+    "findings": "settled finding",
+    "proofs": "proof",
+    "messages": "message",
+}
 
 
 @click.command("prune", cls=Example, example="prune --dry-run")

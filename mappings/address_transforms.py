@@ -87,6 +87,9 @@ class AddressObject:
 
     def read(self, cells: Values, before: Values | None = None) -> Made:
         was = before[0] if before is not None and isinstance(before[0], Mapping) else {}
+        # nothing of it is a user's
+        if not was:
+            return (self._shown(cells, was) or None,)
         code = _code_name(was)
         found = {code if name == "postal_code" else name: part for name, part in self._shown(cells, was).items()}
         others = {name: value for name, value in was.items() if name not in ("raw", *OBJECT_PARTS, code)}

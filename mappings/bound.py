@@ -25,6 +25,9 @@ Types = Map[str, Map[str, str]]
 
 NO_TYPES: Types = MappingProxyType({})
 
+MOST_UNWANTED = 0.1
+"""So many columns may be read with those that are wanted, as a share of these."""
+
 
 class Links(Protocol):
     """Finds which items and rows of other boards belong together (`rows.relations`)."""
@@ -126,8 +129,17 @@ class BoundMapping:
 
     @cached_property
     def wanted(self) -> Columns:
-        """Returns both, as the client takes them."""
-        return Columns(tuple(self.column_ids), self.selection)
+        """Returns both, as the client takes them.
+
+        A list of columns can cost several times what a page without one costs. It is left out where every column is
+        wanted, but for a few that only show what other columns hold.
+        """
+        ids = self.column_ids
+        others = [column for column in self.board.columns if column.id not in {ITEM_NAME, *ids}]
+        few = len(others) <= MOST_UNWANTED * len(ids)
+        return Columns(
+            tuple(ids), self.selection, all=few and all(self.board_kinds.of(other.type).computed for other in others)
+        )
 
     @cached_property
     def titled(self) -> list[str]:

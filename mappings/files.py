@@ -7,16 +7,16 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import ScalarNode
-from ruamel.yaml.representer import RoundTripRepresenter
+from typing import TYPE_CHECKING, Any
 
 from errors import MappingError, NotWritten
 from mappings.grammar import MAPPING, SHAPES, Key
+
+if TYPE_CHECKING:
+    # Imported where it is used: most runs read what was kept of the files.
+    from ruamel.yaml import YAML
+    from ruamel.yaml.comments import CommentedMap
+    from ruamel.yaml.nodes import ScalarNode
 
 HINT = "The keys and what they do: docs/mappings.md."
 
@@ -45,21 +45,33 @@ class MappingFile:
 def line_of(where: Any, name: Any = None) -> int:
     """Returns the line, from 1, on which a key or element stands."""
     try:
-        if isinstance(where, CommentedMap) and name is not None:
-            return int(where.lc.key(name)[0]) + 1
-        if isinstance(where, CommentedSeq) and name is not None:
-            return int(where.lc.item(name)[0]) + 1
+        if isinstance(where, dict) and name is not None:
+            return int(where.lc.key(name)[0]) + 1  # type: ignore[attr-defined]
+        if isinstance(where, list) and name is not None:
+            return int(where.lc.item(name)[0]) + 1  # type: ignore[attr-defined]
         return int(where.lc.line) + 1
     except (AttributeError, KeyError, TypeError):
         return 1
 
 
-def read_mapping_file(path: Path) -> MappingFile:
-    """Reads and checks one file. Raises MappingError for what is not YAML at all."""
+def read_bytes(path: Path) -> bytes:
+    """Returns the content of a mapping file."""
     try:
-        tree = YAML(typ="rt").load(path.read_text(encoding="utf-8"))
+        return path.read_bytes()
     except OSError as exc:
         raise MappingError(f"{path}: cannot be read ({exc.strerror}).", hint=HINT) from exc
+
+
+def read_mapping_file(path: Path, content: bytes | None = None) -> MappingFile:
+    """Reads and checks one file. Raises MappingError for what is not YAML at all."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.comments import CommentedMap
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    content = read_bytes(path) if content is None else content
+    try:
+        # line ends as a file that is opened as text has them
+        tree = YAML(typ="rt").load(io.TextIOWrapper(io.BytesIO(content), encoding="utf-8").read())
     except UnicodeDecodeError as exc:
         raise MappingError(f"{path}: is not UTF-8.", hint=HINT) from exc
     except MarkedYAMLError as exc:
@@ -77,6 +89,9 @@ def read_mapping_file(path: Path) -> MappingFile:
 
 def read_plain(path: Path) -> Any:
     """Returns the content of a YAML file that is no mapping; None when there is no such file."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
     try:
         return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -85,23 +100,29 @@ def read_plain(path: Path) -> Any:
         raise MappingError(f"{path}: {exc}", hint="This is not a YAML file that can be read.") from exc
 
 
-class _Representer(RoundTripRepresenter):
-    """Writes texts so that they are read as they were."""
+def _writer() -> YAML:
+    """Makes what writes texts so that they are read as they were."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.representer import RoundTripRepresenter
 
-    def text(self, text: str) -> ScalarNode:
-        """Returns the node of a text."""
-        # U+0085 is a line break to YAML, unless it is written as an escape.
-        style = '"' if "\x85" in text else None
-        return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+    class Representer(RoundTripRepresenter):
+        """Writes texts."""
 
+        def text(self, text: str) -> ScalarNode:
+            """Returns the node of a text."""
+            # U+0085 is a line break to YAML, unless it is written as an escape.
+            style = '"' if "\x85" in text else None
+            return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
-_Representer.add_representer(str, _Representer.text)
+    Representer.add_representer(str, Representer.text)
+    yaml = YAML(typ="rt")
+    yaml.Representer = Representer
+    return yaml
 
 
 def tree_text(tree: CommentedMap) -> str:
     """Returns a mapping file's text, with the comments that it came with."""
-    yaml = YAML(typ="rt")
-    yaml.Representer = _Representer
+    yaml = _writer()
     yaml.width = 120
     yaml.indent(mapping=2, sequence=4, offset=2)
     text = io.StringIO()
@@ -137,7 +158,7 @@ def raise_mistakes(files: Iterable[MappingFile]) -> None:
 # Checking
 
 
-def check_table(file: MappingFile, table: CommentedMap, keys: Mapping[str, Key]) -> None:
+def check_table(file: MappingFile, table: dict[str, Any], keys: Mapping[str, Key]) -> None:
     for name in table:
         if name not in keys:
             file.note(table, name, f"unknown key {name!r}{_nearest(str(name), keys)}")
@@ -155,7 +176,7 @@ def _nearest(name: str, keys: Mapping[str, Key]) -> str:
     return f"; did you mean {found[0]!r}?" if found else f"; known here: {', '.join(keys)}"
 
 
-def _check_value(file: MappingFile, table: CommentedMap, name: str, key: Key) -> None:
+def _check_value(file: MappingFile, table: dict[str, Any], name: str, key: Key) -> None:
     value = table[name]
     if key.kind == "choice":
         if value not in key.choices:
@@ -163,13 +184,13 @@ def _check_value(file: MappingFile, table: CommentedMap, name: str, key: Key) ->
     elif key.kind == "table":
         _check_nested(file, table, name, value, key)
     elif key.kind == "tables":
-        if isinstance(value, CommentedMap):
+        if isinstance(value, dict):
             for inner in value:
                 _check_nested(file, value, inner, value[inner], key)
         else:
             file.note(table, name, f"{name!r} must hold names with keys of their own")
     elif key.kind == "list":
-        if isinstance(value, CommentedSeq):
+        if isinstance(value, list):
             for index, element in enumerate(value):
                 _check_nested(file, value, index, element, key)
         else:
@@ -179,7 +200,7 @@ def _check_value(file: MappingFile, table: CommentedMap, name: str, key: Key) ->
 
 
 def _check_nested(file: MappingFile, where: Any, name: Any, value: Any, key: Key) -> None:
-    if isinstance(value, CommentedMap):
+    if isinstance(value, dict):
         check_table(file, value, key.inside)
     else:
         file.note(where, name, f"{name!r} must hold keys and values, not {value!r}")

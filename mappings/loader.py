@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
-from errors import SettingsError
+from errors import MappingError, SettingsError
 from mappings.declaration import ROOT, Binding, KeyPart, Mapping, NaturalKey, Place, Related
-from mappings.files import MappingFile, raise_mistakes, read_mapping_file
+from mappings.files import MappingFile, raise_mistakes, read_bytes, read_mapping_file
+from mappings.kept_trees import KeptTrees, Tree, plain
 from mappings.named_transforms import make_transform
 from mappings.transforms import Transform
+
+if TYPE_CHECKING:
+    from ruamel.yaml.comments import CommentedMap
 
 KEY_PART = re.compile(r"(?:lower\((\w+)\)|(\w+))")
 QUOTED_PART = re.compile(r'(?:^|(?<=\.))(?:"((?:[^"]|"")+)"|([^."]*))(?=\.|$)')
@@ -37,15 +41,50 @@ AS_WRITTEN = (
 """Keys of a file that a mapping takes over under the same name; where the file lacks one, the mapping has its default."""
 
 
-def load_mappings(folders: Iterable[Path]) -> dict[str, Mapping]:
+def load_mappings(folders: Iterable[Path], kept: KeptTrees | None = None) -> dict[str, Mapping]:
     """Loads all mappings by entity, in an order in which each comes after those it builds on.
 
     A file in a later folder replaces one of the same name in an earlier one. Raises MappingError with every mistake.
+    `kept` spares the reading of files that were read before.
     """
     paths: dict[str, Path] = {}
     for folder in folders:
         paths.update({path.name: path for path in sorted(folder.glob("*.yaml")) if path.name != TYPES})
-    files = [read_mapping_file(path) for _, path in sorted(paths.items())]
+    in_order = [path for _, path in sorted(paths.items())]
+    if kept is None:
+        return _load(read_mapping_file(path) for path in in_order)
+    try:
+        return _load(_read_or_kept(path, kept) for path in in_order)
+    except MappingError:
+        # what is kept has no lines to name
+        return _load(read_mapping_file(path) for path in in_order)
+
+
+def _read_or_kept(path: Path, kept: KeptTrees) -> MappingFile:
+    """Returns a file as it was kept; otherwise reads it, and keeps it if that makes no difference."""
+    content = read_bytes(path)
+    tree = kept.find(path, content)
+    if tree is not None:
+        return _without_lines(path, tree)
+    file = read_mapping_file(path, content)
+    if not file.mistakes:
+        try:
+            copy = _without_lines(path, plain(file.tree))
+        except TypeError:
+            return file
+        made, again = build_mapping(MappingFile(path, file.tree)), build_mapping(copy)
+        if made.fingerprint == again.fingerprint and not copy.mistakes:
+            kept.keep(path, content, dict(copy.tree))
+    return file
+
+
+def _without_lines(path: Path, tree: Tree) -> MappingFile:
+    """Returns a file by its content alone: mistakes that are noted in it stand on no line."""
+    return MappingFile(path, cast("CommentedMap", tree))
+
+
+def _load(read: Iterable[MappingFile]) -> dict[str, Mapping]:
+    files = list(read)
     raise_mistakes(files)
     found: dict[str, Mapping] = {}
     declared_in: dict[str, MappingFile] = {}

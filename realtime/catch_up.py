@@ -54,6 +54,11 @@ class CatchUp:
             self.why = "schedule"
         return self.why is not None
 
+    @property
+    def due_in_s(self) -> float:
+        """Returns the seconds until both sides have to be compared, should nothing happen."""
+        return max(0.0, self._next - time.monotonic()) if self.why is None else 0.0
+
     def make_run(self) -> None:
         """Makes a run. Events that come meanwhile wait in the inbox. Raises the first problem of the run."""
         why, asked = self.why, self._asked
@@ -82,11 +87,13 @@ class CatchUp:
 
         A machine that slept, or a process that was stopped for a while, is noticed here.
         """
-        if self._gap():
+        with self.db.transaction() as tx:
+            lost = self._is_gap(value_of(tx, self._heartbeat))
+            if not lost:
+                put(tx, self._heartbeat, datetime.now(timezone.utc).isoformat())
+        if lost:
             self.ask("no process listened for a while", sweep=True)
-            return True
-        self._note_alive()
-        return False
+        return lost
 
     @property
     def _heartbeat(self) -> str:
@@ -95,8 +102,11 @@ class CatchUp:
     def _gap(self) -> bool:
         """Returns whether no process took the entity's events for so long that monday.com may have given some up."""
         with self.db.transaction(read_only=True) as tx:
-            found: Any = value_of(tx, self._heartbeat)
-        seen = watermark(found)
+            return self._is_gap(value_of(tx, self._heartbeat))
+
+    @staticmethod
+    def _is_gap(told: Any) -> bool:
+        seen = watermark(told)
         return seen is None or datetime.now(timezone.utc) - seen > LOST_AFTER
 
     def _note_alive(self) -> None:

@@ -19,6 +19,7 @@ from db_connector import Database, connect
 from errors import DatabaseError, SettingsError, SyncError
 from mappings.declaration import Mapping
 from mappings.loader import choose
+from realtime.alerting import Judge
 from realtime.day_account import DayAccount
 from realtime.health import health_of, measure_queues
 from realtime.metrics import Metrics
@@ -29,6 +30,7 @@ from realtime.worker_settings import WorkerSettings
 from settings import Settings
 from state import inbox, triggers
 from state.schema import check_schema
+from state.wake import wake
 from sync.cycle import TO_MONDAY, TO_POSTGRES
 from sync.parts import Chosen, Client, Parts, board_of, make_client, mappings_of
 from sync.run import Program
@@ -43,8 +45,11 @@ CONNECTIONS = 24
 """For the HTTP server and for threads beside the workers. Each is opened when it is needed."""
 LISTEN_S = 20.0
 ALIVE_EVERY_S = 60.0
+TIDY_EVERY = 10
+"""So many minutes."""
 OUTAGE_EVERY_S = 1.0
 PATIENCE_S = 60.0
+JUDGE_S = 5.0
 
 
 class Daemon:
@@ -58,15 +63,16 @@ class Daemon:
             board_id: EntityWorker(program, parts, mapping, board_id, settings, self.metrics)
             for mapping, board_id in chosen
         }
-        for worker in self.workers.values():
-            worker.meet(self.workers.values())
         self.inbox = inbox.InboxWriter(parts.db, self.arrived)
         self.runs = RequestedRuns(program, parts, self.metrics)
         self.account = DayAccount(parts, "bidirectional" if settings.pulls else "pg_to_monday")
-        self.stopping, self.listening = threading.Event(), threading.Event()
+        self.stopping, self.listening, self._hears = threading.Event(), threading.Event(), threading.Event()
+        for worker in self.workers.values():
+            worker.meet(self.workers.values(), self._hears)
         self._outage = False
         self._listener = threading.Thread(target=self._listen, name="listen", daemon=True)
         self._keeper = threading.Thread(target=self._keep, name="keep", daemon=True)
+        self._judge = Judge(parts, self.stopping)
 
     @property
     def boards(self) -> frozenset[str]:
@@ -105,6 +111,9 @@ class Daemon:
                 thread.join(max(0.0, until - time.monotonic()))
         if self._keeper.is_alive():
             self._keeper.join(max(1.0, until - time.monotonic()))
+        # a message that is being sent waits for its answer
+        if self._judge.is_alive():
+            self._judge.join(JUDGE_S)
         try:
             self.account.note()
             self.account.close()
@@ -115,7 +124,7 @@ class Daemon:
     @property
     def threads(self) -> list[threading.Thread]:
         """Returns the threads that have to run until the daemon stops."""
-        return [*self.workers.values(), self._listener, self._keeper]
+        return [*self.workers.values(), self._listener, self._keeper, self._judge]
 
     # News
 
@@ -141,7 +150,10 @@ class Daemon:
                     failures = 0
                     self._show_listening(True)
                     if payload is not None:  # None: nothing came
+                        self._hears.set()
                         self._wake_all()
+                    elif not self._hears.is_set():
+                        self._ask_whether_it_hears()
             except SyncError as exc:
                 if self.stopping.is_set():
                     return
@@ -155,11 +167,17 @@ class Daemon:
                 unexpected(exc)
                 self.stopping.wait(5.0)
 
+    def _ask_whether_it_hears(self) -> None:
+        """Sends itself a notification: through a pooler none may come, and then work has to be looked for."""
+        with self.parts.db.transaction() as tx:
+            wake(tx, "heard")
+
     def _show_listening(self, listens: bool) -> None:
         if listens:
             self.listening.set()
         else:
             self.listening.clear()
+            self._hears.clear()
         self.metrics.listening.set(int(listens))
 
     def _wake_all(self) -> None:
@@ -172,11 +190,14 @@ class Daemon:
 
     def _keep(self) -> None:
         """Notes once a minute that the daemon runs, deletes old events, and has both sides compared after an outage."""
+        minutes = 0
         while not self.stopping.wait(OUTAGE_EVERY_S if self._outage else ALIVE_EVERY_S):
             try:
-                self.tidy()
+                if self._outage or minutes % TIDY_EVERY == 0:
+                    self.tidy()
+                    prune_when_due(self.parts.db, self.parts.settings.keep_logs_days, self.stopping)
+                minutes += 1
                 self.account.note()
-                prune_when_due(self.parts.db, self.parts.settings.keep_logs_days, self.stopping)
                 for worker in self.workers.values():
                     worker.beat()
                 # tidying has succeeded: PostgreSQL is back

@@ -9,6 +9,8 @@ from state.runs import Runs
 from sync.heartbeat import Heartbeat
 from sync.parts import Parts
 
+BEAT_S = 20.0
+"""Shorter than the time after which a run without a sign of life is taken for dead."""
 COUNTED = ("calls", "complexity", "retries", "waited_s")
 
 
@@ -23,7 +25,9 @@ class DayAccount:
         self._heartbeat: Heartbeat | None = None
 
     def note(self) -> None:
-        """Records what was spent until now. Raises DatabaseError; what could not be recorded is recorded the next time."""
+        """Begins the row of a day, in which a thread records what is spent. Raises DatabaseError; then it is to be called
+        again.
+        """
         today = datetime.now(timezone.utc).date()
         # a new day: a new row
         if self._day is not None and self._day != today:
@@ -31,9 +35,8 @@ class DayAccount:
         if not self._run_id:
             self._run_id, self._day = self._runs.start("live", self._direction), today
             # a daemon is ended by its signal, not by the row of a day
-            self._heartbeat = Heartbeat(self._parts.db, self._run_id, lambda: ({}, self._spent()), lambda: None)
+            self._heartbeat = Heartbeat(self._parts.db, self._run_id, self._told, lambda: None, BEAT_S)
             self._heartbeat.start()
-        self._runs.note_costs(self._run_id, self._spent())
 
     def close(self) -> None:
         """Records the rest, and ends the day's row."""
@@ -47,6 +50,10 @@ class DayAccount:
     def _costs(self) -> dict[str, float]:
         costs = self._parts.costs()
         return {name: costs[name] for name in COUNTED}
+
+    def _told(self) -> tuple[dict[str, float], dict[str, float]]:
+        """Returns the progress and the costs that the row shows."""
+        return {}, self._spent()
 
     def _spent(self) -> dict[str, float]:
         return {name: round(value - self._before[name], 3) for name, value in self._costs().items()}

@@ -12,6 +12,7 @@ from realtime.live_push import outbox_depth
 from realtime.metrics import Metrics
 from realtime.worker import EntityWorker
 from state import inbox
+from state.alerts import count_failing
 from state.overview import count_set_aside
 
 READY_INBOX_AGE_S = 300.0
@@ -24,9 +25,11 @@ def health_of(
     database: dict[str, Any] = {"ok": True}
     events: dict[str, Any] = {}
     changes: dict[str, tuple[int, float]] = {}
+    failing: int | None = None
     try:
         with db.transaction(read_only=True) as tx:
             events = _events(tx, boards)
+            failing = count_failing(tx)
             changes = {worker.mapping.entity: outbox_depth(tx, worker.mapping.entity_type) for worker in workers}
     except DatabaseError as exc:
         database, events, changes = {"ok": False, "problem": exc.message}, {}, {}
@@ -47,6 +50,7 @@ def health_of(
         "database": database,
         "listener": {"ok": listening},
         "inbox": events,
+        "alerts": {"failing": failing},
         "entities": entities,
     }
 

@@ -20,6 +20,7 @@ from realtime.metrics import Metrics, OwnWrites
 from realtime.worker_settings import WorkerSettings
 from services.monday.webhook_events import NEW_COLUMN, PROBE
 from state import inbox
+from state.entity import EntityState
 from state.inbox import Entry
 from sync.board import BoardSync, Opening, open_board
 from sync.cycle import TO_MONDAY, TO_POSTGRES
@@ -32,7 +33,9 @@ COALESCE_S, LONGEST_COALESCE_S = 0.05, 1.0
 """The items of events that come within this time are read in one call. The more events, the longer the next round waits."""
 STORM = 1_000
 """After so many events in a round, the next round waits longest."""
-IDLE_S = 2.0
+IDLE_S = 40.0
+"""What has to be done sooner is notified, or has a time of its own."""
+LOOK_AGAIN_S = 2.0
 RETRY_EVERY_S = 10.0
 LINKS_EVERY_S = 0.5
 BOARD_FRESH_FOR_S = 300.0
@@ -77,6 +80,7 @@ class Rounds:
         """Records that these records point at have got their items or rows. Any thread may say so."""
         self._next_links = self._next_retry = 0.0
         self._own, self._removed = OwnWrites(), LatelyRemoved()
+        self._state = EntityState(mapping.entity_type, board_id)
 
     def work(self, tx: Transaction, result: RoundResult) -> float:
         """Does the work that waits. Returns the seconds until there may be more."""
@@ -85,7 +89,10 @@ class Rounds:
             if self._take_hints(tx, result):
                 pauses.append(self.coalesce_s)
             self._take_unsettled(tx)
-            pauses.append(inbox.next_try_in(tx, self.board_id) or IDLE_S)
+            if self.links_changed:
+                pauses.append(LINKS_EVERY_S)
+            next_try = inbox.next_try_in(tx, self.board_id)
+            pauses.append(LOOK_AGAIN_S if next_try == 0 else next_try or IDLE_S)
         if self.settings.pushes and self.mapping.direction in TO_MONDAY:
             pauses.append(self._push_changes(tx, result))
         return min(pauses)
@@ -157,9 +164,9 @@ class Rounds:
 
     def _push_changes(self, tx: Transaction, result: RoundResult) -> float:
         waits, _ = outbox_depth(tx, self.mapping.entity_type)
-        due = time.monotonic() >= self._next_retry
-        if not waits and not due:
-            return IDLE_S  # spares opening the board
+        due_in = self._retry_in(tx)
+        if not waits and due_in > 0:
+            return due_in  # spares opening the board
         push, pause = self._parts_for(()).push, None
         if waits:
             ripe = push.look()
@@ -169,11 +176,18 @@ class Rounds:
                     self.metrics.pushed.labels(self.mapping.entity).observe(seconds)
                     self.metrics.records.labels(self.mapping.entity, "monday", "written").inc()
             pause = ripe.next_in_s
-        if due:
+        if due_in == 0:
             dealt = push.retry_due()
             self._note_sent(dealt.changed, dealt.made, result)
             self._next_retry = time.monotonic() + RETRY_EVERY_S
-        return IDLE_S if pause is None else pause
+        if pause is None:
+            pause = LOOK_AGAIN_S if waits else IDLE_S
+        return min(pause, due_in or RETRY_EVERY_S)
+
+    def _retry_in(self, tx: Transaction) -> float:
+        """Returns the seconds until refused changes are to be tried again. What cannot go through is due all the time."""
+        due_in = self._state.waiting.due_in(tx)
+        return IDLE_S if due_in is None else max(due_in, self._next_retry - time.monotonic(), 0.0)
 
     def _note_sent(self, items: Sequence[str], made: int, result: RoundResult) -> None:
         self._own.note(items)

@@ -33,6 +33,8 @@ PAUSES_S = (60.0, 120.0, 240.0, 480.0)
 """Between the tries of a run that failed; after the last it waits for its regular time."""
 LOOK_EVERY_S = 1.0
 """After a sleep of the machine, a time that has passed is noticed within so many seconds."""
+DUE_TIMES = 200
+"""Among how many of cron's times the longest pause is looked for."""
 DONE, FAILED, SKIPPED = "done", "failed", "skipped"
 
 
@@ -50,6 +52,16 @@ class Schedule:
     def interval_s(self) -> int:
         """Returns the interval in the whole seconds that `schedule` counts."""
         return max(1, round(self.minutes * 60))
+
+    def longest_s(self) -> int:
+        """Returns the longest time between two runs, in seconds."""
+        if self.cron is None:
+            return self.interval_s
+        times = [Clock().now()]
+        for _ in range(DUE_TIMES):
+            times.append(self.cron.next(times[-1]))
+        gaps = [(later - earlier).total_seconds() for earlier, later in zip(times[1:], times[2:])]
+        return max(1, round(max(gaps)))
 
     def describe(self) -> str:
         """Returns when that is, in words for the log."""
@@ -170,7 +182,7 @@ def run_scheduled(
     program: Program, settings: Settings, plan: Schedule, direction: str, entities: Sequence[str], stop: threading.Event
 ) -> None:
     """Runs until `stop` is set. In a run that has begun, the current entity is finished, and no other is begun."""
-    options, caller = RunOptions(kind="scheduled"), Caller(stop=stop)
+    options, caller = RunOptions(kind="scheduled", period_s=plan.longest_s()), Caller(stop=stop)
     once = partial(run, program, settings, direction, entities, options, caller)
     scheduled = ScheduledRun(settings, direction, entities, stop, once)
     scheduled.check()

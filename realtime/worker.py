@@ -30,6 +30,8 @@ log = logging.getLogger("monday_sync")
 
 BUSY_S = 0.02
 LONGEST_PAUSE_S = 60.0
+UNHEARD_S = 2.0
+"""Nothing is notified while no connection listens: then work is looked for."""
 
 
 class EntityWorker(threading.Thread):
@@ -53,6 +55,7 @@ class EntityWorker(threading.Thread):
         self.last_success: float | None = None
         self.trouble: str | None = None
         self._failures = 0
+        self._listening = threading.Event()
         self._before: list[EntityWorker] = []
         self._behind: list[EntityWorker] = []
         self._check_turn: Callable[[], None] | None = None
@@ -60,8 +63,11 @@ class EntityWorker(threading.Thread):
         self._rounds = Rounds(in_turn, mapping, board_id, settings, metrics)
         self._catch_up = CatchUp(parts.db, mapping, settings, self._run_all)
 
-    def meet(self, workers: Collection[EntityWorker]) -> None:
-        """Notes for which workers it waits at the start, and which workers wait for its records."""
+    def meet(self, workers: Collection[EntityWorker], listening: threading.Event) -> None:
+        """Notes for which workers it waits at the start, which workers wait for its records, and what is set while
+        notifications come.
+        """
+        self._listening = listening
         entity = self.mapping.entity
         self._before = [worker for worker in workers if worker.mapping.entity in self.mapping.after]
         self._behind = [
@@ -175,7 +181,8 @@ class EntityWorker(threading.Thread):
             self._check_turn = try_turn(tx, self.mapping.entity_type)
             if self._check_turn is None:
                 return BUSY_S  # another process works on the entity
-            return self._rounds.work(tx, result)
+            pause = self._rounds.work(tx, result)
+        return min(pause, self._catch_up.due_in_s, pause if self._listening.is_set() else UNHEARD_S)
 
     def _still_in_turn(self) -> None:
         """Raises TurnLost when the transaction that holds the turn of this round has ended."""

@@ -51,6 +51,10 @@ class Row:
     defaults: Map[str, Any] = field(default_factory=dict)
     standins: Map[str, str | None] = field(default_factory=dict)
     """What stands in columns that may not be null, and for which there is no value: the table's own defaults."""
+    changes: int = 0
+    """How often its values were changed since it is known."""
+    page: int = 0
+    """The last page on which a record was given the row."""
 
 
 class Key(NamedTuple):
@@ -71,19 +75,22 @@ class NaturalKeys:
 
     def of(self, values: Map[Slot, Value]) -> list[Key]:
         """Returns the keys whose columns are all filled."""
-        return [key for index in range(len(self.parts)) if (key := self.at(index, values)) is not None]
+        found = [self.at(index, values) for index in range(len(self.parts))]
+        return [key for key in found if key is not None]
 
     def at(self, index: int, values: Map[Slot, Value]) -> Key | None:
         """Returns one of the keys, if its columns are all filled."""
-        folded = []
+        texts = []
         for slot, ignore_case in self.parts[index]:
             value = values.get(slot)
-            text = value if isinstance(value, str) else "" if is_empty(value) else str(value)
+            if value is None:
+                return None
+            text = value if type(value) is str else "" if is_empty(value) else str(value)
             text = fold(text) if ignore_case else bare(text)
             if not text:
                 return None
-            folded.append(text)
-        return Key(index, tuple(folded))
+            texts.append(text)
+        return Key(index, tuple(texts))
 
 
 def natural_keys(related: Related | None) -> NaturalKeys:
@@ -257,9 +264,9 @@ class Stored:
     """Whether the record is synced, and in which direction, where rows say so."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Upsert:
-    """Asks for a record to be written."""
+    """Asks for a record to be written. Nothing changes it; a frozen one would take four times as long to make."""
 
     monday_id: str | None
     rank: Rank

@@ -7,7 +7,7 @@ yet, is never filled over.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,9 +16,10 @@ from databases.postgres.names import compose
 from db_connector import Composable, Transaction
 from mappings.pointers import pointing
 from models import Value
-from rows.homes import NEVER, Home, Homes, Key, NaturalKeys, Row, Slot, Written
+from rows.homes import NEVER, Home, Homes, Row, Slot, Written
+from rows.kept_rows import KnownRows
 from rows.tables import Table
-from rows.wanted_rows import WantedRow, each_kind
+from rows.wanted_rows import WantedRow
 from values.canonical import is_empty
 from values.comparing import from_json
 
@@ -55,47 +56,6 @@ join sync_mapping as l on l.entity_id = uses.root and l.entity_type = %(type)s a
 
 
 @dataclass(slots=True)
-class KnownRows:
-    """Holds the rows known while rows of a table are written, by id and by natural key."""
-
-    by_id: dict[str, Row] = field(default_factory=dict)
-    by_key: dict[tuple[int, tuple[str, ...]], Row] = field(default_factory=dict)
-    revision: int = 0
-    """Grows whenever a row can be found by other keys or shows something else."""
-
-    def add(self, table: Table, found: Sequence[Any]) -> None:
-        """Adds a row of the look-up statement: which key found it, its id, and its columns."""
-        key, row_id, _, owned, *cells = found
-        row = self.by_id.get(row_id)
-        if row is None:
-            row = self.by_id[row_id] = Row(row_id, table.values(cells), owned=owned)
-        if key >= 0:
-            filled = table.keys.at(key, row.values)
-            # Where a user has made several rows with one key, the oldest is meant.
-            if filled is not None:
-                self.by_key.setdefault((key, filled.folded), row)
-
-    def index(self, keys: NaturalKeys, row: Row) -> None:
-        """Makes a row findable by the keys it has now."""
-        if not row.indexed:
-            self.add_keys(row, keys.of(row.values))
-
-    def add_keys(self, row: Row, keys: Iterable[Key]) -> None:
-        """Makes a row findable by these keys, which are all it has."""
-        for key in keys:
-            self.by_key.setdefault((key.at, key.folded), row)
-        row.indexed = True
-        self.revision += 1
-
-    def forget(self, row: Row) -> None:
-        """Removes a row from the keys it has had."""
-        row.indexed = False
-        self.revision += 1
-        for found in [found for found, known in self.by_key.items() if known is row]:
-            del self.by_key[found]
-
-
-@dataclass(slots=True)
 class SharedRowWriter:
     """Gives each record of a batch its row of one table, and changes what the rows show; `write_records` saves them."""
 
@@ -108,21 +68,21 @@ class SharedRowWriter:
     filled: dict[tuple[str, Slot], Row] = field(default_factory=dict)
     """What records that came new to a row have filled into it, and no edit has changed since."""
 
-    def write(self, tx: Transaction, wanted: Sequence[WantedRow], written: Written) -> None:
-        """Gives each wanted row its row, and notes what that does to other records."""
+    def write(self, tx: Transaction, wanted: Sequence[WantedRow], kinds: Sequence[WantedRow], written: Written) -> None:
+        """Gives each wanted row its row, and notes what that does to other records. `kinds`: one of each kind."""
         alone = self._used_by_one_record(tx, wanted)
-        self._look_at_disputed(tx, wanted)
+        self._look_at_disputed(tx, [want for want in kinds if self.rows.shows(want) is None])
         for want in wanted:
-            shape, row = want.shape, want.shape.row
+            shape, row = want.shape, self.rows.shows(want)
             # a new record like one that changed nothing in the row
-            if row is not None and shape.revision == self.rows.revision and want.current is None:
+            if row is not None:
                 row.rank = max(row.rank or NEVER, want.record.upsert.rank)
                 self._give(want, row)
                 continue
             row = self._row_for(want, alone)
             self._bring_in(want, row, alone, written)
             if want.current is None and self._shows_all(want, row):
-                shape.row, shape.revision = row, self.rows.revision
+                shape.row, shape.revision, shape.changes = row, self.rows.revision, row.changes
 
     # Which row
 
@@ -138,21 +98,22 @@ class SharedRowWriter:
 
     def _give(self, want: WantedRow, row: Row) -> None:
         want.row = row
+        row.page = self.rows.page
         want.record.ids[want.home.name] = row.id
 
     def _found(self, want: WantedRow) -> Row | None:
         """Returns the row of the best key that finds one."""
         higher: list[int] = []
-        for at, folded in want.keys:
-            row = self.rows.by_key.get((at, folded))
+        for key in want.keys:
+            row = self.rows.by_key.get(key)
             # A row found by a lesser key is adopted only when it could not have been found by a better one.
-            if row is not None and not (higher and any(self._has(row, key) for key in higher)):
+            if row is not None and not (higher and any(self._has(row, at) for at in higher)):
                 return row
-            higher.append(at)
+            higher.append(key.at)
         return None
 
-    def _has(self, row: Row, key: int) -> bool:
-        return any(not is_empty(row.values.get((part.column, None))) for part in self.table.related.keys[key])
+    def _has(self, row: Row, at: int) -> bool:
+        return any(not is_empty(row.values.get((part.column, None))) for part in self.table.related.keys[at])
 
     def _kept(self, want: WantedRow, alone: set[str]) -> Row | None:
         """Returns the record's present row, to be corrected in place, or None."""
@@ -212,7 +173,7 @@ class SharedRowWriter:
             if self._set(want, row, slot, value, respells=row.id in alone):
                 is_edited = True
                 self.filled.pop((row.id, slot), None)
-        self.rows.index(self.table.keys, row)
+        self.rows.index(self.table, row)
         return is_edited
 
     def _fill(self, want: WantedRow, row: Row) -> None:
@@ -228,7 +189,7 @@ class SharedRowWriter:
                 if self._set(want, row, slot, value):
                     self.filled[row.id, slot] = row
         row.rank = max(last, rank)
-        self.rows.index(self.table.keys, row)
+        self.rows.index(self.table, row)
 
     def _set(self, want: WantedRow, row: Row, slot: Slot, value: Value, respells: bool = False) -> bool:
         # the item that has the row decides over it
@@ -239,6 +200,7 @@ class SharedRowWriter:
         if is_same(slot, row.values.get(slot), value):
             return False
         row.values[slot] = value
+        row.changes += 1
         self.rows.revision += 1
         row.indexed = row.indexed and slot not in self.table.keys.slots
         row.dirty = True
@@ -281,9 +243,9 @@ class SharedRowWriter:
         spelt = ((slot, shown.get(slot), want.values.get(slot)) for slot in self.table.keys.case_blind)
         return any(now != value and not want.home.looks_same(slot, now, value) for slot, now, value in spelt)
 
-    def _look_at_disputed(self, tx: Transaction, wanted: Sequence[WantedRow]) -> None:
+    def _look_at_disputed(self, tx: Transaction, kinds: Sequence[WantedRow]) -> None:
         """Finds out of disputed rows which item filled them last, and what was changed with SQL since."""
-        disputed = {row.id: row for want in each_kind(wanted) if (row := self._disputed(want)) is not None}
+        disputed = {row.id: row for want in kinds if (row := self._disputed(want)) is not None}
         if not disputed:
             return
         # What no item shows was filled in with SQL.

@@ -19,8 +19,10 @@ from mappings.pointers import pointing
 from models import Record
 from rows import users_of_rows
 from rows.homes import Holder, Home, Homes, Stored, Upsert, Written, folded, homes_of
+from rows.kept_rows import WORTH_KEEPING
 from rows.load_records import Loading, loading_of, only, only_params
 from rows.tables import as_compared, is_archived, key_values
+from rows.wanted_rows import shown_through
 from rows.write_records import RecordWriter
 from values.folding import fold
 
@@ -83,12 +85,17 @@ class RecordStore:
     """Loads and writes the records of one mapping."""
 
     def __init__(
-        self, bound: BoundMapping, types: Map[str, Map[str, str]], owners: Map[str, Mapping] | None = None
+        self,
+        bound: BoundMapping,
+        types: Map[str, Map[str, str]],
+        owners: Map[str, Mapping] | None = None,
+        keep_from: int = WORTH_KEEPING,
     ) -> None:
         self.bound = bound
         self.mapping = bound.mapping
         self.types = types
         self.owners = owners or {}
+        self.keep_from = keep_from
 
     @cached_property
     def homes(self) -> Homes:
@@ -206,7 +213,7 @@ class RecordStore:
         if written.altered:
             self._reload_altered(tx, written)
         else:
-            self._reload_redirected(tx, written)
+            self._note_redirected(tx, written)
         return written
 
     def _reload_altered(self, tx: Transaction, written: Written) -> None:
@@ -224,14 +231,18 @@ class RecordStore:
 
     @cached_property
     def _writer(self) -> RecordWriter:
-        return RecordWriter(self.homes)
+        return RecordWriter(self.homes, self.keep_from)
 
-    def _reload_redirected(self, tx: Transaction, written: Written) -> None:
-        """Reads back what a record shows through a shared row that points at other rows than the record's own."""
-        stored = self.load(tx, [record.root_id for record in written.redirected], any_entity=True)
-        for record, others in written.redirected.items():
-            shown = stored[record.root_id].record
-            for name in (name for other in others for name in self.homes.related[other].names):
+    def _note_redirected(self, tx: Transaction, written: Written) -> None:
+        """Notes what a record shows through a shared row that points at other rows than the record's own."""
+        known = {
+            record: shown_through(self.homes, record, others, written) for record, others in written.redirected.items()
+        }
+        unknown = [record.root_id for record, shown in known.items() if shown is None]
+        stored = self.load(tx, unknown, any_entity=True)
+        for record, found in known.items():
+            shown = stored[record.root_id].record if found is None else found
+            for name in (name for other in written.redirected[record] for name in self.homes.related[other].names):
                 if not self.bound.same(name, shown.get(name), record.upsert.record.get(name)):
                     record.shown[name] = shown.get(name)
 

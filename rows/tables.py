@@ -6,6 +6,8 @@ import re
 from collections.abc import Container, Iterable, Sequence
 from collections.abc import Mapping as Map
 from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from databases.postgres.names import compose, identifier, identifiers, joined, table_name
@@ -30,6 +32,16 @@ NO_TEXTS = frozenset(
     + ("time without time zone", "timestamp without time zone", "timestamp with time zone")
 )
 """Types whose values are the same in one way only."""
+
+COMES_BACK: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("text", "character varying", "uuid"), (str,)),
+    **dict.fromkeys(("smallint", "integer", "bigint"), (int,)),
+    "numeric": (int, Decimal),
+    "boolean": (bool,),
+    "date": (date,),
+    "timestamp with time zone": (datetime,),
+}
+"""Types of columns, and values that they show as they were written."""
 
 SELECT = """
 select {found_by}, t.id::text, t.created_at, {owned}, {cells}
@@ -325,7 +337,7 @@ def document(members: Map[Any, Value]) -> str:
 
 
 def _members(row: Row, column: str) -> dict[str, Value]:
-    return {key: value for (name, key), value in row.values.items() if name == column and key}
+    return {key: value for (name, key), value in row.values.items() if key and name == column}
 
 
 def _emptied(members: Map[str, Value]) -> list[str]:
@@ -334,17 +346,24 @@ def _emptied(members: Map[str, Value]) -> list[str]:
 
 def to_column(value: Value, kind: str) -> Any:
     """Returns a canonical value as a table column of that type takes it."""
-    if value is None or value == "" and kind != "text":
+    if value is None:
         return None
     if kind == "text":
         if isinstance(value, str):
             return value
         return dumps(value).decode() if isinstance(value, (list, dict)) else str(to_json(value))
+    if isinstance(value, str) and not value:
+        return None
     if kind in ("jsonb", "json"):
         return dumps(value).decode()
     if kind == "date" and hasattr(value, "date"):
         return value.date()
     return value
+
+
+def comes_back(value: Value, kind: str) -> bool:
+    """Returns whether a column of that type shows a value just as it was written."""
+    return value is None or type(value) in COMES_BACK.get(kind.partition("(")[0], ())
 
 
 # Facts of tables

@@ -22,8 +22,12 @@ class RowShape:
     """The row in which all of it stands already."""
     revision: int = -1
     """Of the known rows, when that was found out."""
+    changes: int = -1
+    """Of the row, when that was found out."""
     shown: Record | None = None
     """What the row shows otherwise in the end."""
+    shown_at: int = -1
+    """How often the row had been changed then."""
     others: Sequence[str] = ()
     """The related rows that it points at otherwise in the end."""
 
@@ -64,15 +68,12 @@ Shapes = dict[tuple[Any, ...], RowShape]
 # What is wanted
 
 
-def wanted_rows(homes: Homes, together: Sequence[Home], records: Sequence[WrittenRecord]) -> list[WantedRow]:
-    """Returns what the records want of the rows of one table, record by record."""
-    shapes: Shapes = {}
-    return [
-        wanted
-        for record in records
-        for home in together
-        if (wanted := _wanted(homes, home, record, shapes)) is not None
-    ]
+def wanted_rows(
+    homes: Homes, together: Sequence[Home], records: Sequence[WrittenRecord], shapes: Shapes
+) -> list[WantedRow]:
+    """Returns what the records want of the rows of one table, record by record; `shapes` are those known already."""
+    by_home = [_wanted(homes, home, records, shapes) for home in together]
+    return [want for of_record in zip(*by_home, strict=True) for want in of_record if want is not None]
 
 
 def each_kind(wanted: Iterable[WantedRow]) -> Iterable[WantedRow]:
@@ -91,39 +92,42 @@ def is_redirected(homes: Homes, home: Home, record: WrittenRecord) -> bool:
     return any(record.ids.get(other) != before.get(other) for other in (*home.others, *needed_by))
 
 
-def _wanted(homes: Homes, home: Home, record: WrittenRecord, shapes: Shapes) -> WantedRow | None:
-    """Returns None when nothing about this related row is to change."""
-    if not record.upsert.touches(home.names) and not is_redirected(homes, home, record):
-        return None
-    shape = _shape(home, record, shapes)
-    if not shape.keys and not _has_row_without_key(homes, home, record, shape.values):
-        record.ids[home.name] = None
-        return None
-    return WantedRow(record, home, shape, record.ids.get(home.name))
+def _wanted(homes: Homes, home: Home, records: Sequence[WrittenRecord], shapes: Shapes) -> list[WantedRow | None]:
+    """Returns what each record wants of one related row; None where nothing about it is to change."""
+    wanted: list[WantedRow | None] = []
+    name, names, others = home.name, home.names, home.others
+    own = home.related is not None and home.related.without_key == "own"
+    for record in records:
+        upsert, ids = record.upsert, record.ids
+        if upsert.stored is None:
+            alike = (name, *map(upsert.record.get, names), *map(ids.get, others))
+            try:
+                shape = shapes.get(alike) or shapes.setdefault(alike, _shape(home, record))
+            except TypeError:  # a list or a dict among the values
+                shape = _shape(home, record)
+        elif upsert.touches(names) or is_redirected(homes, home, record):
+            shape = _shape(home, record)
+        # an edit that leaves this row alone
+        else:
+            wanted.append(None)
+            continue
+        if shape.keys or (own and _has_row_without_key(homes, home, record, shape.values)):
+            wanted.append(WantedRow(record, home, shape, ids.get(name)))
+        else:
+            ids[name] = None
+            wanted.append(None)
+    return wanted
 
 
-def _shape(home: Home, record: WrittenRecord, shapes: Shapes) -> RowShape:
-    alike: tuple[Any, ...] = ()
-    if record.upsert.stored is None:
-        alike = (home.name, *map(record.upsert.record.get, home.names), *map(record.ids.get, home.others))
-        try:
-            if alike in shapes:
-                return shapes[alike]
-        except TypeError:  # a list or a dict among the values
-            alike = ()
+def _shape(home: Home, record: WrittenRecord) -> RowShape:
     values = home.values(record.upsert.record, record.ids)
-    shape = RowShape(values, home.keys.of(values))
-    if alike:
-        shapes[alike] = shape
-    return shape
+    return RowShape(values, home.keys.of(values))
 
 
 def _has_row_without_key(homes: Homes, home: Home, record: WrittenRecord, values: Map[Slot, Value]) -> bool:
-    """Returns whether a record without a key gets a row of its own."""
+    """Returns whether a record without a key gets a row of its own, where the mapping allows that."""
     related = home.related
     assert related is not None
-    if related.without_key != "own":
-        return False
     if any(not is_empty(values[slot]) for slot in home.slots):
         return True
     return any(_has_key(homes.related[other], record) for other in related.needed_by)
@@ -137,25 +141,28 @@ def _has_key(home: Home, record: WrittenRecord) -> bool:
 # What is shown in the end
 
 
-def note_shown(want: WantedRow, written: Written) -> None:
-    """Notes where the row shows something else than the record would, because other records have the row too."""
-    row, record, shape = want.row, want.record, want.shape
-    assert row is not None
-    # a record like this one was compared already
-    if want.current is None and shape.shown is not None and shape.row is row:
-        others, shown_otherwise = shape.others, shape.shown
-    else:
-        others, shown_otherwise = _others(want, row), _shown_otherwise(want, row)
-        if want.current is None and shape.row is row and not record.upsert.own:
-            shape.others, shape.shown = others, shown_otherwise
-    if others:
-        # The row points at another row than this record's own, so what hangs on it shows something else too.
-        written.redirected.setdefault(record, set()).update(others)
-    if shown_otherwise:
-        record.shown.update(shown_otherwise)
+def note_shown(wanted: Iterable[WantedRow], written: Written) -> None:
+    """Notes where rows show something else than their records would, because other records have the rows too."""
+    for want in wanted:
+        row, shape = want.row, want.shape
+        assert row is not None
+        # a record like this one was compared already
+        if want.current is None and shape.row is row and shape.shown is not None and shape.shown_at == row.changes:
+            others, shown_otherwise = shape.others, shape.shown
+        else:
+            others, shown_otherwise = _others(want, row), _shown_otherwise(want, row)
+            if want.current is None and shape.row is row and not want.record.upsert.own:
+                shape.others, shape.shown, shape.shown_at = others, shown_otherwise, row.changes
+        if others:
+            # The row points at another row than this record's own, so what hangs on it shows something else too.
+            written.redirected.setdefault(want.record, set()).update(others)
+        if shown_otherwise:
+            want.record.shown.update(shown_otherwise)
 
 
-def _others(want: WantedRow, row: Row) -> list[str]:
+def _others(want: WantedRow, row: Row) -> Sequence[str]:
+    if not want.home.own_pointers:
+        return ()
     return [
         other
         for column, other in want.home.own_pointers.items()
@@ -165,12 +172,29 @@ def _others(want: WantedRow, row: Row) -> list[str]:
 
 def _shown_otherwise(want: WantedRow, row: Row) -> Record:
     upsert, has_moved = want.record.upsert, row.id != want.current
+    shown_in, wanted_in, own = row.values.get, want.shape.values.get, upsert.own
     found: Record = {}
     for slot, name in want.home.slots.items():
+        shown, value = shown_in(slot), wanted_in(slot)
+        # the same, and no other spelling of the key
+        if shown == value and not (own and name in own):
+            continue
         if not has_moved and upsert.changed is not None and name not in upsert.changed:
             continue
-        shown, value = row.values.get(slot), want.values.get(slot)
-        # also another spelling of the key
         if name in upsert.own or not want.home.looks_same(slot, shown, value):
             found[name] = shown
+    return found
+
+
+def shown_through(homes: Homes, record: WrittenRecord, others: Iterable[str], written: Written) -> Record | None:
+    """Returns what a record shows in rows that its shared rows point at; None where such a row was not met."""
+    found: Record = {}
+    for other in others:
+        home = homes.related[other]
+        assert home.related is not None
+        above = written.rows.get(record.ids.get(home.related.parent) or "")
+        row = written.rows.get(above.values.get((str(home.related.via), None)) or "") if above else None
+        if row is None:
+            return None
+        found.update({name: row.values.get(slot) for slot, name in home.slots.items()})
     return found

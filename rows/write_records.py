@@ -13,9 +13,10 @@ from databases.postgres.own_ways import TableWays, ways_of
 from db_connector import Composable, Transaction
 from mappings.declaration import Mapping
 from rows.homes import Home, Homes, Row, Upsert, Written, WrittenRecord
+from rows.kept_rows import KeptRows, KnownRows
 from rows.new_keys import new_keys
 from rows.root_rows import write_root_rows
-from rows.shared_rows import KnownRows, SharedRowWriter
+from rows.shared_rows import SharedRowWriter
 from rows.tables import Table, table_of
 from rows.wanted_rows import WantedRow, each_kind, is_redirected, note_shown, wanted_rows
 from values.canonical import is_empty
@@ -29,8 +30,9 @@ order by 3, 2
 class RecordWriter:
     """Writes the records of one mapping."""
 
-    def __init__(self, homes: Homes) -> None:
-        self.homes = homes
+    def __init__(self, homes: Homes, keep_from: int) -> None:
+        """`keep_from`: new records of a page from which on what is known of shared rows is kept for the next page."""
+        self.homes, self.keep_from = homes, keep_from
         self._new_ids = new_ids()
         self._ways: Map[str, TableWays] = {}
 
@@ -39,6 +41,7 @@ class RecordWriter:
         if upserts and not self._ways:
             self._ways = ways_of(tx, self._names)
         written = Written(self._begun(tx, upserts))
+        self._kept.begin(tx, sum(upsert.stored is None for upsert in upserts))
         # Where several records meet in a row, the item that was updated last comes last.
         ranked = sorted(written.records, key=lambda record: record.upsert.rank)
         for table in self._shared_tables:
@@ -83,6 +86,14 @@ class RecordWriter:
         """Tells whether rows may show other values than were written."""
         return any(table.ways.may_alter({column for column, _ in table.kinds}) for table in self._tables)
 
+    @cached_property
+    def _kept(self) -> KeptRows:
+        """Gives what is known from page to page, where writing a page writes nothing by itself."""
+        quiet = not self._may_alter and not any(
+            table.ways.before_insert or table.ways.deferred for table in self._tables
+        )
+        return KeptRows(self._shared_tables if quiet else [], self._names, self.keep_from)
+
     @property
     def _tables(self) -> list[Table]:
         return [self._root_table, *self._shared_tables, *self._child_tables]
@@ -110,37 +121,37 @@ class RecordWriter:
     # Rows that records share
 
     def _write_shared(self, tx: Transaction, table: Table, records: Sequence[WrittenRecord], written: Written) -> None:
-        wanted = wanted_rows(self.homes, table.homes, records)
+        rows = self._kept.of(table)
+        wanted = wanted_rows(self.homes, table.homes, records, rows.shapes)
         if not wanted:
             return
-        rows = self._known_rows(tx, table, wanted)
+        kinds = list(each_kind(wanted))
+        self._look_up(tx, table, kinds, rows)
         writer = SharedRowWriter(self.homes, table, rows, self._new_ids)
-        writer.write(tx, wanted, written)
-        written.rows |= rows.by_id
+        writer.write(tx, wanted, kinds, written)
+        written.rows |= rows.of_page()
         written.filled += [(home.name, row, slot) for (_, slot), row in writer.filled.items() for home in table.homes]
         written.altered |= _save(tx, table, [want.row for want in wanted if want.row is not None])
-        for want in wanted:
-            note_shown(want, written)
+        note_shown(wanted, written)
 
-    def _known_rows(self, tx: Transaction, table: Table, wanted: Sequence[WantedRow]) -> KnownRows:
+    def _look_up(self, tx: Transaction, table: Table, kinds: Sequence[WantedRow], rows: KnownRows) -> None:
         """Looks up the rows that the wanted keys name, and those that the records have now, in one statement."""
+        rows.meet(kinds)
         selected: list[Composable] = []
         params: dict[str, Any] = {}
-        keys = [key for want in each_kind(wanted) for key in want.keys]
+        keys = {key for want in kinds for key in want.keys if not rows.is_known(key)}
         for index, key in enumerate(table.related.keys):
-            if values := sorted({filled.folded for filled in keys if filled.at == index}):
+            if values := sorted(filled.folded for filled in keys if filled.at == index):
                 selected.append(table.by_key(index, key))
                 params |= {f"k{index}_{place}": list(column) for place, column in enumerate(zip(*values, strict=True))}
-        if current := sorted({want.current for want in wanted if want.current}):
+        if current := sorted({want.current for want in kinds if want.current and want.current not in rows.by_id}):
             selected.append(table.by_id())
             params["current"] = current
-        rows = KnownRows()
         if selected:
             owner = self.homes.owners.get(table.related.owned_by or "")
             params["owner"] = owner.entity_type if owner else None
             for found in tx.rows(joined("\nunion all\n", selected) + compose(OLDEST_FIRST), params):
                 rows.add(table, found)
-        return rows
 
     # Rows that point at root rows
 

@@ -79,6 +79,8 @@ class Conflicts:
 
     def open(self, tx: Transaction, entity_ids: Sequence[str]) -> dict[str, dict[str, OpenConflict]]:
         """Returns what waits for a user, by row and field."""
+        if not entity_ids:
+            return {}
         rows = tx.rows(
             """
             select entity_id, id::text, field, monday_value, postgres_value, monday_changed_at, postgres_changed_at, rule

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from db_connector import Transaction
 from state.conflicts import Conflicts
 from state.intents import Intents
 from state.links import Links
@@ -21,6 +22,16 @@ class EntityState:
     entity_type: str
     board_id: str
     run_id: str | None = None
+
+    def none_known(self, tx: Transaction) -> bool:
+        """Returns whether no item of the entity has a link or is skipped, on any board."""
+        return not tx.value(
+            """
+            select exists (select from sync_mapping where entity_type = %(type)s and monday_id is not null)
+                or exists (select from sync_skipped where entity_type = %(type)s)
+            """,
+            {"type": self.entity_type},
+        )
 
     @cached_property
     def links(self) -> Links:

@@ -384,14 +384,16 @@ def _changed_row(change: LinkChange) -> list[Any]:
 
 def _bases(change: LinkChange) -> tuple[str, str | None]:
     """Returns the bases as they are kept: monday.com's filled fields, and those in which PostgreSQL differs."""
-    # `value or` spares a call for most values.
-    base = {name: value for name, value in change.base_monday.items() if value or not is_empty(value)}
+    base = change.base_monday
+    # 0 and false are no empty values
+    if not all(base.values()):
+        base = {name: value for name, value in base.items() if value or not is_empty(value)}
     return dumps(base).decode(), _differing(change.base_monday, change.base_postgres)
 
 
 def _differing(monday: Record, postgres: Record) -> str | None:
     if monday == postgres:
         return None  # the usual case
-    names = [name for name in monday.keys() | postgres.keys() if monday.get(name) != postgres.get(name)]
-    differing = {name: postgres.get(name) for name in names}
+    differing = {name: value for name, value in postgres.items() if monday.get(name) != value}
+    differing |= dict.fromkeys(name for name in monday.keys() - postgres.keys() if monday[name] is not None)
     return dumps(differing).decode() if differing else None

@@ -36,16 +36,22 @@ class Listings:
 
     def note(self, tx: Transaction, pass_id: str, items: Sequence[Item], ids: Sequence[str] | None = None) -> None:
         """Remembers the ids and update times of a page of a listing, or only ids."""
-        tx.bulk(
+        noted = tx.bulk(
             """
-            insert into sync_listing (pass, monday_id, monday_updated_at)
-            select %(pass)s::uuid, id, at from {rows}
-            on conflict do nothing
+            with noted as (
+                insert into sync_listing (pass, monday_id, monday_updated_at)
+                select %(pass)s::uuid, id, at from {rows}
+                on conflict do nothing
+            )
+            select txid_current()
             """,
             {"id": "text", "at": "timestamptz"},
             [*((item.id, item.updated_at) for item in items), *((item_id, None) for item_id in ids or ())],
             {"pass": pass_id},
         )
+        # What pages know of rows still holds: this transaction writes none.
+        for (transaction,) in noted:
+            tx.own_writes.note(transaction)
 
     def count(self, tx: Transaction, pass_id: str) -> int:
         """Counts the items that a sweep has seen."""

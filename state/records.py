@@ -12,7 +12,8 @@ from values.canonical import dumps
 
 KNOWN = """
 -- the bases are large, and only needed for what is written
-select source_key, record_id, case when %s then base end, source_hash, intent_at, attempts, coalesce(next_try_at > now(), false) as waits
+select source_key, record_id, case when %s then base end, source_hash, intent_at, attempts,
+       coalesce(next_try_at > now(), false) as waits
 from sync_records
 where sync_name = %s and table_id = %s and source_key = any(%s)
 """

@@ -1,4 +1,4 @@
-"""Deletes what is old: rows of the log, runs, settled conflicts and findings, proofs. The sums by hour stay."""
+"""Deletes what is old: rows of the log, runs, settled conflicts and findings, proofs, messages. The sums by hour stay."""
 
 from __future__ import annotations
 
@@ -56,6 +56,12 @@ KINDS = (
         "sync_proofs",
         "coalesce(finished_at, started_at) < now() - make_interval(days => %(days)s)"
         " and not exists (select from sync_findings as f where f.proof_id = sync_proofs.id)",
+    ),
+    # a message that waits is due soon
+    Old(
+        "messages",
+        "sync_alert_deliveries",
+        "state not in ('waiting', 'sending') and created_at < now() - make_interval(days => %(days)s)",
     ),
 )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from db_connector import Transaction
 from mappings.declaration import Mapping
+from state.wake import wake
 
 REFUSED = """
 select %(entity)s as entity, 'change' as kind, monday_id, entity_id, attempts, next_try_at, last_error,
@@ -88,6 +89,7 @@ def try_now(tx: Transaction, mapping: Mapping, board_id: str | None, rows: Seque
     params = {"type": mapping.entity_type, "board": board_id, "rows": list(rows), "items": list(items)}
     for statement in TRY_NOW:
         tx.execute(statement, params)
+    wake(tx, "retry")
 
 
 def give_up(tx: Transaction, mapping: Mapping, board_id: str | None, rows: Sequence[str], items: Sequence[str]) -> None:

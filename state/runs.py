@@ -80,7 +80,7 @@ BEAT = """
 update sync_runs
 set heartbeat_at = now(), updated_at = now(), progress = %s, api = %s
 where id = %s and finished_at is null
-returning stop_asked_at is not null
+returning stop_asked_at is not null, txid_current()
 """
 
 CLOSE_DEAD = f"""
@@ -98,16 +98,16 @@ class Runs:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    def start(self, kind: str, direction: str, progress: Any = None) -> str:
-        """Opens a run, and returns its id."""
+    def start(self, kind: str, direction: str, progress: Any = None, period_s: int | None = None) -> str:
+        """Opens a run, and returns its id. `period_s` is how often such a run is due."""
         run_id = str(uuid.uuid4())
         with self._db.transaction() as tx:
             tx.execute(
                 """
-                insert into sync_runs (id, kind, direction, outcome, heartbeat_at, progress, host, pid)
-                values (%s, %s, %s, 'running', now(), %s, %s, %s)
+                insert into sync_runs (id, kind, direction, outcome, heartbeat_at, progress, host, pid, period_s)
+                values (%s, %s, %s, 'running', now(), %s, %s, %s, %s)
                 """,
-                (run_id, kind, direction, dumps(progress or {}).decode(), socket.gethostname(), os.getpid()),
+                (run_id, kind, direction, dumps(progress or {}).decode(), socket.gethostname(), os.getpid(), period_s),
             )
         return run_id
 
@@ -137,7 +137,11 @@ def suite_calls_this_month(tx: Transaction) -> int:
 
 def beat(tx: Transaction, run_id: str, progress: Any, api: Any) -> bool:
     """Notes that a run lives, how far it is and what it has cost. Returns whether a user has asked it to stop."""
-    return bool(tx.value(BEAT, (dumps(progress).decode(), dumps(api).decode(), run_id)))
+    beaten = tx.row(BEAT, (dumps(progress).decode(), dumps(api).decode(), run_id))
+    if beaten is None:
+        return False
+    tx.own_writes.note(beaten[1])
+    return bool(beaten[0])
 
 
 def last_of(tx: Transaction, entity: str) -> dict[str, Any] | None:

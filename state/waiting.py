@@ -103,6 +103,22 @@ class Waiting:
         )
         return [row[0] for row in rows]
 
+    def due_in(self, tx: Transaction) -> float | None:
+        """Returns the seconds until a change is due, or an item in doubt is to be looked for; None when nothing waits."""
+        found = tx.value(
+            """
+            select least(
+                (select extract(epoch from min(next_try_at) - now())
+                 from sync_mapping
+                 where entity_type = %(type)s and next_try_at is not null and entity_id is not null
+                   and sync_enabled and sync_direction in ('bidirectional', 'pg_to_monday')),
+                (select 0 from sync_intents where entity_type = %(type)s and monday_board_id = %(board)s limit 1)
+            )::float8
+            """,
+            {"type": self.entity_type, "board": self.board_id},
+        )
+        return None if found is None else max(0.0, float(found))
+
     def wait(self, tx: Transaction, entity_ids: Sequence[str]) -> None:
         """Lets changes of these rows wait for a setting of their record; each run checks whether the setting allows them.
 

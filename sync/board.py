@@ -23,6 +23,7 @@ from mappings.write_items import CellWriter
 from models import Board, LogEntry, Removal
 from monday_api import Monday
 from rows.item_keys import give_item_ids
+from rows.kept_rows import WORTH_KEEPING
 from rows.relations import Relations
 from rows.store import RecordStore
 from rows.tables import is_archived
@@ -103,7 +104,8 @@ def open_board(parts: Parts, mapping: Mapping, board_id: str, opening: Opening |
         know_people(item_reader.bound, parts)
     state = EntityState(mapping.entity_type, board_id, opening.run_id)
     options = _engine_options(opening, mapping, began, reader)
-    store = RecordStore(item_reader.bound, types, parts.mappings)
+    keep_from = min(WORTH_KEEPING, max(1, opening.options.batch_size // 10))
+    store = RecordStore(item_reader.bound, types, parts.mappings, keep_from)
     return BoardSync(
         parts=parts,
         mapping=mapping,

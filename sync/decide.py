@@ -33,6 +33,9 @@ def decide_record(cycle: Cycle, task: Task) -> Decision:
     # row may be there, unseen: an edit of its item waits
     if task.hidden:
         return Decision(_as_it_was(task), waits=task.hidden if _item_changed(cycle, task) else "")
+    # new item
+    if stored is None and link is None:
+        return _new_row(cycle, task)
     rules = _rules(cycle, task)
     # row deleted, or never there
     if stored is None:
@@ -101,13 +104,21 @@ def _without_row(cycle: Cycle, task: Task, rules: Rules) -> Decision:
     # row deleted, item untouched since
     if task.link is not None and not task.link.archived and not _item_changed(cycle, task):
         return _follow_removal(cycle, task, rules)
-    # this run may not write PostgreSQL
-    if not rules.write_postgres:
+    # edited after its row went
+    return _new_row(cycle, task)
+
+
+def _new_row(cycle: Cycle, task: Task) -> Decision:
+    """Makes a row of an item."""
+    if not (cycle.options.write_postgres and may(TO_POSTGRES, task.link, task.stored)):
         return Decision(_as_it_was(task))
-    # new item, or edited after its row went
-    record = {name: value for name, value in task.record.items() if name not in task.withheld}
-    waiting = {*task.withheld, *task.unread}
-    plan = FieldPlan(to_postgres=dict(record), waiting=waiting, base_monday=dict(record), base_postgres=dict(record))
+    withheld, record = task.withheld, task.record
+    if withheld:
+        record = {name: value for name, value in record.items() if name not in withheld}
+    # what the row shows may become something else when it is written
+    plan = FieldPlan(
+        to_postgres=record, waiting={*withheld, *task.unread}, base_monday=record, base_postgres=dict(record)
+    )
     return Decision(plan, "create", Upsert(task.item.id, _rank(task.item), record))
 
 

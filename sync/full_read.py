@@ -53,6 +53,8 @@ class FullRead:
 
     def run(self, first: bool) -> WholeRead:
         """Reads all that is not read yet. `first`: there are no links."""
+        if first:
+            self.intake.expect_no_links()
         reading = reading_of(self.sync)
         if self.intake.before and not reading.get("cursor"):  # cut off, and its cursor is lost
             self._read_rest(reading)

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from models import Item, LogEntry
 from sync.board import BoardSync
 from sync.read_board import read_by_id
+from sync.task import NO_HINTS, Hints
+from sync.unknown_items import UnknownItems
 
 log = logging.getLogger("monday_sync")
 
@@ -18,6 +20,7 @@ class Intake:
     def __init__(self, sync: BoardSync, total: int | None = None, before: int = 0) -> None:
         """Sets what is reported: `total` items if all are read, and `before` items that a run that was cut off has read."""
         self.sync, self.total, self.before = sync, total, before
+        self.hints = NO_HINTS
         self.newest = str(sync.remembered.get("watermark") or "")
         """The newest update time that is known."""
 
@@ -25,9 +28,15 @@ class Intake:
         """Takes pages in, and sends what they have for monday.com. `force` looks also at items that seem unchanged."""
         sync = self.sync
         for items in pages:
-            sync.deliver(sync.engine.take(items, force))
+            sync.deliver(sync.engine.take(items, force, self.hints))
             self.newest = max([self.newest, *(item.updated_at or "" for item in items)])
             sync.progress(sync.mapping.entity, self.before + sync.report.read, self.total)
+
+    def expect_no_links(self) -> None:
+        """Asks once whether there are links at all. Where there are none, pages do not ask for those of their items."""
+        with self.sync.db.transaction(read_only=True) as tx:
+            if self.sync.state.none_known(tx):
+                self.hints = Hints(unknown=UnknownItems())
 
     def take_by_id(self, ids: Sequence[str], force: bool = False) -> None:
         """Reads items by id, and takes in those that are on the board."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from db_connector import Transaction
 from models import Item
+from state.links import Found
 from state.sight import why_unsure
 from state.skipped import FAILED
 from sync.apart import in_words, with_their_groups
@@ -19,7 +20,11 @@ def find_tasks(cycle: Cycle, tx: Transaction, items: Sequence[Item], force: bool
     """Returns the items that have to be looked at: all but those that are as they were when last read."""
     prints = {item.id: (item, *cycle.reader.fingerprint(item)) for item in items}
     hashes = [(item.id, "" if force else digest) for item, digest, _ in prints.values()]
-    found = cycle.state.links.find(tx, hashes)
+    unknown = cycle.hints.unknown
+    if unknown is not None and unknown.none_is_known(prints.keys()):
+        found = Found({}, {})
+    else:
+        found = cycle.state.links.find(tx, hashes)
     tried = [prints[item_id][0] for item_id, link in found.links.items() if link.attempts and not force]
     pausing = cycle.state.waiting.pausing(tx, tried) if tried else set()
     tasks = []

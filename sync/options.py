@@ -32,6 +32,8 @@ class RunOptions:
     use_cache: bool = False
     cache_file: Path | None = None
     kind: str = "command"
+    period_s: int | None = None
+    """How often such a run is due, where that is known."""
 
     @property
     def from_snapshot(self) -> bool:

@@ -10,9 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from data_cache import FOLDER as CACHE
 from db_connector import Database, connect
 from errors import SettingsError
 from mappings.declaration import Mapping
+from mappings.kept_trees import KeptTrees
 from mappings.loader import load_mappings
 from models import Board
 from monday_api import Limits, Monday
@@ -201,7 +203,7 @@ def open_parts(
 
 def mappings_of(settings: Settings) -> dict[str, Mapping]:
     """Returns the shipped mappings, and over them the user's own."""
-    return load_mappings([PROJECT / "mappings", settings.home / "mappings"])
+    return load_mappings([PROJECT / "mappings", settings.home / "mappings"], KeptTrees(settings.home / CACHE))
 
 
 def board_of(settings: Settings, mapping: Mapping) -> str | None:

@@ -49,8 +49,10 @@ def read_pages(
 
 
 def reads_in_parallel(sync: BoardSync) -> bool:
-    """Returns whether the board is read with several cursors."""
-    return sync.options.max_workers > 1 and bool(sync.board.groups)
+    """Returns whether the board is read with several cursors: two pages come as soon from one."""
+    count = sync.board.items_count
+    is_small = count is not None and count <= 2 * sync.options.batch_size
+    return sync.options.max_workers > 1 and bool(sync.board.groups) and not is_small
 
 
 def in_parallel(sync: BoardSync, on_malformed: OnMalformed, prepare: Prepare | None) -> Iterable[list[Item]]:

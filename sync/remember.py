@@ -142,11 +142,12 @@ def _owes_monday(cycle: Cycle, task: Task, decision: Decision) -> bool:
 def _owes_postgres(cycle: Cycle, task: Task, decision: Decision) -> bool:
     """Returns whether monday.com shows something that has not reached PostgreSQL yet."""
     plan, same, shown = decision.plan, cycle.bound.same, task.record
-    return (
-        task.unresolved
-        or bool(task.unread)
-        or any(not same(name, shown.get(name), plan.base_monday.get(name)) for name in (*plan.waiting, *plan.to_monday))
-    )
+    if task.unresolved or task.unread:
+        return True
+    # the usual case
+    if not plan.waiting and not plan.to_monday:
+        return False
+    return any(not same(name, shown.get(name), plan.base_monday.get(name)) for name in (*plan.waiting, *plan.to_monday))
 
 
 # What is counted and logged
@@ -190,7 +191,6 @@ def _count_conflicts(decision: Decision, item_id: str, batch: Batch) -> None:
 
 def _count_operation(cycle: Cycle, task: Task, decision: Decision, root_id: str | None, batch: Batch) -> None:
     report, operation, item_id = batch.report, decision.operation, task.item.id
-    changed = ", ".join(sorted(decision.plan.to_postgres))
     if operation == "create":
         report.created += 1
         report.to_postgres.created += 1
@@ -198,6 +198,8 @@ def _count_operation(cycle: Cycle, task: Task, decision: Decision, root_id: str 
         report.restored += operation == "restore"
         report.updated += operation == "update"
         report.to_postgres.updated += 1
+    is_new = operation == "create" and not cycle.options.dry_run
+    changed = "" if is_new else ", ".join(sorted(decision.plan.to_postgres))
     message = f"created from item {item_id}" if operation == "create" else changed
     batch.log(operation, "success", message, item_id, root_id)
     if cycle.options.dry_run:

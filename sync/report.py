@@ -55,12 +55,19 @@ class EntityReport:
     plans: list[str] = field(default_factory=list)
     failed: int = 0
     """The exit code of the error that ended it; 0 when no error did."""
+    problem: str | None = None
+    """The kind of that error, without its text."""
 
     @property
     def changes(self) -> int:
         """Returns how many records were written, on either side."""
         sides = (self.to_postgres, self.to_monday, self.to_smartsuite or Written())
         return sum(side.created + side.updated + side.archived for side in sides)
+
+    @property
+    def stored(self) -> int:
+        """Returns how many of the items have a row now; an item of which only a field was refused has one."""
+        return self.created + self.updated + self.unchanged + self.restored
 
     @property
     def exit_code(self) -> int:
@@ -82,7 +89,7 @@ class EntityReport:
     def as_json(self) -> dict[str, Any]:
         """Returns the documented shape."""
         shape = asdict(self)
-        for name in ("plans", "failed", "first_held"):
+        for name in ("plans", "failed", "problem", "first_held"):
             del shape[name]
         for name in ("missing", "message", "seconds", "to_smartsuite"):
             if not shape[name]:
@@ -113,6 +120,10 @@ class RunReport:
     def changes(self) -> int:
         """Returns how many records were written."""
         return sum(entity.changes for entity in self.entities)
+
+    def kept(self) -> list[dict[str, Any]]:
+        """Returns what `sync_runs` keeps of the entities."""
+        return [{**entity.as_json(), "problem": entity.problem} for entity in self.entities]
 
     def as_json(self) -> dict[str, Any]:
         """Returns the object that `--json` prints."""

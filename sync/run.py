@@ -15,7 +15,7 @@ from collections.abc import Mapping as Map
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic
 
 from errors import (
     EXIT_FAILED,
@@ -39,15 +39,20 @@ from mappings.loader import choose
 from services.monday.pacing import left_in_words
 from settings import Settings, load_settings
 from state.runs import Runs
+from sync.alerting.at_end import Telling, failed_to_begin
+from sync.alerting.reasons import kind_of
 from sync.heartbeat import Heartbeat
-from sync.operating.examined import Checks
 from sync.options import PullOptions, RunOptions
 from sync.parts import Chosen, Follow, Parts, Progress, board_of, mappings_of, open_parts
 from sync.report import EntityReport, RunReport, entity_line
 from sync.steps import Steps
+from sync.subject import Pairs, S
 from terminal.logs import FILE_ONLY, unexpected
 from terminal.signals import INTERRUPTED
 from timing import TERMINATED
+
+if TYPE_CHECKING:
+    from sync.operating.examined import Checks
 
 log = logging.getLogger("monday_sync")
 
@@ -59,25 +64,6 @@ ENDS_THE_RUN = (
 )
 """After one of these no other entity could do better."""
 
-
-class Subject(Protocol):
-    """Says what a run needs to know of what it works on: a mapping, or the sync of a query."""
-
-    @property
-    def entity(self) -> str:
-        """Returns its name."""
-
-    @property
-    def entity_type(self) -> str:
-        """Returns the name of the turn in which one process at a time works on it."""
-
-    @property
-    def after(self) -> Sequence[str]:
-        """Returns what has to be worked on before."""
-
-
-S = TypeVar("S", bound=Subject)
-Pairs = Sequence[tuple[S, str]]
 
 Direction = Callable[[Parts, Mapping, str, RunOptions, "str | None"], EntityReport]
 """Deals with one entity of a run. It puts the report it works on into `parts.begun`, and raises SyncError."""
@@ -95,7 +81,7 @@ class Program:
 
     directions: Map[str, Direction]
     follow: Follow
-    checks: Sequence[Checks] = ()
+    checks: Callable[[], Sequence[Checks]] = tuple
     syncs: RunSyncs | None = None
 
 
@@ -143,6 +129,21 @@ def run(
 ) -> RunReport:
     """Runs the named entities, or all. What is wrong before the run begins is raised, the rest is in the report."""
     options = options or RunOptions()
+    try:
+        return _run(program, settings, direction, entities, options, caller)
+    except SyncError:
+        failed_to_begin(settings, options)
+        raise
+
+
+def _run(
+    program: Program,
+    settings: Settings,
+    direction: str,
+    entities: Sequence[str],
+    options: RunOptions,
+    caller: Caller,
+) -> RunReport:
     mappings = mappings_of(settings)
     chosen = choose_boards(settings, mappings, direction, entities)
     _check_options(options, direction, tuple(program.directions), chosen)
@@ -218,26 +219,34 @@ class Run(Generic[S]):
         self.parts = replace(parts, progress=self.steps)
         if parts.progress is not None:
             parts.progress.left = lambda: left_in_words(self.parts.left())
+        self._telling = Telling(parts, self.options)
         self._lock = threading.Lock()
 
     def of(self, chosen: Pairs[S]) -> RunReport:
         """Works on all of these, and returns the report."""
         started = time.monotonic()
         self.steps.expect(mapping.entity for mapping, _ in chosen)
-        with self._alive():
-            later = self._ready(chosen, patience_s=0.0)
-            self._ready(later, patience_s=None)
+        self._telling.began()
+        try:
+            with self._alive():
+                later = self._ready(chosen, patience_s=0.0)
+                self._ready(later, patience_s=None)
+        # between two entities; one that is worked on has caught its own
+        except (KeyboardInterrupt, SystemExit) as exc:
+            self._cut_short(chosen, exc)
         order = {mapping.entity: index for index, (mapping, _) in enumerate(chosen)}
         self.report.entities.sort(key=lambda entity: order[entity.entity])
         self.report.duration_s = time.monotonic() - started
         self._close()
+        self._telling.ended(self.report.exit_code, bool(self.report.interrupted))
         return self.report
 
     def _alive(self) -> AbstractContextManager[object]:
         """Enters the run in `sync_runs`, and tells there until the end of the block that it lives; not of a dry run."""
         if self.report.dry_run:
             return nullcontext()
-        self.report.run_id = self.runs.start(self.options.kind, self.report.direction, self.steps.as_json())
+        kind, period_s = self.options.kind, self.options.period_s
+        self.report.run_id = self.runs.start(kind, self.report.direction, self.steps.as_json(), period_s)
         return Heartbeat(self.parts.db, self.report.run_id, self._so_far_told, self.parts.stop.ask)
 
     def _so_far_told(self) -> tuple[object, object]:
@@ -284,10 +293,14 @@ class Run(Generic[S]):
             for thread in threads:
                 thread.join()
         except (KeyboardInterrupt, SystemExit) as exc:
-            done = {entity.entity for entity in self.report.entities}
-            for mapping, board_id in wave:
-                if mapping.entity not in done:
-                    self._done(self._interrupted(mapping, board_id, exc))
+            self._cut_short(wave, exc)
+
+    def _cut_short(self, chosen: Pairs[S], exc: BaseException) -> None:
+        """Reports those that are not done yet as interrupted."""
+        done = {entity.entity for entity in self.report.entities}
+        for mapping, board_id in chosen:
+            if mapping.entity not in done:
+                self._done(self._interrupted(mapping, board_id, exc))
 
     def _entity(self, pair: tuple[S, str], patience_s: float | None, busy: list[tuple[S, str]]) -> None:
         """Works on one entity; what goes wrong is in its report. Without its turn it is put to `busy`, for later."""
@@ -334,7 +347,7 @@ class Run(Generic[S]):
 
     def _failed(self, mapping: S, board_id: str, exc: SyncError) -> EntityReport:
         report = self._so_far(mapping, board_id)
-        report.message, report.failed = exc.message, exc.exit_code
+        report.message, report.failed, report.problem = exc.message, exc.exit_code, kind_of(exc)
         with self._lock:
             self.report.problems.append(exc)
             # A table that is missing is one mapping's trouble.
@@ -361,9 +374,8 @@ class Run(Generic[S]):
         message = "; ".join(problem.message for problem in report.problems)
         if report.interrupted and self.parts.stop.asked:
             message = "a user asked it to stop"
-        entities = report.as_json()["entities"]
         try:
-            self.runs.finish(report.run_id, report.exit_code, outcome, message, entities, self.parts.account())
+            self.runs.finish(report.run_id, report.exit_code, outcome, message, report.kept(), self.parts.account())
         except DatabaseError as exc:
             log.debug("The run could not be entered in sync_runs: %s", exc)
 

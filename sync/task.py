@@ -6,6 +6,8 @@ from collections.abc import Mapping as Map
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
+from typing import NamedTuple
 
 from errors import MondayError
 from models import Conflict, Item, LogEntry, Record, Removal
@@ -15,6 +17,7 @@ from state.links import Link
 from state.skipped import Skip
 from sync.reconcile import Choice, FieldPlan
 from sync.report import EntityReport
+from sync.unknown_items import UnknownItems
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,8 @@ class Hints:
     """What a user has decided about fields: by item id, then by field."""
     started: datetime | None = None
     """When the present round of a process with many rounds began, by the clock of PostgreSQL."""
+    unknown: UnknownItems | None = None
+    """In a first reading: tells which items cannot have a link."""
 
 
 NO_HINTS = Hints()
@@ -82,8 +87,7 @@ class Task:
     """The held conflicts, by field."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """Holds what one record needs, computed before anything is written."""
 
     plan: FieldPlan
@@ -102,7 +106,7 @@ class Decision:
     """The record's own settings let nothing through, so nothing is decided either."""
     settled: Sequence[tuple[str, str]] = ()
     """Conflicts (id, winner) that are none any more."""
-    objections: Map[str, str] = field(default_factory=dict)
+    objections: Map[str, str] = MappingProxyType({})
     """For each field that a user has decided about: why it cannot be done, or an empty text."""
 
 

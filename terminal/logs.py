@@ -81,6 +81,7 @@ def secrets_of(settings: Settings) -> list[str]:
     """Returns the texts that no log may contain. No caller should log them; this is the second line of defence."""
     url = settings.database_url or ""
     found = {settings.api_key or "", settings.webhook_secret or "", url, _password(url), unquote(_password(url))}
+    found |= {*settings.alert_urls, settings.heartbeat_url or ""}
     return sorted((secret for secret in found if len(secret) >= SHORTEST_SECRET), key=len, reverse=True)
 
 

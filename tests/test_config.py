@@ -40,6 +40,9 @@ def test_the_home_is_the_projects_folder_unless_it_is_set(tmp_path: Path) -> Non
     assert load_settings({"MONDAY_SYNC_HOME": "elsewhere"}, cwd=tmp_path).home == tmp_path / "elsewhere"
 
 
+ADDRESSES = ("json://a/b,c", "slack://A/B/C", "mailto://u:p@c")
+
+
 @pytest.mark.parametrize(
     ("name", "value", "field", "read"),
     [
@@ -49,6 +52,8 @@ def test_the_home_is_the_projects_folder_unless_it_is_set(tmp_path: Path) -> Non
         ("MONDAY_DAILY_CALLS", "1000", "daily_calls", 1000),
         ("MONDAY_KEEP_LOGS_DAYS", "30", "keep_logs_days", 30),
         ("MONDAY_GIVE_UP_AFTER", "0.5", "give_up_after", 0.5),
+        ("ALERT_URLS", "json://a/b,c, slack://A/B/C\nmailto://u:p@c,", "alert_urls", ADDRESSES),
+        ("HEARTBEAT_URL", "https://ping.example/abc", "heartbeat_url", "https://ping.example/abc"),
         ("WEBHOOK_BASE_URL", "https://hooks.example/in/", "webhook_base_url", "https://hooks.example/in"),
         ("DATABASE_URL", "postgres:///app?host=/tmp", "database_url", "postgres:///app?host=/tmp"),
         ("DATABASE_URL", "host=/tmp password='a b'", "database_url", "host=/tmp password='a b'"),
@@ -80,6 +85,9 @@ def test_a_setting_is_read(home: Path, name: str, value: str, field: str, read: 
         ("MONDAY_DAILY_CALLS", "0"),
         *(("MONDAY_KEEP_LOGS_DAYS", value) for value in ("0", "-1", "90 days", "1.5", "36501")),
         ("MONDAY_GIVE_UP_AFTER", "5 min"),
+        *(("ALERT_URLS", value) for value in ("example.com", "json://", "json://a, b c", "://a")),
+        ("ALERT_LINK", "runbook"),
+        ("HEARTBEAT_URL", "https://user:password@host/"),
         ("WEBHOOK_BASE_URL", "ftp://host"),
         ("DATABASE_URL", "mysql://host/db"),
         ("DATABASE_URL", "sqlite"),

@@ -35,6 +35,7 @@ BESIDE = ("benchmarks", "sandbox", "tests")
 """Programs of their own: no room imports them."""
 
 DOORS = {
+    "apprise": ("services/channels.py",),
     "requests": ("monday_api.py", "services/"),
     "psycopg2": ("db_connector.py", "databases/postgres/"),
     "pymysql": ("databases/mysql/",),

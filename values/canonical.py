@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -36,16 +37,27 @@ def to_json(value: Value) -> Any:
         return in_utc(value).isoformat().replace("+00:00", "Z")
     if isinstance(value, (date, time)):
         return value.isoformat()
-    if isinstance(value, Mapping):
+    if isinstance(value, (dict, Mapping)):
         return {clean_text(str(name)): to_json(part) for name, part in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [to_json(part) for part in value]
     return str(value)
 
 
+_UTC_WITH_Z = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC
+_OTHER_ZONE = re.compile(rb'T\d\d:\d\d:\d\d[^Z"]*[+-]')
+"""A moment that is not in UTC."""
+_ODD_TIME = re.compile(rb'\.\d{5}"')
+"""A time of day with 10 to 99 milliseconds, of which orjson 3.13 drops a zero."""
+
+
 def dumps(value: Any) -> bytes:
     """Writes JSON of a canonical value, or of anything made of them, with every digit."""
     try:
+        text = orjson.dumps(value, default=_json_rest, option=_UTC_WITH_Z)
+        if _OTHER_ZONE.search(text) is None and _ODD_TIME.search(text) is None:
+            return text
+        # what orjson writes otherwise, or a text that looks like it: `to_json` writes moments and times
         return orjson.dumps(value, default=_json_rest, option=orjson.OPT_PASSTHROUGH_DATETIME)
     except TypeError:
         # Integers beyond 64 bits and lone surrogates, which orjson refuses.
@@ -53,6 +65,9 @@ def dumps(value: Any) -> bytes:
 
 
 def _json_rest(value: Any) -> Any:
+    # what every record has some of
+    if type(value) is Decimal and value.is_finite():
+        return orjson.Fragment(plain_digits(value))
     value = to_json(value)
     return orjson.Fragment(plain_digits(value)) if isinstance(value, Decimal) else value
 
@@ -69,6 +84,10 @@ def _with_fragments(value: Any) -> Any:
 
 def plain_digits(number: Decimal) -> str:
     """Writes all the digits, unless that would be hundreds of zeros."""
+    text = str(number)
+    # Python writes an exponent only where there would be zeros.
+    if "E" not in text:
+        return text
     return f"{number:f}" if -400 < number.adjusted() < 400 else str(number)
 
 
@@ -110,7 +129,7 @@ def ids_of(value: Value) -> list[int]:
 
 def person_of(entry: Any) -> dict[str, Any]:
     """Returns a person or a team as id and kind; a bare id is a person's."""
-    if not isinstance(entry, Mapping):
+    if not isinstance(entry, (dict, Mapping)):
         return {"id": whole_number(entry), "kind": "person"}
     return {"id": whole_number(entry.get("id")), "kind": text_of(entry.get("kind")) or "person"}
 

@@ -53,6 +53,9 @@ _NUMERIC = frozenset((str, int, float, Decimal))  # no bool, and no list, of whi
 
 def whole_number(value: Any) -> int:
     """Reads a whole number of 64 bits."""
+    # what monday.com sends
+    if type(value) is int and -(2**63) <= value < 2**63:
+        return value
     try:
         number = int(value)
     except (TypeError, ValueError, OverflowError):
@@ -110,4 +113,6 @@ def iso_moment(text: str) -> datetime:
 
 def in_utc(moment: datetime) -> datetime:
     """Returns the same instant in UTC; a moment without a zone is in UTC already."""
+    if moment.tzinfo is UTC:
+        return moment
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

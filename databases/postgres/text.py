@@ -98,18 +98,18 @@ def unnested(columns: Mapping[str, str]) -> Composable:
 
 # Lines for COPY
 
+ESCAPES = (("\\", "\\\\"), ("\n", "\\n"), ("\t", "\\t"), ("\r", "\\r"))
+"""What COPY would not read as it stands. The backslash comes first, because the others bring one."""
+
 
 def copy_column(column: Sequence[Any]) -> list[str]:
     """Returns a column as COPY reads it."""
     texts = texts_of(column)
     together = "".join([text for text in texts if text is not None])
-    if "\\" in together or "\n" in together or "\t" in together or "\r" in together:
-        texts = [text and _escaped(text) for text in texts]
+    for letter, escaped in ESCAPES:
+        if letter in together:
+            texts = [text and text.replace(letter, escaped) for text in texts]
     return ["\\N" if text is None else text for text in texts]
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
 
 
 class CopyText:
@@ -124,7 +124,9 @@ class CopyText:
         try:
             chunk = list(islice(self._rows, ROWS_PER_CHUNK))
             columns = [copy_column(column) for column in zip(*chunk, strict=True)]
-            return "".join([line + "\n" for line in map("\t".join, zip(*columns, strict=True))]).encode()
+            lines = list(map("\t".join, zip(*columns, strict=True)))
+            # COPY ends where nothing more comes
+            return "\n".join([*lines, ""]).encode() if lines else b""
         except BaseException as exc:
             self.error = exc
             raise

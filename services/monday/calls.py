@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from services.monday.failure_shapes import failures_in
 from services.monday.failures import ApiAnswer, Failure, Remedy, gravest, unknown
+from services.monday.masking import Masking
 from services.monday.pacing import REFUSED_CALL, Budget, DailyCalls, Tally
 from services.monday.queries import Request, dump, is_mutation, plain
 from services.monday.tries import (
@@ -53,6 +54,10 @@ class Wire(Protocol):
 
     def put(self, url: str, body: bytes) -> int:
         """Uploads a file, and returns the HTTP status; 0 is no answer."""
+
+    @property
+    def masking(self) -> Masking:
+        """Takes the token out of texts that are shown."""
 
     def close(self) -> None:
         """Closes the connections."""
@@ -156,6 +161,7 @@ class Caller:
         elif not self.line.heard.is_set():
             # a web site answers where the API never did
             failures = tuple(replace(f, code="WRONG_ADDRESS") if f.code == "PAGE" else f for f in failures)
+        failures = tuple(map(self.line.wire.masking.failure, failures))
         data = reply.body.get("data") if isinstance(reply.body, dict) else None
         replayed = str(reply.headers.get("Idempotency-Replayed", "")).lower() == "true"
         self.tally.add(replayed=int(replayed))

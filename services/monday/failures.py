@@ -202,16 +202,18 @@ class Failure:
     request_id: str = ""
     status: int = 0
     """The logical status; monday.com reports most failures with HTTP 200 and this one inside."""
+    judged: tuple[Remedy, str] | None = None
+    """What it calls for and one word for it, when that was found before its texts were masked."""
 
     @property
     def remedy(self) -> Remedy:
         """Returns what it calls for."""
-        return _judge(self)[0]
+        return (self.judged or _judge(self))[0]
 
     @property
     def cause(self) -> str:
         """Returns one word for statistics and log lines."""
-        return _judge(self)[1]
+        return (self.judged or _judge(self))[1]
 
     def exception(self, message: str = "", remedy: Remedy | None = None) -> MondayError:
         """Makes the tool's error for this failure; `remedy` when more is known than the answer tells."""

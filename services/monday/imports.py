@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from errors import MondayError, MondayRefused, MondayUnavailable, RecordRefused, Trace
 from services.monday.answers import JobJson, answered
 from services.monday.calls import Caller
+from services.monday.failures import Failure
 from services.monday.queries import FETCH_JOB_STATUS, INGEST_ITEMS
 
 ROWS_PER_IMPORT = 10_000
@@ -72,11 +73,11 @@ class Imports:
         found: JobJson = data.get("fetch_job_status") or JobJson()
         status = found.get("status") or "UPLOAD_PENDING"
         if status in ("FAILED", "REJECTED"):
-            reason = found.get("failure_message") or found.get("failure_reason") or "no reason given"
+            code = str(found.get("failure_reason") or "")
+            reason = str(found.get("failure_message") or code or "no reason given")
+            told = self._caller.line.wire.masking.failure(Failure(200, code, reason, error_data=dict(found)))
             raise RecordRefused(
-                f"monday.com did not import the rows: {reason}.",
-                code=found.get("failure_reason") or "",
-                error_data=dict(found),
+                f"monday.com did not import the rows: {told.message}.", code=told.code, error_data=dict(told.error_data)
             )
         return ImportJob(job_id, status, found.get("counts") or {}, found.get("report_url"))
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from models import Cell, Item
+from models import NO_CELLS, Cell, Columns, Item
 from services.monday.answers import ItemJson
 from values.parsing import iso_moment
 
@@ -27,7 +27,7 @@ class _NotWhole(Exception):
 def read_items(
     rows: Iterable[Any],
     board_id: str | None,
-    columns: Sequence[str] = (),
+    columns: Columns = NO_CELLS,
     expected: Collection[str] | None = None,
 ) -> tuple[list[Item], list[Fault]]:
     """Reads items from the JSON of a page. Cells are not copied; an item that lacks a cell it should have is a fault.
@@ -38,7 +38,7 @@ def read_items(
     items: list[Item] = []
     faults: list[Fault] = []
     seen: set[str] = set()
-    asked = frozenset(columns)
+    asked = frozenset(columns.ids)
     usual = frozenset(expected) if expected is not None else None
     for index, row in enumerate(rows):
         try:
@@ -50,17 +50,23 @@ def read_items(
             if item_id in seen:
                 raise _NotWhole("it comes twice in one page")
             seen.add(item_id)
-            items.append(_item(row, item_id, board_id, asked, usual))
+            items.append(_item(row, item_id, board_id, asked, usual, columns.all))
         except (KeyError, TypeError, AttributeError, _NotWhole) as error:
             faults.append(_fault(index, row, error))
-    if asked and expected is None:
+    # Cells are never others than those asked for, so an item with as many lacks none.
+    if asked and expected is None and any(len(item.cells) < len(asked) for item in items):
         items, lacking = _unlike_neighbours(items)
         faults += lacking
     return items, faults
 
 
 def _item(
-    row: ItemJson, item_id: str, board_id: str | None, asked: frozenset[str], usual: frozenset[str] | None
+    row: ItemJson,
+    item_id: str,
+    board_id: str | None,
+    asked: frozenset[str],
+    usual: frozenset[str] | None,
+    all_asked: bool,
 ) -> Item:
     group, parent, home = row["group"], row.get("parent_item"), row.get("board")
     cells: dict[str, Cell] = {}
@@ -68,6 +74,9 @@ def _item(
         values = row["column_values"]
         cells = {cell["id"]: cell for cell in values}
         if len(cells) != len(values) or cells.keys() != asked:  # rare, so each item costs one comparison
+            if all_asked and len(cells) == len(values):  # a column may be newer than what is known of the board
+                cells = {column: cell for column, cell in cells.items() if column in asked}
+                values = list(cells.values())
             _check_cells(cells, len(values), asked, usual if row["state"] == "active" else None)
     return Item(
         item_id,

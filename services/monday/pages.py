@@ -73,14 +73,14 @@ class Listing:
 
     def request(self, cursor: str | None, limit: int, cancelled: threading.Event | None) -> Request:
         """Makes the document for one page."""
-        own = {"columns": list(self.columns.ids)} if self.columns.ids else {}
+        own = {"columns": list(self.columns.ids)} if self.columns.ids and not self.columns.all else {}
         if cursor is None:
             text, variables = self.first, {**self.variables, **own, "limit": limit}
         elif self.repeats_first:
             text, variables = self.first, {**self.after_first, **own, "limit": limit, "cursor": cursor}
         else:
             text, variables = NEXT_ITEMS_PAGE, {**own, "limit": limit, "cursor": cursor}
-        query = with_item(text, self.columns.selection, bool(self.columns.ids))
+        query = with_item(text, self.columns.selection, bool(self.columns.ids), bool(own))
         return Request(query, variables, "", limit, SMALLEST_PAGE_IN_TROUBLE, cancelled)
 
     def page(self, cursor: str | None, data: Data) -> Any:
@@ -216,7 +216,7 @@ def read_page(listing: Listing, cursor: str | None, answer: ApiAnswer) -> tuple[
     if not isinstance(rows, list):
         return None, [Fault(-1, "", "the page has no list of items")]
     following = raw.get("cursor")
-    items, faults = read_items(rows, listing.board_id, listing.columns.ids, listing.expected)
+    items, faults = read_items(rows, listing.board_id, listing.columns, listing.expected)
     if answer.failures:
         items, faults = _without_failed(items, faults, rows, answer.failures)
     return Page(items, following if isinstance(following, str) and following else None), faults

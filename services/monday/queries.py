@@ -230,21 +230,25 @@ def operation_name(query: str) -> str:
 
 
 @lru_cache(maxsize=64)
-def item_fields(selection: str, cells: bool) -> str:
-    """Returns what is asked of an item that is read; an empty selection leaves no more than a sweep needs."""
+def item_fields(selection: str, cells: bool, listed: bool = True) -> str:
+    """Returns what is asked of an item that is read; an empty selection leaves no more than a sweep needs.
+
+    Without `listed`, the cells of all columns are asked.
+    """
     if not selection and not cells:
         return "id state updated_at group { id }"
-    return _ITEM + (f" column_values(ids: $columns) {{ {selection} }}" if cells else "")
+    which = "(ids: $columns)" if listed else ""
+    return _ITEM + (f" column_values{which} {{ {selection} }}" if cells else "")
 
 
 _ITEM = "id name state created_at updated_at group { id } parent_item { id }"
 
 
 @lru_cache(maxsize=256)
-def with_item(text: str, selection: str, cells: bool) -> str:
+def with_item(text: str, selection: str, cells: bool, listed: bool = True) -> str:
     """Puts a selection into the text of a page. An empty list of columns could mean all: then no cells are asked."""
-    declared = ", $columns: [String!]" if cells else ""
-    text = text.replace("COLUMNS_DECLARED", declared).replace("ITEM }", item_fields(selection, cells) + " }")
+    declared = ", $columns: [String!]" if cells and listed else ""
+    text = text.replace("COLUMNS_DECLARED", declared).replace("ITEM }", item_fields(selection, cells, listed) + " }")
     return text.replace("COMPLEXITY", COMPLEXITY)
 
 

@@ -276,7 +276,7 @@ def _outcome(answer: MutationAnswer, alias: str, many: Many, item_id: str | None
     """Returns what became of a row; `item_id` is the item that the document named, None for an item to be made."""
     if alias in answer.errors:
         return answer.errors[alias]  # refused
-    items, faults = read_items([answer.data[alias]], many.board_id, many.columns.ids)
+    items, faults = read_items([answer.data[alias]], many.board_id, many.columns)
     if not items:
         return OutcomeUnknown(f"monday.com's answer to a change is not whole: {faults[0].reason}.")
     if item_id is not None and items[0].id != item_id:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from errors import SettingsError
-from sync.operating import checks_of_boards, checks_of_monday, checks_of_postgres, checks_of_settings, checks_of_work
+from sync.operating import (
+    checks_of_alerts,
+    checks_of_boards,
+    checks_of_monday,
+    checks_of_postgres,
+    checks_of_settings,
+    checks_of_work,
+)
 from sync.operating.check import Check
 from sync.operating.examined import Checks, Examined
 
@@ -13,6 +20,7 @@ WITHOUT_MAPPINGS: tuple[Checks, ...] = (
     checks_of_settings.checks,
     checks_of_postgres.checks,
     checks_of_monday.checks,
+    checks_of_alerts.checks,
 )
 BY_ENTITY: tuple[Checks, ...] = (checks_of_boards.checks, checks_of_work.checks)
 

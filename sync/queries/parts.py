@@ -15,13 +15,25 @@ from services.monday.waiting import Limits, Pause
 from services.smartsuite.client import SmartSuite
 from settings import Settings
 from state.schema import check_schema
-from sync.parts import Client, Parts, Progress
+from sync.parts import Client, Parts, Progress, mappings_of
 from timing import Stop
 
 
 def _no_monday() -> Any:
     """Raises: nothing here asks monday.com."""
     raise SettingsError("A sync of a query does not ask monday.com.")
+
+
+def credentials(settings: Settings) -> tuple[str, str]:
+    """Returns the key of SmartSuite and the id of the account. Raises SettingsError when one is not set."""
+    if settings.smartsuite_token and settings.smartsuite_account:
+        return settings.smartsuite_token, settings.smartsuite_account
+    name = "SMARTSUITE_ACCOUNT_ID" if settings.smartsuite_token else "SMARTSUITE_TOKEN"
+    raise SettingsError(
+        f"{name} is not set.",
+        hint=f"Put it into {settings.home / '.env'}: the key is under your picture > API key, the account is the word"
+        " after app.smartsuite.com/ in the browser's address.",
+    )
 
 
 @dataclass
@@ -72,11 +84,13 @@ def open_suite_parts(
     settings: Settings, progress: Progress | None = None, stop: threading.Event | None = None
 ) -> Iterator[SuiteParts]:
     """Yields the parts by the settings, and closes them. Raises SchemaMissing and what else is wrong with them."""
-    token, account = settings.require_smartsuite()
+    token, account = credentials(settings)
     own, db = Stop(stop), connect(settings)
     limits = Limits(give_up_after=settings.give_up_after, stop=own)
     suite = SmartSuite(settings.smartsuite_url, token, account, limits=limits)
-    parts = SuiteParts(settings, db, {}, Client(_no_monday), progress=progress, stop=own, suite=suite)
+    parts = SuiteParts(
+        settings, db, mappings_of(settings), Client(_no_monday), progress=progress, stop=own, suite=suite
+    )
     try:
         check_schema(db)
         yield parts

@@ -77,10 +77,17 @@ def test_links_carry_the_keys_that_the_table_made(world: Deployment, case: str, 
 
 
 def test_a_deploy_says_how_many_rows_there_are_when_some_are_refused(world: Deployment) -> None:
-    world.sql("create table mine (id serial primary key, name text, notes text check (notes = 'other'))")
+    world.sql("create table mine (id serial primary key, name text, notes text not null check (notes = 'other'))")
     told = world.cli(*DEPLOY, code=3).err
     assert "0 of 4 items" in told and "Deployed planning: 4 items" not in told
     assert world.json("boards", "status", "planning")["items"] == 0
+
+
+def test_a_deploy_says_how_many_rows_lack_a_value_that_was_refused(world: Deployment) -> None:
+    world.sql("create table mine (id serial primary key, name text, notes text check (notes = 'other'))")
+    told = world.cli(*DEPLOY, code=3).err
+    assert "Deployed planning: 4 items in mine, 4 items without a value" in told
+    assert world.json("boards", "status", "planning")["items"] == 4
 
 
 # What cannot be served

@@ -15,7 +15,7 @@ from typing import Any
 from sandbox import Sandbox
 from tests.kit.shipped import PROJECT
 
-SETTINGS = ("MONDAY_", "DATABASE_URL", "WEBHOOK_BASE_URL", "PORT", "DEBUG", "LOG_FORMAT", "PG")
+SETTINGS = ("MONDAY_", "ALERT_", "HEARTBEAT_", "DATABASE_URL", "WEBHOOK_BASE_URL", "PORT", "DEBUG", "LOG_FORMAT", "PG")
 MAIN = str(PROJECT / "main.py")
 
 

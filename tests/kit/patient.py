@@ -33,7 +33,7 @@ class Patient:
 
     def results(self, *slugs: str, **more: str) -> list[Result]:
         with closing(Examined(read_settings({**self.env, **more}, self.home))) as examined:
-            checks = all_checks(examined, compose().checks)
+            checks = all_checks(examined, compose().checks())
             return list(examine(with_needs(checks, selected(checks, slugs)), str))
 
     def look(self, *slugs: str, **more: str) -> tuple[dict[str, list[Finding]], int]:

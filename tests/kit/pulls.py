@@ -40,6 +40,8 @@ class PullBench:
         self.mapping = mapping or MAPPINGS[entity]
         self.board = board or board_for(self.mapping, *more, without=without)
         self.mappings = {**MAPPINGS, self.mapping.entity: self.mapping}
+        self.keep_from = 1
+        """New records of a page from which on rows are kept for the next."""
 
     def item(self, item_id: int, name: str | None = None, at: str = "2026-01-01", **cells: Any) -> Item:
         return item_of(self.board, item_id, name, at, **cells)
@@ -51,7 +53,7 @@ class PullBench:
             types = column_types_of(tx, tables)
             now = tx.value("select now()")
         bound = bind(self.mapping, self.board, MONDAY_KINDS, types)
-        store = RecordStore(bound, types, self.mappings)
+        store = RecordStore(bound, types, self.mappings, keep_from=self.keep_from)
         state = EntityState(self.mapping.entity_type, self.board.id)
         return Engine(self.db, ItemReader(bound), store, state, Options(run_started=now, **options))
 

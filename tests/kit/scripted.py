@@ -56,12 +56,14 @@ def scripted() -> Iterator[Callable[..., tuple[Monday, Script]]]:
     with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
         made: list[Monday] = []
 
-        def make(*answers: Any, on_event: Notify | None = None, **options: Any) -> tuple[Monday, Script]:
+        def make(
+            *answers: Any, on_event: Notify | None = None, token: str = TOKEN, **options: Any
+        ) -> tuple[Monday, Script]:
             script = Script(*answers)
             mock.reset()
             mock.add_callback(responses.POST, URL, script)
             limits = Limits(**{"random": lambda: 0.5, **options})
-            made.append(Monday(token=TOKEN, url=URL, clock=script.clock, limits=limits, on_event=on_event))
+            made.append(Monday(token=token, url=URL, clock=script.clock, limits=limits, on_event=on_event))
             return made[-1], script
 
         yield make

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from tests.kit.rows import change, column, dump, link, project, row, rows
@@ -318,6 +320,28 @@ def test_two_projects_whose_policy_has_two_insurers_are_known_to_differ(bench, d
     )
     assert report.conflicts == 0
     assert project(db, 1)["insurance"]["company_name"] == "Other"
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("size", [1, 5, 20])
+def test_what_a_link_remembers_of_an_insurer_is_what_the_row_shows_through_its_policy(bench, db, seed, size):
+    made = random.Random(seed)
+    items = [
+        bench.item(
+            number,
+            at=f"2026-01-{made.randint(1, 20):02}",
+            policy=made.choice(["P-1", "P-2", None]),
+            insurer=(insurer := made.choice(["Acme", "Other", "Third"])),
+            insurer_phone={"Acme": "+12025550101", "Other": "+12025550102"}.get(insurer),
+        )
+        for number in range(1, 21)
+    ]
+    bench.take_pages(*[items[at : at + size] for at in range(0, 20, size)])
+    for number in range(1, 21):
+        shown, known = project(db, number)["insurance"] or {}, link(db, number)
+        agreed = {**known["base"], **(known["base_postgres"] or {})}
+        for field in ("company_name", "company_phone"):
+            assert agreed.get(f"insurance.{field}") == shown.get(field)
 
 
 @pytest.mark.parametrize("how", ["two pages", "two runs"])

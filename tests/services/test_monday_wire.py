@@ -102,7 +102,8 @@ def test_every_query_text_is_valid_in_the_schema(schema):
         if isinstance(value, queries.ManyMutation):
             texts += [value.text(1), value.text(25, selection, True)]
         elif name.isupper() and isinstance(value, str) and value.lstrip().startswith(("query", "mutation")):
-            cells = [(selection, True), ("", False), (selection, False)] if "ITEM }" in value else [("", False)]
+            every = [(selection, True), (selection, True, False), ("", False), (selection, False)]
+            cells = every if "ITEM }" in value else [("", False)]
             texts += [queries.with_item(value, *cell) for cell in cells]
     assert len(texts) > 25
     for text in texts:

@@ -64,8 +64,19 @@ def aged(db: Database) -> Database:
     return db
 
 
-def test_what_is_old_goes_and_all_else_stays(aged: Database) -> None:
-    expected = {"log": 5, "runs": 3, "conflicts": 1, "findings": 1, "proofs": 1}
+@pytest.fixture
+def messages(db: Database) -> None:
+    """Makes messages of each age."""
+    execute(
+        db,
+        "insert into sync_alert_deliveries (subject, rule, kind, title, body, state, created_at)"
+        " select 'users', 'failed', 'failing', '', age, state, now() - age::interval"
+        " from (values ('401 days', 'delivered'), ('399 days', 'delivered'), ('402 days', 'waiting')) as d (age, state)",
+    )
+
+
+def test_what_is_old_goes_and_all_else_stays(aged: Database, messages: None) -> None:
+    expected = {"log": 5, "runs": 3, "conflicts": 1, "findings": 1, "proofs": 1, "messages": 1}
     assert retention.count_old(aged, 90) == expected
     assert retention.prune(aged, 90) == expected
     assert left(aged, "sync_logs", "message::integer") == [0, 1, 89]
@@ -73,6 +84,7 @@ def test_what_is_old_goes_and_all_else_stays(aged: Database) -> None:
     assert left(aged, "sync_conflicts", "field") == ["open", "settled lately"]
     assert left(aged, "sync_findings", "class") == ["open", "settled lately"]
     assert left(aged, "sync_proofs", "kind") == ["lately", "with an open finding"]
+    assert left(aged, "sync_alert_deliveries", "body") == ["399 days", "402 days"]
     assert not any(retention.prune(aged, 90).values())
 
 
@@ -144,13 +156,12 @@ def test_the_command_says_what_it_would_delete_and_then_deletes_it(
 ) -> None:
     env = {"DATABASE_URL": database_url, "MONDAY_KEEP_LOGS_DAYS": "400"}
     planned = json.loads(run_main(home, "prune", "--dry-run", "--json", env=env).out)
-    assert (
-        planned["deleted"] == {"log": 2, "runs": 3, "conflicts": 1, "findings": 1, "proofs": 1} and planned["dry_run"]
-    )
+    expected = {"log": 2, "runs": 3, "conflicts": 1, "findings": 1, "proofs": 1, "messages": 0}
+    assert planned["deleted"] == expected and planned["dry_run"]
     assert len(left(aged, "sync_logs", "message")) == 8
     done = run_main(home, "prune", env=env)
     assert done.out == (
         "Deleted 2 rows of the log older than 400 days, and older than 400 days:"
-        " 3 runs, 1 settled conflict, 1 settled finding, 1 proof.\n"
+        " 3 runs, 1 settled conflict, 1 settled finding, 1 proof, 0 messages.\n"
     )
     assert len(left(aged, "sync_logs", "message")) == 6

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, time, timedelta, timezone
+from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 
 import pytest
@@ -27,6 +27,7 @@ from values.comparing import from_json
         (NOON, b'"2026-06-15T09:00:00Z"'),
         (NOON.astimezone(timezone(timedelta(hours=2))), b'"2026-06-15T09:00:00Z"'),
         (time(14, 30), b'"14:30:00"'),
+        (time(14, 30, 0, 10_000), b'"14:30:00.010000"'),
         (["a", None, True], b'["a",null,true]'),
         ({"a": Decimal("0.1"), "b": [10**20, "\ud800"]}, '{"a":0.1,"b":[100000000000000000000,"\ufffd"]}'.encode()),
         (Decimal("NaN"), b'"NaN"'),
@@ -35,6 +36,19 @@ from values.comparing import from_json
 def test_values_become_json_with_every_digit(value, text):
     assert dumps(value) == text
     assert dumps(to_json(value)) == text
+
+
+ZONES = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+MOMENTS = st.datetimes(datetime(1, 1, 3), datetime(9999, 12, 29), timezones=st.none() | st.just(timezone.utc) | ZONES)
+TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])) | st.just(
+    "at 2026-06-15T09:00:00+02:00"
+)
+SINGLE = st.none() | st.booleans() | st.integers() | TEXTS | st.decimals() | st.dates() | st.times() | MOMENTS
+
+
+@given(st.dictionaries(TEXTS, SINGLE | st.lists(SINGLE) | st.dictionaries(TEXTS, SINGLE)))
+def test_json_is_that_of_the_canonical_value_whatever_zone_its_moments_have(values):
+    assert loads_exact(dumps(values)) == loads_exact(dumps(to_json(values)))
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False))

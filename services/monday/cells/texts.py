@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import phonenumbers
-
 from models import BoardColumn, Cell, Value
-from services.monday.cells.shape import JsonMember, decoded, guarded, object_of
+from services.monday.cells.shape import JsonMember, Reader, decoded, guarded, object_of
 from values.canonical import as_text, loads_exact, to_json
 from values.comparing import same_email
 from values.parsing import NUMBER_LENGTH, CellError, clean_text, exact_number, excerpt, text_of, whole_number
@@ -29,6 +27,18 @@ def read_text(cell: Cell, column: BoardColumn) -> Value:
         return None
     value = decoded(value)
     return text_of(value.get("text", value.get("value")) if type(value) is dict else value) or None
+
+
+def reader_of_text(member: str) -> Reader:
+    """Makes a reader of the text that stands in this member of `value`, without outer blanks."""
+
+    def read(cell: Cell, column: BoardColumn) -> Value:
+        text = object_of(cell).get(member)
+        if type(text) is str and text.isascii() and "\0" not in text:
+            return text.strip() or None
+        return text_of(text).strip() or None
+
+    return read
 
 
 def read_shown(cell: Cell, column: BoardColumn) -> Value:
@@ -125,9 +135,7 @@ def write_rating(value: Value, column: BoardColumn, cell: Cell | None) -> JsonMe
 # --- E-mails and links ----------------------------------------------------------------------------------------------
 
 
-def read_email(cell: Cell, column: BoardColumn) -> Value:
-    """Reads the address."""
-    return text_of(object_of(cell).get("email")).strip() or None
+read_email = reader_of_text("email")
 
 
 def read_link(cell: Cell, column: BoardColumn) -> Value:
@@ -164,9 +172,7 @@ def write_link(value: Value, column: BoardColumn, cell: Cell | None) -> JsonMemb
 # --- Phones ---------------------------------------------------------------------------------------------------------
 
 
-def read_phone(cell: Cell, column: BoardColumn) -> Value:
-    """Reads the number as it was written."""
-    return text_of(object_of(cell).get("phone")).strip() or None
+read_phone = reader_of_text("phone")
 
 
 def write_phone(value: Value, column: BoardColumn, cell: Cell | None) -> JsonMember:
@@ -180,6 +186,8 @@ def write_phone(value: Value, column: BoardColumn, cell: Cell | None) -> JsonMem
 
 def phone_region(number: str, region: str = "") -> str:
     """Finds the country (upper-case ISO-2) of a number: the given country if it still fits, else that of the number."""
+    import phonenumbers  # slow to import, and only a phone that is written needs it
+
     for candidate, default in ((number, region), (number, DEFAULT_PHONE_REGION), ("+" + number, None)):
         if default == "":
             continue
@@ -197,6 +205,8 @@ def phone_region(number: str, region: str = "") -> str:
 
 def _likely_region(number: str, region: str) -> str:
     """Guesses for a number that is not assigned but has a possible length; monday.com decides whether it is taken."""
+    import phonenumbers
+
     try:
         parsed = phonenumbers.parse(number, region or DEFAULT_PHONE_REGION)
     except phonenumbers.NumberParseException:

@@ -1,0 +1,91 @@
+"""Checks a first reading, in which pages do not look for links: what comes twice, is refused, or has links already."""
+
+from __future__ import annotations
+
+import pytest
+
+from sandbox import Sandbox
+from sync.task import Hints
+from sync.unknown_items import UnknownItems
+from tests.kit.pulls import PullBench
+from tests.kit.rows import column, rows
+from tests.kit.shipped import MAPPINGS, USERS
+from tests.kit.staff import load_staff
+
+SKIPPED = """
+insert into sync_skipped (entity_type, monday_board_id, monday_id, reason, monday_hash)
+values (%s, %s, '1', 'no address', '')
+"""
+
+
+@pytest.fixture
+def sandbox():
+    with Sandbox(boards="users:0") as running:
+        yield running
+
+
+@pytest.fixture
+def bench(db):
+    return PullBench(db)
+
+
+def page(bench, *numbers, at="2026-01-01"):
+    return [bench.item(number, f"Roof {number}", at) for number in numbers]
+
+
+def test_a_page_of_a_first_reading_asks_for_less(bench, db):
+    needed = []
+    for number, hints in ((1, Hints()), (11, Hints(unknown=UnknownItems()))):
+        engine = bench.engine()
+        engine.take(page(bench, number))  # what is asked once
+        before = db.statements
+        assert engine.take(page(bench, number + 1, number + 2), hints=hints).report.created == 2
+        needed.append(db.statements - before)
+    assert needed[1] <= needed[0] - 1
+
+
+@pytest.mark.parametrize("most", [0, 3, 100])
+def test_an_item_that_comes_on_two_pages_gets_one_row(bench, db, most):
+    engine, hints = bench.engine(), Hints(unknown=UnknownItems(most))
+    for numbers, at in (([1, 2], "2026-01-01"), ([2, 3], "2026-01-02"), ([1, 4], "2026-01-03"), ([3, 5], "2026-01-04")):
+        engine.take(page(bench, *numbers, at=at), hints=hints)
+    assert sorted(column(db, "projects", "monday_id")) == ["1", "2", "3", "4", "5"]
+    assert len(rows(db, "sync_mapping")) == 5 and engine.report.created == 5
+
+
+def test_an_item_that_was_renamed_between_two_pages_is_changed(bench, db):
+    engine, hints = bench.engine(), Hints(unknown=UnknownItems())
+    engine.take(page(bench, 1, 2), hints=hints)
+    engine.take([bench.item(2, "Other", "2026-01-02"), bench.item(3, "Third")], hints=hints)
+    assert sorted(column(db, "projects", "title")) == ["Other", "Roof 1", "Third"]
+
+
+def test_a_refused_row_costs_its_item_alone(bench, db):
+    db.execute_query("alter table projects add constraint no_seven check (monday_id <> '7')", fetch=False)
+    engine, hints = bench.engine(), Hints(unknown=UnknownItems())
+    engine.take(page(bench, *range(1, 11)), hints=hints)
+    engine.take(page(bench, *range(9, 15)), hints=hints)
+    assert sorted(column(db, "projects", "monday_id"), key=int) == [str(n) for n in range(1, 15) if n != 7]
+    assert (engine.report.created, engine.report.errors) == (13, 1)
+
+
+def test_links_are_looked_for_where_there_are_some(journey, sandbox, db):
+    """A run that was cut off leaves links; the next run is a first one, too, and finds them."""
+    load_staff(sandbox, 30)
+    journey.pull(limit=10)
+    db.execute_query("delete from sync_state", fetch=False)
+    assert journey.pull().created == 20 and journey.pull(full=True).changes == 0
+    assert len(rows(db, "sync_mapping")) == 30
+
+
+def test_a_whole_first_pull_asks_for_no_links(journey, sandbox, db):
+    load_staff(sandbox, 2000)
+    needed = []
+    for there in (False, True):
+        db.execute_query("truncate sync_mapping, sync_state, users cascade", fetch=False)
+        if there:
+            db.execute_query(SKIPPED, (MAPPINGS["users"].entity_type, USERS), fetch=False)
+        before = db.statements
+        assert journey.pull().created == 2000
+        needed.append(db.statements - before)
+    assert needed[0] <= needed[1] - 3  # four pages, less the question itself

@@ -219,3 +219,34 @@ def test_a_record_that_was_deleted_is_told_and_not_made_again(world):
     done = world.run("--json")
     assert done.code == 3 and "was deleted in SmartSuite" in done.err, done.err
     assert {key: found["Note"] for key, found in world.records().items()} == {"1": "news", "3": "news"}
+
+
+def test_the_other_commands_know_such_runs(world):
+    from tests.kit.cli import run_main, run_python
+    from tests.kit.shipped import PROJECT
+
+    world.rows(2)
+    home = {"MONDAY_SYNC_HOME": str(world.home)}
+    done = run_python(str(PROJECT / "sync_mysql_to_smartsuite.py"), env={**world.env, **home})
+    assert done.code == 0, done.err
+    assert "Copied shop: 2 rows read, 2 new" in done.out
+    assert "calls to SmartSuite" in done.out
+    for command in ("runs", "status"):
+        done = run_main(world.home, command, env=world.env)
+        assert "Traceback" not in done.err and done.code in (0, 3), done.err
+    (world.home / "config" / "sync_mappings.yml").unlink()
+    done = run_main(world.home, "run", env=world.env)
+    assert done.code == 2 and "nothing to run" in done.err, done.err
+    done = run_main(world.home, "run", "--sync-name", "absent", env=world.env)
+    assert done.code == 2 and "no sync 'absent'" in done.err, done.err
+
+
+def test_the_example_is_in_order(tmp_path):
+    import shutil
+
+    from mappings.query_syncs import load_syncs
+    from tests.kit.shipped import PROJECT
+
+    (tmp_path / "config").mkdir()
+    shutil.copy(PROJECT / "config" / "sync_mappings.example.yml", tmp_path / "config" / "sync_mappings.yml")
+    assert list(load_syncs(tmp_path)) == ["customers_sync", "orders_sync"]

@@ -157,7 +157,7 @@ class Copy:
         return now
 
     def _question(self, source: Reading, now: datetime) -> tuple[str, dict[str, Any]]:
-        query, named = with_parameters(self.sync.query, source.hash_comments)
+        query, named = with_parameters(self.sync.query, source.is_mysql)
         since = self._since(now)
         if since is None:
             since = None if asks_for_null(self.sync.query) else BEGINNING

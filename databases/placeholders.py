@@ -7,31 +7,33 @@ import re
 NAME = "last_sync_time"
 """The one parameter that a query can name."""
 
-_PARTS = re.compile(
-    r"""
-    '(?:[^'\\]|\\.|'')*'       # a text
-    | "(?:[^"\\]|\\.|"")*"     # a text of MySQL, or a name of PostgreSQL
-    | `[^`]*`                  # a name of MySQL
-    | --[^\n]* | \#[^\n]*      # a comment to the end of the line
-    | /\*.*?\*/                # a comment
-    | ::                       # a cast
+_PARTS = r"""
+    '(?:[^'{escape}]{escaped}|'')*'    # a text
+    | "(?:[^"{escape}]{escaped}|"")*"    # a text of MySQL, or a name of PostgreSQL
+    | `[^`]*`                            # a name of MySQL
+    | --[^\n]* | \#[^\n]*                # a comment to the end of the line
+    | /\*.*?\*/                          # a comment
+    | ::                                 # a cast
     | :last_sync_time\b
-    """,
-    re.VERBOSE | re.DOTALL,
-)
+"""
+_FLAGS = re.VERBOSE | re.DOTALL
+_OF_MYSQL = re.compile(_PARTS.format(escape=r"\\", escaped=r"|\\."), _FLAGS)
+_OF_POSTGRES = re.compile(_PARTS.format(escape="", escaped=""), _FLAGS)
+"""There a backslash in a text is a letter like any other."""
 _ASKS_FOR_NULL = re.compile(r":last_sync_time\s+is\s+null", re.IGNORECASE)
 
 
-def with_parameters(query: str, hash_comments: bool) -> tuple[str, bool]:
+def with_parameters(query: str, mysql: bool) -> tuple[str, bool]:
     """Returns the query as a driver takes it, each other `%` doubled, and whether it names `:last_sync_time`.
 
-    `hash_comments`: a `#` begins a comment, as in MySQL; in PostgreSQL it is an operator.
+    `mysql`: a `#` begins a comment and a backslash escapes; in PostgreSQL they do neither.
     """
     pieces: list[str] = []
+    parts = _OF_MYSQL if mysql else _OF_POSTGRES
     named, at = False, 0
-    while found := _PARTS.search(query, at):
+    while found := parts.search(query, at):
         text = found[0]
-        if text.startswith("#") and not hash_comments:
+        if text.startswith("#") and not mysql:
             text = "#"
         pieces.append(query[at : found.start()].replace("%", "%%"))
         is_mark = text == f":{NAME}"

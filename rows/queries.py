@@ -19,8 +19,8 @@ class Reading(Protocol):
     """Reads one state of a database."""
 
     @property
-    def hash_comments(self) -> bool:
-        """Tells whether `#` begins a comment there."""
+    def is_mysql(self) -> bool:
+        """Tells whether its queries are those of MySQL."""
 
     def server_time(self) -> datetime:
         """Returns the present time by the server's clock."""
@@ -32,7 +32,7 @@ class Reading(Protocol):
 class PostgresReading:
     """Reads in one transaction of PostgreSQL that only reads."""
 
-    hash_comments = False
+    is_mysql = False
 
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx

@@ -71,7 +71,7 @@ def _of_url(url: str) -> Address:
 class MysqlReading:
     """Holds one connection in a transaction that only reads. It serves one query at a time."""
 
-    hash_comments = True
+    is_mysql = True
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection

@@ -20,6 +20,8 @@ from values.parsing import CellError, clock_time, exact_number, moment_of
 
 RECORD_ID = re.compile(r"[0-9a-f]{24}")
 DAY = timedelta(days=1)
+SPAN = re.compile(r"(?:(?P<days>-?\d+) days? ?)?(?:(?P<sign>[+-]?)(?P<h>\d+):(?P<m>\d\d):(?P<s>\d\d(?:\.\d+)?))?")
+"""A span of time as PostgreSQL writes it: `1 day 02:00:00`."""
 
 
 def cell_of(field: Field, value: Value) -> Any:
@@ -101,6 +103,9 @@ def _scale(field: Field, value: Value) -> int | float:
 
 
 def _seconds(field: Field, value: Value) -> str:
+    if isinstance(value, str) and ("day" in value or ":" in value) and (found := SPAN.fullmatch(value.strip())):
+        clock = Decimal(found["s"] or 0) + 60 * int(found["m"] or 0) + 3600 * int(found["h"] or 0)
+        value = 86_400 * int(found["days"] or 0) + (-clock if found["sign"] == "-" else clock)
     return _digits(field, value.total_seconds() if isinstance(value, timedelta) else value)
 
 

@@ -23,15 +23,20 @@ MARK = "%(last_sync_time)s"
     ],
 )
 def test_a_query_with_its_parameter(query, wanted, named):
-    assert with_parameters(query, hash_comments=True) == (wanted, named)
+    assert with_parameters(query, mysql=True) == (wanted, named)
 
 
 def test_a_number_sign_is_a_comment_of_mysql_only():
     query = "select a # :last_sync_time\nfrom t"
-    assert with_parameters(query, hash_comments=True) == (query, False)
-    assert with_parameters(query, hash_comments=False)[1]
+    assert with_parameters(query, mysql=True) == (query, False)
+    assert with_parameters(query, mysql=False)[1]
 
 
 def test_a_query_may_ask_for_null():
     assert asks_for_null("a > :last_sync_time or :last_sync_time IS  NULL")
     assert not asks_for_null("a > :last_sync_time")
+
+
+def test_a_backslash_escapes_in_mysql_only():
+    assert with_parameters(r"select 'a\':last_sync_time'", mysql=True)[1] is False
+    assert with_parameters(r"select 'C:\', :last_sync_time", mysql=False)[1] is True

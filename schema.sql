@@ -329,6 +329,16 @@ create table if not exists sync_records (
     updated_at timestamptz not null default now(),
     primary key (sync_name, source_key));
 
+-- The same for people, under names by which they may look for it; tables of their own with these names stay.
+do $$
+begin
+    if to_regclass('record_mappings') is null then
+        create view record_mappings as
+        select sync_name, source_key, table_id, record_id, source_hash, synced_at, attempts, next_try_at, last_error
+        from sync_records;
+    end if;
+end $$;
+
 -- Items that were skipped, and why: reported once, and again when the reason changes. `key` is what would make it a
 -- record: an item that waits for the key of another is read again when that key is free.
 select pg_temp.columns('sync_skipped',
@@ -485,6 +495,17 @@ create table if not exists sync_state (
     name text primary key,
     value jsonb not null,
     updated_at timestamptz not null default now());
+
+do $$
+begin
+    if to_regclass('sync_metadata') is null then
+        create view sync_metadata as
+        select substr(name, 7) as sync_name, (value ->> 'mark')::timestamptz as last_sync_time, updated_at
+        from sync_state
+        where name like 'query:%';
+    end if;
+end $$;
+
 
 -- Webhook events that wait to be looked at. monday.com may deliver one several times; it counts once.
 create table if not exists sync_inbox (

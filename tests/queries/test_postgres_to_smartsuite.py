@@ -231,6 +231,10 @@ def test_the_other_commands_know_such_runs(world):
     assert done.code == 0, done.err
     assert "Copied shop: 2 rows read, 2 new" in done.out
     assert "calls to SmartSuite" in done.out
+    found = world.db.execute_query("select sync_name, source_key, record_id is not null as made from record_mappings")
+    assert sorted(row["source_key"] for row in found if row["made"]) == ["1", "2"]
+    (mark,) = world.db.execute_query("select sync_name, last_sync_time < now() as past from sync_metadata")
+    assert mark == {"sync_name": "shop", "past": True}
     for command in ("runs", "status"):
         done = run_main(world.home, command, env=world.env)
         assert "Traceback" not in done.err and done.code in (0, 3), done.err

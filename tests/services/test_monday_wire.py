@@ -99,6 +99,8 @@ def test_every_query_text_is_valid_in_the_schema(schema):
     selection = "id type text value ... on StatusValue { index label } ... on MirrorValue { display_value }"
     texts = []
     for name, value in vars(queries).items():
+        if name.endswith("_BEFORE_2026_07"):  # sent to earlier versions only
+            continue
         if isinstance(value, queries.ManyMutation):
             texts += [value.text(1), value.text(25, selection, True)]
         elif name.isupper() and isinstance(value, str) and value.lstrip().startswith(("query", "mutation")):

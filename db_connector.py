@@ -60,6 +60,11 @@ class Transaction:
         """Returns how many rows the last statement touched or returned."""
         return self._cursor.rowcount
 
+    @property
+    def columns(self) -> list[str]:
+        """Returns the names of the columns that the last statement returned."""
+        return [column.name for column in self._cursor.description or ()]
+
     def execute(self, statement: str | Composable, params: Params = None) -> int:
         """Runs a statement, and returns how many rows it touched."""
         # The % of a composed statement is doubled; psycopg2 halves it where parameters are given, be it none.
@@ -86,14 +91,13 @@ class Transaction:
     def dicts(self, statement: str | Composable, params: Params = None) -> list[dict[str, Any]]:
         """Returns all rows, by column name."""
         rows = self.rows(statement, params)
-        names = [column.name for column in self._cursor.description or ()]
+        names = self.columns
         return [dict(zip(names, row, strict=True)) for row in rows]
 
     def stream(self, statement: str | Composable, params: Params = None, page: int = 1000) -> Iterator[list[Row]]:
         """Yields pages of rows, so that a large table never is in memory as a whole. Needs a transaction."""
         cursor = identifier(f"stream_{next(self._names)}")
         text = statement.as_string(self._connection) if isinstance(statement, sql.Composable) else statement
-        # `declare` below is composed, and so sent with parameters.
         text = text.replace("%", "%%") if params is None and isinstance(statement, str) else text
         self.execute(compose("declare {cursor} no scroll cursor for ", cursor=cursor) + sql.SQL(text), params)
         while page_of_rows := self.rows(compose(f"fetch {page:d} from {{cursor}}", cursor=cursor)):
@@ -112,14 +116,10 @@ class Transaction:
 
             tx.bulk(
                 "insert into {table} (id, tags) select id, tags from {rows} on conflict (id) do nothing",
-                {"id": "bigint", "tags": "text[]"},
-                [(1, ["a", "b"]), (2, None)],
-                table=table_name("public.items"),
+                {"id": "bigint", "tags": "text[]"}, [(1, ["a", "b"]), (2, None)], table=table_name("public.items"),
             )
-            tx.bulk("select email, u.id from {rows} join users u using (email)", {"email": "text"}, [("a@b.example",)])
 
-        A value for json or jsonb is its text (`json_text`), a dict or a list. Further parameters are named: `%(now)s`
-        with `params={"now": now}`.
+        A value for json or jsonb is its text (`json_text`), a dict or a list. `params` are named: `%(now)s`.
         """
         given = list(rows)
         if not given:

@@ -171,6 +171,52 @@ class DailyLimitReached(MondayError):
     exit_code = EXIT_LEFTOVERS
 
 
+# A query as a source
+
+
+class SourceUnreachable(SyncError):
+    """Means that there is no connection to the database that a query reads, or that it was cut."""
+
+
+class SourceRefused(SettingsError):
+    """Means that the database does not allow or understand what is asked: the query, the database, the rights."""
+
+
+# SmartSuite
+
+
+class SmartSuiteError(SyncError):
+    """Means that SmartSuite answered with an error."""
+
+
+class SmartSuiteUnavailable(SmartSuiteError):
+    """Means that no good answer came, for as long as the client tries."""
+
+
+class SmartSuiteRefused(SmartSuiteError):
+    """Means that the key, the account or the table is not right, or does not allow this."""
+
+    exit_code = EXIT_USAGE
+
+
+class SmartSuiteQuota(SmartSuiteError):
+    """Means that SmartSuite goes on refusing calls, as it does when the month's are used up."""
+
+    exit_code = EXIT_LEFTOVERS
+
+
+class ValuesRefused(SmartSuiteError):
+    """Means that SmartSuite refused what was sent; the same cannot succeed, other records can."""
+
+
+class SuiteRecordGone(ValuesRefused):
+    """Means that the record does not exist any more."""
+
+
+class CarriedOutOrNot(SmartSuiteError):
+    """Means that a call was sent and no clear answer came: it may have been carried out."""
+
+
 # The run
 
 

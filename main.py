@@ -75,10 +75,11 @@ def compose() -> Program:
     """
     from sync.run import Program
     from sync_monday_to_pg import pull_entity, read_changes
+    from sync_mysql_to_smartsuite import run_syncs
     from sync_pg_to_monday import both_ways, push_entity
 
     directions = {"monday_to_pg": pull_entity, "pg_to_monday": push_entity, "bidirectional": both_ways(read_changes)}
-    return Program(directions, _follow, _checks, _deployed)
+    return Program(directions, _follow, _checks, _deployed, run_syncs)
 
 
 def _follow(db: Database, mapping: Mapping, board: Board, home: Path, *, dry_run: bool = False) -> Followed:

@@ -310,6 +310,35 @@ create table if not exists sync_intents (
     job_id text,
     created_at timestamptz not null default now());
 
+-- One row for each record of SmartSuite that a row of a query is synced with. `base` is what was last sent and accepted, by
+-- slug; `source_hash` is over the row as the mapping reads it, so that a row without news needs no look at SmartSuite.
+-- `intent_at` is written before a record is created, and cleared with its answer: until then the record is in doubt.
+create table if not exists sync_records (
+    sync_name text not null,
+    source_key text not null,
+    table_id text not null,
+    record_id text,
+    base jsonb,
+    source_hash text,
+    intent_at timestamptz,
+    attempts integer not null default 0,
+    next_try_at timestamptz,
+    last_error text,
+    synced_at timestamptz,
+    created_at timestamptz not null default now(),
+    updated_at timestamptz not null default now(),
+    primary key (sync_name, source_key));
+
+-- The same for people, under names by which they may look for it; tables of their own with these names stay.
+do $$
+begin
+    if to_regclass('record_mappings') is null then
+        create view record_mappings as
+        select sync_name, source_key, table_id, record_id, source_hash, synced_at, attempts, next_try_at, last_error
+        from sync_records;
+    end if;
+end $$;
+
 -- Items that were skipped, and why: reported once, and again when the reason changes. `key` is what would make it a
 -- record: an item that waits for the key of another is read again when that key is free.
 select pg_temp.columns('sync_skipped',
@@ -466,6 +495,17 @@ create table if not exists sync_state (
     name text primary key,
     value jsonb not null,
     updated_at timestamptz not null default now());
+
+do $$
+begin
+    if to_regclass('sync_metadata') is null then
+        create view sync_metadata as
+        select substr(name, 7) as sync_name, (value ->> 'mark')::timestamptz as last_sync_time, updated_at
+        from sync_state
+        where name like 'query:%';
+    end if;
+end $$;
+
 
 -- Webhook events that wait to be looked at. monday.com may deliver one several times; it counts once.
 create table if not exists sync_inbox (

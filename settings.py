@@ -28,6 +28,8 @@ NAMES = (
     "MONDAY_WEBHOOK_SECRET",
     "WEBHOOK_BASE_URL",
     "DATABASE_URL",
+    *("MYSQL_URL", "MYSQL_HOST", "MYSQL_PORT", "MYSQL_USER", "MYSQL_PASSWORD", "MYSQL_DATABASE"),
+    *("SMARTSUITE_TOKEN", "SMARTSUITE_ACCOUNT_ID", "SMARTSUITE_API_URL"),
     "MONDAY_DAILY_CALLS",
     "MONDAY_GIVE_UP_AFTER",
     "MONDAY_KEEP_LOGS_DAYS",
@@ -37,9 +39,8 @@ NAMES = (
     *("PORT", "DEBUG", "LOG_FORMAT"),
 )
 BOARD = "MONDAY_BOARD_ID_"
-PREFIXES = ("MONDAY_", "WEBHOOK_", "DATABASE_", "ALERT_", "HEARTBEAT_")
+PREFIXES = ("MONDAY_", "WEBHOOK_", "DATABASE_", "ALERT_", "HEARTBEAT_", "DASHBOARD_", "MYSQL_", "SMARTSUITE_")
 """How the names begin that are taken for settings, or for slips of them."""
-OURS = ("MONDAY_", "WEBHOOK_", "DATABASE_", "DASHBOARD_")
 ENVIRONMENT = "the environment"
 LOG_FORMATS = ("text", "json", "kestra")
 YES, NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
@@ -59,6 +60,9 @@ class Settings:
     webhook_secret: str | None = field(default=None, repr=False)
     webhook_base_url: str | None = None
     database_url: str | None = field(default=None, repr=False)
+    smartsuite_token: str | None = field(default=None, repr=False)
+    smartsuite_account: str | None = None
+    smartsuite_url: str = "https://app.smartsuite.com/api/v1"
     daily_calls: int | None = None
     give_up_after: float = 300.0
     keep_logs_days: int = 90
@@ -129,7 +133,7 @@ def read_settings(environ: Environment | None = None, cwd: str | os.PathLike[str
         mistakes=tuple(mistakes),
         origins={**file.origins, **real.origins},
         hidden=tuple(name for name, value in file.values.items() if real.values.get(name, value) != value),
-        written=(*file.names, *(name for name in real.names if name.startswith(OURS))),
+        written=(*file.names, *(name for name in real.names if name.startswith(PREFIXES))),
     )
 
 
@@ -186,6 +190,9 @@ def _settings(environment: Environment, start: Path, mistakes: list[str]) -> Set
         webhook_secret=environment.get("MONDAY_WEBHOOK_SECRET"),
         webhook_base_url=read("WEBHOOK_BASE_URL", _url, None),
         database_url=read("DATABASE_URL", _database_url, None),
+        smartsuite_token=read("SMARTSUITE_TOKEN", _key, None),
+        smartsuite_account=read("SMARTSUITE_ACCOUNT_ID", _key, None),
+        smartsuite_url=read("SMARTSUITE_API_URL", _url, Settings.smartsuite_url),
         daily_calls=read("MONDAY_DAILY_CALLS", _calls, None),
         give_up_after=read("MONDAY_GIVE_UP_AFTER", _seconds, Settings.give_up_after),
         keep_logs_days=read("MONDAY_KEEP_LOGS_DAYS", _days, Settings.keep_logs_days),
@@ -343,22 +350,16 @@ def _version(name: str, value: str) -> str:
     return value
 
 
-def _number(name: str, value: str, lowest: int, highest: int) -> int:
-    if not re.fullmatch(r"[0-9]{1,9}", value) or not lowest <= int(value) <= highest:
-        raise SettingsError(f"{name} must be a whole number from {lowest} to {highest} (not {_shown(value)}).")
-    return int(value)
+def _whole(lowest: int, highest: int) -> Callable[[str, str], int]:
+    def check(name: str, value: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,9}", value) or not lowest <= int(value) <= highest:
+            raise SettingsError(f"{name} must be a whole number from {lowest} to {highest} (not {_shown(value)}).")
+        return int(value)
+
+    return check
 
 
-def _calls(name: str, value: str) -> int:
-    return _number(name, value, 1, 100_000_000)
-
-
-def _days(name: str, value: str) -> int:
-    return _number(name, value, 1, 36_500)
-
-
-def _port(name: str, value: str) -> int:
-    return _number(name, value, 0, 65_535)
+_calls, _days, _port = _whole(1, 100_000_000), _whole(1, 36_500), _whole(0, 65_535)
 
 
 def _hosts(name: str, value: str) -> tuple[str, ...]:

@@ -58,8 +58,8 @@ def verify(
     if links + ids + bool(sample) > 1:
         raise SettingsError("--links, --ids and --sample exclude each other.", hint="Choose one.")
     from sync.alerting.center import check_at_end
+    from sync.choosing import choose_boards
     from sync.parts import open_parts
-    from sync.run import choose_boards
 
     with open_parts(settings, compose().follow) as parts:
         if links:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +12,7 @@ from sync.command import CODES, Request, direction_command, run_and_leave
 from terminal.commands import Example, json_option, prepared_with_log, quiet_option
 
 if TYPE_CHECKING:
+    from settings import Settings
     from sync.run import Compose
 
 monday_to_pg = direction_command("monday-to-pg")
@@ -18,22 +20,49 @@ pg_to_monday = direction_command("pg-to-monday")
 bidirectional = direction_command("bidirectional")
 
 
-@click.command("run", cls=Example, example="run --entity users", epilog=CODES)
-@click.option("--entity", required=True, metavar="NAME", help="The entity to sync.")
+@click.command("run", cls=Example, example="run --sync-name customers_sync --dry-run", epilog=CODES)
+@click.option("--entity", metavar="NAME", help="Only this entity, in the direction that its mapping names.")
+@click.option("--sync-name", "sync_names", multiple=True, metavar="NAME", help="Only this sync. Can be repeated.")
+@click.option("--syncs", "only_syncs", is_flag=True, hidden=True)
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N items or rows of each.")
+@click.option("--dry-run", is_flag=True, help="Show what the run would do; write nothing.")
+@click.option("--full", is_flag=True, help="Compare all records, not only those that changed since the last run.")
 @json_option
 @quiet_option
 @click.pass_obj
-def run_entity(compose: Compose, entity: str, as_json: bool, quiet: bool) -> None:
-    """Sync one entity in the direction that its mapping names; for orchestrators."""
+def run_entity(
+    compose: Compose,
+    entity: str | None,
+    sync_names: tuple[str, ...],
+    only_syncs: bool,
+    as_json: bool,
+    quiet: bool,
+    **given: Any,
+) -> None:
+    """Sync what is set up: all entities, and all syncs of config/sync_mappings.yml; or one of them."""
     settings, limited = prepared_with_log(quiet)
+    from sync.options import PullOptions, RunOptions
+
+    if entity and (sync_names or only_syncs):
+        raise SettingsError("--entity and --sync-name are two things.", hint="Run them one after the other.")
+    options = RunOptions(PullOptions(**given))
+    request = Request("", (), options, as_json, quiet)
+    if entity:
+        request = replace(request, direction=direction_of(settings, entity), entities=[entity])
+        run_and_leave(compose, settings, limited, request)
+    from commands.running import run_all_and_leave
+
+    run_all_and_leave(compose, settings, limited, request, sync_names, only_syncs or bool(sync_names))
+
+
+def direction_of(settings: Settings, entity: str) -> str:
+    """Returns the direction of an entity's mapping. Raises SettingsError when it is switched off there."""
     from mappings.loader import choose
     from sync.parts import mappings_of
 
     mapping = choose(mappings_of(settings), [entity])[0]
-    # switched off in its mapping
     if mapping.direction == "none":
         raise SettingsError(
             f"{entity} does not flow at all: its mapping says none.", hint=f"Change `direction` in {mapping.path}."
         )
-    request = Request(mapping.direction, [entity], as_json=as_json, quiet=quiet)
-    run_and_leave(compose, settings, limited, request)
+    return mapping.direction

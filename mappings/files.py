@@ -81,7 +81,7 @@ def read_mapping_file(path: Path, content: bytes | None = None) -> MappingFile:
         raise MappingError(f"{path}: {exc}", hint="This is not valid YAML.") from exc
     file = MappingFile(path, tree if isinstance(tree, CommentedMap) else CommentedMap())
     if isinstance(tree, CommentedMap):
-        _check_table(file, tree, MAPPING)
+        check_table(file, tree, MAPPING)
     else:
         file.mistakes.append(Mistake(1, "a mapping file holds keys and values"))
     return file
@@ -158,7 +158,7 @@ def raise_mistakes(files: Iterable[MappingFile]) -> None:
 # Checking
 
 
-def _check_table(file: MappingFile, table: dict[str, Any], keys: Mapping[str, Key]) -> None:
+def check_table(file: MappingFile, table: dict[str, Any], keys: Mapping[str, Key]) -> None:
     for name in table:
         if name not in keys:
             file.note(table, name, f"unknown key {name!r}{_nearest(str(name), keys)}")
@@ -201,7 +201,7 @@ def _check_value(file: MappingFile, table: dict[str, Any], name: str, key: Key) 
 
 def _check_nested(file: MappingFile, where: Any, name: Any, value: Any, key: Key) -> None:
     if isinstance(value, dict):
-        _check_table(file, value, key.inside)
+        check_table(file, value, key.inside)
     else:
         file.note(where, name, f"{name!r} must hold keys and values, not {value!r}")
 

@@ -9,9 +9,10 @@ import time
 from errors import DatabaseError, SyncError
 from mappings.declaration import Mapping
 from realtime.metrics import Metrics
+from sync.choosing import why_not
 from sync.options import RunOptions
 from sync.parts import Parts
-from sync.run import Program, Run, why_not
+from sync.run import Program, Run
 
 log = logging.getLogger("monday_sync")
 

@@ -20,10 +20,11 @@ from db_connector import connect
 from errors import EXIT_FAILED, SyncError
 from realtime.cron import Cron
 from settings import Settings
+from sync.choosing import choose_boards
 from sync.options import RunOptions
 from sync.parts import mappings_of
 from sync.report import RunReport, run_line
-from sync.run import Caller, Program, choose_boards, run
+from sync.run import Caller, Program, run
 from terminal.logs import unexpected
 from timing import Clock
 

@@ -225,24 +225,9 @@ class RecordStore:
             if record.root_id not in stored:
                 raise RowRejected(f"{self.mapping.table} has no row {record.root_id} after it was written.")
             shown, sent = stored[record.root_id].record, record.upsert.record
-            for name in self._answered_for(record, stored[record.root_id]):
+            for name in _answered_for(self.homes, record, stored[record.root_id]):
                 if not self.bound.same(name, shown.get(name), sent.get(name)):
                     record.shown[name] = shown.get(name)
-
-    def _answered_for(self, record: WrittenRecord, standing: Stored) -> Iterator[str]:
-        """Yields the fields that this record wrote: of a shared row that it had before only those that changed.
-
-        What other records wrote there is news for this one.
-        """
-        upsert = record.upsert
-        for name in self.bound.fields:
-            home = self.homes.related.get(self.bound.places[name].home)
-            is_shared = home is not None and home.related is not None and home.related.child is None
-            if is_shared and home is not None and upsert.changed is not None and name not in upsert.changed:
-                before = upsert.stored.ids.get(home.name) if upsert.stored else None
-                if before == standing.ids.get(home.name):
-                    continue
-            yield name
 
     @cached_property
     def _writer(self) -> RecordWriter:
@@ -296,6 +281,22 @@ class RecordStore:
         """Deletes root rows; rows that other records may share stay."""
         statement = compose(DELETE, key_type=compose(self.homes.key_type), **self._names)
         return tx.execute(statement, (key_values(self.homes.key_type, root_ids),))
+
+
+def _answered_for(homes: Homes, record: WrittenRecord, standing: Stored) -> Iterator[str]:
+    """Yields the fields that this record wrote: of a shared row that it had before only those that changed.
+
+    What other records wrote there is news for this one.
+    """
+    upsert = record.upsert
+    for name in homes.bound.fields:
+        home = homes.related.get(homes.bound.places[name].home)
+        is_shared = home is not None and home.related is not None and home.related.child is None
+        if is_shared and home is not None and upsert.changed is not None and name not in upsert.changed:
+            before = upsert.stored.ids.get(home.name) if upsert.stored else None
+            if before == standing.ids.get(home.name):
+                continue
+        yield name
 
 
 def _note_standing(homes: Homes, stored: Stored, written: Written) -> None:

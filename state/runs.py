@@ -25,7 +25,13 @@ LATELY = 1000
 CALLS_TODAY = """
 select coalesce(sum((api ->> 'calls')::numeric), 0)
 from sync_runs
-where started_at >= date_trunc('day', now(), 'UTC')
+where started_at >= date_trunc('day', now(), 'UTC') and direction is distinct from 'mysql_to_smartsuite'
+"""
+
+CALLS_THIS_MONTH = """
+select coalesce(sum((api ->> 'calls')::numeric), 0)
+from sync_runs
+where started_at >= date_trunc('month', now(), 'UTC') and direction = 'mysql_to_smartsuite'
 """
 
 DIED = f"outcome = 'running' and coalesce(heartbeat_at, started_at) < now() - interval '{DEAD_AFTER_S} seconds'"
@@ -127,6 +133,11 @@ class Runs:
 def calls_today(tx: Transaction) -> float:
     """Returns how many calls to monday.com the runs of today have made (UTC), those that go on included."""
     return float(tx.value(CALLS_TODAY))
+
+
+def suite_calls_this_month(tx: Transaction) -> int:
+    """Returns how many calls to SmartSuite the runs of this month have made (UTC)."""
+    return int(tx.value(CALLS_THIS_MONTH))
 
 
 def beat(tx: Transaction, run_id: str, progress: Any, api: Any) -> bool:

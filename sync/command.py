@@ -211,8 +211,8 @@ def show_entity_line(report: EntityReport, direction: str) -> None:
         click.echo(entity_line(report, direction))
 
 
-def show_run(report: RunReport, as_json: bool, limited: logs.RateLimitedLog) -> None:
-    """Writes what a run did, and reports what went wrong."""
+def show_run(report: RunReport, as_json: bool, limited: logs.RateLimitedLog, lines: bool = True) -> None:
+    """Writes what a run did, and reports what went wrong; without `lines` only that."""
     if held_back := limited.held_back():
         logs.log.warning("... and %d more like these; monday_sync.log and sync_logs have them all.", held_back)
     for problem in report.problems:
@@ -221,6 +221,8 @@ def show_run(report: RunReport, as_json: bool, limited: logs.RateLimitedLog) -> 
         logs.log.warning("Interrupted: what was done is complete, and the next run carries on.")
     if as_json:
         click.echo(json.dumps(report.as_json()))
+        return
+    if not lines:
         return
     from sync.report import run_line
 

@@ -47,6 +47,8 @@ class EntityReport:
     complete: bool = True
     to_postgres: Written = field(default_factory=Written)
     to_monday: Written = field(default_factory=Written)
+    to_smartsuite: Written | None = None
+    """What was written there; None where the record has no such side, and in a dry run."""
     missing: list[str] = field(default_factory=list)
     message: str = ""
     seconds: float = 0.0
@@ -59,7 +61,8 @@ class EntityReport:
     @property
     def changes(self) -> int:
         """Returns how many records were written, on either side."""
-        return sum(side.created + side.updated + side.archived for side in (self.to_postgres, self.to_monday))
+        sides = (self.to_postgres, self.to_monday, self.to_smartsuite or Written())
+        return sum(side.created + side.updated + side.archived for side in sides)
 
     @property
     def stored(self) -> int:
@@ -88,7 +91,7 @@ class EntityReport:
         shape = asdict(self)
         for name in ("plans", "failed", "problem", "first_held"):
             del shape[name]
-        for name in ("missing", "message", "seconds"):
+        for name in ("missing", "message", "seconds", "to_smartsuite"):
             if not shape[name]:
                 del shape[name]
         if self.seconds:
@@ -138,6 +141,9 @@ class RunReport:
 # For users
 
 VERBS = {"monday_to_pg": "Pulled", "pg_to_monday": "Pushed", "bidirectional": "Synced"}
+VERBS["mysql_to_smartsuite"] = "Copied"
+NOUNS, SERVICES = {"mysql_to_smartsuite": "row"}, {"mysql_to_smartsuite": "SmartSuite"}
+"""What is read, and which service is called, where it is not an item and monday.com."""
 COUNTS = (
     ("created", "new"),
     ("updated", "changed"),
@@ -155,7 +161,8 @@ COUNTS = (
 def entity_line(report: EntityReport, direction: str) -> str:
     """Returns `Pulled users: 412 items read, 3 new, 5 changed (2.4 s).`"""
     counts = [f"{counted(getattr(report, name))} {word}" for name, word in COUNTS if getattr(report, name)]
-    did = ", ".join([f"{plural(report.read, 'item')} read", *counts]) + f" ({duration(report.seconds)})."
+    read = f"{plural(report.read, NOUNS.get(direction, 'item'))} read"
+    did = ", ".join([read, *counts]) + f" ({duration(report.seconds)})."
     if report.failed:
         return f"Stopped {report.entity}: {did}"
     why = "" if report.complete else " Incomplete" + (f": {report.message}." if report.message else ".")
@@ -166,7 +173,7 @@ def run_line(report: RunReport) -> str:
     """Returns what a run comes to: `0 changes in 0.4 s, 2 calls to monday.com.`"""
     did = plural(report.changes, "change") + " planned" * report.dry_run
     begin = f"Not finished: {did}" if report.problems or report.interrupted else did
-    asked = f"{plural(int(report.api['calls']), 'call')} to monday.com"
+    asked = f"{plural(int(report.api['calls']), 'call')} to {SERVICES.get(report.direction, 'monday.com')}"
     asked += f", {counted(report.api['retries'])} repeated" if report.api["retries"] else ""
     asked += f", {duration(report.api['waited_s'])} waited" if report.api["waited_s"] >= 1 else ""
     end = " Nothing was written." if report.dry_run else ""

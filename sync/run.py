@@ -15,7 +15,7 @@ from collections.abc import Mapping as Map
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic
 
 from db_connector import Database
 from errors import (
@@ -30,21 +30,24 @@ from errors import (
     MondayUnavailable,
     SchemaMissing,
     SettingsError,
+    SmartSuiteQuota,
+    SmartSuiteUnavailable,
     SyncError,
     TurnBusy,
 )
 from mappings.declaration import Mapping
-from mappings.loader import choose
 from services.monday.pacing import left_in_words
 from settings import Settings, load_settings
 from state.runs import Runs
 from sync.alerting.at_end import Telling, failed_to_begin
 from sync.alerting.reasons import kind_of
+from sync.choosing import choose_boards
 from sync.heartbeat import Heartbeat
 from sync.options import PullOptions, RunOptions
-from sync.parts import Chosen, Follow, Parts, Progress, board_of, mappings_of, open_parts
+from sync.parts import Chosen, Follow, Parts, Progress, mappings_of, open_parts
 from sync.report import EntityReport, RunReport, entity_line
 from sync.steps import Steps
+from sync.subject import Pairs, S
 from terminal.logs import FILE_ONLY, unexpected
 from terminal.signals import INTERRUPTED
 from timing import TERMINATED
@@ -56,7 +59,10 @@ log = logging.getLogger("monday_sync")
 
 GRAVEST_FIRST = (EXIT_FAILED, EXIT_USAGE, EXIT_GUARD, EXIT_LEFTOVERS)
 OUTCOMES = {EXIT_IN_STEP: "success", EXIT_LEFTOVERS: "partial", EXIT_GUARD: "guarded"}
-ENDS_THE_RUN = (DatabaseError, MondayUnavailable, MondayRefused, DailyLimitReached)
+ENDS_THE_RUN = (
+    *(DatabaseError, MondayUnavailable, MondayRefused, DailyLimitReached),
+    *(SmartSuiteUnavailable, SmartSuiteQuota),
+)
 """After one of these no other entity could do better."""
 
 
@@ -73,6 +79,10 @@ def _none_deployed(db: Database, name: str | None) -> Sequence[Map[str, object]]
     return []
 
 
+RunSyncs = Callable[[Settings, Sequence[str], PullOptions, "Caller"], "RunReport | None"]
+"""Runs the named syncs of queries, or all; None when there are none."""
+
+
 @dataclass(frozen=True)
 class Program:
     """Holds what `main.py` puts together: what each direction does with an entity, how deployed boards are followed,
@@ -83,6 +93,7 @@ class Program:
     follow: Follow
     checks: Callable[[], Sequence[Checks]] = tuple
     deployed: Deployed = _none_deployed
+    syncs: RunSyncs | None = None
 
 
 Compose = Callable[[], Program]
@@ -153,38 +164,6 @@ def _run(
         return Run(parts, direction, program.directions[direction], options, caller.on_entity).of(chosen)
 
 
-def choose_boards(settings: Settings, mappings: dict[str, Mapping], direction: str, entities: Sequence[str]) -> Chosen:
-    """Returns the mappings to run with their boards. Raises SettingsError for a mapping that was named and cannot run."""
-    chosen = []
-    for mapping in choose(mappings, entities):
-        board_id = board_of(settings, mapping)
-        problem = why_not(mapping, board_id, direction)
-        if problem is None and board_id:
-            chosen.append((mapping, board_id))
-        elif problem and entities:
-            raise problem
-    if not chosen:
-        raise SettingsError(
-            f"No board is set that flows {direction}.", hint="Set MONDAY_BOARD_ID_DATA, for example, in .env."
-        )
-    return chosen
-
-
-def why_not(mapping: Mapping, board_id: str | None, direction: str) -> SettingsError | None:
-    """Returns why a mapping cannot be run that way; None when it can."""
-    if board_id is None:  # no board is set
-        return SettingsError(
-            f"{mapping.entity} has no board: {mapping.board_setting} is not set.",
-            hint="Set it in .env to the number in the board's address.",
-        )
-    if direction != "bidirectional" and mapping.direction not in ("bidirectional", direction):
-        return SettingsError(
-            f"{mapping.entity} does not flow {direction}: its mapping says {mapping.direction}.",
-            hint=f"Change `direction` in {mapping.path}.",
-        )
-    return None
-
-
 def _check_options(options: RunOptions, direction: str, known: Sequence[str], chosen: Chosen) -> None:
     if direction not in known:
         raise SettingsError(f"This version does not sync {direction}.", hint=f"It does: {', '.join(known)}.")
@@ -199,14 +178,14 @@ def _check_options(options: RunOptions, direction: str, known: Sequence[str], ch
         )
 
 
-class Run:
+class Run(Generic[S]):
     """Makes one run, and keeps account of it."""
 
     def __init__(
         self,
         parts: Parts,
         direction: str,
-        work: Direction,
+        work: Callable[[Parts, S, str, RunOptions, str | None], EntityReport],
         options: RunOptions | None = None,
         on_entity: Callable[[EntityReport], None] = _ignore,
     ) -> None:
@@ -222,7 +201,7 @@ class Run:
         self._telling = Telling(parts, self.options)
         self._lock = threading.Lock()
 
-    def of(self, chosen: Chosen) -> RunReport:
+    def of(self, chosen: Pairs[S]) -> RunReport:
         """Works on all of these, and returns the report."""
         started = time.monotonic()
         self.steps.expect(mapping.entity for mapping, _ in chosen)
@@ -252,12 +231,12 @@ class Run:
     def _so_far_told(self) -> tuple[object, object]:
         return self.steps.as_json(), self.parts.account()
 
-    def _ready(self, chosen: Chosen, patience_s: float | None) -> Chosen:
+    def _ready(self, chosen: Pairs[S], patience_s: float | None) -> Pairs[S]:
         """Works on these, except on those, and on what is read after them, whose turn does not come in time.
 
         Returns those. None waits as long as the settings allow: then an entity without its turn is done, too.
         """
-        later: list[tuple[Mapping, str]] = []
+        later: list[tuple[S, str]] = []
         left = list(chosen)
         while left:
             wave = next(_waves(left, self.options.max_workers))
@@ -270,9 +249,9 @@ class Run:
             left = [pair for pair in left if pair not in later]
         return later
 
-    def _wave(self, wave: Chosen, patience_s: float | None) -> Chosen:
+    def _wave(self, wave: Pairs[S], patience_s: float | None) -> Pairs[S]:
         """Works on these. Returns those whose turn did not come in time."""
-        busy: list[tuple[Mapping, str]] = []
+        busy: list[tuple[S, str]] = []
         if self.parts.stop.asked:
             self.report.ended, self.report.interrupted = True, self.report.interrupted or TERMINATED
         if self.report.ended or self.parts.stop.is_set():
@@ -284,7 +263,7 @@ class Run:
             self._together(wave, patience_s, busy)
         return busy
 
-    def _together(self, wave: Chosen, patience_s: float | None, busy: list[tuple[Mapping, str]]) -> None:
+    def _together(self, wave: Pairs[S], patience_s: float | None, busy: list[tuple[S, str]]) -> None:
         """Works on several boards at once. An interrupt ends the process with its threads: each batch is one transaction."""
         threads = [threading.Thread(target=self._entity, args=(pair, patience_s, busy), daemon=True) for pair in wave]
         try:
@@ -295,14 +274,14 @@ class Run:
         except (KeyboardInterrupt, SystemExit) as exc:
             self._cut_short(wave, exc)
 
-    def _cut_short(self, chosen: Chosen, exc: BaseException) -> None:
+    def _cut_short(self, chosen: Pairs[S], exc: BaseException) -> None:
         """Reports those that are not done yet as interrupted."""
         done = {entity.entity for entity in self.report.entities}
         for mapping, board_id in chosen:
             if mapping.entity not in done:
                 self._done(self._interrupted(mapping, board_id, exc))
 
-    def _entity(self, pair: tuple[Mapping, str], patience_s: float | None, busy: list[tuple[Mapping, str]]) -> None:
+    def _entity(self, pair: tuple[S, str], patience_s: float | None, busy: list[tuple[S, str]]) -> None:
         """Works on one entity; what goes wrong is in its report. Without its turn it is put to `busy`, for later."""
         mapping, board_id = pair
         started = time.monotonic()
@@ -316,7 +295,7 @@ class Run:
                 return busy.append(pair)
             report = self._failed(mapping, board_id, exc)
         except SyncError as exc:
-            stopped = self.parts.stop.asked and isinstance(exc, MondayUnavailable)
+            stopped = self.parts.stop.asked and isinstance(exc, (MondayUnavailable, SmartSuiteUnavailable))
             # a run that is to stop does not wait until monday.com is back
             report = self._interrupted(mapping, board_id, exc) if stopped else self._failed(mapping, board_id, exc)
         except (KeyboardInterrupt, SystemExit) as exc:
@@ -326,7 +305,7 @@ class Run:
         report.seconds = time.monotonic() - started
         self._done(report)
 
-    def _turn(self, mapping: Mapping, patience_s: float | None) -> AbstractContextManager[Parts]:
+    def _turn(self, mapping: S, patience_s: float | None) -> AbstractContextManager[Parts]:
         """Takes the turn; a dry run writes nothing and needs none."""
         if self.report.dry_run:
             return nullcontext(self.parts)
@@ -340,12 +319,12 @@ class Run:
         log.info("%s", entity_line(report, self.report.direction), extra=FILE_ONLY)
         self.on_entity(report)
 
-    def _so_far(self, mapping: Mapping, board_id: str) -> EntityReport:
+    def _so_far(self, mapping: S, board_id: str) -> EntityReport:
         report = self.parts.begun.get(mapping.entity) or EntityReport(mapping.entity, board_id)
         report.complete = False
         return report
 
-    def _failed(self, mapping: Mapping, board_id: str, exc: SyncError) -> EntityReport:
+    def _failed(self, mapping: S, board_id: str, exc: SyncError) -> EntityReport:
         report = self._so_far(mapping, board_id)
         report.message, report.failed, report.problem = exc.message, exc.exit_code, kind_of(exc)
         with self._lock:
@@ -355,7 +334,7 @@ class Run:
             self.report.ended = self.report.ended or ends
         return report
 
-    def _interrupted(self, mapping: Mapping, board_id: str, exc: BaseException) -> EntityReport:
+    def _interrupted(self, mapping: S, board_id: str, exc: BaseException) -> EntityReport:
         report = self._so_far(mapping, board_id)
         interrupt = TERMINATED if self.parts.stop.asked else INTERRUPTED
         code = exc.code if isinstance(exc, SystemExit) else interrupt
@@ -380,7 +359,7 @@ class Run:
             log.debug("The run could not be entered in sync_runs: %s", exc)
 
 
-def _waves(chosen: Chosen, width: int) -> Iterator[Chosen]:
+def _waves(chosen: Pairs[S], width: int) -> Iterator[Pairs[S]]:
     """Yields what can be worked on at the same time: no entity together with another that has to be read after it."""
     left = list(chosen)
     while left:

@@ -250,7 +250,7 @@ def test_all_mistakes_of_the_settings_are_told_at_once(refused, env):
         (("monday-to-pg", "--prefer", "mine"), "--prefer"),
         (("monday-to-pg", "--no-such-option"), "--no-such-option"),
         (("no-such-command",), "no-such-command"),
-        (("run",), "--entity"),
+        (("run", "--limit", "0"), "--limit"),
         (("monday-to-pg", "--unify"), "--unify"),
     ],
 )

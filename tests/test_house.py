@@ -25,7 +25,10 @@ FLOORS = (
     ("db_connector", "mappings", "services", "terminal"),
     ("rows", "state", "monday_api"),
     ("sync", "webhook_handler"),
-    ("sync_monday_to_pg", "sync_pg_to_monday", "boards", "realtime", "commands", "web"),
+    (
+        *("sync_monday_to_pg", "sync_pg_to_monday", "sync_mysql_to_smartsuite"),
+        *("boards", "realtime", "commands", "web"),
+    ),
     ("main",),
 )
 """Rooms and root modules from the ground up."""
@@ -38,6 +41,7 @@ DOORS = {
     "apprise": ("services/channels.py",),
     "requests": ("monday_api.py", "services/"),
     "psycopg2": ("db_connector.py", "databases/postgres/"),
+    "pymysql": ("databases/mysql/",),
     "flask": ("webhook_handler.py", "web/"),
     "flask_bootstrap": ("web/",),
     "waitress": ("terminal/web_server.py",),

@@ -11,9 +11,9 @@ from sandbox import Sandbox
 from settings import load_settings
 from state.aims import forget_links
 from state.values import Values
+from sync.choosing import choose_boards
 from sync.options import PullOptions, RunOptions
 from sync.parts import mappings_of, open_parts
-from sync.run import choose_boards
 from sync.setup import set_up
 from tests.kit.live import QUICK
 from tests.kit.rows import change, rows

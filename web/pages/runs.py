@@ -10,7 +10,7 @@ from errors import SettingsError
 from state import lists
 from state.overview import closed_dead, shown_run
 from state.runs import ask_to_stop, calls_today, starting_with
-from sync.run import why_not
+from sync.choosing import why_not
 from values.parsing import iso_moment
 from values.wording import plural
 from web.answers import done, note_act, shown, site

@@ -1,0 +1,97 @@
+"""Runs all that is set up, one kind after the other: entities by their directions, then the syncs of queries."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from errors import EXIT_IN_STEP, SettingsError
+from sync.command import Request, collect_less_garbage, show_entity_line, show_run
+
+if TYPE_CHECKING:
+    from settings import Settings
+    from sync.report import EntityReport, RunReport
+    from sync.run import Caller, Compose, Program
+    from terminal.logs import RateLimitedLog
+
+
+def run_all_and_leave(
+    compose: Compose,
+    settings: Settings,
+    limited: RateLimitedLog,
+    request: Request,
+    sync_names: Sequence[str] = (),
+    only_syncs: bool = False,
+) -> NoReturn:
+    """Runs the syncs of queries and, unless only they are asked for, all entities; leaves with the gravest exit code."""
+    from sync.run import GRAVEST_FIRST, Caller
+    from terminal.console import Progress
+
+    collect_less_garbage()
+    reports: list[RunReport] = []
+
+    def show_entity(report: EntityReport) -> None:
+        progress.done(report.entity)
+        if not request.as_json:
+            show_entity_line(report, direction)
+
+    with Progress(request.quiet) as progress:
+        program, caller = compose(), Caller(progress, show_entity)
+        for direction, entities in () if only_syncs else _entities(settings).items():
+            reports.append(_run_entities(program, settings, direction, entities, (request, caller)))
+        direction = "mysql_to_smartsuite"
+        if found := _run_syncs(program, settings, request, caller, sync_names):
+            reports.append(found)
+    if not reports:
+        raise SettingsError(
+            "There is nothing to run: no sync in config/sync_mappings.yml is enabled, and no board is set up.",
+            hint="Copy config/sync_mappings.example.yml to config/sync_mappings.yml, or set MONDAY_API_KEY.",
+        )
+    codes = {report.exit_code for report in reports}
+    code = next((code for code in GRAVEST_FIRST if code in codes), max(codes, default=EXIT_IN_STEP))
+    _show(reports, request.as_json, limited, code)
+    sys.exit(code)
+
+
+def _entities(settings: Settings) -> dict[str, list[str]]:
+    """Returns the entities that have a board, by their direction; none without a key of monday.com."""
+    from sync.parts import board_of, mappings_of
+
+    found: dict[str, list[str]] = {}
+    for mapping in mappings_of(settings).values() if settings.api_key else ():
+        if mapping.direction != "none" and board_of(settings, mapping):
+            found.setdefault(mapping.direction, []).append(mapping.entity)
+    return found
+
+
+def _run_entities(
+    program: Program, settings: Settings, direction: str, entities: list[str], how: tuple[Request, Caller]
+) -> RunReport:
+    from sync.run import run
+
+    request, caller = how
+    return run(program, settings, direction, entities, request.options, caller)
+
+
+def _run_syncs(
+    program: Program, settings: Settings, request: Request, caller: Caller, names: Sequence[str]
+) -> RunReport | None:
+    from sync.options import PullOptions
+
+    if program.syncs is None:
+        return None
+    options = request.options.pull if request.options else PullOptions()
+    return program.syncs(settings, names, options, caller)
+
+
+def _show(reports: Sequence[RunReport], as_json: bool, limited: RateLimitedLog, code: int) -> None:
+    """Writes what the runs did; as JSON one object, which holds them all when there are several."""
+    several = as_json and len(reports) > 1
+    for report in reports:
+        show_run(report, as_json and not several, limited, lines=not several)
+    if several:
+        click.echo(json.dumps({"exit_code": code, "runs": [report.as_json() for report in reports]}))

@@ -1,0 +1,156 @@
+"""Reads `config/sync_mappings.yml`: which query fills which table of SmartSuite, and how values are changed on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from errors import MappingError
+from mappings.files import MappingFile, Mistake, check_table
+from mappings.query_grammar import SYNCS_FILE
+from mappings.query_transforms import Change, change_of
+
+FILE = Path("config") / "sync_mappings.yml"
+HINT = "The keys and what they do: docs/smartsuite.md."
+
+
+@dataclass(frozen=True)
+class QuerySync:
+    """Holds one sync: the query, the key of its rows, and which column fills which field of which table."""
+
+    name: str
+    query: str
+    primary_key: str
+    table_id: str
+    external_id_field: str
+    fields: Mapping[str, str]
+    """Column of the query → slug (or label) of the field."""
+    changes: Mapping[str, Change] = field(default_factory=dict)
+    """Column of the query → what becomes of its values on the way."""
+    database: str = "mysql"
+    on_conflict: str = "mysql"
+    updated_at_field: str | None = None
+    enabled: bool = True
+    path: Path = FILE
+    line: int = 1
+    written: str = ""
+    """What of its text decides over what is written: when it changes, all rows are compared anew."""
+    after: tuple[str, ...] = ()
+
+    @property
+    def entity(self) -> str:
+        """Returns its name, by which runs tell it."""
+        return self.name
+
+    @property
+    def entity_type(self) -> str:
+        """Returns the name under which one process at a time works on it: the table that it fills."""
+        return f"smartsuite:{self.table_id}"
+
+
+def load_syncs(home: Path) -> dict[str, QuerySync]:
+    """Returns the syncs of a home by name; none without a file. Raises MappingError that tells all mistakes."""
+    path = home / FILE
+    if not path.exists():
+        return {}
+    file = _read(path)
+    found = _checked(file)
+    if file.mistakes:
+        lines = [f"{path}:{mistake.line}: {mistake.text}" for mistake in sorted(file.mistakes, key=lambda m: m.line)]
+        raise MappingError("\n".join(lines), hint=HINT)
+    return found
+
+
+def choose_syncs(home: Path, names: tuple[str, ...] = ()) -> list[QuerySync]:
+    """Returns the syncs of these names, or all that are enabled. Raises MappingError for a name that there is not."""
+    syncs = load_syncs(home)
+    for name in names:
+        if name not in syncs:
+            known = ", ".join(syncs) or f"none; {home / FILE} does not exist or is empty"
+            raise MappingError(f"There is no sync {name!r}. There is: {known}.", hint=HINT)
+        if not syncs[name].enabled:
+            raise MappingError(f"{name} is switched off.", hint=f"Set `enabled: true` in {syncs[name].path}.")
+    return [sync for sync in syncs.values() if (sync.name in names if names else sync.enabled)]
+
+
+def _read(path: Path) -> MappingFile:
+    try:
+        tree = YAML(typ="rt").load(path.read_text(encoding="utf-8-sig"))
+    except OSError as exc:
+        raise MappingError(f"{path}: cannot be read ({exc.strerror}).", hint=HINT) from exc
+    except UnicodeDecodeError as exc:
+        raise MappingError(f"{path}: is not UTF-8.", hint=HINT) from exc
+    except MarkedYAMLError as exc:
+        line = exc.problem_mark.line + 1 if exc.problem_mark else 1
+        raise MappingError(f"{path}:{line}: {exc.problem or exc.context}", hint="This is not valid YAML.") from exc
+    except YAMLError as exc:
+        raise MappingError(f"{path}: {exc}", hint="This is not valid YAML.") from exc
+    if not isinstance(tree, Mapping):
+        raise MappingError(f"{path}:1: the file holds a list under `syncs:`", hint=HINT)
+    file = MappingFile(path, tree)  # type: ignore[arg-type]
+    check_table(file, file.tree, SYNCS_FILE)
+    return file
+
+
+def _checked(file: MappingFile) -> dict[str, QuerySync]:
+    """Returns the syncs; what is wrong is noted in the file."""
+    found: dict[str, QuerySync] = {}
+    if file.mistakes:
+        return found
+    for place, tree in enumerate(file.tree["syncs"]):
+        changes = _changes(file, tree)
+        if tree["name"] in found:
+            file.note(file.tree["syncs"], place, f"two syncs have the name {tree['name']!r}")
+        if len(set(tree["destination"]["field_mappings"].values())) < len(tree["destination"]["field_mappings"]):
+            file.note(tree["destination"], "field_mappings", "two columns fill one field")
+        found[tree["name"]] = _sync(file, tree, changes, place)
+    return found
+
+
+def _changes(file: MappingFile, tree: Any) -> dict[str, Change]:
+    changes: dict[str, Change] = {}
+    given = tree.get("transformations") or {}
+    for column, options in given.items():
+        if column not in tree["destination"]["field_mappings"]:
+            file.note(given, column, f"`transformations` names the column {column!r}, which fills no field")
+        if not isinstance(options, Mapping):
+            file.note(given, column, f"the transformation of {column!r} must hold `type:` and its options")
+            continue
+        try:
+            changes[column] = change_of(dict(options))
+        except ValueError as exc:
+            file.note(given, column, f"the transformation of {column!r}: {exc}")
+    return changes
+
+
+def _sync(file: MappingFile, tree: Any, changes: dict[str, Change], place: int) -> QuerySync:
+    source, destination = tree["source"], tree["destination"]
+    fields = {str(column): str(slug) for column, slug in destination["field_mappings"].items()}
+    changed = {str(column): _plain(options) for column, options in (tree.get("transformations") or {}).items()}
+    return QuerySync(
+        name=tree["name"],
+        query=str(source["query"]),
+        primary_key=source["primary_key"],
+        table_id=destination["table_id"],
+        external_id_field=destination["external_id_field"],
+        fields=fields,
+        changes=changes,
+        database=source.get("database", "mysql"),
+        on_conflict=destination.get("on_conflict", "mysql"),
+        updated_at_field=source.get("updated_at_field"),
+        enabled=tree.get("enabled", True),
+        path=file.path,
+        line=Mistake(file.tree["syncs"].lc.item(place)[0] + 1, "").line,
+        written=repr((destination["table_id"], destination["external_id_field"], sorted(fields.items()), changed)),
+    )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(name): _plain(part) for name, part in value.items()}
+    return [_plain(part) for part in value] if isinstance(value, list) else value

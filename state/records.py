@@ -1,0 +1,122 @@
+"""Remembers which record of SmartSuite belongs to which row of a query: `sync_records`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from db_connector import Transaction
+from values.canonical import dumps
+
+KNOWN = """
+-- the bases are large, and only needed for what is written
+select source_key, record_id, case when %s then base end, source_hash, intent_at, attempts,
+       coalesce(next_try_at > now(), false) as waits
+from sync_records
+where sync_name = %s and table_id = %s and source_key = any(%s)
+"""
+
+INTEND = """
+insert into sync_records (sync_name, table_id, source_key, intent_at)
+select %(sync)s, %(table)s, key, now()
+from {rows}
+on conflict (sync_name, source_key) do update
+set table_id = excluded.table_id, record_id = null, base = null, source_hash = null, intent_at = now(), updated_at = now()
+"""
+
+WRITTEN = """
+insert into sync_records (sync_name, table_id, source_key, record_id, base, source_hash, synced_at)
+select %(sync)s, %(table)s, key, record, base, hash, now()
+from {rows}
+on conflict (sync_name, source_key) do update
+set table_id = excluded.table_id, record_id = excluded.record_id, base = excluded.base,
+    source_hash = excluded.source_hash, synced_at = now(), updated_at = now(),
+    intent_at = null, attempts = 0, next_try_at = null, last_error = null
+"""
+
+REFUSED = """
+insert into sync_records as r (sync_name, table_id, source_key, attempts, next_try_at, last_error)
+select %(sync)s, %(table)s, key, 1, now() + interval '1 minute', reason
+from {rows}
+on conflict (sync_name, source_key) do update
+set attempts = r.attempts + 1, last_error = excluded.last_error, updated_at = now(),
+    -- a record that was refused was not made
+    intent_at = null,
+    -- each refusal doubles the pause, up to about a day
+    next_try_at = now() + interval '1 minute' * power(2, least(r.attempts, 10))
+"""
+
+IN_DOUBT = """
+select max(intent_at)
+from sync_records
+where sync_name = %s and intent_at is not null
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Holds what is remembered of one row."""
+
+    record_id: str | None
+    base: dict[str, Any] | None
+    source_hash: str | None
+    attempts: int
+    waits: bool
+    in_doubt: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Holds a row that was written: its record, what the record holds of it, and the hash of the row."""
+
+    key: str
+    record_id: str
+    base: dict[str, Any]
+    source_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Reads and writes what is remembered of the rows of one sync and one table, in the caller's transaction."""
+
+    sync: str
+    table_id: str
+
+    @property
+    def _names(self) -> dict[str, str]:
+        return {"sync": self.sync, "table": self.table_id}
+
+    def known(self, tx: Transaction, keys: Sequence[str], bases: bool = True) -> dict[str, Known]:
+        """Returns what is remembered of these rows. Another table's records are none of this one's."""
+        found = tx.rows(KNOWN, (bases, self.sync, self.table_id, list(keys)))
+        return {
+            key: Known(record_id, base, source_hash, attempts, waits, intent_at is not None)
+            for key, record_id, base, source_hash, intent_at, attempts, waits in found
+        }
+
+    def count(self, tx: Transaction) -> int:
+        """Returns how many records are linked."""
+        statement = "select count(*) from sync_records where sync_name = %s and table_id = %s and record_id is not null"
+        return int(tx.value(statement, (self.sync, self.table_id)))
+
+    def last_doubt(self, tx: Transaction) -> datetime | None:
+        """Returns when the last record was about to be created whose answer was never written down."""
+        found: datetime | None = tx.value(IN_DOUBT, (self.sync,))
+        return found
+
+    def intend(self, tx: Transaction, keys: Iterable[str]) -> None:
+        """Notes that records are about to be created: until their answer they are in doubt."""
+        tx.bulk(INTEND, {"key": "text"}, [(key,) for key in keys], self._names)
+
+    def written(self, tx: Transaction, rows: Iterable[Written]) -> None:
+        """Notes rows that were written."""
+        columns = {"key": "text", "record": "text", "base": "jsonb", "hash": "text"}
+        given = [(row.key, row.record_id, dumps(row.base).decode(), row.source_hash) for row in rows]
+        tx.bulk(WRITTEN, columns, given, self._names)
+
+    def refused(self, tx: Transaction, reasons: dict[str, str]) -> None:
+        """Notes rows that were refused, and puts off the next try."""
+        given = [(key, reason.replace("\x00", "")) for key, reason in reasons.items()]
+        tx.bulk(REFUSED, {"key": "text", "reason": "text"}, given, self._names)

@@ -1,0 +1,98 @@
+"""Holds what a run of the second pair is made of: the parts of any run, with SmartSuite in the place of monday.com."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from db_connector import connect
+from errors import SettingsError
+from services.monday.pacing import Left
+from services.monday.waiting import Limits, Pause
+from services.smartsuite.client import SmartSuite
+from settings import Settings
+from state.schema import check_schema
+from sync.parts import Client, Parts, Progress, mappings_of
+from timing import Stop
+
+
+def _no_monday() -> Any:
+    """Raises: nothing here asks monday.com."""
+    raise SettingsError("A sync of a query does not ask monday.com.")
+
+
+def credentials(settings: Settings) -> tuple[str, str]:
+    """Returns the key of SmartSuite and the id of the account. Raises SettingsError when one is not set."""
+    if settings.smartsuite_token and settings.smartsuite_account:
+        return settings.smartsuite_token, settings.smartsuite_account
+    name = "SMARTSUITE_ACCOUNT_ID" if settings.smartsuite_token else "SMARTSUITE_TOKEN"
+    raise SettingsError(
+        f"{name} is not set.",
+        hint=f"Put it into {settings.home / '.env'}: the key is under your picture > API key, the account is the word"
+        " after app.smartsuite.com/ in the browser's address.",
+    )
+
+
+@dataclass
+class SuiteParts(Parts):
+    """Holds the parts of a run whose records live in SmartSuite."""
+
+    suite: SmartSuite | None = None
+    """Made before the run begins; it makes no call until there is something to write."""
+
+    @property
+    def smartsuite(self) -> SmartSuite:
+        """Returns the client."""
+        if self.suite is None:
+            raise SettingsError("There is no client of SmartSuite.")
+        return self.suite
+
+    def costs(self) -> dict[str, float]:
+        stats = self.smartsuite.stats
+        return {
+            "calls": stats.calls,
+            "complexity": 0,
+            "retries": stats.retries_total,
+            "waited_s": round(stats.waited_total_s, 3),
+        }
+
+    def account(self) -> dict[str, Any]:
+        stats = self.smartsuite.stats
+        return {
+            **self.costs(),
+            "retries_by_cause": dict(stats.retries),
+            "waited_by_cause": dict(stats.waited_s),
+            "bytes_received": stats.bytes_received,
+        }
+
+    def pause(self) -> Pause | None:
+        return self.smartsuite.pauses.present
+
+    def left(self) -> Left | None:
+        return None
+
+    def close(self) -> None:
+        self.smartsuite.close()
+        self.db.close()
+
+
+@contextmanager
+def open_suite_parts(
+    settings: Settings, progress: Progress | None = None, stop: threading.Event | None = None
+) -> Iterator[SuiteParts]:
+    """Yields the parts by the settings, and closes them. Raises SchemaMissing and what else is wrong with them."""
+    token, account = credentials(settings)
+    own, db = Stop(stop), connect(settings)
+    limits = Limits(give_up_after=settings.give_up_after, stop=own)
+    suite = SmartSuite(settings.smartsuite_url, token, account, limits=limits)
+    parts = SuiteParts(
+        settings, db, mappings_of(settings), Client(_no_monday), progress=progress, stop=own, suite=suite
+    )
+    try:
+        check_schema(db)
+        yield parts
+    finally:
+        parts.close()

@@ -1,0 +1,289 @@
+"""Fills tables of SmartSuite with the rows of queries, from MySQL or PostgreSQL: the second pair.
+
+The first run creates records; later ones read what changed, compare hashes, and write only the fields that differ. Where
+nothing changed, SmartSuite is not asked at all. The syncs stand in `config/sync_mappings.yml`.
+
+    python sync_mysql_to_smartsuite.py --sync-name customers_sync --dry-run
+"""
+
+from __future__ import annotations
+
+if __name__ == "__main__":
+    # As a program this file is the command `run` of these syncs: main.py, which stands above it, runs in its place.
+    import runpy
+    import sys
+    from pathlib import Path
+
+    sys.argv[1:1] = ["run", "--syncs"]
+    runpy.run_path(str(Path(__file__).with_name("main.py")), run_name="__main__")
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from hashlib import blake2b
+from typing import Any
+
+from databases.placeholders import NAME, asks_for_null, with_parameters
+from errors import SettingsError
+from mappings.query_syncs import QuerySync, choose_syncs
+from rows.queries import Reading, opened
+from services.smartsuite.cells import key_shown
+from services.smartsuite.client import BULK, PAGE
+from settings import Settings
+from state.log import Log
+from state.records import Known, Records
+from state.runs import suite_calls_this_month
+from state.values import put, value_of, watermark
+from sync.options import PullOptions, RunOptions
+from sync.parts import Parts
+from sync.queries.compare import Keys, Row, Shape, Spool, digest_of
+from sync.queries.parts import SuiteParts, open_suite_parts
+from sync.queries.target import target_of
+from sync.queries.write import LOOK_AGAIN_S, Job, RecordWriter
+from sync.report import EntityReport, RunReport, Written
+from sync.run import NO_CALLER, Caller, Run
+from values.parsing import CellError
+from values.wording import plural
+
+log = logging.getLogger("monday_sync")
+
+DIRECTION = "mysql_to_smartsuite"
+OVERLAP = timedelta(minutes=15)
+"""How far before the last run changes are read again: a row is stamped when its statement runs, and seen at its commit."""
+BEGINNING = datetime(1970, 1, 1, 0, 0, 1, tzinfo=timezone.utc)
+"""What `:last_sync_time` is on a first run, unless the query asks for NULL itself."""
+
+
+def run_syncs(
+    settings: Settings, names: Sequence[str] = (), options: PullOptions | None = None, caller: Caller = NO_CALLER
+) -> RunReport | None:
+    """Runs the named syncs, or all that are enabled; None when there are none. What is wrong before that is raised."""
+    chosen = choose_syncs(settings.home, tuple(names))
+    if not chosen:
+        return None
+    with open_suite_parts(settings, caller.progress, caller.stop) as parts:
+        run = Run(parts, DIRECTION, copy_rows, RunOptions(options or PullOptions()), caller.on_entity)
+        report = run.of([(sync, sync.table_id) for sync in chosen])
+        tell_calls(parts, report)
+    return report
+
+
+def tell_calls(parts: SuiteParts, report: RunReport) -> None:
+    """Tells what the calls of this month come to, when this run made some."""
+    if report.dry_run or not report.api["calls"]:
+        return
+    with parts.db.transaction(read_only=True) as tx:
+        log.info("%s to SmartSuite this month, by this tool.", plural(suite_calls_this_month(tx), "call"))
+
+
+def copy_rows(parts: Parts, sync: QuerySync, table_id: str, options: RunOptions, run_id: str | None) -> EntityReport:
+    """Brings the rows of one query to their table."""
+    if not isinstance(parts, SuiteParts):
+        raise SettingsError(f"{sync.name} needs a client of SmartSuite.")
+    to_smartsuite = None if options.pull.dry_run else Written()
+    report = EntityReport(sync.name, table_id, to_smartsuite=to_smartsuite)
+    parts.begun[sync.name] = report
+    return Copy(parts, sync, options.pull, report, Log(sync.entity_type, run_id)).run()
+
+
+@dataclass
+class Copy:
+    """Reads one query, and writes its news."""
+
+    parts: SuiteParts
+    sync: QuerySync
+    options: PullOptions
+    report: EntityReport
+    log: Log
+    keys: Keys = field(default_factory=Keys)
+
+    def __post_init__(self) -> None:
+        self.records = Records(self.sync.name, self.sync.table_id)
+
+    def run(self) -> EntityReport:
+        """Reads, compares, writes, and moves the mark when nothing was left behind."""
+        started = time.monotonic()
+        with closing(Spool()) as spool:
+            mark = self._read(spool)
+            repeated = self.keys.repeated()
+            if spool.count or repeated:
+                self._write(spool, repeated)
+        report = self.report
+        if not (self.options.dry_run or self.options.limit or report.errors or report.set_aside):
+            with self.parts.db.transaction() as tx:
+                put(tx, self._name, {"mark": mark.isoformat(), "written": self._fingerprint})
+        report.seconds = time.monotonic() - started
+        return report
+
+    # Reading
+
+    @property
+    def _name(self) -> str:
+        return f"query:{self.sync.name}"
+
+    @property
+    def _fingerprint(self) -> str:
+        return blake2b(f"{self.sync.written}/{self.sync.query}".encode(), digest_size=16).hexdigest()
+
+    def _since(self, now: datetime) -> datetime | None:
+        """Returns from when on changes are read; None for everything."""
+        with self.parts.db.transaction(read_only=True) as tx:
+            remembered: Mapping[str, Any] = value_of(tx, self._name) or {}
+        mark = watermark(remembered.get("mark"))
+        if self.options.full or mark is None or remembered.get("written") != self._fingerprint:
+            return None
+        if mark > now:
+            log.warning("%s: the database's clock went back, so all rows are compared.", self.sync.name)
+            return None
+        return mark - OVERLAP
+
+    def _read(self, spool: Spool) -> datetime:
+        """Puts the rows with news into the spool. Returns the server's time from before the query."""
+        with opened(self.parts.settings, self.parts.db, self.sync) as source:
+            now = source.server_time()
+            shape: Shape | None = None
+            for names, rows in source.pages(*self._question(source, now)):
+                shape = shape or Shape(self.sync, names)
+                left = None if self.options.limit is None else self.options.limit - self.report.read
+                self._compare(shape, rows[:left], spool)
+                self.parts.stop.check()
+                if self.parts.progress is not None:
+                    self.parts.progress(self.sync.name, self.report.read, None)
+                if self.options.limit is not None and self.report.read >= self.options.limit:
+                    break
+        return now
+
+    def _question(self, source: Reading, now: datetime) -> tuple[str, dict[str, Any]]:
+        query, named = with_parameters(self.sync.query, source.is_mysql)
+        since = self._since(now)
+        if since is None:
+            since = None if asks_for_null(self.sync.query) else BEGINNING
+        # The driver puts parameters in, be it one that the query does not name: only then is a doubled % halved.
+        return query, {NAME: since} if named else {"": ""}
+
+    def _compare(self, shape: Shape, rows: Sequence[Sequence[Any]], spool: Spool) -> None:
+        keyed = [(shape.key_of(row), row) for row in rows]
+        self.report.read += len(keyed)
+        if without := sum(not key for key, _ in keyed):
+            self.report.errors += without
+            log.warning("%s: %s without %s.", self.sync.name, plural(without, "row"), self.sync.primary_key)
+        known = self._known([key for key, _ in keyed if key], bases=False)
+        for key, row in keyed:
+            if key:
+                self.keys.add(key)
+                self._compare_row(shape, key, row, known.get(key), spool)
+
+    def _compare_row(self, shape: Shape, key: str, row: Sequence[Any], known: Known | None, spool: Spool) -> None:
+        try:
+            found = shape.read(key, row)
+        except CellError as exc:
+            return self._refuse_unread(key, str(exc))
+        # nothing new since it was written
+        if known and known.record_id and known.source_hash == found.hash and not known.attempts:
+            self.report.unchanged += 1
+        # refused a short while ago
+        elif known and known.waits and not self.options.full:
+            self.report.set_aside += 1
+        else:
+            spool.add(found)
+
+    def _refuse_unread(self, key: str, reason: str) -> None:
+        self.report.errors += 1
+        log.warning("%s: row %s: %s.", self.sync.name, key, reason)
+        if not self.options.dry_run:
+            with self.parts.db.transaction() as tx:
+                self.records.refused(tx, {key: reason})
+
+    def _known(self, keys: Sequence[str], bases: bool = True) -> dict[str, Known]:
+        if not keys:
+            return {}
+        with self.parts.db.transaction(read_only=True) as tx:
+            return self.records.known(tx, keys, bases)
+
+    # Writing
+
+    def _write(self, spool: Spool, repeated: frozenset[int]) -> None:
+        suite = self.parts.smartsuite
+        target = target_of(self.sync, suite.table(self.sync.table_id))
+        writer = RecordWriter(self.parts, suite, target, self.records, self.log, self.report)
+        writer.rule = self.sync.on_conflict
+        if not self.options.dry_run:
+            self._settle_doubt()
+            writer.listed = self._listing(writer, spool)
+        new: list[Job] = []
+        changed: list[Job] = []
+        for rows in spool.pages(PAGE):
+            for job in self._jobs(writer, rows, repeated):
+                (changed if job.record_id else new).append(job)
+            # whole calls at once; what is left over goes with the next page
+            new, changed = self._flush(writer, new, changed, BULK)
+        self._flush(writer, new, changed, 1)
+
+    def _jobs(self, writer: RecordWriter, rows: Sequence[Row], repeated: frozenset[int]) -> list[Job]:
+        known = self._known([row.key for row in rows])
+        jobs = []
+        for row in rows:
+            remembered = known.get(row.key)
+            if digest_of(row.key) in repeated:
+                writer.refuse([Job(row, {}, remembered)], "the query has several rows with this key")
+            elif job := writer.cells_or_refusal(row, remembered):
+                jobs.append(job)
+        return jobs
+
+    def _flush(
+        self, writer: RecordWriter, new: list[Job], changed: list[Job], least: int
+    ) -> tuple[list[Job], list[Job]]:
+        """Writes as many whole calls as there are; returns what is left over."""
+        while len(new) >= least:
+            self._write_some(writer.create, new[:BULK], "create")
+            new = new[BULK:]
+        while len(changed) >= least:
+            self._write_some(writer.update, changed[:BULK], "update")
+            changed = changed[BULK:]
+        return new, changed
+
+    def _write_some(self, write: Any, jobs: list[Job], operation: str) -> None:
+        self.parts.stop.check()
+        if not self.options.dry_run:
+            write(jobs)
+        elif operation == "create":
+            self.report.created += len(jobs)
+        else:
+            self.report.updated += len(jobs)
+        if self.options.dry_run:
+            self.report.plans += [
+                f"{operation} {self.sync.name} {job.row.key}: {', '.join(job.changed)}" for job in jobs
+            ]
+
+    def _listing(self, writer: RecordWriter, spool: Spool) -> dict[str, list[str]] | None:
+        """Lists all records when that is cheaper than to look new rows up, 25 at a time; None when it is not."""
+        with self.parts.db.transaction(read_only=True) as tx:
+            linked = self.records.count(tx)
+        new = 0
+        for rows in spool.pages(PAGE):
+            known = self._known([row.key for row in rows], bases=False)
+            new += sum(row.key not in known or known[row.key].record_id is None for row in rows)
+        if new <= BULK or linked / PAGE > new / BULK:
+            return None
+        found: dict[str, list[str]] = {}
+        seen: set[str] = set()
+        said = 0
+        for total, items in self.parts.smartsuite.pages(self.sync.table_id):
+            said = total
+            for item in items:
+                if item.get("id") not in seen:
+                    seen.add(str(item["id"]))
+                    found.setdefault(key_shown(item, writer.target.key), []).append(str(item["id"]))
+        # records that move between pages are missed: then each is looked up
+        return found if len(seen) >= said else None
+
+    def _settle_doubt(self) -> None:
+        """Waits until SmartSuite has carried out, or has not, what a run before was about to create."""
+        with self.parts.db.transaction(read_only=True) as tx:
+            doubt = self.records.last_doubt(tx)
+        if doubt is not None:
+            age = (datetime.now(timezone.utc) - doubt).total_seconds()
+            self.parts.smartsuite.wait(sum(LOOK_AGAIN_S) - age, "a run that was cut off may just have made records")

@@ -78,9 +78,11 @@ class Equal(Deployment):
 
 
 @contextmanager
-def equal_sides(db: Database, url: str, home: Path, entities: Sequence[str] = tuple(PLACES)) -> Iterator[Equal]:
+def equal_sides(
+    db: Database, url: str, home: Path, entities: Sequence[str] = tuple(PLACES), **sizes: int
+) -> Iterator[Equal]:
     """Yields these entities after the first run, with triggers."""
-    sizes = {"users": 6, "projects": 12, "organizations": 3, "contacts": 8}
+    sizes = {"users": 6, "projects": 12, "organizations": 3, "contacts": 8, **sizes}
     boards = ",".join(f"{entity}:{size}" for entity, size in sizes.items() if entity in entities)
     with Sandbox(boards=boards, seed=3, limits="off") as sandbox:
         world = Equal(db, url, home, sandbox)

@@ -20,8 +20,9 @@ ENTITIES = pytest.mark.parametrize("entity", list(PLACES))
 @pytest.fixture
 def world(db: Database, database_url: str, home: Path, request: pytest.FixtureRequest) -> Iterator[Equal]:
     entity = getattr(request.node, "callspec", None) and request.node.callspec.params.get("entity")
+    sizes = dict(getattr(request.node.get_closest_marker("sizes"), "kwargs", {}))
     entities = ("organizations", "contacts") if entity == "contacts" else (entity,) if entity else SMALL
-    with equal_sides(db, database_url, home, entities) as made:
+    with equal_sides(db, database_url, home, entities, **sizes) as made:
         yield made
 
 
@@ -310,6 +311,40 @@ def test_other_states_are_named(world: Equal) -> None:
     world.cli("bidirectional", "--entity", "contacts", code=None)
     assert explained(world, f"contacts/{gone}")["state"] == "gone"
     assert "There is no record" in world.cli("explain", "contacts/nothing", code=2).err
+
+
+@pytest.mark.sizes(users=15, contacts=60)
+def test_ten_records_of_each_state_are_each_explained(world: Equal) -> None:
+    links = world.links("contacts")
+    groups = [links[begin : begin + 10] for begin in range(0, 60, 10)]
+    equal, on_board, by_sql, unheard, held, off = groups
+    for item, _ in (*on_board, *held):
+        world.sandbox.admin("items/rename", item_id=item, name=f"On the board {item}")
+    for _, root in held:
+        world.unheard("contacts", "update contacts set name = 'In the row' where id::text = %s", root)
+    world.cli("bidirectional", "--entity", "contacts", code=None)
+    for item, _ in on_board:
+        world.sandbox.admin("items/rename", item_id=item, name=f"Again {item}")
+    for _, root in by_sql:
+        world.db.execute_query("update contacts set name = 'Heard' where id::text = %s", (root,), fetch=False)
+    for _, root in unheard:
+        world.unheard("contacts", "update contacts set name = 'Unheard' where id::text = %s", root)
+    for item, root in off:
+        world.cli("record", f"contacts/{root}", "--disable")
+        world.sandbox.admin("items/rename", item_id=item, name=f"Off {item}")
+    expected = {
+        "in step": (equal, "in step", ""),
+        "on the board": (on_board, "not in step", compare.ITEM_UNHEARD),
+        "by sql": (by_sql, "not in step", compare.IN_OUTBOX),
+        "unheard": (unheard, "not in step", compare.ROW_UNHEARD),
+        "held": (held, "not in step", compare.HELD),
+        "off": (off, "not in step", compare.OFF),
+    }
+    for name, (group, state, why) in expected.items():
+        found = {
+            (known["state"], known["why"]) for known in (explained(world, f"contacts/{root}") for _, root in group)
+        }
+        assert found == {(state, why)}, name
 
 
 def test_the_text_of_verify_names_the_repair_and_the_explanation(world: Equal) -> None:

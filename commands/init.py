@@ -113,7 +113,7 @@ def _ask(asked: Asked) -> tuple[Asked, list[Mapping]]:
 
     asked = _known(ask_key(_known(asked)))
     asked = _known(ask_database(asked))
-    found = mappings_of(asked.settings).values()
+    found = mappings_of(asked.settings, keep=False).values()  # nothing is written before the last answer
     flowing = [mapping for mapping in found if mapping.board_setting and mapping.direction != "none"]
     asked, chosen = ask_boards(asked, flowing)
     return ask_webhooks(asked), chosen

@@ -35,8 +35,8 @@ Tree = dict[str, Any]
 class KeptTrees:
     """Finds and keeps the trees of mapping files, one for each path. What goes wrong costs a reading of YAML, no more."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder / FOLDER
+    def __init__(self, cache: Path) -> None:
+        self.home, self.folder = cache.parent, cache / FOLDER
 
     def find(self, path: Path, content: bytes) -> Tree | None:
         """Returns what was kept of a file with this content; None when there is nothing that can be trusted."""
@@ -61,6 +61,8 @@ class KeptTrees:
 
     def keep(self, path: Path, content: bytes, tree: Tree) -> None:
         """Puts a tree in its place as a whole, if that can be done."""
+        if not self.home.is_dir():  # nothing makes a home but a user
+            return
         part = self._place(path).with_suffix(f".{os.getpid()}")
         try:
             body = orjson.dumps(tree)

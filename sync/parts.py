@@ -201,9 +201,10 @@ def open_parts(
         parts.close()
 
 
-def mappings_of(settings: Settings) -> dict[str, Mapping]:
-    """Returns the shipped mappings, and over them the user's own."""
-    return load_mappings([PROJECT / "mappings", settings.home / "mappings"], KeptTrees(settings.home / CACHE))
+def mappings_of(settings: Settings, keep: bool = True) -> dict[str, Mapping]:
+    """Returns the shipped mappings, and over them the user's own. `keep`: the next reading of the files may be quicker."""
+    folders = [PROJECT / "mappings", settings.home / "mappings"]
+    return load_mappings(folders, KeptTrees(settings.home / CACHE) if keep else None)
 
 
 def board_of(settings: Settings, mapping: Mapping) -> str | None:

@@ -69,9 +69,10 @@ def set_up(parts: Parts, chosen: Chosen, may_touch: Callable[[Sequence[EntitySet
     entities = [_look_at(parts, mapping, parts.monday.board(board_id)) for mapping, board_id in flowing]
     lacking = [entity for entity in entities if entity.lacks_column]
     allowed = bool(lacking) and may_touch(lacking)
+    watching = _all_watching(parts, [mapping for mapping, _ in flowing])
     with parts.db.transaction() as tx:
         column_types_of(tx, {table.table for mapping, _ in flowing for table in triggers.watched(mapping)})
-        tables = triggers.install(tx, _all_watching(parts, [mapping for mapping, _ in flowing]))
+        tables = triggers.install(tx, watching)
     for entity in lacking if allowed else ():
         _make_column(parts, entity)
     for entity in entities:

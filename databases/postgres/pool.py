@@ -31,6 +31,8 @@ SESSION_SETTINGS = {
     "DateStyle": "ISO, MDY",
     "IntervalStyle": "postgres",
     "bytea_output": "hex",
+    # with serializable isolation, a reader would wait for every writer, its own process among them
+    "default_transaction_deferrable": "off",
     # NULL in a list is none
     "array_nulls": "on",
     # all digits of a real and a double precision, whatever the role has set

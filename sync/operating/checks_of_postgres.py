@@ -61,7 +61,8 @@ from pg_roles as r
 where r.rolname = current_user
 """
 OLDEST = """
-select pid, coalesce(usename::text, ''), coalesce(application_name, ''), state, now() - xact_start
+select pid, coalesce(usename::text, ''), coalesce(application_name, ''), state,
+       extract(epoch from now() - xact_start)::float8
 from pg_stat_activity
 where datname = current_database() and pid <> pg_backend_pid() and xact_start < now() - %s * interval '1 minute'
 order by xact_start
@@ -249,7 +250,7 @@ def _oldest(examined: Examined) -> Iterator[Seen]:
     for pid, user, application, state, age in found[:3]:
         examined.private |= {user: "<user>", application: "<program>"}
         who = " of ".join(word for word in (application, user) if word)
-        minutes = counted(int(age.total_seconds() // 60))
+        minutes = counted(int(age // 60))
         told = f"A transaction of {who or 'another user'} ({state}) has been open for {minutes} min."
         yield warning(
             f"{told} What it holds, others wait for.", in_psql(f"select pg_terminate_backend({pid})"), f"session {pid}"

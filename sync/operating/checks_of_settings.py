@@ -134,7 +134,7 @@ def _packages() -> Iterator[Seen]:
     others = []
     for name, version in pinned.items():
         try:
-            found = metadata.version(name)
+            found = metadata.version(name.partition("[")[0])  # without its extras
         except metadata.PackageNotFoundError:
             found = "not installed"
         if found != version.strip():

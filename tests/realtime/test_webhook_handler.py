@@ -73,6 +73,7 @@ def test_a_new_column_with_values_is_known_to_the_next_event(db, database_url, h
         assert before is not None and not before.knows({"extra"})
         here.sandbox.admin("columns/add", board_id=CONTACTS, id="extra", title="Extra", type="text")
         live.event(type="create_column", columnId="extra", triggerUuid="t1")
+        live.settle()
         here.sandbox.admin("items/change", item_id=first_item(here), values={"notes": "after"})
         until(lambda: worker.live and worker.live.knows({"extra"}), what="the board's new column")
 

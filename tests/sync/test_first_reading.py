@@ -38,9 +38,12 @@ def test_a_page_of_a_first_reading_asks_for_less(bench, db):
     for number, hints in ((1, Hints()), (11, Hints(unknown=UnknownItems()))):
         engine = bench.engine()
         engine.take(page(bench, number))  # what is asked once
-        before = db.statements
-        assert engine.take(page(bench, number + 1, number + 2), hints=hints).report.created == 2
-        needed.append(db.statements - before)
+        counts = []
+        for more in (2, 4, 6):  # what is asked now and then is not asked for each of them
+            before = db.statements
+            assert engine.take(page(bench, number + more, number + more + 1), hints=hints).report.created == 2
+            counts.append(db.statements - before)
+        needed.append(min(counts))
     assert needed[1] <= needed[0] - 1
 
 

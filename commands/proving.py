@@ -219,10 +219,13 @@ def repair(compose: Compose, finding: str, carry_out: bool, as_json: bool) -> No
     with open_parts(settings, compose().follow) as parts:
         with parts.db.transaction(read_only=True) as tx:
             found = work.finding_of(tx, finding)
-        mapping = next((one for one in parts.mappings.values() if one.entity_type == found["entity_type"]), None)
+        mapping = next((known for known in parts.mappings.values() if known.entity_type == found["entity_type"]), None)
         board_id = board_of(settings, mapping) if mapping else None
         if mapping is None or board_id is None:
-            raise SettingsError(f"No mapping with a board declares {found['entity_type']} any more.")
+            raise SettingsError(
+                f"No mapping with a board declares {found['entity_type']} any more.",
+                hint="python main.py mapping lists the mappings and their boards.",
+            )
         sync = open_board(parts, mapping, board_id, Opening(PullOptions(dry_run=True), (True, True)))
         with working_on(parts.db, mapping.entity_type):
             plan = work.plan_of(sync, found)
@@ -274,7 +277,7 @@ def explain(compose: Compose, record: str, everything: bool, as_json: bool) -> N
     settings = prepared(quiet=as_json)
     settings.require_key()
     from sync.board import Opening, open_board
-    from sync.operating.explain import asked_for
+    from sync.operating.explain import HISTORY, asked_for
     from sync.operating.explain import explain as explained
     from sync.options import PullOptions
     from sync.parts import board_of, open_parts
@@ -284,9 +287,10 @@ def explain(compose: Compose, record: str, everything: bool, as_json: bool) -> N
             asked = asked_for(tx, list(parts.mappings.values()), record)
         board_id = board_of(settings, asked.mapping)
         if board_id is None:
-            raise SettingsError(f"{asked.mapping.entity} has no board.", hint=f"Set {asked.mapping.board_setting}.")
+            setting = asked.mapping.board_setting or f"`board` in {asked.mapping.path}"
+            raise SettingsError(f"{asked.mapping.entity} has no board.", hint=f"Set {setting}.")
         sync = open_board(parts, asked.mapping, board_id, Opening(PullOptions(dry_run=True), (True, True)))
-        known = explained(sync, asked)
+        known = explained(sync, asked, None if everything else HISTORY)
     if as_json:
         click.echo(json.dumps(known, default=str))
     else:

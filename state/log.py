@@ -51,7 +51,7 @@ class Log:
 
 
 def of_record(
-    tx: Transaction, entity_type: str, entity_id: str | None, monday_id: str | None, limit: int
+    tx: Transaction, entity_type: str, entity_id: str | None, monday_id: str | None, limit: int | None
 ) -> list[dict[str, object]]:
     """Returns what was done to a record, newest first; the same done again and again is one entry with its count."""
     return tx.dicts(

@@ -26,7 +26,7 @@ from values.canonical import to_json
 from values.wording import utc_or_none
 
 HISTORY = 20
-"""How many lines of history are shown."""
+"""How many lines of history are shown, unless all are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +85,8 @@ def row_with_key(tx: Transaction, mapping: Mapping, key: str) -> str | None:
     return str(found) if found is not None else None
 
 
-def explain(sync: BoardSync, asked: Asked) -> dict[str, Any]:
-    """Returns what is known of a record, in the documented shape. Writes nothing."""
+def explain(sync: BoardSync, asked: Asked, lines: int | None = HISTORY) -> dict[str, Any]:
+    """Returns what is known of a record, in the documented shape, with so many lines of history. Writes nothing."""
     items = [item for page in read_by_id(sync, [asked.item_id] if asked.item_id else []) for item in page]
 
     def work(tx: Transaction) -> tuple[Looked, list[Compared], list[dict[str, Any]]]:
@@ -95,7 +95,7 @@ def explain(sync: BoardSync, asked: Asked) -> dict[str, Any]:
         found = compare_items(looked, queues)
         if asked.root_id and not any(compared.root_id for compared in found):
             found += compare_rows(sync, tx, [asked.root_id], frozenset(), queues)
-        return looked, found, logs.of_record(tx, sync.mapping.entity_type, asked.root_id, asked.item_id, HISTORY)
+        return looked, found, logs.of_record(tx, sync.mapping.entity_type, asked.root_id, asked.item_id, lines)
 
     looked, found, history = sync.db.run_in_transaction(work, snapshot=True, keep=False)
     compared = found[0] if found else None

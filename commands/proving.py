@@ -210,27 +210,13 @@ def repair(compose: Compose, finding: str, carry_out: bool, as_json: bool) -> No
     """Show what would mend a finding of `verify`, or mend it. Exit 3 when the record has changed since it was found."""
     settings = prepared(quiet=as_json)
     settings.require_key()
-    from state.turns import working_on
-    from sync.board import Opening, open_board
     from sync.operating import repair as work
-    from sync.options import PullOptions
-    from sync.parts import board_of, open_parts
+    from sync.parts import open_parts
 
     with open_parts(settings, compose().follow) as parts:
-        with parts.db.transaction(read_only=True) as tx:
-            found = work.finding_of(tx, finding)
-        mapping = next((known for known in parts.mappings.values() if known.entity_type == found["entity_type"]), None)
-        board_id = board_of(settings, mapping) if mapping else None
-        if mapping is None or board_id is None:
-            raise SettingsError(
-                f"No mapping with a board declares {found['entity_type']} any more.",
-                hint="python main.py mapping lists the mappings and their boards.",
-            )
-        sync = open_board(parts, mapping, board_id, Opening(PullOptions(dry_run=True), (True, True)))
-        with working_on(parts.db, mapping.entity_type):
-            plan = work.plan_of(sync, found)
+        plan = work.planned(parts, finding)
         if carry_out and plan.steps:
-            work.apply(open_board(parts, mapping, board_id, Opening(writes=(True, True))), plan)
+            work.apply(parts, plan)
     show_repair(plan, carry_out, as_json)
     sys.exit(EXIT_IN_STEP if plan.steps else EXIT_LEFTOVERS)
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from db_connector import Transaction
 from errors import EXIT_LEFTOVERS, SettingsError, SyncError
+from mappings.declaration import Mapping
 from models import Item, LogEntry
 from state import findings as kept
-from state.turns import working_on
-from sync.board import BoardSync
+from sync.board import BoardSync, Opening, open_board
 from sync.operating.compare import (
     DIFFERENCES,
     ITEM_LOST,
@@ -25,6 +25,8 @@ from sync.operating.compare import (
     look_at,
 )
 from sync.operating.verify import look_again
+from sync.options import PullOptions
+from sync.parts import Parts, board_of
 from sync.push_rows import RowSender
 from sync.read_board import read_by_id
 from sync.task import Decision, Task
@@ -53,6 +55,7 @@ class Repair:
     """Holds the plan for one finding. Without steps nothing can be done for it, and `why` says so."""
 
     finding: dict[str, Any]
+    mapping: Mapping
     compared: Compared
     items: list[Item] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
@@ -73,6 +76,29 @@ def finding_of(tx: Transaction, begin: str) -> dict[str, Any]:
     return found[0]
 
 
+def planned(parts: Parts, begin: str) -> Repair:
+    """Returns the plan for the open finding whose id begins so. Raises SettingsError, or Moved."""
+    with parts.db.transaction(read_only=True) as tx:
+        finding = finding_of(tx, begin)
+    of_type = (known for known in parts.mappings.values() if known.entity_type == finding["entity_type"])
+    mapping = next(of_type, None)
+    if mapping is None:
+        raise SettingsError(
+            f"No mapping declares {finding['entity_type']} any more.",
+            hint="python main.py mapping lists the mappings and their boards.",
+        )
+    with parts.in_turn(mapping.entity_type) as in_turn:
+        return plan_of(_opened(in_turn, mapping, Opening(PullOptions(dry_run=True), (True, True))), finding)
+
+
+def _opened(parts: Parts, mapping: Mapping, opening: Opening) -> BoardSync:
+    board_id = board_of(parts.settings, mapping)
+    if board_id is None:
+        setting = mapping.board_setting or f"`board` in {mapping.path}"
+        raise SettingsError(f"{mapping.entity} has no board.", hint=f"Set {setting}.")
+    return open_board(parts, mapping, board_id, opening)
+
+
 def plan_of(sync: BoardSync, finding: dict[str, Any]) -> Repair:
     """Returns the plan for a finding as things are now. Raises Moved when they are not as they were found."""
     (compared, *_) = look_again(sync, [_as_found(finding)])
@@ -85,7 +111,7 @@ def plan_of(sync: BoardSync, finding: dict[str, Any]) -> Repair:
         )
     items = [item for page in read_by_id(sync, [compared.item_id] if compared.item_id else []) for item in page]
     if not items:
-        return Repair(finding, compared, [], *_for_row(sync, compared))
+        return Repair(finding, sync.mapping, compared, [], *_for_row(sync, compared))
 
     def work(tx: Transaction) -> list[tuple[Task, Decision]]:
         if pair:
@@ -94,7 +120,7 @@ def plan_of(sync: BoardSync, finding: dict[str, Any]) -> Repair:
 
     decided = sync.db.run_in_transaction(work, snapshot=True, keep=False)
     steps = [step for task, decision in decided for step in _steps(sync, task, decision)]
-    return Repair(finding, compared, items, steps, "" if steps else compared.cause)
+    return Repair(finding, sync.mapping, compared, items, steps, "" if steps else compared.cause)
 
 
 def _as_found(finding: dict[str, Any]) -> Compared:
@@ -139,22 +165,22 @@ def _steps(sync: BoardSync, task: Task, decision: Decision) -> list[Step]:
     return steps or [Step("memory", name, "remember what both sides show")]
 
 
-def apply(sync: BoardSync, repair: Repair) -> None:
-    """Carries a plan out. `sync` may write. Raises Moved when the plan is another one by now."""
-    with working_on(sync.db, sync.mapping.entity_type):
+def apply(parts: Parts, repair: Repair) -> None:
+    """Carries a plan out, while no other process works on the entity. Raises Moved when it is another one by now."""
+    with parts.in_turn(repair.mapping.entity_type) as in_turn:
+        sync = _opened(in_turn, repair.mapping, Opening(writes=(True, True)))
         now = plan_of(sync, repair.finding)
         if now.steps != repair.steps:
             raise Moved(
                 "The plan is another one by now.", hint=f"Look at it again: python main.py repair {_short(repair)}"
             )
         _carry_out(sync, now)
-    with sync.db.transaction() as tx:
-        kept.settle(tx, repair.finding["id"], "mended")
         done = "; ".join(f"{step.side}: {step.what} {step.name}".strip() for step in now.steps)
-        entry = LogEntry(
-            "repair", "success", f"{repair.finding['cause']}: {done}", now.compared.item_id, repair.finding["entity_id"]
-        )
-        sync.state.log.append(tx, [entry])
+        message = f"{repair.finding['cause']}: {done}"
+        with sync.db.transaction() as tx:
+            kept.settle(tx, repair.finding["id"], "mended")
+            entry = LogEntry("repair", "success", message, now.compared.item_id, repair.finding["entity_id"])
+            sync.state.log.append(tx, [entry])
 
 
 def _carry_out(sync: BoardSync, repair: Repair) -> None:

@@ -266,6 +266,21 @@ def test_a_record_in_step_says_so_with_its_history(world: Equal) -> None:
         assert known["fields"] == [] and known["equal_fields"] > 5 and known["history"]
 
 
+def test_the_whole_history_is_shown_when_it_is_asked_for(world: Equal) -> None:
+    item, root = world.links("contacts")[0]
+    world.db.execute_query(
+        """
+        insert into sync_logs (entity_type, entity_id, monday_id, operation, status, message)
+        select 'contact', %s, %s, 'note', 'success', 'line ' || n from generate_series(1, 30) as n
+        """,
+        (root, item),
+        fetch=False,
+    )
+    assert len(explained(world, item)["history"]) == 20
+    known = json.loads(world.cli("explain", item, "--all", "--json").out)
+    assert sum(entry["operation"] == "note" for entry in known["history"]) == 30
+
+
 def test_edits_on_either_side_are_shown_with_what_the_next_run_would_do(world: Equal) -> None:
     item, root = world.links("contacts")[0]
     world.sandbox.admin("items/rename", item_id=item, name="On the board")

@@ -13,7 +13,6 @@ from errors import SettingsError
 from settings import read_settings
 from state import lists
 from state.findings import findings_of
-from state.turns import working_on
 from sync.board import BoardSync, Opening, open_board
 from sync.operating import doctor
 from sync.operating import repair as mending
@@ -120,40 +119,29 @@ def proof(proof_id: str) -> Response:
 @pages.get("/findings/<finding_id>")
 def finding(finding_id: str) -> Response:
     """Shows what would mend a finding."""
-    return shown("finding.html", _planned(finding_id)[0])
-
-
-def _planned(finding_id: str) -> tuple[dict[str, Any], mending.Repair]:
     site().settings.require_key()
     with site().working() as parts:
-        with parts.db.transaction(read_only=True) as tx:
-            found = mending.finding_of(tx, finding_id)
-        sync = _opened(parts, _entity_of(found), LOOKS)
-        with working_on(parts.db, sync.mapping.entity_type):
-            plan = mending.plan_of(sync, found)
+        return shown("finding.html", _planned(parts, finding_id)[0])
+
+
+def _planned(parts: Parts, finding_id: str) -> tuple[dict[str, Any], mending.Repair]:
+    plan = mending.planned(parts, finding_id)
     steps = [{**asdict(step), "before": to_json(step.before), "after": to_json(step.after)} for step in plan.steps]
     digest = hashlib.sha256(dumps(steps)).hexdigest()[:24]
-    data = {"finding": found, "steps": steps, "why": plan.why, "digest": digest, "entity": sync.mapping.entity}
+    data = {"finding": plan.finding, "steps": steps, "why": plan.why, "digest": digest, "entity": plan.mapping.entity}
     return {**data, "moved": False}, plan
-
-
-def _entity_of(found: dict[str, Any]) -> str:
-    names = [mapping.entity for mapping in site().mappings.values() if mapping.entity_type == found["entity_type"]]
-    if not names:
-        raise SettingsError(f"No mapping declares {found['entity_type']} any more.")
-    return names[0]
 
 
 @pages.post("/findings/<finding_id>")
 def repair(finding_id: str) -> Response:
     """Mends a finding as its plan said; refuses when the plan is another one by now."""
-    data, plan = _planned(finding_id)
-    if data["digest"] != request.form.get("digest") or not plan.steps:
-        return shown("finding.html", {**data, "moved": True}, 409)
+    site().settings.require_key()
     with site().working() as parts:
-        sync = _opened(parts, data["entity"], Opening(writes=(True, True)))
-        mending.apply(sync, plan)
-    note_act(f"mended the finding {finding_id[:8]}", sync.mapping.entity_type, plan.finding["monday_id"])
+        data, plan = _planned(parts, finding_id)
+        if data["digest"] != request.form.get("digest") or not plan.steps:
+            return shown("finding.html", {**data, "moved": True}, 409)
+        mending.apply(parts, plan)
+    note_act(f"mended the finding {finding_id[:8]}", plan.mapping.entity_type, plan.finding["monday_id"])
     return done("Mended.", url_for("operating.proof", proof_id=plan.finding["proof_id"]), {"steps": data["steps"]})
 
 

@@ -105,15 +105,15 @@ class Findings:
         """Keeps differences."""
         rows = [
             (
-                one.kind,
-                one.monday_id,
-                one.entity_id,
-                one.cause,
-                dumps(list(one.fields)).decode(),
-                one.state,
-                one.content,
+                difference.kind,
+                difference.monday_id,
+                difference.entity_id,
+                difference.cause,
+                dumps(list(difference.fields)).decode(),
+                difference.state,
+                difference.content,
             )
-            for one in found
+            for difference in found
         ]
         tx.bulk(ADD, COLUMNS, rows, {"proof": proof_id, "type": self.entity_type})
 

@@ -62,16 +62,14 @@ def read_bytes(path: Path) -> bytes:
         raise MappingError(f"{path}: cannot be read ({exc.strerror}).", hint=HINT) from exc
 
 
-def read_mapping_file(path: Path, content: bytes | None = None) -> MappingFile:
-    """Reads and checks one file. Raises MappingError for what is not YAML at all."""
+def yaml_of(path: Path, content: bytes) -> Any:
+    """Returns the tree of a YAML file, which knows its lines. Raises MappingError for what is no YAML."""
     from ruamel.yaml import YAML
-    from ruamel.yaml.comments import CommentedMap
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-    content = read_bytes(path) if content is None else content
     try:
         # line ends as a file that is opened as text has them
-        tree = YAML(typ="rt").load(io.TextIOWrapper(io.BytesIO(content), encoding="utf-8").read())
+        return YAML(typ="rt").load(io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig").read())
     except UnicodeDecodeError as exc:
         raise MappingError(f"{path}: is not UTF-8.", hint=HINT) from exc
     except MarkedYAMLError as exc:
@@ -79,6 +77,13 @@ def read_mapping_file(path: Path, content: bytes | None = None) -> MappingFile:
         raise MappingError(f"{path}:{line}: {exc.problem or exc.context}", hint="This is not valid YAML.") from exc
     except YAMLError as exc:
         raise MappingError(f"{path}: {exc}", hint="This is not valid YAML.") from exc
+
+
+def read_mapping_file(path: Path, content: bytes | None = None) -> MappingFile:
+    """Reads and checks one file. Raises MappingError for what is not YAML at all."""
+    from ruamel.yaml.comments import CommentedMap
+
+    tree = yaml_of(path, read_bytes(path) if content is None else content)
     file = MappingFile(path, tree if isinstance(tree, CommentedMap) else CommentedMap())
     if isinstance(tree, CommentedMap):
         check_table(file, tree, MAPPING)

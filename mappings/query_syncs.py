@@ -7,11 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
 from errors import MappingError
-from mappings.files import MappingFile, Mistake, check_table
+from mappings.files import MappingFile, Mistake, check_table, read_bytes, yaml_of
 from mappings.query_grammar import SYNCS_FILE
 from mappings.query_transforms import Change, change_of
 
@@ -79,17 +76,7 @@ def choose_syncs(home: Path, names: tuple[str, ...] = ()) -> list[QuerySync]:
 
 
 def _read(path: Path) -> MappingFile:
-    try:
-        tree = YAML(typ="rt").load(path.read_text(encoding="utf-8-sig"))
-    except OSError as exc:
-        raise MappingError(f"{path}: cannot be read ({exc.strerror}).", hint=HINT) from exc
-    except UnicodeDecodeError as exc:
-        raise MappingError(f"{path}: is not UTF-8.", hint=HINT) from exc
-    except MarkedYAMLError as exc:
-        line = exc.problem_mark.line + 1 if exc.problem_mark else 1
-        raise MappingError(f"{path}:{line}: {exc.problem or exc.context}", hint="This is not valid YAML.") from exc
-    except YAMLError as exc:
-        raise MappingError(f"{path}: {exc}", hint="This is not valid YAML.") from exc
+    tree = yaml_of(path, read_bytes(path))
     if not isinstance(tree, Mapping):
         raise MappingError(f"{path}:1: the file holds a list under `syncs:`", hint=HINT)
     file = MappingFile(path, tree)  # type: ignore[arg-type]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from dataclasses import asdict
 
-from sandbox.common.clock import iso_ms, parse_iso
 from sandbox.common.json_text import JsonObject
+from sandbox.common.steering import ClockCalls, set_switches
 from sandbox.smartsuite.account.models import Member
-from sandbox.smartsuite.account.switches import CHOICES, Switches
+from sandbox.smartsuite.account.switches import CHOICES
 from sandbox.smartsuite.admin.finding import Calls, Finder
 from sandbox.smartsuite.meter import PLANS
 from sandbox.smartsuite.service import Service
@@ -20,9 +20,7 @@ class BehaviourCalls:
         self._service, self._find = service, Finder(service.world)
         self.calls: Calls = {
             "state": self.state,
-            "clock": self.clock,
-            "clock/set": self.set_clock,
-            "clock/advance": self.advance_clock,
+            **ClockCalls(service.clock).calls,
             "switches": self.switches,
             "latency": lambda ms=0: self.switches(latency_ms=ms),
             "faults": self.faults,
@@ -46,29 +44,9 @@ class BehaviourCalls:
         limited = self._service.meter.limited
         return {"tables": tables, "members": members, "limited": limited, "switches": asdict(world.switches)}
 
-    def clock(self) -> JsonObject:
-        now = self._service.clock.now()
-        return {"now": now, "iso": iso_ms(now)}
-
-    def set_clock(self, to: float | str) -> JsonObject:
-        self._service.clock.set(parse_iso(to) if isinstance(to, str) else to)
-        return self.clock()
-
-    def advance_clock(self, seconds: float) -> JsonObject:
-        self._service.clock.advance(seconds)
-        return self.clock()
-
     def switches(self, **wanted: object) -> JsonObject:
         """Sets switches; returns all of them."""
-        switches, known = self._service.world.switches, [field.name for field in fields(Switches)]
-        for name, value in wanted.items():
-            if name not in known:
-                raise ValueError(f"unknown switch {name!r}; known: {', '.join(known)}")
-            if name in CHOICES and value not in CHOICES[name]:
-                raise ValueError(f"{name} must be one of {CHOICES[name]}")
-        for name, value in wanted.items():
-            setattr(switches, name, value)
-        return asdict(switches)
+        return set_switches(self._service.world.switches, CHOICES, wanted)
 
     def add_fault(self, **wanted: object) -> JsonObject:
         return asdict(self._service.faults.add(wanted))

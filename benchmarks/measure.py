@@ -19,8 +19,6 @@ import requests
 
 from benchmarks.boards import PROJECT, Rendering
 
-MEGABYTE = 1 << 20
-
 
 @dataclass(frozen=True)
 class Spent:

@@ -62,7 +62,7 @@ class Channel:
         return self._service is not None
 
     def send(self, title: str, body: str, patience_s: float) -> Answer:
-        """Sends one message, and returns what came of it. Raises nothing."""
+        """Sends one message, and returns what came of it. Raises nothing but an interrupt."""
         if self._service is None:
             return Answer(Outcome.REFUSED, "Apprise does not understand this address")
         self._service.socket_connect_timeout = min(3.0, patience_s / 2)
@@ -71,7 +71,7 @@ class Channel:
         try:
             with _listening(heard):
                 done = bool(self._service.notify(body=_as_taken(body, self._service), title=title))
-        except BaseException as exc:
+        except Exception as exc:
             # its text may hold the address
             return Answer(Outcome.UNKNOWN, f"it ended in {type(exc).__name__}")
         return Answer(Outcome.DELIVERED, "taken") if done else heard.answer()

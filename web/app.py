@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, abort, g, redirect, request, send_from_directory, session, url_for
+from flask import Flask, Response, g, redirect, request, send_from_directory, session, url_for
 from flask.sessions import SecureCookieSessionInterface
 from flask_bootstrap import Bootstrap5
 from werkzeug.exceptions import HTTPException
@@ -287,8 +287,3 @@ def _errors(app: Flask) -> None:
         log.exception("The dashboard failed at %s; its number is %s.", request.path, number)
         hint = f"The log has the reason under the number {number}."
         return shown("error.html", {"error": "Something went wrong that should not.", "hint": hint}, 500)
-
-
-def unknown() -> None:
-    """Answers that there is no such page."""
-    abort(404, "There is no such page.")

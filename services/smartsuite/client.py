@@ -28,7 +28,6 @@ INTERVAL_S = 0.205
 BLOCK_S = (30.0, 60.0, 120.0)
 """How long it waits after a refusal for speed, unless SmartSuite says how long; after the last it is no matter of speed."""
 TRIES = 4
-LOST_SOMEWHERE = frozenset({502, 503, 504})
 
 log = logging.getLogger("monday_sync.api")
 

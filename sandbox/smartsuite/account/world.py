@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from sandbox.common.clock import Clock
 from sandbox.common.json_text import JsonObject
-from sandbox.smartsuite.account.models import Field, Member, Solution, Table
+from sandbox.smartsuite.account.models import Member, Solution, Table
 from sandbox.smartsuite.account.record import Record
 from sandbox.smartsuite.account.switches import Switches
 
@@ -90,7 +90,3 @@ class World:
 
 def structure_of(table: Table) -> list[JsonObject]:
     return [place.as_json() for place in table.fields.values() if not place.hidden]
-
-
-def seen_fields(table: Table) -> list[Field]:
-    return [place for place in table.fields.values() if not place.hidden]

@@ -25,6 +25,7 @@ from tests.kit.shipped import PROJECT
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a run in the background of a script ignores Ctrl-C
     if not hasattr(config, "workerinput"):
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C, so that the run cleans up
         os.environ[RUN_FOLDER] = tempfile.mkdtemp(prefix=RUN_PREFIX, dir=memory_folder())

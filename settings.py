@@ -6,17 +6,14 @@ project's folder. Every setting can also be given as `NAME_FILE`, the path of a 
 
 from __future__ import annotations
 
-import io
 import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit
 
-from dotenv.parser import parse_stream
-
+from config import checks
+from config.env_file import pieces_of
 from errors import SettingsError
 
 PROJECT = Path(__file__).resolve().parent
@@ -42,8 +39,6 @@ BOARD = "MONDAY_BOARD_ID_"
 PREFIXES = ("MONDAY_", "WEBHOOK_", "DATABASE_", "ALERT_", "HEARTBEAT_", "DASHBOARD_", "MYSQL_", "SMARTSUITE_")
 """How the names begin that are taken for settings, or for slips of them."""
 ENVIRONMENT = "the environment"
-LOG_FORMATS = ("text", "json", "kestra")
-YES, NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 T = TypeVar("T")
 Environment = Mapping[str, str]
@@ -81,7 +76,7 @@ class Settings:
     def board_id(self, name: str) -> str | None:
         """Returns the board id that an environment variable holds; a mapping file may name any variable."""
         value = self.environment.get(name, "").strip() or DEFAULT_BOARDS.get(name)
-        return None if value is None else _board_id(name, value)
+        return None if value is None else _right(checks.board_id, name, value)
 
     def require_key(self) -> str:
         """Returns the API key. Raises SettingsError when none is set."""
@@ -139,33 +134,21 @@ def read_settings(environ: Environment | None = None, cwd: str | os.PathLike[str
 
 def checked(name: str, value: str) -> str:
     """Returns the value of a setting as it is kept. Raises SettingsError when it cannot be that setting's value."""
-    check = CHECKS.get(name, _board_id if name.startswith(BOARD) else None)
-    return check(name, value.strip()) if check else value.strip()
+    check = CHECKS.get(name, checks.board_id if name.startswith(BOARD) else None)
+    return _right(check, name, value.strip()) if check else value.strip()
+
+
+def _right(check: Callable[[str, str], str], name: str, value: str) -> str:
+    try:
+        return check(name, value)
+    except ValueError as exc:
+        raise SettingsError(str(exc)) from exc
 
 
 def env_file(environ: Environment | None = None, cwd: str | os.PathLike[str] | None = None) -> Path:
     """Returns where `.env` is, or would be."""
     named = (os.environ if environ is None else environ).get("MONDAY_SYNC_HOME", "").strip()
     return Path(cwd or os.getcwd()) / Path(named or PROJECT).expanduser() / ".env"
-
-
-@dataclass(frozen=True)
-class Piece:
-    """Holds a piece of a `.env` file: a setting, or a comment, or what is neither and wrong."""
-
-    text: str = field(repr=False)
-    line: int
-    name: str | None
-    value: str | None = field(repr=False)
-    wrong: bool
-
-
-def pieces_of(text: str) -> list[Piece]:
-    """Takes the text of a `.env` file apart. Put together, the texts of the pieces are that text again."""
-    bindings = parse_stream(io.StringIO(text, newline=""))
-    return [
-        Piece(found.original.string, found.original.line, found.key, found.value, found.error) for found in bindings
-    ]
 
 
 def _settings(environment: Environment, start: Path, mistakes: list[str]) -> Settings:
@@ -175,37 +158,37 @@ def _settings(environment: Environment, start: Path, mistakes: list[str]) -> Set
             return default
         try:
             return check(name, value)
-        except SettingsError as exc:
-            mistakes.append(exc.message)
+        except ValueError as exc:
+            mistakes.append(str(exc))
             return default
 
     for name in sorted(environment):
         if name.startswith(BOARD):
-            read(name, _board_id, "")
+            read(name, checks.board_id, "")
     return Settings(
         home=start / Path(environment.get("MONDAY_SYNC_HOME", PROJECT)).expanduser(),
-        api_key=read("MONDAY_API_KEY", _key, None),
-        api_url=read("MONDAY_API_URL", _url, Settings.api_url),
-        api_version=read("MONDAY_API_VERSION", _version, Settings.api_version),
+        api_key=read("MONDAY_API_KEY", checks.key, None),
+        api_url=read("MONDAY_API_URL", checks.url, Settings.api_url),
+        api_version=read("MONDAY_API_VERSION", checks.version, Settings.api_version),
         webhook_secret=environment.get("MONDAY_WEBHOOK_SECRET"),
-        webhook_base_url=read("WEBHOOK_BASE_URL", _url, None),
-        database_url=read("DATABASE_URL", _database_url, None),
-        smartsuite_token=read("SMARTSUITE_TOKEN", _key, None),
-        smartsuite_account=read("SMARTSUITE_ACCOUNT_ID", _key, None),
-        smartsuite_url=read("SMARTSUITE_API_URL", _url, Settings.smartsuite_url),
-        daily_calls=read("MONDAY_DAILY_CALLS", _calls, None),
-        give_up_after=read("MONDAY_GIVE_UP_AFTER", _seconds, Settings.give_up_after),
-        keep_logs_days=read("MONDAY_KEEP_LOGS_DAYS", _days, Settings.keep_logs_days),
+        webhook_base_url=read("WEBHOOK_BASE_URL", checks.url, None),
+        database_url=read("DATABASE_URL", checks.database_url, None),
+        smartsuite_token=read("SMARTSUITE_TOKEN", checks.key, None),
+        smartsuite_account=read("SMARTSUITE_ACCOUNT_ID", checks.key, None),
+        smartsuite_url=read("SMARTSUITE_API_URL", checks.url, Settings.smartsuite_url),
+        daily_calls=read("MONDAY_DAILY_CALLS", checks.calls, None),
+        give_up_after=read("MONDAY_GIVE_UP_AFTER", checks.seconds, Settings.give_up_after),
+        keep_logs_days=read("MONDAY_KEEP_LOGS_DAYS", checks.days, Settings.keep_logs_days),
         dashboard_password=environment.get("DASHBOARD_PASSWORD"),
         dashboard_view_password=environment.get("DASHBOARD_VIEW_PASSWORD"),
-        dashboard_hosts=read("DASHBOARD_HOSTS", _hosts, ()),
-        alert_urls=read("ALERT_URLS", _addresses, ()),
+        dashboard_hosts=read("DASHBOARD_HOSTS", checks.hosts, ()),
+        alert_urls=read("ALERT_URLS", checks.addresses, ()),
         alert_rules=environment.get("ALERT_RULES", ""),
-        alert_link=read("ALERT_LINK", _url, None),
-        heartbeat_url=read("HEARTBEAT_URL", _url, None),
-        port=read("PORT", _port, Settings.port),
-        debug=read("DEBUG", _switch, Settings.debug),
-        log_format=read("LOG_FORMAT", _log_format, _usual_log_format(environment)),
+        alert_link=read("ALERT_LINK", checks.url, None),
+        heartbeat_url=read("HEARTBEAT_URL", checks.url, None),
+        port=read("PORT", checks.port, Settings.port),
+        debug=read("DEBUG", checks.switch, Settings.debug),
+        log_format=read("LOG_FORMAT", checks.log_format, _usual_log_format(environment)),
         environment=environment,
     )
 
@@ -283,118 +266,14 @@ def settings_error(mistakes: Sequence[str], home: Path) -> SettingsError:
     return SettingsError(f"{len(mistakes)} settings are wrong:{lines}", hint=hint)
 
 
-# What values must look like. Those that may hold a secret are never repeated.
-
-
-def _shown(value: str) -> str:
-    """Words a wrong value. A long text in the place of a number may be a key on the wrong line, so it is not repeated."""
-    return repr(value) if len(value) <= 20 else "something long"
-
-
-def _board_id(name: str, value: str) -> str:
-    if not re.fullmatch(r"[0-9]{1,20}", value):
-        raise SettingsError(f"{name} must be a number, the one in the board's address (not {_shown(value)}).")
-    return value
-
-
-def _key(name: str, value: str) -> str:
-    if not re.fullmatch(r"[!-~]+", value):
-        raise SettingsError(f"{name} holds blanks or characters that no key has.")
-    return value
-
-
-def _url(name: str, value: str) -> str:
-    try:
-        parts = urlsplit(value)
-        well_formed = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        well_formed = False
-    if not well_formed or re.search(r"\s", value):
-        raise SettingsError(f"{name} must be an address like https://example.com.")
-    if parts.username is not None or parts.password is not None:
-        raise SettingsError(f"{name} must not carry a user name or a password.")
-    return value.rstrip("/")
-
-
-def _addresses(name: str, value: str) -> tuple[str, ...]:
-    """Takes a list of addresses apart. A comma within an address is no end of it."""
-    found = tuple(filter(None, re.split(r"[,\s]+(?=[A-Za-z][A-Za-z0-9+.-]*://)|[,\s]+$", value)))
-    if not all(re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*://\S+", address) for address in found):
-        raise SettingsError(f"{name} must be addresses like json://example.com/alerts, with commas between them.")
-    return found
-
-
-def _database_url(name: str, value: str) -> str:
-    """Checks that it is a URL or `key=value` words, as far as this can be known without connecting."""
-    if "://" not in value:
-        well_formed = bool(re.fullmatch(r"(\s*[a-z_]+\s*=\s*('(\\.|[^'\\])*'|(\\.|[^\s'\\])*))+\s*", value))
-    else:
-        try:
-            parts = urlsplit(value)
-            # libpq takes a list of hosts, each with a port; the netloc then has no one port.
-            well_formed = parts.scheme in ("postgresql", "postgres") and parts.netloc.count("@") < 2
-            well_formed = well_formed and ("," in parts.netloc or parts.port != 0)
-        except ValueError:
-            well_formed = False
-    if not well_formed:
-        raise SettingsError(
-            f"{name} is no PostgreSQL address; it looks like postgresql://user:password@host:5432/database "
-            "(in a password, write @ : / ? # % as %40 %3A %2F %3F %23 %25)."
-        )
-    return value
-
-
-def _version(name: str, value: str) -> str:
-    if not re.fullmatch(r"20\d\d-(0[1-9]|1[0-2])", value):
-        raise SettingsError(f"{name} must be a version of the API like 2026-10 (not {_shown(value)}).")
-    return value
-
-
-def _whole(lowest: int, highest: int) -> Callable[[str, str], int]:
-    def check(name: str, value: str) -> int:
-        if not re.fullmatch(r"[0-9]{1,9}", value) or not lowest <= int(value) <= highest:
-            raise SettingsError(f"{name} must be a whole number from {lowest} to {highest} (not {_shown(value)}).")
-        return int(value)
-
-    return check
-
-
-_calls, _days, _port = _whole(1, 100_000_000), _whole(1, 36_500), _whole(0, 65_535)
-
-
-def _hosts(name: str, value: str) -> tuple[str, ...]:
-    hosts = tuple(host.strip().lower() for host in value.split(",") if host.strip())
-    if not all(re.fullmatch(r"[a-z0-9.-]+|\[[0-9a-f:.]+\]", host) for host in hosts):
-        raise SettingsError(f"{name} must be names like sync.example.com, with commas between them.")
-    return hosts
-
-
-def _seconds(name: str, value: str) -> float:
-    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?", value):
-        raise SettingsError(f"{name} must be a number of seconds (not {_shown(value)}).")
-    return float(value)
-
-
-def _switch(name: str, value: str) -> bool:
-    if value.lower() not in YES + NO:
-        raise SettingsError(f"{name} must be one of {', '.join(YES + NO)} (not {_shown(value)}).")
-    return value.lower() in YES
-
-
 def _usual_log_format(environment: Environment) -> str:
     """Returns Kestra's form in a task of Kestra, which inherits KESTRA_CONFIGURATION and others from its server."""
     return "kestra" if any(name.startswith("KESTRA_") for name in environment) else Settings.log_format
 
 
-def _log_format(name: str, value: str) -> str:
-    if value.lower() not in LOG_FORMATS:
-        raise SettingsError(f"{name} must be {', '.join(LOG_FORMATS[:-1])} or {LOG_FORMATS[-1]} (not {_shown(value)}).")
-    return value.lower()
-
-
 CHECKS: Mapping[str, Callable[[str, str], str]] = {
-    "MONDAY_API_KEY": _key,
-    "WEBHOOK_BASE_URL": _url,
-    "DATABASE_URL": _database_url,
+    "MONDAY_API_KEY": checks.key,
+    "WEBHOOK_BASE_URL": checks.url,
+    "DATABASE_URL": checks.database_url,
 }
 """How the settings are checked that a user is asked for; boards beside these."""

@@ -9,8 +9,9 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from config.env_file import Piece, pieces_of
 from errors import NotWritten, SettingsError
-from settings import PROJECT, Piece, pieces_of
+from settings import PROJECT
 
 PLAIN = re.compile(r"[A-Za-z0-9_./:@%+,~?&=-]+")
 """Values that every reader of `.env` files takes as they are."""

@@ -20,7 +20,7 @@ import pytest
 from tests.kit.shipped import PROJECT
 
 FLOORS = (
-    ("errors", "models", "timing"),
+    ("errors", "models", "timing", "config"),
     ("settings", "data_cache", "values", "databases"),
     ("db_connector", "mappings", "services", "terminal"),
     ("rows", "state", "monday_api"),
@@ -48,7 +48,7 @@ DOORS = {
     "schedule": ("realtime/scheduler.py",),
     "prometheus_client": ("realtime/",),
     "jwt": ("services/monday/webhook_signatures.py",),
-    "dotenv": ("settings.py",),
+    "dotenv": ("config/env_file.py",),
     "rich": ("terminal/",),
     "ruamel": ("mappings/", "boards/"),
     "jinja2": ("boards/scripts.py",),

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commands.env_file import changed, quoted, target_of, write
+from config.env_file import pieces_of
 from errors import NotWritten, SettingsError
-from settings import load_settings, pieces_of
+from settings import load_settings
 
 KEY = "MONDAY_API_KEY"
 

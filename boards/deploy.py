@@ -13,9 +13,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from boards import link_tables, registry, scripts
 from boards import tables as boards_tables
+from boards.mapping_text import file_in, whole_text
 from boards.names import LONGEST_TABLE, checked_entity, checked_table, entity_of
 from boards.proposal import RELATION, Proposal, propose, subitem_boards
 from boards.staging import Staging
@@ -26,9 +28,11 @@ from databases.postgres.names import shortened
 from db_connector import Transaction
 from errors import SettingsError
 from mappings.declaration import Mapping as EntityMapping
-from mappings.files import read_plain, write_text
-from mappings.loader import load_mapping
+from mappings.files import read_plain, write_text, yaml_of
+from mappings.loader import load_mapping, read_again
 from models import Board
+from state import mapping_texts
+from state.mapping_texts import stored_mappings
 from sync.board import Opening, open_board, tell_unparsed
 from sync.options import PullOptions, RunOptions
 from sync.parts import Parts, board_of, mappings_of
@@ -39,6 +43,8 @@ from values.wording import plural
 log = logging.getLogger("monday_sync")
 
 ITEMS_PER_PAGE = 500
+DEPLOY = "boards deploy"
+"""What is said to have written a mapping's text."""
 
 SAME_TABLE = "select to_regclass(%s) = to_regclass(%s)"
 OTHERS_ON = """
@@ -76,14 +82,9 @@ class Deployed:
     links: list[str]
 
 
-def folder(parts: Parts) -> Path:
-    """Returns the folder of the user's mappings."""
-    return parts.settings.home / "mappings"
-
-
 def path_of(parts: Parts, entity: str) -> Path:
     """Returns the path of a deployed board's mapping."""
-    return folder(parts) / f"{entity}.yaml"
+    return file_in(parts.settings.home, entity)
 
 
 # Proposals
@@ -120,8 +121,12 @@ def _proposal(
 def _decided_before(parts: Parts, entity: str, board_id: str) -> dict[str, tuple[str, str]]:
     """Returns what was decided about columns in a deploy that did not finish: column → decision, date."""
     found: dict[str, tuple[str, str]] = {}
-    for path in (path_of(parts, entity), part_of(parts, entity)):
-        tree = read_plain(path) or {}
+    for tree in (
+        read_plain(path_of(parts, entity)),
+        read_plain(part_of(parts, entity)),
+        _begun_elsewhere(parts, entity),
+    ):
+        tree = tree or {}
         if str((tree.get("board") or {}).get("id")) != board_id:
             continue  # no such file, or another board's
         for entry in tree.get("fields") or ():
@@ -129,6 +134,15 @@ def _decided_before(parts: Parts, entity: str, board_id: str) -> dict[str, tuple
                 if decision in entry:
                     found[str(entry.get("column"))] = (decision, str(entry[decision]))
     return found
+
+
+def _begun_elsewhere(parts: Parts, entity: str) -> Any:
+    """Returns what a deploy that did not finish, perhaps of another home, has left in the database; None for nothing."""
+    with parts.db.transaction(read_only=True) as tx:
+        stored = mapping_texts.newest(tx, entity)
+        if stored is None or stored.live or not registry.known(tx, entity):
+            return None
+    return yaml_of(stored.place, stored.text.encode())
 
 
 def with_decisions(proposal: Proposal, decisions: Mapping[str, tuple[str, str]]) -> Proposal:
@@ -142,7 +156,7 @@ def with_decisions(proposal: Proposal, decisions: Mapping[str, tuple[str, str]])
 
 def part_of(parts: Parts, entity: str) -> Path:
     """Returns the path of the mapping of a deploy that is under way; no run reads it."""
-    return folder(parts) / f"{entity}.deploying"
+    return path_of(parts, entity).with_suffix(".deploying")
 
 
 # Deploying
@@ -248,7 +262,7 @@ def alone(parts: Parts, made: Sequence[Proposal]) -> Iterator[None]:
     with ExitStack() as locks:
         for name in sorted(proposal.entity for proposal in made):
             locks.enter_context(parts.db.held_lock(f"deploy:{name}", partial(_tell, name, told)))
-        parts.mappings.update(mappings_of(parts.settings))
+        parts.mappings.update(mappings_of(parts.settings, stored=stored_mappings(parts.db)))
         yield
 
 
@@ -291,14 +305,20 @@ def _options(wanted: Wanted) -> PullOptions:
 
 
 def _prepare(parts: Parts, proposal: Proposal) -> EntityMapping:
-    """Makes the table, its row in the registry, and the mapping beside its place. A mapping that has its table is kept."""
+    """Makes the table, its row in the registry, and the mapping's text. A mapping that has its table is kept.
+
+    No run reads the text yet: the file is beside its place, and the database's is not live.
+    """
     part, path = part_of(parts, proposal.entity), path_of(parts, proposal.entity)
+    mapping = parts.mappings.get(proposal.entity)
     with parts.db.transaction(read_only=True) as tx:
-        keep = path.exists() and catalogue.exists(tx, proposal.table_name)
-    if not keep:
+        keep = catalogue.exists(tx, proposal.table_name)
+    if mapping is None or not keep:
         write_text(part, proposal.text())
-    mapping = load_mapping(path if keep else part)
+        mapping = load_mapping(part)
     with parts.db.transaction() as tx:
+        if mapping.path == str(part):
+            mapping_texts.write(tx, proposal.entity, proposal.text(), DEPLOY, live=False)
         registry.enter(tx, proposal, path, registry.LOADING)
         boards_tables.run_all(tx, boards_tables.create_statements(proposal))
         for name, kind in proposal.table_columns() if proposal.makes_table else ():
@@ -327,11 +347,12 @@ def _finish(parts: Parts, proposal: Proposal, mapping: EntityMapping, report: En
     # from here on, runs read the mapping
     if Path(mapping.path) == part:
         part.replace(path)
-    mapping = load_mapping(path)
+        mapping = load_mapping(path)
     parts.mappings[mapping.entity] = mapping
     links = link_up(parts, mapping, proposal.board) if mapping.own_table else []
-    files = [path, *scripts.write(parts.settings.home, mapping, proposal.board.name)]
+    files = [*([path] if path.exists() else []), *scripts.write(parts.settings.home, mapping, proposal.board.name)]
     with parts.db.transaction() as tx:
+        mapping_texts.write(tx, mapping.entity, whole_text(mapping), DEPLOY)
         registry.note_deployed(tx, mapping.entity)
     _tell_loaded(mapping, report)
     return Deployed(proposal, mapping, report, files, links)
@@ -364,8 +385,7 @@ def link_up(parts: Parts, mapping: EntityMapping, board: Board) -> list[str]:
 
 
 def _board_with_relations(parts: Parts, mapping: EntityMapping) -> Board | None:
-    tree = read_plain(Path(mapping.path)) or {}
-    entries = tree.get("fields") or ()
+    entries = read_again(mapping).tree["fields"]
     relations = any(entry.get("type") == RELATION and "rejected" not in entry for entry in entries)
     return parts.monday.board(str(mapping.board_id)) if relations else None
 

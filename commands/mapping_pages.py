@@ -10,8 +10,9 @@ from typing import Any
 
 from errors import SettingsError
 from mappings.declaration import ROOT, Binding, Mapping, NaturalKey, Place
-from mappings.files import read_mapping_file, write_text
+from mappings.files import write_text
 from mappings.grammar import FIELD, MAPPING, Key, json_schema
+from mappings.loader import read_again
 from models import Board
 from settings import PROJECT, Settings
 from sync.parts import board_of, mappings_of
@@ -174,7 +175,7 @@ def _key(key: NaturalKey) -> str:
 
 
 def _trees(mapping: Mapping) -> list[Any]:
-    return list(read_mapping_file(Path(mapping.path)).tree["fields"])
+    return list(read_again(mapping).tree["fields"])
 
 
 # The keys of a mapping file

@@ -9,7 +9,6 @@ from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from databases.postgres.catalogue import column_types_of
@@ -89,8 +88,7 @@ def open_board(parts: Parts, mapping: Mapping, board_id: str, opening: Opening |
     board = opening.board or reader.board(board_id)
     compare_all = False
     if mapping.deployed and opening.snapshot is None:
-        home = Path(mapping.path).parent.parent
-        followed = parts.follow(parts.db, mapping, board, home, dry_run=opening.options.dry_run)
+        followed = parts.follow(parts.db, mapping, board, parts.settings.home, dry_run=opening.options.dry_run)
         mapping, compare_all = followed.mapping, followed.compare_all
     with parts.db.transaction(read_only=True) as tx:
         mapping = with_own_sync_id(tx, mapping, board)

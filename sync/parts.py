@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -16,11 +16,13 @@ from errors import SettingsError
 from mappings.declaration import Mapping
 from mappings.kept_trees import KeptTrees
 from mappings.loader import load_mappings
+from mappings.stored import Stored
 from models import Board
 from monday_api import Limits, Monday
 from services.monday.pacing import Left
 from services.monday.waiting import Pause
 from settings import PROJECT, Settings
+from state.mapping_texts import stored_as_far_as_there, stored_mappings
 from state.runs import calls_today
 from state.schema import check_schema
 from state.turns import working_on
@@ -191,20 +193,36 @@ def open_parts(
     stop: threading.Event | None = None,
 ) -> Iterator[Parts]:
     """Yields the parts by the settings, and closes them. Raises SchemaMissing and what else is wrong with them."""
-    mappings = mappings_of(settings) if mappings is None else mappings
     own, db = Stop(stop), connect(settings)
-    parts = Parts(settings, db, mappings, Client(partial(make_client, settings, db, own)), follow, progress, stop=own)
+    parts = Parts(settings, db, {}, Client(partial(make_client, settings, db, own)), follow, progress, stop=own)
     try:
         check_schema(parts.db)
+        parts.mappings = mappings_of(settings, stored=stored_mappings(db)) if mappings is None else mappings
         yield parts
     finally:
         parts.close()
 
 
-def mappings_of(settings: Settings, keep: bool = True) -> dict[str, Mapping]:
-    """Returns the shipped mappings, and over them the user's own. `keep`: the next reading of the files may be quicker."""
+def mappings_of(settings: Settings, keep: bool = True, stored: Iterable[Stored] = ()) -> dict[str, Mapping]:
+    """Returns the shipped mappings, over them those of the database (`stored`), and over both the user's own files.
+
+    `keep`: the next reading of the files may be quicker.
+    """
     folders = [PROJECT / "mappings", settings.home / "mappings"]
-    return load_mappings(folders, KeptTrees(settings.home / CACHE) if keep else None)
+    return load_mappings(folders, KeptTrees(settings.home / CACHE) if keep else None, stored)
+
+
+@contextmanager
+def known_mappings(settings: Settings, **options: Any) -> Iterator[dict[str, Mapping]]:
+    """Yields the mappings of files and database; an embedded server that was started for it goes on until the end.
+
+    Where the tool's tables are not made yet there are only files. `options` are those of the connection.
+    """
+    db = connect(settings, **options)
+    try:
+        yield mappings_of(settings, stored=stored_as_far_as_there(db))
+    finally:
+        db.close()
 
 
 def board_of(settings: Settings, mapping: Mapping) -> str | None:

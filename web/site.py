@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,13 +10,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from db_connector import Database, Transaction, connect
-from errors import SettingsError
+from errors import SettingsError, SyncError
 from mappings.declaration import Mapping
+from mappings.stored import Stored
 from settings import PROJECT, Settings
+from state.mapping_texts import stored_as_far_as_there
 from state.schema import check_schema
 from sync.parts import Chosen, Parts, board_of, mappings_of, open_parts
 from sync.run import Program
 from web.starting import Starter
+
+log = logging.getLogger("monday_sync")
 
 CONNECTIONS = 8
 PATIENCE_S = 2.0
@@ -38,16 +43,26 @@ class Site:
         self._guard = threading.Lock()
         self._stamp: object = None
         self._mappings: dict[str, Mapping] = {}
+        self._rows: list[Stored] = []
         self._checked = False
 
     @property
     def mappings(self) -> dict[str, Mapping]:
-        """Returns the mappings; files that have changed are read again."""
-        stamp = self.stamp()
+        """Returns the mappings; files and rows of the database that have changed are read again."""
+        stored = self._stored()
+        stamp = self.stamp(), [(row.entity, row.version) for row in stored]
         with self._guard:
             if stamp != self._stamp:
-                self._mappings, self._stamp = mappings_of(self.settings), stamp
+                self._mappings, self._stamp = mappings_of(self.settings, stored=stored), stamp
             return self._mappings
+
+    def _stored(self) -> list[Stored]:
+        """Returns what the database holds of mappings; what it held last, while it cannot be asked."""
+        try:
+            self._rows = stored_as_far_as_there(self.db)
+        except SyncError as exc:
+            log.debug("The mappings in the database could not be read: %s", exc)
+        return self._rows
 
     def stamp(self) -> tuple[tuple[str, int, int], ...]:
         """Returns what changes when a mapping file does."""

@@ -19,9 +19,8 @@ COLUMNS = (("text1", "Notes", "text"), ("num1", "Budget", "numbers"))
 def world(db: Database, database_url: str, home: Path) -> Iterator[Deployment]:
     with deployment(db, database_url, home) as made:
         made.board(*COLUMNS, items=0)
-        for number in range(30):
-            item = {"name": f"Item {number}", "values": {"text1": "words", "num1": "5"}, "updated_at": days_ago(1)}
-            made.admin("items/create", **item, board_id=BOARD)
+        item = {"name": "Item", "values": {"text1": "words", "num1": "5"}, "updated_at": days_ago(1)}
+        made.sandbox.admin("items/load", board_id=BOARD, items=[item] * 30)
         made.deploy()
         yield made
 
@@ -51,5 +50,5 @@ def test_runs_of_two_homes_in_turn_make_one_column_and_read_nothing_twice(world:
     rows = world.rows()
     assert [rows[0][name] for name in ("New", "Remarks", "Budget")] == ["hello", "words", "five"]
     assert {(row["New"], row["Remarks"], row["Budget"], row["Budget (numbers)"]) for row in rows[1:]} == {
-        (None, "words", "5", 5)
+        (None, "words", None, 5)
     }

@@ -103,6 +103,13 @@ class Settings:
         value = self.environment.get(name, "").strip() or usual.get(name)
         return None if value is None else _right(checks.board_id, name, value)
 
+    @property
+    def webhook_address(self) -> str | None:
+        """Returns the address that events are sent to, without a board's token; None while WEBHOOK_BASE_URL is not set."""
+        if self.webhook_base_url is None:
+            return None
+        return f"{self.webhook_base_url}/webhook" + (f"/{self.account}" if self.account else "")
+
     def require_key(self) -> str:
         """Returns the API key. Raises SettingsError when none is set."""
         if not self.api_key:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 LIVE_SHARDS, RUN_SHARDS = 64, 16
 """An account's messages stand in one queue of these: the queues are served in turn, so no account waits behind another."""
 LOADS, CONTROL = "loads", "control"
-TICK_EVERY_S = 10.0
+TICK_EVERY_S = 5.0
 LONGEST_TASK_S = 840
 VISIBLE_AGAIN_S = 900
 """After so long Redis gives a message out again. It is longer than any task, and recovery does not wait for it."""

@@ -62,7 +62,7 @@ def worker(slots: int, queues: str | None, name: str) -> None:
 
 @click.command("beat", cls=Example, example="beat")
 def beat() -> None:
-    """Send out what is due, every 10 seconds. A second one does no harm."""
+    """Send out what is due, every 5 seconds. A second one does no harm."""
     _cluster_settings()
     _become("beat", "--scheduler", "celery.beat:Scheduler", "--pidfile=")
 

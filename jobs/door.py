@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from errors import DatabaseError, SettingsError, SyncError
 from jobs.work import Send
 from services.monday.webhook_signatures import Access
 from settings import Settings, environment_of_account, load_settings
+from state import triggers
 from state.accounts import Account, Accounts
 from state.control import open_control
 from state.due import LIVE, LOOK, RUN, Due, DueWork
@@ -31,6 +33,9 @@ HEARD_EVERY_S = 60.0
 LOST_AFTER_S = 25 * 60.0
 """monday.com repeats a delivery for 30 minutes; after a gap of this length some may be lost."""
 CONNECTIONS = 4
+LISTENERS = 50
+"""Of so many accounts changes of rows are heard at once; those of others are found within a minute."""
+LISTEN_S = 20.0
 
 HEARD = """
 update sync_accounts as a
@@ -110,6 +115,7 @@ class Door:
         self._opening = threading.Lock()
         self._marked: set[Due] = set()
         self._swept: set[str] = set()
+        self._listeners: dict[str, threading.Thread] = {}
         self._news = threading.Event()
         self._stopping = threading.Event()
         self.counts = Counts()
@@ -169,9 +175,7 @@ class Door:
         return found[1]
 
     def _opened(self, account: Account) -> tuple[int, Receiver, Database]:
-        environ = environment_of_account(
-            account.name, account.settings, self.settings.accounts, self.settings.environment
-        )
+        environ = environment_of_account(account.name, account.settings, self.settings.accounts, os.environ)
         settings = load_settings(environ)
         if not settings.database_url:
             raise SettingsError(f"The account {account.name} has no DATABASE_URL.")
@@ -243,6 +247,7 @@ class Door:
                 if last >= HEARD_EVERY_S or last == RENEW_S:
                     last = RENEW_S
                     self._note_heard()
+                self._listen_to_all()
             except SyncError as exc:
                 log.warning("The accounts could not be read: %s", exc.message)
             except Exception as exc:
@@ -259,3 +264,31 @@ class Door:
             self._swept |= lost
             self._news.set()
         self.due.mark([Due(name, "", LOOK) for name in lost])
+
+    # Changes of rows
+
+    def _listen_to_all(self) -> None:
+        for name, account in list(self._known.items())[:LISTENERS]:
+            listener = self._listeners.get(name)
+            if account.paused_at is None and (listener is None or not listener.is_alive()):
+                listener = threading.Thread(target=self._listen, args=(name,), name=f"listen-{name}", daemon=True)
+                self._listeners[name] = listener
+                listener.start()
+
+    def _listen(self, name: str) -> None:
+        """Has an account looked at after each commit that its triggers notify. A thread that failed is started anew."""
+        try:
+            if self.receiver(name) is None:
+                return
+            db = self._receivers[name][2]
+            for payload in db.listen(triggers.channel(db), LISTEN_S):
+                account = self._known.get(name)
+                if self._stopping.is_set() or account is None or self._receivers[name][2] is not db:
+                    return
+                if payload is not None:
+                    self._marked.add(Due(name, "", LOOK))
+                    self._news.set()
+        except SyncError as exc:
+            log.warning("Changes of %s are not heard now: %s", name, exc.message)
+        except Exception as exc:
+            unexpected(exc)

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from db_connector import connect
-from errors import DailyLimitReached, SettingsError, SyncError
+from errors import DailyLimitReached, SettingsError, SyncError, TurnBusy
 from jobs.program import program
 from mappings.declaration import Mapping
 from settings import Settings, environment_of_account, load_settings
 from state.accounts import Account, Accounts
 from state.control import open_control
-from state.due import LIVE, LOOK, RUN, SET_ASIDE, Begun, Due, DueWork
+from state.due import BEAT_S, LIVE, LOOK, RUN, SET_ASIDE, Begun, Due, DueWork
 from state.schema import check_schema
+from state.turns import lock_name
 from state.waiting import waiting_now
 from sync.choosing import choose_boards
 from sync.options import PullOptions, RunOptions
@@ -44,6 +47,7 @@ IDLE_S = 60.0
 """Connections of an account that was not worked for so long are closed."""
 GIVE_UP_AFTER_S = 30.0
 CONNECTIONS = 8
+LEAVE_S = 2.0
 
 
 @dataclass
@@ -110,14 +114,34 @@ class Work:
             return self._end(due, begun, ASIDE_S, aside)
         message: str | None = None
         try:
-            opened = self._account(account)
-            next_in_s = work(opened, due, begun)
+            with self._beating(due):
+                next_in_s = work(self._account(account), due, begun)
         except Exception as exc:
             problem = exc if isinstance(exc, SyncError) else unexpected(exc)
             self._close(due.account)
             next_in_s, message = self._pause(problem), problem.message
             log.error("%s, %s: %s", due.account, due.entity or "account", message, extra={"hint": problem.hint})
         self._end(due, begun, next_in_s, message)
+
+    @contextmanager
+    def _beating(self, due: Due) -> Iterator[None]:
+        """Gives a sign of life until the end of the block."""
+        ended = threading.Event()
+
+        def beat() -> None:
+            while not ended.wait(BEAT_S):
+                try:
+                    self.due.beat(due)
+                except SyncError as exc:
+                    log.debug("No sign of life could be given: %s", exc.message)
+
+        thread = threading.Thread(target=beat, name="beat", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join(LEAVE_S)
 
     def _end(self, due: Due, begun: Begun, next_in_s: float | None, message: str | None = None) -> None:
         if self.due.end(due, begun, next_in_s=next_in_s, message=message):
@@ -165,6 +189,9 @@ class Work:
         if pair is None:
             return None
         mapping, board_id = pair
+        with opened.parts.db.try_lock(lock_name(mapping.entity_type)) as free:
+            if not free:
+                return BUSY_AGAIN_S  # without waiting: another process works on the entity
         opened.live.pop(due.entity, None)  # the run reads the board anew
         parts = opened.parts.for_one_run()
         deadline = threading.Timer(RUN_S, parts.stop.ask)
@@ -176,6 +203,8 @@ class Work:
             report = run.of([(mapping, board_id)])
         finally:
             deadline.cancel()
+        if any(isinstance(problem, TurnBusy) for problem in report.problems):
+            return BUSY_AGAIN_S
         if report.problems:
             raise report.problems[0]
         self._hint(Due(due.account, other, LIVE) for other in (due.entity, *_behind(opened, due.entity)))
@@ -206,8 +235,7 @@ class Work:
         return found
 
     def _opened(self, account: Account) -> OpenAccount:
-        outer = dict(self.settings.environment)
-        environ = environment_of_account(account.name, account.settings, self.settings.accounts, outer)
+        environ = environment_of_account(account.name, account.settings, self.settings.accounts, os.environ)
         settings = load_settings(environ)
         if not settings.database_url:
             raise SettingsError(
@@ -215,6 +243,7 @@ class Work:
                 hint=f"python main.py accounts set {account.name} DATABASE_URL_FILE=PATH",
             )
         settings.require_key()
+        settings = replace(settings, give_up_after=min(settings.give_up_after, GIVE_UP_AFTER_S))
         mappings = mappings_of(settings, keep=False)
         chosen = choose_boards(settings, mappings, "bidirectional", [])
         db, stop = connect(settings, max_connections=CONNECTIONS), Stop()

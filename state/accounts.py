@@ -72,6 +72,7 @@ class Accounts:
         old = self.get(name)
         new = {key: value for key, value in {**old.settings, **settings}.items() if value is not None}
         self._change(name, "settings = %s, version = version + 1", json_text(checked_settings(name, new)))
+        self._wake(name)
 
     def pause(self, name: str, who: str, why: str | None) -> None:
         """Has no work begun for the account; what comes meanwhile waits."""
@@ -85,14 +86,17 @@ class Accounts:
     def resume(self, name: str) -> None:
         """Has work begun again, at once."""
         self._change(name, "paused_at = null, paused_by = null, paused_why = null")
-        with self._db.transaction() as tx:
-            tx.execute("update sync_due set sent_at = null, due_at = least(due_at, now()) where account = %s", (name,))
+        self._wake(name)
 
     def remove(self, name: str) -> None:
         """Forgets the account. Its own database keeps everything."""
         self.get(name)
         with self._db.transaction() as tx:
             tx.execute("delete from sync_accounts where name = %s", (name,))
+
+    def _wake(self, name: str) -> None:
+        with self._db.transaction() as tx:
+            tx.execute("update sync_due set sent_at = null, due_at = least(due_at, now()) where account = %s", (name,))
 
     def _change(self, name: str, assignments: str, *values: Any) -> None:
         with self._db.transaction() as tx:

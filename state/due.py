@@ -11,8 +11,10 @@ from dataclasses import dataclass
 
 from db_connector import Database
 
-SEND_AGAIN_S = 60.0
-"""After so long without an end, another message is sent."""
+SEND_AGAIN_S = 30.0
+"""After so long without a sign of life, another message is sent."""
+BEAT_S = 10.0
+"""Whoever works gives a sign of life this often."""
 POISON, SET_ASIDE = 5, 8
 """From so many starts without an end on, it is worked on by the workers of long loads; and it waits for an hour."""
 
@@ -102,6 +104,14 @@ class DueWork:
         with self._db.transaction() as tx:
             row = tx.row(BEGIN, (due.account, due.entity, due.task))
         return Begun(*row) if row else None
+
+    def beat(self, due: Due) -> None:
+        """Notes that the work goes on."""
+        with self._db.transaction() as tx:
+            tx.execute(
+                "update sync_due set sent_at = now() where account = %s and entity = %s and task = %s",
+                (due.account, due.entity, due.task),
+            )
 
     def end(
         self, due: Due, begun: Begun, *, next_in_s: float | None, message: str | None = None, swept: bool = False

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import zlib
 from typing import TYPE_CHECKING, Any
 
 from celery import Celery
-from celery.signals import worker_process_init, worker_process_shutdown
+from celery.signals import worker_process_init, worker_process_shutdown, worker_shutting_down
 from kombu import Queue
 from kombu.exceptions import OperationalError
 
@@ -57,7 +58,6 @@ app.conf.update(
     task_publish_retry=False,
     worker_prefetch_multiplier=1,
     worker_send_task_events=True,
-    worker_soft_shutdown_timeout=60.0,
     worker_hijack_root_logger=False,
     worker_redirect_stdouts=False,
     imports=("main",),
@@ -65,6 +65,8 @@ app.conf.update(
 )
 
 _work: list[Work] = []
+_stopping = multiprocessing.get_context("fork").Event()
+"""Set in the worker's main process, read in its children: SIGTERM lets what they have begun end after its batch."""
 
 
 def work_of_process() -> Work:
@@ -72,8 +74,13 @@ def work_of_process() -> Work:
     from jobs.work import Work
 
     if not _work:
-        _work.append(Work(load_settings(), send))
+        _work.append(Work(load_settings(), send, _stopping.is_set))
     return _work[0]
+
+
+@worker_shutting_down.connect
+def _stop(**_: Any) -> None:
+    _stopping.set()
 
 
 @worker_process_init.connect

@@ -55,7 +55,6 @@ def door(host: str, port: int | None) -> None:
 def worker(slots: int, queues: str | None, name: str) -> None:
     """Work for all accounts, on this machine; as many workers as you like."""
     _cluster_settings()
-    os.environ["REMAP_SIGTERM"] = "SIGQUIT"  # Celery's soft shutdown: what runs has a minute to end
     of_queues = ["-Q", queues] if queues else []
     _become("worker", "-c", str(slots), "-n", f"{name}@%h", *of_queues, "--without-gossip", "--without-mingle")
 

@@ -48,6 +48,7 @@ IDLE_S = 60.0
 GIVE_UP_AFTER_S = 30.0
 CONNECTIONS = 8
 LEAVE_S = 2.0
+LOOK_AT_STOP_S = 0.5
 
 
 @dataclass
@@ -69,8 +70,9 @@ class OpenAccount:
 class Work:
     """Does the work of tasks, in one process. Accounts are opened when they are first worked for."""
 
-    def __init__(self, settings: Settings, send: Send) -> None:
-        self.settings, self._send = settings, send
+    def __init__(self, settings: Settings, send: Send, stopping: Callable[[], bool] = lambda: False) -> None:
+        """Takes the settings of the installation, what sends a message, and what says that the process is to end."""
+        self.settings, self._send, self._stopping = settings, send, stopping
         self._control = open_control(settings)
         self.accounts, self.due = Accounts(self._control), DueWork(self._control)
         self._open: OrderedDict[str, OpenAccount] = OrderedDict()
@@ -143,6 +145,23 @@ class Work:
             ended.set()
             thread.join(LEAVE_S)
 
+    @contextmanager
+    def _stopped_in_time(self, stop: Stop) -> Iterator[None]:
+        """Asks a run to end after its batch when its time is up, or the process is to end."""
+        ended, until = threading.Event(), time.monotonic() + RUN_S
+
+        def watch() -> None:
+            while not ended.wait(LOOK_AT_STOP_S):
+                if self._stopping() or time.monotonic() > until:
+                    return stop.ask()
+
+        thread = threading.Thread(target=watch, name="deadline", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+
     def _end(self, due: Due, begun: Begun, next_in_s: float | None, message: str | None = None) -> None:
         if self.due.end(due, begun, next_in_s=next_in_s, message=message):
             self._send(due, 0)
@@ -194,15 +213,10 @@ class Work:
                 return BUSY_AGAIN_S  # without waiting: another process works on the entity
         opened.live.pop(due.entity, None)  # the run reads the board anew
         parts = opened.parts.for_one_run()
-        deadline = threading.Timer(RUN_S, parts.stop.ask)
-        deadline.daemon = True
-        deadline.start()
-        try:
-            options = RunOptions(PullOptions(sweep=begun.sweep), kind="catch-up")
-            run = Run(parts, mapping.direction, program().directions[mapping.direction], options)
+        options = RunOptions(PullOptions(sweep=begun.sweep), kind="catch-up")
+        run = Run(parts, mapping.direction, program().directions[mapping.direction], options)
+        with self._stopped_in_time(parts.stop):
             report = run.of([(mapping, board_id)])
-        finally:
-            deadline.cancel()
         if any(isinstance(problem, TurnBusy) for problem in report.problems):
             return BUSY_AGAIN_S
         if report.problems:

@@ -17,7 +17,7 @@ def broker():
         yield running
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def databases(postgres, template):
     """Makes the control database, and one for each of two accounts."""
     names = [f"test_{postgres.run}_{uuid.uuid4().hex[:12]}" for _ in range(3)]
@@ -28,9 +28,8 @@ def databases(postgres, template):
         postgres.drop(name)
 
 
-@pytest.fixture
-def fleet(databases, broker, tmp_path):
-    """Makes an installation with two accounts."""
-    broker.says("FLUSHALL")
-    with made_fleet(databases, broker, tmp_path) as made:
+@pytest.fixture(scope="module")
+def fleet(databases, broker, tmp_path_factory):
+    """Makes an installation with two accounts, for the tests of a file."""
+    with made_fleet(databases, broker, tmp_path_factory.mktemp("fleet")) as made:
         yield made

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import os
 import random
-import signal
-import subprocess
 import time
 from contextlib import ExitStack
 
@@ -48,7 +46,7 @@ class Machines:
             self.fleet.broker.kill()
             time.sleep(self.dice.uniform(0, 1.0))
             return self.fleet.broker.start()
-        kill_group(self.parts[what])
+        self.fleet.stop(self.parts[what])
         if what == "door":
             self.parts[what] = self.fleet.start("door", "--port", self.port)
         elif what == "beat":
@@ -61,11 +59,6 @@ class Machines:
         children = worker.children()
         if children:
             self.dice.choice(children).kill()
-
-
-def kill_group(process: subprocess.Popen[str]) -> None:
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 @pytest.mark.slow

@@ -31,6 +31,8 @@ class Fleet:
     broker: Broker
     worlds: dict[str, LiveWorld]
     processes: list[subprocess.Popen[str]] = field(default_factory=list)
+    base: str = ""
+    """The address of a door."""
 
     @property
     def env(self) -> dict[str, str]:
@@ -78,10 +80,12 @@ class Fleet:
         assert line, (self.home / "door.txt").read_text()
         return line.split()[-1]
 
-    def event(self, base: str, account: str, item_id: str, board: str = CONTACTS, **members: Any) -> requests.Response:
+    def event(
+        self, base: str, account: str, item_id: str, board: str = CONTACTS, secret: str = "", **members: Any
+    ) -> requests.Response:
         """Sends an event to a board's address at a door."""
         body = {"event": {"boardId": int(board), "pulseId": int(item_id), "type": "update_column_value", **members}}
-        token = token_of(SECRET + account, board)
+        token = token_of(secret or SECRET + account, board)
         return requests.post(f"{base}/webhook/{account}/{token}", json=body, timeout=10)
 
     def fleet(self) -> list[dict[str, Any]]:
@@ -90,6 +94,24 @@ class Fleet:
         assert done.code == 0, done.err
         found: list[dict[str, Any]] = json.loads(done.out)["accounts"]
         return found
+
+    def alive(self) -> list[subprocess.Popen[str]]:
+        """Returns the processes that go on."""
+        return [process for process in self.processes if process.poll() is None]
+
+    def stop(self, process: subprocess.Popen[str]) -> None:
+        """Kills a process with its children."""
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def leave(self, process: subprocess.Popen[str]) -> None:
+        """Asks a process to end, and waits until it has."""
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.stop(process)
+            raise
 
     def end(self) -> None:
         """Ends all processes, each with its children."""

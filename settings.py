@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from config import checks
 from config.env_file import pieces_of
@@ -197,9 +197,8 @@ def _settings(environment: Environment, start: Path, mistakes: list[str]) -> Set
     for name in sorted(environment):
         if name.startswith(BOARD):
             read(name, checks.board_id, "")
-    home = start / Path(environment.get("MONDAY_SYNC_HOME", PROJECT)).expanduser()
     return Settings(
-        home=home,
+        **_of_installation(read, environment, start),
         api_key=read("MONDAY_API_KEY", checks.key, None),
         api_url=read("MONDAY_API_URL", checks.url, Settings.api_url),
         api_version=read("MONDAY_API_VERSION", checks.version, Settings.api_version),
@@ -219,15 +218,25 @@ def _settings(environment: Environment, start: Path, mistakes: list[str]) -> Set
         alert_rules=environment.get("ALERT_RULES", ""),
         alert_link=read("ALERT_LINK", checks.url, None),
         heartbeat_url=read("HEARTBEAT_URL", checks.url, None),
-        broker_url=read("BROKER_URL", checks.broker_url, None),
-        control_database_url=read("CONTROL_DATABASE_URL", checks.database_url, None),
-        accounts=start / Path(environment.get("MONDAY_SYNC_ACCOUNTS", home / "accounts")).expanduser(),
-        account=environment.get("MONDAY_SYNC_ACCOUNT"),
-        port=read("PORT", checks.port, Settings.port),
-        debug=read("DEBUG", checks.switch, Settings.debug),
-        log_format=read("LOG_FORMAT", checks.log_format, _usual_log_format(environment)),
         environment=environment,
     )
+
+
+def _of_installation(
+    read: Callable[[str, Callable[[str, str], Any], Any], Any], environment: Environment, start: Path
+) -> dict[str, Any]:
+    """Returns the settings of the whole installation: where things are, how it logs, what many accounts need."""
+    home = start / Path(environment.get("MONDAY_SYNC_HOME", PROJECT)).expanduser()
+    return {
+        "home": home,
+        "broker_url": read("BROKER_URL", checks.broker_url, None),
+        "control_database_url": read("CONTROL_DATABASE_URL", checks.database_url, None),
+        "accounts": start / Path(environment.get("MONDAY_SYNC_ACCOUNTS", home / "accounts")).expanduser(),
+        "account": environment.get("MONDAY_SYNC_ACCOUNT"),
+        "port": read("PORT", checks.port, Settings.port),
+        "debug": read("DEBUG", checks.switch, Settings.debug),
+        "log_format": read("LOG_FORMAT", checks.log_format, _usual_log_format(environment)),
+    }
 
 
 def environment_of_account(name: str, values: Environment, folder: Path, environ: Environment) -> dict[str, str]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from boards.commands import boards
+from commands.accounts import accounts, enter_account
 from commands.alerts import alerts
 from commands.conflicts import conflicts
 from commands.doctor import doctor
@@ -26,6 +27,8 @@ from commands.records import forget, record, retry
 from commands.runs import runs
 from commands.starting import demo, init_db, setup
 from commands.syncing import bidirectional, monday_to_pg, pg_to_monday, run_entity
+from jobs import program
+from jobs.commands import beat, door, fleet, worker
 from realtime.commands import scheduled, watch, webhook
 from realtime.webhook_commands import webhooks
 from terminal.commands import CONTEXT, InOrder
@@ -39,8 +42,8 @@ if TYPE_CHECKING:
     from mappings.declaration import Mapping
     from models import Board
     from sync.operating.examined import Checks
-    from sync.parts import Followed
-    from sync.run import Program
+    from sync.parts import Followed, Parts
+    from sync.run import Live, Program
 
 COMMANDS: tuple[click.Command, ...] = (
     init,
@@ -53,6 +56,7 @@ COMMANDS: tuple[click.Command, ...] = (
     alerts,
     boards,
     doctor,
+    *(accounts, door, worker, beat, fleet),
 )
 """As `--help` lists them."""
 
@@ -62,10 +66,13 @@ COMMANDS: tuple[click.Command, ...] = (
     context_settings=CONTEXT,
     epilog="Every command has --help, with an example. Settings: .env.example; all else: README.md.",
 )
+@click.option("--account", metavar="NAME", help="Work for this account; python main.py accounts list shows them.")
 @click.pass_context
-def cli(context: click.Context) -> None:
+def cli(context: click.Context, account: str | None) -> None:
     """Keeps monday.com boards and PostgreSQL tables equal, in both directions."""
     context.obj = compose
+    if account:
+        enter_account(account)
 
 
 def compose() -> Program:
@@ -79,7 +86,7 @@ def compose() -> Program:
     from sync_pg_to_monday import both_ways, push_entity
 
     directions = {"monday_to_pg": pull_entity, "pg_to_monday": push_entity, "bidirectional": both_ways(read_changes)}
-    return Program(directions, _follow, _checks, _deployed, run_syncs)
+    return Program(directions, _follow, _checks, _deployed, run_syncs, _live)
 
 
 def _follow(db: Database, mapping: Mapping, board: Board, home: Path, *, dry_run: bool = False) -> Followed:
@@ -101,6 +108,13 @@ def _deployed(db: Database, name: str | None) -> Sequence[Mapped[str, object]]:
     return status_of(db, name)
 
 
+def _live(program: Program, parts: Parts, mapping: Mapping, board_id: str) -> Live:
+    from realtime.slices import LiveSlices
+
+    return LiveSlices(program, parts, mapping, board_id)
+
+
+program.hand_in(compose)
 for command in COMMANDS:
     cli.add_command(command)
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from db_connector import Transaction
 from errors import RecordRefused, SyncError
@@ -22,6 +22,7 @@ from services.monday.webhook_events import NEW_COLUMN, PROBE
 from state import inbox
 from state.entity import EntityState
 from state.inbox import Entry
+from state.turns import try_turn
 from sync.board import BoardSync, Opening, open_board
 from sync.cycle import TO_MONDAY, TO_POSTGRES
 from sync.parts import Parts
@@ -204,3 +205,26 @@ class Rounds:
             push = LivePush(sync, self.settings.debounce_s)
             self.live = live = LiveParts(sync, pull, push, time.monotonic())
         return live
+
+
+class RoundsInTurn:
+    """Makes rounds of work for one entity, each while no other process works on it. It is used by one thread."""
+
+    def __init__(
+        self, parts: Parts, mapping: Mapping, board_id: str, settings: WorkerSettings, metrics: Metrics
+    ) -> None:
+        self._db, self._entity_type = parts.db, mapping.entity_type
+        self._check_turn: Callable[[], None] | None = None
+        in_turn = replace(parts, db=parts.db.during(self._still_in_turn))
+        self.rounds = Rounds(in_turn, mapping, board_id, settings, metrics)
+
+    def round(self, result: RoundResult) -> float | None:
+        """Does all that waits. Returns the seconds until there may be more; None while another process has the turn."""
+        with self._db.transaction() as tx:
+            self._check_turn = try_turn(tx, self._entity_type)
+            return None if self._check_turn is None else self.rounds.work(tx, result)
+
+    def _still_in_turn(self) -> None:
+        """Raises TurnLost when the transaction that holds the turn of this round has ended."""
+        if self._check_turn is not None:
+            self._check_turn()

@@ -228,4 +228,6 @@ def known_mappings(settings: Settings, **options: Any) -> Iterator[dict[str, Map
 def board_of(settings: Settings, mapping: Mapping) -> str | None:
     """Returns the id of a mapping's board; None while it is not set."""
     by_setting = settings.board_id(mapping.board_setting) if mapping.board_setting else None
+    if settings.account and mapping.board_setting:
+        return by_setting  # the board that a shipped file names is of one account alone
     return by_setting or mapping.board_id

@@ -15,7 +15,7 @@ from collections.abc import Mapping as Map
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Generic
+from typing import TYPE_CHECKING, Generic, Protocol
 
 from db_connector import Database
 from errors import (
@@ -83,6 +83,26 @@ RunSyncs = Callable[[Settings, Sequence[str], PullOptions, "Caller"], "RunReport
 """Runs the named syncs of queries, or all; None when there are none."""
 
 
+class Live(Protocol):
+    """Does the work that waits for one entity, a slice at a time: events from monday.com, and changes in PostgreSQL."""
+
+    def work(self, seconds: float) -> Slice:
+        """Works for about so long, unless another process works on the entity. Raises SyncError."""
+        ...
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Holds what a slice of live work did."""
+
+    next_in_s: float
+    """Seconds until there may be more."""
+    linked: bool = False
+    """Records got their items or rows: records that point at them can be completed."""
+    missed: tuple[str, ...] = ()
+    """Why both sides have to be compared."""
+
+
 @dataclass(frozen=True)
 class Program:
     """Holds what `main.py` puts together: what each direction does with an entity, how deployed boards are followed,
@@ -94,6 +114,7 @@ class Program:
     checks: Callable[[], Sequence[Checks]] = tuple
     deployed: Deployed = _none_deployed
     syncs: RunSyncs | None = None
+    live: Callable[[Program, Parts, Mapping, str], Live] | None = None
 
 
 Compose = Callable[[], Program]

@@ -100,10 +100,8 @@ def _settled(
 ) -> Settled:
     standing = standing_of(db, mapping, home)
     source = standing.source
+    adopted = adopt(standing, board, decided is not None) if source.own else False
     mapping = standing.mapping_of(_as_written(mapping, source))
-    adopted: Collection[str] = ()
-    if source.own and standing.stored:
-        adopted = adopt(source.tree, standing.stored, board, mapping)
     known = known_columns(source.tree["fields"])
     now = datetime.now(timezone.utc)
     found = _compared(known, board, mapping, now, decided)
@@ -120,9 +118,9 @@ def _settled(
         return Settled(_without(mapping, found, lacking), found)
     day, rejected = (decided.day, decided.rejected) if decided else (day_text(now), frozenset[str]())
     change = Change(mapping, board, source.tree, load_types(home), day, rejected)
-    mapping, found, left = _followed(db, Work(change, standing, bool(adopted)), found, lacking)
+    mapping, found, left = _followed(db, Work(change, standing, adopted), found, lacking)
     filled = bool(lacking) and not left
-    return Settled(_without(mapping, found, left), found, _other_values(found) or filled or bool(adopted))
+    return Settled(_without(mapping, found, left), found, _other_values(found) or filled or adopted)
 
 
 def _other_values(found: Sequence[Drift]) -> bool:

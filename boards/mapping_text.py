@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml.comments import CommentedMap
-
 from boards import registry
-from boards.drift import compare, known_columns
+from boards.drift import ADDED, EVOLVE, compare, known_columns
 from db_connector import Database, Transaction
 from errors import NotWritten
 from mappings.declaration import Mapping
@@ -146,25 +143,34 @@ def keep(tx: Transaction, mapping: Mapping, standing: Standing, text: str) -> Ma
     return replace(made, path=str(path), text="" if is_copied else text, stored=stored)
 
 
-def adopt(tree: CommentedMap, stored: Stored, board: Board, mapping: Mapping) -> Collection[str]:
+def adopt(standing: Standing, board: Board, decided: bool) -> bool:
     """Takes over what another home has done already to the table, and a user's own file does not know yet.
 
-    `tree`, the file's text, is changed in place. Returns the columns of the board that it was done for.
+    The tree of the file is changed in place. A column that is new on the board is taken over where the contract, or a
+    user who `decided`, would have it made. Returns whether anything was taken over.
     """
+    stored, tree = standing.stored, standing.source.tree
+    if stored is None:
+        return False
+    mapping = checked(standing.source)
     theirs = read_mapping_file(stored.place, stored.text.encode()).tree
-    mine = known_columns(tree["fields"])
-    ahead = {drift.column for drift in compare(mine, board, mapping)}
+    mine, wants_new = known_columns(tree["fields"]), decided or mapping.contract == EVOLVE
+    ahead = {drift.column for drift in compare(mine, board, mapping) if wants_new or drift.kind != ADDED}
     behind = {drift.column for drift in compare(known_columns(theirs["fields"]), board, mapping)}
     done = [entry for entry in theirs["fields"] if str(entry.get("column")) in ahead - behind]
     for entry in done:
-        column = str(entry["column"])
-        if column not in mine:
-            tree["fields"].append(entry)
-            continue
-        own: Any = next(one for one in tree["fields"] if str(one.get("column")) == column)
-        for key in SEEN_ON_BOARD:
-            if key in entry:
-                own[key] = entry[key]
-            else:
-                own.pop(key, None)
-    return [str(entry["column"]) for entry in done]
+        _take_over(tree["fields"], entry, is_new=str(entry["column"]) not in mine)
+    return bool(done)
+
+
+def _take_over(entries: list[Any], entry: Any, is_new: bool) -> None:
+    """Gives entries what another says of its column; all else that a user's own says stays."""
+    if is_new:
+        entries.append(entry)
+        return
+    own = next(one for one in entries if str(one.get("column")) == str(entry["column"]))
+    for key in SEEN_ON_BOARD:
+        if key in entry:
+            own[key] = entry[key]
+        else:
+            own.pop(key, None)

@@ -220,7 +220,7 @@ def markdown(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 def mappings_table(mappings: Iterable[Mapping], boards: Map[str, str | None]) -> Table:
     """Returns headings and rows of all mappings; `boards` has the board of each entity."""
-    headings = ("entity", "board", "title", "table", "direction", "file")
+    headings = ("entity", "board", "title", "table", "direction", "file", "database")
     rows: list[Row] = [
         (
             mapping.entity,
@@ -229,10 +229,16 @@ def mappings_table(mappings: Iterable[Mapping], boards: Map[str, str | None]) ->
             mapping.table,
             mapping.direction,
             mapping.path,
+            _in_database(mapping),
         )
         for mapping in mappings
     ]
     return headings, rows
+
+
+def _in_database(mapping: Mapping) -> str:
+    wins = ", the file wins" * mapping.own_file
+    return f"version {mapping.stored.version}{wins}" if mapping.stored else ""
 
 
 def columns_table(mapping: Mapping) -> Table:

@@ -25,7 +25,7 @@ from state.turns import lock_name
 from state.waiting import waiting_now
 from sync.choosing import choose_boards
 from sync.options import PullOptions, RunOptions
-from sync.parts import Chosen, Client, Parts, make_client, mappings_of
+from sync.parts import Chosen, Client, Parts, known_mappings, make_client
 from sync.run import Live, Run
 from terminal.logs import unexpected
 from timing import Stop, backoff
@@ -258,8 +258,8 @@ class Work:
             )
         settings.require_key()
         settings = replace(settings, give_up_after=min(settings.give_up_after, GIVE_UP_AFTER_S))
-        mappings = mappings_of(settings, keep=False)
-        chosen = choose_boards(settings, mappings, "bidirectional", [])
+        with known_mappings(settings, keep=False) as mappings:
+            chosen = choose_boards(settings, mappings, "bidirectional", [])
         db, stop = connect(settings, max_connections=CONNECTIONS), Stop()
         parts = Parts(
             settings, db, mappings, Client(partial(make_client, settings, db, stop)), program().follow, stop=stop

@@ -18,6 +18,7 @@ from db_connector import Database, Transaction
 from mappings.bound import BoundMapping, bind
 from mappings.declaration import ROOT, Mapping
 from mappings.read_items import MOST_TOLD, ItemReader
+from mappings.stored import own_file_in_words
 from mappings.write_items import CellWriter
 from models import Board, LogEntry, Removal
 from monday_api import Monday
@@ -90,6 +91,8 @@ def open_board(parts: Parts, mapping: Mapping, board_id: str, opening: Opening |
     if mapping.deployed and opening.snapshot is None:
         followed = parts.follow(parts.db, mapping, board, parts.settings.home, dry_run=opening.options.dry_run)
         mapping, compare_all = followed.mapping, followed.compare_all
+    if said := own_file_in_words(mapping):
+        log.info("%s: %s", mapping.entity, said)
     with parts.db.transaction(read_only=True) as tx:
         mapping = with_own_sync_id(tx, mapping, board)
         tables = [mapping.table, *(related.table for related in mapping.related.values())]

@@ -213,14 +213,14 @@ def mappings_of(settings: Settings, keep: bool = True, stored: Iterable[Stored] 
 
 
 @contextmanager
-def known_mappings(settings: Settings, **options: Any) -> Iterator[dict[str, Mapping]]:
+def known_mappings(settings: Settings, keep: bool = True) -> Iterator[dict[str, Mapping]]:
     """Yields the mappings of files and database; an embedded server that was started for it goes on until the end.
 
-    Where the tool's tables are not made yet there are only files. `options` are those of the connection.
+    Where the tool's tables are not made yet there are only files. `keep`: as for `mappings_of`.
     """
-    db = connect(settings, **options)
+    db = connect(settings)
     try:
-        yield mappings_of(settings, stored=stored_as_far_as_there(db))
+        yield mappings_of(settings, keep, stored=stored_as_far_as_there(db))
     finally:
         db.close()
 

@@ -8,16 +8,16 @@ follow, and at the end the registry says that the board is deployed.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from boards import link_tables, registry, scripts
 from boards import tables as boards_tables
-from boards.mapping_text import file_in, whole_text
+from boards.decisions import decided_before, with_decisions
+from boards.mapping_text import file_in, part_of, whole_text
 from boards.names import LONGEST_TABLE, checked_entity, checked_table, entity_of
 from boards.proposal import RELATION, Proposal, propose, subitem_boards
 from boards.staging import Staging
@@ -28,7 +28,7 @@ from databases.postgres.names import shortened
 from db_connector import Transaction
 from errors import SettingsError
 from mappings.declaration import Mapping as EntityMapping
-from mappings.files import read_plain, write_text, yaml_of
+from mappings.files import read_plain, write_text
 from mappings.loader import load_mapping, read_again
 from models import Board
 from state import mapping_texts
@@ -115,48 +115,7 @@ def _proposal(
     table = checked_table(wanted.table or name)
     made = propose(board, name, table, types, monday=parts.monday if samples else None, names=wanted.names)
     made = replace(made, day=wanted.day, schema=wanted.schema, parent=parent)
-    return with_decisions(made, _decided_before(parts, name, board.id))
-
-
-def _decided_before(parts: Parts, entity: str, board_id: str) -> dict[str, tuple[str, str]]:
-    """Returns what was decided about columns in a deploy that did not finish: column → decision, date."""
-    found: dict[str, tuple[str, str]] = {}
-    for tree in (
-        read_plain(path_of(parts, entity)),
-        read_plain(part_of(parts, entity)),
-        _begun_elsewhere(parts, entity),
-    ):
-        tree = tree or {}
-        if str((tree.get("board") or {}).get("id")) != board_id:
-            continue  # no such file, or another board's
-        for entry in tree.get("fields") or ():
-            for decision in ("accepted", "rejected"):
-                if decision in entry:
-                    found[str(entry.get("column"))] = (decision, str(entry[decision]))
-    return found
-
-
-def _begun_elsewhere(parts: Parts, entity: str) -> Any:
-    """Returns what a deploy that did not finish, perhaps of another home, has left in the database; None for nothing."""
-    with parts.db.transaction(read_only=True) as tx:
-        stored = mapping_texts.newest(tx, entity)
-        if stored is None or stored.live or not registry.known(tx, entity):
-            return None
-    return yaml_of(stored.place, stored.text.encode())
-
-
-def with_decisions(proposal: Proposal, decisions: Mapping[str, tuple[str, str]]) -> Proposal:
-    """Returns the proposal with what has been decided: column → decision, date."""
-    columns = [
-        column.decide(*decisions[column.about.id]) if column.about.id in decisions else column
-        for column in proposal.columns
-    ]
-    return replace(proposal, columns=tuple(columns))
-
-
-def part_of(parts: Parts, entity: str) -> Path:
-    """Returns the path of the mapping of a deploy that is under way; no run reads it."""
-    return path_of(parts, entity).with_suffix(".deploying")
+    return with_decisions(made, decided_before(parts, name, board.id))
 
 
 # Deploying
@@ -309,7 +268,7 @@ def _prepare(parts: Parts, proposal: Proposal) -> EntityMapping:
 
     No run reads the text yet: the file is beside its place, and the database's is not live.
     """
-    part, path = part_of(parts, proposal.entity), path_of(parts, proposal.entity)
+    part, path = part_of(parts.settings.home, proposal.entity), path_of(parts, proposal.entity)
     mapping = parts.mappings.get(proposal.entity)
     with parts.db.transaction(read_only=True) as tx:
         keep = catalogue.exists(tx, proposal.table_name)
@@ -343,7 +302,7 @@ def _note_loaded(parts: Parts, report: EntityReport) -> None:
 
 
 def _finish(parts: Parts, proposal: Proposal, mapping: EntityMapping, report: EntityReport) -> Deployed:
-    path, part = path_of(parts, proposal.entity), part_of(parts, proposal.entity)
+    path, part = path_of(parts, proposal.entity), part_of(parts.settings.home, proposal.entity)
     # from here on, runs read the mapping
     if Path(mapping.path) == part:
         part.replace(path)

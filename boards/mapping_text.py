@@ -64,6 +64,11 @@ def file_in(home: Path, entity: str) -> Path:
     return home / "mappings" / f"{entity}.yaml"
 
 
+def part_of(home: Path, entity: str) -> Path:
+    """Returns the path of the mapping of a deploy that is under way; no run reads it."""
+    return file_in(home, entity).with_suffix(".deploying")
+
+
 def standing_of(db: Database, mapping: Mapping, home: Path) -> Standing:
     """Returns what counts now: a process that loaded the mapping long ago may have missed a change."""
     path = file_in(home, mapping.entity) if mapping.path.startswith(ROW) else Path(mapping.path)

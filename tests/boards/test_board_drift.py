@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
 from hashlib import blake2b
@@ -12,6 +11,7 @@ import pytest
 from boards.drift import APPLY, PASS, TABLE_OF_CONTRACTS, WAIT, Known, compare
 from mappings.declaration import Mapping
 from models import Board, BoardColumn
+from state.values import Values
 from tests.kit.deployed import BOARD, Deployment
 from tests.kit.shipped import PROJECT
 
@@ -233,10 +233,7 @@ def test_what_a_killed_run_did_to_the_table_is_not_done_again(world: Deployment)
 def before_the_database_kept_mappings(world: Deployment, mark: str | None = None) -> None:
     """Makes the database what it was then: it holds no text, and perhaps the mark of a file that a killed run left."""
     world.sql("delete from sync_mappings")
-    kept = json.dumps({"drift": [], "file": mark})
-    world.sql(
-        f"insert into sync_state values ('drift:planning', '{kept}') on conflict (name) do update set value = '{kept}'"
-    )
+    Values(world.db).put("drift:planning", {"drift": [], "file": mark})
 
 
 def test_what_a_killed_run_of_an_earlier_version_did_is_not_done_again(world: Deployment) -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from boards.following import settle
 from db_connector import Database
+from settings import load_settings
+from sync.parts import open_parts
 from tests.kit.deployed import BOARD, Deployment, deployment
 from tests.kit.staff import days_ago
 
@@ -163,3 +167,14 @@ def test_a_schema_without_the_table_asks_for_init_db(world: Deployment) -> None:
     assert "init-db" in world.cli("run", "--entity", "planning", code=None).err
     world.cli("init-db")
     assert world.pull()["errors"] == 0
+
+
+def test_homes_that_follow_the_same_change_at_once_make_one_column(world: Deployment) -> None:
+    second = beside(world, with_copy=True)
+    world.admin("columns/add", id="new1", title="New", type="text")
+    homes = [world.home, second.home] * 2
+    with open_parts(load_settings(world.env)) as parts, ThreadPoolExecutor(len(homes)) as threads:
+        board, mapping = parts.monday.board(str(BOARD)), parts.mappings["planning"]
+        settled = list(threads.map(lambda home: settle(parts.db, mapping, board, home), homes))
+    assert {"New"} == {name for name in world.columns() if "New" in name}
+    assert all("New" in made.mapping.places for made in settled) and versions(world)[1:] == [(2, "drift")]

@@ -3,46 +3,47 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from db_connector import Database, Transaction
+from db_connector import Transaction
 from errors import GuardStop
 from models import STATES_ONLY, Item
 from realtime.metrics import Metrics, OwnWrites
 from state.inbox import Entry
-from state.removals import WINDOW_S, count_removed, removed_lately
 from sync.board import BoardSync, tell_unparsed, too_many
 from sync.task import NO_HINTS, Hints
 from terminal.logs import FILE_ONLY
 
 log = logging.getLogger("monday_sync")
 
+GUARD_WINDOW_S = 600.0
 TRIES_UNSEEN = 3
 """How often an item that monday.com does not show is asked for, before the whole board is compared."""
 
 
 class LatelyRemoved:
-    """Stops removals that come one by one and are too many together, whichever processes make them."""
+    """Stops removals that come one by one and are too many together."""
 
-    def __init__(self, db: Database, entity: str) -> None:
-        self.db, self.entity = db, entity
+    def __init__(self) -> None:
+        self._counts: list[tuple[float, int]] = []
 
-    def check(self, more: int, active: int) -> None:
+    def check(self, entity: str, more: int, active: int) -> None:
         """Raises GuardStop when so many items are removed within some minutes that a user has to agree first."""
-        with self.db.transaction(read_only=True) as tx:
-            lately = removed_lately(tx, self.entity)
+        now = time.monotonic()
+        self._counts = [(at, count) for at, count in self._counts if now - at < GUARD_WINDOW_S]
+        lately = sum(count for _, count in self._counts)
         if too_many(more + lately, active + lately):
             raise GuardStop(
-                f"{more + lately} of {active + lately} {self.entity} were removed on the board within"
-                f" {WINDOW_S // 60} minutes; the entity waits.",
-                hint=f"If they are to go: python main.py monday-to-pg --entity {self.entity} --allow-mass-delete",
+                f"{more + lately} of {active + lately} {entity} were removed on the board within"
+                f" {GUARD_WINDOW_S / 60:.0f} minutes; the entity waits.",
+                hint=f"If they are to go: python main.py monday-to-pg --entity {entity} --allow-mass-delete",
             )
 
     def count(self, removed: int) -> None:
         """Notes that so many items were removed now."""
-        with self.db.transaction() as tx:
-            count_removed(tx, self.entity, removed)
+        self._counts.append((time.monotonic(), removed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,7 @@ class LivePull:
     def _remove(self, item_ids: list[str]) -> None:
         """Deals with the rows of items that are gone."""
         if living := self._living(item_ids):
-            self.removed.check(len(living), self.sync.active())
+            self.removed.check(self.entity, len(living), self.sync.active())
             self.sync.engine.remove(living)
             self.removed.count(len(living))
 

@@ -80,7 +80,7 @@ class Rounds:
         self.links_changed = False
         """Records that these records point at have got their items or rows. Any thread may say so."""
         self._next_links = self._next_retry = 0.0
-        self._own, self._removed = OwnWrites(), LatelyRemoved(parts.db, mapping.entity)
+        self._own, self._removed = OwnWrites(), LatelyRemoved()
         self._state = EntityState(mapping.entity_type, board_id)
 
     def work(self, tx: Transaction, result: RoundResult) -> float:

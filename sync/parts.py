@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,9 +20,11 @@ from mappings.loader import load_mappings
 from mappings.stored import Stored
 from models import Board
 from monday_api import Limits, Monday
-from services.monday.pacing import Left
+from services.monday.pacing import Left, SharedBudget
 from services.monday.waiting import Pause
 from settings import PROJECT, Settings
+from state.budgets import AccountBudget
+from state.control import open_control
 from state.mapping_texts import stored_as_far_as_there, stored_mappings
 from state.runs import calls_today
 from state.schema import check_schema
@@ -167,13 +170,19 @@ class Parts:
         self.db.close()
 
 
-def make_client(settings: Settings, db: Database, stop: Stop) -> Monday:
-    """Returns a client by the settings, which counts what other runs have used of the day's share."""
+def make_client(settings: Settings, db: Database, stop: Stop, shared: SharedBudget | None = None) -> Monday:
+    """Returns a client by the settings, which counts what other runs have used of the day's share.
+
+    `shared` keeps the budgets of an account for several processes.
+    """
+    if shared is None and settings.account and settings.control_database_url:
+        shared = AccountBudget(open_control(settings, max_connections=2), settings.account, settings.daily_calls)
     limits = Limits(
         give_up_after=settings.give_up_after,
-        daily_share=settings.daily_calls,
+        daily_share=None if shared else settings.daily_calls,
         daily_used=_calls_today(db) if settings.daily_calls else 0,
         stop=stop,
+        shared=shared,
     )
     return Monday(token=settings.require_key(), url=settings.api_url, version=settings.api_version, limits=limits)
 
@@ -218,11 +227,23 @@ def known_mappings(settings: Settings, keep: bool = True) -> Iterator[dict[str, 
 
     Where the tool's tables are not made yet there are only files. `keep`: as for `mappings_of`.
     """
+    if not has_database(settings):
+        yield mappings_of(settings, keep)
+        return
     db = connect(settings)
     try:
         yield mappings_of(settings, keep, stored=stored_as_far_as_there(db))
     finally:
         db.close()
+
+
+def has_database(settings: Settings) -> bool:
+    """Says whether there is a database to ask; the tool's own server is not made by a mere question."""
+    if settings.database_url or os.name == "nt":
+        return True
+    from databases.postgres.embedded import server_of  # with its own imports; not needed where there is a server
+
+    return server_of(settings.home).is_made()
 
 
 def board_of(settings: Settings, mapping: Mapping) -> str | None:

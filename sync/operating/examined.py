@@ -16,7 +16,7 @@ from services.monday.account import Whose
 from settings import Reading
 from state.mapping_texts import stored_as_far_as_there
 from sync.operating.check import PATIENCE_S, Check, Once
-from sync.parts import board_of, mappings_of
+from sync.parts import board_of, has_database, mappings_of
 
 CONNECTIONS = 20
 """One for each check that hangs, and one for the next."""
@@ -41,7 +41,7 @@ class Examined:
     def _mappings(self) -> dict[str, Mapping]:
         """Returns the mappings; those of files alone while the database cannot be asked, which other checks tell."""
         try:
-            stored = stored_as_far_as_there(self.database())
+            stored = stored_as_far_as_there(self.database()) if has_database(self.settings) else []
         except SyncError:
             stored = []
         return mappings_of(self.settings, stored=stored)

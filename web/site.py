@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -23,6 +24,8 @@ from web.starting import Starter
 log = logging.getLogger("monday_sync")
 
 CONNECTIONS = 8
+LOOK_EVERY_S = 60.0
+"""How often the mappings in the database are looked at: they change rarely, and every page needs them."""
 PATIENCE_S = 2.0
 """How long a question to the database may take before the page says so."""
 
@@ -44,6 +47,7 @@ class Site:
         self._stamp: object = None
         self._mappings: dict[str, Mapping] = {}
         self._rows: list[Stored] = []
+        self._next_look = 0.0
         self._checked = False
 
     @property
@@ -57,7 +61,10 @@ class Site:
             return self._mappings
 
     def _stored(self) -> list[Stored]:
-        """Returns what the database holds of mappings; what it held last, while it cannot be asked."""
+        """Returns what the database holds of mappings; what it held within the last minute, or while it cannot be asked."""
+        if time.monotonic() < self._next_look:
+            return self._rows
+        self._next_look = time.monotonic() + LOOK_EVERY_S
         try:
             self._rows = stored_as_far_as_there(self.db)
         except SyncError as exc:

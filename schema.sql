@@ -652,6 +652,18 @@ create table if not exists board_registry (
     synced_at timestamptz,
     updated_at timestamptz not null default now());
 
+-- The texts of mappings, of every version; the newest counts. One that is not `live` belongs to a board that is being deployed,
+-- or that was taken out of the registry: no run reads it.
+create table if not exists sync_mappings (
+    entity text not null,
+    version integer not null,
+    text text not null,
+    digest text not null,
+    live boolean not null,
+    changed_at timestamptz not null default now(),
+    changed_by text not null,
+    primary key (entity, version));
+
 -- A process that writes both rows and links takes this table's lock first, before it looks at anything: two processes
 -- then cannot both find a shared row missing and make it twice. A page of a board shares the lock with pages of mappings
 -- that write other tables, and takes an advisory lock for each of its own.

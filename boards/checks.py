@@ -8,7 +8,8 @@ from pathlib import Path
 
 from boards.registry import LOADING, BoardStatus, status_of
 from databases.postgres.catalogue import exists
-from sync.operating.check import Check, Seen, fault, ok, unseen, warning
+from mappings.stored import own_file_in_words
+from sync.operating.check import Check, Seen, fault, note, ok, unseen, warning
 from sync.operating.examined import Examined
 from values.wording import plural
 
@@ -34,10 +35,13 @@ def _deployed(examined: Examined, board: BoardStatus) -> Iterator[Seen]:
         fine = False
         told = f"The table of {name} was never loaded to the end: its deploy was interrupted."
         yield fault(told, f"python main.py boards deploy --board-id {board['board_id']} --name {name}", name)
-    if not path.exists():
+    mapping = examined.mappings().get(name)
+    if mapping is None:
         fine = False
         told = f"The mapping file of {name} is gone: {path}."
         yield fault(told, f"Bring it back, or: python main.py boards remove {name}", name)
+    if mapping is not None and (said := own_file_in_words(mapping)):
+        yield note(said, "python main.py mapping diff", name)
     with examined.database().transaction(read_only=True) as tx:
         if not exists(tx, board["table_name"]):
             fine = False

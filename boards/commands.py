@@ -341,13 +341,12 @@ def _known(name: str | None) -> list[BoardStatus]:
 @click.argument("name")
 @json_option
 def remove(name: str, as_json: bool) -> None:
-    """Remove a board from the registry. Its files and its tables stay."""
+    """Remove a board from the registry. Its files and its tables stay; its mapping is a file of this home alone then."""
     settings = prepared()
-    from boards import registry
+    from boards.remove import remove_board
     from boards.showing import show_removed
     from sync.parts import open_parts
 
-    with open_parts(settings) as parts, parts.db.transaction() as tx:
-        entry = registry.one_of(tx, name)
-        registry.remove(tx, name)
-    show_removed(entry, as_json)
+    with open_parts(settings) as parts:
+        entry, path = remove_board(parts, name)
+    show_removed(entry, path, as_json)

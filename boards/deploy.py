@@ -8,7 +8,7 @@ follow, and at the end the registry says that the board is deployed.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,6 +16,8 @@ from pathlib import Path
 
 from boards import link_tables, registry, scripts
 from boards import tables as boards_tables
+from boards.decisions import decided_before, with_decisions
+from boards.mapping_text import file_in, part_of, whole_text
 from boards.names import LONGEST_TABLE, checked_entity, checked_table, entity_of
 from boards.proposal import RELATION, Proposal, propose, subitem_boards
 from boards.staging import Staging
@@ -27,8 +29,10 @@ from db_connector import Transaction
 from errors import SettingsError
 from mappings.declaration import Mapping as EntityMapping
 from mappings.files import read_plain, write_text
-from mappings.loader import load_mapping
+from mappings.loader import load_mapping, read_again
 from models import Board
+from state import mapping_texts
+from state.mapping_texts import stored_mappings
 from sync.board import Opening, open_board, tell_unparsed
 from sync.options import PullOptions, RunOptions
 from sync.parts import Parts, board_of, mappings_of
@@ -39,6 +43,8 @@ from values.wording import plural
 log = logging.getLogger("monday_sync")
 
 ITEMS_PER_PAGE = 500
+DEPLOY = "boards deploy"
+"""What is said to have written a mapping's text."""
 
 SAME_TABLE = "select to_regclass(%s) = to_regclass(%s)"
 OTHERS_ON = """
@@ -76,14 +82,9 @@ class Deployed:
     links: list[str]
 
 
-def folder(parts: Parts) -> Path:
-    """Returns the folder of the user's mappings."""
-    return parts.settings.home / "mappings"
-
-
 def path_of(parts: Parts, entity: str) -> Path:
     """Returns the path of a deployed board's mapping."""
-    return folder(parts) / f"{entity}.yaml"
+    return file_in(parts.settings.home, entity)
 
 
 # Proposals
@@ -114,35 +115,7 @@ def _proposal(
     table = checked_table(wanted.table or name)
     made = propose(board, name, table, types, monday=parts.monday if samples else None, names=wanted.names)
     made = replace(made, day=wanted.day, schema=wanted.schema, parent=parent)
-    return with_decisions(made, _decided_before(parts, name, board.id))
-
-
-def _decided_before(parts: Parts, entity: str, board_id: str) -> dict[str, tuple[str, str]]:
-    """Returns what was decided about columns in a deploy that did not finish: column → decision, date."""
-    found: dict[str, tuple[str, str]] = {}
-    for path in (path_of(parts, entity), part_of(parts, entity)):
-        tree = read_plain(path) or {}
-        if str((tree.get("board") or {}).get("id")) != board_id:
-            continue  # no such file, or another board's
-        for entry in tree.get("fields") or ():
-            for decision in ("accepted", "rejected"):
-                if decision in entry:
-                    found[str(entry.get("column"))] = (decision, str(entry[decision]))
-    return found
-
-
-def with_decisions(proposal: Proposal, decisions: Mapping[str, tuple[str, str]]) -> Proposal:
-    """Returns the proposal with what has been decided: column → decision, date."""
-    columns = [
-        column.decide(*decisions[column.about.id]) if column.about.id in decisions else column
-        for column in proposal.columns
-    ]
-    return replace(proposal, columns=tuple(columns))
-
-
-def part_of(parts: Parts, entity: str) -> Path:
-    """Returns the path of the mapping of a deploy that is under way; no run reads it."""
-    return folder(parts) / f"{entity}.deploying"
+    return with_decisions(made, decided_before(parts, name, board.id))
 
 
 # Deploying
@@ -248,7 +221,7 @@ def alone(parts: Parts, made: Sequence[Proposal]) -> Iterator[None]:
     with ExitStack() as locks:
         for name in sorted(proposal.entity for proposal in made):
             locks.enter_context(parts.db.held_lock(f"deploy:{name}", partial(_tell, name, told)))
-        parts.mappings.update(mappings_of(parts.settings))
+        parts.mappings.update(mappings_of(parts.settings, stored=stored_mappings(parts.db)))
         yield
 
 
@@ -291,14 +264,20 @@ def _options(wanted: Wanted) -> PullOptions:
 
 
 def _prepare(parts: Parts, proposal: Proposal) -> EntityMapping:
-    """Makes the table, its row in the registry, and the mapping beside its place. A mapping that has its table is kept."""
-    part, path = part_of(parts, proposal.entity), path_of(parts, proposal.entity)
+    """Makes the table, its row in the registry, and the mapping's text. A mapping that has its table is kept.
+
+    No run reads the text yet: the file is beside its place, and the database's is not live.
+    """
+    part, path = part_of(parts.settings.home, proposal.entity), path_of(parts, proposal.entity)
+    mapping = parts.mappings.get(proposal.entity)
     with parts.db.transaction(read_only=True) as tx:
-        keep = path.exists() and catalogue.exists(tx, proposal.table_name)
-    if not keep:
+        keep = catalogue.exists(tx, proposal.table_name)
+    if mapping is None or not keep:
         write_text(part, proposal.text())
-    mapping = load_mapping(path if keep else part)
+        mapping = load_mapping(part)
     with parts.db.transaction() as tx:
+        if mapping.path == str(part):
+            mapping_texts.write(tx, proposal.entity, proposal.text(), DEPLOY, live=False)
         registry.enter(tx, proposal, path, registry.LOADING)
         boards_tables.run_all(tx, boards_tables.create_statements(proposal))
         for name, kind in proposal.table_columns() if proposal.makes_table else ():
@@ -323,15 +302,16 @@ def _note_loaded(parts: Parts, report: EntityReport) -> None:
 
 
 def _finish(parts: Parts, proposal: Proposal, mapping: EntityMapping, report: EntityReport) -> Deployed:
-    path, part = path_of(parts, proposal.entity), part_of(parts, proposal.entity)
+    path, part = path_of(parts, proposal.entity), part_of(parts.settings.home, proposal.entity)
     # from here on, runs read the mapping
     if Path(mapping.path) == part:
         part.replace(path)
-    mapping = load_mapping(path)
+        mapping = load_mapping(path)
     parts.mappings[mapping.entity] = mapping
     links = link_up(parts, mapping, proposal.board) if mapping.own_table else []
-    files = [path, *scripts.write(parts.settings.home, mapping, proposal.board.name)]
+    files = [*([path] if path.exists() else []), *scripts.write(parts.settings.home, mapping, proposal.board.name)]
     with parts.db.transaction() as tx:
+        mapping_texts.write(tx, mapping.entity, whole_text(mapping), DEPLOY)
         registry.note_deployed(tx, mapping.entity)
     _tell_loaded(mapping, report)
     return Deployed(proposal, mapping, report, files, links)
@@ -364,8 +344,7 @@ def link_up(parts: Parts, mapping: EntityMapping, board: Board) -> list[str]:
 
 
 def _board_with_relations(parts: Parts, mapping: EntityMapping) -> Board | None:
-    tree = read_plain(Path(mapping.path)) or {}
-    entries = tree.get("fields") or ()
+    entries = read_again(mapping).tree["fields"]
     relations = any(entry.get("type") == RELATION and "rejected" not in entry for entry in entries)
     return parts.monday.board(str(mapping.board_id)) if relations else None
 

@@ -1,12 +1,11 @@
 """Follows a deployed board: applies its changes to the table and the mapping as the contract allows, and notes the rest.
 
-The table comes first, in one transaction, then the mapping file; when a run is killed in between, the next run puts the file
-in its place.
+The table and the mapping's text in the database change in one transaction. The copy of the text in the home comes after it,
+and counts for nothing.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,21 +27,25 @@ from boards.drift import (
     known_columns,
     sentence,
 )
+from boards.mapping_text import Standing, adopt, keep, standing_of, take_in
 from boards.types_of_tables import load_types
 from databases.postgres.catalogue import columns_of
 from db_connector import Database, Transaction
 from errors import DatabaseUnreachable, SyncError
 from mappings.declaration import ROOT
 from mappings.declaration import Mapping as EntityMapping
-from mappings.files import MappingFile, raise_mistakes, read_mapping_file, tree_text, write_text
-from mappings.loader import build_mapping, load_mapping
+from mappings.files import MappingFile, tree_text
+from mappings.loader import checked
 from models import Board, LogEntry
-from state import triggers
+from state import mapping_texts, triggers
 from state.entity import EntityState
-from state.values import drift_key, put, value_of
+from state.values import drift_key, forget_reading, put, value_of
 from values.wording import day_text, utc_text
 
 log = logging.getLogger("monday_sync")
+
+TRIES = 5
+"""How often it begins anew because another process has changed the mapping."""
 
 KEPT = 50
 """So many things that were done are shown by `boards status`."""
@@ -78,11 +81,28 @@ def settle(
 
     What is not applied is not read: a column never gets values of another type.
     """
-    path, finished = _file_of(db, mapping, dry_run)
-    source = read_mapping_file(path)
-    raise_mistakes([source])
+    finished = not dry_run and take_in(db, mapping, home)
+    for _ in range(TRIES - 1):
+        try:
+            settled = _settled(db, mapping, board, home, dry_run, decided)
+            return replace(settled, compare_all=True) if finished else settled
+        except _Moved:
+            log.debug("%s: another process has followed the board meanwhile.", mapping.entity)
+    return _settled(db, mapping, board, home, dry_run, decided)
+
+
+class _Moved(Exception):
+    """Says that another process has changed the mapping since it was read."""
+
+
+def _settled(
+    db: Database, mapping: EntityMapping, board: Board, home: Path, dry_run: bool, decided: Decided | None
+) -> Settled:
+    standing = standing_of(db, mapping, home)
+    source = standing.source
+    adopted = adopt(standing, board, decided is not None) if source.own else False
+    mapping = standing.mapping_of(_as_written(mapping, source))
     known = known_columns(source.tree["fields"])
-    mapping = _as_written(mapping, source)
     now = datetime.now(timezone.utc)
     found = _compared(known, board, mapping, now, decided)
     lacking = _lacking(db, mapping, board)
@@ -91,45 +111,32 @@ def settle(
         waiting = [replace(drift, move=WAIT) for drift in found]
         return Settled(_without(mapping, waiting, lacking), found)
     # no difference, or only such as wait
-    if not lacking and not _to_apply(found):
+    if not lacking and not adopted and not _to_apply(found):
         _note(db, mapping, board, found)
-        return Settled(_without(mapping, found, lacking), found, finished)
+        if standing.stored and not source.own:
+            standing.refresh(standing.stored.text)
+        return Settled(_without(mapping, found, lacking), found)
     day, rejected = (decided.day, decided.rejected) if decided else (day_text(now), frozenset[str]())
     change = Change(mapping, board, source.tree, load_types(home), day, rejected)
-    mapping, found, left = _followed(db, change, found, lacking)
+    mapping, found, left = _followed(db, Work(change, standing, adopted), found, lacking)
     filled = bool(lacking) and not left
-    other_values = any(drift.kind in (LABELS, RETYPED, RETURNED) for drift in _to_apply(found))
-    return Settled(_without(mapping, found, left), found, other_values or filled or finished)
+    return Settled(_without(mapping, found, left), found, _other_values(found) or filled or adopted)
+
+
+def _other_values(found: Sequence[Drift]) -> bool:
+    """Says whether items that did not change have other values now."""
+    return any(drift.kind in (LABELS, RETYPED, RETURNED) for drift in _to_apply(found))
 
 
 # What there is to do
 
 
-def _file_of(db: Database, mapping: EntityMapping, dry_run: bool) -> tuple[Path, bool]:
-    """Returns the path of the mapping to read, and whether a killed run has left a newer file for it."""
-    path = Path(mapping.path)
-    part = path.with_suffix(".drifting")
-    if not part.exists():
-        return path, False
-    with db.transaction(read_only=True) as tx:
-        done = (value_of(tx, drift_key(mapping.entity)) or {}).get("file")
-    if done != _mark(path, part):
-        return path, False  # the table was not altered, or the mapping was edited since
-    return (part if dry_run else part.replace(path)), True
-
-
-def _mark(path: Path, part: Path) -> str:
-    """Returns a mark of both files. It is kept when the table is as the second says, and ends with an edit of the first."""
-    return hashlib.blake2b(path.read_bytes() + b"\0" + part.read_bytes(), digest_size=16).hexdigest()
-
-
 def _as_written(mapping: EntityMapping, source: MappingFile) -> EntityMapping:
-    """Returns the mapping as its file has it now: a process that loaded it long ago may have missed a change."""
-    fresh = build_mapping(source)
-    raise_mistakes([source])
+    """Returns the mapping as its text has it now."""
+    fresh = checked(source)
     if fresh.fingerprint == mapping.fingerprint:
         return mapping
-    return replace(fresh, sync_id=mapping.sync_id, path=mapping.path)
+    return replace(fresh, sync_id=mapping.sync_id)
 
 
 def _compared(
@@ -178,42 +185,55 @@ def _without(mapping: EntityMapping, found: Sequence[Drift], lacking: Collection
 # Doing it
 
 
+@dataclass(frozen=True)
+class Work:
+    """Holds a change, and the text that it begins with. `adopted`: the text has taken over what another home did."""
+
+    change: Change
+    standing: Standing
+    adopted: bool = False
+
+
 def _followed(
-    db: Database, change: Change, found: list[Drift], lacking: list[str]
+    db: Database, work: Work, found: list[Drift], lacking: list[str]
 ) -> tuple[EntityMapping, list[Drift], list[str]]:
     """Applies a change; returns the mapping, the drifts and the lacking fields as they are then. What fails waits."""
+    mapping, board = work.change.mapping, work.change.board
     try:
-        return _applied(db, change, found, lacking)
+        return _applied(db, work, found, lacking)
     except DatabaseUnreachable:
         raise  # says nothing about the change
     except (SyncError, OSError) as exc:
         reason = exc.message if isinstance(exc, SyncError) else exc.strerror or str(exc)
-        log.warning("%s: what has changed on the board could not be followed: %s", change.mapping.entity, reason)
+        log.warning("%s: what has changed on the board could not be followed: %s", mapping.entity, reason)
         found = [replace(drift, move=WAIT) if drift.move == APPLY else drift for drift in found]
-        _note(db, change.mapping, change.board, found)
-        return change.mapping, found, lacking
+        _note(db, mapping, board, found)
+        return mapping, found, lacking
 
 
 def _applied(
-    db: Database, change: Change, found: Sequence[Drift], lacking: Sequence[str]
+    db: Database, work: Work, found: Sequence[Drift], lacking: Sequence[str]
 ) -> tuple[EntityMapping, list[Drift], list[str]]:
-    mapping, path = change.mapping, Path(change.mapping.path)
-    part, mark = path.with_suffix(".drifting"), None
+    change, standing = work.change, work.standing
+    mapping, text = change.mapping, ""
     with db.transaction() as tx:
         tx.execute("set local lock_timeout = '2s'")  # processes that read the table go first; the next run tries again
+        if not standing.is_as(mapping_texts.hold(tx, mapping.entity)):
+            raise _Moved
         watched = triggers.installed(tx, mapping)
         left = change.fill_up(tx, lacking)
         found = change.apply(tx, found)
         registry.note_columns(tx, mapping.entity, change.tree["fields"])
-        if _to_apply(found):
-            write_text(part, tree_text(change.tree))
-            mapping, mark = replace(load_mapping(part), path=str(path)), _mark(path, part)
+        if work.adopted or _to_apply(found):
+            text = tree_text(change.tree)
+            mapping = keep(tx, mapping, standing, text)
+            forget_reading(tx, mapping.entity)
             if watched:
                 # Triggers name columns: with an old name, every write of the table would fail.
                 triggers.install(tx, [mapping])
-        new = _keep(tx, mapping, change.board, found, mark)
-    if mark:
-        part.replace(path)
+        new = _keep(tx, mapping, change.board, found)
+    if text:
+        standing.refresh(text)
     _tell(mapping, new)
     return mapping, found, left
 
@@ -228,10 +248,8 @@ def _note(db: Database, mapping: EntityMapping, board: Board, found: Sequence[Dr
     _tell(mapping, new)
 
 
-def _keep(
-    tx: Transaction, mapping: EntityMapping, board: Board, found: Sequence[Drift], file: str | None = None
-) -> list[Drift]:
-    """Keeps what was found, and the mark of the file that goes with what was done; returns what of it is new."""
+def _keep(tx: Transaction, mapping: EntityMapping, board: Board, found: Sequence[Drift]) -> list[Drift]:
+    """Keeps what was found; returns what of it is new."""
     name = drift_key(mapping.entity)
     before: list[DriftShape] = (value_of(tx, name) or {}).get("drift", [])
     seen = {_what(shape): shape for shape in before if _is_open(shape)}
@@ -241,7 +259,7 @@ def _keep(
     done = [drift.as_json() for drift in _to_apply(found)]
     open_still = {_what(shape) for shape in still}
     done += [shape for shape in before if not _is_open(shape) and _what(shape) not in open_still]
-    put(tx, name, {"drift": [*still, *done[:KEPT]], "file": file})
+    put(tx, name, {"drift": [*still, *done[:KEPT]]})
     new = [drift for drift in found if drift.move == APPLY or _what(drift.as_json()) not in seen]
     EntityState(mapping.entity_type, board.id).log.append(tx, [_log_entry(drift) for drift in new])
     return new

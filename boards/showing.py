@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from boards.drift import APPLY, DriftShape, sentence
@@ -170,11 +171,11 @@ def show_summary(summary: dict[str, int | list[str]], as_json: bool) -> None:
         say(f"{name.replace('_', ' ')}: {', '.join(value) or 'none' if isinstance(value, list) else value}")
 
 
-def show_removed(entry: Entry, as_json: bool) -> None:
+def show_removed(entry: Entry, path: Path, as_json: bool) -> None:
     """Reports that a board is out of the registry, and what stays."""
-    name, path, table = entry.name, entry.mapping_path, entry.table_name
+    name, table = entry.name, entry.table_name
     if as_json:
-        return say(json.dumps({"removed": name, "stays": {"table": table, "mapping": path}}))
+        return say(json.dumps({"removed": name, "stays": {"table": table, "mapping": str(path)}}))
     say(f"{name} is out of the registry. The table {table} and the mapping {path} stay, and runs go on reading it.")
     say(f"To end that too, remove the mapping; to end all, drop the table: drop table {table};")
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from boards import deploy, following, scripts
 from boards.drift import ADDED, APPLY, WAIT, Drift
+from boards.mapping_text import mapping_now
 from boards.proposal import Proposal, propose
 from boards.questions import today
 from boards.types_of_tables import HARD, load_types
 from errors import EXIT_IN_STEP, EXIT_LEFTOVERS
 from mappings.declaration import Mapping
-from mappings.loader import load_mapping
 from models import Board
 from sync.parts import Parts
 
@@ -48,7 +47,7 @@ def update(parts: Parts, name: str, decide: Decide) -> Updated:
     with parts.in_turn(mapping.entity_type) as mine:
         drift = _apply(mine, mapping, board, decide)
     scripts.write(parts.settings.home, mapping, board.name)
-    parts.mappings[name] = load_mapping(Path(mapping.path))
+    parts.mappings[name] = mapping_now(parts.db, mapping, parts.settings.home)
     links = deploy.link_up(parts, parts.mappings[name], board) if mapping.own_table else []
     return Updated(name, tuple(drift), tuple(links))
 

@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from commands.mapping_texts import diff, export, import_
 from commands.runs import plain
+from mappings.stored import own_file_in_words
 from models import State
-from terminal.commands import Example, entities_option, json_option, prepared
+from terminal.commands import Example, InOrder, entities_option, json_option, prepared
 from timing import duration
 from values.wording import counted, plural
 
 if TYPE_CHECKING:
+    from mappings.declaration import Mapping
+    from settings import Settings
     from sync.validation import Validated
 
 EPOCH = "1970-01-01T00:00:00Z"
@@ -48,6 +52,9 @@ def status(as_json: bool) -> None:
     with open_parts(settings) as parts:
         boards = [(mapping, board_of(settings, mapping)) for mapping in parts.mappings.values()]
         show_status(status_of(parts.db, [(mapping, board) for mapping, board in boards if board is not None]), as_json)
+        for mapping in () if as_json else parts.mappings.values():
+            if said := own_file_in_words(mapping):
+                click.echo(f"{mapping.entity}: {said}")
 
 
 def show_status(state: dict[str, Any], as_json: bool) -> None:
@@ -152,23 +159,30 @@ def _validated_json(result: Validated) -> dict[str, Any]:
 # mapping
 
 
-@click.command("mapping", cls=Example, example="mapping --entity users")
+class ShownOrKept(InOrder, Example):
+    """Shows mappings, and holds the commands on their texts."""
+
+
+@click.group("mapping", cls=ShownOrKept, example="mapping --entity users", invoke_without_command=True)
 @click.option("--entity", metavar="NAME", help="Show which board column is which table column.")
 @click.option(
     "--write-docs", is_flag=True, help="Write the pages of docs/ and the JSON Schema again (reads the boards)."
 )
 @json_option
-def mapping(entity: str | None, write_docs: bool, as_json: bool) -> None:
+@click.pass_context
+def mapping(context: click.Context, entity: str | None, write_docs: bool, as_json: bool) -> None:
     """Show the mappings, or one mapping column by column."""
+    if context.invoked_subcommand is not None:
+        return
     settings = prepared()
     from commands import mapping_pages
-    from sync.parts import board_of, mappings_of
+    from sync.parts import board_of
 
     if write_docs:
         for path in mapping_pages.write_all(settings):
             click.echo(f"Wrote {path}.")
         return
-    mappings = mappings_of(settings)
+    mappings = _asked_for(settings)
     if entity is None:
         boards = {name: board_of(settings, found) for name, found in mappings.items()}
         show_mapping("mappings", *mapping_pages.mappings_table(mappings.values(), boards), as_json)
@@ -176,6 +190,24 @@ def mapping(entity: str | None, write_docs: bool, as_json: bool) -> None:
         from mappings.loader import choose
 
         show_mapping("columns", *mapping_pages.columns_table(choose(mappings, [entity])[0]), as_json)
+
+
+def _asked_for(settings: Settings) -> dict[str, Mapping]:
+    """Returns the mappings; those of files alone where no server is set, or where it cannot be asked, which is told."""
+    from errors import DatabaseError
+    from sync.parts import known_mappings, mappings_of
+
+    if settings.database_url:
+        try:
+            with known_mappings(settings) as mappings:
+                return mappings
+        except DatabaseError as exc:
+            click.echo(f"note: only mapping files are shown: {exc.message}", err=True)
+    return mappings_of(settings)
+
+
+for command in (export, import_, diff):
+    mapping.add_command(command)
 
 
 def show_mapping(name: str, headings: Sequence[str], rows: Sequence[Sequence[str]], as_json: bool) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 
 from errors import SettingsError
 from mappings.declaration import ROOT, Binding, Mapping, NaturalKey, Place
-from mappings.files import read_mapping_file, write_text
+from mappings.files import write_text
 from mappings.grammar import FIELD, MAPPING, Key, json_schema
+from mappings.loader import read_again
 from models import Board
 from settings import PROJECT, Settings
 from sync.parts import board_of, mappings_of
@@ -174,7 +175,7 @@ def _key(key: NaturalKey) -> str:
 
 
 def _trees(mapping: Mapping) -> list[Any]:
-    return list(read_mapping_file(Path(mapping.path)).tree["fields"])
+    return list(read_again(mapping).tree["fields"])
 
 
 # The keys of a mapping file
@@ -219,7 +220,7 @@ def markdown(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 def mappings_table(mappings: Iterable[Mapping], boards: Map[str, str | None]) -> Table:
     """Returns headings and rows of all mappings; `boards` has the board of each entity."""
-    headings = ("entity", "board", "title", "table", "direction", "file")
+    headings = ("entity", "board", "title", "table", "direction", "file", "database")
     rows: list[Row] = [
         (
             mapping.entity,
@@ -228,10 +229,16 @@ def mappings_table(mappings: Iterable[Mapping], boards: Map[str, str | None]) ->
             mapping.table,
             mapping.direction,
             mapping.path,
+            _in_database(mapping),
         )
         for mapping in mappings
     ]
     return headings, rows
+
+
+def _in_database(mapping: Mapping) -> str:
+    wins = ", the file wins" * mapping.own_file
+    return f"version {mapping.stored.version}{wins}" if mapping.stored else ""
 
 
 def columns_table(mapping: Mapping) -> Table:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 import click
@@ -41,8 +42,9 @@ def run_all_and_leave(
 
     with Progress(request.quiet) as progress:
         program, caller = compose(), Caller(progress, show_entity)
-        for direction, entities in () if only_syncs else _entities(settings).items():
-            reports.append(_run_entities(program, settings, direction, entities, (request, caller)))
+        with _entities(settings, only_syncs) as found_entities:
+            for direction, entities in found_entities.items():
+                reports.append(_run_entities(program, settings, direction, entities, (request, caller)))
         direction = "mysql_to_smartsuite"
         if found := _run_syncs(program, settings, request, caller, sync_names):
             reports.append(found)
@@ -57,15 +59,20 @@ def run_all_and_leave(
     sys.exit(code)
 
 
-def _entities(settings: Settings) -> dict[str, list[str]]:
-    """Returns the entities that have a board, by their direction; none without a key of monday.com."""
-    from sync.parts import board_of, mappings_of
+@contextmanager
+def _entities(settings: Settings, only_syncs: bool) -> Iterator[dict[str, list[str]]]:
+    """Yields the entities that have a board, by their direction; none without a key of monday.com."""
+    from sync.parts import board_of, known_mappings
 
-    found: dict[str, list[str]] = {}
-    for mapping in mappings_of(settings).values() if settings.api_key else ():
-        if mapping.direction != "none" and board_of(settings, mapping):
-            found.setdefault(mapping.direction, []).append(mapping.entity)
-    return found
+    if only_syncs or not settings.api_key:
+        yield {}
+        return
+    with known_mappings(settings) as mappings:
+        found: dict[str, list[str]] = {}
+        for mapping in mappings.values():
+            if mapping.direction != "none" and board_of(settings, mapping):
+                found.setdefault(mapping.direction, []).append(mapping.entity)
+        yield found
 
 
 def _run_entities(

@@ -46,11 +46,12 @@ def make_tables(settings: Settings) -> None:
 
 def _renew_triggers(db: Database, settings: Settings) -> None:
     """Makes the triggers of an earlier version anew. What stands in the way is told: the tables are ready all the same."""
+    from state.mapping_texts import stored_mappings
     from sync.parts import mappings_of
     from sync.setup import renew_triggers
 
     try:
-        for table in renew_triggers(db, mappings_of(settings)):
+        for table in renew_triggers(db, mappings_of(settings, stored=stored_mappings(db))):
             click.echo(f"The triggers of {table} were made anew.")
     except SyncError as exc:
         logs.log.warning("The triggers of an earlier version stay: %s", exc.message, extra={"hint": "Run setup."})
@@ -63,14 +64,13 @@ def _renew_triggers(db: Database, settings: Settings) -> None:
 def setup(entities: tuple[str, ...], yes: bool, as_json: bool) -> None:
     """Prepare two-way sync: triggers on the tables, a sync id column on the boards. Can be repeated without harm."""
     settings = prepared()
-    from sync.parts import mappings_of, open_parts
+    from sync.parts import open_parts
     from sync.run import choose_boards
     from sync.setup import set_up
 
-    mappings = mappings_of(settings)
-    chosen = choose_boards(settings, mappings, "bidirectional", entities)
     settings.require_key()
-    with open_parts(settings, mappings=mappings) as parts:
+    with open_parts(settings) as parts:
+        chosen = choose_boards(settings, parts.mappings, "bidirectional", entities)
         done = set_up(parts, chosen, lambda lacking: may_touch(lacking, yes))
     if as_json:
         click.echo(json.dumps(done.as_json()))

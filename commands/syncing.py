@@ -12,7 +12,7 @@ from sync.command import CODES, Request, direction_command, run_and_leave
 from terminal.commands import Example, json_option, prepared_with_log, quiet_option
 
 if TYPE_CHECKING:
-    from settings import Settings
+    from mappings.declaration import Mapping
     from sync.run import Compose
 
 monday_to_pg = direction_command("monday-to-pg")
@@ -48,19 +48,21 @@ def run_entity(
     options = RunOptions(PullOptions(**given))
     request = Request("", (), options, as_json, quiet)
     if entity:
-        request = replace(request, direction=direction_of(settings, entity), entities=[entity])
-        run_and_leave(compose, settings, limited, request)
+        from sync.parts import known_mappings
+
+        with known_mappings(settings) as mappings:
+            request = replace(request, direction=direction_of(mappings, entity), entities=[entity])
+            run_and_leave(compose, settings, limited, request)
     from commands.running import run_all_and_leave
 
     run_all_and_leave(compose, settings, limited, request, sync_names, only_syncs or bool(sync_names))
 
 
-def direction_of(settings: Settings, entity: str) -> str:
+def direction_of(mappings: dict[str, Mapping], entity: str) -> str:
     """Returns the direction of an entity's mapping. Raises SettingsError when it is switched off there."""
     from mappings.loader import choose
-    from sync.parts import mappings_of
 
-    mapping = choose(mappings_of(settings), [entity])[0]
+    mapping = choose(mappings, [entity])[0]
     if mapping.direction == "none":
         raise SettingsError(
             f"{entity} does not flow at all: its mapping says none.", hint=f"Change `direction` in {mapping.path}."

@@ -21,7 +21,7 @@ from state.due import LIVE, LOOK, RUN, Due, DueWork
 from state.inbox import InboxWriter
 from sync.choosing import choose_boards
 from sync.cycle import TO_POSTGRES
-from sync.parts import mappings_of
+from sync.parts import known_mappings
 from terminal.logs import unexpected
 from webhook_handler import Receiver
 
@@ -179,7 +179,8 @@ class Door:
         settings = load_settings(environ)
         if not settings.database_url:
             raise SettingsError(f"The account {account.name} has no DATABASE_URL.")
-        chosen = choose_boards(settings, mappings_of(settings, keep=False), "bidirectional", [])
+        with known_mappings(settings, keep=False) as mappings:
+            chosen = choose_boards(settings, mappings, "bidirectional", [])
         entities = {board: mapping.entity for mapping, board in chosen if mapping.direction in TO_POSTGRES}
         board_of = {mapping.entity: board for mapping, board in chosen}
         above = {board: board_of.get(mapping.subitems_of or "") for mapping, board in chosen}

@@ -27,7 +27,7 @@ from state.waiting import waiting_now
 from sync.choosing import choose_boards
 from sync.live import Live
 from sync.options import PullOptions, RunOptions
-from sync.parts import Chosen, Client, Parts, make_client, mappings_of
+from sync.parts import Chosen, Client, Parts, known_mappings, make_client
 from sync.run import Run
 from terminal.logs import unexpected
 from timing import Stop, backoff
@@ -262,8 +262,8 @@ class Work:
             )
         settings.require_key()
         settings = replace(settings, give_up_after=min(settings.give_up_after, GIVE_UP_AFTER_S))
-        mappings = mappings_of(settings, keep=False)
-        chosen = choose_boards(settings, mappings, "bidirectional", [])
+        with known_mappings(settings, keep=False) as mappings:
+            chosen = choose_boards(settings, mappings, "bidirectional", [])
         db, stop = connect(settings, max_connections=CONNECTIONS), Stop()
         shared = AccountBudget(self._control, account.name, settings.daily_calls)
         client = Client(partial(make_client, settings, db, stop, shared))

@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Protocol
 
+from mappings.stored import Stored
 from mappings.transforms import Transform
 from models import BoardColumn, Cell, Value
 
@@ -166,6 +167,11 @@ class Mapping:
     deployed: str | None = None
     own_table: bool = False
     subitems_of: str | None = None
+    text: str = field(default="", repr=False, compare=False)
+    """What the database holds, where no file of the home holds the same."""
+    stored: Stored | None = field(default=None, repr=False, compare=False)
+    own_file: bool = False
+    """Its file is a user's own, and wins over what the database holds."""
 
     @cached_property
     def fingerprint(self) -> str:

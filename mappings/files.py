@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from errors import MappingError, NotWritten
 from mappings.grammar import MAPPING, SHAPES, Key
+from mappings.stored import Stored, at_line
 
 if TYPE_CHECKING:
     # Imported where it is used: most runs read what was kept of the files.
@@ -30,11 +31,15 @@ class Mistake:
 
 
 class MappingFile:
-    """Holds a mapping file's content, and the mistakes found in it so far."""
+    """Holds a mapping's content, and the mistakes found in it so far.
 
-    def __init__(self, path: Path, tree: CommentedMap) -> None:
+    `text`: what was read instead of a file. `stored`: what the database holds of it; `own`: the file wins over that.
+    """
+
+    def __init__(self, path: Path, tree: CommentedMap, stored: Stored | None = None, text: str = "") -> None:
         self.path = path
         self.tree = tree
+        self.stored, self.text, self.own = stored, text, False
         self.mistakes: list[Mistake] = []
 
     def note(self, where: Any, name: Any, text: str) -> None:
@@ -74,7 +79,9 @@ def yaml_of(path: Path, content: bytes) -> Any:
         raise MappingError(f"{path}: is not UTF-8.", hint=HINT) from exc
     except MarkedYAMLError as exc:
         line = exc.problem_mark.line + 1 if exc.problem_mark else 1
-        raise MappingError(f"{path}:{line}: {exc.problem or exc.context}", hint="This is not valid YAML.") from exc
+        raise MappingError(
+            f"{at_line(path, line)}: {exc.problem or exc.context}", hint="This is not valid YAML."
+        ) from exc
     except YAMLError as exc:
         raise MappingError(f"{path}: {exc}", hint="This is not valid YAML.") from exc
 
@@ -152,7 +159,7 @@ def write_text(path: Path, text: str) -> None:
 def raise_mistakes(files: Iterable[MappingFile]) -> None:
     """Raises one MappingError with every mistake of all files, in order of their lines."""
     lines = [
-        f"{file.path}:{mistake.line}: {mistake.text}"
+        f"{at_line(file.path, mistake.line)}: {mistake.text}"
         for file in files
         for mistake in sorted(file.mistakes, key=lambda mistake: mistake.line)
     ]
@@ -211,9 +218,8 @@ def _check_nested(file: MappingFile, where: Any, name: Any, value: Any, key: Key
         file.note(where, name, f"{name!r} must hold keys and values, not {value!r}")
 
 
-def lines_of_columns(path: Path) -> dict[str, int]:
-    """Returns on which line of a mapping file each board column is bound, and where `conflict` stands for all (name "")."""
-    tree = read_mapping_file(path).tree
+def lines_of_columns(tree: CommentedMap) -> dict[str, int]:
+    """Returns on which line of a mapping each board column is bound, and where `conflict` stands for all (name "")."""
     lines = {"": line_of(tree, "conflict")} if "conflict" in tree else {}
     for number, entry in enumerate(tree.get("fields") or ()):
         for column in entry.get("columns") or [entry.get("column")]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,6 +13,7 @@ from mappings.declaration import ROOT, Binding, KeyPart, Mapping, NaturalKey, Pl
 from mappings.files import MappingFile, raise_mistakes, read_bytes, read_mapping_file
 from mappings.kept_trees import KeptTrees, Tree, plain
 from mappings.named_transforms import make_transform
+from mappings.stored import Stored
 from mappings.transforms import Transform
 
 if TYPE_CHECKING:
@@ -41,28 +43,66 @@ AS_WRITTEN = (
 """Keys of a file that a mapping takes over under the same name; where the file lacks one, the mapping has its default."""
 
 
-def load_mappings(folders: Iterable[Path], kept: KeptTrees | None = None) -> dict[str, Mapping]:
+def load_mappings(
+    folders: Sequence[Path], kept: KeptTrees | None = None, stored: Iterable[Stored] = ()
+) -> dict[str, Mapping]:
     """Loads all mappings by entity, in an order in which each comes after those it builds on.
 
-    A file in a later folder replaces one of the same name in an earlier one. Raises MappingError with every mistake.
+    A file in a later folder replaces one of the same name in an earlier one. What the database holds (`stored`) replaces
+    files but those of the last folder that differ from all its versions. Raises MappingError with every mistake.
     `kept` spares the reading of files that were read before.
     """
     paths: dict[str, Path] = {}
     for folder in folders:
         paths.update({path.name: path for path in sorted(folder.glob("*.yaml")) if path.name != TYPES})
-    in_order = [path for _, path in sorted(paths.items())]
+    rows = {row.entity: row for row in stored}
     if kept is None:
-        return _load(read_mapping_file(path) for path in in_order)
+        return _load(_read_all(paths, folders[-1], rows, read_mapping_file))
     try:
-        return _load(_read_or_kept(path, kept) for path in in_order)
+        return _load(_read_all(paths, folders[-1], rows, partial(_read_or_kept, kept)))
     except MappingError:
         # what is kept has no lines to name
-        return _load(read_mapping_file(path) for path in in_order)
+        return _load(_read_all(paths, folders[-1], rows, read_mapping_file))
 
 
-def _read_or_kept(path: Path, kept: KeptTrees) -> MappingFile:
+Read = Callable[[Path, bytes], MappingFile]
+
+
+def _read_all(paths: dict[str, Path], own: Path, rows: dict[str, Stored], read: Read) -> list[MappingFile]:
+    """Returns what counts of each mapping, in the order of their names. `own` is the folder of a user's files."""
+    found: dict[str, MappingFile] = {}
+    without_file = dict(rows)
+    for name, path in paths.items():
+        content = read_bytes(path)
+        file = read(path, content)
+        row = rows.get(str(file.tree.get("entity")))
+        if row is not None:
+            without_file.pop(row.entity, None)
+            file = file_or_row(file, content, row, path.parent == own, read)
+        found[name] = file
+    found |= {f"{row.entity}.yaml": _read_row(row, read) for row in without_file.values()}
+    return [file for _, file in sorted(found.items())]
+
+
+def file_or_row(
+    file: MappingFile, content: bytes, row: Stored, may_win: bool = True, read: Read = read_mapping_file
+) -> MappingFile:
+    """Returns which of both counts: the file, where it differs from every version of the row, else the row."""
+    text = content.decode("utf-8", "replace")
+    if not row.has_copy(text) and not may_win or row.has_copy(text) and not row.is_newest(text):
+        return _read_row(row, read)
+    file.stored, file.own = row, not row.has_copy(text)
+    return file
+
+
+def _read_row(row: Stored, read: Read = read_mapping_file) -> MappingFile:
+    file = read(row.place, row.text.encode())
+    file.stored, file.text = row, row.text
+    return file
+
+
+def _read_or_kept(kept: KeptTrees, path: Path, content: bytes) -> MappingFile:
     """Returns a file as it was kept; otherwise reads it, and keeps it if that makes no difference."""
-    content = read_bytes(path)
     tree = kept.find(path, content)
     if tree is not None:
         return _without_lines(path, tree)
@@ -83,8 +123,7 @@ def _without_lines(path: Path, tree: Tree) -> MappingFile:
     return MappingFile(path, cast("CommentedMap", tree))
 
 
-def _load(read: Iterable[MappingFile]) -> dict[str, Mapping]:
-    files = list(read)
+def _load(files: Sequence[MappingFile]) -> dict[str, Mapping]:
     raise_mistakes(files)
     found: dict[str, Mapping] = {}
     declared_in: dict[str, MappingFile] = {}
@@ -111,11 +150,20 @@ def build_mapping(file: MappingFile) -> Mapping:
 
 def load_mapping(path: Path) -> Mapping:
     """Loads the mapping in one file. Raises MappingError with every mistake in it."""
-    file = read_mapping_file(path)
+    return checked(read_mapping_file(path))
+
+
+def checked(file: MappingFile) -> Mapping:
+    """Returns the mapping that one file declares. Raises MappingError with every mistake in it."""
     raise_mistakes([file])
     mapping = build_mapping(file)
     raise_mistakes([file])
     return mapping
+
+
+def read_again(mapping: Mapping) -> MappingFile:
+    """Reads what a mapping was built from: with comments, and with the lines on which things stand."""
+    return read_mapping_file(Path(mapping.path), mapping.text.encode() if mapping.text else None)
 
 
 def choose(mappings: dict[str, Mapping], entities: Iterable[str]) -> list[Mapping]:
@@ -185,6 +233,9 @@ class _Builder:
             on_item_removed=deletes.get("monday", "archive"),
             on_row_removed=deletes.get("postgres", "archive"),
             path=str(self.file.path),
+            text=self.file.text,
+            stored=self.file.stored,
+            own_file=self.file.own,
             **{name: tree[name] for name in AS_WRITTEN if name in tree},
         )
         self._check_whole(mapping)

@@ -32,7 +32,7 @@ from state import inbox, triggers
 from state.schema import check_schema
 from state.wake import wake
 from sync.cycle import TO_MONDAY, TO_POSTGRES
-from sync.parts import Chosen, Client, Parts, board_of, make_client, mappings_of
+from sync.parts import Chosen, Client, Parts, board_of, known_mappings, make_client
 from sync.run import Program
 from terminal.logs import unexpected
 from timing import Stop, backoff
@@ -250,11 +250,11 @@ def open_daemon(
     program: Program, settings: Settings, entities: tuple[str, ...], workers: WorkerSettings
 ) -> Iterator[Daemon]:
     """Yields a daemon that is not yet started. Raises SettingsError, for example, when the settings are wrong."""
-    mappings = mappings_of(settings)
-    chosen = choose_kept(settings, entities, workers, mappings)
     settings.require_key()
+    with known_mappings(settings) as mappings:
+        chosen = choose_kept(settings, entities, workers, mappings)
+        db, stop = connect(settings, max_connections=3 * len(chosen) + CONNECTIONS), Stop()
     patient = replace(settings, give_up_after=min(settings.give_up_after, GIVE_UP_AFTER_S))
-    db, stop = connect(settings, max_connections=3 * len(chosen) + CONNECTIONS), Stop()
     parts = Parts(patient, db, mappings, Client(partial(make_client, patient, db, stop)), program.follow, stop=stop)
     try:
         check_schema(parts.db)
@@ -266,12 +266,12 @@ def open_daemon(
 
 
 def choose_kept(
-    settings: Settings, entities: tuple[str, ...], workers: WorkerSettings, mappings: dict[str, Mapping] | None = None
+    settings: Settings, entities: tuple[str, ...], workers: WorkerSettings, mappings: dict[str, Mapping]
 ) -> Chosen:
     """Returns the mappings that a daemon works on, with their boards: all that have a board, or those that are named."""
     ways = (TO_POSTGRES if workers.pulls else ()) + (TO_MONDAY if workers.pushes else ())
     chosen = []
-    for mapping in choose(mappings or mappings_of(settings), list(entities)):
+    for mapping in choose(mappings, list(entities)):
         board_id = board_of(settings, mapping)
         if board_id and mapping.direction in ways:
             chosen.append((mapping, board_id))

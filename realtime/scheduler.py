@@ -22,7 +22,7 @@ from realtime.cron import Cron
 from settings import Settings
 from sync.choosing import choose_boards
 from sync.options import RunOptions
-from sync.parts import mappings_of
+from sync.parts import known_mappings
 from sync.report import RunReport, run_line
 from sync.run import Caller, Program, run
 from terminal.logs import unexpected
@@ -149,8 +149,9 @@ class ScheduledRun:
 
     def check(self) -> None:
         """Raises the error of wrong settings: the command fails at its start, not at its first run."""
-        choose_boards(self.settings, mappings_of(self.settings), self.direction, self.entities)
         self.settings.require_key()
+        with known_mappings(self.settings) as mappings:
+            choose_boards(self.settings, mappings, self.direction, self.entities)
 
     def attempt(self) -> str:
         """Makes one run and returns how it ended. Raises nothing."""

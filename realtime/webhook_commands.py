@@ -131,8 +131,10 @@ def subscribed(settings: Settings, entities: Sequence[str]) -> Chosen:
     from realtime.daemon import choose_kept
     from realtime.subscriptions import subscribable
     from realtime.worker import WorkerSettings
+    from sync.parts import known_mappings
 
-    return subscribable(choose_kept(settings, tuple(entities), WorkerSettings(pushes=False)))
+    with known_mappings(settings) as mappings:
+        return subscribable(choose_kept(settings, tuple(entities), WorkerSettings(pushes=False), mappings))
 
 
 def probed(settings: Settings, chosen: Chosen) -> Iterator[tuple[str, Stage]]:

@@ -116,6 +116,18 @@ def put(tx: Transaction, name: str, value: Any) -> None:
     )
 
 
+def forget_reading(tx: Transaction, entity: str) -> None:
+    """Has the next pull of an entity compare everything, should this one not come to its end."""
+    tx.execute(
+        """
+        update sync_state
+        set value = value - 'fingerprint'
+        where name = %s and value ? 'fingerprint'
+        """,
+        (pull_key(entity),),
+    )
+
+
 def delete(tx: Transaction, name: str) -> None:
     """Forgets a value."""
     tx.execute("delete from sync_state where name = %s", (name,))

@@ -9,7 +9,6 @@ from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from databases.postgres.catalogue import column_types_of
@@ -19,6 +18,7 @@ from db_connector import Database, Transaction
 from mappings.bound import BoundMapping, bind
 from mappings.declaration import ROOT, Mapping
 from mappings.read_items import MOST_TOLD, ItemReader
+from mappings.stored import own_file_in_words
 from mappings.write_items import CellWriter
 from models import Board, LogEntry, Removal
 from monday_api import Monday
@@ -87,11 +87,7 @@ def open_board(parts: Parts, mapping: Mapping, board_id: str, opening: Opening |
         aim = check_aim(tx, mapping, board_id)
     reader: BoardReader = opening.snapshot or parts.monday
     board = opening.board or reader.board(board_id)
-    compare_all = False
-    if mapping.deployed and opening.snapshot is None:
-        home = Path(mapping.path).parent.parent
-        followed = parts.follow(parts.db, mapping, board, home, dry_run=opening.options.dry_run)
-        mapping, compare_all = followed.mapping, followed.compare_all
+    mapping, compare_all = _followed(parts, mapping, board, opening)
     with parts.db.transaction(read_only=True) as tx:
         mapping = with_own_sync_id(tx, mapping, board)
         tables = [mapping.table, *(related.table for related in mapping.related.values())]
@@ -120,6 +116,17 @@ def open_board(parts: Parts, mapping: Mapping, board_id: str, opening: Opening |
         aim=aim,
         compare_all=compare_all,
     )
+
+
+def _followed(parts: Parts, mapping: Mapping, board: Board, opening: Opening) -> tuple[Mapping, bool]:
+    """Returns the mapping as the board is now, and whether every record has to be compared again."""
+    compare_all = False
+    if mapping.deployed and opening.snapshot is None:
+        followed = parts.follow(parts.db, mapping, board, parts.settings.home, dry_run=opening.options.dry_run)
+        mapping, compare_all = followed.mapping, followed.compare_all
+    if said := own_file_in_words(mapping):
+        log.info("%s: %s", mapping.entity, said)
+    return mapping, compare_all
 
 
 def know_people(bound: BoundMapping, parts: Parts) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -16,6 +17,7 @@ from errors import SettingsError
 from mappings.declaration import Mapping
 from mappings.kept_trees import KeptTrees
 from mappings.loader import load_mappings
+from mappings.stored import Stored
 from models import Board
 from monday_api import Limits, Monday
 from services.monday.pacing import Left, SharedBudget
@@ -23,6 +25,7 @@ from services.monday.waiting import Pause
 from settings import PROJECT, Settings
 from state.budgets import AccountBudget
 from state.control import open_control
+from state.mapping_texts import stored_as_far_as_there, stored_mappings
 from state.runs import calls_today
 from state.schema import check_schema
 from state.turns import working_on
@@ -199,20 +202,48 @@ def open_parts(
     stop: threading.Event | None = None,
 ) -> Iterator[Parts]:
     """Yields the parts by the settings, and closes them. Raises SchemaMissing and what else is wrong with them."""
-    mappings = mappings_of(settings) if mappings is None else mappings
     own, db = Stop(stop), connect(settings)
-    parts = Parts(settings, db, mappings, Client(partial(make_client, settings, db, own)), follow, progress, stop=own)
+    parts = Parts(settings, db, {}, Client(partial(make_client, settings, db, own)), follow, progress, stop=own)
     try:
         check_schema(parts.db)
+        parts.mappings = mappings_of(settings, stored=stored_mappings(db)) if mappings is None else mappings
         yield parts
     finally:
         parts.close()
 
 
-def mappings_of(settings: Settings, keep: bool = True) -> dict[str, Mapping]:
-    """Returns the shipped mappings, and over them the user's own. `keep`: the next reading of the files may be quicker."""
+def mappings_of(settings: Settings, keep: bool = True, stored: Iterable[Stored] = ()) -> dict[str, Mapping]:
+    """Returns the shipped mappings, over them those of the database (`stored`), and over both the user's own files.
+
+    `keep`: the next reading of the files may be quicker.
+    """
     folders = [PROJECT / "mappings", settings.home / "mappings"]
-    return load_mappings(folders, KeptTrees(settings.home / CACHE) if keep else None)
+    return load_mappings(folders, KeptTrees(settings.home / CACHE) if keep else None, stored)
+
+
+@contextmanager
+def known_mappings(settings: Settings, keep: bool = True) -> Iterator[dict[str, Mapping]]:
+    """Yields the mappings of files and database; an embedded server that was started for it goes on until the end.
+
+    Where the tool's tables are not made yet there are only files. `keep`: as for `mappings_of`.
+    """
+    if not has_database(settings):
+        yield mappings_of(settings, keep)
+        return
+    db = connect(settings)
+    try:
+        yield mappings_of(settings, keep, stored=stored_as_far_as_there(db))
+    finally:
+        db.close()
+
+
+def has_database(settings: Settings) -> bool:
+    """Says whether there is a database to ask; the tool's own server is not made by a mere question."""
+    if settings.database_url or os.name == "nt":
+        return True
+    from databases.postgres.embedded import server_of  # with its own imports; not needed where there is a server
+
+    return server_of(settings.home).is_made()
 
 
 def board_of(settings: Settings, mapping: Mapping) -> str | None:

@@ -47,7 +47,7 @@ from sync.choosing import choose_boards, refuse_paused
 from sync.heartbeat import Heartbeat
 from sync.live import Live
 from sync.options import PullOptions, RunOptions
-from sync.parts import Chosen, Follow, Parts, Progress, mappings_of, open_parts
+from sync.parts import Chosen, Follow, Parts, Progress, open_parts
 from sync.report import EntityReport, RunReport, entity_line
 from sync.steps import Steps
 from sync.subject import Pairs, S
@@ -159,24 +159,27 @@ def _run(
     options: RunOptions,
     caller: Caller,
 ) -> RunReport:
-    mappings = mappings_of(settings)
-    chosen = choose_boards(settings, mappings, direction, entities)
-    _check_options(options, direction, tuple(program.directions), chosen)
+    _check_options(options, direction, tuple(program.directions))
     if not options.from_snapshot:
         settings.require_key()
-    with open_parts(settings, program.follow, mappings=mappings, progress=caller.progress, stop=caller.stop) as parts:
+    with open_parts(settings, program.follow, progress=caller.progress, stop=caller.stop) as parts:
+        chosen = choose_boards(settings, parts.mappings, direction, entities)
+        _check_file(options, chosen)
         if entities and not options.pull.dry_run:
             refuse_paused(parts.db, entities)
         return Run(parts, direction, program.directions[direction], options, caller.on_entity).of(chosen)
 
 
-def _check_options(options: RunOptions, direction: str, known: Sequence[str], chosen: Chosen) -> None:
+def _check_options(options: RunOptions, direction: str, known: Sequence[str]) -> None:
     if direction not in known:
         raise SettingsError(f"This version does not sync {direction}.", hint=f"It does: {', '.join(known)}.")
     if options.unify and direction != "bidirectional":
         raise SettingsError("--unify writes to both sides.", hint="Use it with: python main.py bidirectional --unify")
     if options.from_snapshot and direction != "monday_to_pg":
         raise SettingsError("A snapshot can only be pulled.", hint="Use it with: python main.py monday-to-pg")
+
+
+def _check_file(options: RunOptions, chosen: Chosen) -> None:
     if options.cache_file and len(chosen) > 1:
         names = ", ".join(mapping.entity for mapping, _ in chosen)
         raise SettingsError(

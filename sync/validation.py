@@ -15,11 +15,13 @@ from errors import EXIT_IN_STEP, EXIT_USAGE, BoardNotVisible, SchemaMissing, Set
 from mappings.bound import BoundMapping, bind
 from mappings.declaration import ROOT, Mapping
 from mappings.loader import choose
+from mappings.stored import own_file_in_words
 from models import Finding, State
 from rows.unserved import unserved
 from services.monday.cells.kinds import MONDAY_KINDS
 from settings import Settings
 from state.aims import check_aim
+from state.mapping_texts import stored_as_far_as_there
 from state.sight import why_never_sure
 from sync.parts import board_of, mappings_of
 
@@ -66,23 +68,32 @@ def noted(entity: str, message: str) -> Finding:
 
 def validated(settings: Settings, entities: Iterable[str], offline: bool) -> Validated:
     """Checks the files; unless offline, the tables, and the boards when there is a key. Raises MappingError."""
-    chosen = choose(mappings_of(settings), entities)
+    if offline:
+        chosen = choose(mappings_of(settings), entities)
+        return Validated(tuple(mapping.entity for mapping in chosen), ("files",), ())
+    mappings_of(settings)  # what is wrong with a file needs no database
     findings: list[Finding] = []
     boards: dict[str, Board] = {}
-    against = ["files"]
-    if not offline:
-        against.append("tables")
+    against = ["files", "tables"]
+    db = connect(settings)
+    try:
+        chosen = choose(mappings_of(settings, stored=stored_as_far_as_there(db)), entities)
         if settings.api_key:
             against.append("boards")
             boards = _boards(settings, chosen, findings)
-        db = connect(settings)
-        try:
-            for mapping in chosen:
-                findings += against_tables(db, mapping, boards.get(mapping.entity))
-                findings += _against_links(db, mapping, board_of(settings, mapping))
-        finally:
-            db.close()
+        for mapping in chosen:
+            findings += _of_its_file(mapping)
+            findings += against_tables(db, mapping, boards.get(mapping.entity))
+            findings += _against_links(db, mapping, board_of(settings, mapping))
+    finally:
+        db.close()
     return Validated(tuple(mapping.entity for mapping in chosen), tuple(against), tuple(findings))
+
+
+def _of_its_file(mapping: Mapping) -> Iterator[Finding]:
+    """Finds a file that wins over what the database holds."""
+    if said := own_file_in_words(mapping):
+        yield noted(mapping.entity, said)
 
 
 def _boards(settings: Settings, chosen: Sequence[Mapping], findings: list[Finding]) -> dict[str, Board]:

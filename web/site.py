@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from db_connector import Database, Transaction, connect
-from errors import SettingsError
+from errors import SettingsError, SyncError
 from mappings.declaration import Mapping
+from mappings.stored import Stored
 from settings import PROJECT, Settings
+from state.mapping_texts import stored_as_far_as_there
 from state.schema import check_schema
 from sync.parts import Chosen, Parts, board_of, mappings_of, open_parts
 from sync.run import Program
 from web.starting import Starter
 
+log = logging.getLogger("monday_sync")
+
 CONNECTIONS = 8
+LOOK_EVERY_S = 60.0
+"""How often the mappings in the database are looked at: they change rarely, and every page needs them."""
 PATIENCE_S = 2.0
 """How long a question to the database may take before the page says so."""
 
@@ -38,16 +46,30 @@ class Site:
         self._guard = threading.Lock()
         self._stamp: object = None
         self._mappings: dict[str, Mapping] = {}
+        self._rows: list[Stored] = []
+        self._next_look = 0.0
         self._checked = False
 
     @property
     def mappings(self) -> dict[str, Mapping]:
-        """Returns the mappings; files that have changed are read again."""
-        stamp = self.stamp()
+        """Returns the mappings; files and rows of the database that have changed are read again."""
+        stored = self._stored()
+        stamp = self.stamp(), [(row.entity, row.version) for row in stored]
         with self._guard:
             if stamp != self._stamp:
-                self._mappings, self._stamp = mappings_of(self.settings), stamp
+                self._mappings, self._stamp = mappings_of(self.settings, stored=stored), stamp
             return self._mappings
+
+    def _stored(self) -> list[Stored]:
+        """Returns what the database holds of mappings; what it held within the last minute, or while it cannot be asked."""
+        if time.monotonic() < self._next_look:
+            return self._rows
+        self._next_look = time.monotonic() + LOOK_EVERY_S
+        try:
+            self._rows = stored_as_far_as_there(self.db)
+        except SyncError as exc:
+            log.debug("The mappings in the database could not be read: %s", exc)
+        return self._rows
 
     def stamp(self) -> tuple[tuple[str, int, int], ...]:
         """Returns what changes when a mapping file does."""

@@ -14,8 +14,9 @@ from models import Board
 from monday_api import Limits, Monday
 from services.monday.account import Whose
 from settings import Reading
+from state.mapping_texts import stored_as_far_as_there
 from sync.operating.check import PATIENCE_S, Check, Once
-from sync.parts import board_of, mappings_of
+from sync.parts import board_of, has_database, mappings_of
 
 CONNECTIONS = 20
 """One for each check that hangs, and one for the next."""
@@ -34,8 +35,16 @@ class Examined:
         self.whose = Once(self._whose)
         self.budget = Once(lambda: self.client().account.platform_budget())
         self.access = Once(self._access)
-        self.mappings = Once(lambda: mappings_of(self.settings))
+        self.mappings = Once(self._mappings)
         self.boards = Once(self._boards)
+
+    def _mappings(self) -> dict[str, Mapping]:
+        """Returns the mappings; those of files alone while the database cannot be asked, which other checks tell."""
+        try:
+            stored = stored_as_far_as_there(self.database()) if has_database(self.settings) else []
+        except SyncError:
+            stored = []
+        return mappings_of(self.settings, stored=stored)
 
     @property
     def home(self) -> Path:

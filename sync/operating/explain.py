@@ -11,6 +11,8 @@ from db_connector import Transaction
 from errors import SettingsError
 from mappings.declaration import Mapping
 from mappings.files import lines_of_columns
+from mappings.loader import read_again
+from mappings.stored import at_line
 from models import Item, Winner
 from settings import PROJECT
 from state import log as logs
@@ -203,20 +205,21 @@ def _rule(sync: BoardSync, task: Task, name: str, lines: dict[str, int]) -> tupl
     """Returns the rule that settles a conflict about a field, and the file and line that says so."""
     mapping, binding = sync.mapping, sync.bound.owner.get(name)
     line = next((lines[column] for column in binding.columns if column in lines), None) if binding else None
-    here = f"{_shown_path(mapping.path)}:{line}" if line else _shown_path(mapping.path)
+    here = at_line(_shown_path(mapping.path), line) if line else _shown_path(mapping.path)
     if binding is not None and binding.conflict:
         return binding.conflict, here
     if name in sync.bound.read_only:
         return "read-only", here
     if mapping.conflict:
-        return mapping.conflict, f"{_shown_path(mapping.path)}:{lines.get('', 1)}"
+        return mapping.conflict, at_line(_shown_path(mapping.path), lines.get("", 1))
     if task.met:
         return FIRST_MEETING, "default"
     return "newest", f"default; no rule in {here}"
 
 
 def _lines(mapping: Mapping) -> dict[str, int]:
-    return lines_of_columns(Path(mapping.path)) if mapping.path and Path(mapping.path).is_file() else {}
+    there = mapping.text or mapping.path and Path(mapping.path).is_file()
+    return lines_of_columns(read_again(mapping).tree) if there else {}
 
 
 def _shown_path(path: str) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from hashlib import blake2b
 
 import pytest
 
 from boards.drift import APPLY, PASS, TABLE_OF_CONTRACTS, WAIT, Known, compare
 from mappings.declaration import Mapping
 from models import Board, BoardColumn
+from state.values import Values
 from tests.kit.deployed import BOARD, Deployment
 from tests.kit.shipped import PROJECT
 
@@ -215,22 +217,44 @@ def test_a_table_column_that_is_there_is_taken_over_by_no_column_of_the_board(wo
 
 
 def test_what_a_killed_run_did_to_the_table_is_not_done_again(world: Deployment) -> None:
-    """The table is committed, and the file that says so has not come into its place."""
+    """Table and database are committed, and the copy in the home is as it was."""
     path = world.mapping_path()
     before = path.read_bytes()
     all_at_once(world)
     world.pull()
     columns, after = world.columns(), path.read_bytes()
-    path.rename(path.with_suffix(".drifting"))
     path.write_bytes(before)
     for _ in range(2):
         world.pull()
         assert (world.columns(), path.read_bytes()) == (columns, after)
-    assert world.rows()[0]["New"] == "hello" and not path.with_suffix(".drifting").exists()
+    assert world.rows()[0]["New"] == "hello"
+
+
+def before_the_database_kept_mappings(world: Deployment, mark: str | None = None) -> None:
+    """Makes the database what it was then: it holds no text, and perhaps the mark of a file that a killed run left."""
+    world.sql("delete from sync_mappings")
+    Values(world.db).put("drift:planning", {"drift": [], "file": mark})
+
+
+def test_what_a_killed_run_of_an_earlier_version_did_is_not_done_again(world: Deployment) -> None:
+    """The table is committed, and the file that says so has not come into its place."""
+    path = world.mapping_path()
+    before = path.read_bytes()
+    all_at_once(world)
+    world.pull()
+    columns, after, part = world.columns(), path.read_bytes(), path.with_suffix(".drifting")
+    path.rename(part)
+    path.write_bytes(before)
+    before_the_database_kept_mappings(world, blake2b(before + b"\0" + after, digest_size=16).hexdigest())
+    for _ in range(2):
+        world.pull()
+        assert (world.columns(), path.read_bytes()) == (columns, after)
+    assert world.rows()[0]["New"] == "hello" and not part.exists()
 
 
 def test_a_file_of_a_change_that_never_reached_the_table_counts_for_nothing(world: Deployment) -> None:
     all_at_once(world)
+    before_the_database_kept_mappings(world)
     text = world.mapping_path().read_text(encoding="utf-8")
     world.mapping_path().with_suffix(".drifting").write_text(text.replace("Notes", "Never"), encoding="utf-8")
     world.pull()

@@ -17,7 +17,7 @@ from realtime.daemon import open_daemon
 from realtime.worker_settings import WorkerSettings
 from state.turns import working_on
 from tests.kit.live import QUICK, SECOND_PROFILE, Live, LiveWorld, living, running, world
-from tests.kit.shipped import CONTACTS, ORGANIZATIONS
+from tests.kit.shipped import CONTACTS, MAPPINGS, ORGANIZATIONS
 from tests.kit.waiting import until
 
 
@@ -316,4 +316,4 @@ def test_an_entity_without_a_board_is_named(here):
     from realtime.daemon import choose_kept
 
     with pytest.raises(SettingsError):
-        choose_kept(replace(here.settings, environment={}), ("contacts",), WorkerSettings())
+        choose_kept(replace(here.settings, environment={}), ("contacts",), WorkerSettings(), MAPPINGS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any
 
 from flask import Blueprint, Response, g, request, url_for
@@ -12,6 +11,7 @@ from db_connector import Transaction
 from errors import SettingsError
 from mappings.declaration import Mapping
 from mappings.files import lines_of_columns
+from mappings.loader import read_again
 from state import lists, pauses
 from state.findings import last_proofs
 from state.overview import state_of
@@ -194,7 +194,7 @@ def resume(entity: str) -> Response:
 
 def _columns(mapping: Mapping) -> list[dict[str, Any]]:
     """Returns which column of the board is which column of which table, and the line that says so."""
-    lines = lines_of_columns(Path(mapping.path))
+    lines = lines_of_columns(read_again(mapping).tree)
     found = []
     for binding in mapping.bindings:
         places = [mapping.places[name] for name in binding.fields if name in mapping.places]

@@ -30,9 +30,10 @@ from sync.operating.compare import (
     FieldState,
     Queues,
     compare_items,
+    compare_page,
     compare_rows,
-    look_at,
 )
+from sync.operating.looking import look_at
 from sync.read_board import count_listed, forget_listing, larger_count, list_ids, read_by_id, read_pages
 from values.canonical import to_json
 from values.slices import batched
@@ -164,7 +165,7 @@ class Verification:
 
     def _take(self, items: Sequence[Item]) -> None:
         def work(tx: Transaction) -> list[Compared]:
-            return compare_items(look_at(self.sync, tx, items), Queues())
+            return compare_page(self.sync, tx, items)
 
         if items:
             self._sort(self.sync.db.run_in_transaction(work, snapshot=True, keep=False))

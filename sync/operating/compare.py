@@ -19,6 +19,7 @@ from sync.board import BoardSync
 from sync.cycle import Cycle
 from sync.decide import decide_record
 from sync.operating.looking import Looked, matched, read_items
+from sync.operating.proved_cells import ProvedCells
 from sync.task import Task
 from values.canonical import dumps, is_empty
 
@@ -113,12 +114,12 @@ def compare_items(looked: Looked, queues: Queues) -> list[Compared]:
     return found
 
 
-def compare_page(sync: BoardSync, tx: Transaction, items: Sequence[Item]) -> list[Compared]:
+def compare_page(sync: BoardSync, tx: Transaction, items: Sequence[Item], proved: ProvedCells) -> list[Compared]:
     """Sorts items and their rows as `compare_items` does what `look_at` has seen, without what equal records do not need.
 
     Cells, row and both bases of every record are read and compared all the same. The transaction has to be rolled back.
     """
-    reading = read_items(sync, tx, items)
+    reading = read_items(sync, tx, items, proved)
     cycle = reading.cycle
     stored = cycle.store.load(tx, [task.link.entity_id for task in reading.tasks if task.link and task.link.entity_id])
     equal, rest = [], []
@@ -339,6 +340,9 @@ def _hash(*parts: object) -> str:
 def _digests(fields: Iterable[str], task: Task) -> tuple[int, int]:
     """Returns a number for what each side shows; the sum over all records does not depend on their order."""
     record, stored = task.record, task.stored
+    # equal, and perhaps not written alike: the digest is that of the base, whether or not the cells were read again
+    if record == task.base_monday:
+        record = task.base_monday
     shown = _shown(fields, record)
     monday = int(_hash(task.item.id, shown), 16)
     if stored is None or stored.archived:

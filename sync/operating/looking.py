@@ -18,6 +18,7 @@ from sync.cycle import Cycle
 from sync.decide import decide_record
 from sync.identity import match_rows
 from sync.look_up import load_rows, read_item
+from sync.operating.proved_cells import ProvedCells
 from sync.task import Batch, Decision, Task
 
 UNREAD = "the item cannot be read"
@@ -57,14 +58,27 @@ def look_at(sync: BoardSync, tx: Transaction, items: Sequence[Item]) -> Looked:
     return matched(reading, tx, reading.tasks)
 
 
-def read_items(sync: BoardSync, tx: Transaction, items: Sequence[Item]) -> Reading:
-    """Looks up what is remembered of items, and makes records of their cells."""
+def read_items(sync: BoardSync, tx: Transaction, items: Sequence[Item], proved: ProvedCells | None = None) -> Reading:
+    """Looks up what is remembered of items, and makes records of their cells.
+
+    `proved`: cells that an earlier proof has read, and that show a base which is still the same, are not taken apart again.
+    """
     cycle = replace(sync.engine.cycle, outbox=dict)
     batch, tasks = cycle.new_batch(), _tasks(cycle, tx, items)
     sending = cycle.state.links.sending(tx)
-    readable = [task for task in tasks if read_item(cycle, task, None, sending, batch) and not task.unread]
-    read = {task.item.id for task in readable}
-    unread = {task.item.id: _why_unread(task, batch) for task in tasks if task.item.id not in read}
+    known = proved.find(tx, tasks) if proved else {}
+    readable, unread = [], {}
+    for task in tasks:
+        noted = known.get(task.link.id) if task.link and task.item.id not in sending else None
+        if noted and noted.noted and task.link:
+            task.base_monday, task.base_postgres = task.link.images(cycle.bound.kinds)
+            task.record = dict(task.base_monday)
+        elif not read_item(cycle, task, None, sending, batch) or task.unread:
+            unread[task.item.id] = _why_unread(task, batch)
+            continue
+        elif proved:
+            proved.note(task, noted)
+        readable.append(task)
     return Reading(cycle, batch, readable, unread, sending)
 
 

@@ -44,8 +44,8 @@ def find_proved(tx: Transaction, cells: Map[str, str]) -> dict[str, Proved]:
 
 
 def note_proved(tx: Transaction, proved: Sequence[Proved]) -> None:
-    """Notes that these cells show what their links hold."""
-    rows = [(found.link, found.cells, found.version) for found in proved]
+    """Notes that these cells show what their links hold, in an order in which no two proofs wait for each other."""
+    rows = [(found.link, found.cells, found.version) for found in sorted(proved, key=lambda found: found.link)]
     tx.bulk(NOTE, {"link": "uuid", "cells": "text", "version": "text"}, rows)
 
 

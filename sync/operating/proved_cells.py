@@ -29,8 +29,8 @@ class ProvedCells:
     """Finds what earlier proofs have noted, and collects what this one has read. May be used by several threads."""
 
     sync: BoardSync
-    new: list[Proved] = field(default_factory=list)
-    """To be noted; whoever notes it empties the list."""
+    new: dict[str, Proved] = field(default_factory=dict)
+    """What is to be noted, by link."""
 
     def __post_init__(self) -> None:
         board, mapping = self.sync.board, self.sync.mapping
@@ -48,7 +48,11 @@ class ProvedCells:
     def note(self, task: Task, known: Proved | None) -> None:
         """Collects an item whose cells were read now, if they show its base."""
         if known is not None and not task.unread and not task.unresolved and task.record == task.base_monday:
-            self.new.append(known)
+            self.new[known.link] = known
+
+    def take_new(self, at_least: int) -> list[Proved]:
+        """Returns what is to be noted, once it is that much, and forgets it."""
+        return [self.new.popitem()[1] for _ in range(len(self.new))] if len(self.new) >= at_least else []
 
     def _hash(self, item: Item) -> str:
         digest, _ = self.sync.reader.fingerprint(item)

@@ -225,9 +225,7 @@ class Verification:
         self._note_proved(at_least=PROVED_AT_ONCE)
 
     def _note_proved(self, at_least: int = 1) -> None:
-        new = self.proved.new
-        if len(new) >= at_least:
-            some = [new.pop() for _ in range(len(new))]
+        if some := self.proved.take_new(at_least):
             with self.sync.db.transaction() as tx:
                 note_proved(tx, some)
 

@@ -11,7 +11,7 @@ import pytest
 
 from db_connector import Database
 from sync.operating import compare
-from tests.kit.proofs import PLACES, Equal, equal_sides
+from tests.kit.proofs import PLACES, Equal, differences, edit_item, edit_row, equal_sides, kinds, show
 
 SMALL = ("users", "organizations", "contacts")
 ENTITIES = pytest.mark.parametrize("entity", list(PLACES))
@@ -27,22 +27,6 @@ def world(db: Database, database_url: str, home: Path, request: pytest.FixtureRe
 
 
 # What somebody does behind the tool's back. Each returns nothing: what it does is found, not told.
-
-
-def show(world: Equal, entity: str, item: str, name: str) -> None:
-    """Gives the item another name; staff have theirs in two columns."""
-    world.sandbox.admin("items/rename", item_id=item, name=name)
-    if entity == "users":
-        world.sandbox.admin("items/change", item_id=item, values={"text25": name, "text1": "Example"})
-
-
-def edit_item(world: Equal, entity: str, item: str, root: str) -> None:
-    show(world, entity, item, "Edited on the board")
-
-
-def edit_row(world: Equal, entity: str, item: str, root: str) -> None:
-    _, table, name = PLACES[entity]
-    world.unheard(entity, f'update "{table}" set "{name}" = %s where "{world.key(entity)}"::text = %s', "By SQL", root)
 
 
 def edit_both(world: Equal, entity: str, item: str, root: str) -> None:
@@ -85,10 +69,6 @@ MUTATIONS: dict[str, tuple[Callable[[Equal, str, str, str], None], str, str]] = 
 }
 
 
-def differences(proof: dict[str, Any]) -> list[tuple[str, str]]:
-    return [(finding["class"], finding["cause"]) for finding in proof["findings"]]
-
-
 @ENTITIES
 def test_equal_sides_are_proved_and_neither_is_written(world: Equal, entity: str) -> None:
     before = world.both(entity)
@@ -122,72 +102,6 @@ def test_each_single_difference_is_found_named_and_mended_and_nothing_else_chang
         assert world.both(entity) == after, f"{name}: the next run has written something"
 
 
-# What an earlier proof has read
-
-
-def proved(world: Equal) -> dict[str, tuple[str, str]]:
-    """Returns what is noted of the cells of items, by item."""
-    rows = world.db.execute_query(
-        "select l.monday_id, p.cells, p.version from sync_proved as p join sync_mapping as l on l.id = p.link"
-    )
-    return {row["monday_id"]: (row["cells"], row["version"]) for row in rows}
-
-
-def test_a_later_proof_finds_the_same_and_notes_nothing_new(world: Equal) -> None:
-    first = world.verify("users", code=0)
-    noted = proved(world)
-    assert noted.keys() == {item for item, _ in world.links("users")}
-    second = world.verify("users", code=0)
-    assert proved(world) == noted
-    assert [first[side] for side in ("digest_monday", "digest_postgres")] == [
-        second[side] for side in ("digest_monday", "digest_postgres")
-    ]
-
-
-def test_row_and_memory_that_lie_alike_do_not_hide_what_the_cells_show(world: Equal) -> None:
-    world.verify("users", code=0)
-    edit_row(world, "users", *world.links("users")[0])
-    base = 'update sync_mapping set base = base || \'{"name": "By SQL"}\' where monday_id = %s'
-    world.db.execute_query(base, (world.links("users")[0][0],), fetch=False)
-    assert differences(world.verify("users", code=3)) == [("*", compare.ITEM_UNHEARD)]
-
-
-def test_a_row_that_lies_as_its_own_image_does_is_known_to_differ_and_not_equal(world: Equal) -> None:
-    world.verify("users", code=0)
-    edit_row(world, "users", *world.links("users")[0])
-    image = 'update sync_mapping set base_postgres = \'{"name": "By SQL"}\' where monday_id = %s'
-    world.db.execute_query(image, (world.links("users")[0][0],), fetch=False)
-    assert kinds(world.verify("users", code=0)) == {"known": 1}
-
-
-def test_links_that_were_exchanged_are_found_although_all_cells_are_as_they_were(world: Equal) -> None:
-    world.verify("users", code=0)
-    (first, one), (second, two) = world.links("users")[:2]
-    exchange = """
-        update sync_mapping as l set entity_id = new.row, intent_key = null
-        from (values (%s, %s), (%s, %s)) as new (item, row) where l.monday_id = new.item
-        """
-    world.db.execute_query("update sync_mapping set entity_id = null where monday_id = %s", (second,), fetch=False)
-    world.db.execute_query(exchange, (first, two, second, one), fetch=False)
-    assert len(differences(world.verify("users", code=3))) >= 2
-
-
-def test_an_edit_is_found_although_the_time_of_the_last_update_stands_still(world: Equal) -> None:
-    world.verify("users", code=0)
-    item, root = world.links("users")[0]
-    edit_item(world, "users", item, root)
-    # as if the edit were as old as what was read
-    world.db.execute_query("update sync_mapping set monday_updated_at = now() + interval '1 day'", fetch=False)
-    assert differences(world.verify("users", code=3)) == [("*", compare.ITEM_UNHEARD)]
-
-
-def test_what_was_noted_of_links_that_are_gone_is_forgotten(world: Equal) -> None:
-    world.verify("users", code=0)
-    world.db.execute_query("insert into sync_proved select gen_random_uuid(), 'x', 'x'", fetch=False)
-    world.verify("users", code=0)
-    assert world.db.execute_query("select count(*) as n from sync_proved where cells = 'x'")[0]["n"] == 0
-
-
 # One side only, and what is known
 
 
@@ -196,10 +110,6 @@ def insert(world: Equal, statement: str, *params: Any, heard: bool) -> None:
         world.db.execute_query(statement, params, fetch=False)
     else:
         world.unheard("contacts", statement, *params)
-
-
-def kinds(proof: dict[str, Any]) -> dict[str, int]:
-    return {name: number for name, number in proof["counts"].items() if number and name != "equal"}
 
 
 def test_a_new_item_and_a_new_row_are_found_and_each_gets_its_other_side(world: Equal) -> None:

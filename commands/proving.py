@@ -6,7 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,7 +14,7 @@ import click
 from errors import EXIT_IN_STEP, EXIT_LEFTOVERS, SettingsError
 from terminal.commands import Example, entities_option, json_option, prepared
 from timing import duration
-from values.canonical import to_json
+from values.canonical import dumps, to_json
 from values.wording import counted, plural
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ def verify(
         proofs = _proofs(parts, chosen, _extent(ids, sample), as_json)
         check_at_end(parts.db, settings, parts.mappings)
     if as_json:
-        click.echo(json.dumps({"entities": proofs, "exit_code": _exit_code(proofs)}))
+        # numbers with every digit, which `json` would refuse
+        click.echo(dumps({"entities": proofs, "exit_code": _exit_code(proofs)}).decode())
     sys.exit(_exit_code(proofs))
 
 
@@ -95,13 +96,17 @@ def _proofs(parts: Parts, chosen: Chosen, extent: Any, as_json: bool) -> list[di
     from sync.board import Opening, open_board
     from sync.operating.verify import Verification, estimated_calls
     from sync.options import PullOptions
+    from terminal.console import Progress
 
     shapes = []
     for mapping, board_id in chosen:
-        sync = open_board(parts.for_one_run(), mapping, board_id, Opening(PullOptions(dry_run=True), (True, True)))
-        if not as_json:
-            _say_cost(mapping.entity, sync.board.items_count, estimated_calls(sync, extent))
-        proof = Verification(sync, extent).run()
+        with Progress(as_json) as progress:
+            own = replace(parts.for_one_run(), progress=progress)
+            sync = open_board(own, mapping, board_id, Opening(PullOptions(dry_run=True), (True, True)))
+            if not as_json:
+                _say_cost(mapping.entity, sync.board.items_count, estimated_calls(sync, extent))
+            proof = Verification(sync, extent).run()
+            progress.done(mapping.entity)
         with parts.db.transaction(read_only=True) as tx:
             found = findings_of(tx, proof.id, 10_000 if as_json else MOST)
         if not as_json:

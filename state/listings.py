@@ -122,12 +122,13 @@ class Listings:
             """
             select new.id
             from unnest(%s::text[]) as new (id)
-            where not exists (
-                select from sync_mapping as l
-                join sync_listing as s on s.pass = %s and s.monday_id = l.monday_id
-                where l.entity_type = %s and l.entity_id = new.id and l.archived_at is null)
+            except
+            select l.entity_id
+            from sync_mapping as l
+            join sync_listing as s on s.monday_id = l.monday_id
+            where l.entity_type = %s and l.entity_id = any(%s) and l.archived_at is null and s.pass = %s
             """,
-            (list(root_ids), pass_id, self.entity_type),
+            (list(root_ids), self.entity_type, list(root_ids), pass_id),
         )
         return [row[0] for row in rows]
 

@@ -42,12 +42,31 @@ def _slow_json_text(value: Any) -> str:
         raise RowRejected(f"A value cannot be written as JSON: {exc}.") from exc
 
 
+_EXACT = json.JSONDecoder(parse_float=Decimal)
+_EXACT_AND_WIDE = json.JSONDecoder(parse_float=Decimal, parse_int=Decimal)
+
+
 def json_value(text: str) -> Any:
     """Returns JSON as Python values, with int and Decimal for its numbers."""
     try:
-        return json.loads(text, parse_float=Decimal)
+        value = orjson.loads(text)
+        if not _has_float(value):
+            return value
+    except orjson.JSONDecodeError:  # also a number beyond all floats
+        pass
+    try:
+        return _EXACT.decode(text)
     except ValueError:  # Python refuses integers of more than 4300 digits
-        return json.loads(text, parse_float=Decimal, parse_int=Decimal)
+        return _EXACT_AND_WIDE.decode(text)
+
+
+def _has_float(value: Any) -> bool:
+    """Tells whether orjson made a float of a number, which may have lost digits: of a fraction, or of a wide integer."""
+    if not isinstance(value, (dict, list)):
+        return isinstance(value, float)
+    parts = value.values() if isinstance(value, dict) else value
+    kinds = set(map(type, parts))
+    return float in kinds or (not kinds.isdisjoint((dict, list)) and any(map(_has_float, parts)))
 
 
 def _json_number(value: Any) -> Any:

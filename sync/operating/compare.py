@@ -1,7 +1,6 @@
 """Compares both sides of records, sorts each into a class, and names the cause of a difference by what was agreed last.
 
-It looks through the eyes of the cycle: the same readings, the same matching of items and rows, the same decisions. It
-writes nothing: its transaction is rolled back.
+It looks through the eyes of the cycle, and writes nothing: its transaction is rolled back.
 """
 
 from __future__ import annotations
@@ -9,21 +8,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Mapping as Map
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from enum import Enum
 
 from db_connector import Transaction
 from models import Item, Value
 from rows.homes import Stored
 from state.links import Link
-from state.skipped import FAILED
-from sync.apart import in_words
 from sync.board import BoardSync
 from sync.cycle import Cycle
 from sync.decide import decide_record
-from sync.identity import match_rows
-from sync.look_up import load_rows, read_item
-from sync.task import Batch, Decision, Task
+from sync.operating.looking import Looked, matched, read_items
+from sync.operating.proved_cells import ProvedCells
+from sync.task import Task
 from values.canonical import dumps, is_empty
 
 
@@ -52,7 +49,6 @@ NEVER_SENT = "the row has no item, and no trigger told of it"
 ROW_REMOVED = "the row was removed, and no trigger told of it"
 ITEM_REMOVED = "the item was removed, and no event or run has brought that"
 STALE = "both sides are equal, and what is remembered is another value"
-UNREAD = "the item cannot be read"
 UNSEEN = "the row cannot be seen"
 
 # Why a difference is known
@@ -110,65 +106,39 @@ class Queues:
     rows: frozenset[str] = frozenset()
 
 
-@dataclass(slots=True)
-class Looked:
-    """Holds some items as the cycle sees them: their tasks, and the items that did not come so far."""
-
-    cycle: Cycle
-    tasks: list[Task]
-    left_out: dict[str, str] = field(default_factory=dict)
-    """Items that a rule leaves out: id → reason."""
-    unread: dict[str, str] = field(default_factory=dict)
-    """Items that could not be read: id → reason."""
-    sending: Map[str, Map[str, object]] = field(default_factory=dict)
-
-    def decided(self) -> list[tuple[Task, Decision]]:
-        """Returns what the next run would do about each."""
-        return [(task, decide_record(self.cycle, task)) for task in self.tasks]
-
-
-def look_at(sync: BoardSync, tx: Transaction, items: Sequence[Item]) -> Looked:
-    """Looks up what is known and stored of items, as the next run would.
-
-    The transaction has to be rolled back: an item that names its row is linked in it.
-    """
-    cycle = replace(sync.engine.cycle, outbox=dict)
-    batch = cycle.new_batch()
-    tasks = _tasks(cycle, tx, items)
-    sending = cycle.state.links.sending(tx)
-    readable = [task for task in tasks if read_item(cycle, task, None, sending, batch) and not task.unread]
-    read = {task.item.id for task in readable}
-    unread = {task.item.id: _why_unread(task, batch) for task in tasks if task.item.id not in read}
-    kept = match_rows(cycle, tx, readable, batch)
-    load_rows(cycle, tx, kept)
-    here = {task.item.id for task in kept}
-    left_out = {item_id: reason for item_id, reason, _, _ in batch.skips if item_id not in here | unread.keys()}
-    return Looked(cycle, kept, left_out, unread, sending)
-
-
-def _tasks(cycle: Cycle, tx: Transaction, items: Sequence[Item]) -> list[Task]:
-    """Returns a task for every item, whether or not it is as it was when last read."""
-    found = cycle.state.links.find(tx, [(item.id, "") for item in items])
-    return [
-        Task(item, "", found.links.get(item.id), found.skips.get(item.id))
-        for item in sorted(items, key=lambda item: int(item.id))
-    ]
-
-
-def _why_unread(task: Task, batch: Batch) -> str:
-    if task.unread:
-        return in_words(task.unread)
-    noted = [reason for item_id, reason, _, _ in batch.skips if item_id == task.item.id]
-    noted += [entry.message for entry in batch.logs if entry.monday_id == task.item.id]
-    return next(iter(noted), task.skip.reason if task.skip else UNREAD).removeprefix(FAILED)
-
-
 def compare_items(looked: Looked, queues: Queues) -> list[Compared]:
     """Sorts the items that were looked at, and their rows."""
     found = [_compare(looked, task, queues) for task in looked.tasks]
     found += [Compared(Class.KNOWN, item_id, None, reason) for item_id, reason in looked.left_out.items()]
     found += [Compared(Class.UNREADABLE, item_id, None, reason) for item_id, reason in looked.unread.items()]
     return found
+
+
+def compare_page(sync: BoardSync, tx: Transaction, items: Sequence[Item], proved: ProvedCells) -> list[Compared]:
+    """Sorts items and their rows as `compare_items` does what `look_at` has seen, without what equal records do not need.
+
+    Cells, row and both bases of every record are read and compared all the same. The transaction has to be rolled back.
+    """
+    reading = read_items(sync, tx, items, proved)
+    cycle = reading.cycle
+    stored = cycle.store.load(tx, [task.link.entity_id for task in reading.tasks if task.link and task.link.entity_id])
+    equal, rest = [], []
+    for task in reading.tasks:
+        task.stored = stored.get(task.link.entity_id or "") if task.link else None
+        if task.link is not None and task.stored is not None and _agrees(cycle, task, task.link, task.stored):
+            digests = _digests(cycle.bound.fields, task)
+            equal.append(Compared(Class.EQUAL, task.item.id, task.stored.root_id, digests=digests))
+        else:
+            rest.append(task)
+    return equal + compare_items(matched(reading, tx, rest), Queues())
+
+
+def _agrees(cycle: Cycle, task: Task, link: Link, stored: Stored) -> bool:
+    """Returns whether a living item and its living row show the same, which both bases say too, and nothing else decides."""
+    if link.archived or stored.archived or _unequal(cycle, task, stored) != ([], True):
+        return False
+    # an item without its key may be left out by a rule
+    return not cycle.mapping.key or cycle.store.root_key(task.record) is not None
 
 
 def _compare(looked: Looked, task: Task, queues: Queues) -> Compared:
@@ -192,7 +162,8 @@ def _compare(looked: Looked, task: Task, queues: Queues) -> Compared:
         kind, cause = Class.DIFFERENT, UNLINKED
     else:
         kind, cause = Class.KNOWN, fields[0].known
-    return Compared(kind, task.item.id, root_id, cause, fields, state=state_of(task), digests=digests)
+    state = state_of(task) if kind in DIFFERENCES else ""
+    return Compared(kind, task.item.id, root_id, cause, fields, state=state, digests=digests)
 
 
 # Fields
@@ -200,6 +171,9 @@ def _compare(looked: Looked, task: Task, queues: Queues) -> Compared:
 
 def _unequal(cycle: Cycle, task: Task, stored: Stored) -> tuple[list[str], bool]:
     """Returns the fields in which both sides differ, and whether both are as remembered in all others."""
+    # equal as they are, in all fields
+    if task.record == stored.record == task.base_monday == task.base_postgres:
+        return [], True
     same, record, row = cycle.bound.same, task.record.get, stored.record.get
     base, row_base = task.base_monday.get, task.base_postgres.get
     names, agrees = [], True
@@ -366,12 +340,23 @@ def _hash(*parts: object) -> str:
 def _digests(fields: Iterable[str], task: Task) -> tuple[int, int]:
     """Returns a number for what each side shows; the sum over all records does not depend on their order."""
     record, stored = task.record, task.stored
-    shown = [_plain(record.get(name)) for name in fields]
+    # equal, and perhaps not written alike: the digest is that of the base, whether or not the cells were read again
+    if record == task.base_monday:
+        record = task.base_monday
+    shown = _shown(fields, record)
     monday = int(_hash(task.item.id, shown), 16)
     if stored is None or stored.archived:
         return monday, 0
-    row = [_plain(stored.record.get(name)) for name in fields]
+    if record == stored.record:
+        return monday, monday
+    row = _shown(fields, stored.record)
     return monday, monday if row == shown else int(_hash(task.item.id, row), 16)
+
+
+def _shown(fields: Iterable[str], record: Map[str, Value]) -> list[Value]:
+    values = [record.get(name) for name in fields]
+    # 0 and false are no empty values
+    return values if all(record.values()) else [_plain(value) for value in values]
 
 
 def _plain(value: Value) -> Value:

@@ -19,7 +19,8 @@ from state import log as logs
 from state.findings import last_proofs
 from sync.board import BoardSync
 from sync.decide import FIRST_MEETING
-from sync.operating.compare import Class, Compared, Looked, compare_items, compare_rows, look_at
+from sync.operating.compare import Class, Compared, compare_items, compare_rows
+from sync.operating.looking import Looked, look_at
 from sync.operating.verify import waiting_for
 from sync.read_board import read_by_id
 from sync.records import SingleRecord, find

@@ -22,8 +22,8 @@ from sync.operating.compare import (
     UNLINKED,
     Class,
     Compared,
-    look_at,
 )
+from sync.operating.looking import look_at
 from sync.operating.verify import look_again
 from sync.options import PullOptions
 from sync.parts import Parts, board_of

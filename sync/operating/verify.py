@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,7 @@ from models import Item
 from state import outbox
 from state.findings import Findings, Found
 from state.inbox import items_waiting
+from state.proved import forget_unlinked, note_proved
 from state.turns import working_on
 from sync.board import BoardSync
 from sync.operating.compare import (
@@ -30,14 +32,19 @@ from sync.operating.compare import (
     FieldState,
     Queues,
     compare_items,
+    compare_page,
     compare_rows,
-    look_at,
 )
+from sync.operating.looking import look_at
+from sync.operating.proved_cells import ProvedCells
 from sync.read_board import count_listed, forget_listing, larger_count, list_ids, read_by_id, read_pages
 from values.canonical import to_json
 from values.slices import batched
 
 ROWS_AT_ONCE = 800
+ITEMS_AT_ONCE = 250
+THREADS = 2
+PROVED_AT_ONCE = 2_000
 SECOND_LOOKS_AT_ONCE = 100
 WHOLE, IDS, SAMPLE = "whole", "ids", "sample"
 """What a proof reads: every item, ids and update times, or a part of the items."""
@@ -119,6 +126,7 @@ class Verification:
 
     def __post_init__(self) -> None:
         self.proof = Proof(self.sync.mapping.entity, self.sync.board.id, self.extent.kind)
+        self.proved = ProvedCells(self.sync)
         self.findings = Findings(self.sync.mapping.entity_type, self.sync.board.id)
 
     def run(self) -> Proof:
@@ -130,6 +138,7 @@ class Verification:
             self._items()
             self._rows()
             self._second_looks(at_least=1)
+            self._note_proved()
             self._check_listing()
         finally:
             proof.seconds, proof.calls = time.monotonic() - started, int(self.sync.parts.costs()["calls"])
@@ -142,16 +151,40 @@ class Verification:
         sync = self.sync
         if self.extent.kind == WHOLE:
             self.pass_id = str(uuid.uuid4())
-            for page in read_pages(sync, self._malformed, None):
-                with sync.db.transaction() as tx:
-                    sync.state.listings.note(tx, self.pass_id, page.items)
-                self._take(page.items)
-            return
+            return self._compare(self._pages())
         self.pass_id = list_ids(sync).pass_id
         with sync.db.transaction(read_only=True) as tx:
             ids = self._chosen(tx)
-        for items in read_by_id(sync, ids, self._malformed):
-            self._take(items)
+        self._compare(read_by_id(sync, ids, self._malformed))
+
+    def _pages(self) -> Iterator[Sequence[Item]]:
+        """Yields the pages of the board, once their ids are noted."""
+        for page in read_pages(self.sync, self._malformed, None):
+            with self.sync.db.transaction() as tx:
+                self.sync.state.listings.note(tx, self.pass_id, page.items)
+            yield page.items
+
+    def _compare(self, pages: Iterable[Sequence[Item]]) -> None:
+        """Compares items in threads: while one waits for PostgreSQL, another compares."""
+        going: deque[Future[list[Compared]]] = deque()
+        with ThreadPoolExecutor(THREADS, "verify") as pool:
+            try:
+                for some in (some for items in pages for some in batched(items, ITEMS_AT_ONCE)):
+                    going.append(pool.submit(self._compared, some))
+                    # no more than they are at, so that memory does not grow with the board
+                    if len(going) > THREADS:
+                        self._sort(going.popleft().result())
+                while going:
+                    self._sort(going.popleft().result())
+            finally:
+                for left in going:
+                    left.cancel()
+
+    def _compared(self, items: Sequence[Item]) -> list[Compared]:
+        def work(tx: Transaction) -> list[Compared]:
+            return compare_page(self.sync, tx, items, self.proved)
+
+        return self.sync.db.run_in_transaction(work, snapshot=True, keep=False)
 
     def _chosen(self, tx: Transaction) -> list[str]:
         """Returns the items to be read by id: those of the sample, or those that were not seen as they are now."""
@@ -161,13 +194,6 @@ class Verification:
         stale = listings.stale(tx, self.pass_id)
         self.proof.counts[Class.EQUAL.value] += listings.count(tx, self.pass_id) - len(stale)
         return stale
-
-    def _take(self, items: Sequence[Item]) -> None:
-        def work(tx: Transaction) -> list[Compared]:
-            return compare_items(look_at(self.sync, tx, items), Queues())
-
-        if items:
-            self._sort(self.sync.db.run_in_transaction(work, snapshot=True, keep=False))
 
     def _rows(self) -> None:
         """Finds living rows without a living item on the board."""
@@ -196,6 +222,12 @@ class Verification:
             self.proof.entity, self.proof.counts.total() + len(self.suspects), self.sync.board.items_count
         )
         self._second_looks(at_least=SECOND_LOOKS_AT_ONCE)
+        self._note_proved(at_least=PROVED_AT_ONCE)
+
+    def _note_proved(self, at_least: int = 1) -> None:
+        if some := self.proved.take_new(at_least):
+            with self.sync.db.transaction() as tx:
+                note_proved(tx, some)
 
     def _count(self, compared: Compared) -> None:
         proof = self.proof
@@ -246,6 +278,7 @@ class Verification:
                 self._pair(tx)
             if self.extent.kind == WHOLE and not proof.message:
                 self.findings.close_others(tx, proof.id)
+                forget_unlinked(tx)
             shape = proof.as_json()
             outcome = "equal" if shape["equal"] else "incomplete" if proof.message else "different"
             self.findings.finish(tx, proof.id, {**shape, "outcome": outcome, "api": sync.parts.costs()})

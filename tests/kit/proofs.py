@@ -94,3 +94,31 @@ def equal_sides(
         world.cli("setup", "--yes", *chosen)
         world.cli("bidirectional", *chosen, code=None)
         yield world
+
+
+def show(world: Equal, entity: str, item: str, name: str) -> None:
+    """Gives the item another name; staff have theirs in two columns."""
+    world.sandbox.admin("items/rename", item_id=item, name=name)
+    if entity == "users":
+        world.sandbox.admin("items/change", item_id=item, values={"text25": name, "text1": "Example"})
+
+
+def edit_item(world: Equal, entity: str, item: str, root: str) -> None:
+    """Edits an item, of which no event comes."""
+    show(world, entity, item, "Edited on the board")
+
+
+def edit_row(world: Equal, entity: str, item: str, root: str) -> None:
+    """Edits a row, of which no trigger tells."""
+    _, table, name = PLACES[entity]
+    world.unheard(entity, f'update "{table}" set "{name}" = %s where "{world.key(entity)}"::text = %s', "By SQL", root)
+
+
+def differences(proof: dict[str, Any]) -> list[tuple[str, str]]:
+    """Returns class and cause of what a proof has found."""
+    return [(finding["class"], finding["cause"]) for finding in proof["findings"]]
+
+
+def kinds(proof: dict[str, Any]) -> dict[str, int]:
+    """Returns how many records of each class a proof has counted, but for the equal."""
+    return {name: number for name, number in proof["counts"].items() if number and name != "equal"}

@@ -11,7 +11,7 @@ import pytest
 
 from db_connector import Database
 from sync.operating import compare
-from tests.kit.proofs import PLACES, Equal, equal_sides
+from tests.kit.proofs import PLACES, Equal, differences, edit_item, edit_row, equal_sides, kinds, show
 
 SMALL = ("users", "organizations", "contacts")
 ENTITIES = pytest.mark.parametrize("entity", list(PLACES))
@@ -27,22 +27,6 @@ def world(db: Database, database_url: str, home: Path, request: pytest.FixtureRe
 
 
 # What somebody does behind the tool's back. Each returns nothing: what it does is found, not told.
-
-
-def show(world: Equal, entity: str, item: str, name: str) -> None:
-    """Gives the item another name; staff have theirs in two columns."""
-    world.sandbox.admin("items/rename", item_id=item, name=name)
-    if entity == "users":
-        world.sandbox.admin("items/change", item_id=item, values={"text25": name, "text1": "Example"})
-
-
-def edit_item(world: Equal, entity: str, item: str, root: str) -> None:
-    show(world, entity, item, "Edited on the board")
-
-
-def edit_row(world: Equal, entity: str, item: str, root: str) -> None:
-    _, table, name = PLACES[entity]
-    world.unheard(entity, f'update "{table}" set "{name}" = %s where "{world.key(entity)}"::text = %s', "By SQL", root)
 
 
 def edit_both(world: Equal, entity: str, item: str, root: str) -> None:
@@ -83,10 +67,6 @@ MUTATIONS: dict[str, tuple[Callable[[Equal, str, str, str], None], str, str]] = 
     "link": (remove_link, "*", compare.UNLINKED),
     "base": (change_base, "=", compare.STALE),
 }
-
-
-def differences(proof: dict[str, Any]) -> list[tuple[str, str]]:
-    return [(finding["class"], finding["cause"]) for finding in proof["findings"]]
 
 
 @ENTITIES
@@ -130,10 +110,6 @@ def insert(world: Equal, statement: str, *params: Any, heard: bool) -> None:
         world.db.execute_query(statement, params, fetch=False)
     else:
         world.unheard("contacts", statement, *params)
-
-
-def kinds(proof: dict[str, Any]) -> dict[str, int]:
-    return {name: number for name, number in proof["counts"].items() if number and name != "equal"}
 
 
 def test_a_new_item_and_a_new_row_are_found_and_each_gets_its_other_side(world: Equal) -> None:

@@ -1,0 +1,67 @@
+"""Knows of which items the cells need not be taken apart, because an earlier proof has read the very same.
+
+A hash of the cells says that they are the same; what else decides how they are read is part of the hash: the columns of the
+board, the mapping, and the code. The base that they were found to show is the item's as long as its link was not written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+
+from db_connector import Transaction
+from models import Item
+from settings import PROJECT
+from state.proved import Proved, find_proved
+from sync.board import BoardSync
+from sync.task import Task
+from values.canonical import dumps
+
+CODE = ("mappings/*.py", "services/monday/cells/*.py", "values/*.py")
+"""What decides how a cell is read."""
+
+
+@dataclass
+class ProvedCells:
+    """Finds what earlier proofs have noted, and collects what this one has read. May be used by several threads."""
+
+    sync: BoardSync
+    new: dict[str, Proved] = field(default_factory=dict)
+    """What is to be noted, by link."""
+
+    def __post_init__(self) -> None:
+        board, mapping = self.sync.board, self.sync.mapping
+        columns = [(column.id, column.type, column.title, column.settings) for column in board.columns]
+        facts = dumps((board.id, mapping.fingerprint, columns, _code()))
+        self._key = hashlib.blake2b(facts, digest_size=32).digest()
+        # what such a cell shows depends on the links of another entity
+        self._usable = not any(binding.link_to for binding in mapping.bindings)
+
+    def find(self, tx: Transaction, tasks: Sequence[Task]) -> dict[str, Proved]:
+        """Returns what is known of items, by link; nothing where a cell alone does not decide what it shows."""
+        cells = {task.link.id: self._hash(task.item) for task in tasks if self._usable and task.link}
+        return find_proved(tx, cells) if cells else {}
+
+    def note(self, task: Task, known: Proved | None) -> None:
+        """Collects an item whose cells were read now, if they show its base."""
+        if known is not None and not task.unread and not task.unresolved and task.record == task.base_monday:
+            self.new[known.link] = known
+
+    def take_new(self, at_least: int) -> list[Proved]:
+        """Returns what is to be noted, once it is that much, and forgets it."""
+        return [self.new.popitem()[1] for _ in range(len(self.new))] if len(self.new) >= at_least else []
+
+    def _hash(self, item: Item) -> str:
+        digest, _ = self.sync.reader.fingerprint(item)
+        return hashlib.blake2b(digest.encode(), key=self._key, digest_size=16).hexdigest()
+
+
+@cache
+def _code() -> list[tuple[str, int, int]]:
+    """Returns what tells one state of the code from another."""
+    files = [path for pattern in CODE for path in sorted(PROJECT.glob(pattern))]
+    stats = [(path.name, path.stat()) for path in files]
+    return [("", *sys.version_info[:2]), *((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)]

@@ -20,7 +20,7 @@ import requests
 
 from benchmarks.bench import Bench
 from benchmarks.boards import PROJECT
-from benchmarks.grown import ROWS, grow
+from benchmarks.grown import FAR_BACK, ROWS, grow
 from benchmarks.measure import Failed
 from benchmarks.realtime import Stage, child, edits, subscribe
 from benchmarks.table import Table
@@ -88,24 +88,7 @@ TABS = (
     "/charts",
     "/entities/contacts",
 )
-DEEP = {
-    "/log?days=400&before={}": """
-        select to_json(created_at) #>> '{}' || ',' || coalesce(seq, -1) || ',' || id
-        from sync_logs where created_at < now() - interval '180 days' order by created_at desc limit 1
-    """,
-    "/runs?before={}": """
-        select to_json(started_at) #>> '{}' || ',' || id from sync_runs order by started_at limit 1 offset 100
-    """,
-    "/conflicts?state=all&before={}": """
-        select to_json(created_at) #>> '{}' || ',' || id from sync_conflicts order by created_at limit 1 offset 100
-    """,
-    "/runs/{}": "select id::text from sync_runs order by started_at limit 1 offset 1000",
-    "/conflicts/{}": "select id::text from sync_conflicts order by created_at limit 1 offset 1000",
-    "/proofs/{}": "select id::text from sync_proofs order by started_at desc limit 1",
-    "/boards/{}": "select name from board_registry",
-    "/records/contacts/{}": "select entity_id from sync_mapping where entity_type = 'contact' order by 1 limit 1",
-}
-"""Pages that are named by a row, far back where that is possible, and the statement that finds it."""
+RECORD = {"/records/contacts/{}": "select entity_id from sync_mapping where entity_type = 'contact' order by 1 limit 1"}
 EXPLAINS = "/records/contacts/"
 """It asks monday.com too, as `explain` does."""
 
@@ -169,7 +152,7 @@ def served(stage: Stage) -> Iterator[str]:
 def pages(db: Database, base: str) -> None:
     """Asks for every page, as HTML and as JSON, and for some that have not changed."""
     with db.transaction(read_only=True) as tx:
-        named = [path.format(quote(str(tx.value(statement)))) for path, statement in DEEP.items()]
+        named = [path.format(quote(str(tx.value(statement)))) for path, statement in {**FAR_BACK, **RECORD}.items()]
     session, paths = requests.Session(), [*PAGES, *named]
     html = [asked(session, base, path) for path in paths]
     json = [asked(session, base, path, "application/json") for path in paths]

@@ -60,6 +60,24 @@ GROW = (
     """,
 )
 
+FAR_BACK = {
+    "/log?days=400&before={}": """
+        select to_json(created_at) #>> '{}' || ',' || coalesce(seq, -1) || ',' || id
+        from sync_logs where created_at < now() - interval '180 days' order by created_at desc limit 1
+    """,
+    "/runs?before={}": """
+        select to_json(started_at) #>> '{}' || ',' || id from sync_runs order by started_at limit 1 offset 50
+    """,
+    "/conflicts?state=all&before={}": """
+        select to_json(created_at) #>> '{}' || ',' || id from sync_conflicts order by created_at limit 1 offset 50
+    """,
+    "/runs/{}": "select id::text from sync_runs order by started_at limit 1 offset 60",
+    "/conflicts/{}": "select id::text from sync_conflicts order by created_at limit 1 offset 60",
+    "/proofs/{}": "select id::text from sync_proofs order by started_at desc limit 1",
+    "/boards/{}": "select name from board_registry",
+}
+"""Pages that are named by a row, far back where that is possible, and the statement that finds it."""
+
 
 def grow(db: Database, rows: int, types: Sequence[str]) -> None:
     """Fills the tables with links and log rows of these types of entities, then collects statistics."""

@@ -27,6 +27,30 @@ PAGES = (
     "/log?status=trouble&days=400",
     "/about",
 )
+"""Each page by itself, and with what it is usually asked."""
+
+
+def pages_of_rows(served) -> list[str]:
+    """Returns the pages that are named by a row, as `full` has made it, or by an act."""
+    conflict, run = served.json("/conflicts")["conflicts"][0], served.json("/runs")["runs"][0]
+    served.post("/proofs", entity="contacts", kind="whole")
+    proof = served.json("/proofs")["proofs"][0]["id"]
+    finding = served.json(f"/proofs/{proof}")["findings"][0]["id"]
+    return [
+        f"/conflicts/{conflict['id']}",
+        f"/conflicts/plan?all=1&winner=monday&id={conflict['id']}",
+        f"/runs/{run['run_id']}",
+        f"/records/contacts/{conflict['entity_id']}",
+        # its item's name is hostile, too
+        "/records?q=eve@example.com",
+        f"/proofs/{proof}",
+        f"/findings/{finding}",
+        "/boards/staff",
+        "/checks?look=all",
+        served.post("/sync", direction="bidirectional", entity="contacts", dry_run="1").json()["plan"],
+    ]
+
+
 STATEMENTS = 6
 LARGEST = 80_000
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from tests.kit.cli import start_main
-from tests.kit.live import away
 from tests.web.test_pages import values_of
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -27,22 +26,6 @@ def test_a_run_of_the_shell_appears_moves_and_ends_on_an_open_page(served, opene
     row.get_by_role("link").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Run ")
     expect(page.locator("#run")).to_contain_text("300 created")
-
-
-def test_a_run_that_is_killed_is_shown_as_dead(served, opened, db):
-    from playwright.sync_api import expect
-
-    from state.runs import Runs
-
-    run_id = Runs(db).start("command", "bidirectional")
-    page = opened().page
-    page.goto(f"{served.url}/runs/{run_id}")
-    expect(page.locator("#run")).to_contain_text("running")
-    # half a minute later, by the clock of the database
-    db.execute_query("update sync_runs set heartbeat_at = now() - interval '31 seconds'", fetch=False)
-    expect(page.locator("#run")).to_contain_text("died", timeout=5_000)
-    page.get_by_role("button", name="Close the dead runs").click()
-    expect(page.get_by_text("1 dead run closed.")).to_be_visible()
 
 
 def test_a_run_is_stopped_from_the_page(served, opened, db):
@@ -91,24 +74,6 @@ def test_of_two_tabs_the_second_is_told_what_the_first_has_decided(served, opene
     expect(second.page.get_by_role("alert")).to_contain_text("Nothing was done")
     assert values_of(sides, item_id, row_id) == ("X", "X")
     assert "409" in second.wrong.pop()
-
-
-def test_an_open_page_outlives_postgres(served, opened, here):
-    from playwright.sync_api import expect
-
-    watched = opened()
-    page = watched.page
-    page.goto(served.url + "/")
-    with away(here):
-        expect(page.locator("#stale")).to_contain_text("No answer since", timeout=20_000)
-        assert page.locator("#sentence").inner_text() == "Nothing was synced yet"
-        other = opened()
-        other.page.goto(served.url + "/runs")
-        expect(other.page.get_by_text("This page looks again by itself")).to_be_visible()
-    expect(page.locator("#stale")).to_be_hidden(timeout=20_000)
-    expect(other.page.get_by_role("heading", name="Runs")).to_be_visible(timeout=20_000)
-    assert all("503" in wrong for found in (watched, other) for wrong in found.wrong)
-    watched.wrong.clear(), other.wrong.clear()
 
 
 def test_everything_works_without_javascript(served, opened, dispute, sides):

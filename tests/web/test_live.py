@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import pytest
 
 from tests.kit.cli import start_main
-from tests.web.test_pages import values_of
+from tests.kit.waiting import until
+from tests.web.test_pages import pages_of_rows, values_of
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -76,6 +79,27 @@ def test_of_two_tabs_the_second_is_told_what_the_first_has_decided(served, opene
     assert "409" in second.wrong.pop()
 
 
+def test_a_plan_that_is_applied_after_a_row_was_edited_beneath_is_shown_anew(served, opened, dispute, sides):
+    from playwright.sync_api import expect
+
+    first, second = dispute(name="ann"), dispute(name="bea")
+    watched = opened()
+    page = watched.page
+    page.goto(served.url + "/conflicts")
+    page.get_by_role("checkbox", name="Tick all shown").check()
+    page.get_by_role("button", name="The board wins").last.click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("2 fields of PostgreSQL will get")
+    sides.update(second[1], A="Z")
+    page.get_by_role("button", name="Apply").click()
+    expect(page.get_by_role("alert")).to_contain_text("Nothing was done")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("1 field of PostgreSQL will get")
+    assert (values_of(sides, *first), values_of(sides, *second)) == (("X", "Y"), ("X", "Z"))
+    page.get_by_role("button", name="Apply").click()
+    expect(page.get_by_text("1 conflict decided")).to_be_visible()
+    assert (values_of(sides, *first), values_of(sides, *second)) == (("X", "X"), ("X", "Z"))
+    assert "409" in watched.wrong.pop()
+
+
 def test_everything_works_without_javascript(served, opened, dispute, sides):
     from playwright.sync_api import expect
 
@@ -88,6 +112,57 @@ def test_everything_works_without_javascript(served, opened, dispute, sides):
     page.get_by_role("button", name="Apply").click()
     expect(page.get_by_text("1 conflict decided")).to_be_visible()
     assert values_of(sides, item_id, row_id) == ("X", "X")
+
+
+def test_every_act_works_without_javascript(served, opened, full, sides, app):
+    """Presses each button that changes something; what a route is named by, it is known by to the test."""
+    watched = opened(360, java_script_enabled=False)
+    page, acted = watched.page, set()
+    page.on("request", lambda sent: acted.add(endpoint_of(app, sent)) if sent.method == "POST" else None)
+    conflict, plan = served.json("/conflicts")["conflicts"][0], pages_of_rows(served)[-1]
+    record = f"/records/contacts/{conflict['entity_id']}"
+    run = next(run["run_id"] for run in served.json("/runs")["runs"] if run["outcome"] == "running")
+
+    def press(path, button, told, **fields):
+        page.goto(served.url + path)
+        for label, value in fields.items():
+            page.locator(f"[name={label}]").last.fill(value)
+        page.get_by_role("button", name=button).first.click()
+        assert told in page.content(), (path, page.locator("main").inner_text())
+
+    press("/sync?entity=contacts", "Show the plan", "It is being made")
+    press(f"/runs/{run}", "Stop after this batch", "is asked to stop")
+    sides.db.execute_query(
+        "update sync_runs set heartbeat_at = now() - interval '1 hour' where finished_at is null", fetch=False
+    )
+    press("/runs", "Close the dead runs", "closed.")
+    press("/alerts", "Silence", "No message about")
+    press("/conflicts", "Both get", "1 conflict decided")
+    press("/proofs", "Prove it now", "Proof of contacts")
+    page.get_by_role("link", name="Plan").first.click()
+    page.get_by_role("button", name="Apply").click()
+    assert "Mended." in page.content()
+    press(record, "Change", "The next run deals with what waits")
+    page.get_by_text("Its item is gone").click()
+    page.locator("#typed").fill("not its key")
+    page.get_by_role("button", name="Make a new item").click()
+    assert "Nothing was made" in page.content() and "400" in watched.wrong.pop()
+    page.goto(served.url + "/retries")
+    page.locator("#all").check()
+    page.get_by_role("button", name="Let the next run try them").click()
+    assert "will be tried by the next run" in page.content()
+    until(lambda: served.json(plan)["ended"], 30, "the plan")
+    press(plan, "Sync now", "It appears here within some seconds")
+    assert acted == {endpoint for endpoint in posts_of(app) if endpoint not in ("signing_in", "logout")}
+
+
+def endpoint_of(app, sent) -> str:
+    """Returns which route a request of the browser is for."""
+    return str(app.url_map.bind("").match(urlsplit(sent.url).path, "POST")[0])
+
+
+def posts_of(app) -> set[str]:
+    return {rule.endpoint for rule in app.url_map.iter_rules() if "POST" in rule.methods}
 
 
 def test_everything_works_by_keyboard(served, opened, dispute, sides):

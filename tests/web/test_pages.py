@@ -197,10 +197,24 @@ def test_what_was_refused_is_tried_again_or_given_up_with_its_number(served, sid
     assert served.post("/retries/now", id=name).status_code == 200
     found = db.execute_query("select attempts from sync_mapping where monday_id = %s", (refused["monday_id"],))
     assert found == [{"attempts": 0}]
-    assert served.post("/retries/drop", all=1, typed="99").status_code == 400
-    left = served.json("/retries")["total"]
-    assert served.post("/retries/drop", all=1, typed=str(left)).status_code == 200
+    left = served.json("/retries")
+    every = {"all": 1, "digest": left["digest"]}
+    assert served.post("/retries/drop", **every, typed="99").status_code == 400
+    assert served.post("/retries/drop", **every, typed=str(left["total"])).status_code == 200
     assert served.json("/retries")["total"] == 0
+
+
+def test_all_that_wait_are_those_that_were_shown_or_nothing_is_done(served, full, db):
+    shown = served.json("/retries")
+    db.execute_query(
+        "insert into sync_skipped (monday_id, entity_type, reason, attempts) values ('99', 'contact', 'error: new', 9)",
+        fetch=False,
+    )
+    for act in ("now", "drop"):
+        answer = served.post(f"/retries/{act}", all=1, digest=shown["digest"], typed=str(shown["total"] + 1))
+        assert (answer.status_code, answer.json()["total"], answer.json()["moved"]) == (409, shown["total"] + 1, True)
+    assert served.json("/retries")["total"] == shown["total"] + 1
+    assert served.post("/retries/now", all=1, digest=served.json("/retries")["digest"]).status_code == 200
 
 
 # Lists

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
+
+from tests.kit.live import away
+from tests.web.conftest import routes
 
 PAGES = (
     "/",
@@ -51,6 +55,7 @@ def pages_of_rows(served) -> list[str]:
     ]
 
 
+WITHOUT_DATABASE = ("/sync", "/checks")
 STATEMENTS = 6
 LARGEST = 80_000
 
@@ -88,6 +93,20 @@ def test_every_page_asks_few_questions_and_is_small(served, dispute):
         # a transaction begins and commits
         assert commands_of(answer) <= STATEMENTS + 2, (path, commands_of(answer))
         assert len(answer.content) <= LARGEST, path
+
+
+def test_every_page_says_that_postgres_is_away_and_what_to_do(served, here, app):
+    acts = [path for path in routes(app, "POST") if path not in ("/login", "/logout")]
+    shown = [path for path in PAGES if path not in WITHOUT_DATABASE]
+    with away(here), ThreadPoolExecutor(4) as at_once:
+        answers = [*at_once.map(served.get, shown), *at_once.map(served.post, acts)]
+        assert [served.get(path).status_code for path in WITHOUT_DATABASE] == [200] * len(WITHOUT_DATABASE)
+    for path, answer in zip([*shown, *acts], answers, strict=True):
+        # an act that was not asked for well is refused before
+        assert answer.status_code in ((503,) if path in shown else (400, 503)), (path, answer.text)
+        assert "python main.py doctor" in answer.text or answer.status_code == 400, path
+        assert "Traceback" not in answer.text and "psycopg2" not in answer.text, path
+    assert served.get("/").status_code == 200
 
 
 def test_a_page_that_has_not_changed_is_not_sent_again(served):

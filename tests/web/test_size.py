@@ -12,10 +12,13 @@ from benchmarks.grown import FAR_BACK, grow
 from state.schema import make_indexes
 from tests.web.conftest import serving
 from tests.web.test_pages import LARGEST, PAGES, STATEMENTS, commands_of
+from web.app import OPEN_TO_ALL
 
 SIZE = int(os.environ.get("DASHBOARD_TEST_ROWS", "60000"))
 """Rows of the log; links, runs and conflicts are parts of it."""
 
+OF_A_CALL = {"records.record", "operating.finding", "conflicts.plan", "runs.plan"}
+"""Pages that ask monday.com, or show what a program said."""
 SCANS = "select relname, seq_scan from pg_stat_user_tables where relname in ('sync_logs', 'sync_mapping') order by 1"
 
 
@@ -38,7 +41,7 @@ def far_back(db) -> list[str]:
     return [path.format(quote(value)) for path, value in named.items()]
 
 
-def test_no_page_reads_a_large_table_from_end_to_end(grown, environment, sides):
+def test_no_page_reads_a_large_table_from_end_to_end(grown, environment, sides, app):
     before, slow = scans(grown), []
     with serving(environment) as served:
         pages = (
@@ -62,5 +65,8 @@ def test_no_page_reads_a_large_table_from_end_to_end(grown, environment, sides):
         poll = served.get("/", headers=tag)
         print(poll.headers["Server-Timing"], poll.status_code)
     print(*(f"{took:7.1f} ms  {path}" for took, path in sorted(slow, reverse=True)), sep="\n")
+    routed = {app.url_map.bind("").match(path.split("?")[0])[0] for path in pages}
+    every = {rule.endpoint for rule in app.url_map.iter_rules() if "GET" in rule.methods}
+    assert every - routed == {*OPEN_TO_ALL, "login", *OF_A_CALL}
     # the sessions have ended, so what they counted is told
     assert scans(grown) == before

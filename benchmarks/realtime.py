@@ -158,7 +158,7 @@ def latency(table: Table, stage: Stage, db: Database, base: str, mapping: Mappin
 def subscribe(stage: Stage, db: Database, base: str, mapping: Mapping) -> None:
     """Subscribes to the events of the board."""
     with Monday(token=TOKEN, url=f"{stage.sandbox}/v2") as monday:
-        steps = Subscriptions(db, monday, Access(SECRET, [CONTACTS]), base).register(mapping, CONTACTS)
+        steps = Subscriptions(db, monday, Access(SECRET, [CONTACTS]), f"{base}/webhook").register(mapping, CONTACTS)
     if problems := [step.problem for step in steps if step.problem]:
         raise Failed(problems[0])
 

@@ -21,7 +21,7 @@ import requests
 from benchmarks.bench import Bench
 from benchmarks.boards import PROJECT
 from benchmarks.grown import FAR_BACK, ROWS, grow
-from benchmarks.measure import Failed
+from benchmarks.measure import Failed, spent
 from benchmarks.realtime import Stage, child, edits, subscribe
 from benchmarks.table import Table
 from db_connector import Database
@@ -33,7 +33,7 @@ ABOUT = "pages of the dashboard at 1,000,000 log rows, and the daemon with ten t
 
 TYPES = ("user", "project", "organization")
 """What the many rows are about. The contacts, which are synced meanwhile, are few."""
-TIMES, POLLS = 20, 40
+TIMES, POLLS, COMMANDS = 20, 40, 3
 EDITS, TURNS = 40, 2
 BEGIN_AND_COMMIT = 2
 PAGES = (
@@ -120,6 +120,7 @@ def run(bench: Bench) -> None:
             fill(stage, db)
             with served(stage) as base:
                 pages(db, base)
+            commands(stage)
             with db.transaction() as tx:
                 triggers.install(tx, [mapping])
             with stage.daemon() as daemon, served(stage) as base:
@@ -206,6 +207,18 @@ def unchanged(session: requests.Session, base: str, path: str) -> float:
     if wrong := [answer.status_code for answer in answers if answer.status_code != 304]:
         raise Failed(f"{path} was sent again {len(wrong)} times of {POLLS}: {wrong[:3]}")
     return quantiles([milliseconds(answer) for answer in answers], n=20, method="inclusive")[18]
+
+
+# Commands
+
+
+def commands(stage: Stage) -> None:
+    """Measures whole commands that look at the same memory."""
+    table = Table(f"Commands over {ROWS:,} rows in the log, from start to end")
+    for words in (["--help"], ["status", "--json"], ["runs", "--json"], ["retry", "list", "--json"]):
+        took = [spent("main.py", *words, env=stage.environment).wall for _ in range(COMMANDS)]
+        table.add(f"main.py {' '.join(words)}", took, "s", 2)
+    table.show()
 
 
 # Tabs

@@ -115,7 +115,9 @@ def test_everything_works_without_javascript(served, opened, dispute, sides):
 
 
 def test_every_act_works_without_javascript(served, opened, full, sides, app):
-    """Presses each button that changes something; what a route is named by, it is known by to the test."""
+    """Presses a button of each route that takes an act, so that none can be forgotten."""
+    from playwright.sync_api import expect
+
     watched = opened(360, java_script_enabled=False)
     page, acted = watched.page, set()
     page.on("request", lambda sent: acted.add(endpoint_of(app, sent)) if sent.method == "POST" else None)
@@ -136,6 +138,12 @@ def test_every_act_works_without_javascript(served, opened, full, sides, app):
         "update sync_runs set heartbeat_at = now() - interval '1 hour' where finished_at is null", fetch=False
     )
     press("/runs", "Close the dead runs", "closed.")
+    page.goto(served.url + "/entities/contacts")
+    page.get_by_text("Pause", exact=True).first.click()
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator("p").filter(has_text="Paused since")).to_be_visible()
+    page.get_by_role("button", name="Resume").click()
+    expect(page.locator("p").filter(has_text="Paused since")).to_be_hidden()
     press("/alerts", "Silence", "No message about")
     press("/conflicts", "Both get", "1 conflict decided")
     press("/proofs", "Prove it now", "Proof of contacts")

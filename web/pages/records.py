@@ -70,8 +70,8 @@ def record(entity: str, key: str) -> Response:
     why, settings = "", None
     with site().reading() as tx:
         asked = asked_for(tx, list(site().mappings.values()), f"{entity}/{key}")
-        if asked.root_id:
-            settings = work.shown(tx, work.find(tx, [mapping], asked.root_id))
+        if asked.record is not None:
+            settings = work.shown(tx, asked.record)
     board_id = board_of(site().settings, mapping)
     if board_id is None:
         why = f"{entity} has no board: {mapping.board_setting} is not set."

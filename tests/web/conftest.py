@@ -191,15 +191,7 @@ HOSTILE_ROWS = (
 )
 
 
-@pytest.fixture
-def full(dispute: Callable[..., Any], sides_with_bob: Any) -> None:
-    """Fills every table that a page shows, with values that would like to be more than text."""
-    from models import LogEntry
-    from state.alerts import Alert, keep
-    from state.log import Log
-    from state.runs import Runs
-
-    sides, db = sides_with_bob, sides_with_bob.db
+def hostile_on_both_sides(sides: Any, dispute: Callable[..., Any]) -> None:
     values = {"email": {"email": "eve@example.com", "text": HOSTILE}, "role_title": HOSTILE, "notes": {"text": HOSTILE}}
     sides.sandbox.admin("items/create", board_id=sides.board_id, name=HOSTILE, values=values)
     _, differs = sides.pair(A="a")
@@ -207,6 +199,26 @@ def full(dispute: Callable[..., Any], sides_with_bob: Any) -> None:
     sides.sql("alter table contacts disable trigger user")
     sides.update(differs, A=HOSTILE)
     sides.sql("alter table contacts enable trigger user")
+
+
+def hostile_runs(db: Any) -> None:
+    from state.runs import Runs
+
+    runs = Runs(db)
+    shape = {"contacts": {"done": 3, "total": 9, "phase": "reading", "rate": 2, "waits_for": None, "until": None}}
+    runs.finish(runs.start("command", "bidirectional"), 1, "failed", HOSTILE, [{"entity": "contacts"}], {"calls": 3})
+    runs.start("command", "bidirectional", shape)
+
+
+@pytest.fixture
+def full(dispute: Callable[..., Any], sides_with_bob: Any) -> None:
+    """Fills every table that a page shows, with values that would like to be more than text."""
+    from models import LogEntry
+    from state.alerts import Alert, keep
+    from state.log import Log
+
+    sides, db = sides_with_bob, sides_with_bob.db
+    hostile_on_both_sides(sides, dispute)
     subject = Alert(HOSTILE, "failed", "failing", sentence=HOSTILE, command=HOSTILE)
     with db.transaction() as tx:
         keep(tx, subject)
@@ -235,7 +247,4 @@ def full(dispute: Callable[..., Any], sides_with_bob: Any) -> None:
             " values ('staff', '1', %s, 'staff', 'staff.yaml', '[]')",
             (HOSTILE,),
         )
-    runs = Runs(db)
-    shape = {"contacts": {"done": 3, "total": 9, "phase": "reading", "rate": 2, "waits_for": None, "until": None}}
-    runs.finish(runs.start("command", "bidirectional"), 1, "failed", HOSTILE, [{"entity": "contacts"}], {"calls": 3})
-    runs.start("command", "bidirectional", shape)
+    hostile_runs(db)

@@ -114,10 +114,27 @@ def test_everything_works_without_javascript(served, opened, dispute, sides):
     assert values_of(sides, item_id, row_id) == ("X", "X")
 
 
-def test_every_act_works_without_javascript(served, opened, full, sides, app):
-    """Presses a button of each route that takes an act, so that none can be forgotten."""
+def pause_and_resume(page, served) -> None:
     from playwright.sync_api import expect
 
+    page.goto(served.url + "/entities/contacts")
+    page.get_by_text("Pause", exact=True).first.click()
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator("p").filter(has_text="Paused since")).to_be_visible()
+    page.get_by_role("button", name="Resume").click()
+    expect(page.locator("p").filter(has_text="Paused since")).to_be_hidden()
+
+
+def ask_for_a_new_item(watched) -> None:
+    page = watched.page
+    page.get_by_text("Its item is gone").click()
+    page.locator("#typed").fill("not its key")
+    page.get_by_role("button", name="Make a new item").click()
+    assert "Nothing was made" in page.content() and "400" in watched.wrong.pop()
+
+
+def test_every_act_works_without_javascript(served, opened, full, sides, app):
+    """Presses a button of each route that takes an act, so that none can be forgotten."""
     watched = opened(360, java_script_enabled=False)
     page, acted = watched.page, set()
     page.on("request", lambda sent: acted.add(endpoint_of(app, sent)) if sent.method == "POST" else None)
@@ -138,12 +155,7 @@ def test_every_act_works_without_javascript(served, opened, full, sides, app):
         "update sync_runs set heartbeat_at = now() - interval '1 hour' where finished_at is null", fetch=False
     )
     press("/runs", "Close the dead runs", "closed.")
-    page.goto(served.url + "/entities/contacts")
-    page.get_by_text("Pause", exact=True).first.click()
-    page.get_by_role("button", name="Pause").click()
-    expect(page.locator("p").filter(has_text="Paused since")).to_be_visible()
-    page.get_by_role("button", name="Resume").click()
-    expect(page.locator("p").filter(has_text="Paused since")).to_be_hidden()
+    pause_and_resume(page, served)
     press("/alerts", "Silence", "No message about")
     press("/conflicts", "Both get", "1 conflict decided")
     press("/proofs", "Prove it now", "Proof of contacts")
@@ -151,10 +163,7 @@ def test_every_act_works_without_javascript(served, opened, full, sides, app):
     page.get_by_role("button", name="Apply").click()
     assert "Mended." in page.content()
     press(record, "Change", "The next run deals with what waits")
-    page.get_by_text("Its item is gone").click()
-    page.locator("#typed").fill("not its key")
-    page.get_by_role("button", name="Make a new item").click()
-    assert "Nothing was made" in page.content() and "400" in watched.wrong.pop()
+    ask_for_a_new_item(watched)
     page.goto(served.url + "/retries")
     page.locator("#all").check()
     page.get_by_role("button", name="Let the next run try them").click()

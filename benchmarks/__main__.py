@@ -11,7 +11,10 @@ from benchmarks.bench import Bench, scratch
 from benchmarks.database import running
 from benchmarks.measure import Failed
 
-BENCHMARKS = ("pull", "client", "memory", "large_boards", "both_ways", "deployed", "startup", "realtime", "proof")
+BENCHMARKS = (
+    *("pull", "client", "memory", "large_boards", "both_ways", "deployed", "startup", "realtime", "proof"),
+    "dashboard",
+)
 """Names of files in this folder, each with `ABOUT` and `run`."""
 
 
@@ -41,7 +44,7 @@ def main() -> int:
     items = 5_000 if options.quick else options.items
     with scratch() as home, running() as postgres:
         bench = Bench(items, options.repeat, postgres, home)
-        if set(options.only) - {"realtime"}:
+        if set(options.only) - {"realtime", "dashboard"}:
             bench.rendering  # noqa: B018 - rendered now, so that no measurement includes it
         load = os.getloadavg()[0]
         python = sys.version.split()[0]

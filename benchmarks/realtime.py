@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from statistics import median, quantiles
@@ -147,18 +148,29 @@ def wait(true: Callable[[], Any], seconds: float = 10.0) -> float:
 
 def latency(table: Table, stage: Stage, db: Database, base: str, mapping: Mapping) -> None:
     """Measures edits on the board and in the table, one after another, until the other side shows each."""
+    subscribe(stage, db, base, mapping)
+    for what, took in edits(stage, db, EDITS).items():
+        table.add(f"{what}, median", median(took), "s", 3, 1.0)
+        table.add(f"{what}, p99", quantiles(took, n=100)[98], "s", 3, 3.0)
+        table.add(f"{what}, slowest", max(took), "s", 3)
+
+
+def subscribe(stage: Stage, db: Database, base: str, mapping: Mapping) -> None:
+    """Subscribes to the events of the board."""
     with Monday(token=TOKEN, url=f"{stage.sandbox}/v2") as monday:
         steps = Subscriptions(db, monday, Access(SECRET, [CONTACTS]), f"{base}/webhook").register(mapping, CONTACTS)
     if problems := [step.problem for step in steps if step.problem]:
         raise Failed(problems[0])
+
+
+def edits(stage: Stage, db: Database, number: int) -> dict[str, list[float]]:
+    """Makes edits on each side, one after another, and returns the seconds of each until the other side shows it."""
     pairs = rows(db, "select monday_id, entity_id from sync_mapping where entity_type = 'contact' order by monday_id")
-    dice, numbers = random.Random(1), itertools.count()
-    to_row = [to_postgres(stage, db, dice.choice(pairs), f"board {next(numbers)}") for _ in range(EDITS)]
-    to_board = [to_monday(stage, db, dice.choice(pairs), f"row {next(numbers)}") for _ in range(EDITS)]
-    for what, took in (("board edit to row", to_row), ("commit to board", to_board)):
-        table.add(f"{what}, median", median(took), "s", 3, 1.0)
-        table.add(f"{what}, p99", quantiles(took, n=100)[98], "s", 3, 3.0)
-        table.add(f"{what}, slowest", max(took), "s", 3)
+    dice, names = random.Random(1), (uuid.uuid4().hex for _ in itertools.count())
+    return {
+        "board edit to row": [to_postgres(stage, db, dice.choice(pairs), next(names)) for _ in range(number)],
+        "commit to board": [to_monday(stage, db, dice.choice(pairs), next(names)) for _ in range(number)],
+    }
 
 
 def to_postgres(stage: Stage, db: Database, pair: tuple[str, str], text: str) -> float:

@@ -28,6 +28,8 @@ INDEXES = {
     "sync_mapping_state_idx": "sync_mapping (entity_type, sync_status) where archived_at is null",
     "sync_mapping_archived_idx": "sync_mapping (entity_type) where archived_at is not null",
     "sync_mapping_differ_idx": "sync_mapping (entity_type) where base_postgres is not null and archived_at is null",
+    "sync_mapping_refused_idx": "sync_mapping (entity_type) where archived_at is null and"
+    " (attempts > 0 or last_error is not null and next_try_at is not null and monday_id is not null)",
     "sync_logs_item_idx": "sync_logs (monday_id, created_at desc)",
     "sync_logs_row_idx": "sync_logs (entity_id, created_at desc)",
     "sync_logs_trouble_idx": "sync_logs (created_at desc, seq desc nulls last, id desc) where status <> 'success'",

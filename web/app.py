@@ -129,6 +129,8 @@ def _poll(app: Flask, site: Site) -> None:
         tag = unchanged.tag_of(_asked(), g.snapshot)
         if tag is None or tag not in request.if_none_match or session.get("_flashes"):
             return None
+        # it stands no longer for having been asked for again
+        g.pop("snapshot")
         answer = Response(status=304)
         answer.set_etag(tag)
         return answer

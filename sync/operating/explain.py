@@ -39,6 +39,7 @@ class Asked:
     mapping: Mapping
     item_id: str | None
     root_id: str | None
+    record: SingleRecord | None = None
 
 
 def asked_for(tx: Transaction, mappings: Sequence[Mapping], given: str) -> Asked:
@@ -47,7 +48,7 @@ def asked_for(tx: Transaction, mappings: Sequence[Mapping], given: str) -> Asked
         found: SingleRecord = find(tx, mappings, given)
     except SettingsError:
         return _without_record(tx, mappings, given)
-    return Asked(found.mapping, (found.link or {}).get("monday_id"), found.row_id)
+    return Asked(found.mapping, (found.link or {}).get("monday_id"), found.row_id, found)
 
 
 def _without_record(tx: Transaction, mappings: Sequence[Mapping], given: str) -> Asked:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,9 @@ from typing import Any
 import pytest
 import requests
 
+from settings import Settings
 from tests.kit.cli import start_main
+from values.canonical import dumps
 
 
 @dataclass
@@ -70,6 +73,28 @@ def served(environment: dict[str, str]) -> Iterator[Served]:
         yield found
 
 
+@pytest.fixture(scope="session")
+def app() -> Iterator[Any]:
+    """Makes the app for what it can tell of its own routes; it asks no database."""
+    from main import compose
+    from web.app import make_app
+    from web.site import Site
+
+    with closing(Site(compose(), Settings(database_url="postgresql://nobody@127.0.0.1:1/none"))) as site:
+        yield make_app(site)
+
+
+def routes(app: Any, method: str) -> list[str]:
+    """Returns the addresses that take a method, with their variable parts filled in."""
+    parts = {"entity": "contacts", "act": "now", "key": "1", "name": "staff", "number": "1", "filename": "site.css"}
+    found = []
+    for rule in app.url_map.iter_rules():
+        if method in rule.methods:
+            given = {name: parts.get(name, "00000000-0000-4000-8000-000000000000") for name in rule.arguments}
+            found.append(re.sub(r"<(?:\w+:)?(\w+)>", lambda part, given=given: given[part[1]], rule.rule))
+    return sorted(found)
+
+
 @pytest.fixture
 def dispute(sides_with_bob: Any) -> Callable[..., tuple[str, str]]:
     """Makes a record that both sides have changed to different values, and which waits for a user."""
@@ -119,6 +144,7 @@ class Watched:
     def watch(self) -> None:
         self.page.set_default_timeout(8_000)
         self.page.on("console", lambda said: self.wrong.append(said.text) if said.type == "error" else None)
+        self.page.on("dialog", lambda dialog: (self.wrong.append(f"dialog: {dialog.message}"), dialog.dismiss()))
         self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
 
 
@@ -147,19 +173,60 @@ def opened(browser: Any) -> Iterator[Callable[..., Watched]]:
 HOSTILE = '<img src=x onerror=alert(1)>"><script>alert(2)</script>\u202egnp.exe'
 
 
+DRIFT = {
+    "kind": "renamed",
+    "column": HOSTILE,
+    "title": HOSTILE,
+    "what": HOSTILE,
+    "at": "",
+    "waits": True,
+    "passed": False,
+}
+HOSTILE_ROWS = (
+    "insert into sync_state (name, value) values ('drift:staff', %(drift)s)",
+    "insert into sync_skipped (monday_id, entity_type, reason, attempts) values ('7', 'contact', 'error: ' || %(text)s, 9)",
+    "insert into sync_skipped (monday_id, entity_type, reason, key) values ('8', 'contact', %(text)s, %(text)s)",
+    "insert into sync_alert_deliveries (subject, rule, kind, title, body, channel, state, answer)"
+    " values (%(text)s, 'failed', 'failing', %(text)s, %(text)s, %(text)s, 'refused', %(text)s)",
+)
+
+
+def hostile_on_both_sides(sides: Any, dispute: Callable[..., Any]) -> None:
+    values = {"email": {"email": "eve@example.com", "text": HOSTILE}, "role_title": HOSTILE, "notes": {"text": HOSTILE}}
+    sides.sandbox.admin("items/create", board_id=sides.board_id, name=HOSTILE, values=values)
+    _, differs = sides.pair(A="a")
+    dispute(monday=HOSTILE, postgres="long " * 1000, name="zoe")
+    sides.sql("alter table contacts disable trigger user")
+    sides.update(differs, A=HOSTILE)
+    sides.sql("alter table contacts enable trigger user")
+
+
+def hostile_runs(db: Any) -> None:
+    from state.runs import Runs
+
+    runs = Runs(db)
+    shape = {"contacts": {"done": 3, "total": 9, "phase": "reading", "rate": 2, "waits_for": None, "until": None}}
+    runs.finish(runs.start("command", "bidirectional"), 1, "failed", HOSTILE, [{"entity": "contacts"}], {"calls": 3})
+    runs.start("command", "bidirectional", shape)
+
+
 @pytest.fixture
 def full(dispute: Callable[..., Any], sides_with_bob: Any) -> None:
     """Fills every table that a page shows, with values that would like to be more than text."""
     from models import LogEntry
+    from state.alerts import Alert, keep
     from state.log import Log
-    from state.runs import Runs
 
-    dispute(monday=HOSTILE, postgres="long " * 1000)
-    db = sides_with_bob.db
+    sides, db = sides_with_bob, sides_with_bob.db
+    hostile_on_both_sides(sides, dispute)
+    subject = Alert(HOSTILE, "failed", "failing", sentence=HOSTILE, command=HOSTILE)
     with db.transaction() as tx:
+        keep(tx, subject)
         Log("contact", None).append(
             tx, [LogEntry("update", word, HOSTILE, "1", "2") for word in ("success", "error")] * 60
         )
+        for statement in HOSTILE_ROWS:
+            tx.execute(statement, {"text": HOSTILE, "drift": dumps({"drift": [DRIFT]}).decode()})
         tx.execute(
             "update sync_mapping set sync_status = 'error', attempts = 3, next_try_at = now(), last_error = %s"
             " where monday_id = (select min(monday_id) from sync_mapping)",
@@ -180,7 +247,4 @@ def full(dispute: Callable[..., Any], sides_with_bob: Any) -> None:
             " values ('staff', '1', %s, 'staff', 'staff.yaml', '[]')",
             (HOSTILE,),
         )
-    runs = Runs(db)
-    shape = {"contacts": {"done": 3, "total": 9, "phase": "reading", "rate": 2, "waits_for": None, "until": None}}
-    runs.finish(runs.start("command", "bidirectional"), 1, "failed", HOSTILE, [{"entity": "contacts"}], {"calls": 3})
-    runs.start("command", "bidirectional", shape)
+    hostile_runs(db)

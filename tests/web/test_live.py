@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import pytest
 
 from tests.kit.cli import start_main
-from tests.kit.live import away
-from tests.web.test_pages import values_of
+from tests.kit.waiting import until
+from tests.web.test_pages import pages_of_rows, values_of
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -27,22 +29,6 @@ def test_a_run_of_the_shell_appears_moves_and_ends_on_an_open_page(served, opene
     row.get_by_role("link").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Run ")
     expect(page.locator("#run")).to_contain_text("300 created")
-
-
-def test_a_run_that_is_killed_is_shown_as_dead(served, opened, db):
-    from playwright.sync_api import expect
-
-    from state.runs import Runs
-
-    run_id = Runs(db).start("command", "bidirectional")
-    page = opened().page
-    page.goto(f"{served.url}/runs/{run_id}")
-    expect(page.locator("#run")).to_contain_text("running")
-    # half a minute later, by the clock of the database
-    db.execute_query("update sync_runs set heartbeat_at = now() - interval '31 seconds'", fetch=False)
-    expect(page.locator("#run")).to_contain_text("died", timeout=5_000)
-    page.get_by_role("button", name="Close the dead runs").click()
-    expect(page.get_by_text("1 dead run closed.")).to_be_visible()
 
 
 def test_a_run_is_stopped_from_the_page(served, opened, db):
@@ -93,22 +79,25 @@ def test_of_two_tabs_the_second_is_told_what_the_first_has_decided(served, opene
     assert "409" in second.wrong.pop()
 
 
-def test_an_open_page_outlives_postgres(served, opened, here):
+def test_a_plan_that_is_applied_after_a_row_was_edited_beneath_is_shown_anew(served, opened, dispute, sides):
     from playwright.sync_api import expect
 
+    first, second = dispute(name="ann"), dispute(name="bea")
     watched = opened()
     page = watched.page
-    page.goto(served.url + "/")
-    with away(here):
-        expect(page.locator("#stale")).to_contain_text("No answer since", timeout=20_000)
-        assert page.locator("#sentence").inner_text() == "Nothing was synced yet"
-        other = opened()
-        other.page.goto(served.url + "/runs")
-        expect(other.page.get_by_text("This page looks again by itself")).to_be_visible()
-    expect(page.locator("#stale")).to_be_hidden(timeout=20_000)
-    expect(other.page.get_by_role("heading", name="Runs")).to_be_visible(timeout=20_000)
-    assert all("503" in wrong for found in (watched, other) for wrong in found.wrong)
-    watched.wrong.clear(), other.wrong.clear()
+    page.goto(served.url + "/conflicts")
+    page.get_by_role("checkbox", name="Tick all shown").check()
+    page.get_by_role("button", name="The board wins").last.click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("2 fields of PostgreSQL will get")
+    sides.update(second[1], A="Z")
+    page.get_by_role("button", name="Apply").click()
+    expect(page.get_by_role("alert")).to_contain_text("Nothing was done")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("1 field of PostgreSQL will get")
+    assert (values_of(sides, *first), values_of(sides, *second)) == (("X", "Y"), ("X", "Z"))
+    page.get_by_role("button", name="Apply").click()
+    expect(page.get_by_text("1 conflict decided")).to_be_visible()
+    assert (values_of(sides, *first), values_of(sides, *second)) == (("X", "X"), ("X", "Z"))
+    assert "409" in watched.wrong.pop()
 
 
 def test_everything_works_without_javascript(served, opened, dispute, sides):
@@ -123,6 +112,74 @@ def test_everything_works_without_javascript(served, opened, dispute, sides):
     page.get_by_role("button", name="Apply").click()
     expect(page.get_by_text("1 conflict decided")).to_be_visible()
     assert values_of(sides, item_id, row_id) == ("X", "X")
+
+
+def pause_and_resume(page, served) -> None:
+    from playwright.sync_api import expect
+
+    page.goto(served.url + "/entities/contacts")
+    page.get_by_text("Pause", exact=True).first.click()
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator("p").filter(has_text="Paused since")).to_be_visible()
+    page.get_by_role("button", name="Resume").click()
+    expect(page.locator("p").filter(has_text="Paused since")).to_be_hidden()
+
+
+def ask_for_a_new_item(watched) -> None:
+    page = watched.page
+    page.get_by_text("Its item is gone").click()
+    page.locator("#typed").fill("not its key")
+    page.get_by_role("button", name="Make a new item").click()
+    assert "Nothing was made" in page.content() and "400" in watched.wrong.pop()
+
+
+def test_every_act_works_without_javascript(served, opened, full, sides, app):
+    """Presses a button of each route that takes an act, so that none can be forgotten."""
+    watched = opened(360, java_script_enabled=False)
+    page, acted = watched.page, set()
+    page.on("request", lambda sent: acted.add(endpoint_of(app, sent)) if sent.method == "POST" else None)
+    conflict, plan = served.json("/conflicts")["conflicts"][0], pages_of_rows(served)[-1]
+    record = f"/records/contacts/{conflict['entity_id']}"
+    run = next(run["run_id"] for run in served.json("/runs")["runs"] if run["outcome"] == "running")
+
+    def press(path, button, told, **fields):
+        page.goto(served.url + path)
+        for label, value in fields.items():
+            page.locator(f"[name={label}]").last.fill(value)
+        page.get_by_role("button", name=button).first.click()
+        assert told in page.content(), (path, page.locator("main").inner_text())
+
+    press("/sync?entity=contacts", "Show the plan", "It is being made")
+    press(f"/runs/{run}", "Stop after this batch", "is asked to stop")
+    sides.db.execute_query(
+        "update sync_runs set heartbeat_at = now() - interval '1 hour' where finished_at is null", fetch=False
+    )
+    press("/runs", "Close the dead runs", "closed.")
+    pause_and_resume(page, served)
+    press("/alerts", "Silence", "No message about")
+    press("/conflicts", "Both get", "1 conflict decided")
+    press("/proofs", "Prove it now", "Proof of contacts")
+    page.get_by_role("link", name="Plan").first.click()
+    page.get_by_role("button", name="Apply").click()
+    assert "Mended." in page.content()
+    press(record, "Change", "The next run deals with what waits")
+    ask_for_a_new_item(watched)
+    page.goto(served.url + "/retries")
+    page.locator("#all").check()
+    page.get_by_role("button", name="Let the next run try them").click()
+    assert "will be tried by the next run" in page.content()
+    until(lambda: served.json(plan)["ended"], 30, "the plan")
+    press(plan, "Sync now", "It appears here within some seconds")
+    assert acted == {endpoint for endpoint in posts_of(app) if endpoint not in ("signing_in", "logout")}
+
+
+def endpoint_of(app, sent) -> str:
+    """Returns which route a request of the browser is for."""
+    return str(app.url_map.bind("").match(urlsplit(sent.url).path, "POST")[0])
+
+
+def posts_of(app) -> set[str]:
+    return {rule.endpoint for rule in app.url_map.iter_rules() if "POST" in rule.methods}
 
 
 def test_everything_works_by_keyboard(served, opened, dispute, sides):

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
+
+from tests.kit.live import away
+from tests.web.conftest import routes
 
 PAGES = (
     "/",
@@ -27,6 +31,31 @@ PAGES = (
     "/log?status=trouble&days=400",
     "/about",
 )
+"""Each page by itself, and with what it is usually asked."""
+
+
+def pages_of_rows(served) -> list[str]:
+    """Returns the pages that are named by a row, as `full` has made it, or by an act."""
+    conflict, run = served.json("/conflicts")["conflicts"][0], served.json("/runs")["runs"][0]
+    served.post("/proofs", entity="contacts", kind="whole")
+    proof = served.json("/proofs")["proofs"][0]["id"]
+    finding = served.json(f"/proofs/{proof}")["findings"][0]["id"]
+    return [
+        f"/conflicts/{conflict['id']}",
+        f"/conflicts/plan?all=1&winner=monday&id={conflict['id']}",
+        f"/runs/{run['run_id']}",
+        f"/records/contacts/{conflict['entity_id']}",
+        # its item's name is hostile, too
+        "/records?q=eve@example.com",
+        f"/proofs/{proof}",
+        f"/findings/{finding}",
+        "/boards/staff",
+        "/checks?look=all",
+        served.post("/sync", direction="bidirectional", entity="contacts", dry_run="1").json()["plan"],
+    ]
+
+
+WITHOUT_DATABASE = ("/sync", "/checks")
 STATEMENTS = 6
 LARGEST = 80_000
 
@@ -64,6 +93,20 @@ def test_every_page_asks_few_questions_and_is_small(served, dispute):
         # a transaction begins and commits
         assert commands_of(answer) <= STATEMENTS + 2, (path, commands_of(answer))
         assert len(answer.content) <= LARGEST, path
+
+
+def test_every_page_says_that_postgres_is_away_and_what_to_do(served, here, app):
+    acts = [path for path in routes(app, "POST") if path not in ("/login", "/logout")]
+    shown = [path for path in PAGES if path not in WITHOUT_DATABASE]
+    with away(here), ThreadPoolExecutor(4) as at_once:
+        answers = [*at_once.map(served.get, shown), *at_once.map(served.post, acts)]
+        assert [served.get(path).status_code for path in WITHOUT_DATABASE] == [200] * len(WITHOUT_DATABASE)
+    for path, answer in zip([*shown, *acts], answers, strict=True):
+        # an act that was not asked for well is refused before
+        assert answer.status_code in ((503,) if path in shown else (400, 503)), (path, answer.text)
+        assert "python main.py doctor" in answer.text or answer.status_code == 400, path
+        assert "Traceback" not in answer.text and "psycopg2" not in answer.text, path
+    assert served.get("/").status_code == 200
 
 
 def test_a_page_that_has_not_changed_is_not_sent_again(served):
@@ -173,10 +216,24 @@ def test_what_was_refused_is_tried_again_or_given_up_with_its_number(served, sid
     assert served.post("/retries/now", id=name).status_code == 200
     found = db.execute_query("select attempts from sync_mapping where monday_id = %s", (refused["monday_id"],))
     assert found == [{"attempts": 0}]
-    assert served.post("/retries/drop", all=1, typed="99").status_code == 400
-    left = served.json("/retries")["total"]
-    assert served.post("/retries/drop", all=1, typed=str(left)).status_code == 200
+    left = served.json("/retries")
+    every = {"all": 1, "digest": left["digest"]}
+    assert served.post("/retries/drop", **every, typed="99").status_code == 400
+    assert served.post("/retries/drop", **every, typed=str(left["total"])).status_code == 200
     assert served.json("/retries")["total"] == 0
+
+
+def test_all_that_wait_are_those_that_were_shown_or_nothing_is_done(served, full, db):
+    shown = served.json("/retries")
+    db.execute_query(
+        "insert into sync_skipped (monday_id, entity_type, reason, attempts) values ('99', 'contact', 'error: new', 9)",
+        fetch=False,
+    )
+    for act in ("now", "drop"):
+        answer = served.post(f"/retries/{act}", all=1, digest=shown["digest"], typed=str(shown["total"] + 1))
+        assert (answer.status_code, answer.json()["total"], answer.json()["moved"]) == (409, shown["total"] + 1, True)
+    assert served.json("/retries")["total"] == shown["total"] + 1
+    assert served.post("/retries/now", all=1, digest=served.json("/retries")["digest"]).status_code == 200
 
 
 # Lists

@@ -4,46 +4,21 @@ from __future__ import annotations
 
 import os
 import re
+from urllib.parse import quote
 
 import pytest
 
+from benchmarks.grown import FAR_BACK, grow
 from state.schema import make_indexes
 from tests.web.conftest import serving
 from tests.web.test_pages import LARGEST, PAGES, STATEMENTS, commands_of
+from web.app import OPEN_TO_ALL
 
 SIZE = int(os.environ.get("DASHBOARD_TEST_ROWS", "60000"))
 """Rows of the log; links, runs and conflicts are parts of it."""
 
-GROW = (
-    """
-    insert into sync_mapping (monday_id, entity_id, entity_type, monday_board_id, sync_status, attempts, last_error)
-    select n::text, 'row-' || n, (array['contact', 'user', 'project'])[1 + n %% 3], '1',
-           case when n %% 500 = 0 then 'error' when n %% 501 = 0 then 'set_aside' else 'synced' end,
-           case when n %% 500 = 0 then 2 else 0 end, case when n %% 500 = 0 then 'no such label' end
-    from generate_series(1, %(n)s / 10) as n
-    """,
-    """
-    insert into sync_logs (entity_type, entity_id, monday_id, operation, status, message, side, created_at)
-    select (array['contact', 'user', 'project'])[1 + n %% 3], 'row-' || n %% 5000, (n %% 5000)::text,
-           (array['create', 'update', 'push'])[1 + n %% 3], case when n %% 200 = 0 then 'error' else 'success' end,
-           'role_title: something was written', case when n %% 2 = 0 then 'monday' else 'postgres' end,
-           now() - n * interval '200 days' / %(n)s
-    from generate_series(1, %(n)s) as n
-    """,
-    """
-    insert into sync_runs (kind, direction, outcome, started_at, finished_at, entities, api)
-    select 'scheduled', 'bidirectional', case when n %% 50 = 0 then 'failed' else 'success' end,
-           now() - n * interval '10 minutes', now() - n * interval '10 minutes' + interval '20 seconds',
-           '[{"entity": "contacts", "read": 12}, {"entity": "users", "read": 4}]', '{"calls": 12, "waited_s": 1}'
-    from generate_series(1, %(n)s / 50) as n
-    """,
-    """
-    insert into sync_conflicts (entity_type, entity_id, monday_id, field, base_value, monday_value, postgres_value,
-                                rule, winner)
-    select 'contact', 'row-' || n, n::text, 'role_title', '"agreed"', '"board"', '"row"', 'manual', 'held'
-    from generate_series(1, %(n)s / 200) as n
-    """,
-)
+OF_A_CALL = {"records.record", "operating.finding", "conflicts.plan", "runs.plan"}
+"""Pages that ask monday.com, or show what a program said."""
 SCANS = "select relname, seq_scan from pg_stat_user_tables where relname in ('sync_logs', 'sync_mapping') order by 1"
 
 
@@ -51,11 +26,7 @@ SCANS = "select relname, seq_scan from pg_stat_user_tables where relname in ('sy
 def grown(db):
     """Fills the tables, as years of use do."""
     make_indexes(db)
-    for statement in GROW:
-        with db.transaction() as tx:
-            tx.execute(statement, {"n": SIZE})
-    with db.autocommit() as session:
-        session.execute("vacuum analyze")
+    grow(db, SIZE, ("contact", "user", "project"))
     return db
 
 
@@ -63,16 +34,24 @@ def scans(db) -> dict[str, int]:
     return {row["relname"]: row["seq_scan"] for row in db.execute_query(SCANS)}
 
 
-def test_no_page_reads_a_large_table_from_end_to_end(grown, environment, sides):
+def far_back(db) -> list[str]:
+    """Returns pages that are named by a row, or begin after one."""
+    with db.transaction(read_only=True) as tx:
+        named = {path: str(tx.value(statement)) for path, statement in FAR_BACK.items()}
+    return [path.format(quote(value)) for path, value in named.items()]
+
+
+def test_no_page_reads_a_large_table_from_end_to_end(grown, environment, sides, app):
     before, slow = scans(grown), []
     with serving(environment) as served:
         pages = (
             *PAGES,
             "/log?entity=contacts",
-            "/log?q=77",
+            "/log?q=item-77",
             "/log?days=400",
             "/conflicts?field=role_title",
             "/runs?kind=http",
+            *far_back(grown),
         )
         for path in pages:
             served.get(path)
@@ -86,5 +65,8 @@ def test_no_page_reads_a_large_table_from_end_to_end(grown, environment, sides):
         poll = served.get("/", headers=tag)
         print(poll.headers["Server-Timing"], poll.status_code)
     print(*(f"{took:7.1f} ms  {path}" for took, path in sorted(slow, reverse=True)), sep="\n")
+    routed = {app.url_map.bind("").match(path.split("?")[0])[0] for path in pages}
+    every = {rule.endpoint for rule in app.url_map.iter_rules() if "GET" in rule.methods}
+    assert every - routed == {*OPEN_TO_ALL, "login", *OF_A_CALL}
     # the sessions have ended, so what they counted is told
     assert scans(grown) == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -19,6 +20,7 @@ from sync.operating.explain import asked_for
 from sync.operating.explain import explain as explained
 from sync.options import PullOptions
 from sync.parts import board_of
+from values.canonical import dumps
 from values.wording import plural
 from web.answers import done, note_act, shown, site
 
@@ -68,8 +70,8 @@ def record(entity: str, key: str) -> Response:
     why, settings = "", None
     with site().reading() as tx:
         asked = asked_for(tx, list(site().mappings.values()), f"{entity}/{key}")
-        if asked.root_id:
-            settings = work.shown(tx, work.find(tx, [mapping], asked.root_id))
+        if asked.record is not None:
+            settings = work.shown(tx, asked.record)
     board_id = board_of(site().settings, mapping)
     if board_id is None:
         why = f"{entity} has no board: {mapping.board_setting} is not set."
@@ -129,20 +131,33 @@ def recreate(entity: str, key: str) -> Response:
 @pages.get("/retries")
 def retries() -> Response:
     """Lists what was refused, grouped by reason."""
-    entity = request.args.get("entity", "")
-    reason = request.args.get("reason", "")
+    entity, reason = request.args.get("entity", ""), request.args.get("reason", "")
     with site().reading() as tx:
         found = work.waiting(tx, _mappings(entity), site().settings)
+    return shown("retries.html", _listed(found, entity, reason))
+
+
+def _listed(found: Sequence[dict[str, Any]], entity: str, reason: str) -> dict[str, Any]:
     groups = Counter((str(refused["entity"]), str(refused["last_error"] or "")) for refused in found)
-    chosen = [refused for refused in found if reason in ("", str(refused["last_error"] or ""))]
-    data = {
+    chosen = _with_reason(found, reason)
+    return {
         "groups": [{"entity": name, "reason": why, "number": n} for (name, why), n in groups.most_common(PAGE)],
         "records": chosen[:PAGE],
         "total": len(chosen),
+        "digest": _digest_of(chosen),
+        "moved": False,
         "asked": {"entity": entity, "reason": reason},
         "entities": [mapping.entity for mapping, _ in site().chosen()],
     }
-    return shown("retries.html", data)
+
+
+def _with_reason(found: Sequence[dict[str, Any]], reason: str) -> list[dict[str, Any]]:
+    return [refused for refused in found if reason in ("", str(refused["last_error"] or ""))]
+
+
+def _digest_of(chosen: Sequence[dict[str, Any]]) -> str:
+    """Returns what tells whether those that match are still the same."""
+    return hashlib.sha256(dumps([name_of(refused) for refused in chosen])).hexdigest()[:24]
 
 
 def _mappings(entity: str) -> Sequence[Mapping]:
@@ -156,7 +171,10 @@ def try_again(act: str) -> Response:
     mappings = _mappings(entity)
     with site().reading() as tx:
         found = work.waiting(tx, mappings, site().settings)
-    some = _some(found, form)
+    matching = _with_reason(found, form.get("reason", ""))
+    if form.get("all") and not form.getlist("id") and _digest_of(matching) != form.get("digest"):
+        return shown("retries.html", {**_listed(found, entity, form.get("reason", "")), "moved": True}, 409)
+    some = _some(found, matching, form)
     if act == "now":
         with site().db.transaction() as tx:
             work.try_now(tx, mappings, some, site().settings)
@@ -177,16 +195,11 @@ def try_again(act: str) -> Response:
     return done(told, url_for("records.retries", entity=entity or None), {"records": some})
 
 
-def _some(found: Sequence[dict[str, Any]], form: Any) -> list[dict[str, Any]]:
+def _some(found: Sequence[dict[str, Any]], matching: list[dict[str, Any]], form: Any) -> list[dict[str, Any]]:
     """Returns those that are ticked, or all that match the reason. Raises SettingsError when there is none."""
     ticked = set(form.getlist("id"))
-    if ticked:
-        some = [refused for refused in found if name_of(refused) in ticked]
-    elif form.get("all"):
-        reason = form.get("reason", "")
-        some = [refused for refused in found if reason in ("", str(refused["last_error"] or ""))]
-    else:
-        some = []
+    every = matching if form.get("all") else []
+    some = [refused for refused in found if name_of(refused) in ticked] if ticked else every
     if not some:
         raise SettingsError("No record is ticked that still waits.", hint="Tick some, or take all that match.")
     return some

@@ -44,7 +44,7 @@ from sync.alerting.reasons import kind_of
 from sync.choosing import choose_boards
 from sync.heartbeat import Heartbeat
 from sync.options import PullOptions, RunOptions
-from sync.parts import Chosen, Follow, Parts, Progress, mappings_of, open_parts
+from sync.parts import Chosen, Follow, Parts, Progress, Updates, mappings_of, open_parts
 from sync.report import EntityReport, RunReport, entity_line
 from sync.steps import Steps
 from sync.subject import Pairs, S
@@ -114,6 +114,7 @@ class Program:
     checks: Callable[[], Sequence[Checks]] = tuple
     deployed: Deployed = _none_deployed
     syncs: RunSyncs | None = None
+    updates: Callable[[], Updates] | None = None
     live: Callable[[Program, Parts, Mapping, str], Live] | None = None
 
 

@@ -32,7 +32,9 @@ def shown(template: str, data: dict[str, Any], status: int = 200) -> Response:
     if wants_json():
         return _tagged(Response(body, status, mimetype="application/json"), body)
     news = bool(session.get("_flashes"))
-    state = b"\0".join((template.encode(), request.full_path.encode(), f"{g.get('role')} {g.get('user')}".encode(), body))
+    state = b"\0".join(
+        (template.encode(), request.full_path.encode(), f"{g.get('role')} {g.get('user')}".encode(), body)
+    )
     tag = hashlib.sha256(state).hexdigest()[:32]
     # what has not changed is not written again
     if status == 200 and not news and tag in request.if_none_match:

@@ -21,7 +21,7 @@ from web import access, looks
 from web.answers import shown, wants_json
 from web.answers import site as current_site
 from web.dark import dark_styles
-from web.pages import about, alerts, conflicts, logs, operating, overview, records, runs
+from web.pages import about, alerts, boards, checks, conflicts, logs, operating, overview, records, runs
 from web.site import Site
 from web.unchanged import Unchanged
 
@@ -76,7 +76,7 @@ def make_app(site: Site, host: str = "127.0.0.1") -> Flask:
     _sign_in(app, passwords)
     _files(app)
     _errors(app)
-    for pages in (overview, runs, conflicts, records, logs, operating, alerts, about):
+    for pages in (overview, runs, conflicts, records, logs, operating, checks, boards, alerts, about):
         app.register_blueprint(pages.pages)
     _measure(app, site)
     return app

@@ -13,7 +13,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from typing import IO, Any
 
-from errors import EXIT_IN_STEP, EXIT_LEFTOVERS, SettingsError
+from errors import EXIT_FAILED, EXIT_IN_STEP, EXIT_LEFTOVERS, SettingsError
 from settings import PROJECT, Settings
 
 PLANS_KEPT = 20
@@ -21,6 +21,7 @@ LINES_SHOWN = 500
 PLANNED = (EXIT_IN_STEP, EXIT_LEFTOVERS)
 PLAN_STANDS_S = 900.0
 """How long a plan of many removals may be carried out."""
+COMMAND_S = 60.0
 MOST_AT_ONCE = 4
 """How many runs that were started here may go on at once."""
 
@@ -114,9 +115,9 @@ class Starter:
     def _started(self, wanted: Wanted) -> Started:
         output = tempfile.TemporaryFile() if wanted.dry_run else None
         child = subprocess.Popen(
-            [sys.executable, str(PROJECT / "main.py"), *wanted.arguments(), "--quiet"],
+            self._command([*wanted.arguments(), "--quiet"]),
             cwd=PROJECT,
-            env={**os.environ, "MONDAY_SYNC_HOME": str(self._settings.home)},
+            env=self._environment(),
             stdin=subprocess.DEVNULL,
             stdout=output or subprocess.DEVNULL,
             stderr=subprocess.STDOUT if output else subprocess.DEVNULL,
@@ -124,6 +125,29 @@ class Starter:
             start_new_session=True,
         )
         return Started(next(self._numbers), wanted, child, output)
+
+    def carry_out(self, arguments: list[str]) -> tuple[int, str]:
+        """Runs a command that ends soon, and waits for it. Returns its exit code and its last line."""
+        try:
+            ended = subprocess.run(
+                self._command(arguments),
+                cwd=PROJECT,
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=COMMAND_S,
+            )
+        except subprocess.TimeoutExpired:
+            return EXIT_FAILED, f"It did not end within {COMMAND_S:g} s."
+        lines = ended.stdout.decode("utf-8", "replace").split("\n")
+        return ended.returncode, next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+    def _command(self, arguments: list[str]) -> list[str]:
+        return [sys.executable, str(PROJECT / "main.py"), *arguments]
+
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, "MONDAY_SYNC_HOME": str(self._settings.home)}
 
     def plan(self, number: int) -> Started | None:
         """Returns a plan that was made here."""

@@ -104,7 +104,11 @@ def _stopped(run: dict[str, Any]) -> list[str]:
     if run["direction"] not in site().program.directions:
         return []
     known = {mapping.entity for mapping, _ in site().chosen()}
-    return [entity["entity"] for entity in run["entities"] if entity.get("problem") == "GuardStop" and entity["entity"] in known]
+    return [
+        entity["entity"]
+        for entity in run["entities"]
+        if entity.get("problem") == "GuardStop" and entity["entity"] in known
+    ]
 
 
 def _percent(step: dict[str, Any]) -> int | None:

@@ -21,6 +21,7 @@ from commands.conflicts import conflicts
 from commands.doctor import doctor
 from commands.init import init
 from commands.looking import mapping, status, validate
+from commands.pausing import pause, resume
 from commands.proving import explain, repair, verify
 from commands.pruning import prune
 from commands.records import forget, record, retry
@@ -41,9 +42,10 @@ if TYPE_CHECKING:
     from db_connector import Database
     from mappings.declaration import Mapping
     from models import Board
+    from sync.live import Live
     from sync.operating.examined import Checks
     from sync.parts import Followed, Parts, Updates
-    from sync.run import Live, Program
+    from sync.run import Program
 
 COMMANDS: tuple[click.Command, ...] = (
     init,
@@ -52,6 +54,7 @@ COMMANDS: tuple[click.Command, ...] = (
     *(status, runs, prune, validate, mapping, demo),
     *(webhooks, webhook, watch, scheduled, dashboard),
     *(setup, conflicts, record, retry, forget),
+    *(pause, resume),
     *(verify, repair, explain),
     alerts,
     boards,

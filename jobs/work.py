@@ -25,9 +25,10 @@ from state.schema import check_schema
 from state.turns import lock_name
 from state.waiting import waiting_now
 from sync.choosing import choose_boards
+from sync.live import Live
 from sync.options import PullOptions, RunOptions
 from sync.parts import Chosen, Client, Parts, make_client, mappings_of
-from sync.run import Live, Run
+from sync.run import Run
 from terminal.logs import unexpected
 from timing import Stop, backoff
 

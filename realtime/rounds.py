@@ -22,6 +22,7 @@ from services.monday.webhook_events import NEW_COLUMN, PROBE
 from state import inbox
 from state.entity import EntityState
 from state.inbox import Entry
+from state.pauses import pause_of
 from state.turns import try_turn
 from sync.board import BoardSync, Opening, open_board
 from sync.cycle import TO_MONDAY, TO_POSTGRES
@@ -221,8 +222,16 @@ class RoundsInTurn:
     def round(self, result: RoundResult) -> float | None:
         """Does all that waits. Returns the seconds until there may be more; None while another process has the turn."""
         with self._db.transaction() as tx:
+            if pause_of(tx, self.rounds.mapping.entity):
+                return IDLE_S  # `resume` notifies
             self._check_turn = try_turn(tx, self._entity_type)
             return None if self._check_turn is None else self.rounds.work(tx, result)
+
+    @property
+    def is_paused(self) -> bool:
+        """Returns whether a user has paused the entity: what comes for it waits."""
+        with self._db.transaction(read_only=True) as tx:
+            return pause_of(tx, self.rounds.mapping.entity) is not None
 
     def _still_in_turn(self) -> None:
         """Raises TurnLost when the transaction that holds the turn of this round has ended."""

@@ -9,8 +9,9 @@ from mappings.declaration import Mapping
 from realtime.metrics import Metrics
 from realtime.rounds import RoundResult, RoundsInTurn
 from realtime.worker_settings import WorkerSettings
+from sync.live import Slice
 from sync.parts import Parts
-from sync.run import Program, Slice
+from sync.run import Program
 
 BUSY_AGAIN_S = 2.0
 """The holder of the turn looks once more before it leaves; this is for a holder that was killed."""

@@ -170,7 +170,7 @@ class EntityWorker(threading.Thread):
         due = self._catch_up.is_due()
         if self._catch_up.why == "start" and any(worker.starting for worker in self._before):
             return 0.1  # what these records point at comes first
-        if due:
+        if due and not self._in_turn.is_paused:
             self._catch_up.make_run()
             self._rounds.live = None  # the run read the board anew, and it may have other columns by now
             result.linked = True

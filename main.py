@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from models import Board
     from sync.live import Live
     from sync.operating.examined import Checks
-    from sync.parts import Followed, Parts
+    from sync.parts import Followed, Parts, Updates
     from sync.run import Program
 
 COMMANDS: tuple[click.Command, ...] = (
@@ -89,7 +89,7 @@ def compose() -> Program:
     from sync_pg_to_monday import both_ways, push_entity
 
     directions = {"monday_to_pg": pull_entity, "pg_to_monday": push_entity, "bidirectional": both_ways(read_changes)}
-    return Program(directions, _follow, _checks, _deployed, run_syncs, _live)
+    return Program(directions, _follow, _checks, _deployed, run_syncs, _updates, _live)
 
 
 def _follow(db: Database, mapping: Mapping, board: Board, home: Path, *, dry_run: bool = False) -> Followed:
@@ -109,6 +109,13 @@ def _deployed(db: Database, name: str | None) -> Sequence[Mapped[str, object]]:
     from boards.registry import status_of
 
     return status_of(db, name)
+
+
+def _updates() -> Updates:
+    from boards import update
+    from sync.parts import Updates
+
+    return Updates(update.preview, update.without)
 
 
 def _live(program: Program, parts: Parts, mapping: Mapping, board_id: str) -> Live:

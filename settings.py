@@ -33,6 +33,7 @@ NAMES = (
     *("ALERT_URLS", "ALERT_RULES", "ALERT_LINK", "HEARTBEAT_URL"),
     "MONDAY_SYNC_HOME",
     *("DASHBOARD_PASSWORD", "DASHBOARD_VIEW_PASSWORD", "DASHBOARD_HOSTS"),
+    *("DASHBOARD_USER_HEADER", "DASHBOARD_TRUSTED_PROXY"),
     *("BROKER_URL", "CONTROL_DATABASE_URL", "MONDAY_SYNC_ACCOUNTS", "MONDAY_SYNC_ACCOUNT"),
     *("PORT", "DEBUG", "LOG_FORMAT"),
 )
@@ -83,6 +84,8 @@ class Settings:
     dashboard_password: str | None = field(default=None, repr=False)
     dashboard_view_password: str | None = field(default=None, repr=False)
     dashboard_hosts: tuple[str, ...] = ()
+    dashboard_user_header: str | None = None
+    dashboard_trusted_proxy: tuple[str, ...] = ()
     alert_urls: tuple[str, ...] = field(default=(), repr=False)
     alert_rules: str = ""
     alert_link: str | None = None
@@ -214,6 +217,8 @@ def _settings(environment: Environment, start: Path, mistakes: list[str]) -> Set
         dashboard_password=environment.get("DASHBOARD_PASSWORD"),
         dashboard_view_password=environment.get("DASHBOARD_VIEW_PASSWORD"),
         dashboard_hosts=read("DASHBOARD_HOSTS", checks.hosts, ()),
+        dashboard_user_header=read("DASHBOARD_USER_HEADER", checks.header, None),
+        dashboard_trusted_proxy=read("DASHBOARD_TRUSTED_PROXY", checks.networks, ()),
         alert_urls=read("ALERT_URLS", checks.addresses, ()),
         alert_rules=environment.get("ALERT_RULES", ""),
         alert_link=read("ALERT_LINK", checks.url, None),

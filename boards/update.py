@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
 from boards import deploy, following, scripts
-from boards.drift import ADDED, APPLY, WAIT, Drift
+from boards.drift import ADDED, APPLY, WAIT, Drift, sentence
 from boards.mapping_text import mapping_now
 from boards.proposal import Proposal, propose
-from boards.questions import today
+from boards.questions import today, with_answers
 from boards.types_of_tables import HARD, load_types
 from errors import EXIT_IN_STEP, EXIT_LEFTOVERS
 from mappings.declaration import Mapping
@@ -50,6 +50,32 @@ def update(parts: Parts, name: str, decide: Decide) -> Updated:
     parts.mappings[name] = mapping_now(parts.db, mapping, parts.settings.home)
     links = deploy.link_up(parts, parts.mappings[name], board) if mapping.own_table else []
     return Updated(name, tuple(drift), tuple(links))
+
+
+def without(parts: Parts, name: str, rejected: Collection[str]) -> dict[str, Any]:
+    """Applies the changes as `update` does, without the new columns of these ids that a user decides about."""
+
+    def decide(made: Proposal) -> Proposal:
+        return with_answers(made, {column.about.id: column.about.id not in rejected for column in made.columns})
+
+    return update(parts, name, decide).as_json()
+
+
+def preview(parts: Parts, name: str) -> dict[str, Any]:
+    """Returns the changes that `update` would apply, with type and samples of the new columns. Nothing is changed."""
+    mapping = deploy.deployed_mapping(parts, name)
+    board = parts.monday.board(str(mapping.board_id))
+    home = parts.settings.home
+    found = following.settle(parts.db, mapping, board, home, dry_run=True).drift
+    new = {drift.column for drift in found if drift.kind == ADDED}
+    made = propose(board, mapping.entity, "t", load_types(home), monday=parts.monday) if new else None
+    columns = [column.as_json() for column in (made.columns if made else ()) if column.about.id in new]
+    shown = ("id", "title", "type", "sql_type", "hard", "read_only", "samples")
+    return {
+        "table": mapping.table,
+        "changes": [{**drift.as_json(), "at": "", "sentence": sentence(replace(drift, move=APPLY))} for drift in found],
+        "columns": [{key: column[key] for key in shown} for column in columns],
+    }
 
 
 def _apply(parts: Parts, mapping: Mapping, board: Board, decide: Decide) -> list[Drift]:

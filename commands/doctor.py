@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from sync.run import Program
 
 PROGRAM = "python main.py "
-HARMLESS = ("init-db", "setup", "webhooks repair", "webhooks register", "runs --close-dead")
-"""Commands that can be repeated without harm: `--fix` may run them."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +71,8 @@ def doctor(
     asked = Asked(slugs, entities, offline, share, as_json)
     if listed:
         return list_checks(program, asked)
+    from sync.operating.doctor import harmless
+
     results, code = examine(program, asked)
     if fix and mend(context, harmless(results), yes):
         _, code = examine(program, asked)
@@ -138,16 +138,10 @@ def _blanked(examined: Examined, text: str) -> str:
 # Mending
 
 
-def harmless(results: Iterable[Result]) -> list[str]:
-    """Returns the commands of the findings that may be run without harm, each once."""
-    remedies = [finding.remedy for result in results for finding in result.findings]
-    commands = [remedy.removeprefix(PROGRAM) for remedy in remedies if remedy.startswith(PROGRAM)]
-    order = [name for name in HARMLESS for command in commands if command.startswith(name)]
-    return list(dict.fromkeys(order))
-
-
 def mend(context: click.Context, commands: Sequence[str], yes: bool) -> bool:
     """Runs the commands, each once it is allowed, and says what came of it. Returns whether any was run."""
+    from sync.operating.doctor import without_question
+
     if not commands:
         click.echo("Nothing of this can be mended by --fix; the lines above say how.")
     ran = False
@@ -156,7 +150,7 @@ def mend(context: click.Context, commands: Sequence[str], yes: bool) -> bool:
             continue
         ran = True
         click.echo(f"\n$ {PROGRAM}{command}")
-        code = run(context, [*command.split(), *(["--yes"] if command == "setup" else [])])
+        code = run(context, without_question(command))
         click.echo(f"{PROGRAM}{command}: {'done' if code == 0 else f'ended with {code}'}.\n")
     return ran
 

@@ -6,11 +6,13 @@ ValueError with a sentence for the user that begins with the name.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
 LOG_FORMATS = ("text", "json", "kestra")
+TAKEN_HEADERS = ("host", "cookie", "authorization", "origin", "accept", "user-agent", "referer")
 YES, NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 
@@ -110,6 +112,23 @@ def hosts(name: str, value: str) -> tuple[str, ...]:
     if not all(re.fullmatch(r"[a-z0-9.-]+|\[[0-9a-f:.]+\]", host) for host in hosts):
         raise ValueError(f"{name} must be names like sync.example.com, with commas between them.")
     return hosts
+
+
+def header(name: str, value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,60}", value) or value.lower() in TAKEN_HEADERS:
+        raise ValueError(f"{name} must be the name of a header of the proxy's own, like X-Forwarded-User.")
+    return value
+
+
+def networks(name: str, value: str) -> tuple[str, ...]:
+    """Takes IP addresses and networks apart; all of the internet is none."""
+    try:
+        found = tuple(ipaddress.ip_network(part.strip()) for part in value.split(",") if part.strip())
+    except ValueError:
+        found = ()
+    if not found or not all(network.prefixlen for network in found):
+        raise ValueError(f"{name} must be addresses or networks like 10.0.0.5, 10.1.0.0/24, with commas between them.")
+    return tuple(str(network) for network in found)
 
 
 def seconds(name: str, value: str) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -252,3 +252,11 @@ def board_of(settings: Settings, mapping: Mapping) -> str | None:
     if settings.account and mapping.board_setting:
         return by_setting  # the board that a shipped file names is of one account alone
     return by_setting or mapping.board_id
+
+
+@dataclass(frozen=True)
+class Updates:
+    """Holds how changes of a deployed board are shown before they are applied, and applied without the rejected columns."""
+
+    plan: Callable[[Parts, str], dict[str, Any]]
+    apply: Callable[[Parts, str, Collection[str]], dict[str, Any]]

@@ -47,7 +47,7 @@ from sync.choosing import choose_boards, refuse_paused
 from sync.heartbeat import Heartbeat
 from sync.live import Live
 from sync.options import PullOptions, RunOptions
-from sync.parts import Chosen, Follow, Parts, Progress, open_parts
+from sync.parts import Chosen, Follow, Parts, Progress, Updates, open_parts
 from sync.report import EntityReport, RunReport, entity_line
 from sync.steps import Steps
 from sync.subject import Pairs, S
@@ -97,6 +97,7 @@ class Program:
     checks: Callable[[], Sequence[Checks]] = tuple
     deployed: Deployed = _none_deployed
     syncs: RunSyncs | None = None
+    updates: Callable[[], Updates] | None = None
     live: Callable[[Program, Parts, Mapping, str], Live] | None = None
 
 

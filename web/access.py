@@ -24,6 +24,7 @@ FAILURES, WITHIN_S = 5, 60.0
 """After so many wrong passwords within a time, an address has to wait."""
 MOST_ADDRESSES = 1000
 """How many addresses have their failed sign-ins counted, each by itself."""
+LONGEST_USER = 200
 SAME_ORIGIN = "same-origin"
 
 HEADERS = {
@@ -50,7 +51,12 @@ def is_loopback(host: str) -> bool:
 def check_reach(settings: Settings, host: str) -> None:
     """Raises SettingsError for an address that others reach while no password is set, and for passwords that clash."""
     operate, look = settings.dashboard_password, settings.dashboard_view_password
-    if not is_loopback(host) and not operate:
+    if bool(settings.dashboard_user_header) != bool(settings.dashboard_trusted_proxy):
+        raise SettingsError(
+            "DASHBOARD_USER_HEADER and DASHBOARD_TRUSTED_PROXY belong together, and one of them is not set.",
+            hint="The first names the header that holds the user, the second the addresses it is believed from.",
+        )
+    if not is_loopback(host) and not operate and not settings.dashboard_user_header:
         raise SettingsError(
             f"Without a password the dashboard listens on this machine alone, not at {host or 'all addresses'}.",
             hint=f"Set DASHBOARD_PASSWORD in {settings.home / '.env'}, or leave --host away.",
@@ -91,6 +97,32 @@ class Passwords:
 
 def _digest(text: str) -> bytes:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """Knows which header of an authenticating proxy names the user, and from which addresses it is believed."""
+
+    header: str = ""
+    addresses: tuple[str, ...] = ()
+
+    def names_user(self, headers: Headers) -> bool:
+        """Tells whether a request claims to come by the proxy for a user."""
+        return bool(self.header) and self.header in headers
+
+    def user_of(self, headers: Headers, address: str | None) -> str | None:
+        """Returns the user that the proxy has signed in; None from another address, and for what is no single name."""
+        user = headers.get(self.header, "").strip() if self.names_user(headers) else ""
+        fine = 0 < len(user) <= LONGEST_USER and user.isprintable() and "," not in user
+        return user if fine and self._is_there(address) else None
+
+    def _is_there(self, address: str | None) -> bool:
+        try:
+            found = ipaddress.ip_address(address or "")
+        except ValueError:
+            return False
+        found = getattr(found, "ipv4_mapped", None) or found
+        return any(found in ipaddress.ip_network(network) for network in self.addresses)
 
 
 class Tries:

@@ -32,7 +32,9 @@ def shown(template: str, data: dict[str, Any], status: int = 200) -> Response:
     if wants_json():
         return _tagged(Response(body, status, mimetype="application/json"), body)
     news = bool(session.get("_flashes"))
-    state = b"\0".join((template.encode(), request.full_path.encode(), str(g.get("role")).encode(), body))
+    state = b"\0".join(
+        (template.encode(), request.full_path.encode(), f"{g.get('role')} {g.get('user')}".encode(), body)
+    )
     tag = hashlib.sha256(state).hexdigest()[:32]
     # what has not changed is not written again
     if status == 200 and not news and tag in request.if_none_match:
@@ -64,7 +66,7 @@ def done(message: str, to: str, data: dict[str, Any] | None = None) -> Response:
 
 def note_act(message: str, entity_type: str = "", monday_id: str | None = None, entity_id: str | None = None) -> None:
     """Writes into the log what was done on the page, and by whom."""
-    who = f"{g.role} from {request.remote_addr}"
+    who = f"{g.user or g.role} from {request.remote_addr}"
     entry = LogEntry("dashboard", "success", f"{message} ({who})", monday_id, entity_id, "dashboard")
     with site().db.transaction() as tx:
         Log(entity_type, None).append(tx, [entry])

@@ -21,7 +21,7 @@ from web import access, looks
 from web.answers import shown, wants_json
 from web.answers import site as current_site
 from web.dark import dark_styles
-from web.pages import about, alerts, conflicts, logs, operating, overview, records, runs
+from web.pages import about, alerts, boards, checks, conflicts, logs, operating, overview, records, runs
 from web.site import Site
 from web.unchanged import Unchanged
 
@@ -76,7 +76,7 @@ def make_app(site: Site, host: str = "127.0.0.1") -> Flask:
     _sign_in(app, passwords)
     _files(app)
     _errors(app)
-    for pages in (overview, runs, conflicts, records, logs, operating, alerts, about):
+    for pages in (overview, runs, conflicts, records, logs, operating, checks, boards, alerts, about):
         app.register_blueprint(pages.pages)
     _measure(app, site)
     return app
@@ -89,31 +89,40 @@ def _guard(app: Flask, passwords: access.Passwords, hosts: access.Hosts) -> None
     """Lets in only requests that name an allowed host, are signed in and, where they change something, come from here."""
     tries = access.Tries()
     app.config["TRIES"] = tries
+    settings = app.config["SITE"].settings
+    proxy = access.Proxy(settings.dashboard_user_header or "", settings.dashboard_trusted_proxy)
 
     @app.before_request
     def allow() -> Any:
-        g.role, g.bearer = None, False
+        g.role, g.bearer, g.user = None, False, None
         if not hosts.allow(request.host):
             return _refused(421, "This name is not one of the dashboard's.", "Name it in DASHBOARD_HOSTS.")
+        if proxy.names_user(request.headers):
+            g.user = proxy.user_of(request.headers, request.remote_addr)
+            if g.user is None:
+                return _not_believed(proxy.header)
         given = request.headers.get("Authorization", "")
-        if given.startswith("Bearer ") and passwords.needed:
+        if g.user:
+            g.role = access.OPERATE
+        elif given.startswith("Bearer ") and passwords.needed:
             address = str(request.remote_addr)
             if tries.blocked(address):
                 return _refused(429, "Too many wrong passwords.", "Wait for a minute.")
             g.role, g.bearer = passwords.role_of(given[7:]), True
             if g.role is None:
                 tries.failed(address)
-        elif not passwords.needed:  # on this machine alone
+        elif not passwords.needed and not proxy.header:  # on this machine alone
             g.role = access.OPERATE
         else:
             g.role = session.get("role")
         if request.endpoint in OPEN_TO_ALL:
             return None
-        return _may_change() or _signed_in()
+        return _may_change() or _signed_in(passwords.needed)
 
     @app.context_processor
     def role() -> dict[str, Any]:
-        return {"operate": g.get("role") == access.OPERATE, "role": g.get("role"), "locked": passwords.needed}
+        shown = {"operate": g.get("role") == access.OPERATE, "role": g.get("role"), "user": g.get("user")}
+        return {**shown, "locked": passwords.needed, "by_proxy": bool(proxy.header)}
 
 
 def _poll(app: Flask, site: Site) -> None:
@@ -144,7 +153,7 @@ def _poll(app: Flask, site: Site) -> None:
 
 
 def _asked() -> tuple[str, ...]:
-    return request.full_path, str(g.role), "json" if wants_json() else "html", str(current_site().stamp())
+    return request.full_path, f"{g.role} {g.user}", "json" if wants_json() else "html", str(current_site().stamp())
 
 
 def _may_change() -> Any:
@@ -162,9 +171,17 @@ def _may_change() -> Any:
     return None
 
 
-def _signed_in() -> Any:
-    if g.role or request.endpoint in SIGNS_IN:
+def _not_believed(header: str) -> Response:
+    log.warning("A request from %s named a user in %s and was refused.", request.remote_addr, header)
+    hint = "DASHBOARD_TRUSTED_PROXY names the addresses of the proxy; it sends one name."
+    return _refused(403, f"{header} is believed from the proxy alone.", hint)
+
+
+def _signed_in(by_password: bool) -> Any:
+    if g.role or (request.endpoint in SIGNS_IN and by_password):
         return None
+    if not by_password:
+        return _refused(401, "The proxy did not say who you are.", "Open the dashboard by the proxy's address.")
     if wants_json() or request.method != "GET" or g.bearer:
         return _refused(401, "Sign in first.", "Send Authorization: Bearer with the password.")
     return redirect(url_for("login", to=request.full_path.rstrip("?")))

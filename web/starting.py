@@ -8,15 +8,20 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import IO, Any
 
-from errors import SettingsError
+from errors import EXIT_FAILED, EXIT_IN_STEP, EXIT_LEFTOVERS, SettingsError
 from settings import PROJECT, Settings
 
 PLANS_KEPT = 20
 LINES_SHOWN = 500
+PLANNED = (EXIT_IN_STEP, EXIT_LEFTOVERS)
+PLAN_STANDS_S = 900.0
+"""How long a plan of many removals may be carried out."""
+COMMAND_S = 60.0
 MOST_AT_ONCE = 4
 """How many runs that were started here may go on at once."""
 
@@ -30,10 +35,11 @@ class Wanted:
     full: bool = False
     sweep: bool = False
     dry_run: bool = False
+    allow_mass_delete: bool = False
 
     def arguments(self) -> list[str]:
         """Returns the command line."""
-        options = [name for name in ("full", "sweep", "dry_run") if getattr(self, name)]
+        options = [name for name in ("full", "sweep", "dry_run", "allow_mass_delete") if getattr(self, name)]
         entity = ["--entity", self.entity] if self.entity else []
         return [self.direction.replace("_", "-"), *entity, *(f"--{name.replace('_', '-')}" for name in options)]
 
@@ -50,6 +56,7 @@ class Started:
     wanted: Wanted
     child: subprocess.Popen[bytes]
     output: IO[bytes] | None = field(default=None, repr=False)
+    began: float = field(default_factory=time.monotonic)
 
     @property
     def pid(self) -> int:
@@ -70,6 +77,7 @@ class Started:
             "direction": self.wanted.direction,
             "full": self.wanted.full,
             "sweep": self.wanted.sweep,
+            "allow_mass_delete": self.wanted.allow_mass_delete,
             "ended": code is not None,
             "exit_code": code,
             "lines": lines[:LINES_SHOWN],
@@ -107,9 +115,9 @@ class Starter:
     def _started(self, wanted: Wanted) -> Started:
         output = tempfile.TemporaryFile() if wanted.dry_run else None
         child = subprocess.Popen(
-            [sys.executable, str(PROJECT / "main.py"), *wanted.arguments(), "--quiet"],
+            self._command([*wanted.arguments(), "--quiet"]),
             cwd=PROJECT,
-            env={**os.environ, "MONDAY_SYNC_HOME": str(self._settings.home)},
+            env=self._environment(),
             stdin=subprocess.DEVNULL,
             stdout=output or subprocess.DEVNULL,
             stderr=subprocess.STDOUT if output else subprocess.DEVNULL,
@@ -118,10 +126,46 @@ class Starter:
         )
         return Started(next(self._numbers), wanted, child, output)
 
+    def carry_out(self, arguments: list[str]) -> tuple[int, str]:
+        """Runs a command that ends soon, and waits for it. Returns its exit code and its last line."""
+        try:
+            ended = subprocess.run(
+                self._command(arguments),
+                cwd=PROJECT,
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=COMMAND_S,
+            )
+        except subprocess.TimeoutExpired:
+            return EXIT_FAILED, f"It did not end within {COMMAND_S:g} s."
+        lines = ended.stdout.decode("utf-8", "replace").split("\n")
+        return ended.returncode, next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+    def _command(self, arguments: list[str]) -> list[str]:
+        return [sys.executable, str(PROJECT / "main.py"), *arguments]
+
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, "MONDAY_SYNC_HOME": str(self._settings.home)}
+
     def plan(self, number: int) -> Started | None:
         """Returns a plan that was made here."""
         with self._guard:
             return self._plans.get(number)
+
+    def use_up(self, number: int, wanted: Wanted) -> bool:
+        """Takes a plan that was made lately for what is wanted, once; tells whether there was one."""
+        with self._guard:
+            made = self._plans.get(number)
+            if made is None or replace(made.wanted, dry_run=False) != wanted or made.child.poll() not in PLANNED:
+                return False
+            if time.monotonic() - made.began > PLAN_STANDS_S:
+                return False
+            del self._plans[number]
+        if made.output:
+            made.output.close()
+        return True
 
     def plans(self) -> list[Started]:
         """Returns the plans that were made here, newest first."""

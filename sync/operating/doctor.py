@@ -13,6 +13,9 @@ from models import Finding, State
 from sync.operating.check import Check, Seen, failed, fault, unseen
 from sync.run import GRAVEST_FIRST
 
+PROGRAM = "python main.py "
+HARMLESS = ("init-db", "setup", "webhooks repair", "webhooks register", "runs --close-dead")
+"""Commands that can be repeated without harm: `--fix` and the dashboard may run them."""
 Mask = Callable[[str], str]
 """Takes secrets out of a text."""
 
@@ -83,6 +86,19 @@ def verdict(results: Iterable[Result]) -> int:
         return grave
     warned = any(finding.state is State.WARNING for result in done for finding in result.findings)
     return EXIT_LEFTOVERS if warned else EXIT_IN_STEP
+
+
+def harmless(results: Iterable[Result]) -> list[str]:
+    """Returns the commands of the findings that may be run without harm, each once."""
+    remedies = [finding.remedy for result in results for finding in result.findings]
+    commands = [remedy.removeprefix(PROGRAM) for remedy in remedies if remedy.startswith(PROGRAM)]
+    order = [name for name in HARMLESS for command in commands if command.startswith(name)]
+    return list(dict.fromkeys(order))
+
+
+def without_question(command: str) -> list[str]:
+    """Returns the words of such a command, with the option by which it does not ask."""
+    return [*command.split(), *(["--yes"] if command == "setup" else [])]
 
 
 def _not_looked_at(check: Check, lacking: Result) -> Result:

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from errors import SettingsError
-from settings import Settings
+from settings import Settings, load_settings
 from tests.kit.shipped import PROJECT
 from tests.web.conftest import HOSTILE, routes, serving
 from tests.web.test_pages import PAGES, pages_of_rows
@@ -268,3 +268,53 @@ def test_no_secret_is_shown(environment, database_url):
     logs = "".join(path.read_text() for path in home.rglob("*") if path.is_file() and path.suffix in (".log", ".txt"))
     for secret in (*secrets.values(), environment["MONDAY_API_KEY"]):
         assert secret not in pages and secret not in logs
+
+
+# A proxy that signs users in
+
+
+BY_PROXY = {"DASHBOARD_USER_HEADER": "X-Forwarded-User", "DASHBOARD_TRUSTED_PROXY": "127.0.0.1"}
+USER = {"X-Forwarded-User": "pat@example.com"}
+
+
+def test_a_user_whom_the_proxy_names_operates_and_stands_in_the_log(environment, db):
+    with serving({**environment, **BY_PROXY}) as served:
+        for path in ("/", "/login", "/runs"):
+            assert served.get(path, allow_redirects=False).status_code == 401
+        assert served.post("/runs/close-dead").status_code == 401
+        served.headers = USER
+        assert "pat@example.com" in served.get("/").text
+        assert served.post("/runs/close-dead", {}).status_code == 403
+        assert served.post("/runs/close-dead").status_code == 200
+        for name in ("a, b", "x" * 201):
+            assert served.get("/", headers={"X-Forwarded-User": name}).status_code == 403
+    (entry,) = db.execute_query("select message from sync_logs where operation = 'dashboard'")
+    assert entry["message"].endswith("(pat@example.com from 127.0.0.1)")
+
+
+def test_a_user_who_is_named_from_another_address_is_refused(environment):
+    with serving({**environment, **LOCKED, **BY_PROXY, "DASHBOARD_TRUSTED_PROXY": "192.0.2.0/24"}) as served:
+        assert served.get("/", headers=USER).status_code == 403
+        assert served.get("/", headers={**USER, "X-Forwarded-For": "192.0.2.1"}).status_code == 403
+        assert served.get("/", headers={"Authorization": f"Bearer {LOOK}"}).status_code == 200
+
+
+def test_the_header_and_the_addresses_of_the_proxy_belong_together():
+    for settings in (Settings(dashboard_user_header="X-User"), Settings(dashboard_trusted_proxy=("192.0.2.1/32",))):
+        with pytest.raises(SettingsError, match="belong together"):
+            check_reach(settings, "127.0.0.1")
+    check_reach(Settings(dashboard_user_header="X-User", dashboard_trusted_proxy=("192.0.2.1/32",)), "0.0.0.0")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DASHBOARD_USER_HEADER", "Cookie"),
+        ("DASHBOARD_USER_HEADER", "X User"),
+        ("DASHBOARD_TRUSTED_PROXY", "0.0.0.0/0"),
+        ("DASHBOARD_TRUSTED_PROXY", "proxy.example.com"),
+    ],
+)
+def test_a_proxy_that_cannot_be_trusted_is_a_mistake_of_the_settings(name, value, tmp_path):
+    with pytest.raises(SettingsError, match=name):
+        load_settings({name: value, "MONDAY_SYNC_HOME": str(tmp_path)})

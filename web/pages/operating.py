@@ -1,27 +1,21 @@
-"""Shows checks, proofs and deployed boards; makes a proof, and mends what it has found."""
+"""Shows proofs; makes one, and mends what it has found."""
 
 from __future__ import annotations
 
 import hashlib
-from contextlib import closing
 from dataclasses import asdict
 from typing import Any
 
 from flask import Blueprint, Response, request, url_for
 
 from errors import SettingsError
-from settings import read_settings
 from state import lists
 from state.findings import findings_of
 from sync.board import BoardSync, Opening, open_board
-from sync.operating import doctor
 from sync.operating import repair as mending
-from sync.operating.checks import all_checks
-from sync.operating.examined import Examined
 from sync.operating.verify import IDS, WHOLE, Extent, Verification
 from sync.options import PullOptions
 from sync.parts import Parts, board_of
-from terminal.logs import secrets_of
 from values.canonical import dumps, to_json
 from web.answers import done, note_act, shown, site
 
@@ -29,44 +23,6 @@ pages = Blueprint("operating", __name__)
 
 PAGE = 50
 LOOKS = Opening(PullOptions(dry_run=True), (True, True))
-
-
-# Checks
-
-
-@pages.get("/checks")
-def checks() -> Response:
-    """Looks at settings, PostgreSQL, monday.com, boards and work when that is asked for."""
-    asked = request.args.get("look", "")
-    data: dict[str, Any] = {"looked": bool(asked), "groups": [], "exit_code": None}
-    if asked:
-        results = _examined("" if asked in ("1", "all") else asked)
-        groups: dict[str, list[Any]] = {}
-        for result in results:
-            groups.setdefault(result.check.group, []).extend(result.as_json())
-        data |= {
-            "groups": [{"group": name, "findings": found} for name, found in groups.items()],
-            "exit_code": doctor.verdict(results),
-        }
-    return shown("checks.html", data)
-
-
-def _examined(slug: str) -> list[doctor.Result]:
-    reading = read_settings()
-    secrets = secrets_of(reading.settings)
-
-    def masked(text: str) -> str:
-        for secret in secrets:
-            text = text.replace(secret, "***")
-        return text
-
-    with closing(Examined(reading)) as examined:
-        known = all_checks(examined, site().program.checks())
-        wanted = doctor.selected(known, [slug] if slug else [])
-        return list(doctor.examine(doctor.with_needs(known, wanted), masked))
-
-
-# Proofs
 
 
 @pages.get("/proofs")
@@ -143,21 +99,3 @@ def repair(finding_id: str) -> Response:
         mending.apply(parts, plan)
     note_act(f"mended the finding {finding_id[:8]}", plan.mapping.entity_type, plan.finding["monday_id"])
     return done("Mended.", url_for("operating.proof", proof_id=plan.finding["proof_id"]), {"steps": data["steps"]})
-
-
-# Boards
-
-
-@pages.get("/boards")
-def boards() -> Response:
-    """Lists the deployed boards, with what has changed on them."""
-    with site().reading():
-        pass
-    return shown("boards.html", {"boards": site().program.deployed(site().db, None)})
-
-
-@pages.get("/boards/<name>")
-def board(name: str) -> Response:
-    """Shows one deployed board."""
-    (found,) = site().program.deployed(site().db, name)
-    return shown("board.html", {"board": found})

@@ -86,6 +86,7 @@ def run(run_id: str) -> Response:
         "budget": site().settings.daily_calls,
         "goes_on": found["outcome"] == "running",
         "may_stop": found["outcome"] == "running" and found["kind"] != "live" and not found["stop_asked_at"],
+        "stopped": _stopped(found),
         "may_close": found["outcome"] == "died" and found["finished_at"] is None,
     }
     return shown("run.html", data)
@@ -96,6 +97,18 @@ def _run(tx: Any, run_id: str) -> dict[str, Any]:
     if len(found) != 1:
         raise SettingsError(f"There is no run {run_id}.", hint="/runs lists them.")
     return shown_run(found[0])
+
+
+def _stopped(run: dict[str, Any]) -> list[str]:
+    """Returns the entities that the guard of removals has stopped, where a run of that direction can be started."""
+    if run["direction"] not in site().program.directions:
+        return []
+    known = {mapping.entity for mapping, _ in site().chosen()}
+    return [
+        entity["entity"]
+        for entity in run["entities"]
+        if entity.get("problem") == "GuardStop" and entity["entity"] in known
+    ]
 
 
 def _percent(step: dict[str, Any]) -> int | None:
@@ -152,8 +165,11 @@ def start() -> Response:
         full="full" in form,
         sweep="sweep" in form,
         dry_run="dry_run" in form,
+        allow_mass_delete="allow_mass_delete" in form,
     )
     _check(wanted)
+    if wanted.allow_mass_delete and not wanted.dry_run:
+        _check_confirmed(wanted, form)
     started = site().starter.start(wanted)
     note_act(f"started {wanted.words()}")
     if wanted.dry_run:
@@ -173,6 +189,21 @@ def _check(wanted: Wanted) -> None:
         board_id = next((board for found, board in site().chosen() if found.entity == wanted.entity), None)
         if problem := why_not(mapping, board_id, wanted.direction):
             raise problem
+
+
+def _check_confirmed(wanted: Wanted, form: Any) -> None:
+    """Raises SettingsError unless the user has seen what is removed, and has typed of which entity."""
+    if not wanted.entity or form.get("confirm", "").strip() != wanted.entity:
+        raise SettingsError(
+            f"Nothing was started: {wanted.entity or 'one entity'} was not typed.",
+            hint="Type the name of the entity whose records are to be removed.",
+        )
+    number = form.get("plan", "")
+    if not number.isdecimal() or not site().starter.use_up(int(number), wanted):
+        raise SettingsError(
+            "Nothing was started: this plan was carried out already, failed, or is older than 15 minutes.",
+            hint="Look again at what would be removed, on the page of the run that was stopped.",
+        )
 
 
 @pages.get("/sync/plans/<int:number>")

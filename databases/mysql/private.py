@@ -63,9 +63,7 @@ class PrivateServer:
         self._make_data()
         accounts = self.folder / "accounts.sql"
         accounts.touch(mode=0o600)
-        accounts.write_text(
-            ACCOUNTS.format(admin=ADMIN, host=HOST, password=self._password, name=socket.gethostname())
-        )
+        accounts.write_text(ACCOUNTS.format(admin=ADMIN, host=HOST, password=self._password, name=socket.gethostname()))
         self.port = _free_port()
         self._process = subprocess.Popen(
             ["/bin/sh", "-c", WATCHED, "sh", *self._command(accounts)],

@@ -83,8 +83,7 @@ def copy_rows(parts: Parts, sync: QuerySync, table_id: str, options: RunOptions,
     """Brings the rows of one query to their table."""
     if not isinstance(parts, SuiteParts):
         raise SettingsError(f"{sync.name} needs a client of SmartSuite.")
-    to_smartsuite = None if options.pull.dry_run else Written()
-    report = EntityReport(sync.name, table_id, to_smartsuite=to_smartsuite)
+    report = EntityReport(sync.name, table_id, to_smartsuite=Written())
     parts.begun[sync.name] = report
     return Copy(parts, sync, options.pull, report, Log(sync.entity_type, run_id)).run()
 
@@ -209,7 +208,7 @@ class Copy:
         suite = self.parts.smartsuite
         target = target_of(self.sync, suite.table(self.sync.table_id))
         writer = RecordWriter(self.parts, suite, target, self.records, self.log, self.report)
-        writer.rule = self.sync.on_conflict
+        writer.rule, writer.dry_run = self.sync.on_conflict, self.options.dry_run
         if not self.options.dry_run:
             self._settle_doubt()
             writer.listed = self._listing(writer, spool)
@@ -238,25 +237,21 @@ class Copy:
     ) -> tuple[list[Job], list[Job]]:
         """Writes as many whole calls as there are; returns what is left over."""
         while len(new) >= least:
-            self._write_some(writer.create, new[:BULK], "create")
+            self._write_some(writer, new[:BULK], "create")
             new = new[BULK:]
         while len(changed) >= least:
-            self._write_some(writer.update, changed[:BULK], "update")
+            self._write_some(writer, changed[:BULK], "update")
             changed = changed[BULK:]
         return new, changed
 
-    def _write_some(self, write: Any, jobs: list[Job], operation: str) -> None:
+    def _write_some(self, writer: RecordWriter, jobs: list[Job], operation: str) -> None:
         self.parts.stop.check()
-        if not self.options.dry_run:
-            write(jobs)
-        elif operation == "create":
-            self.report.created += len(jobs)
-        else:
-            self.report.updated += len(jobs)
         if self.options.dry_run:
-            self.report.plans += [
-                f"{operation} {self.sync.name} {job.row.key}: {', '.join(job.changed)}" for job in jobs
-            ]
+            writer.plan(jobs, operation)
+        elif operation == "create":
+            writer.create(jobs)
+        else:
+            writer.update(jobs)
 
     def _listing(self, writer: RecordWriter, spool: Spool) -> dict[str, list[str]] | None:
         """Lists all records when that is cheaper than to look new rows up, 25 at a time; None when it is not."""

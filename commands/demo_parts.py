@@ -58,8 +58,8 @@ class Commands:
     db: Database
     environment: Mapping[str, str]
 
-    def run(self, *words: str, **settings: str) -> str:
-        """Runs a command of main.py, shows its output, and returns its messages. When it fails, the demo ends with its code."""
+    def run(self, *words: str, **settings: str) -> None:
+        """Runs a command of main.py and shows its output. When it fails, the demo ends with its exit code."""
         show_command(*words)
         with self.started(*words, **settings) as child:
             for line in child.lines():
@@ -69,7 +69,6 @@ class Commands:
             if code not in (EXIT_IN_STEP, EXIT_LEFTOVERS):
                 sys.stderr.write(child.complaint())
                 sys.exit(code)
-            return child.complaint()
 
     @contextmanager
     def started(self, *words: str, **settings: str) -> Iterator[Child]:

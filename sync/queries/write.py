@@ -23,6 +23,7 @@ from sync.queries.compare import Row
 from sync.queries.edited import OF_SMARTSUITE, OF_SOURCE, Edit, by_id, edits_of
 from sync.queries.target import Cells, Target
 from sync.report import EntityReport
+from sync.report import Written as Done
 from values.parsing import CellError
 from values.slices import batched
 
@@ -30,6 +31,8 @@ log = logging.getLogger("monday_sync")
 
 LOOK_AGAIN_S = (1.0, 4.0, 10.0)
 """Pauses before each look for records whose call was not answered: SmartSuite may still be at work on them."""
+PLANS_KEPT = 10_000
+"""Rows whose plan a dry run keeps: its memory does not grow with the query."""
 IN_DOUBT = "SmartSuite did not say whether it made the record, and it is not there; the next run looks again"
 GONE = "the record was deleted in SmartSuite"
 
@@ -67,7 +70,22 @@ class RecordWriter:
     listed: dict[str, list[str]] | None = None
     """Record ids by key, when all records of the table were listed before."""
     rule: str = OF_SOURCE
+    dry_run: bool = False
     look_again_s: Sequence[float] = field(default=LOOK_AGAIN_S)
+
+    # Planning
+
+    def plan(self, jobs: Sequence[Job], operation: str) -> None:
+        """Notes in the report what would be done; of many rows the first alone are named."""
+        self._count(f"{operation}d", jobs)
+        labels, plans = self.target.table.labels, self.report.plans
+        for job in jobs[: max(0, PLANS_KEPT - len(plans))]:
+            changed = ", ".join(labels.get(slug, slug) for slug in job.changed)
+            plans.append(f"{operation} {self.report.entity} {job.row.key}: {changed}")
+
+    def _count(self, word: str, jobs: Sequence[Job]) -> None:
+        for counts in (self.report, self.report.to_smartsuite or Done()):
+            setattr(counts, word, getattr(counts, word) + len(jobs))
 
     # Creating
 
@@ -124,9 +142,7 @@ class RecordWriter:
         """Notes the records that are there. Returns the jobs without one."""
         made = [Job(job.row, job.cells, None, found[job.row.key][0]) for job in jobs if job.row.key in found]
         self._note(made, "create")
-        self.report.created += len(made)
-        if self.report.to_smartsuite is not None:
-            self.report.to_smartsuite.created += len(made)
+        self._count("created", made)
         return [job for job in jobs if job.row.key not in found]
 
     def _after_refusal(self, jobs: Sequence[Job], exc: ValuesRefused) -> None:
@@ -207,9 +223,7 @@ class RecordWriter:
                 self.refuse(jobs, exc.message)
             return
         self._note(jobs, "update")
-        self.report.updated += len(jobs)
-        if self.report.to_smartsuite is not None:
-            self.report.to_smartsuite.updated += len(jobs)
+        self._count("updated", jobs)
 
     def _emptied(self, job: Job) -> Cells:
         fields = self.target.table.fields
@@ -231,7 +245,7 @@ class RecordWriter:
         self.report.errors += len(jobs)
         for job in jobs:
             log.warning("%s: row %s: %s.", self.report.entity, job.row.key, reason.rstrip("."))
-        if self.report.to_smartsuite is None:
+        if self.dry_run:
             return
         with self.parts.db.transaction() as tx:
             self.records.refused(tx, {job.row.key: reason for job in jobs})

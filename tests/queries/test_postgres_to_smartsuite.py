@@ -115,7 +115,7 @@ def test_a_dry_run_writes_nothing(world):
     world.rows(3)
     done = world.run("--dry-run")
     assert done.code == 0, done.err
-    assert "create shop 1" in done.out
+    assert "create shop 1: Title, Amount" in done.out and "3 changes planned" in done.out
     assert not world.records()
     assert not world.db.execute_query("select * from sync_records")
     assert world.counts("--limit", "2")["created"] == 2

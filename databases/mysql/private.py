@@ -108,12 +108,13 @@ class PrivateServer:
 
     def execute(self, *statements: str, database: str | None = None) -> list[tuple[Any, ...]]:
         """Runs statements as the administrator, and returns what the last one finds."""
-        with self._connected(database) as connection, connection.cursor() as cursor:
+        with self.connected(database) as connection, connection.cursor() as cursor:
             for statement in statements:
                 cursor.execute(statement)
             return list(cursor.fetchall())
 
-    def _connected(self, database: str | None) -> Any:
+    def connected(self, database: str | None) -> Any:
+        """Opens a connection of the administrator."""
         return pymysql.connect(
             host=HOST,
             port=self.port,

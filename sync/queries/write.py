@@ -34,7 +34,7 @@ LOOK_AGAIN_S = (1.0, 4.0, 10.0)
 PLANS_KEPT = 10_000
 """Rows whose plan a dry run keeps: its memory does not grow with the query."""
 IN_DOUBT = "SmartSuite did not say whether it made the record, and it is not there; the next run looks again"
-GONE = "the record was deleted in SmartSuite"
+GONE = "the record was deleted in SmartSuite; record %s/%s --recreate makes it anew"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,8 @@ class RecordWriter:
     listed: dict[str, list[str]] | None = None
     """Record ids by key, when all records of the table were listed before."""
     rule: str = OF_SOURCE
+    recreates: bool = False
+    """A record that was deleted in SmartSuite is made anew."""
     dry_run: bool = False
     look_again_s: Sequence[float] = field(default=LOOK_AGAIN_S)
 
@@ -176,6 +178,7 @@ class RecordWriter:
 
     def update(self, jobs: Sequence[Job]) -> None:
         """Changes the fields of records that differ from what they were last given."""
+        jobs = self._restored(jobs)
         with_news = [job for job in jobs if job.changed]
         self._note([job for job in jobs if not job.changed])
         self.report.unchanged += len(jobs) - len(with_news)
@@ -215,7 +218,7 @@ class RecordWriter:
                 for job in jobs:
                     self._update([job])
             elif isinstance(exc, SuiteRecordGone):
-                self.refuse(jobs, GONE)
+                self._without_record(jobs[0])
             # where null is refused, a field has a form of its own for nothing
             elif isinstance(exc, ValuesRefused) and clear is None and None in jobs[0].changed.values():
                 self._update(jobs, self._emptied)
@@ -224,6 +227,30 @@ class RecordWriter:
             return
         self._note(jobs, "update")
         self._count("updated", jobs)
+
+    def _without_record(self, job: Job) -> None:
+        """Deals with a row whose record was deleted in SmartSuite."""
+        if not self.recreates:
+            return self.refuse([job], GONE % (self.report.entity, job.row.key))
+        with self.parts.db.transaction() as tx:
+            self.records.unlink(tx, [job.row.key])
+        self.create([Job(job.row, job.cells)])
+
+    def _restored(self, jobs: Sequence[Job]) -> list[Job]:
+        """Takes the records of rows that have come back out of the recycle bin; what is not there is made anew."""
+        found, gone = [], []
+        for job in jobs:
+            if job.known is None or not job.known.removed or job.record_id is None:
+                found.append(job)
+                continue
+            try:
+                self.suite.restore(self.target.table, job.record_id)
+                found.append(job)
+            except SuiteRecordGone:
+                gone.append(Job(job.row, job.cells))
+        if gone:
+            self.create(gone)
+        return found
 
     def _emptied(self, job: Job) -> Cells:
         fields = self.target.table.fields

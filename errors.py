@@ -121,6 +121,16 @@ class MondayUnavailable(MondayError):
     """Means that no good answer came for longer than the settings allow."""
 
 
+class BudgetSpent(MondayUnavailable):
+    """Means that a budget which several processes share is used up for `seconds`; nothing was sent."""
+
+    exit_code = EXIT_LEFTOVERS
+
+    def __init__(self, seconds: float, why: str) -> None:
+        super().__init__(f"{why}; {seconds:.0f} s until there is more.", hint="Nothing is lost: it goes on then.")
+        self.seconds = seconds
+
+
 class MondayRefused(MondayError):
     """Means that the key is missing or wrong, or does not allow this."""
 

@@ -15,17 +15,21 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from boards.commands import boards
+from commands.accounts import accounts, enter_account
 from commands.alerts import alerts
 from commands.conflicts import conflicts
 from commands.doctor import doctor
 from commands.init import init
 from commands.looking import mapping, status, validate
+from commands.pausing import pause, resume
 from commands.proving import explain, repair, verify
 from commands.pruning import prune
 from commands.records import forget, record, retry
 from commands.runs import runs
 from commands.starting import demo, init_db, setup
 from commands.syncing import bidirectional, monday_to_pg, pg_to_monday, run_entity
+from jobs import program
+from jobs.commands import beat, door, fleet, worker
 from realtime.commands import scheduled, watch, webhook
 from realtime.webhook_commands import webhooks
 from terminal.commands import CONTEXT, InOrder
@@ -38,8 +42,9 @@ if TYPE_CHECKING:
     from db_connector import Database
     from mappings.declaration import Mapping
     from models import Board
+    from sync.live import Live
     from sync.operating.examined import Checks
-    from sync.parts import Followed
+    from sync.parts import Followed, Parts
     from sync.run import Program
 
 COMMANDS: tuple[click.Command, ...] = (
@@ -49,10 +54,12 @@ COMMANDS: tuple[click.Command, ...] = (
     *(status, runs, prune, validate, mapping, demo),
     *(webhooks, webhook, watch, scheduled, dashboard),
     *(setup, conflicts, record, retry, forget),
+    *(pause, resume),
     *(verify, repair, explain),
     alerts,
     boards,
     doctor,
+    *(accounts, door, worker, beat, fleet),
 )
 """As `--help` lists them."""
 
@@ -62,10 +69,13 @@ COMMANDS: tuple[click.Command, ...] = (
     context_settings=CONTEXT,
     epilog="Every command has --help, with an example. Settings: .env.example; all else: README.md.",
 )
+@click.option("--account", metavar="NAME", help="Work for this account; python main.py accounts list shows them.")
 @click.pass_context
-def cli(context: click.Context) -> None:
+def cli(context: click.Context, account: str | None) -> None:
     """Keeps monday.com boards and PostgreSQL tables equal, in both directions."""
     context.obj = compose
+    if account:
+        enter_account(account)
 
 
 def compose() -> Program:
@@ -79,7 +89,7 @@ def compose() -> Program:
     from sync_pg_to_monday import both_ways, push_entity
 
     directions = {"monday_to_pg": pull_entity, "pg_to_monday": push_entity, "bidirectional": both_ways(read_changes)}
-    return Program(directions, _follow, _checks, _deployed, run_syncs)
+    return Program(directions, _follow, _checks, _deployed, run_syncs, _live)
 
 
 def _follow(db: Database, mapping: Mapping, board: Board, home: Path, *, dry_run: bool = False) -> Followed:
@@ -101,6 +111,13 @@ def _deployed(db: Database, name: str | None) -> Sequence[Mapped[str, object]]:
     return status_of(db, name)
 
 
+def _live(program: Program, parts: Parts, mapping: Mapping, board_id: str) -> Live:
+    from realtime.slices import LiveSlices
+
+    return LiveSlices(program, parts, mapping, board_id)
+
+
+program.hand_in(compose)
 for command in COMMANDS:
     cli.add_command(command)
 

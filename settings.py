@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from config import checks
 from config.env_file import pieces_of
@@ -33,10 +33,29 @@ NAMES = (
     *("ALERT_URLS", "ALERT_RULES", "ALERT_LINK", "HEARTBEAT_URL"),
     "MONDAY_SYNC_HOME",
     *("DASHBOARD_PASSWORD", "DASHBOARD_VIEW_PASSWORD", "DASHBOARD_HOSTS"),
+    *("BROKER_URL", "CONTROL_DATABASE_URL", "MONDAY_SYNC_ACCOUNTS", "MONDAY_SYNC_ACCOUNT"),
     *("PORT", "DEBUG", "LOG_FORMAT"),
 )
+FLEET = ("BROKER_URL", "CONTROL_DATABASE_URL", "MONDAY_SYNC_ACCOUNTS", "PORT", "DEBUG", "LOG_FORMAT")
+"""Settings of the whole installation. All others are an account's own, and none of them is taken from outside it."""
+SECRETS = (
+    *("MONDAY_API_KEY", "MONDAY_WEBHOOK_SECRET", "DATABASE_URL", "MYSQL_URL", "MYSQL_PASSWORD", "SMARTSUITE_TOKEN"),
+    *("ALERT_URLS", "HEARTBEAT_URL", "DASHBOARD_PASSWORD", "DASHBOARD_VIEW_PASSWORD"),
+)
+"""Settings of an account that are kept as the path of a file only."""
 BOARD = "MONDAY_BOARD_ID_"
-PREFIXES = ("MONDAY_", "WEBHOOK_", "DATABASE_", "ALERT_", "HEARTBEAT_", "DASHBOARD_", "MYSQL_", "SMARTSUITE_")
+PREFIXES = (
+    "BROKER_",
+    "CONTROL_",
+    "MONDAY_",
+    "WEBHOOK_",
+    "DATABASE_",
+    "ALERT_",
+    "HEARTBEAT_",
+    "DASHBOARD_",
+    "MYSQL_",
+    "SMARTSUITE_",
+)
 """How the names begin that are taken for settings, or for slips of them."""
 ENVIRONMENT = "the environment"
 
@@ -68,6 +87,11 @@ class Settings:
     alert_rules: str = ""
     alert_link: str | None = None
     heartbeat_url: str | None = field(default=None, repr=False)
+    broker_url: str | None = field(default=None, repr=False)
+    control_database_url: str | None = field(default=None, repr=False)
+    accounts: Path = PROJECT / "accounts"
+    account: str | None = None
+    """The account that these settings are of, where there are many."""
     port: int = 8080
     debug: bool = False
     log_format: str = "text"
@@ -75,8 +99,16 @@ class Settings:
 
     def board_id(self, name: str) -> str | None:
         """Returns the board id that an environment variable holds; a mapping file may name any variable."""
-        value = self.environment.get(name, "").strip() or DEFAULT_BOARDS.get(name)
+        usual = DEFAULT_BOARDS if self.account is None else {}
+        value = self.environment.get(name, "").strip() or usual.get(name)
         return None if value is None else _right(checks.board_id, name, value)
+
+    @property
+    def webhook_address(self) -> str | None:
+        """Returns the address that events are sent to, without a board's token; None while WEBHOOK_BASE_URL is not set."""
+        if self.webhook_base_url is None:
+            return None
+        return f"{self.webhook_base_url}/webhook" + (f"/{self.account}" if self.account else "")
 
     def require_key(self) -> str:
         """Returns the API key. Raises SettingsError when none is set."""
@@ -166,7 +198,7 @@ def _settings(environment: Environment, start: Path, mistakes: list[str]) -> Set
         if name.startswith(BOARD):
             read(name, checks.board_id, "")
     return Settings(
-        home=start / Path(environment.get("MONDAY_SYNC_HOME", PROJECT)).expanduser(),
+        **_of_installation(read, environment, start),
         api_key=read("MONDAY_API_KEY", checks.key, None),
         api_url=read("MONDAY_API_URL", checks.url, Settings.api_url),
         api_version=read("MONDAY_API_VERSION", checks.version, Settings.api_version),
@@ -186,11 +218,39 @@ def _settings(environment: Environment, start: Path, mistakes: list[str]) -> Set
         alert_rules=environment.get("ALERT_RULES", ""),
         alert_link=read("ALERT_LINK", checks.url, None),
         heartbeat_url=read("HEARTBEAT_URL", checks.url, None),
-        port=read("PORT", checks.port, Settings.port),
-        debug=read("DEBUG", checks.switch, Settings.debug),
-        log_format=read("LOG_FORMAT", checks.log_format, _usual_log_format(environment)),
         environment=environment,
     )
+
+
+def _of_installation(
+    read: Callable[[str, Callable[[str, str], Any], Any], Any], environment: Environment, start: Path
+) -> dict[str, Any]:
+    """Returns the settings of the whole installation: where things are, how it logs, what many accounts need."""
+    home = start / Path(environment.get("MONDAY_SYNC_HOME", PROJECT)).expanduser()
+    return {
+        "home": home,
+        "broker_url": read("BROKER_URL", checks.broker_url, None),
+        "control_database_url": read("CONTROL_DATABASE_URL", checks.database_url, None),
+        "accounts": start / Path(environment.get("MONDAY_SYNC_ACCOUNTS", home / "accounts")).expanduser(),
+        "account": environment.get("MONDAY_SYNC_ACCOUNT"),
+        "port": read("PORT", checks.port, Settings.port),
+        "debug": read("DEBUG", checks.switch, Settings.debug),
+        "log_format": read("LOG_FORMAT", checks.log_format, _usual_log_format(environment)),
+    }
+
+
+def environment_of_account(name: str, values: Environment, folder: Path, environ: Environment) -> dict[str, str]:
+    """Returns the environment in which work for an account is done: its own settings, and those of the installation.
+
+    `folder` holds the homes of all accounts. No setting of another account, or of the user who calls, gets in.
+    """
+    own = set(NAMES) - set(FLEET)
+    outer = {
+        key: value
+        for key, value in environ.items()
+        if key.removesuffix("_FILE") not in own and not key.startswith(BOARD)
+    }
+    return {**outer, **values, "MONDAY_SYNC_HOME": str(folder / name), "MONDAY_SYNC_ACCOUNT": name}
 
 
 # Where values come from

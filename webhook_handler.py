@@ -278,6 +278,54 @@ class Shortcut:
         return [sent]
 
 
+# Many accounts
+
+
+class Accounts(Protocol):
+    """Takes the events of many accounts."""
+
+    def receiver(self, name: str) -> Receiver | None:
+        """Returns what takes the events of an account; None for an unknown one. Raises SyncError."""
+
+    def ready(self) -> dict[str, Any]: ...
+    def measure(self) -> str: ...
+
+
+def make_door(accounts: Accounts) -> Flask:
+    """Returns the web app that takes the events of many accounts, each at addresses of its own."""
+    app = Flask("webhook_handler", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
+    refusals = Bucket(REFUSALS_A_SECOND, REFUSALS_AT_ONCE)
+
+    @app.post("/webhook/<account>")
+    @app.post("/webhook/<account>/<token>")
+    def webhook(account: str, token: str | None = None) -> Response:
+        try:
+            receiver = accounts.receiver(account)
+        except SyncError as exc:
+            log.error("Events of %s cannot be taken: %s", account, exc.message)
+            return _shown(503, {"error": "not written down; come again"})
+        if receiver is None:
+            return _shown(404 if refusals.take() else 429, {"error": "there is no such address"})
+        return _shown(*receiver.answer(request.get_data(cache=False), request.headers.get("Authorization"), token))
+
+    @app.get("/livez")
+    def livez() -> Response:
+        return _shown(200, {"status": "ok"})
+
+    @app.get("/readyz")
+    @app.get("/health")
+    def readyz() -> Response:
+        ready = accounts.ready()
+        return _shown(200 if ready["ready"] else 503, ready)
+
+    @app.get("/metrics")
+    def metrics() -> Response:
+        return Response(accounts.measure(), mimetype="text/plain; version=0.0.4")
+
+    return app
+
+
 # The server
 
 

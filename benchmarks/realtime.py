@@ -148,7 +148,7 @@ def wait(true: Callable[[], Any], seconds: float = 10.0) -> float:
 def latency(table: Table, stage: Stage, db: Database, base: str, mapping: Mapping) -> None:
     """Measures edits on the board and in the table, one after another, until the other side shows each."""
     with Monday(token=TOKEN, url=f"{stage.sandbox}/v2") as monday:
-        steps = Subscriptions(db, monday, Access(SECRET, [CONTACTS]), base).register(mapping, CONTACTS)
+        steps = Subscriptions(db, monday, Access(SECRET, [CONTACTS]), f"{base}/webhook").register(mapping, CONTACTS)
     if problems := [step.problem for step in steps if step.problem]:
         raise Failed(problems[0])
     pairs = rows(db, "select monday_id, entity_id from sync_mapping where entity_type = 'contact' order by monday_id")

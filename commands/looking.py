@@ -76,6 +76,9 @@ def _number(count: Any) -> int:
 
 def _notes(entity: dict[str, Any]) -> Iterator[str]:
     """Yields what the table of `status` does not show."""
+    if paused := entity["paused"]:
+        until = f" until {paused['until']}" if paused["until"] else ""
+        yield f"paused since {paused['since']} by {paused['by']}{until}: python main.py resume {entity['entity']}"
     for skip in entity["skipped"]:
         more = ", ..." if skip["items"] > len(skip["first"]) else ""
         items = f": items {', '.join(skip['first'])}{more}" if skip["first"] else ""

@@ -72,6 +72,21 @@ def database_url(name: str, value: str) -> str:
     return value
 
 
+def broker_url(name: str, value: str) -> str:
+    if not re.fullmatch(r"(rediss?|amqps?|sentinel|sqs)://\S*", value):
+        raise ValueError(
+            f"{name} must be an address like redis://broker.example.com:6379/0 or amqp://broker.example.com."
+        )
+    return value
+
+
+def account_name(value: str) -> str:
+    """Checks the name of an account: it is part of an address, of a folder's name and of a lock's."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,47}", value):
+        raise ValueError("The name of an account has up to 48 of a-z, 0-9 and -, and begins with a letter or a digit.")
+    return value
+
+
 def version(name: str, value: str) -> str:
     if not re.fullmatch(r"20\d\d-(0[1-9]|1[0-2])", value):
         raise ValueError(f"{name} must be a version of the API like 2026-10 (not {_shown(value)}).")

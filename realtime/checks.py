@@ -43,7 +43,7 @@ def _webhooks(examined: Examined, mapping: Mapping, board_id: str) -> Iterator[S
         return
     gate = Access(settings.webhook_secret, [board_id])
     kept = Subscriptions(
-        examined.database(), examined.client(), gate, settings.webhook_base_url, examined.mappings().values()
+        examined.database(), examined.client(), gate, settings.webhook_address, examined.mappings().values()
     )
     steps = kept.plan(mapping, board_id)
     there = [step.event for step in steps if step.action == "keep"]
@@ -72,7 +72,7 @@ def _path(examined: Examined) -> Iterator[Seen]:
         return
     gate = Access(settings.webhook_secret, boards)
     passed = 0
-    for stage in Probe(settings.webhook_base_url, gate, examined.database(), boards[0], PROBE_S).stages():
+    for stage in Probe(settings.webhook_address, gate, examined.database(), boards[0], PROBE_S).stages():
         if not stage.ok:
             told = f"An event of monday.com does not come through: it could not {stage.name}, {stage.told}."
             yield warning(told, stage.hint, "WEBHOOK_BASE_URL")

@@ -14,6 +14,7 @@ from realtime.worker import EntityWorker
 from state import inbox
 from state.alerts import count_failing
 from state.overview import count_set_aside
+from state.pauses import Pause, pauses
 
 READY_INBOX_AGE_S = 300.0
 
@@ -26,15 +27,18 @@ def health_of(
     events: dict[str, Any] = {}
     changes: dict[str, tuple[int, float]] = {}
     failing: int | None = None
+    paused: dict[str, Pause] = {}
     try:
         with db.transaction(read_only=True) as tx:
-            events = _events(tx, boards)
-            failing = count_failing(tx)
+            failing, paused = count_failing(tx), pauses(tx)
+            waiting_for = {worker.board_id for worker in workers if worker.mapping.entity in paused}
+            events = _events(tx, set(boards) - waiting_for)
             changes = {worker.mapping.entity: outbox_depth(tx, worker.mapping.entity_type) for worker in workers}
     except DatabaseError as exc:
         database, events, changes = {"ok": False, "problem": exc.message}, {}, {}
     entities = {
-        worker.mapping.entity: _entity(worker, *changes.get(worker.mapping.entity, (0, 0.0))) for worker in workers
+        worker.mapping.entity: _entity(worker, changes.get(worker.mapping.entity), paused.get(worker.mapping.entity))
+        for worker in workers
     }
     # each entity has to have succeeded once
     ready = (
@@ -60,14 +64,16 @@ def _events(tx: Transaction, boards: Collection[str]) -> dict[str, Any]:
     return {"entries": waiting, "oldest_seconds": round(oldest_s, 3), "set_aside": set_aside}
 
 
-def _entity(worker: EntityWorker, changes: int, oldest_s: float) -> dict[str, Any]:
+def _entity(worker: EntityWorker, changes: tuple[int, float] | None, pause: Pause | None) -> dict[str, Any]:
+    number, oldest_s = changes or (0, 0.0)
     succeeded = worker.last_success
     return {
         "board_id": worker.board_id,
         "direction": worker.direction,
         "alive": worker.is_alive(),
         "caught_up": worker.caught_up,
-        "outbox": {"entries": changes, "oldest_seconds": round(oldest_s, 3)},
+        "paused": pause.as_json() if pause else None,
+        "outbox": {"entries": number, "oldest_seconds": round(oldest_s, 3)},
         "last_success_age_seconds": None if succeeded is None else round(time.time() - succeeded, 3),
         "problem": worker.trouble,
     }

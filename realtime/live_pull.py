@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,38 +11,15 @@ from errors import GuardStop
 from models import STATES_ONLY, Item
 from realtime.metrics import Metrics, OwnWrites
 from state.inbox import Entry
+from state.removals import WINDOW_S, note_removed, removed_lately
 from sync.board import BoardSync, tell_unparsed, too_many
 from sync.task import NO_HINTS, Hints
 from terminal.logs import FILE_ONLY
 
 log = logging.getLogger("monday_sync")
 
-GUARD_WINDOW_S = 600.0
 TRIES_UNSEEN = 3
 """How often an item that monday.com does not show is asked for, before the whole board is compared."""
-
-
-class LatelyRemoved:
-    """Stops removals that come one by one and are too many together."""
-
-    def __init__(self) -> None:
-        self._counts: list[tuple[float, int]] = []
-
-    def check(self, entity: str, more: int, active: int) -> None:
-        """Raises GuardStop when so many items are removed within some minutes that a user has to agree first."""
-        now = time.monotonic()
-        self._counts = [(at, count) for at, count in self._counts if now - at < GUARD_WINDOW_S]
-        lately = sum(count for _, count in self._counts)
-        if too_many(more + lately, active + lately):
-            raise GuardStop(
-                f"{more + lately} of {active + lately} {entity} were removed on the board within"
-                f" {GUARD_WINDOW_S / 60:.0f} minutes; the entity waits.",
-                hint=f"If they are to go: python main.py monday-to-pg --entity {entity} --allow-mass-delete",
-            )
-
-    def count(self, removed: int) -> None:
-        """Notes that so many items were removed now."""
-        self._counts.append((time.monotonic(), removed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +37,8 @@ class Taken:
 class LivePull:
     """Reads items of one board that events name, and syncs them. It is used by one thread."""
 
-    def __init__(self, sync: BoardSync, own: OwnWrites, removed: LatelyRemoved, metrics: Metrics) -> None:
-        self.sync, self.own, self.removed, self.metrics = sync, own, removed, metrics
+    def __init__(self, sync: BoardSync, own: OwnWrites, metrics: Metrics) -> None:
+        self.sync, self.own, self.metrics = sync, own, metrics
         self.entity = sync.mapping.entity
         self._hints = NO_HINTS
 
@@ -131,11 +107,26 @@ class LivePull:
         return again, living
 
     def _remove(self, item_ids: list[str]) -> None:
-        """Deals with the rows of items that are gone."""
-        if living := self._living(item_ids):
-            self.removed.check(self.entity, len(living), self.sync.active())
-            self.sync.engine.remove(living)
-            self.removed.count(len(living))
+        """Deals with the rows of items that are gone. Raises GuardStop when too many were removed within some minutes."""
+        living = self._living(item_ids)
+        if not living:
+            return
+        self._check_removals(len(living))
+        self.sync.engine.remove(living)
+        # those that fail do not count, however often they are tried
+        with self.sync.db.transaction() as tx:
+            note_removed(tx, self.entity, len(living))
+
+    def _check_removals(self, more: int) -> None:
+        with self.sync.db.transaction(read_only=True) as tx:
+            lately = removed_lately(tx, self.entity)
+        active = self.sync.active()
+        if too_many(more + lately, active + lately):
+            raise GuardStop(
+                f"{more + lately} of {active + lately} {self.entity} were removed on the board within"
+                f" {WINDOW_S / 60:.0f} minutes; the entity waits.",
+                hint=f"If they are to go: python main.py monday-to-pg --entity {self.entity} --allow-mass-delete",
+            )
 
     def _living(self, item_ids: list[str]) -> list[str]:
         """Returns those of the items that have a row, by their links."""

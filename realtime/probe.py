@@ -52,16 +52,16 @@ class Probe:
     """Sends a test event, and follows it from the address to the worker."""
 
     def __init__(
-        self, base_url: str | None, gate: Access, db: Database, board_id: str, patience_s: float = WORKED_OFF_WITHIN_S
+        self, address: str | None, gate: Access, db: Database, board_id: str, patience_s: float = WORKED_OFF_WITHIN_S
     ) -> None:
-        if not base_url:
+        if not address:
             raise SettingsError(
                 "WEBHOOK_BASE_URL is not set.", hint="Set it to the public address of `main.py webhook`."
             )
-        self.base_url, self.gate, self.db, self.board_id = base_url, gate, db, board_id
+        self.address, self.gate, self.db, self.board_id = address, gate, db, board_id
         self.patience_s = patience_s
         self.trigger = f"test-{uuid.uuid4().hex}"
-        self.url = f"{base_url}/webhook/{gate.token(board_id)}"
+        self.url = f"{address}/{gate.token(board_id)}"
 
     def stages(self) -> Iterator[Stage]:
         """Yields each stage when it has passed; a stage that fails is the last."""
@@ -87,7 +87,7 @@ class Probe:
 
     def _reach(self) -> str:
         """Takes any answer: a proxy need not let a GET through, nor anything but /webhook."""
-        send(f"{self.base_url}/webhook", None, {}, f"Is `python main.py webhook` running? {NO_WAY}")
+        send(self.address, None, {}, f"Is `python main.py webhook` running? {NO_WAY}")
         return ""
 
     def _challenge(self) -> str:
@@ -102,7 +102,7 @@ class Probe:
         return ""
 
     def _refuse(self) -> str:
-        answer = self._post(f"{self.base_url}/webhook", {"event": {"type": PROBE}})
+        answer = self._post(self.address, {"event": {"type": PROBE}})
         # 429: too many unsigned events lately
         if answer.status not in (401, 429):
             raise Stuck(f"an unsigned event was answered {answer.status}", "Another program answers there.")

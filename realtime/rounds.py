@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from db_connector import Transaction
 from errors import RecordRefused, SyncError
 from mappings.declaration import Mapping
-from realtime.live_pull import LatelyRemoved, LivePull, Taken
+from realtime.live_pull import LivePull, Taken
 from realtime.live_push import LivePush, outbox_depth
 from realtime.metrics import Metrics, OwnWrites
 from realtime.worker_settings import WorkerSettings
@@ -22,6 +22,8 @@ from services.monday.webhook_events import NEW_COLUMN, PROBE
 from state import inbox
 from state.entity import EntityState
 from state.inbox import Entry
+from state.pauses import pause_of
+from state.turns import try_turn
 from sync.board import BoardSync, Opening, open_board
 from sync.cycle import TO_MONDAY, TO_POSTGRES
 from sync.parts import Parts
@@ -79,7 +81,7 @@ class Rounds:
         self.links_changed = False
         """Records that these records point at have got their items or rows. Any thread may say so."""
         self._next_links = self._next_retry = 0.0
-        self._own, self._removed = OwnWrites(), LatelyRemoved()
+        self._own = OwnWrites()
         self._state = EntityState(mapping.entity_type, board_id)
 
     def work(self, tx: Transaction, result: RoundResult) -> float:
@@ -200,7 +202,38 @@ class Rounds:
             opening = Opening(writes=(self.settings.pulls, self.settings.pushes))
             sync = open_board(self.parts, self.mapping, self.board_id, opening)
             sync.begin()
-            pull = LivePull(sync, self._own, self._removed, self.metrics)
+            pull = LivePull(sync, self._own, self.metrics)
             push = LivePush(sync, self.settings.debounce_s)
             self.live = live = LiveParts(sync, pull, push, time.monotonic())
         return live
+
+
+class RoundsInTurn:
+    """Makes rounds of work for one entity, each while no other process works on it. It is used by one thread."""
+
+    def __init__(
+        self, parts: Parts, mapping: Mapping, board_id: str, settings: WorkerSettings, metrics: Metrics
+    ) -> None:
+        self._db, self._entity_type = parts.db, mapping.entity_type
+        self._check_turn: Callable[[], None] | None = None
+        in_turn = replace(parts, db=parts.db.during(self._still_in_turn))
+        self.rounds = Rounds(in_turn, mapping, board_id, settings, metrics)
+
+    def round(self, result: RoundResult) -> float | None:
+        """Does all that waits. Returns the seconds until there may be more; None while another process has the turn."""
+        with self._db.transaction() as tx:
+            if pause_of(tx, self.rounds.mapping.entity):
+                return IDLE_S  # `resume` notifies
+            self._check_turn = try_turn(tx, self._entity_type)
+            return None if self._check_turn is None else self.rounds.work(tx, result)
+
+    @property
+    def is_paused(self) -> bool:
+        """Returns whether a user has paused the entity: what comes for it waits."""
+        with self._db.transaction(read_only=True) as tx:
+            return pause_of(tx, self.rounds.mapping.entity) is not None
+
+    def _still_in_turn(self) -> None:
+        """Raises TurnLost when the transaction that holds the turn of this round has ended."""
+        if self._check_turn is not None:
+            self._check_turn()

@@ -84,21 +84,21 @@ class Subscriptions:
     """Plans, makes and removes the webhooks of the mapped boards."""
 
     def __init__(
-        self, db: Database, monday: Monday, gate: Access, base_url: str | None, mappings: Iterable[Mapping] = ()
+        self, db: Database, monday: Monday, gate: Access, address: str | None, mappings: Iterable[Mapping] = ()
     ) -> None:
-        self.memory, self.monday, self.gate, self.base_url = Values(db), monday, gate, base_url
+        self.memory, self.monday, self.gate, self.address = Values(db), monday, gate, address
         self._with_subitems = {
             mapping.subitems_of for mapping in mappings if mapping.subitems_of and mapping.direction in TO_POSTGRES
         }
 
     def url(self, board_id: str) -> str:
         """Returns the address for a board's events. It is a secret: a program that knows it can send such events."""
-        if not self.base_url:
+        if not self.address:
             raise SettingsError(
                 "WEBHOOK_BASE_URL is not set.",
                 hint="Set it to the address under which monday.com reaches this machine.",
             )
-        return f"{self.base_url}/webhook/{self.gate.token(board_id)}"
+        return f"{self.address}/{self.gate.token(board_id)}"
 
     def plan(self, mapping: Mapping, board_id: str, take_over: bool = False) -> list[Step]:
         """Returns a step for each webhook that is there or is missing; nothing is done."""
@@ -232,7 +232,7 @@ def on_each(chosen: Chosen, work: Callable[[Mapping, str], list[Step]]) -> tuple
 def subscriptions(settings: Settings, parts: Parts, boards: Sequence[str]) -> Subscriptions:
     """Returns the subscriptions by the settings."""
     gate = Access(settings.webhook_secret, boards)
-    return Subscriptions(parts.db, parts.monday, gate, settings.webhook_base_url, parts.mappings.values())
+    return Subscriptions(parts.db, parts.monday, gate, settings.webhook_address, parts.mappings.values())
 
 
 def subscribable(chosen: Chosen) -> Chosen:

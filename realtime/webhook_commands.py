@@ -144,7 +144,7 @@ def probed(settings: Settings, chosen: Chosen) -> Iterator[tuple[str, Stage]]:
     gate = Access(settings.webhook_secret, [board for _, board in chosen])
     with open_parts(settings) as parts:
         for mapping, board in chosen:
-            for stage in Probe(settings.webhook_base_url, gate, parts.db, board).stages():
+            for stage in Probe(settings.webhook_address, gate, parts.db, board).stages():
                 yield mapping.entity, stage
 
 

@@ -8,17 +8,15 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection
-from dataclasses import replace
+from collections.abc import Collection
 
 from db_connector import TransactionConflict
 from errors import DatabaseError, GuardStop, SyncError, TurnLost
 from mappings.declaration import Mapping
 from realtime.catch_up import CatchUp
 from realtime.metrics import Metrics
-from realtime.rounds import LiveParts, RoundResult, Rounds
+from realtime.rounds import LiveParts, RoundResult, RoundsInTurn
 from realtime.worker_settings import WorkerSettings
-from state.turns import try_turn
 from sync.options import RunOptions
 from sync.parts import Parts
 from sync.report import RunReport
@@ -58,9 +56,8 @@ class EntityWorker(threading.Thread):
         self._listening = threading.Event()
         self._before: list[EntityWorker] = []
         self._behind: list[EntityWorker] = []
-        self._check_turn: Callable[[], None] | None = None
-        in_turn = replace(parts, db=parts.db.during(self._still_in_turn))
-        self._rounds = Rounds(in_turn, mapping, board_id, settings, metrics)
+        self._in_turn = RoundsInTurn(parts, mapping, board_id, settings, metrics)
+        self._rounds = self._in_turn.rounds
         self._catch_up = CatchUp(parts.db, mapping, settings, self._run_all)
 
     def meet(self, workers: Collection[EntityWorker], listening: threading.Event) -> None:
@@ -173,21 +170,14 @@ class EntityWorker(threading.Thread):
         due = self._catch_up.is_due()
         if self._catch_up.why == "start" and any(worker.starting for worker in self._before):
             return 0.1  # what these records point at comes first
-        if due:
+        if due and not self._in_turn.is_paused:
             self._catch_up.make_run()
             self._rounds.live = None  # the run read the board anew, and it may have other columns by now
             result.linked = True
-        with self.parts.db.transaction() as tx:
-            self._check_turn = try_turn(tx, self.mapping.entity_type)
-            if self._check_turn is None:
-                return BUSY_S  # another process works on the entity
-            pause = self._rounds.work(tx, result)
+        pause = self._in_turn.round(result)
+        if pause is None:
+            return BUSY_S  # another process works on the entity
         return min(pause, self._catch_up.due_in_s, pause if self._listening.is_set() else UNHEARD_S)
-
-    def _still_in_turn(self) -> None:
-        """Raises TurnLost when the transaction that holds the turn of this round has ended."""
-        if self._check_turn is not None:
-            self._check_turn()
 
     def _run_all(self, options: RunOptions) -> RunReport:
         """Makes a run of the usual kind."""

@@ -9,6 +9,7 @@ from typing import Any
 from db_connector import Database, Transaction
 from mappings.declaration import Mapping
 from state import runs
+from state.pauses import pauses_in
 from state.values import pull_key
 from values.wording import utc_or_none
 
@@ -92,7 +93,12 @@ select (
            from sync_inbox
            where monday_board_id = any(%s) and done_at is null
        ) as inbox,
-       (select count(*) from sync_outbox) as outbox
+       (select count(*) from sync_outbox) as outbox,
+       (
+           select coalesce(jsonb_object_agg(name, value), '{}')
+           from sync_state
+           where starts_with(name, 'paused:')
+       ) as paused
 """
 
 
@@ -116,10 +122,12 @@ def state_of(tx: Transaction, entities: Sequence[tuple[Mapping, str]]) -> dict[s
         skipped.setdefault(kind, []).append({"reason": reason, "items": items, "first": first or []})
     last = runs.last_of_each(tx, names)
     waiting = tx.dicts(WAITING, ([board_id for _, board_id in entities],))[0]
+    paused = pauses_in(waiting.pop("paused"))
     known = [
         {
             "entity": mapping.entity,
             "board_id": board_id,
+            "paused": found.as_json() if (found := paused.get(mapping.entity)) else None,
             **_entity(by_key[mapping.entity], skipped.get(mapping.entity_type, []), last.get(mapping.entity)),
         }
         for mapping, board_id in entities

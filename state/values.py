@@ -58,6 +58,20 @@ def daemon_key(entity: str) -> str:
     return f"daemon:{entity}"
 
 
+PAUSED = "paused:"
+"""How the names of pauses begin."""
+
+
+def paused_key(entity: str) -> str:
+    """Returns the name of the pause of an entity."""
+    return f"{PAUSED}{entity}"
+
+
+def removals_key(entity: str) -> str:
+    """Returns the name of the items of the entity that were removed lately, with their times."""
+    return f"removals:{entity}"
+
+
 def webhooks_key(board_id: str) -> str:
     """Returns the name of the webhooks that the tool has made on a board."""
     return f"webhooks:{board_id}"

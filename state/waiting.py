@@ -272,3 +272,21 @@ class Waiting:
         params = {"type": self.entity_type, "board": self.board_id, "failed": f"{FAILED}%"}
         held, set_aside, pausing = tx.rows(statement, params)[0]
         return Leftovers(int(held), int(set_aside), int(pausing))
+
+
+WAITING_NOW = """
+select 'board', monday_board_id from sync_inbox
+where done_at is null and (next_try_at is null or next_try_at <= now())
+union
+select 'type', entity_type from sync_outbox where next_try_at is null or next_try_at <= now()
+union
+select 'type', entity_type from sync_mapping where next_try_at <= now() and sync_enabled
+union
+select 'type', entity_type from sync_intents
+"""
+
+
+def waiting_now(tx: Transaction) -> tuple[set[str], set[str]]:
+    """Returns the boards whose events wait, and the entity types whose changes, refused ones and doubts wait."""
+    found = tx.rows(WAITING_NOW)
+    return {name for kind, name in found if kind == "board"}, {name for kind, name in found if kind == "type"}

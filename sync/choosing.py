@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from db_connector import Database
 from errors import SettingsError
 from mappings.declaration import Mapping
 from mappings.loader import choose
 from settings import Settings
+from state.pauses import pauses
 from sync.parts import Chosen, board_of
 
 
@@ -41,3 +43,12 @@ def why_not(mapping: Mapping, board_id: str | None, direction: str) -> SettingsE
             hint=f"Change `direction` in {mapping.path}.",
         )
     return None
+
+
+def refuse_paused(db: Database, entities: Sequence[str]) -> None:
+    """Raises SettingsError for an entity that a user has named although it is paused."""
+    with db.transaction(read_only=True) as tx:
+        paused = pauses(tx)
+    for entity in entities:
+        if found := paused.get(entity):
+            raise SettingsError(found.sentence, hint=found.hint)

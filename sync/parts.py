@@ -18,9 +18,11 @@ from mappings.kept_trees import KeptTrees
 from mappings.loader import load_mappings
 from models import Board
 from monday_api import Limits, Monday
-from services.monday.pacing import Left
+from services.monday.pacing import Left, SharedBudget
 from services.monday.waiting import Pause
 from settings import PROJECT, Settings
+from state.budgets import AccountBudget
+from state.control import open_control
 from state.runs import calls_today
 from state.schema import check_schema
 from state.turns import working_on
@@ -165,13 +167,19 @@ class Parts:
         self.db.close()
 
 
-def make_client(settings: Settings, db: Database, stop: Stop) -> Monday:
-    """Returns a client by the settings, which counts what other runs have used of the day's share."""
+def make_client(settings: Settings, db: Database, stop: Stop, shared: SharedBudget | None = None) -> Monday:
+    """Returns a client by the settings, which counts what other runs have used of the day's share.
+
+    `shared` keeps the budgets of an account for several processes.
+    """
+    if shared is None and settings.account and settings.control_database_url:
+        shared = AccountBudget(open_control(settings, max_connections=2), settings.account, settings.daily_calls)
     limits = Limits(
         give_up_after=settings.give_up_after,
-        daily_share=settings.daily_calls,
+        daily_share=None if shared else settings.daily_calls,
         daily_used=_calls_today(db) if settings.daily_calls else 0,
         stop=stop,
+        shared=shared,
     )
     return Monday(token=settings.require_key(), url=settings.api_url, version=settings.api_version, limits=limits)
 
@@ -210,4 +218,6 @@ def mappings_of(settings: Settings, keep: bool = True) -> dict[str, Mapping]:
 def board_of(settings: Settings, mapping: Mapping) -> str | None:
     """Returns the id of a mapping's board; None while it is not set."""
     by_setting = settings.board_id(mapping.board_setting) if mapping.board_setting else None
+    if settings.account and mapping.board_setting:
+        return by_setting  # the board that a shipped file names is of one account alone
     return by_setting or mapping.board_id

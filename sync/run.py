@@ -38,11 +38,14 @@ from errors import (
 from mappings.declaration import Mapping
 from services.monday.pacing import left_in_words
 from settings import Settings, load_settings
+from state.pauses import Pause as EntityPause
+from state.pauses import pause_of
 from state.runs import Runs
 from sync.alerting.at_end import Telling, failed_to_begin
 from sync.alerting.reasons import kind_of
-from sync.choosing import choose_boards
+from sync.choosing import choose_boards, refuse_paused
 from sync.heartbeat import Heartbeat
+from sync.live import Live
 from sync.options import PullOptions, RunOptions
 from sync.parts import Chosen, Follow, Parts, Progress, mappings_of, open_parts
 from sync.report import EntityReport, RunReport, entity_line
@@ -94,6 +97,7 @@ class Program:
     checks: Callable[[], Sequence[Checks]] = tuple
     deployed: Deployed = _none_deployed
     syncs: RunSyncs | None = None
+    live: Callable[[Program, Parts, Mapping, str], Live] | None = None
 
 
 Compose = Callable[[], Program]
@@ -161,6 +165,8 @@ def _run(
     if not options.from_snapshot:
         settings.require_key()
     with open_parts(settings, program.follow, mappings=mappings, progress=caller.progress, stop=caller.stop) as parts:
+        if entities and not options.pull.dry_run:
+            refuse_paused(parts.db, entities)
         return Run(parts, direction, program.directions[direction], options, caller.on_entity).of(chosen)
 
 
@@ -285,6 +291,9 @@ class Run(Generic[S]):
         """Works on one entity; what goes wrong is in its report. Without its turn it is put to `busy`, for later."""
         mapping, board_id = pair
         started = time.monotonic()
+        if paused := self._pause_of(mapping):
+            log.warning("%s", paused.sentence, extra={"hint": paused.hint})
+            return self._done(EntityReport(mapping.entity, board_id, message=paused.sentence))
         try:
             with self._turn(mapping, patience_s) as parts:
                 self.steps.works(mapping.entity)
@@ -304,6 +313,13 @@ class Run(Generic[S]):
             report = self._failed(mapping, board_id, unexpected(exc))
         report.seconds = time.monotonic() - started
         self._done(report)
+
+    def _pause_of(self, mapping: S) -> EntityPause | None:
+        """Returns the pause of an entity; a dry run writes nothing and heeds none."""
+        if self.report.dry_run:
+            return None
+        with self.parts.db.transaction(read_only=True) as tx:
+            return pause_of(tx, mapping.entity)
 
     def _turn(self, mapping: S, patience_s: float | None) -> AbstractContextManager[Parts]:
         """Takes the turn; a dry run writes nothing and needs none."""

@@ -83,6 +83,8 @@ def secrets_of(settings: Settings) -> list[str]:
     found = {settings.api_key or "", settings.webhook_secret or "", url, _password(url), unquote(_password(url))}
     found |= {settings.dashboard_password or "", settings.dashboard_view_password or ""}
     found |= {*settings.alert_urls, settings.heartbeat_url or ""}
+    for address in (settings.broker_url or "", settings.control_database_url or ""):
+        found |= {address, _password(address), unquote(_password(address))}
     return sorted((secret for secret in found if len(secret) >= SHORTEST_SECRET), key=len, reverse=True)
 
 

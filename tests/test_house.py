@@ -27,7 +27,7 @@ FLOORS = (
     ("sync", "webhook_handler"),
     (
         *("sync_monday_to_pg", "sync_pg_to_monday", "sync_mysql_to_smartsuite"),
-        *("boards", "realtime", "commands", "web"),
+        *("boards", "realtime", "commands", "web", "jobs"),
     ),
     ("main",),
 )
@@ -38,6 +38,8 @@ BESIDE = ("benchmarks", "sandbox", "tests")
 """Programs of their own: no room imports them."""
 
 DOORS = {
+    "celery": ("jobs/",),
+    "kombu": ("jobs/",),
     "apprise": ("services/channels.py",),
     "requests": ("monday_api.py", "services/"),
     "psycopg2": ("db_connector.py", "databases/postgres/"),

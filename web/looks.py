@@ -31,6 +31,7 @@ MARKS = {
     "different": "!",
     "guarded": "!",
     "off": "–",
+    "paused": "–",
     "never run": "–",
 }
 """A mark beside each word, so that colour alone says nothing. All others are wrong: ✗."""

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from errors import BudgetSpent
 from services.monday.failure_shapes import failures_in
 from services.monday.failures import ApiAnswer, Failure, Remedy, gravest, unknown
 from services.monday.masking import Masking
-from services.monday.pacing import REFUSED_CALL, Budget, DailyCalls, Tally
+from services.monday.pacing import REASONS, REFUSED_CALL, Budget, DailyCalls, Tally
 from services.monday.queries import Request, dump, is_mutation, plain
 from services.monday.tries import (
     IN_USE,
@@ -29,6 +30,9 @@ from timing import Clock, Stop, backoff
 
 LONGEST_ASKED_WAIT = 90.0
 """More than any window of monday.com; a longer wait in an answer is not believed."""
+
+LONGEST_SHARED_WAIT = 5.0
+"""A process that works for many accounts leaves, where one of them has to wait longer."""
 
 log = logging.getLogger("monday_sync.api")
 
@@ -131,6 +135,16 @@ class Caller:
             seconds = min(hold[0], LONGEST_ASKED_WAIT)
             self.pauses.wait(seconds + self.pauses.jitter(seconds), hold[1], request.cancelled, asked=True)
         self.line.daily.check(clock.now())
+        self._take_shared(request, cost)
+
+    def _take_shared(self, request: Request, cost: float) -> None:
+        """Takes the call from what several processes share. Raises BudgetSpent where that takes longer than a moment."""
+        shared = self.line.limits.shared
+        while shared is not None and (hold := shared.take(request.kind, cost)) is not None:
+            seconds, cause = hold
+            if seconds > LONGEST_SHARED_WAIT:
+                raise BudgetSpent(seconds, REASONS[cause])
+            self.pauses.wait(seconds + self.pauses.jitter(seconds), cause, request.cancelled, asked=True)
 
     def _send(self, request: Request, body: bytes) -> ApiAnswer:
         clock, budget = self.line.clock, self.line.budget
@@ -169,6 +183,7 @@ class Caller:
 
     def _learn(self, request: Request, answer: ApiAnswer, now: float) -> None:
         budget, clock = self.line.budget, self.line.clock
+        estimated = budget.estimate(request.shape, request.units)
         limited = any(failure.remedy in (Remedy.WAIT, Remedy.DAILY) for failure in answer.failures)
         reached = not any(failure.code == "UNREACHABLE" for failure in answer.failures)
         self.line.daily.charge((REFUSED_CALL if limited and answer.data is None else 1) * reached, clock.now())
@@ -178,6 +193,14 @@ class Caller:
             self.tally.add(complexity=int(told.get("query") or 0))
         if not answer.failures:
             budget.learn_success()
+        if self.line.limits.shared is not None:
+            self._tell_shared(request, told if isinstance(told, dict) else {}, estimated, now)
+
+    def _tell_shared(self, request: Request, told: Mapping[str, Any], estimated: float, now: float) -> None:
+        shared, cost = self.line.limits.shared, told.get("query")
+        if shared is not None:
+            back = max(0.0, estimated - cost) if isinstance(cost, (int, float)) else 0.0
+            shared.learn(request.kind, self.line.budget.told(request.kind, now), back)
 
     # -- deciding ---------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, timezone
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 from errors import DailyLimitReached
 from values.wording import counted, minute_text, plural
@@ -192,9 +192,28 @@ class _Bucket:
     left: float = 0.0
     until: float = float("-inf")
     reserved: float = 0.0
+    whole: float | None = None
 
     def known(self, now: float) -> bool:
         return now < self.until
+
+
+class SharedBudget(Protocol):
+    """Keeps what is left of an account's budgets for all processes that work for it."""
+
+    def take(self, kind: str, cost: float) -> tuple[float, str] | None:
+        """Takes one call and its cost. Otherwise returns the seconds until there may be enough, and why."""
+
+    def learn(self, kind: str, told: Mapping[str, Told], back: float) -> None:
+        """Takes over what an answer has told, and gives back what a call cost less than was taken for it."""
+
+
+class Told(NamedTuple):
+    """Holds what an answer tells of a budget: what is left, for how many seconds that holds, and the whole if known."""
+
+    left: float
+    seconds: float
+    whole: float | None
 
 
 class Budget:
@@ -235,6 +254,15 @@ class Budget:
             calls = max(0.0, minute.left - minute.reserved) if minute.known(now) else None
             return calls, min((bucket.left for bucket in known), default=None)
 
+    def told(self, kind: str, now: float) -> dict[str, Told]:
+        """Returns what is known of the minute's calls and of the complexity of a kind."""
+        with self._lock:
+            return {
+                name: Told(bucket.left, bucket.until - now, bucket.whole)
+                for name, bucket in self._buckets.items()
+                if name in ("minute", kind) and bucket.known(now)
+            }
+
     @contextmanager
     def slot(self, kind: str, cost: float) -> Iterator[None]:
         """Waits until another call may run, and reserves its cost while it runs."""
@@ -265,6 +293,7 @@ class Budget:
                 if left is None:
                     continue
                 window = policy.get(name, {}).get("w", WINDOW_SECONDS)
+                bucket.whole = policy.get(name, {}).get("q", bucket.whole)
                 seconds = remaining[name].get("t")
                 if seconds is not None:
                     bucket.until = now + seconds  # the header says when it is filled again

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-from services.monday.pacing import REASONS, Tally
+from services.monday.pacing import REASONS, SharedBudget, Tally
 from timing import Clock, Stop, backoff, duration
 
 SLICE = 0.5
@@ -50,6 +50,8 @@ class Limits:
     """Calls that were made today before."""
     stop: Stop = field(default_factory=Stop)
     """Once it is set, no wait lasts until monday.com is back. Once a user asks for it, nothing more is read."""
+    shared: SharedBudget | None = None
+    """What several processes share; None for a process that has the budgets for itself."""
     random: Callable[[], float] = random.random
     """Spreads the pauses: workers that failed together must not come back together."""
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
 
 from db_connector import Transaction
 from state import alerts
+from state.pauses import pauses
 from state.runs import DIED, calls_today
 from state.values import daemon_key, drift_key, value_of, watermark
 from sync.alerting import observe_runs
@@ -127,7 +128,9 @@ class Look:
 
 
 def observed(look: Look) -> list[Seen]:
-    """Returns how each subject is by each rule that is on; also those that are fine."""
+    """Returns how each subject is by each rule that is on; also those that are fine. What is paused may wait."""
+    paused = pauses(look.tx)
+    look = replace(look, entities=[entity for entity in look.entities if entity.name not in paused])
     lately = observe_runs.lately(look.tx)
     alive = {entity.name: _daemon_at(look, entity) for entity in look.entities}
     alive_at = {name: at for name, at in alive.items() if at is not None}

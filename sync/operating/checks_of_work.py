@@ -9,6 +9,7 @@ from functools import partial
 from errors import EXIT_GUARD
 from state import inbox
 from state.overview import status_of
+from state.pauses import pauses
 from state.runs import last_of
 from state.values import pull_key, value_of, watermark
 from sync.cycle import TO_POSTGRES
@@ -68,6 +69,7 @@ def checks(examined: Examined) -> list[Check]:
     looks = {
         "work.dead_runs": _dead_runs,
         "work.last_run": _last_runs,
+        "work.paused": _paused,
         "work.queues": _queues,
         "work.set_aside": _set_aside,
         "work.held": _held,
@@ -113,11 +115,23 @@ def _last_runs(examined: Examined) -> Iterator[Seen]:
 ENDED = {"guarded": "was stopped by a guard", "failed": "failed"}
 
 
-def _queues(examined: Examined) -> Iterator[Seen]:
-    boards = [board_id for _, board_id in examined.with_boards()]
+def _paused(examined: Examined) -> Iterator[Seen]:
     with examined.database().transaction(read_only=True) as tx:
-        events, oldest_s, given_up = inbox.depth(tx, boards)
-        changes = tx.rows(OUTBOX)
+        found = pauses(tx)
+    for entity, paused in found.items():
+        yield note(f"{paused.sentence} What comes for it waits.", paused.hint, entity)
+    if not found:
+        yield ok("no entity is paused")
+
+
+def _queues(examined: Examined) -> Iterator[Seen]:
+    """Says what waits for too long; what comes for an entity that is paused may wait."""
+    with examined.database().transaction(read_only=True) as tx:
+        paused = pauses(tx)
+        chosen = [pair for pair in examined.with_boards() if pair[0].entity not in paused]
+        events, oldest_s, given_up = inbox.depth(tx, [board_id for _, board_id in chosen])
+        types = {mapping.entity_type for mapping, _ in examined.with_boards() if mapping.entity in paused}
+        changes = [row for row in tx.rows(OUTBOX) if row[0] not in types]
         lives = bool(tx.value(DAEMON_LATELY, (DAEMON_LATELY_S,)))
     longest = STUCK_S if lives else STUCK_BETWEEN_RUNS_S
     stuck = False

@@ -41,7 +41,9 @@ def live(world: Deployment) -> Iterator[Live]:
     with living(here, ["planning"], subscribe=False) as live:
         mapping = load_mappings([PROJECT / "mappings", world.home / "mappings"])["planning"]
         with Monday(token=world.sandbox.token, url=world.sandbox.graphql_url) as monday:
-            Subscriptions(world.db, monday, Access(SECRET, [str(BOARD)]), live.base).register(mapping, str(BOARD))
+            Subscriptions(world.db, monday, Access(SECRET, [str(BOARD)]), f"{live.base}/webhook").register(
+                mapping, str(BOARD)
+            )
         yield live
 
 

@@ -204,9 +204,11 @@ def living(
             assert daemon.stop(20), "a worker did not end"
 
 
-def subscribe_to(world: LiveWorld, base: str, boards: Sequence[str] | frozenset[str]) -> None:
+def subscribe_to(
+    world: LiveWorld, base: str, boards: Sequence[str] | frozenset[str], secret: str = SECRET, account: str = ""
+) -> None:
     with Monday(token=world.sandbox.token, url=world.sandbox.graphql_url) as monday:
-        kept = Subscriptions(world.db, monday, Access(SECRET, boards), base)
+        kept = Subscriptions(world.db, monday, Access(secret, boards), f"{base}/webhook{account and f'/{account}'}")
         for mapping in (MAPPINGS[name] for name in SECOND_PROFILE):
             board = BOARDS[str(mapping.board_setting)]
             if board in boards:

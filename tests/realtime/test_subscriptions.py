@@ -66,7 +66,7 @@ class Kept:
     def __init__(self, here: LiveWorld, base: str) -> None:
         self.here = here
         self.monday = Monday(token=here.sandbox.token, url=here.sandbox.graphql_url)
-        self.all = Subscriptions(here.db, self.monday, Access(SECRET, BOARDS.values()), base)
+        self.all = Subscriptions(here.db, self.monday, Access(SECRET, BOARDS.values()), base and f"{base}/webhook")
 
     def register(self) -> list[str]:
         return self._told(self.all.register(MAPPINGS["contacts"], CONTACTS))
@@ -316,7 +316,7 @@ class Proxy(BaseHTTPRequestHandler):
 
 def followed(here: LiveWorld, base: str, patience_s: float = 5.0) -> tuple[int, str]:
     """Returns how many stages a test event has passed, and what the user is told."""
-    passed = list(Probe(base, Access(SECRET, [CONTACTS]), here.db, CONTACTS, patience_s).stages())
+    passed = list(Probe(f"{base}/webhook", Access(SECRET, [CONTACTS]), here.db, CONTACTS, patience_s).stages())
     return sum(stage.ok for stage in passed), passed[-1].name + ": " + passed[-1].hint
 
 

@@ -8,8 +8,6 @@ import time
 import pytest
 import requests
 
-from errors import GuardStop
-from realtime.live_pull import LatelyRemoved
 from state.turns import working_on
 from tests.kit.live import LiveWorld, away, first_item, living, world
 from tests.kit.shipped import CONTACTS, ORGANIZATIONS
@@ -224,15 +222,6 @@ def test_the_board_is_looked_over_for_an_item_that_is_not_shown_any_more_only_if
     assert here.differences() == []
 
 
-def test_removals_that_failed_do_not_count_towards_the_guard():
-    removed = LatelyRemoved()
-    for _ in range(3):
-        removed.check("contacts", 15, 100)
-    removed.count(15)
-    with pytest.raises(GuardStop):
-        removed.check("contacts", 15, 85)
-
-
 def test_an_item_that_monday_refuses_to_show_holds_up_no_other(live):
     here = live.world
     items = sorted(here.snapshot(), key=int)
@@ -261,6 +250,9 @@ def test_one_row_that_postgresql_refuses_costs_one_item_only(live):
     assert here.value("select last_error from sync_mapping where monday_id = %s", items[0])
 
 
+ARCHIVED = "select count(*) from contacts where archived_at is not null"
+
+
 def test_many_removals_at_once_wait_for_a_person(db, database_url, home):
     with world(db, database_url, home, boards="organizations:1,contacts:40") as here, living(here) as live:
         for item in list(here.snapshot())[:25]:
@@ -271,6 +263,24 @@ def test_many_removals_at_once_wait_for_a_person(db, database_url, home):
         assert "--allow-mass-delete" not in worker.trouble and "removed" in worker.trouble
         assert here.value("select count(*) from contacts where archived_at is not null") <= 20
         assert live.daemon.health()["status"] == "degraded"
+
+
+def test_removals_of_several_processes_count_together(db, database_url, home):
+    with world(db, database_url, home, boards="organizations:1,contacts:60") as here:
+        troubles = [remove_nine(here, upto) for upto in (9, 18, 27)]
+        assert troubles[:2] == [None, None]
+        assert "were removed on the board within 10 minutes" in str(troubles[2])
+        assert here.value(ARCHIVED) == 18
+
+
+def remove_nine(here: LiveWorld, upto: int) -> str | None:
+    """Removes nine items while a daemon lives; returns what stopped it, once all are gone or it is stopped."""
+    with living(here) as live:
+        worker = live.daemon.workers[CONTACTS]
+        for item in list(here.snapshot())[:9]:
+            here.sandbox.admin("items/delete", item_id=item)
+        until(lambda: worker.trouble or here.value(ARCHIVED) == upto, what="the removals")
+        return worker.trouble
 
 
 # An acknowledgement is a promise

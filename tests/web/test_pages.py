@@ -237,3 +237,15 @@ def test_what_fails_is_shown_and_can_be_silenced(served, db):
     assert served.post("/alerts/silence", subject="contacts", hours="8").status_code == 200
     assert list(served.json("/alerts")["silent"]) == ["contacts"]
     assert served.post("/alerts/silence", subject="contacts", hours="x").status_code == 400
+
+
+def test_an_entity_is_paused_and_resumed_on_its_page(served, sides, cli, environment):
+    assert served.post("/entities/contacts/pause", hours="8").status_code == 200
+    card = served.json("/entities/contacts")["card"]
+    assert card["state"] == "paused" and card["paused"]["by"] == "operate" and card["paused"]["until"]
+    assert served.json("/")["cards"][0]["state"] == "paused"
+    assert cli("bidirectional", "--entity", "contacts").code == 2
+    assert served.post("/entities/contacts/pause", hours="3").status_code == 400
+    assert served.post("/entities/contacts/resume").status_code == 200
+    assert served.json("/entities/contacts")["card"]["paused"] is None
+    assert cli("bidirectional", "--entity", "contacts").code == 0

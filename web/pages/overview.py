@@ -6,22 +6,24 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Response, url_for
+from flask import Blueprint, Response, g, request, url_for
 
 from db_connector import Transaction
+from errors import SettingsError
 from mappings.declaration import Mapping
 from mappings.files import lines_of_columns
-from state import lists
+from state import lists, pauses
 from state.findings import last_proofs
 from state.overview import state_of
 from sync.parts import Chosen
 from values.wording import plural, utc_or_none
 from web import charts
-from web.answers import shown, site
+from web.answers import done, note_act, shown, site
 
 pages = Blueprint("overview", __name__)
 
 HOURS = 24
+PAUSE_HOURS = ("1", "8", "24")
 FAILED = ("failed", "died")
 
 
@@ -87,6 +89,7 @@ def card(mapping: Mapping, entity: dict[str, Any], proof: dict[str, Any] | None,
         "bars": bars,
         "path": charts.path_of([bar["n"] for bar in bars]),
         "needs": needs,
+        "paused": entity["paused"],
     }
 
 
@@ -118,6 +121,7 @@ def _word(mapping: Mapping, entity: dict[str, Any], needs: bool) -> str:
     outcome = run["outcome"] if run else None
     cases = (
         (outcome == "running", "working"),
+        (entity["paused"] is not None, "paused"),
         (outcome in FAILED, "failed"),
         (outcome == "guarded", "stopped"),
         (needs, "needs you"),
@@ -154,6 +158,7 @@ def entity(entity: str) -> Response:
     made = card(mapping, state["entities"][0], proofs.get(mapping.entity_type), [])
     data = {
         "card": made,
+        "pause_hours": PAUSE_HOURS,
         "has_board": bool(chosen),
         "board_setting": mapping.board_setting,
         "table": mapping.table,
@@ -163,6 +168,28 @@ def entity(entity: str) -> Response:
         "runs": [{name: run[name] for name in ("run_id", "started_at", "direction", "outcome")} for run in runs],
     }
     return shown("entity.html", data)
+
+
+@pages.post("/entities/<entity>/pause")
+def pause(entity: str) -> Response:
+    """Pauses an entity: no run and no live work is begun for it."""
+    mapping = site().mapping(entity)
+    hours = request.form.get("hours", "")
+    if hours not in ("", *PAUSE_HOURS):
+        raise SettingsError(f"A pause is {', '.join(PAUSE_HOURS)} hours, or until it is resumed.")
+    until = datetime.now(timezone.utc) + timedelta(hours=int(hours)) if hours else None
+    made = pauses.pause(site().db, entity, g.role, until)
+    note_act(f"paused {entity}", mapping.entity_type)
+    return done(f"{made.sentence} What comes for it waits.", url_for("overview.entity", entity=entity))
+
+
+@pages.post("/entities/<entity>/resume")
+def resume(entity: str) -> Response:
+    """Has an entity worked for again."""
+    mapping = site().mapping(entity)
+    if pauses.resume(site().db, entity):
+        note_act(f"resumed {entity}", mapping.entity_type)
+    return done(f"{entity} is worked for again.", url_for("overview.entity", entity=entity))
 
 
 def _columns(mapping: Mapping) -> list[dict[str, Any]]:

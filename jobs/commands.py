@@ -1,0 +1,127 @@
+"""Declares the commands of an installation with many accounts: `door`, `worker`, `beat`, `fleet`."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import signal
+import sys
+import threading
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from errors import SettingsError
+from settings import PROJECT
+from terminal.commands import Example, json_option, prepared
+from values.wording import minute_text, utc_or_none
+
+if TYPE_CHECKING:
+    from settings import Settings
+
+INSTALL = "python -m pip install -r requirements-cluster.txt"
+
+
+@click.command("door", cls=Example, example="door --port 8080")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
+@click.option("--port", type=click.IntRange(0, 65535), help="0: any free port. [default: PORT, or 8080]")
+def door(host: str, port: int | None) -> None:
+    """Take the events of all accounts, at /webhook/ACCOUNT/TOKEN; as many doors as you like."""
+    settings = _cluster_settings()
+    from jobs.celery import send
+    from jobs.door import Door
+    from terminal.web_server import WebServer
+    from webhook_handler import make_door
+
+    asked = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: asked.set())
+    taker = Door(settings, send)
+    server = WebServer(make_door(taker), host, settings.port if port is None else port)
+    server.open()
+    taker.start()
+    click.echo(f"listening on {server.url}")
+    sys.stdout.flush()
+    asked.wait()
+    server.close()
+    taker.close()
+
+
+@click.command("worker", cls=Example, example="worker --slots 8")
+@click.option("--slots", type=click.IntRange(1, 256), default=4, show_default=True, help="Tasks at a time.")
+@click.option("--queues", metavar="NAMES", help="Only these queues, with commas between them: loads, for example.")
+@click.option("--name", default="worker", show_default=True, help="The name of the worker on this machine.")
+def worker(slots: int, queues: str | None, name: str) -> None:
+    """Work for all accounts, on this machine; as many workers as you like."""
+    _cluster_settings()
+    of_queues = ["-Q", queues] if queues else []
+    _become("worker", "-c", str(slots), "-n", f"{name}@%h", *of_queues, "--without-gossip", "--without-mingle")
+
+
+@click.command("beat", cls=Example, example="beat")
+def beat() -> None:
+    """Send out what is due, every 5 seconds. A second one does no harm."""
+    _cluster_settings()
+    _become("beat", "--scheduler", "celery.beat:Scheduler", "--pidfile=")
+
+
+@click.command("fleet", cls=Example, example="fleet --json")
+@json_option
+def fleet(as_json: bool) -> None:
+    """Show of all accounts what is due, since when, what failed and what is paused."""
+    settings = prepared(quiet=True)
+    from state.control import open_control
+    from state.due import DueWork
+
+    db = open_control(settings, max_connections=1)
+    try:
+        rows = DueWork(db).overview()
+    finally:
+        db.close()
+    if as_json:
+        times = ("paused_at", "heard_at")
+        shown = [{key: utc_or_none(row[key]) if key in times else row[key] for key in row} for row in rows]  # type: ignore[arg-type]
+        return click.echo(json.dumps({"accounts": shown}, indent=2))
+    _show(rows)
+
+
+def _show(rows: list[dict[str, object]]) -> None:
+    from datetime import datetime
+
+    from terminal.console import show_table
+
+    def state(row: dict[str, object]) -> str:
+        if isinstance(row["paused_at"], datetime):
+            return f"paused since {minute_text(row['paused_at'])} by {row['paused_by']}"
+        return str(row["message"] or "works")
+
+    headings = ["account", "entities", "due", "oldest", "state"]
+    found = [[row["account"], row["entities"], row["due"], f"{row['oldest_s']:.0f} s", state(row)] for row in rows]
+    if not found:
+        return click.echo("There is no account yet. Add one: python main.py accounts add NAME --key-file FILE")
+    show_table("", headings, found, numbers=("entities", "due", "oldest"))
+
+
+def _cluster_settings() -> Settings:
+    """Returns the settings. Raises SettingsError when something is missing that more than one machine needs."""
+    settings = prepared()
+    if importlib.util.find_spec("celery") is None:
+        raise SettingsError("Celery is not installed.", hint=INSTALL)
+    if not settings.broker_url:
+        raise SettingsError("BROKER_URL is not set.", hint="BROKER_URL=redis://broker.example.com:6379/0, for example")
+    if not (settings.control_database_url or settings.database_url):
+        raise SettingsError(
+            "CONTROL_DATABASE_URL is not set: the embedded PostgreSQL serves one machine.",
+            hint="CONTROL_DATABASE_URL=postgresql://user:password@host:5432/database",
+        )
+    return settings
+
+
+def _become(command: str, *arguments: str) -> NoReturn:
+    """Goes on as the Celery command line. Addresses are read from the settings there: none is an argument."""
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))
+    sys.stdout.flush()
+    os.execv(
+        sys.executable, [sys.executable, "-m", "celery", "-A", "jobs", command, *arguments, "--loglevel", "WARNING"]
+    )

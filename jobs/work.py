@@ -1,0 +1,288 @@
+"""What the tasks do: slices of work for one entity of one account. Each begins and ends in `sync_due`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from db_connector import connect
+from errors import BudgetSpent, DailyLimitReached, SettingsError, SyncError, TurnBusy
+from jobs.program import program
+from mappings.declaration import Mapping
+from settings import Settings, environment_of_account, load_settings
+from state.accounts import Account, Accounts
+from state.budgets import AccountBudget
+from state.control import open_control
+from state.due import BEAT_S, LIVE, LOOK, RUN, SET_ASIDE, Begun, Due, DueWork
+from state.schema import check_schema
+from state.turns import lock_name
+from state.waiting import waiting_now
+from sync.choosing import choose_boards
+from sync.live import Live
+from sync.options import PullOptions, RunOptions
+from sync.parts import Chosen, Client, Parts, make_client, mappings_of
+from sync.run import Run
+from terminal.logs import unexpected
+from timing import Stop, backoff
+
+log = logging.getLogger("monday_sync")
+
+Send = Callable[[Due, int], bool]
+
+SLICE_S = 20.0
+RUN_S = 300.0
+"""A run that is not done by then ends after its batch, and goes on with its next task."""
+RUN_EVERY_S = 3600.0
+LOOK_EVERY_S = 60.0
+AGAIN_S = 2.0
+BUSY_AGAIN_S = 30.0
+ASIDE_S = 3600.0
+MOST_ACCOUNTS = 100
+IDLE_S = 60.0
+"""Connections of an account that was not worked for so long are closed."""
+GIVE_UP_AFTER_S = 30.0
+CONNECTIONS = 8
+LEAVE_S = 2.0
+AGAIN_AFTER_S, LASTING_S = 5.0, 600.0
+"""Pauses after a failure: the first may pass, the second is a user's to mend."""
+LOOK_AT_STOP_S = 0.5
+
+
+@dataclass
+class OpenAccount:
+    """Holds what work for an account needs, between its tasks."""
+
+    version: int
+    settings: Settings
+    parts: Parts
+    chosen: Chosen
+    live: dict[str, Live] = field(default_factory=dict)
+    used_at: float = 0.0
+
+    def pair(self, entity: str) -> tuple[Mapping, str] | None:
+        """Returns the mapping of an entity with its board; None when the account does not keep it any more."""
+        return next(((mapping, board) for mapping, board in self.chosen if mapping.entity == entity), None)
+
+
+class Work:
+    """Does the work of tasks, in one process. Accounts are opened when they are first worked for."""
+
+    def __init__(self, settings: Settings, send: Send, stopping: Callable[[], bool] = lambda: False) -> None:
+        """Takes the settings of the installation, what sends a message, and what says that the process is to end."""
+        self.settings, self._send, self._stopping = settings, send, stopping
+        self._control = open_control(settings)
+        self.accounts, self.due = Accounts(self._control), DueWork(self._control)
+        self._open: OrderedDict[str, OpenAccount] = OrderedDict()
+
+    def close(self) -> None:
+        """Closes all connections."""
+        for name in list(self._open):
+            self._close(name)
+        self._control.close()
+
+    # The tasks
+
+    def tick(self) -> None:
+        """Sends a message about all that is due and not on its way."""
+        for due, starts in self.due.take():
+            if not self._send(due, starts):
+                return  # the broker is away
+
+    def look(self, account: str) -> None:
+        """Looks which entities an account has, and which of them have work that no message has told of."""
+        self._do(Due(account, "", LOOK), self._look)
+
+    def live(self, account: str, entity: str) -> None:
+        """Deals with the events and changes of an entity."""
+        self._do(Due(account, entity, LIVE), self._live)
+
+    def run(self, account: str, entity: str) -> None:
+        """Compares both sides of an entity."""
+        self._do(Due(account, entity, RUN), self._run)
+
+    def _do(self, due: Due, work: Callable[[OpenAccount, Due, Begun], float | None]) -> None:
+        """Does a piece of work between its beginning and its end. A failure is noted, and puts it off."""
+        account = self.accounts.find(due.account)
+        if account is None or account.paused_at is not None:
+            return
+        begun = self.due.begin(due)
+        if begun is None:
+            return  # another process has done it
+        if begun.starts > SET_ASIDE:
+            aside = f"It was begun {begun.starts - 1} times without an end; it is tried once an hour."
+            return self._end(due, begun, ASIDE_S, aside)
+        message: str | None = None
+        try:
+            with self._beating(due):
+                next_in_s = work(self._account(account), due, begun)
+        except Exception as exc:
+            next_in_s, message = self._failed(due, exc if isinstance(exc, SyncError) else unexpected(exc))
+        self._end(due, begun, next_in_s, message)
+
+    @contextmanager
+    def _beating(self, due: Due) -> Iterator[None]:
+        """Gives a sign of life until the end of the block."""
+        ended = threading.Event()
+
+        def beat() -> None:
+            while not ended.wait(BEAT_S):
+                try:
+                    self.due.beat(due)
+                except SyncError as exc:
+                    log.debug("No sign of life could be given: %s", exc.message)
+
+        thread = threading.Thread(target=beat, name="beat", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join(LEAVE_S)
+
+    @contextmanager
+    def _stopped_in_time(self, stop: Stop) -> Iterator[None]:
+        """Asks a run to end after its batch when its time is up, or the process is to end."""
+        ended, until = threading.Event(), time.monotonic() + RUN_S
+
+        def watch() -> None:
+            while not ended.wait(LOOK_AT_STOP_S):
+                if self._stopping() or time.monotonic() > until:
+                    return stop.ask()
+
+        thread = threading.Thread(target=watch, name="deadline", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+
+    def _end(self, due: Due, begun: Begun, next_in_s: float | None, message: str | None = None) -> None:
+        if self.due.end(due, begun, next_in_s=next_in_s, message=message):
+            self._send(due, 0)
+
+    def _failed(self, due: Due, problem: SyncError) -> tuple[float, str]:
+        """Returns how long to wait after a failure, and why. The slot is free meanwhile."""
+        if isinstance(problem, BudgetSpent):
+            log.info("%s, %s: %s", due.account, due.entity, problem.message)
+            return problem.seconds, problem.message
+        log.error("%s, %s: %s", due.account, due.entity or "account", problem.message, extra={"hint": problem.hint})
+        self._close(due.account)
+        lasting = isinstance(problem, (DailyLimitReached, SettingsError))
+        return LASTING_S if lasting else AGAIN_AFTER_S + backoff(2, AGAIN_AFTER_S), problem.message
+
+    # Kinds of work
+
+    def _look(self, opened: OpenAccount, due: Due, begun: Begun) -> float:
+        entities = [mapping.entity for mapping, _ in opened.chosen]
+        self.due.know(due.account, entities)
+        with opened.parts.db.transaction(read_only=True) as tx:
+            boards, types = waiting_now(tx)
+        waiting = [
+            mapping.entity for mapping, board in opened.chosen if board in boards or mapping.entity_type in types
+        ]
+        self._hint(Due(due.account, entity, LIVE) for entity in waiting)
+        return LOOK_EVERY_S
+
+    def _live(self, opened: OpenAccount, due: Due, begun: Begun) -> float | None:
+        pair = opened.pair(due.entity)
+        if pair is None:
+            return None
+        live = opened.live.get(due.entity)
+        if live is None:
+            make = program().live
+            if make is None:
+                raise SettingsError("This program was put together without live work.")
+            live = opened.live[due.entity] = make(program(), opened.parts, *pair)
+        done = live.work(SLICE_S)
+        if done.missed:
+            self._hint([Due(due.account, due.entity, RUN)], sweep=True)
+        if done.linked:
+            self._hint(Due(due.account, behind, LIVE) for behind in _behind(opened, due.entity))
+        return done.next_in_s if done.next_in_s < LOOK_EVERY_S else None
+
+    def _run(self, opened: OpenAccount, due: Due, begun: Begun) -> float | None:
+        pair = opened.pair(due.entity)
+        if pair is None:
+            return None
+        mapping, board_id = pair
+        with opened.parts.db.try_lock(lock_name(mapping.entity_type)) as free:
+            if not free:
+                return BUSY_AGAIN_S  # without waiting: another process works on the entity
+        opened.live.pop(due.entity, None)  # the run reads the board anew
+        parts = opened.parts.for_one_run()
+        options = RunOptions(PullOptions(sweep=begun.sweep), kind="catch-up")
+        run = Run(parts, mapping.direction, program().directions[mapping.direction], options)
+        with self._stopped_in_time(parts.stop):
+            report = run.of([(mapping, board_id)])
+        if any(isinstance(problem, TurnBusy) for problem in report.problems):
+            return BUSY_AGAIN_S
+        if report.problems:
+            raise report.problems[0]
+        self._hint(Due(due.account, other, LIVE) for other in (due.entity, *_behind(opened, due.entity)))
+        return AGAIN_S if report.interrupted else RUN_EVERY_S
+
+    def _hint(self, work: Iterable[Due], sweep: bool = False) -> None:
+        found = list(work)
+        self.due.mark(found, sweep=sweep)
+        for due in found:
+            self._send(due, 0)
+
+    # Accounts
+
+    def _account(self, account: Account) -> OpenAccount:
+        """Returns what work for an account needs; opened anew when its settings have changed."""
+        found = self._open.get(account.name)
+        if found is not None and found.version != account.version:
+            self._close(account.name)
+            found = None
+        if found is None:
+            found = self._opened(account)
+            self._open[account.name] = found
+        found.used_at = time.monotonic()
+        self._open.move_to_end(account.name)
+        for name, other in list(self._open.items()):
+            if len(self._open) > MOST_ACCOUNTS or time.monotonic() - other.used_at > IDLE_S:
+                self._close(name)
+        return found
+
+    def _opened(self, account: Account) -> OpenAccount:
+        environ = environment_of_account(account.name, account.settings, self.settings.accounts, os.environ)
+        settings = load_settings(environ)
+        if not settings.database_url:
+            raise SettingsError(
+                f"The account {account.name} has no DATABASE_URL.",
+                hint=f"python main.py accounts set {account.name} DATABASE_URL_FILE=PATH",
+            )
+        settings.require_key()
+        settings = replace(settings, give_up_after=min(settings.give_up_after, GIVE_UP_AFTER_S))
+        mappings = mappings_of(settings, keep=False)
+        chosen = choose_boards(settings, mappings, "bidirectional", [])
+        db, stop = connect(settings, max_connections=CONNECTIONS), Stop()
+        shared = AccountBudget(self._control, account.name, settings.daily_calls)
+        client = Client(partial(make_client, settings, db, stop, shared))
+        parts = Parts(settings, db, mappings, client, program().follow, stop=stop)
+        try:
+            check_schema(db)
+        except BaseException:
+            parts.close()
+            raise
+        return OpenAccount(account.version, settings, parts, chosen)
+
+    def _close(self, name: str) -> None:
+        opened = self._open.pop(name, None)
+        if opened is not None:
+            opened.parts.close()
+
+
+def _behind(opened: OpenAccount, entity: str) -> list[str]:
+    """Returns the entities whose records point at those of this one."""
+    return [
+        mapping.entity for mapping, _ in opened.chosen if any(binding.link_to == entity for binding in mapping.bindings)
+    ]

@@ -1,0 +1,26 @@
+"""States what live work is for who works in slices: `realtime/` does it, `main.py` hands it in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Holds what a slice of live work did."""
+
+    next_in_s: float
+    """Seconds until there may be more."""
+    linked: bool = False
+    """Records got their items or rows: records that point at them can be completed."""
+    missed: tuple[str, ...] = ()
+    """Why both sides have to be compared."""
+
+
+class Live(Protocol):
+    """Does the work that waits for one entity, a slice at a time: events from monday.com, and changes in PostgreSQL."""
+
+    def work(self, seconds: float) -> Slice:
+        """Works for about so long, unless another process works on the entity. Raises SyncError."""
+        ...

@@ -1,0 +1,28 @@
+"""Work for two accounts, by a door, a worker and a beat: events and changes of both arrive, and nothing is mixed."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.kit.live import first_item
+from tests.kit.waiting import until
+
+pytestmark = pytest.mark.xdist_group("fleet")
+
+
+def test_both_accounts_are_kept_equal_and_none_sees_the_other(fleet):
+    base = fleet.door()
+    fleet.worker()
+    fleet.start("beat")
+    for name, here in fleet.worlds.items():
+        until(lambda here=here: len(here.pairs()) == 6 and not here.differences(), 60, f"the first runs of {name}")
+    acme, globex = fleet.worlds.values()
+    item = first_item(acme)
+    acme.sandbox.admin("items/change", item_id=item, values={"notes": "said on the board"})
+    assert fleet.event(base, "acme", item).status_code == 200
+    until(lambda: acme.row_of(item)["notes"] == "said on the board", 20, "the event")
+    globex.change("update contacts set role_title = 'by SQL' where id = %s", globex.pairs()[first_item(globex)])
+    until(lambda: globex.snapshot()[first_item(globex)]["role_title"] == "by SQL", 90, "the change of a row")
+    assert acme.value("select count(*) from sync_inbox") == 1
+    assert globex.value("select count(*) from sync_inbox") == 0
+    assert [row["due"] for row in fleet.fleet()] == [0, 0]

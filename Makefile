@@ -2,7 +2,7 @@
 # Programs are called as `python -m ...`, because the first line of a script cannot hold a path with a space.
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo test lint bench soak clean purge
+.PHONY: help install install-dev demo demo-smartsuite test lint bench soak clean purge
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10 python; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null </dev/null && echo "$$p" && break; done)
@@ -21,6 +21,9 @@ install-dev: .venv/.installed-dev  ## and what its tests and checks run on
 
 demo: .venv/.installed  ## a round trip between a stand-in for monday.com and a real PostgreSQL; no account needed; DASHBOARD=1 to look at it in a browser
 	@$(VENV) main.py demo $(if $(DASHBOARD),--dashboard)
+
+demo-smartsuite: .venv/.installed  ## queries of a MariaDB, or PostgreSQL, fill tables of a stand-in for SmartSuite; no account needed
+	@$(VENV) main.py demo --smartsuite
 
 test: .venv/.installed-dev  ## the whole suite; TESTS=tests/test_config.py for a part of it
 	@$(VENV) -m pytest -n 2 --dist loadgroup $(TESTS) </dev/null

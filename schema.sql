@@ -328,6 +328,8 @@ create table if not exists sync_records (
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
     primary key (sync_name, source_key));
+-- When its record was put into the recycle bin, because the query has the row no more.
+select pg_temp.column('sync_records', 'removed_at timestamptz');
 
 -- The same for people, under names by which they may look for it; tables of their own with these names stay.
 do $$

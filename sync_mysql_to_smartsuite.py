@@ -41,6 +41,7 @@ from sync.options import PullOptions, RunOptions
 from sync.parts import Parts
 from sync.queries.compare import Keys, Row, Shape, Spool, digest_of
 from sync.queries.parts import SuiteParts, open_suite_parts
+from sync.queries.removed import IGNORE, Removal
 from sync.queries.target import target_of
 from sync.queries.write import LOOK_AGAIN_S, Job, RecordWriter
 from sync.report import EntityReport, RunReport, Written
@@ -53,6 +54,8 @@ log = logging.getLogger("monday_sync")
 DIRECTION = "mysql_to_smartsuite"
 OVERLAP = timedelta(minutes=15)
 """How far before the last run changes are read again: a row is stamped when its statement runs, and seen at its commit."""
+SWEEP_EVERY = timedelta(days=1)
+RECREATE = "recreate"
 BEGINNING = datetime(1970, 1, 1, 0, 0, 1, tzinfo=timezone.utc)
 """What `:last_sync_time` is on a first run, unless the query asks for NULL itself."""
 
@@ -83,8 +86,7 @@ def copy_rows(parts: Parts, sync: QuerySync, table_id: str, options: RunOptions,
     """Brings the rows of one query to their table."""
     if not isinstance(parts, SuiteParts):
         raise SettingsError(f"{sync.name} needs a client of SmartSuite.")
-    to_smartsuite = None if options.pull.dry_run else Written()
-    report = EntityReport(sync.name, table_id, to_smartsuite=to_smartsuite)
+    report = EntityReport(sync.name, table_id, to_smartsuite=Written())
     parts.begun[sync.name] = report
     return Copy(parts, sync, options.pull, report, Log(sync.entity_type, run_id)).run()
 
@@ -102,19 +104,23 @@ class Copy:
 
     def __post_init__(self) -> None:
         self.records = Records(self.sync.name, self.sync.table_id)
+        self._remembered: Mapping[str, Any] = {}
+        self._whole = self._without_key = False
 
     def run(self) -> EntityReport:
         """Reads, compares, writes, and moves the mark when nothing was left behind."""
         started = time.monotonic()
         with closing(Spool()) as spool:
             mark = self._read(spool)
+            missing = self._gone()
             repeated = self.keys.repeated()
-            if spool.count or repeated:
-                self._write(spool, repeated)
+            if spool.count or repeated or missing:
+                self._write(spool, repeated, missing)
         report = self.report
         if not (self.options.dry_run or self.options.limit or report.errors or report.set_aside):
+            swept = mark.isoformat() if self._whole else self._remembered.get("swept")
             with self.parts.db.transaction() as tx:
-                put(tx, self._name, {"mark": mark.isoformat(), "written": self._fingerprint})
+                put(tx, self._name, {"mark": mark.isoformat(), "written": self._fingerprint, "swept": swept})
         report.seconds = time.monotonic() - started
         return report
 
@@ -131,14 +137,39 @@ class Copy:
     def _since(self, now: datetime) -> datetime | None:
         """Returns from when on changes are read; None for everything."""
         with self.parts.db.transaction(read_only=True) as tx:
-            remembered: Mapping[str, Any] = value_of(tx, self._name) or {}
-        mark = watermark(remembered.get("mark"))
-        if self.options.full or mark is None or remembered.get("written") != self._fingerprint:
+            self._remembered = value_of(tx, self._name) or {}
+        mark = watermark(self._remembered.get("mark"))
+        if self.options.full or mark is None or self._remembered.get("written") != self._fingerprint:
+            return None
+        if self.options.sweep or self._sweep_is_due(now):
             return None
         if mark > now:
             log.warning("%s: the database's clock went back, so all rows are compared.", self.sync.name)
             return None
         return mark - OVERLAP
+
+    def _sweep_is_due(self, now: datetime) -> bool:
+        """Returns whether rows that are gone have not been looked for since a day."""
+        swept = watermark(self._remembered.get("swept"))
+        return self.sync.on_row_removed != IGNORE and (swept is None or now - swept > SWEEP_EVERY)
+
+    def _gone(self) -> list[tuple[str, str]]:
+        """Returns the rows that are gone, where every row was read; none where they are left alone."""
+        removal = self._removal
+        if not self._whole or self.options.limit is not None or self.sync.on_row_removed == IGNORE:
+            return []
+        # a row whose key is empty now may be one of those that seem gone
+        if self._without_key:
+            log.warning("%s: rows without a key hide which rows are gone; none is removed.", self.sync.name)
+            return []
+        missing = removal.gone(self.keys, self.options.allow_mass_delete)
+        if missing and self.options.dry_run:
+            removal.plan(missing)
+        return [] if self.options.dry_run else missing
+
+    @property
+    def _removal(self) -> Removal:
+        return Removal(self.parts, self.sync, self.records, self.report)
 
     def _read(self, spool: Spool) -> datetime:
         """Puts the rows with news into the spool. Returns the server's time from before the query."""
@@ -159,6 +190,7 @@ class Copy:
     def _question(self, source: Reading, now: datetime) -> tuple[str, dict[str, Any]]:
         query, named = with_parameters(self.sync.query, source.is_mysql)
         since = self._since(now)
+        self._whole = since is None or not named
         if since is None:
             since = None if asks_for_null(self.sync.query) else BEGINNING
         # The driver puts parameters in, be it one that the query does not name: only then is a doubled % halved.
@@ -169,6 +201,7 @@ class Copy:
         self.report.read += len(keyed)
         if without := sum(not key for key, _ in keyed):
             self.report.errors += without
+            self._without_key = True
             log.warning("%s: %s without %s.", self.sync.name, plural(without, "row"), self.sync.primary_key)
         known = self._known([key for key, _ in keyed if key], bases=False)
         for key, row in keyed:
@@ -205,11 +238,12 @@ class Copy:
 
     # Writing
 
-    def _write(self, spool: Spool, repeated: frozenset[int]) -> None:
+    def _write(self, spool: Spool, repeated: frozenset[int], missing: Sequence[tuple[str, str]]) -> None:
         suite = self.parts.smartsuite
         target = target_of(self.sync, suite.table(self.sync.table_id))
         writer = RecordWriter(self.parts, suite, target, self.records, self.log, self.report)
-        writer.rule = self.sync.on_conflict
+        writer.rule, writer.dry_run = self.sync.on_conflict, self.options.dry_run
+        writer.recreates = self.sync.on_record_removed == RECREATE
         if not self.options.dry_run:
             self._settle_doubt()
             writer.listed = self._listing(writer, spool)
@@ -221,6 +255,8 @@ class Copy:
             # whole calls at once; what is left over goes with the next page
             new, changed = self._flush(writer, new, changed, BULK)
         self._flush(writer, new, changed, 1)
+        if missing:
+            self._removal.carry_out(suite, target.table, missing, self.log)
 
     def _jobs(self, writer: RecordWriter, rows: Sequence[Row], repeated: frozenset[int]) -> list[Job]:
         known = self._known([row.key for row in rows])
@@ -238,25 +274,21 @@ class Copy:
     ) -> tuple[list[Job], list[Job]]:
         """Writes as many whole calls as there are; returns what is left over."""
         while len(new) >= least:
-            self._write_some(writer.create, new[:BULK], "create")
+            self._write_some(writer, new[:BULK], "create")
             new = new[BULK:]
         while len(changed) >= least:
-            self._write_some(writer.update, changed[:BULK], "update")
+            self._write_some(writer, changed[:BULK], "update")
             changed = changed[BULK:]
         return new, changed
 
-    def _write_some(self, write: Any, jobs: list[Job], operation: str) -> None:
+    def _write_some(self, writer: RecordWriter, jobs: list[Job], operation: str) -> None:
         self.parts.stop.check()
-        if not self.options.dry_run:
-            write(jobs)
-        elif operation == "create":
-            self.report.created += len(jobs)
-        else:
-            self.report.updated += len(jobs)
         if self.options.dry_run:
-            self.report.plans += [
-                f"{operation} {self.sync.name} {job.row.key}: {', '.join(job.changed)}" for job in jobs
-            ]
+            writer.plan(jobs, operation)
+        elif operation == "create":
+            writer.create(jobs)
+        else:
+            writer.update(jobs)
 
     def _listing(self, writer: RecordWriter, spool: Spool) -> dict[str, list[str]] | None:
         """Lists all records when that is cheaper than to look new rows up, 25 at a time; None when it is not."""

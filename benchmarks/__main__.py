@@ -1,4 +1,4 @@
-"""Runs the benchmarks: `python -m benchmarks [--quick] [--items N] [--only pull,memory]`."""
+"""Runs the benchmarks: `python -m benchmarks [--quick] [--items N] [--rows N] [--only pull,memory]`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks.measure import Failed
 
 BENCHMARKS = (
     *("pull", "client", "memory", "large_boards", "both_ways", "deployed", "startup", "realtime", "proof"),
-    "dashboard",
+    *("dashboard", "syncs"),
 )
 """Names of files in this folder, each with `ABOUT` and `run`."""
 
@@ -28,7 +28,8 @@ def arguments() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--items", type=int, default=50_000, help="of each of the two boards (default: 50,000)")
-    parser.add_argument("--quick", action="store_true", help="the same as --items 5000")
+    parser.add_argument("--rows", type=int, default=100_000, help="of the query of syncs (default: 100,000)")
+    parser.add_argument("--quick", action="store_true", help="the same as --items 5000 --rows 10000")
     parser.add_argument("--repeat", type=int, default=2, help="measurements, of which the median is shown (default: 2)")
     parser.add_argument("--only", default=",".join(BENCHMARKS), help="names with commas between them")
     options = parser.parse_args()
@@ -41,10 +42,10 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     """Runs the benchmarks one after another."""
     options = arguments()
-    items = 5_000 if options.quick else options.items
+    items, rows = (5_000, 10_000) if options.quick else (options.items, options.rows)
     with scratch() as home, running() as postgres:
-        bench = Bench(items, options.repeat, postgres, home)
-        if set(options.only) - {"realtime", "dashboard"}:
+        bench = Bench(items, options.repeat, postgres, home, rows)
+        if set(options.only) - {"realtime", "dashboard", "syncs"}:
             bench.rendering  # noqa: B018 - rendered now, so that no measurement includes it
         load = os.getloadavg()[0]
         python = sys.version.split()[0]

@@ -25,6 +25,8 @@ class Bench:
     repeat: int
     postgres: Postgres
     home: Path
+    rows: int = 100_000
+    """Rows of the query of syncs."""
 
     @cached_property
     def rendering(self) -> Rendering:

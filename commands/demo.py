@@ -6,7 +6,8 @@ import time
 from contextlib import suppress
 
 from commands.demo_live import show_live
-from commands.demo_world import World, open_world, show, show_command
+from commands.demo_parts import show, show_command
+from commands.demo_world import World, open_world
 from databases.postgres.names import compose, table_name
 from errors import SyncError
 from settings import load_settings

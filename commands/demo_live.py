@@ -8,7 +8,8 @@ import time
 import urllib.request
 from collections.abc import Callable
 
-from commands.demo_world import World, show, show_command
+from commands.demo_parts import show, show_command
+from commands.demo_world import World
 from errors import SyncError
 
 PROJECTS = ("--entity", "projects")

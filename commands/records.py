@@ -16,6 +16,8 @@ from values.wording import plural
 
 if TYPE_CHECKING:
     from mappings.declaration import Mapping
+    from mappings.query_syncs import QuerySync
+    from settings import Settings
     from sync.parts import Parts
     from sync.run import Compose
 
@@ -35,8 +37,12 @@ DIRECTIONS = ("bidirectional", "monday_to_pg", "pg_to_monday", "none")
 def record(
     compose: Compose, given: str, enabled: bool | None, direction: str | None, recreate: bool, as_json: bool
 ) -> None:
-    """Show one record, or change its settings. ID is its monday id, its row id, or entity/row id."""
+    """Show one record, or change its settings. ID is its monday id, its row id, entity/row id, or sync/key."""
     settings = prepared()
+    from sync.queries.known import sync_of
+
+    if of_sync := sync_of(settings.home, given):
+        return record_of_sync(settings, *of_sync, recreate, as_json)
     from sync import records as work
     from sync.parts import open_parts
 
@@ -57,6 +63,22 @@ def record(
         click.echo(json.dumps(known))
     else:
         show_record(known)
+
+
+def record_of_sync(settings: Settings, sync: QuerySync, key: str, recreate: bool, as_json: bool) -> None:
+    """Shows what is remembered of one row of a sync, or has a new record made for it."""
+    from sync.parts import open_parts
+    from sync.queries import known
+
+    with open_parts(settings) as parts, parts.db.transaction() as tx:
+        if recreate:
+            known.recreate(tx, sync, key)
+            logs.log.info("The next run makes its record: python main.py run --sync-name %s", sync.name)
+        found = known.shown(tx, sync, key)
+    if as_json:
+        return click.echo(json.dumps(found))
+    for name, value in found.items():
+        click.echo(f"{name.replace('_', ' ')}: {'-' if value is None else value}")
 
 
 def show_record(known: dict[str, Any]) -> None:

@@ -119,9 +119,18 @@ def show_setup(done: Setup) -> None:
     help="The number of items of each board; a board that is not named gets its usual number.",
 )
 @click.option("--dashboard", is_flag=True, help="At the end, serve the dashboard over what was made, until Ctrl-C.")
-def demo(boards: str, dashboard: bool) -> None:
+@click.option(
+    "--smartsuite", is_flag=True, help="Show queries of MariaDB, or PostgreSQL, that fill tables of SmartSuite."
+)
+def demo(boards: str, dashboard: bool, smartsuite: bool) -> None:
     """Show a sync between a stand-in for monday.com and a real PostgreSQL. Needs no account and no database."""
+    if smartsuite and (boards or dashboard):
+        raise SettingsError("--smartsuite is a demo of its own.", hint="Leave --boards and --dashboard out.")
+    logs.to_stderr()
+    if smartsuite:
+        from commands.demo_smartsuite import run_demo_of_queries
+
+        sys.exit(run_demo_of_queries())
     from commands.demo import run_demo
 
-    logs.to_stderr()
     sys.exit(run_demo(boards, dashboard))

@@ -27,6 +27,8 @@ bidirectional = direction_command("bidirectional")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N items or rows of each.")
 @click.option("--dry-run", is_flag=True, help="Show what the run would do; write nothing.")
 @click.option("--full", is_flag=True, help="Compare all records, not only those that changed since the last run.")
+@click.option("--sweep", is_flag=True, help="Look for removed items and rows, too; otherwise once a day.")
+@click.option("--allow-mass-delete", is_flag=True, help="Remove also more records than the guard allows.")
 @json_option
 @quiet_option
 @click.pass_obj

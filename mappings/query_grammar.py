@@ -6,6 +6,8 @@ from mappings.grammar import Key
 
 DATABASES = ("mysql", "postgres")
 WINNERS = ("mysql", "smartsuite")
+ROW_REMOVED = ("archive", "delete", "ignore")
+RECORD_REMOVED = ("hold", "recreate")
 
 SOURCE: dict[str, Key] = {
     "query": Key(
@@ -27,6 +29,17 @@ DESTINATION: dict[str, Key] = {
         "Which value counts where a field was changed in SmartSuite and in the source: the source's (`mysql`, usual)"
         " or SmartSuite's. Both are kept in sync_logs.",
         choices=WINNERS,
+    ),
+    "on_row_removed": Key(
+        "choice",
+        "What becomes of a record whose row the query has no more: `archive` puts it into the recycle bin, and takes it"
+        " out again when the row comes back (usual); `delete` puts it there and forgets it; `ignore` leaves it.",
+        choices=ROW_REMOVED,
+    ),
+    "on_record_removed": Key(
+        "choice",
+        "What becomes of a row whose record was deleted in SmartSuite: `hold` tells it (usual), `recreate` makes it anew.",
+        choices=RECORD_REMOVED,
     ),
 }
 

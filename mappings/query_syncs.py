@@ -31,6 +31,8 @@ class QuerySync:
     """Column of the query → what becomes of its values on the way."""
     database: str = "mysql"
     on_conflict: str = "mysql"
+    on_row_removed: str = "archive"
+    on_record_removed: str = "hold"
     updated_at_field: str | None = None
     enabled: bool = True
     path: Path = FILE
@@ -129,6 +131,8 @@ def _sync(file: MappingFile, tree: Any, changes: dict[str, Change], place: int) 
         changes=changes,
         database=source.get("database", "mysql"),
         on_conflict=destination.get("on_conflict", "mysql"),
+        on_row_removed=destination.get("on_row_removed", "archive"),
+        on_record_removed=destination.get("on_record_removed", "hold"),
         updated_at_field=source.get("updated_at_field"),
         enabled=tree.get("enabled", True),
         path=file.path,

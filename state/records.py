@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from db_connector import Transaction
 from values.canonical import dumps
@@ -13,7 +13,7 @@ from values.canonical import dumps
 KNOWN = """
 -- the bases are large, and only needed for what is written
 select source_key, record_id, case when %s then base end, source_hash, intent_at, attempts,
-       coalesce(next_try_at > now(), false) as waits
+       coalesce(next_try_at > now(), false) as waits, removed_at is not null as removed
 from sync_records
 where sync_name = %s and table_id = %s and source_key = any(%s)
 """
@@ -23,7 +23,8 @@ insert into sync_records (sync_name, table_id, source_key, intent_at)
 select %(sync)s, %(table)s, key, now()
 from {rows}
 on conflict (sync_name, source_key) do update
-set table_id = excluded.table_id, record_id = null, base = null, source_hash = null, intent_at = now(), updated_at = now()
+set table_id = excluded.table_id, record_id = null, base = null, source_hash = null, intent_at = now(), updated_at = now(),
+    removed_at = null
 """
 
 WRITTEN = """
@@ -33,7 +34,27 @@ from {rows}
 on conflict (sync_name, source_key) do update
 set table_id = excluded.table_id, record_id = excluded.record_id, base = excluded.base,
     source_hash = excluded.source_hash, synced_at = now(), updated_at = now(),
-    intent_at = null, attempts = 0, next_try_at = null, last_error = null
+    intent_at = null, attempts = 0, next_try_at = null, last_error = null, removed_at = null
+"""
+
+LINKED = """
+select source_key, record_id
+from sync_records
+where sync_name = %s and table_id = %s and record_id is not null and removed_at is null
+"""
+
+REMOVED = """
+update sync_records
+set removed_at = now(), base = null, source_hash = null, attempts = 0, next_try_at = null, last_error = null,
+    updated_at = now()
+where sync_name = %s and source_key = any(%s)
+"""
+
+UNLINKED = """
+update sync_records
+set record_id = null, base = null, source_hash = null, attempts = 0, next_try_at = null, last_error = null,
+    removed_at = null, updated_at = now()
+where sync_name = %s and source_key = any(%s)
 """
 
 REFUSED = """
@@ -65,6 +86,8 @@ class Known:
     attempts: int
     waits: bool
     in_doubt: bool
+    removed: bool = False
+    """Its record is in the recycle bin, because the row was gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +115,31 @@ class Records:
         """Returns what is remembered of these rows. Another table's records are none of this one's."""
         found = tx.rows(KNOWN, (bases, self.sync, self.table_id, list(keys)))
         return {
-            key: Known(record_id, base, source_hash, attempts, waits, intent_at is not None)
-            for key, record_id, base, source_hash, intent_at, attempts, waits in found
+            key: Known(record_id, base, source_hash, attempts, waits, intent_at is not None, removed)
+            for key, record_id, base, source_hash, intent_at, attempts, waits, removed in found
         }
 
     def count(self, tx: Transaction) -> int:
         """Returns how many records are linked."""
         statement = "select count(*) from sync_records where sync_name = %s and table_id = %s and record_id is not null"
+        statement += " and removed_at is null"
         return int(tx.value(statement, (self.sync, self.table_id)))
+
+    def linked(self, tx: Transaction) -> Iterator[list[tuple[str, str]]]:
+        """Yields the keys that have a record, each with its id, in pages."""
+        yield from cast("Iterator[list[tuple[str, str]]]", tx.stream(LINKED, (self.sync, self.table_id)))
+
+    def removed(self, tx: Transaction, keys: Sequence[str]) -> None:
+        """Notes that the records of these rows are in the recycle bin."""
+        tx.execute(REMOVED, (self.sync, list(keys)))
+
+    def unlink(self, tx: Transaction, keys: Sequence[str]) -> None:
+        """Forgets the records of these rows: they get new ones, unless records with their keys are there."""
+        tx.execute(UNLINKED, (self.sync, list(keys)))
+
+    def forget(self, tx: Transaction, keys: Sequence[str]) -> None:
+        """Forgets these rows."""
+        tx.execute("delete from sync_records where sync_name = %s and source_key = any(%s)", (self.sync, list(keys)))
 
     def last_doubt(self, tx: Transaction) -> datetime | None:
         """Returns when the last record was about to be created whose answer was never written down."""

@@ -48,7 +48,7 @@ class EntityReport:
     to_postgres: Written = field(default_factory=Written)
     to_monday: Written = field(default_factory=Written)
     to_smartsuite: Written | None = None
-    """What was written there; None where the record has no such side, and in a dry run."""
+    """What was written there, or would be; None where the record has no such side."""
     missing: list[str] = field(default_factory=list)
     message: str = ""
     seconds: float = 0.0

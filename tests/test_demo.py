@@ -17,8 +17,10 @@ import requests
 
 from commands.demo import with_both
 from tests.kit.cli import start_main, with_ctrl_c
+from tests.kit.mariadb import needed
 
 SMALL = ("demo", "--boards", "users:30,projects:40")
+OF_QUERIES = ("demo", "--smartsuite")
 
 
 @pytest.fixture
@@ -29,9 +31,9 @@ def environment(home: Path) -> Iterator[dict[str, str]]:
     shutil.rmtree(temporary)
 
 
-def started(environment: dict[str, str]) -> subprocess.Popen[str]:
+def started(environment: dict[str, str], *words: str) -> subprocess.Popen[str]:
     pipe = subprocess.PIPE
-    return start_main(*SMALL, env=environment, stdout=pipe, stderr=pipe, preexec_fn=with_ctrl_c)
+    return start_main(*(words or SMALL), env=environment, stdout=pipe, stderr=pipe, preexec_fn=with_ctrl_c)
 
 
 def gone(processes: list[psutil.Process], seconds: float = 15.0) -> bool:
@@ -63,6 +65,46 @@ def test_the_demo_shows_a_pull_its_rows_and_that_a_second_one_changes_nothing(en
     assert "Completed  completed" in out
     assert "its row shows it after" in out and "the board shows it after" in out
     assert os.listdir(environment["TMPDIR"]) == []
+
+
+@pytest.mark.parametrize("database", ["MariaDB", "PostgreSQL"])
+def test_the_demo_of_queries_shows_a_first_run_an_idle_one_and_a_conflict(
+    environment: dict[str, str], database: str, tmp_path: Path
+):
+    if database == "MariaDB":
+        needed()
+    else:
+        environment["PATH"] = str(tmp_path)  # no MariaDB is found there
+    demo = started(environment, *OF_QUERIES)
+    out, err = demo.communicate(timeout=100)
+    assert demo.returncode == 0, err
+    assert f", {database} " in out and ("database: postgres" in out) == (database == "PostgreSQL")
+    assert "Copied customers_sync: 30 rows read, 30 new" in out and "Copied orders_sync: 40 rows read, 40 new" in out
+    assert "\n0 changes in " in out and ", 0 calls to SmartSuite." in out
+    assert "gone   480.25" in out
+    assert '"99.9" counts, "75" does not' in out and "active    99.9" in out
+    assert os.listdir(environment["TMPDIR"]) == []
+
+
+@pytest.mark.parametrize("line", ["A stand-in", "$ python main.py run"])
+@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_demo_of_queries_leaves_no_process_and_no_file(
+    environment: dict[str, str], number: int, code: int, line: str
+):
+    needed()
+    demo = started(environment, *OF_QUERIES)
+    children = children_at(demo, line)
+    assert "mariadbd" in [told(child.name) for child in children]
+    demo.send_signal(number)
+    _, err = demo.communicate(timeout=60)
+    assert demo.returncode == code and "Traceback" not in err
+    assert gone(children)
+    assert os.listdir(environment["TMPDIR"]) == []
+
+
+def test_the_demo_of_queries_takes_no_boards(run_cli: Callable[..., Any]):
+    done = run_cli(*OF_QUERIES, "--boards", "users:3")
+    assert done.code == 2 and "--smartsuite is a demo of its own" in done.err
 
 
 @pytest.mark.parametrize(
@@ -112,9 +154,12 @@ def test_an_interrupted_demo_leaves_no_process_and_no_file(
     assert os.listdir(environment["TMPDIR"]) == []
 
 
-def test_the_stand_in_and_the_commands_end_with_a_demo_that_is_killed(environment: dict[str, str]):
-    demo = started(environment)
-    children = children_at(demo, "listening on")
+@pytest.mark.parametrize("words, line", [(SMALL, "listening on"), (OF_QUERIES, "$ python main.py run")])
+def test_the_stand_in_and_the_commands_end_with_a_demo_that_is_killed(
+    environment: dict[str, str], words: tuple[str, ...], line: str
+):
+    demo = started(environment, *words)
+    children = children_at(demo, line)
     servers = [child for child in children if (told(child.name) or "").startswith("postgres")]
     others = [child for child in children if child not in servers]
     demo.kill()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -17,14 +18,26 @@ import pytest
 from ruamel.yaml import YAML
 
 import main
+from databases.mysql.private import PrivateServer
 from realtime.cron import Cron
+from sandbox import SmartSuite
 from settings import NAMES, load_settings
+from tests.kit.cli import run_main
+from tests.kit.mariadb import needed
 from tests.kit.shipped import PROJECT
 
 DEPLOY = PROJECT / "deploy"
 UNITS = sorted(DEPLOY.glob("*.service")) + sorted(DEPLOY.glob("*.timer"))
-COMPOSE: dict[str, Any] = YAML(typ="safe").load((DEPLOY / "compose.yaml").read_text())
-SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+COMPOSED: dict[str, dict[str, dict[str, Any]]] = {
+    path.name: YAML(typ="safe").load(path.read_text())["services"] for path in sorted(DEPLOY.glob("compose*.yaml"))
+}
+SERVICES, OF_QUERIES = COMPOSED["compose.yaml"], COMPOSED["compose.queries.yaml"]
+OF_THE_IMAGE = [
+    (file, name)
+    for file, services in COMPOSED.items()
+    for name, service in services.items()
+    if service.get("image") == "monday-sync"
+]
 ANALYZE = shutil.which("systemd-analyze")
 
 
@@ -43,9 +56,10 @@ def understood(words: list[str]) -> None:
 
 
 def commands(text: str) -> list[list[str]]:
-    """Returns the calls of `main.py` in a shell line."""
-    calls = re.findall(r"main\.py ([^&|;]+)", text)
-    return [shlex.split(call) for call in calls]
+    """Returns the calls of the tool in a shell line, as words for `main.py`."""
+    calls = re.findall(r"(main|sync_mysql_to_smartsuite)\.py ([^&|;]+)", text)
+    script = ["run", "--syncs"]
+    return [[*([] if name == "main" else script), *shlex.split(call)] for name, call in calls]
 
 
 @pytest.mark.parametrize("unit", [unit for unit in UNITS if unit.suffix == ".service"], ids=lambda unit: unit.name)
@@ -77,12 +91,14 @@ def test_the_service_stops_the_way_the_daemon_does():
     assert "KillSignal=SIGTERM" in text and "Restart=always" in text and "RestartPreventExitStatus=2" in text
 
 
-def test_the_timer_starts_the_unit_of_its_name():
-    assert (DEPLOY / "monday-sync-run.timer").exists() and (DEPLOY / "monday-sync-run.service").exists()
+@pytest.mark.parametrize("name", ["monday-sync-run", "monday-sync-queries"])
+def test_the_timer_starts_the_unit_of_its_name(name: str):
+    assert (DEPLOY / f"{name}.timer").exists() and (DEPLOY / f"{name}.service").exists()
 
 
-def test_the_cron_line_is_one():
-    (line,) = [text for text in (DEPLOY / "crontab").read_text().splitlines() if text and not text.startswith("#")]
+@pytest.mark.parametrize("name", ["crontab", "crontab-queries"])
+def test_the_cron_line_is_one(name: str):
+    (line,) = [text for text in (DEPLOY / name).read_text().splitlines() if text and not text.startswith("#")]
     fields, command = line.split(maxsplit=5)[:5], line.split(maxsplit=5)[5]
     Cron.parse(" ".join(fields))
     (words,) = commands(command)
@@ -159,34 +175,61 @@ def test_the_images_python_is_one_that_the_project_supports():
 # Compose
 
 
-def test_compose_is_the_tool_postgresql_and_the_sandbox():
+every_file = pytest.mark.parametrize("services", COMPOSED.values(), ids=list(COMPOSED))
+
+
+def test_compose_is_the_tool_its_databases_and_the_sandbox():
     assert {"tool", "postgres", "sandbox"} <= SERVICES.keys()
-    for name, service in SERVICES.items():
+    assert {"tool", "postgres", "mysql", "sandbox"} <= OF_QUERIES.keys()
+
+
+@every_file
+def test_a_service_waits_for_what_there_is(services):
+    for name, service in services.items():
         assert service.get("image") or service.get("build"), name
-        assert set(service.get("depends_on", {})) <= SERVICES.keys()
+        assert set(service.get("depends_on", {})) <= services.keys()
         for other, condition in service.get("depends_on", {}).items():
             if condition["condition"] == "service_healthy":
-                assert "healthcheck" in SERVICES[other] or SERVICES[other].get("image") == "monday-sync"
+                assert "healthcheck" in services[other] or services[other].get("image") == "monday-sync"
 
 
-def test_nothing_in_compose_waits_for_itself():
-    left = {name: set(service.get("depends_on", {})) for name, service in SERVICES.items()}
+@every_file
+def test_images_of_others_are_named_with_their_version(services):
+    images = [service["image"] for service in services.values() if service.get("image") != "monday-sync"]
+    assert images and not [image for image in images if not re.search(r":\d+(\.\d+)*(-\w+)?$", image)]
+
+
+@every_file
+def test_the_files_that_compose_names_exist(services):
+    named = [volume.split(":")[0] for service in services.values() for volume in service.get("volumes", ())]
+    assert not [path for path in named if path.startswith(".") and not (DEPLOY / path).resolve().exists()]
+    for service in services.values():
+        if "build" in service:
+            assert (DEPLOY / service["build"]["context"] / service["build"]["dockerfile"]).exists()
+
+
+@every_file
+def test_nothing_in_compose_waits_for_itself(services):
+    left = {name: set(service.get("depends_on", {})) for name, service in services.items()}
     while left:
         ready = {name for name, needs in left.items() if not needs & left.keys()}
         assert ready, f"{sorted(left)} wait for each other"
         left = {name: needs for name, needs in left.items() if name not in ready}
 
 
+def environment_of(service: dict[str, Any]) -> dict[str, str]:
+    given = service["environment"].items()
+    return {name: re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value) for name, value in given}
+
+
 def test_compose_gives_the_tool_settings_that_it_accepts():
-    given = SERVICES["tool"]["environment"].items()
-    environment = {name: re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value) for name, value in given}
-    settings = load_settings(environment)
+    settings = load_settings(environment_of(SERVICES["tool"]))
     assert settings.database_url and settings.api_key and settings.webhook_base_url == "http://tool:8080"
 
 
-@pytest.mark.parametrize("name", [name for name, item in SERVICES.items() if item.get("image") == "monday-sync"])
-def test_each_service_of_the_image_runs_a_command_that_exists(name):
-    service = SERVICES[name]
+@pytest.mark.parametrize(("file", "name"), OF_THE_IMAGE)
+def test_each_service_of_the_image_runs_a_command_that_exists(file, name):
+    service = COMPOSED[file][name]
     entry = service.get("entrypoint")
     if entry is None:
         understood(list(service.get("command", ["webhook"])))
@@ -201,9 +244,43 @@ def test_each_service_of_the_image_runs_a_command_that_exists(name):
         assert done.returncode == 0 and all(word in known for word in service["command"] if word.startswith("--"))
 
 
-def test_only_loopback_is_opened_to_the_outside():
-    ports = [port for service in SERVICES.values() for port in service.get("ports", ())]
+@every_file
+def test_only_loopback_is_opened_to_the_outside(services):
+    ports = [port for service in services.values() for port in service.get("ports", ())]
     assert ports and all(str(port).startswith("127.0.0.1:") for port in ports)
+
+
+# The samples
+
+
+def statements(path: Path) -> list[str]:
+    return [statement for statement in path.read_text().split(";\n") if statement.strip()]
+
+
+def test_the_samples_and_the_example_mapping_of_compose_fit_each_other_and_the_sandbox(tmp_path, database_url):
+    needed()
+    settings = environment_of(OF_QUERIES["tool"])
+    (mapping,) = [volume.split(":") for volume in OF_QUERIES["tool"]["volumes"]]
+    (tmp_path / "config").mkdir()
+    shutil.copy(DEPLOY / mapping[0], tmp_path / Path(mapping[1]).relative_to("/data"))
+    (words,) = [service["command"] for service in OF_QUERIES.values() if "--tables" in service.get("command", ())]
+    tables = words[words.index("--tables") + 1]
+    server = PrivateServer(tmp_path)
+    server.start()
+    try:
+        server.execute(f"create database {settings['MYSQL_DATABASE']}")
+        for path in sorted((DEPLOY / "mysql").iterdir()):
+            server.execute(*statements(path), database=settings["MYSQL_DATABASE"])
+        account, token = settings["SMARTSUITE_ACCOUNT_ID"], settings["SMARTSUITE_TOKEN"]
+        with SmartSuite(tables=tables, account_id=account, token=token) as suite:
+            moved = {"MYSQL_HOST": "127.0.0.1", "MYSQL_PORT": str(server.port), "SMARTSUITE_API_URL": suite.api_url}
+            env = {**settings, **moved, "DATABASE_URL": database_url}
+            done = run_main(tmp_path, "run", "--json", env=env)
+            assert done.code == 0, done.err
+            counts = {entity["entity"]: entity["created"] for entity in json.loads(done.out)["entities"]}
+            assert counts == {"customers_sync": 30, "orders_sync": 40}
+    finally:
+        server.stop()
 
 
 def test_the_example_of_settings_undoes_nothing_that_a_unit_sets():

@@ -12,6 +12,7 @@ from errors import (
     SmartSuiteRefused,
     SmartSuiteUnavailable,
     SuiteRecordGone,
+    ValuesRefused,
 )
 from services.monday.pacing import ApiStats, Tally
 from services.monday.waiting import Limits, Pauses, Silence
@@ -126,6 +127,26 @@ class SmartSuite:
             return records_of(self._repeated("PATCH", path, rest, "the record", table.labels).body)
         path = f"applications/{table.id}/records/bulk/"
         return records_of(self._repeated("PATCH", path, {"items": list(records)}, "the records", table.labels).body)
+
+    def remove(self, table: Table, record_ids: Sequence[str]) -> None:
+        """Puts records into the recycle bin, at most 25; those that are gone already are passed over."""
+        path, records = f"applications/{table.id}/records/", "the records"
+        if len(record_ids) > 1:
+            try:
+                body = {"items": list(record_ids)}
+                self._repeated("PATCH", f"{path}bulk_delete/?fields=id", body, records, table.labels)
+                return
+            except (SuiteRecordGone, ValuesRefused) as exc:  # one of them is gone, or this form is not known
+                log.debug("%s", exc.message)
+        for record_id in record_ids:
+            try:
+                self._repeated("DELETE", f"{path}{record_id}/", None, "the record", table.labels)
+            except SuiteRecordGone as exc:
+                log.debug("%s", exc.message)
+
+    def restore(self, table: Table, record_id: str) -> None:
+        """Takes a record out of the recycle bin. Raises SuiteRecordGone when it is not there any more."""
+        self._repeated("POST", f"applications/{table.id}/records/{record_id}/restore/", {}, "the record", table.labels)
 
     # One call
 

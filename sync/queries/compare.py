@@ -8,6 +8,7 @@ from __future__ import annotations
 import pickle
 import tempfile
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -59,11 +60,23 @@ class Keys:
 
     def __init__(self) -> None:
         self._buckets = [array("Q") for _ in range(BUCKETS)]
+        self._sorted: list[array[int]] | None = None
 
     def add(self, key: str) -> None:
         """Takes a key."""
         digest = digest_of(key)
         self._buckets[digest % BUCKETS].append(digest)
+
+    def without(self, keys: Sequence[str]) -> list[str]:
+        """Returns those of the keys that did not come."""
+        if self._sorted is None:
+            self._sorted = [array("Q", sorted(bucket)) for bucket in self._buckets]
+        return [key for key in keys if not self._has(digest_of(key))]
+
+    def _has(self, digest: int) -> bool:
+        bucket = (self._sorted or self._buckets)[digest % BUCKETS]
+        place = bisect_left(bucket, digest)
+        return place < len(bucket) and bucket[place] == digest
 
     def repeated(self) -> frozenset[int]:
         """Returns the digests of the keys that came more than once."""

@@ -23,6 +23,7 @@ from sync.queries.compare import Row
 from sync.queries.edited import OF_SMARTSUITE, OF_SOURCE, Edit, by_id, edits_of
 from sync.queries.target import Cells, Target
 from sync.report import EntityReport
+from sync.report import Written as Done
 from values.parsing import CellError
 from values.slices import batched
 
@@ -30,8 +31,10 @@ log = logging.getLogger("monday_sync")
 
 LOOK_AGAIN_S = (1.0, 4.0, 10.0)
 """Pauses before each look for records whose call was not answered: SmartSuite may still be at work on them."""
+PLANS_KEPT = 10_000
+"""Rows whose plan a dry run keeps: its memory does not grow with the query."""
 IN_DOUBT = "SmartSuite did not say whether it made the record, and it is not there; the next run looks again"
-GONE = "the record was deleted in SmartSuite"
+GONE = "the record was deleted in SmartSuite; record %s/%s --recreate makes it anew"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,24 @@ class RecordWriter:
     listed: dict[str, list[str]] | None = None
     """Record ids by key, when all records of the table were listed before."""
     rule: str = OF_SOURCE
+    recreates: bool = False
+    """A record that was deleted in SmartSuite is made anew."""
+    dry_run: bool = False
     look_again_s: Sequence[float] = field(default=LOOK_AGAIN_S)
+
+    # Planning
+
+    def plan(self, jobs: Sequence[Job], operation: str) -> None:
+        """Notes in the report what would be done; of many rows the first alone are named."""
+        self._count(f"{operation}d", jobs)
+        labels, plans = self.target.table.labels, self.report.plans
+        for job in jobs[: max(0, PLANS_KEPT - len(plans))]:
+            changed = ", ".join(labels.get(slug, slug) for slug in job.changed)
+            plans.append(f"{operation} {self.report.entity} {job.row.key}: {changed}")
+
+    def _count(self, word: str, jobs: Sequence[Job]) -> None:
+        for counts in (self.report, self.report.to_smartsuite or Done()):
+            setattr(counts, word, getattr(counts, word) + len(jobs))
 
     # Creating
 
@@ -124,9 +144,7 @@ class RecordWriter:
         """Notes the records that are there. Returns the jobs without one."""
         made = [Job(job.row, job.cells, None, found[job.row.key][0]) for job in jobs if job.row.key in found]
         self._note(made, "create")
-        self.report.created += len(made)
-        if self.report.to_smartsuite is not None:
-            self.report.to_smartsuite.created += len(made)
+        self._count("created", made)
         return [job for job in jobs if job.row.key not in found]
 
     def _after_refusal(self, jobs: Sequence[Job], exc: ValuesRefused) -> None:
@@ -160,6 +178,7 @@ class RecordWriter:
 
     def update(self, jobs: Sequence[Job]) -> None:
         """Changes the fields of records that differ from what they were last given."""
+        jobs = self._restored(jobs)
         with_news = [job for job in jobs if job.changed]
         self._note([job for job in jobs if not job.changed])
         self.report.unchanged += len(jobs) - len(with_news)
@@ -199,7 +218,7 @@ class RecordWriter:
                 for job in jobs:
                     self._update([job])
             elif isinstance(exc, SuiteRecordGone):
-                self.refuse(jobs, GONE)
+                self._without_record(jobs[0])
             # where null is refused, a field has a form of its own for nothing
             elif isinstance(exc, ValuesRefused) and clear is None and None in jobs[0].changed.values():
                 self._update(jobs, self._emptied)
@@ -207,9 +226,31 @@ class RecordWriter:
                 self.refuse(jobs, exc.message)
             return
         self._note(jobs, "update")
-        self.report.updated += len(jobs)
-        if self.report.to_smartsuite is not None:
-            self.report.to_smartsuite.updated += len(jobs)
+        self._count("updated", jobs)
+
+    def _without_record(self, job: Job) -> None:
+        """Deals with a row whose record was deleted in SmartSuite."""
+        if not self.recreates:
+            return self.refuse([job], GONE % (self.report.entity, job.row.key))
+        with self.parts.db.transaction() as tx:
+            self.records.unlink(tx, [job.row.key])
+        self.create([Job(job.row, job.cells)])
+
+    def _restored(self, jobs: Sequence[Job]) -> list[Job]:
+        """Takes the records of rows that have come back out of the recycle bin; what is not there is made anew."""
+        found, gone = [], []
+        for job in jobs:
+            if job.known is None or not job.known.removed or job.record_id is None:
+                found.append(job)
+                continue
+            try:
+                self.suite.restore(self.target.table, job.record_id)
+                found.append(job)
+            except SuiteRecordGone:
+                gone.append(Job(job.row, job.cells))
+        if gone:
+            self.create(gone)
+        return found
 
     def _emptied(self, job: Job) -> Cells:
         fields = self.target.table.fields
@@ -231,7 +272,7 @@ class RecordWriter:
         self.report.errors += len(jobs)
         for job in jobs:
             log.warning("%s: row %s: %s.", self.report.entity, job.row.key, reason.rstrip("."))
-        if self.report.to_smartsuite is None:
+        if self.dry_run:
             return
         with self.parts.db.transaction() as tx:
             self.records.refused(tx, {job.row.key: reason for job in jobs})

@@ -1,6 +1,7 @@
 import pytest
 
 from sandbox import SmartSuite
+from tests.kit.mariadb import MariaDB, needed
 from tests.kit.syncs import World
 
 SHOP = """
@@ -21,3 +22,11 @@ def world(db, database_url, tmp_path):
         }
         db.execute_query(SHOP, fetch=False)
         yield World(suite, db, tmp_path, env)
+
+
+@pytest.fixture(scope="session")
+def server():
+    needed()
+    running = MariaDB()
+    yield running
+    running.close()

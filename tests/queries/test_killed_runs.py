@@ -46,3 +46,26 @@ def test_a_killed_update_is_completed(world):
     assert {record["Note"] for record in world.records().values()} == {"changed"}
     assert len(world.records()) == 30
     assert world.counts()["calls"] == 0
+
+
+def created_calls(world):
+    return sum(request["call"] == "bulk/create" for request in world.suite.admin("requests"))
+
+
+def test_a_first_run_that_is_killed_half_way_goes_on_with_the_rest(world):
+    world.rows(500)
+    process = start_main("run", "--sync-name", "shop", env={**world.env, "MONDAY_SYNC_HOME": str(world.home)})
+    until = time.monotonic() + 60
+    while created_calls(world) < 10 and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.05)
+    assert process.poll() is None
+    process.kill()
+    process.wait(10)
+    made = len(world.records())
+    assert 225 <= made <= 300
+    world.suite.admin("requests/reset")
+    done = world.counts()
+    assert (done["created"], done["errors"]) == (500 - made, 0)
+    assert created_calls(world) == -(-(500 - made) // 25)
+    assert len(world.records()) == 500
+    assert world.counts()["calls"] == 0

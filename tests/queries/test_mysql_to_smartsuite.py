@@ -4,8 +4,6 @@ import json
 
 import pytest
 
-from tests.kit.mariadb import MariaDB, needed
-
 SHOP = """
 create table customers (
     id bigint unsigned primary key, name varchar(200), amount decimal(12, 2), stage varchar(20), born date, note text,
@@ -19,24 +17,10 @@ where updated_at > :last_sync_time and name not like '50%:last_sync_time';
 """
 
 
-@pytest.fixture(scope="module")
-def server():
-    needed()
-    running = MariaDB()
-    yield running
-    running.close()
-
-
 @pytest.fixture
 def shop(world, server):
     server.execute("drop table if exists customers", SHOP, database="shop")
-    world.env |= {
-        "MYSQL_HOST": "127.0.0.1",
-        "MYSQL_PORT": str(server.port),
-        "MYSQL_USER": "reader",
-        "MYSQL_PASSWORD": "pw:@/%",
-        "MYSQL_DATABASE": "shop",
-    }
+    world.env |= server.settings
     world.write_sync(query=QUERY, source={"database": "mysql"})
     world.mysql = lambda *statements: server.execute(*statements, database="shop")
     return world

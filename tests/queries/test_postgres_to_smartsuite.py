@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 
 def test_first_run_creates_and_an_idle_run_makes_no_call(world):
     world.rows(60)
@@ -87,6 +89,19 @@ def test_a_refused_record_of_a_bulk_call_is_named(world):
     assert "row 7" in done.err and "no more than 30" in done.err
 
 
+@pytest.mark.parametrize("invalid", ["all_refused", "rest_written", "rest_written_and_refused"])
+def test_each_refused_record_of_a_call_costs_itself_alone(world, invalid):
+    world.rows(12)
+    world.switch(text_limit=30, bulk_invalid=invalid)
+    world.execute("update shop set name = repeat('long ', 20) where id in (2, 7, 11)")
+    done = world.run("--json")
+    assert done.code == 3, done.err
+    told = json.loads(done.out)["entities"][0]
+    assert (told["created"], told["errors"]) == (9, 3)
+    assert [f"row {key}: " in done.err for key in (2, 7, 11)] == [True] * 3
+    assert set(world.records()) == {str(key) for key in range(1, 13)} - {"2", "7", "11"}
+
+
 def test_lost_answers_make_nothing_twice(world):
     world.rows(30)
     world.fault("lost_answer", match={"operation": "bulk/create"})
@@ -115,7 +130,7 @@ def test_a_dry_run_writes_nothing(world):
     world.rows(3)
     done = world.run("--dry-run")
     assert done.code == 0, done.err
-    assert "create shop 1" in done.out
+    assert "create shop 1: Title, Amount" in done.out and "3 changes planned" in done.out
     assert not world.records()
     assert not world.db.execute_query("select * from sync_records")
     assert world.counts("--limit", "2")["created"] == 2

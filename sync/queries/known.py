@@ -1,0 +1,47 @@
+"""Finds what is remembered of one row of a sync, and shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from db_connector import Transaction
+from errors import SettingsError
+from mappings.query_syncs import QuerySync, load_syncs
+from state.records import Records
+from state.values import delete
+from values.wording import utc_or_none
+
+SHOWN = """
+select record_id, source_hash is not null as in_step, removed_at, intent_at, attempts, next_try_at, last_error, synced_at
+from sync_records
+where sync_name = %s and source_key = %s
+"""
+
+
+def sync_of(home: Path, given: str) -> tuple[QuerySync, str] | None:
+    """Returns the sync and the key that `NAME/KEY` names; None where it names no sync of the home."""
+    name, slash, key = given.partition("/")
+    found: Mapping[str, QuerySync] = load_syncs(home) if slash else {}
+    return (found[name], key) if name in found else None
+
+
+def shown(tx: Transaction, sync: QuerySync, key: str) -> dict[str, Any]:
+    """Returns what is remembered of a row. Raises SettingsError when it is nothing."""
+    rows = tx.dicts(SHOWN, (sync.name, key))
+    if not rows:
+        raise SettingsError(
+            f"Nothing is remembered of the row {key} of {sync.name}.",
+            hint=f"python main.py run --sync-name {sync.name} reads the rows that changed; --full reads all.",
+        )
+    moments = ("removed_at", "intent_at", "next_try_at", "synced_at")
+    told = {name: utc_or_none(value) if name in moments else value for name, value in rows[0].items()}
+    return {"sync": sync.name, "key": key, "table_id": sync.table_id, **told}
+
+
+def recreate(tx: Transaction, sync: QuerySync, key: str) -> None:
+    """Has the next run make a new record for a row, unless one with its key is there. That run reads all rows."""
+    shown(tx, sync, key)
+    Records(sync.name, sync.table_id).unlink(tx, [key])
+    delete(tx, f"query:{sync.name}")

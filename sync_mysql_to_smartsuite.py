@@ -39,7 +39,7 @@ from state.runs import suite_calls_this_month
 from state.values import put, value_of, watermark
 from sync.options import PullOptions, RunOptions
 from sync.parts import Parts
-from sync.queries.compare import Keys, Row, Shape, Spool, digest_of
+from sync.queries.compare import Keys, Row, Shape, Spool
 from sync.queries.parts import SuiteParts, open_suite_parts
 from sync.queries.removed import IGNORE, Removal
 from sync.queries.target import target_of
@@ -203,25 +203,32 @@ class Copy:
             self.report.errors += without
             self._without_key = True
             log.warning("%s: %s without %s.", self.sync.name, plural(without, "row"), self.sync.primary_key)
-        known = self._known([key for key, _ in keyed if key], bases=False)
-        for key, row in keyed:
-            if key:
-                self.keys.add(key)
-                self._compare_row(shape, key, row, known.get(key), spool)
+        self.keys.add([key for key, _ in keyed if key])
+        news = self._news(shape, [(key, row) for key, row in keyed if key])
+        known = self._known([key for key, _, _ in news], bases=False)
+        for key, row, digest in news:
+            try:
+                found = shape.read(key, row, digest)
+            except CellError as exc:
+                self._refuse_unread(key, str(exc))
+            else:
+                self._keep(found, known.get(key), spool)
 
-    def _compare_row(self, shape: Shape, key: str, row: Sequence[Any], known: Known | None, spool: Spool) -> None:
-        try:
-            found = shape.read(key, row)
-        except CellError as exc:
-            return self._refuse_unread(key, str(exc))
-        # nothing new since it was written
-        if known and known.record_id and known.source_hash == found.hash and not known.attempts:
-            self.report.unchanged += 1
+    def _news(self, shape: Shape, keyed: list[tuple[str, Sequence[Any]]]) -> list[tuple[str, Sequence[Any], str]]:
+        """Returns the rows that differ from what was written of them, each with its hash."""
+        with self.parts.db.transaction(read_only=True) as tx:
+            written = self.records.hashes(tx, [key for key, _ in keyed])
+        hashed = [(key, row, shape.hash_of(row)) for key, row in keyed]
+        news = [found for found in hashed if written.get(found[0]) != found[2]]
+        self.report.unchanged += len(hashed) - len(news)
+        return news
+
+    def _keep(self, row: Row, known: Known | None, spool: Spool) -> None:
         # refused a short while ago
-        elif known and known.waits and not self.options.full:
+        if known and known.waits and not self.options.full:
             self.report.set_aside += 1
         else:
-            spool.add(found)
+            spool.add(row)
 
     def _refuse_unread(self, key: str, reason: str) -> None:
         self.report.errors += 1
@@ -263,7 +270,7 @@ class Copy:
         jobs = []
         for row in rows:
             remembered = known.get(row.key)
-            if digest_of(row.key) in repeated:
+            if hash(row.key) in repeated:
                 writer.refuse([Job(row, {}, remembered)], "the query has several rows with this key")
             elif job := writer.cells_or_refusal(row, remembered):
                 jobs.append(job)

@@ -115,7 +115,8 @@ def _unpaced(bench: Bench, source: PrivateServer, folder: Path, table: Table) ->
     table.add("first run without pauses", first.wall, "s", 1)
     table.add("  / a bare script that sends the rows", first.wall / bare.wall, "x", at_most=2.0)
     table.add("  calls, beyond those with records", calls - -(-bench.rows // client.BULK), "", 0, 3)
-    table.add("  CPU of the process, of PostgreSQL", (first.cpu, first.postgres), "s", 1)
+    table.add("  CPU of the process", first.cpu, "s", 1)
+    table.add("  CPU of PostgreSQL", first.postgres, "s", 1)
     table.add("  peak memory", first.memory / (1 << 20), "MB", 0, 120)
     assert all(told["unchanged"] == bench.rows for _, told, _ in idle)
     per_100_000 = [done.wall / bench.rows * 100_000 for done, _, _ in idle]

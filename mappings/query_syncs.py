@@ -39,6 +39,8 @@ class QuerySync:
     line: int = 1
     written: str = ""
     """What of its text decides over what is written: when it changes, all rows are compared anew."""
+    has_functions: bool = False
+    """Whether a function of the user's own changes values: what it does may change, and the file stay the same."""
     after: tuple[str, ...] = ()
 
     @property
@@ -137,6 +139,7 @@ def _sync(file: MappingFile, tree: Any, changes: dict[str, Change], place: int) 
         enabled=tree.get("enabled", True),
         path=file.path,
         line=Mistake(file.tree["syncs"].lc.item(place)[0] + 1, "").line,
+        has_functions=any(":" in str(options.get("type")) for options in changed.values() if isinstance(options, dict)),
         written=repr((destination["table_id"], destination["external_id_field"], sorted(fields.items()), changed)),
     )
 

@@ -18,6 +18,12 @@ from sync_records
 where sync_name = %s and table_id = %s and source_key = any(%s)
 """
 
+HASHES = """
+select source_key, source_hash
+from sync_records
+where sync_name = %s and table_id = %s and source_key = any(%s) and record_id is not null and attempts = 0
+"""
+
 INTEND = """
 insert into sync_records (sync_name, table_id, source_key, intent_at)
 select %(sync)s, %(table)s, key, now()
@@ -118,6 +124,10 @@ class Records:
             key: Known(record_id, base, source_hash, attempts, waits, intent_at is not None, removed)
             for key, record_id, base, source_hash, intent_at, attempts, waits, removed in found
         }
+
+    def hashes(self, tx: Transaction, keys: Sequence[str]) -> dict[str, str | None]:
+        """Returns the hashes of those of these rows that are written, and that nothing was refused of since."""
+        return dict(tx.rows(HASHES, (self.sync, self.table_id, list(keys))))
 
     def count(self, tx: Transaction) -> int:
         """Returns how many records are linked."""

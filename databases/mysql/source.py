@@ -96,7 +96,9 @@ class MysqlReading:
         first = True
         while True:
             with translated():
-                rows = [_with_numbers(row, bits) for row in cursor.fetchmany(PAGE)] if described else []
+                rows = list(cursor.fetchmany(PAGE)) if described else []
+            if bits:
+                rows = [_with_numbers(row, bits) for row in rows]
             if rows or first:
                 yield names, rows
             first = False
@@ -110,8 +112,6 @@ def _without_zone(value: Any) -> Any:
 
 
 def _with_numbers(row: tuple[Any, ...], bits: list[int]) -> tuple[Any, ...]:
-    if not bits:
-        return row
     cells = list(row)
     for place in bits:
         if cells[place] is not None:

@@ -9,18 +9,21 @@ import pickle
 import tempfile
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from operator import itemgetter
 from typing import Any
 
 from errors import SettingsError
 from mappings.query_syncs import QuerySync
 from models import Value
-from values.canonical import as_text, dumps
+from values.canonical import as_text
 from values.parsing import CellError
 
 BUCKETS = 256
+MEMORY = "<memory at "
+"""What Python shows of a memoryview, in the place of its bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +62,20 @@ class Keys:
     """Finds keys that come more than once, in eight bytes for each."""
 
     def __init__(self) -> None:
-        self._buckets = [array("Q") for _ in range(BUCKETS)]
+        self._buckets = [array("q") for _ in range(BUCKETS)]
         self._sorted: list[array[int]] | None = None
 
-    def add(self, key: str) -> None:
-        """Takes a key."""
-        digest = digest_of(key)
-        self._buckets[digest % BUCKETS].append(digest)
+    def add(self, keys: Iterable[str]) -> None:
+        """Takes keys."""
+        buckets = self._buckets
+        for digest in map(hash, keys):
+            buckets[digest % BUCKETS].append(digest)
 
     def without(self, keys: Sequence[str]) -> list[str]:
         """Returns those of the keys that did not come."""
         if self._sorted is None:
-            self._sorted = [array("Q", sorted(bucket)) for bucket in self._buckets]
-        return [key for key in keys if not self._has(digest_of(key))]
+            self._sorted = [array("q", sorted(bucket)) for bucket in self._buckets]
+        return [key for key in keys if not self._has(hash(key))]
 
     def _has(self, digest: int) -> bool:
         bucket = (self._sorted or self._buckets)[digest % BUCKETS]
@@ -79,17 +83,12 @@ class Keys:
         return place < len(bucket) and bucket[place] == digest
 
     def repeated(self) -> frozenset[int]:
-        """Returns the digests of the keys that came more than once."""
+        """Returns the hashes of the keys that came more than once, as this process hashes them."""
         found: set[int] = set()
         for bucket in self._buckets:
             if len(seen := set(bucket)) < len(bucket):
                 found.update(digest for digest in seen if bucket.count(digest) > 1)
         return frozenset(found)
-
-
-def digest_of(key: str) -> int:
-    """Returns eight bytes of a hash of a key."""
-    return int.from_bytes(blake2b(key.encode("utf-8", "replace"), digest_size=8).digest(), "big")
 
 
 class Shape:
@@ -107,25 +106,49 @@ class Shape:
         self._key = places[sync.primary_key]
         self._columns = [(column, places[column], sync.changes.get(column)) for column in sync.fields]
         self._beginning = blake2b(sync.written.encode(), digest_size=16)
+        self._mapped = itemgetter(*(place for _, place, _ in self._columns))
+        self._has_functions = sync.has_functions
 
     def key_of(self, row: Sequence[Any]) -> str:
         """Returns the key as text; "" for none, or one without anything in it."""
         key = row[self._key]
+        # as most keys are
+        if type(key) is int:
+            return str(key)
         return "" if key is None else " ".join(as_text(key).split())
 
-    def read(self, key: str, row: Sequence[Any]) -> Row:
+    def hash_of(self, row: Sequence[Any]) -> str:
+        """Returns the hash of what the mapping reads of a row; "" when that cannot be read.
+
+        It is made of the values before they are changed. Where a function of the user's changes them, it is made of the
+        values after that: the function may have become another one.
+        """
+        try:
+            seen = repr([*self._values(row).values()] if self._has_functions else self._mapped(row))
+        except CellError:
+            return ""
+        if MEMORY in seen:
+            seen = repr([_plain(row[place]) for _, place, _ in self._columns])
+        digest = self._beginning.copy()
+        digest.update(seen.encode())
+        return digest.hexdigest()
+
+    def read(self, key: str, row: Sequence[Any], digest: str) -> Row:
         """Returns the row with its values changed. Raises CellError that names the column."""
+        return Row(key, digest, self._values(row))
+
+    def _values(self, row: Sequence[Any]) -> dict[str, Value]:
         values: dict[str, Value] = {}
         for column, place, change in self._columns:
-            value = row[place]
-            if isinstance(value, memoryview):
-                value = bytes(value)
+            value = _plain(row[place])
             if change is not None:
                 try:
                     value = change(value)
                 except CellError as exc:
                     raise CellError(f"{column}: {exc}") from None
             values[column] = value
-        digest = self._beginning.copy()
-        digest.update(dumps([values[column] for column, _, _ in self._columns]))
-        return Row(key, digest.hexdigest(), values)
+        return values
+
+
+def _plain(value: Any) -> Any:
+    return bytes(value) if isinstance(value, memoryview) else value

@@ -104,6 +104,7 @@ class Copy:
 
     def __post_init__(self) -> None:
         self.records = Records(self.sync.name, self.sync.table_id)
+        self.removal = Removal(self.parts, self.sync, self.records, self.report)
         self._remembered: Mapping[str, Any] = {}
         self._whole = self._without_key = False
 
@@ -155,21 +156,16 @@ class Copy:
 
     def _gone(self) -> list[tuple[str, str]]:
         """Returns the rows that are gone, where every row was read; none where they are left alone."""
-        removal = self._removal
         if not self._whole or self.options.limit is not None or self.sync.on_row_removed == IGNORE:
             return []
         # a row whose key is empty now may be one of those that seem gone
         if self._without_key:
             log.warning("%s: rows without a key hide which rows are gone; none is removed.", self.sync.name)
             return []
-        missing = removal.gone(self.keys, self.options.allow_mass_delete)
+        missing = self.removal.gone(self.keys, self.options.allow_mass_delete)
         if missing and self.options.dry_run:
-            removal.plan(missing)
+            self.removal.plan(missing)
         return [] if self.options.dry_run else missing
-
-    @property
-    def _removal(self) -> Removal:
-        return Removal(self.parts, self.sync, self.records, self.report)
 
     def _read(self, spool: Spool) -> datetime:
         """Puts the rows with news into the spool. Returns the server's time from before the query."""
@@ -263,7 +259,7 @@ class Copy:
             new, changed = self._flush(writer, new, changed, BULK)
         self._flush(writer, new, changed, 1)
         if missing:
-            self._removal.carry_out(suite, target.table, missing, self.log)
+            self.removal.carry_out(suite, target.table, missing, self.log)
 
     def _jobs(self, writer: RecordWriter, rows: Sequence[Row], repeated: frozenset[int]) -> list[Job]:
         known = self._known([row.key for row in rows])

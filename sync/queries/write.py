@@ -130,15 +130,9 @@ class RecordWriter:
             return self._after_refusal(jobs, exc)
         except CarriedOutOrNot:
             return self._after_silence(jobs)
-        missing = self._note_made(jobs, self._by_key(answered))
+        missing = self._note_made(jobs, _by_key(answered, self.target))
         if missing:
             self._after_silence(missing)
-
-    def _by_key(self, items: Sequence[Item]) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
-        for item in items:
-            found.setdefault(key_shown(item, self.target.key), []).append(str(item.get("id")))
-        return found
 
     def _note_made(self, jobs: Sequence[Job], found: dict[str, list[str]]) -> list[Job]:
         """Notes the records that are there. Returns the jobs without one."""
@@ -290,3 +284,11 @@ class RecordWriter:
 
     def _entry(self, job: Job, operation: str, status: str, message: Any) -> LogEntry:
         return LogEntry(operation, status, message, job.record_id, job.row.key, "smartsuite")
+
+
+def _by_key(items: Sequence[Item], target: Target) -> dict[str, list[str]]:
+    """Returns the ids of records by the key that they show."""
+    found: dict[str, list[str]] = {}
+    for item in items:
+        found.setdefault(key_shown(item, target.key), []).append(str(item.get("id")))
+    return found

@@ -204,7 +204,6 @@ def _settings(environment: Environment, start: Path, mistakes: list[str]) -> Set
         if name.startswith(BOARD):
             read(name, checks.board_id, "")
     return Settings(
-        **_of_installation(read, environment, start),
         api_key=read("MONDAY_API_KEY", checks.key, None),
         api_url=read("MONDAY_API_URL", checks.url, Settings.api_url),
         api_version=read("MONDAY_API_VERSION", checks.version, Settings.api_version),
@@ -227,6 +226,7 @@ def _settings(environment: Environment, start: Path, mistakes: list[str]) -> Set
         alert_link=read("ALERT_LINK", checks.url, None),
         heartbeat_url=read("HEARTBEAT_URL", checks.url, None),
         environment=environment,
+        **_of_installation(read, environment, start),
     )
 
 

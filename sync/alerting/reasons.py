@@ -41,6 +41,7 @@ REASONS = {
     "SmartSuiteQuota": Reason("SmartSuite goes on refusing calls.", True, fails=False),
     "SmartSuiteError": Reason("SmartSuite answered with an error.", True),
     "DailyLimitReached": Reason("The calls of the day are used.", True, f"{DOCTOR} monday.budget", fails=False),
+    "BudgetSpent": Reason("The calls that its processes share are used up for now.", True, fails=False),
     "MappingError": Reason("A mapping file is wrong.", False, "python main.py validate"),
     "SettingsError": Reason("A setting is missing or wrong.", False, DOCTOR),
     "NotWritten": Reason("A file could not be written.", False, f"{DOCTOR} home"),

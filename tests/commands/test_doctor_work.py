@@ -131,12 +131,14 @@ def test_triggers_of_another_mapping(patient: Patient, board: str):
     patient.is_content("triggers.contacts")
 
 
-def test_a_deployed_board_whose_file_is_gone(patient: Patient):
+def test_a_deployed_board_whose_mapping_is_gone(patient: Patient):
     assert patient.main("boards", "deploy", "--board-id", "5764059860", "--name", "staff", "--yes").code == 0
     assert patient.look("boards.deployed")[1] == 0
     path = patient.home / "mappings" / "staff.yaml"
     kept = path.read_text()
     path.unlink()
+    assert patient.look("boards.deployed")[1] == 0, "its mapping is in the database"
+    patient.sql("delete from sync_mappings where entity = 'staff'")
     finding = patient.finds("boards.deployed", FAULT, "staff.yaml", "Bring it back")
     path.write_text(kept)
     patient.is_content("boards.deployed")

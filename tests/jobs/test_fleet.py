@@ -25,4 +25,4 @@ def test_both_accounts_are_kept_equal_and_none_sees_the_other(fleet):
     until(lambda: globex.snapshot()[first_item(globex)]["role_title"] == "by SQL", 90, "the change of a row")
     assert acme.value("select count(*) from sync_inbox") == 1
     assert globex.value("select count(*) from sync_inbox") == 0
-    assert [row["due"] for row in fleet.fleet()] == [0, 0]
+    until(lambda: [row["due"] for row in fleet.fleet()] == [0, 0], 30, "an end of all work")

@@ -32,7 +32,7 @@ from commands.syncing import bidirectional, monday_to_pg, pg_to_monday, run_enti
 from config.checks import LOG_LEVELS
 from jobs import program
 from jobs.commands import beat, door, fleet, worker
-from realtime.commands import scheduled, watch, webhook
+from realtime.commands import schedule, scheduled, watch, webhook
 from realtime.webhook_commands import webhooks
 from terminal.commands import CONTEXT, InOrder
 from terminal.leaving import leave_with
@@ -54,7 +54,7 @@ COMMANDS: tuple[click.Command, ...] = (
     init_db,
     *(monday_to_pg, pg_to_monday, bidirectional, run_entity),
     *(status, runs, prune, validate, mapping, demo),
-    *(webhooks, webhook, watch, scheduled, dashboard),
+    *(webhooks, webhook, watch, scheduled, schedule, dashboard),
     *(setup, conflicts, record, retry, forget),
     *(pause, resume),
     *(verify, repair, explain),
@@ -72,7 +72,10 @@ COMMANDS: tuple[click.Command, ...] = (
     epilog="Every command has --help, with an example. Settings: .env.example; all else: README.md.",
 )
 @click.option(
-    "--log-level", type=click.Choice(LOG_LEVELS, case_sensitive=False), help="How much is logged. [default: LOG_LEVEL]"
+    "--log-level",
+    type=click.Choice(LOG_LEVELS, case_sensitive=False),
+    metavar="LEVEL",
+    help="How much is logged: DEBUG, INFO or more. [default: LOG_LEVEL]",
 )
 @click.option("--account", metavar="NAME", help="Work for this account; python main.py accounts list shows them.")
 @click.pass_context
@@ -134,7 +137,6 @@ def _live(program: Program, parts: Parts, mapping: Mapping, board_id: str) -> Li
 program.hand_in(compose)
 for command in COMMANDS:
     cli.add_command(command)
-cli.add_command(scheduled, "schedule")  # by either name
 
 
 def script(name: str = "", arguments: Sequence[str] | None = None) -> NoReturn:

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+from copy import copy
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -154,6 +155,11 @@ def scheduled(
     plan = Schedule(interval or settings.sync_interval_minutes, times, run_immediately, jitter)
     run_scheduled(compose(), settings, plan, direction.replace("-", "_"), entities, asked)
     sys.exit(0)
+
+
+schedule = copy(scheduled)
+schedule.name, schedule.example = "schedule", "schedule --interval 5 --run-immediately"
+"""The same by another name."""
 
 
 # Beginning and ending

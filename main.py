@@ -7,6 +7,7 @@ if __name__ == "__main__":
 
     missing_package.watch()
 
+import os
 import sys
 from collections.abc import Mapping as Mapped
 from collections.abc import Sequence
@@ -28,9 +29,10 @@ from commands.records import forget, record, retry
 from commands.runs import runs
 from commands.starting import demo, init_db, setup
 from commands.syncing import bidirectional, monday_to_pg, pg_to_monday, run_entity
+from config.checks import LOG_LEVELS
 from jobs import program
 from jobs.commands import beat, door, fleet, worker
-from realtime.commands import scheduled, watch, webhook
+from realtime.commands import schedule, scheduled, watch, webhook
 from realtime.webhook_commands import webhooks
 from terminal.commands import CONTEXT, InOrder
 from terminal.leaving import leave_with
@@ -52,7 +54,7 @@ COMMANDS: tuple[click.Command, ...] = (
     init_db,
     *(monday_to_pg, pg_to_monday, bidirectional, run_entity),
     *(status, runs, prune, validate, mapping, demo),
-    *(webhooks, webhook, watch, scheduled, dashboard),
+    *(webhooks, webhook, watch, scheduled, schedule, dashboard),
     *(setup, conflicts, record, retry, forget),
     *(pause, resume),
     *(verify, repair, explain),
@@ -69,11 +71,19 @@ COMMANDS: tuple[click.Command, ...] = (
     context_settings=CONTEXT,
     epilog="Every command has --help, with an example. Settings: .env.example; all else: README.md.",
 )
+@click.option(
+    "--log-level",
+    type=click.Choice(LOG_LEVELS, case_sensitive=False),
+    metavar="LEVEL",
+    help="How much is logged: DEBUG, INFO or more. [default: LOG_LEVEL]",
+)
 @click.option("--account", metavar="NAME", help="Work for this account; python main.py accounts list shows them.")
 @click.pass_context
-def cli(context: click.Context, account: str | None) -> None:
+def cli(context: click.Context, log_level: str | None, account: str | None) -> None:
     """Keeps monday.com boards and PostgreSQL tables equal, in both directions."""
     context.obj = compose
+    if log_level:
+        os.environ["LOG_LEVEL"] = log_level
     if account:
         enter_account(account)
 

@@ -35,9 +35,10 @@ NAMES = (
     *("DASHBOARD_PASSWORD", "DASHBOARD_VIEW_PASSWORD", "DASHBOARD_HOSTS"),
     *("DASHBOARD_USER_HEADER", "DASHBOARD_TRUSTED_PROXY"),
     *("BROKER_URL", "CONTROL_DATABASE_URL", "MONDAY_SYNC_ACCOUNTS", "MONDAY_SYNC_ACCOUNT"),
-    *("PORT", "DEBUG", "LOG_FORMAT"),
+    *("PORT", "DEBUG", "LOG_FORMAT", "LOG_LEVEL"),
+    "SYNC_INTERVAL_MINUTES",
 )
-FLEET = ("BROKER_URL", "CONTROL_DATABASE_URL", "MONDAY_SYNC_ACCOUNTS", "PORT", "DEBUG", "LOG_FORMAT")
+FLEET = ("BROKER_URL", "CONTROL_DATABASE_URL", "MONDAY_SYNC_ACCOUNTS", "PORT", "DEBUG", "LOG_FORMAT", "LOG_LEVEL")
 """Settings of the whole installation. All others are an account's own, and none of them is taken from outside it."""
 SECRETS = (
     *("MONDAY_API_KEY", "MONDAY_WEBHOOK_SECRET", "DATABASE_URL", "MYSQL_URL", "MYSQL_PASSWORD", "SMARTSUITE_TOKEN"),
@@ -98,6 +99,8 @@ class Settings:
     port: int = 8080
     debug: bool = False
     log_format: str = "text"
+    log_level: str = "INFO"
+    sync_interval_minutes: float = 60.0
     environment: Environment = field(default_factory=dict, repr=False)
 
     def board_id(self, name: str) -> str | None:
@@ -240,6 +243,8 @@ def _of_installation(
         "account": environment.get("MONDAY_SYNC_ACCOUNT"),
         "port": read("PORT", checks.port, Settings.port),
         "debug": read("DEBUG", checks.switch, Settings.debug),
+        "log_level": read("LOG_LEVEL", checks.log_level, Settings.log_level),
+        "sync_interval_minutes": read("SYNC_INTERVAL_MINUTES", checks.minutes, Settings.sync_interval_minutes),
         "log_format": read("LOG_FORMAT", checks.log_format, _usual_log_format(environment)),
     }
 

@@ -10,6 +10,7 @@ import click
 from errors import SettingsError
 from sync.command import CODES, Request, direction_command, run_and_leave
 from terminal.commands import Example, json_option, prepared_with_log, quiet_option
+from terminal.logs import LOG_FILE, SYNC_LOG
 
 if TYPE_CHECKING:
     from mappings.declaration import Mapping
@@ -42,7 +43,7 @@ def run_entity(
     **given: Any,
 ) -> None:
     """Sync what is set up: all entities, and all syncs of config/sync_mappings.yml; or one of them."""
-    settings, limited = prepared_with_log(quiet)
+    settings, limited = prepared_with_log(quiet, SYNC_LOG if sync_names or only_syncs else LOG_FILE)
     from sync.options import PullOptions, RunOptions
 
     if entity and (sync_names or only_syncs):

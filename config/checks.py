@@ -12,6 +12,7 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 LOG_FORMATS = ("text", "json", "kestra")
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 TAKEN_HEADERS = ("host", "cookie", "authorization", "origin", "accept", "user-agent", "referer")
 YES, NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
@@ -141,6 +142,18 @@ def switch(name: str, value: str) -> bool:
     if value.lower() not in YES + NO:
         raise ValueError(f"{name} must be one of {', '.join(YES + NO)} (not {_shown(value)}).")
     return value.lower() in YES
+
+
+def log_level(name: str, value: str) -> str:
+    if value.upper() not in LOG_LEVELS:
+        raise ValueError(f"{name} must be {', '.join(LOG_LEVELS[:-1])} or {LOG_LEVELS[-1]} (not {_shown(value)}).")
+    return value.upper()
+
+
+def minutes(name: str, value: str) -> float:
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]+)?", value) or float(value) < 0.01:
+        raise ValueError(f"{name} must be a number of minutes (not {_shown(value)}).")
+    return float(value)
 
 
 def log_format(name: str, value: str) -> str:

@@ -14,6 +14,7 @@ from functools import partial
 
 from db_connector import connect
 from errors import BudgetSpent, DailyLimitReached, SettingsError, SyncError, TurnBusy
+from jobs.marks import mark_of, note_run, stands_still
 from jobs.program import program
 from mappings.declaration import Mapping
 from settings import Settings, environment_of_account, load_settings
@@ -215,6 +216,9 @@ class Work:
         with opened.parts.db.try_lock(lock_name(mapping.entity_type)) as free:
             if not free:
                 return BUSY_AGAIN_S  # without waiting: another process works on the entity
+        mark = mark_of(opened.parts, board_id, [board for _, board in opened.chosen])
+        if not begun.sweep and stands_still(opened.parts, mapping, mark):
+            return RUN_EVERY_S
         opened.live.pop(due.entity, None)  # the run reads the board anew
         parts = opened.parts.for_one_run()
         options = RunOptions(PullOptions(sweep=begun.sweep), kind="catch-up")
@@ -226,7 +230,10 @@ class Work:
         if report.problems:
             raise report.problems[0]
         self._hint(Due(due.account, other, LIVE) for other in (due.entity, *_behind(opened, due.entity)))
-        return AGAIN_S if report.interrupted else RUN_EVERY_S
+        if report.interrupted:
+            return AGAIN_S
+        note_run(opened.parts, mapping, mark)
+        return RUN_EVERY_S
 
     def _hint(self, work: Iterable[Due], sweep: bool = False) -> None:
         found = list(work)

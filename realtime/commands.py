@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+from copy import copy
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -106,7 +107,12 @@ def watch(compose: Compose, entities: tuple[str, ...], debounce: float, catch_up
 
 
 @click.command("scheduled", cls=Example, example="scheduled --interval 30 --run-immediately")
-@click.option("--interval", type=Span(0.01, YEAR_MIN), metavar="MINUTES", help="Run this often. [default: 60]")
+@click.option(
+    "--interval",
+    type=Span(0.01, YEAR_MIN),
+    metavar="MINUTES",
+    help="Run this often. [default: SYNC_INTERVAL_MINUTES, or 60]",
+)
 @click.option("--cron", metavar="EXPRESSION", help='Run at these times (UTC): "*/5 * * * *" is every 5 minutes.')
 @click.option("--run-immediately", is_flag=True, help="Run once at the start, too.")
 @click.option(
@@ -146,9 +152,14 @@ def scheduled(
     settings = prepared()
     asked = until_signalled()
     collect_less_garbage()
-    plan = Schedule(interval or 60.0, times, run_immediately, jitter)
+    plan = Schedule(interval or settings.sync_interval_minutes, times, run_immediately, jitter)
     run_scheduled(compose(), settings, plan, direction.replace("-", "_"), entities, asked)
     sys.exit(0)
+
+
+schedule = copy(scheduled)
+schedule.name, schedule.example = "schedule", "schedule --interval 5 --run-immediately"
+"""The same by another name."""
 
 
 # Beginning and ending

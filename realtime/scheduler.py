@@ -18,6 +18,7 @@ import schedule
 
 from db_connector import connect
 from errors import EXIT_FAILED, SyncError
+from mappings.query_syncs import choose_syncs
 from realtime.cron import Cron
 from settings import Settings
 from sync.choosing import choose_boards
@@ -137,21 +138,16 @@ class ScheduledRun:
         direction: str,
         entities: Sequence[str],
         stop: threading.Event,
-        run: Callable[[], RunReport],
+        runs: Sequence[Callable[[], RunReport | None]],
     ) -> None:
+        """Takes what is run one after the other: entities, and the syncs of queries."""
         self.settings, self.direction, self.entities, self.stop = settings, direction, list(entities), stop
-        self._run = run
+        self._runs = runs
 
     @property
     def kind(self) -> str:
         """Returns the name of the lock that equal runs share."""
         return f"scheduled:{self.direction}:{','.join(sorted(self.entities))}"
-
-    def check(self) -> None:
-        """Raises the error of wrong settings: the command fails at its start, not at its first run."""
-        self.settings.require_key()
-        with known_mappings(self.settings) as mappings:
-            choose_boards(self.settings, mappings, self.direction, self.entities)
 
     def attempt(self) -> str:
         """Makes one run and returns how it ended. Raises nothing."""
@@ -171,13 +167,14 @@ class ScheduledRun:
                 if not ours:  # held by another run
                     log.info("A run of the same kind is going on already; this run is skipped.")
                     return SKIPPED
-                report = self._run()
+                reports = [report for run in self._runs if not self.stop.is_set() and (report := run())]
         finally:
             db.close()
-        for problem in report.problems:
-            log.error("%s", problem.message, extra={"hint": problem.hint})
-        log.info("%s", run_line(report))
-        return FAILED if report.exit_code == EXIT_FAILED else DONE
+        for report in reports:
+            for problem in report.problems:
+                log.error("%s", problem.message, extra={"hint": problem.hint})
+            log.info("%s", run_line(report))
+        return FAILED if any(report.exit_code == EXIT_FAILED for report in reports) else DONE
 
 
 def run_scheduled(
@@ -185,9 +182,28 @@ def run_scheduled(
 ) -> None:
     """Runs until `stop` is set. In a run that has begun, the current entity is finished, and no other is begun."""
     options, caller = RunOptions(kind="scheduled", period_s=plan.longest_s()), Caller(stop=stop)
-    once = partial(run, program, settings, direction, entities, options, caller)
-    scheduled = ScheduledRun(settings, direction, entities, stop, once)
-    scheduled.check()
+    runs = runs_of(program, settings, direction, entities, (options, caller))
+    scheduled = ScheduledRun(settings, direction, entities, stop, runs)
     log.info("Running %s %s; SIGTERM ends it.", direction.replace("_", "-"), plan.describe())
     Scheduler(plan, scheduled.attempt, stop).run()
     log.info("Stopped: nothing is in flight.")
+
+
+def runs_of(
+    program: Program, settings: Settings, direction: str, entities: Sequence[str], how: tuple[RunOptions, Caller]
+) -> list[Callable[[], RunReport | None]]:
+    """Returns what a scheduled run does: entities where there is a key of monday.com, and all syncs unless some are named.
+
+    Raises the error of wrong settings: the command fails at its start, not at its first run.
+    """
+    options, caller = how
+    runs: list[Callable[[], RunReport | None]] = []
+    syncs = [] if entities or program.syncs is None else choose_syncs(settings.home)
+    if settings.api_key or not syncs:
+        settings.require_key()
+        with known_mappings(settings) as mappings:
+            choose_boards(settings, mappings, direction, entities)
+        runs.append(partial(run, program, settings, direction, entities, options, caller))
+    if syncs and program.syncs is not None:
+        runs.append(partial(program.syncs, settings, (), options.pull, caller))
+    return runs

@@ -18,6 +18,15 @@ FILTER_KEY = "update_filter"
 """What monday.com's filter by update time understands."""
 
 
+MARKS_KEY = "marks"
+"""The marks of an account's boards, as they were last asked for."""
+
+
+def mark_key(entity: str) -> str:
+    """Returns the name of the mark that the entity's board had at its last run."""
+    return f"mark:{entity}"
+
+
 def pull_key(entity: str) -> str:
     """Returns the name of what the pull has reached: watermark, sweep, fingerprint, an interrupted reading."""
     return f"pull:{entity}"

@@ -23,6 +23,8 @@ from settings import Settings
 from values.wording import utc_milliseconds
 
 LOG_FILE = "monday_sync.log"
+SYNC_LOG = "logs/sync.log"
+"""What runs of syncs of queries write, where they run alone."""
 OLD_LOGS = "logs"
 FILE_BYTES = 5_000_000
 OLD_FILES = 9
@@ -37,11 +39,12 @@ log = logging.getLogger("monday_sync")
 
 
 def to_stderr(
-    quiet: bool = False, debug: bool = False, log_format: str = "text", secrets: Iterable[str] = ()
+    quiet: bool = False, level: int = logging.INFO, log_format: str = "text", secrets: Iterable[str] = ()
 ) -> RateLimitedLog:
     """Shows log lines on stderr, in the place of all earlier handlers. Returns the filter that counts hidden warnings."""
     handler, limited = _Stderr(), RateLimitedLog()
-    handler.setLevel(logging.DEBUG if debug else logging.WARNING if quiet else logging.INFO)
+    debug = level <= logging.DEBUG
+    handler.setLevel(level if debug or not quiet else max(level, logging.WARNING))
     handler.addFilter(lambda record: not getattr(record, "file_only", False) or bool(debug and record.exc_info))
     if log_format == "text" and not debug:
         handler.addFilter(limited)
@@ -50,7 +53,7 @@ def to_stderr(
         log.removeHandler(old)
         old.close()
     log.addHandler(handler)
-    log.setLevel(logging.DEBUG if debug else logging.INFO)
+    log.setLevel(level)
     log.propagate = False
     return limited
 
@@ -58,7 +61,8 @@ def to_stderr(
 def set_up(settings: Settings, quiet: bool = False, name: str = LOG_FILE) -> RateLimitedLog:
     """Logs as the settings say, to stderr and to the file. Returns the filter that counts hidden warnings."""
     secrets = secrets_of(settings)
-    limited = to_stderr(quiet, settings.debug, settings.log_format, secrets)
+    level = logging.DEBUG if settings.debug else logging.getLevelName(settings.log_level)
+    limited = to_stderr(quiet, level, settings.log_format, secrets)
     handler = LogFile(settings.home, name)
     handler.setFormatter(JsonLine(secrets) if settings.log_format == "json" else FileLine(secrets))
     log.addHandler(handler)
@@ -82,6 +86,9 @@ def secrets_of(settings: Settings) -> list[str]:
     url = settings.database_url or ""
     found = {settings.api_key or "", settings.webhook_secret or "", url, _password(url), unquote(_password(url))}
     found |= {settings.dashboard_password or "", settings.dashboard_view_password or ""}
+    found |= {settings.smartsuite_token or "", settings.environment.get("MYSQL_PASSWORD", "")}
+    mysql = settings.environment.get("MYSQL_URL", "")
+    found |= {mysql, _password(mysql), unquote(_password(mysql))}
     found |= {*settings.alert_urls, settings.heartbeat_url or ""}
     for address in (settings.broker_url or "", settings.control_database_url or ""):
         found |= {address, _password(address), unquote(_password(address))}
@@ -225,12 +232,16 @@ class LogFile(RotatingFileHandler):
         self._given_up = False
 
     def rotation_filename(self, default_name: str) -> str:
-        path = Path(default_name)
-        return str(path.parent / OLD_LOGS / path.name)
+        return str(self._old_logs / Path(default_name).name)
 
     def doRollover(self) -> None:
-        (Path(self.baseFilename).parent / OLD_LOGS).mkdir(exist_ok=True)
+        self._old_logs.mkdir(exist_ok=True)
         super().doRollover()
+
+    @property
+    def _old_logs(self) -> Path:
+        folder = Path(self.baseFilename).parent
+        return folder if folder.name == OLD_LOGS else folder / OLD_LOGS
 
     def shouldRollover(self, record: logging.LogRecord) -> bool:
         self._follow()
@@ -250,6 +261,7 @@ class LogFile(RotatingFileHandler):
             self.stream = None  # type: ignore[assignment]
 
     def _open(self) -> Any:
+        Path(self.baseFilename).parent.mkdir(exist_ok=True)
         # The lines may quote records: only the owner may read them.
         return open(self.baseFilename, self.mode, encoding=self.encoding, errors=self.errors, opener=_private)
 

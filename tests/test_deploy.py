@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import kubernetes_validate
 import pytest
 from ruamel.yaml import YAML
 
@@ -28,15 +29,17 @@ from tests.kit.shipped import PROJECT
 
 DEPLOY = PROJECT / "deploy"
 UNITS = sorted(DEPLOY.glob("*.service")) + sorted(DEPLOY.glob("*.timer"))
+OURS = ("monday-sync", "monday-sync-cluster")
 COMPOSED: dict[str, dict[str, dict[str, Any]]] = {
-    path.name: YAML(typ="safe").load(path.read_text())["services"] for path in sorted(DEPLOY.glob("compose*.yaml"))
+    path.name: YAML(typ="safe").load(path.read_text())["services"]
+    for path in (*sorted(DEPLOY.glob("compose*.yaml")), DEPLOY / "cluster.yaml")
 }
 SERVICES, OF_QUERIES = COMPOSED["compose.yaml"], COMPOSED["compose.queries.yaml"]
 OF_THE_IMAGE = [
     (file, name)
     for file, services in COMPOSED.items()
     for name, service in services.items()
-    if service.get("image") == "monday-sync"
+    if service.get("image") in OURS
 ]
 ANALYZE = shutil.which("systemd-analyze")
 
@@ -45,7 +48,7 @@ def understood(words: list[str]) -> None:
     """Checks that the command line knows these commands and options."""
     group: click.Command = main.cli
     context = click.Context(group, info_name="main.py")
-    rest = list(words)
+    rest = list(words[2:] if words[0] == "--account" else words)
     while isinstance(group, click.Group):
         if rest == ["--help"]:
             return
@@ -116,6 +119,7 @@ def instructions() -> list[tuple[str, str]]:
 
 def test_the_image_is_made_of_known_instructions_and_ends_as_the_daemon():
     known = {
+        "ARG",
         "FROM",
         "ENV",
         "WORKDIR",
@@ -190,12 +194,12 @@ def test_a_service_waits_for_what_there_is(services):
         assert set(service.get("depends_on", {})) <= services.keys()
         for other, condition in service.get("depends_on", {}).items():
             if condition["condition"] == "service_healthy":
-                assert "healthcheck" in services[other] or services[other].get("image") == "monday-sync"
+                assert "healthcheck" in services[other] or services[other].get("image") in OURS
 
 
 @every_file
 def test_images_of_others_are_named_with_their_version(services):
-    images = [service["image"] for service in services.values() if service.get("image") != "monday-sync"]
+    images = [service["image"] for service in services.values() if service.get("image") not in OURS]
     assert images and not [image for image in images if not re.search(r":\d+(\.\d+)*(-\w+)?$", image)]
 
 
@@ -234,8 +238,9 @@ def test_each_service_of_the_image_runs_a_command_that_exists(file, name):
     if entry is None:
         understood(list(service.get("command", ["webhook"])))
     elif entry[0] == "sh":
-        for words in commands(entry[2]):
-            understood(words)
+        script = entry[2] if entry[1] == "-c" else (DEPLOY / "cluster" / Path(entry[1]).name).read_text()
+        for words in commands(script.replace("\\\n", "").replace("\n", ";")):
+            understood([word for word in words if not word.startswith((">", "2>"))])
     else:
         done = subprocess.run(
             [sys.executable, *entry[1:], "--help"], cwd=PROJECT, capture_output=True, text=True, timeout=30
@@ -294,3 +299,39 @@ def test_the_example_of_settings_undoes_nothing_that_a_unit_sets():
 def test_every_setting_is_explained_in_the_example():
     example = (PROJECT / ".env.example").read_text(encoding="utf-8")
     assert not [name for name in NAMES if not re.search(rf"^(# )?{name}=", example, re.M)]
+
+
+# Kubernetes
+
+MANIFESTS: list[dict[str, Any]] = [
+    manifest
+    for path in sorted((DEPLOY / "k8s").glob("*.yaml"))
+    for manifest in YAML(typ="safe").load_all(path.read_text())
+]
+DEPLOYMENTS = {made["metadata"]["name"]: made for made in MANIFESTS if made["kind"] == "Deployment"}
+
+
+@pytest.mark.parametrize(
+    "manifest", MANIFESTS, ids=[f"{made['kind']}-{made['metadata']['name']}" for made in MANIFESTS]
+)
+def test_kubernetes_knows_every_member_of_a_manifest(manifest):
+    if manifest["kind"] == "ScaledObject":  # KEDA's own kind
+        assert manifest["spec"]["scaleTargetRef"]["name"] in DEPLOYMENTS
+        assert [trigger["type"] for trigger in manifest["spec"]["triggers"]] == ["prometheus"]
+        return
+    kubernetes_validate.validate(manifest, "1.34", strict=True)
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_a_deployment_runs_a_command_that_exists_with_settings_that_do(name):
+    (container,) = DEPLOYMENTS[name]["spec"]["template"]["spec"]["containers"]
+    understood(container["args"])
+    assert {given["name"].removesuffix("_FILE") for given in container["env"]} <= set(NAMES)
+    mounted = {mount["name"] for mount in container["volumeMounts"]}
+    assert mounted == {volume["name"] for volume in DEPLOYMENTS[name]["spec"]["template"]["spec"]["volumes"]}
+
+
+def test_budgets_and_services_choose_pods_that_there_are():
+    labels = [made["spec"]["template"]["metadata"]["labels"] for made in DEPLOYMENTS.values()]
+    chosen = [made["spec"]["selector"] for made in MANIFESTS if made["kind"] in ("Service", "PodDisruptionBudget")]
+    assert len(chosen) == 3 and all(one.get("matchLabels", one) in labels for one in chosen)

@@ -153,7 +153,7 @@ def test_a_cron_time_after_the_end_of_summer_time_does_not_come_early_and_none_c
 
 
 def scheduled(here: LiveWorld, run: Callable[[], RunReport] = report) -> ScheduledRun:
-    return ScheduledRun(here.settings, "bidirectional", ["contacts"], threading.Event(), run)
+    return ScheduledRun(here.settings, "bidirectional", ["contacts"], threading.Event(), [run])
 
 
 def raising(exc: Exception) -> Callable[[], RunReport]:
@@ -285,7 +285,7 @@ def test_a_failing_run_ends_no_process(here):
 def test_once_a_day_a_run_sweeps_the_ids_of_its_board(here):
     swept_at = "select value ->> 'swept_at' from sync_state where value ? 'swept_at'"
     once = (here.settings, "monday_to_pg", ["contacts"])
-    loop = ScheduledRun(*once, threading.Event(), lambda: run_whole(*once))
+    loop = ScheduledRun(*once, threading.Event(), [lambda: run_whole(*once)])
     outcomes = [loop.attempt(), loop.attempt()]
     first = here.value(swept_at)
     outcomes.append(loop.attempt())

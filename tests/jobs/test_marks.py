@@ -1,0 +1,91 @@
+"""A look each hour costs one call for all boards of an account; a board that has moved is compared."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+import main  # noqa: F401 - it hands the program in
+from jobs.work import Work
+from settings import Settings
+from state.accounts import Accounts
+from state.due import RUN, Due
+from tests.kit.live import BOARDS, SECOND_PROFILE, LiveWorld, world
+
+
+@pytest.fixture
+def here(db, database_url, home):
+    with world(db, database_url, home) as found:
+        yield found
+
+
+@pytest.fixture
+def work(here: LiveWorld, tmp_path):
+    """Makes what a worker works with, for one account."""
+    for name, text in (("key", here.sandbox.token), ("url", here.url)):
+        (tmp_path / name).write_text(text)
+    settings = Settings(home=tmp_path, database_url=here.url, accounts=tmp_path / "accounts")
+    made = Work(replace(settings), lambda due, starts: True)
+    files = {"MONDAY_API_KEY_FILE": str(tmp_path / "key"), "DATABASE_URL_FILE": str(tmp_path / "url")}
+    Accounts(made._control).add("acme", {"MONDAY_API_URL": here.sandbox.graphql_url, **files, **BOARDS})
+    made.look("acme")
+    yield made
+    made.close()
+
+
+def hour(work: Work) -> None:
+    """Has all entities of the account looked at again."""
+    for entity in SECOND_PROFILE:
+        work.due.mark([Due("acme", entity, RUN)])
+        work.run("acme", entity)
+
+
+def runs(here: LiveWorld) -> int:
+    return int(here.value("select count(*) from sync_runs"))
+
+
+def calls(here: LiveWorld) -> int:
+    return int(here.sandbox.admin("counters")["requests"])
+
+
+def an_hour_later(here: LiveWorld) -> None:
+    here.change("""update sync_state set value = jsonb_set(value, '{at}', '"2020-01-01T00:00:00+00:00"')
+                   where name = 'marks'""")
+
+
+def test_boards_that_stand_still_cost_one_call_and_no_run(here, work):
+    hour(work)
+    assert runs(here) == 2 and here.differences() == []
+    an_hour_later(here)
+    before = calls(here)
+    hour(work)
+    assert (runs(here), calls(here) - before) == (2, 1)
+
+
+def test_a_board_that_has_moved_is_compared_and_the_others_are_not(here, work):
+    hour(work)
+    item = min(here.snapshot(), key=int)
+    here.sandbox.admin("items/change", item_id=item, values={"notes": "moved"})
+    an_hour_later(here)
+    hour(work)
+    assert runs(here) == 3 and here.row_of(item)["notes"] == "moved"
+
+
+def test_a_board_is_compared_once_a_day_and_where_events_may_be_lost_all_the_same(here, work):
+    hour(work)
+    here.change("""update sync_state set value = jsonb_set(value, '{at}', '"2020-01-01T00:00:00+00:00"')
+                   where name like 'mark:%%'""")
+    hour(work)
+    assert runs(here) == 4
+    work.due.mark([Due("acme", "contacts", RUN)], sweep=True)
+    work.run("acme", "contacts")
+    assert runs(here) == 5
+
+
+def test_rows_without_triggers_are_compared_each_hour(here, work):
+    hour(work)
+    for row in here.sql("select tgname from pg_trigger where tgrelid = 'contacts'::regclass and not tgisinternal"):
+        here.change(f'drop trigger "{row["tgname"]}" on contacts')
+    hour(work)
+    assert runs(here) == 3

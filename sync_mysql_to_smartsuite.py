@@ -18,6 +18,7 @@ if __name__ == "__main__":
     runpy.run_path(str(Path(__file__).with_name("main.py")), run_name="__main__")
 
 import logging
+import re
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -55,6 +56,8 @@ DIRECTION = "mysql_to_smartsuite"
 OVERLAP = timedelta(minutes=15)
 """How far before the last run changes are read again: a row is stamped when its statement runs, and seen at its commit."""
 SWEEP_EVERY = timedelta(days=1)
+CUTS_OFF = re.compile(r"\b(limit|fetch\s+(first|next))\b", re.IGNORECASE)
+"""A query that says so may leave out rows that are there."""
 RECREATE = "recreate"
 BEGINNING = datetime(1970, 1, 1, 0, 0, 1, tzinfo=timezone.utc)
 """What `:last_sync_time` is on a first run, unless the query asks for NULL itself."""
@@ -157,6 +160,9 @@ class Copy:
     def _gone(self) -> list[tuple[str, str]]:
         """Returns the rows that are gone, where every row was read; none where they are left alone."""
         if not self._whole or self.options.limit is not None or self.sync.on_row_removed == IGNORE:
+            return []
+        if CUTS_OFF.search(self.sync.query):
+            log.info("%s: the query leaves rows out by a limit, so none is taken for gone.", self.sync.name)
             return []
         # a row whose key is empty now may be one of those that seem gone
         if self._without_key:

@@ -113,6 +113,14 @@ def test_a_query_that_fails_or_hides_keys_removes_nothing(world):
     assert world.run("--sweep").code != 0 and len(world.snapshot()) == 3
 
 
+def test_a_query_with_a_limit_takes_no_row_for_gone(world):
+    world.write_sync(query="select id, name, amount, stage, born, note from shop order by id desc limit 3")
+    world.rows(3)
+    world.counts()
+    world.rows(1, begin=4)
+    assert world.counts("--sweep")["archived"] == 0 and len(world.snapshot()) == 4
+
+
 def test_a_dry_run_names_what_would_be_removed(world):
     world.rows(3)
     world.counts()

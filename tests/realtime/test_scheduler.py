@@ -217,6 +217,7 @@ def test_sigterm_in_a_run_lets_the_entity_finish_and_begins_no_other(here):
     here.sandbox.admin("latency", ms=300)
     with running(here, "scheduled", "--interval", "60", "--run-immediately", first_line=False) as process:
         until(lambda: here.value("select count(*) from sync_runs") == 1, 30)
+        time.sleep(0.3)  # now its first entity has begun
         assert process.end() == 0
     here.sandbox.admin("latency", ms=0)
     (run,) = here.sql("select outcome, entities from sync_runs")

@@ -56,8 +56,8 @@ class Deliveries(Protocol):
     def acknowledged(self, seconds: float) -> None: ...
 
 
-class Listener(Protocol):
-    """Keeps boards and tables equal, and deals with the events of the boards."""
+class Events(Protocol):
+    """Takes the events of some boards."""
 
     @property
     def inbox(self) -> Inbox: ...
@@ -73,11 +73,16 @@ class Listener(Protocol):
     def subitem_boards(self) -> dict[str, str]:
         """Returns the boards that hold subitems, by the board above."""
 
+    def refused_an_event(self) -> None: ...
+
+
+class Listener(Events, Protocol):
+    """Keeps boards and tables equal, and deals with the events of the boards."""
+
     @property
     def threads(self) -> list[threading.Thread]:
         """Returns the threads that have to run until the daemon stops."""
 
-    def refused_an_event(self) -> None: ...
     def start_run(self, entity: str, direction: str | None) -> tuple[str, bool] | None:
         """Returns the id of a run, and whether it is new; None for an entity that the daemon does not work on."""
 
@@ -111,7 +116,7 @@ class Bucket:
 class Receiver:
     """Decides about a delivery: challenge, event, or neither."""
 
-    def __init__(self, gate: Access, listener: Listener) -> None:
+    def __init__(self, gate: Access, listener: Events) -> None:
         self.gate, self.listener = gate, listener
         self.events = Bucket(EVENTS_A_SECOND, EVENTS_AT_ONCE)
         self.refusals = Bucket(REFUSALS_A_SECOND, REFUSALS_AT_ONCE)
@@ -200,13 +205,13 @@ def make_app(listener: Listener, gate: Access) -> Flask:
     app = Flask("webhook_handler", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     receiver = Receiver(gate, listener)
-    _take_requests(app, receiver)
+    _take_requests(app, listener, receiver)
     _show_state(app, listener)
     app.wsgi_app = Shortcut(app.wsgi_app, receiver)  # type: ignore[method-assign, assignment]
     return app
 
 
-def _take_requests(app: Flask, receiver: Receiver) -> None:
+def _take_requests(app: Flask, listener: Listener, receiver: Receiver) -> None:
     """Adds the addresses that take events and requests for a run."""
 
     @app.post("/webhook")
@@ -219,7 +224,7 @@ def _take_requests(app: Flask, receiver: Receiver) -> None:
         if not receiver.gate.knows(request.headers.get("Authorization", "")):
             return _shown(*receiver.refused())
         try:
-            run = receiver.listener.start_run(entity, request.args.get("direction"))
+            run = listener.start_run(entity, request.args.get("direction"))
         except SettingsError as exc:
             return _shown(400, {"error": exc.message})
         except SyncError as exc:

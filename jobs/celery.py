@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import zlib
 from typing import TYPE_CHECKING, Any
 
 from celery import Celery
-from celery.signals import worker_process_init, worker_process_shutdown, worker_shutting_down
+from celery.signals import setup_logging, worker_process_init, worker_process_shutdown, worker_shutting_down
 from kombu import Queue
 from kombu.exceptions import OperationalError
 
 from settings import load_settings
 from state.due import LIVE, LOOK, POISON, Due
+from terminal import logs
 
 if TYPE_CHECKING:
     from jobs.work import Work
@@ -58,7 +60,6 @@ app.conf.update(
     task_publish_retry=False,
     worker_prefetch_multiplier=1,
     worker_send_task_events=True,
-    worker_hijack_root_logger=False,
     worker_redirect_stdouts=False,
     imports=("main",),
     beat_schedule={"tick": {"task": "jobs.tick", "schedule": TICK_EVERY_S, "options": {"expires": TICK_EVERY_S}}},
@@ -76,6 +77,16 @@ def work_of_process() -> Work:
     if not _work:
         _work.append(Work(load_settings(), send, _stopping.is_set))
     return _work[0]
+
+
+@setup_logging.connect
+def _log(**_: Any) -> None:
+    """Logs as the settings say, masked: Celery's own lines, too."""
+    logs.set_up(load_settings())
+    for name in ("celery", "kombu"):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = logs.log.handlers, False
+        logger.setLevel(logging.WARNING)
 
 
 @worker_shutting_down.connect

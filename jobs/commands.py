@@ -122,6 +122,4 @@ def _become(command: str, *arguments: str) -> NoReturn:
     """Goes on as the Celery command line. Addresses are read from the settings there: none is an argument."""
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))
     sys.stdout.flush()
-    os.execv(
-        sys.executable, [sys.executable, "-m", "celery", "-A", "jobs", command, *arguments, "--loglevel", "WARNING"]
-    )
+    os.execv(sys.executable, [sys.executable, "-m", "celery", "-A", "jobs", command, *arguments])

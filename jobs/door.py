@@ -5,31 +5,33 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 from db_connector import Database, connect
-from errors import DatabaseError, SettingsError, SyncError
+from errors import DatabaseError, SyncError
 from jobs.work import Send
 from services.monday.webhook_signatures import Access
-from settings import Settings, environment_of_account, load_settings
+from settings import Settings
 from state import triggers
-from state.accounts import Account, Accounts
+from state.accounts import Account, Accounts, settings_of
 from state.control import open_control
 from state.due import LIVE, LOOK, RUN, Due, DueWork
 from state.inbox import InboxWriter
 from sync.choosing import choose_boards
 from sync.cycle import TO_POSTGRES
 from sync.parts import known_mappings
-from terminal.logs import unexpected
+from terminal.logs import mask_also, unexpected
 from webhook_handler import Receiver
 
 log = logging.getLogger("monday_sync")
 
 RENEW_S = 30.0
 """Accounts that were added, changed or paused are known after so long."""
-HEARD_EVERY_S = 60.0
+FRESH_FOR_S = 300.0
+"""Boards that were deployed are known after so long."""
 LOST_AFTER_S = 25 * 60.0
 """monday.com repeats a delivery for 30 minutes; after a gap of this length some may be lost."""
 CONNECTIONS = 4
@@ -66,41 +68,57 @@ class Counts:
 class OpenDoor:
     """Holds what the door needs to take the events of one account."""
 
-    account: Account
-    db: Database
-    entities: dict[str, str]
-    """Board → entity, of boards whose events are taken."""
+    boards: frozenset[str]
     subitem_boards: dict[str, str]
     inbox: InboxWriter
     metrics: Counts
     refused: Callable[[], None]
 
     @property
-    def boards(self) -> frozenset[str]:
-        """Returns the boards whose events are known."""
-        return frozenset(self.entities)
-
-    heard = boards
-
-    @property
-    def threads(self) -> list[threading.Thread]:
-        """Returns no thread: the door has those it needs."""
-        return []
+    def heard(self) -> frozenset[str]:
+        """Returns the boards whose events are taken: all of them."""
+        return self.boards
 
     def refused_an_event(self) -> None:
         """Has both sides of the account compared: monday.com may stop repeating the event."""
         self.refused()
 
-    def start_run(self, entity: str, direction: str | None) -> None:
-        """Starts nothing: runs of accounts are asked for with `run --account`."""
 
-    def health(self) -> dict[str, Any]:
-        """Returns nothing of its own."""
-        return {}
+@dataclass(frozen=True)
+class Opened:
+    """Holds what takes the events of an account, for some minutes."""
 
-    def measure(self) -> str:
-        """Returns nothing of its own."""
-        return ""
+    version: int
+    url: str = field(repr=False)
+    db: Database
+    receiver: Receiver
+    entities: frozenset[str]
+    at: float = field(default_factory=time.monotonic)
+
+
+class Hints:
+    """Gathers work that is to be told of, from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._work: set[Due] = set()
+        self._lost: set[str] = set()
+        self.news = threading.Event()
+
+    def add(self, work: Iterable[Due] = (), lost: Iterable[str] = ()) -> None:
+        """Adds work, and accounts of which events may be lost."""
+        with self._lock:
+            self._work.update(work)
+            self._lost.update(lost)
+        self.news.set()
+
+    def take(self) -> tuple[set[Due], set[str]]:
+        """Returns all of it, and begins anew."""
+        with self._lock:
+            taken = self._work, self._lost
+            self._work, self._lost = set(), set()
+            self.news.clear()
+            return taken
 
 
 class Door:
@@ -111,12 +129,10 @@ class Door:
         self._control = open_control(settings)
         self._accounts, self.due = Accounts(self._control), DueWork(self._control)
         self._known = {account.name: account for account in self._accounts.all()}
-        self._receivers: dict[str, tuple[int, Receiver, Database]] = {}
-        self._opening = threading.Lock()
-        self._marked: set[Due] = set()
-        self._swept: set[str] = set()
+        self._opened: dict[str, Opened] = {}
+        self._opening: dict[str, threading.Lock] = {}
         self._listeners: dict[str, threading.Thread] = {}
-        self._news = threading.Event()
+        self._hints = Hints()
         self._stopping = threading.Event()
         self.counts = Counts()
         self._threads = [
@@ -132,11 +148,11 @@ class Door:
     def close(self) -> None:
         """Sends the last hints, and closes all connections."""
         self._stopping.set()
-        self._news.set()
+        self._hints.news.set()
         for thread in self._threads:
             thread.join(10.0)
-        for _, _, db in self._receivers.values():
-            db.close()
+        for opened in self._opened.values():
+            opened.db.close()
         self._control.close()
 
     def ready(self) -> dict[str, Any]:
@@ -160,94 +176,88 @@ class Door:
 
     def receiver(self, name: str) -> Receiver | None:
         """Returns what takes the events of an account; None for an unknown one. Raises SyncError when it fails."""
+        opened = self._open(name)
+        return None if opened is None else opened.receiver
+
+    def _open(self, name: str) -> Opened | None:
+        """Returns what is open of an account. One whose database is away keeps no other account's events waiting."""
         account = self._known.get(name)
         if account is None:
             return None
-        found = self._receivers.get(name)
-        if found is not None and found[0] == account.version:
-            return found[1]
-        with self._opening:
-            found = self._receivers.get(name)
-            if found is None or found[0] != account.version:
-                if found is not None:
-                    found[2].close()
-                found = self._receivers[name] = self._opened(account)
-        return found[1]
+        if (found := self._usable(account)) is not None:
+            return found
+        with self._opening.setdefault(name, threading.Lock()):
+            found = self._usable(account)
+            if found is None:
+                found = self._opened[name] = self._opened_anew(account, self._opened.get(name))
+        return found
 
-    def _opened(self, account: Account) -> tuple[int, Receiver, Database]:
-        environ = environment_of_account(account.name, account.settings, self.settings.accounts, os.environ)
-        settings = load_settings(environ)
-        if not settings.database_url:
-            raise SettingsError(f"The account {account.name} has no DATABASE_URL.")
+    def _usable(self, account: Account) -> Opened | None:
+        found = self._opened.get(account.name)
+        fresh = found is not None and time.monotonic() - found.at < FRESH_FOR_S
+        return found if found is not None and fresh and found.version == account.version else None
+
+    def _opened_anew(self, account: Account, before: Opened | None) -> Opened:
+        """Opens an account. Its connections are kept, unless its database is another one by now."""
+        settings = settings_of(account, self.settings.accounts, os.environ)
+        mask_also(settings)
         with known_mappings(settings, keep=False) as mappings:
             chosen = choose_boards(settings, mappings, "bidirectional", [])
         entities = {board: mapping.entity for mapping, board in chosen if mapping.direction in TO_POSTGRES}
         board_of = {mapping.entity: board for mapping, board in chosen}
         above = {board: board_of.get(mapping.subitems_of or "") for mapping, board in chosen}
-        gate = Access(settings.webhook_secret, entities)
-        db = connect(settings, max_connections=CONNECTIONS)
+        gate, url = Access(settings.webhook_secret, entities), str(settings.database_url)
+        if before is not None and before.url != url:
+            before.db.close()
+        db = before.db if before and before.url == url else connect(settings, max_connections=CONNECTIONS)
+
+        def arrived(boards: set[str]) -> None:
+            self._hints.add(Due(account.name, entities[board], LIVE) for board in boards)
+
         opened = OpenDoor(
-            account,
-            db,
-            entities,
+            frozenset(entities),
             {parent: board for board, parent in above.items() if parent},
-            InboxWriter(db, lambda boards: self._arrived(account.name, {entities[board] for board in boards})),
+            InboxWriter(db, arrived),
             self.counts,
-            lambda: self._refused(account.name),
+            lambda: self._hints.add(lost=[account.name]),
         )
-        return account.version, Receiver(gate, opened), db
+        return Opened(account.version, url, db, Receiver(gate, opened), frozenset(entities.values()))
 
     # Hints
 
-    def _arrived(self, account: str, entities: set[str]) -> None:
-        self._marked |= {Due(account, entity, LIVE) for entity in entities}
-        self._news.set()
-
-    def _refused(self, account: str) -> None:
-        self._swept.add(account)
-        self._news.set()
-
     def _hint(self) -> None:
         """Notes what has come, and sends hints about it. The tick of the beat sends those that could not be sent."""
-        while not self._stopping.is_set() or self._marked:
-            self._news.wait(5.0)
-            self._news.clear()
-            marked, self._marked = self._marked, set()
-            swept, self._swept = self._swept, set()
+        while not self._stopping.is_set():
+            self._hints.news.wait(5.0)
+            work, lost = self._hints.take()
             try:
-                if marked:
-                    self.due.mark(marked)
-                for account in swept:
+                if work:
+                    self.due.mark(work)
+                for account in lost:
                     self._sweep(account)
             except SyncError as exc:
                 log.warning("Hints could not be noted: %s", exc.message)
-                self._marked |= marked
-                self._swept |= swept
-                if self._stopping.wait(1.0):
-                    return  # the events are committed: the look of a minute finds them
-                continue
+                self._stopping.wait(1.0)
+                self._hints.add(work, lost)
             except Exception as exc:
                 unexpected(exc)
-            for due in marked:
-                self._send(due, 0)
+            else:
+                for due in work:
+                    self._send(due, 0)
 
     def _sweep(self, account: str) -> None:
         """Has both sides of an account compared in full: events may be lost."""
-        receiver = self.receiver(account)
-        if receiver is not None and isinstance(receiver.listener, OpenDoor):
-            entities = receiver.listener.entities.values()
-            self.due.mark([Due(account, entity, RUN) for entity in entities], sweep=True)
+        opened = self._open(account)
+        if opened is not None:
+            self.due.mark([Due(account, entity, RUN) for entity in opened.entities], sweep=True)
 
     def _renew(self) -> None:
         """Takes over changes of accounts, and says that their events are heard. After a gap both sides are compared."""
-        last = 0.0
         while True:
             try:
                 self._known = {account.name: account for account in self._accounts.all()}
-                last += RENEW_S
-                if last >= HEARD_EVERY_S or last == RENEW_S:
-                    last = RENEW_S
-                    self._note_heard()
+                self._close_removed()
+                self._note_heard()
                 self._listen_to_all()
             except SyncError as exc:
                 log.warning("The accounts could not be read: %s", exc.message)
@@ -256,15 +266,17 @@ class Door:
             if self._stopping.wait(RENEW_S):
                 return
 
+    def _close_removed(self) -> None:
+        for name in set(self._opened) - set(self._known):
+            self._opened.pop(name).db.close()
+
     def _note_heard(self) -> None:
         with self._control.transaction() as tx:
             rows = tx.rows(HEARD, {"names": list(self._known), "lost": LOST_AFTER_S})
         lost = {name for name, gap in rows if gap}
         if lost:
             log.warning("No door was open for a while: %s are compared in full.", ", ".join(sorted(lost)))
-            self._swept |= lost
-            self._news.set()
-        self.due.mark([Due(name, "", LOOK) for name in lost])
+            self._hints.add([Due(name, "", LOOK) for name in lost], lost)
 
     # Changes of rows
 
@@ -279,16 +291,15 @@ class Door:
     def _listen(self, name: str) -> None:
         """Has an account looked at after each commit that its triggers notify. A thread that failed is started anew."""
         try:
-            if self.receiver(name) is None:
+            opened = self._open(name)
+            if opened is None:
                 return
-            db = self._receivers[name][2]
-            for payload in db.listen(triggers.channel(db), LISTEN_S):
-                account = self._known.get(name)
-                if self._stopping.is_set() or account is None or self._receivers[name][2] is not db:
+            for payload in opened.db.listen(triggers.channel(opened.db), LISTEN_S):
+                now = self._opened.get(name)
+                if self._stopping.is_set() or now is None or now.db is not opened.db:
                     return
                 if payload is not None:
-                    self._marked.add(Due(name, "", LOOK))
-                    self._news.set()
+                    self._hints.add([Due(name, "", LOOK)])
         except SyncError as exc:
             log.warning("Changes of %s are not heard now: %s", name, exc.message)
         except Exception as exc:

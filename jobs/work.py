@@ -8,20 +8,21 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 from db_connector import connect
-from errors import BudgetSpent, DailyLimitReached, SettingsError, SyncError, TurnBusy
+from errors import EXIT_IN_STEP, BudgetSpent, DailyLimitReached, SettingsError, SyncError, TurnBusy
 from jobs.marks import mark_of, note_run, stands_still
 from jobs.program import program
 from mappings.declaration import Mapping
-from settings import Settings, environment_of_account, load_settings
-from state.accounts import Account, Accounts
+from settings import Settings
+from state.accounts import Account, Accounts, settings_of
 from state.budgets import AccountBudget
 from state.control import open_control
 from state.due import BEAT_S, LIVE, LOOK, RUN, SET_ASIDE, Begun, Due, DueWork
+from state.pauses import pause_of
 from state.schema import check_schema
 from state.turns import lock_name
 from state.waiting import waiting_now
@@ -30,7 +31,7 @@ from sync.live import Live
 from sync.options import PullOptions, RunOptions
 from sync.parts import Chosen, Client, Parts, known_mappings, make_client
 from sync.run import Run
-from terminal.logs import unexpected
+from terminal.logs import mask_also, unexpected
 from timing import Stop, backoff
 
 log = logging.getLogger("monday_sync")
@@ -48,6 +49,7 @@ ASIDE_S = 3600.0
 MOST_ACCOUNTS = 100
 IDLE_S = 60.0
 """Connections of an account that was not worked for so long are closed."""
+FRESH_FOR_S = 300.0
 GIVE_UP_AFTER_S = 30.0
 CONNECTIONS = 8
 LEAVE_S = 2.0
@@ -65,7 +67,13 @@ class OpenAccount:
     parts: Parts
     chosen: Chosen
     live: dict[str, Live] = field(default_factory=dict)
+    opened_at: float = field(default_factory=time.monotonic)
     used_at: float = 0.0
+
+    @property
+    def is_old(self) -> bool:
+        """Returns whether boards may have been deployed, or mappings changed, since it was opened."""
+        return time.monotonic() - self.opened_at > FRESH_FOR_S
 
     def pair(self, entity: str) -> tuple[Mapping, str] | None:
         """Returns the mapping of an entity with its board; None when the account does not keep it any more."""
@@ -127,42 +135,26 @@ class Work:
             next_in_s, message = self._failed(due, exc if isinstance(exc, SyncError) else unexpected(exc))
         self._end(due, begun, next_in_s, message)
 
-    @contextmanager
-    def _beating(self, due: Due) -> Iterator[None]:
+    def _beating(self, due: Due) -> AbstractContextManager[None]:
         """Gives a sign of life until the end of the block."""
-        ended = threading.Event()
 
         def beat() -> None:
-            while not ended.wait(BEAT_S):
-                try:
-                    self.due.beat(due)
-                except SyncError as exc:
-                    log.debug("No sign of life could be given: %s", exc.message)
+            try:
+                self.due.beat(due)
+            except SyncError as exc:
+                log.debug("No sign of life could be given: %s", exc.message)
 
-        thread = threading.Thread(target=beat, name="beat", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join(LEAVE_S)
+        return _meanwhile(beat, BEAT_S)
 
-    @contextmanager
-    def _stopped_in_time(self, stop: Stop) -> Iterator[None]:
+    def _stopped_in_time(self, stop: Stop) -> AbstractContextManager[None]:
         """Asks a run to end after its batch when its time is up, or the process is to end."""
-        ended, until = threading.Event(), time.monotonic() + RUN_S
+        until = time.monotonic() + RUN_S
 
         def watch() -> None:
-            while not ended.wait(LOOK_AT_STOP_S):
-                if self._stopping() or time.monotonic() > until:
-                    return stop.ask()
+            if self._stopping() or time.monotonic() > until:
+                stop.ask()
 
-        thread = threading.Thread(target=watch, name="deadline", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
+        return _meanwhile(watch, LOOK_AT_STOP_S)
 
     def _end(self, due: Due, begun: Begun, next_in_s: float | None, message: str | None = None) -> None:
         if self.due.end(due, begun, next_in_s=next_in_s, message=message):
@@ -213,6 +205,9 @@ class Work:
         if pair is None:
             return None
         mapping, board_id = pair
+        with opened.parts.db.transaction(read_only=True) as tx:
+            if pause_of(tx, due.entity):
+                return LOOK_EVERY_S  # what comes for it waits
         with opened.parts.db.try_lock(lock_name(mapping.entity_type)) as free:
             if not free:
                 return BUSY_AGAIN_S  # without waiting: another process works on the entity
@@ -232,7 +227,8 @@ class Work:
         self._hint(Due(due.account, other, LIVE) for other in (due.entity, *_behind(opened, due.entity)))
         if report.interrupted:
             return AGAIN_S
-        note_run(opened.parts, mapping, mark)
+        if report.exit_code == EXIT_IN_STEP:
+            note_run(opened.parts, mapping, mark)
         return RUN_EVERY_S
 
     def _hint(self, work: Iterable[Due], sweep: bool = False) -> None:
@@ -244,9 +240,9 @@ class Work:
     # Accounts
 
     def _account(self, account: Account) -> OpenAccount:
-        """Returns what work for an account needs; opened anew when its settings have changed."""
+        """Returns what work for an account needs; opened anew when its settings have changed, and after a while."""
         found = self._open.get(account.name)
-        if found is not None and found.version != account.version:
+        if found is not None and (found.version != account.version or found.is_old):
             self._close(account.name)
             found = None
         if found is None:
@@ -260,13 +256,8 @@ class Work:
         return found
 
     def _opened(self, account: Account) -> OpenAccount:
-        environ = environment_of_account(account.name, account.settings, self.settings.accounts, os.environ)
-        settings = load_settings(environ)
-        if not settings.database_url:
-            raise SettingsError(
-                f"The account {account.name} has no DATABASE_URL.",
-                hint=f"python main.py accounts set {account.name} DATABASE_URL_FILE=PATH",
-            )
+        settings = settings_of(account, self.settings.accounts, os.environ)
+        mask_also(settings)
         settings.require_key()
         settings = replace(settings, give_up_after=min(settings.give_up_after, GIVE_UP_AFTER_S))
         with known_mappings(settings, keep=False) as mappings:
@@ -293,3 +284,21 @@ def _behind(opened: OpenAccount, entity: str) -> list[str]:
     return [
         mapping.entity for mapping, _ in opened.chosen if any(binding.link_to == entity for binding in mapping.bindings)
     ]
+
+
+@contextmanager
+def _meanwhile(act: Callable[[], None], every_s: float) -> Iterator[None]:
+    """Calls a function again and again, in a thread of its own, until the end of the block."""
+    ended = threading.Event()
+
+    def repeat() -> None:
+        while not ended.wait(every_s):
+            act()
+
+    thread = threading.Thread(target=repeat, name="meanwhile", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(LEAVE_S)

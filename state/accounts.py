@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from config.checks import account_name
 from db_connector import Database, json_text
 from errors import SettingsError
-from settings import BOARD, FLEET, NAMES, SECRETS
+from settings import BOARD, FLEET, NAMES, SECRETS, Settings, environment_of_account, load_settings
 
 COLUMNS = "name, settings, version, paused_at, paused_by, paused_why, heard_at, created_at"
 
@@ -103,6 +104,20 @@ class Accounts:
             changed = tx.execute(f"update sync_accounts set {assignments} where name = %s", (*values, name))
         if not changed:
             self.get(name)  # says that there is none
+
+
+def settings_of(account: Account, folder: Path, environ: Mapping[str, str]) -> Settings:
+    """Returns the settings by which work for an account is done. Raises SettingsError when one is wrong or missing.
+
+    `folder` holds the homes of all accounts; of `environ` only what belongs to the whole installation gets in.
+    """
+    settings = load_settings(environment_of_account(account.name, account.settings, folder, environ))
+    if not settings.database_url:
+        raise SettingsError(
+            f"The account {account.name} has no DATABASE_URL.",
+            hint=f"python main.py accounts set {account.name} DATABASE_URL_FILE=PATH",
+        )
+    return settings
 
 
 def checked_settings(name: str, settings: Mapping[str, str]) -> dict[str, str]:

@@ -113,13 +113,12 @@ class DueWork:
                 (due.account, due.entity, due.task),
             )
 
-    def end(
-        self, due: Due, begun: Begun, *, next_in_s: float | None, message: str | None = None, swept: bool = False
-    ) -> bool:
+    def end(self, due: Due, begun: Begun, *, next_in_s: float | None, message: str | None = None) -> bool:
         """Notes that work has ended, and when it is due again: at once if it was asked for meanwhile, never for None.
 
         Returns whether it is due now.
         """
+        swept = begun.sweep and message is None
         values = {"message": message, "marks": begun.marks, "swept": swept, "in_s": next_in_s}
         keys = {"account": due.account, "entity": due.entity, "task": due.task}
         with self._db.transaction() as tx:

@@ -81,6 +81,14 @@ def unexpected(exc: Exception) -> SyncError:
     )
 
 
+def mask_also(settings: Settings) -> None:
+    """Takes the secrets of further settings out of all lines: of an account, in a process that works for many."""
+    found = secrets_of(settings)
+    for handler in log.handlers:
+        if isinstance(handler.formatter, _Masked):
+            handler.formatter.also(found)
+
+
 def secrets_of(settings: Settings) -> list[str]:
     """Returns the texts that no log may contain. No caller should log them; this is the second line of defence."""
     url = settings.database_url or ""
@@ -132,6 +140,10 @@ class _Masked(logging.Formatter):
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         super().__init__()
         self._secrets = list(secrets)
+
+    def also(self, secrets: Iterable[str]) -> None:
+        """Masks these, too."""
+        self._secrets = sorted({*self._secrets, *secrets}, key=len, reverse=True)
 
     def masked(self, text: str) -> str:
         """Returns the text with *** in the place of each secret."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -95,7 +96,9 @@ def test_a_message_and_a_process_hold_no_secret(quiet):
     worker = quiet.worker()
     until(lambda: psutil.Process(worker.pid).children(), 20, "children")
     for process in (*quiet.alive(), *psutil.Process(worker.pid).children(recursive=True)):
-        told += Path(f"/proc/{process.pid}/cmdline").read_text() + Path(f"/proc/{process.pid}/environ").read_text()
+        with suppress(FileNotFoundError):  # it has ended
+            told += Path(f"/proc/{process.pid}/cmdline").read_text() + Path(f"/proc/{process.pid}/environ").read_text()
+    assert "main.py" in told and "celery" in told
     told += quiet.said()
     secrets = [quiet.control_url, SECRET, "said in secret"]
     secrets += [text for here in quiet.worlds.values() for text in (here.sandbox.token, here.url)]
@@ -121,6 +124,8 @@ def test_an_account_whose_key_is_refused_holds_up_no_other_and_says_so(quiet):
     until(lambda: quiet.fleet()[0]["message"], 30, "the reason")
     acme, globex = quiet.fleet()
     assert "Not authenticated" in acme["message"] and globex["message"] is None
+    (line, *_) = [line for line in quiet.said().splitlines() if "Not authenticated" in line]
+    assert json.loads(line)["level"] == "error", "Celery's processes log as the settings say"
     assert quiet.main("accounts", "set", "acme", f"MONDAY_API_KEY_FILE={quiet.home / 'acme.key'}").code == 0
     arrives(quiet, "acme", item, "said without a key")
 

@@ -9,6 +9,7 @@ import pytest
 import main  # noqa: F401 - it hands the program in
 from jobs.work import Work
 from settings import Settings
+from state import pauses
 from state.accounts import Accounts
 from state.due import RUN, Due
 from tests.kit.live import BOARDS, SECOND_PROFILE, LiveWorld, world
@@ -81,6 +82,22 @@ def test_a_board_is_compared_once_a_day_and_where_events_may_be_lost_all_the_sam
     work.due.mark([Due("acme", "contacts", RUN)], sweep=True)
     work.run("acme", "contacts")
     assert runs(here) == 5
+    assert not here.value("select bool_or(sweep) from sync_due"), "a sweep that was made is asked for no more"
+    hour(work)
+    assert runs(here) == 5
+
+
+def test_a_board_that_moved_while_its_entity_was_paused_is_compared_after_it(here, work):
+    hour(work)
+    pauses.pause(here.db, "contacts", "a test")
+    item = min(here.snapshot(), key=int)
+    here.sandbox.admin("items/change", item_id=item, values={"notes": "moved while paused"})
+    an_hour_later(here)
+    hour(work)
+    assert here.row_of(item)["notes"] != "moved while paused"
+    pauses.resume(here.db, "contacts")
+    hour(work)
+    assert here.row_of(item)["notes"] == "moved while paused"
 
 
 def test_rows_without_triggers_are_compared_each_hour(here, work):

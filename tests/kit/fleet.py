@@ -41,6 +41,7 @@ class Fleet:
             "MONDAY_SYNC_HOME": str(self.home),
             "CONTROL_DATABASE_URL_FILE": str(self._file("control.url", self.control_url)),
             "BROKER_URL": self.broker.url,
+            "LOG_FORMAT": "json",
         }
 
     def main(self, *arguments: str, env: dict[str, str] | None = None) -> Done:

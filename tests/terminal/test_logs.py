@@ -137,3 +137,12 @@ def test_a_thousand_warnings_of_a_kind_are_counted_after_a_few(home: Path, capsy
     assert capsys.readouterr().err.count("duplicate email") == logs.LINES_OF_A_KIND
     assert limited.held_back() == 1000 - logs.LINES_OF_A_KIND
     assert sum("duplicate email" in line for line in lines(home)) == 1000
+
+
+@pytest.mark.parametrize("log_format", ["text", "json", "kestra"])
+def test_secrets_of_further_accounts_are_masked_beside_the_installations_own(home: Path, capsys, log_format: str):
+    logs.set_up(settings(home, log_format=log_format))
+    logs.mask_also(Settings(api_key="key-of-another-account"))
+    logs.log.error("%s and %s", SECRETS.api_key, "key-of-another-account")
+    told = capsys.readouterr().err + "\n".join(lines(home))
+    assert "*** and ***" in told and "nobody-may-see" not in told and "another-account" not in told

@@ -55,6 +55,11 @@ def _tagged(answer: Response, body: bytes) -> Response:
     return made
 
 
+def digest_of(plan: object) -> str:
+    """Returns what tells whether a plan is still the one that was shown."""
+    return hashlib.sha256(dumps(plan)).hexdigest()[:24]
+
+
 def done(message: str, to: str, data: dict[str, Any] | None = None) -> Response:
     """Leads back to a page, which shows the message; a program gets it as JSON."""
     if wants_json():

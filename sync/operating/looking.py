@@ -86,7 +86,8 @@ def matched(reading: Reading, tx: Transaction, tasks: list[Task]) -> Looked:
     """Finds the rows of items as the next run would."""
     cycle, batch = reading.cycle, reading.batch
     kept = match_rows(cycle, tx, tasks, batch) if tasks else []
-    load_rows(cycle, tx, kept) if kept else None
+    if kept:
+        load_rows(cycle, tx, kept)
     here = {task.item.id for task in kept}
     left_out = {item_id: reason for item_id, reason, _, _ in batch.skips if item_id not in here | reading.unread.keys()}
     return Looked(cycle, kept, left_out, reading.unread, reading.sending)

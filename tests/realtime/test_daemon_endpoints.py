@@ -97,8 +97,9 @@ def flows(here: LiveWorld, direction: str) -> None:
 
 
 def documented_metrics() -> dict[str, tuple[str, set[str]]]:
-    """Returns name → kind and labels, as docs/metrics.md has them."""
-    rows = [line.split("|")[1:4] for line in METRICS.read_text().splitlines() if line.startswith("| `monday_sync_")]
+    """Returns name → kind and labels of the daemon's metrics: the first table of docs/metrics.md."""
+    table = METRICS.read_text().partition("Worth an alert:")[0]
+    rows = [line.split("|")[1:4] for line in table.splitlines() if line.startswith("| `monday_sync_")]
     return {name.strip(" `"): (kind.strip(), set(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
 
 

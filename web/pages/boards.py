@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 from flask import Blueprint, Response, request, url_for
 
 from errors import SettingsError
 from sync.parts import Parts, Updates
-from values.canonical import dumps
 from values.wording import plural
-from web.answers import done, note_act, shown, site
+from web.answers import digest_of, done, note_act, shown, site
 
 pages = Blueprint("boards", __name__)
 
@@ -41,7 +39,7 @@ def plan(name: str) -> Response:
 def _planned(parts: Parts, name: str) -> dict[str, Any]:
     parts.settings.require_key()
     planned = _updates().plan(parts, name)
-    return {"name": name, **planned, "digest": hashlib.sha256(dumps(planned)).hexdigest()[:24], "moved": False}
+    return {"name": name, **planned, "digest": digest_of(planned), "moved": False}
 
 
 def _updates() -> Updates:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
@@ -14,8 +13,7 @@ from sync.operating import doctor
 from sync.operating.checks import all_checks
 from sync.operating.examined import Examined
 from terminal.logs import secrets_of
-from values.canonical import dumps
-from web.answers import done, note_act, shown, site
+from web.answers import digest_of, done, note_act, shown, site
 
 pages = Blueprint("checks", __name__)
 
@@ -38,7 +36,7 @@ def _shown(asked: str, results: Sequence[doctor.Result]) -> dict[str, Any]:
         "groups": [{"group": name, "findings": found} for name, found in groups.items()],
         "exit_code": doctor.verdict(results) if asked else None,
         "fixes": [doctor.PROGRAM + command for command in fixes],
-        "digest": hashlib.sha256(dumps(fixes)).hexdigest()[:24],
+        "digest": digest_of(fixes),
         "moved": False,
     }
 

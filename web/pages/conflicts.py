@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -12,9 +11,8 @@ from flask import Blueprint, Response, request, url_for
 
 from errors import SettingsError
 from sync import resolve as work
-from values.canonical import dumps
 from values.wording import plural
-from web.answers import done, note_act, shown, site
+from web.answers import digest_of, done, note_act, shown, site
 
 pages = Blueprint("conflicts", __name__)
 
@@ -62,14 +60,14 @@ def _asked(wanted: work.Wanted) -> dict[str, str]:
 
 def with_digest(conflict: dict[str, Any]) -> dict[str, Any]:
     """Adds what tells whether a conflict is still as it was shown."""
-    return {**conflict, "digest": digest_of([conflict])}
+    return {**conflict, "digest": _digest_of([conflict])}
 
 
-def digest_of(conflicts: Sequence[dict[str, Any]], winner: str = "") -> str:
+def _digest_of(conflicts: Sequence[dict[str, Any]], winner: str = "") -> str:
     """Returns a digest of what was shown of conflicts, and of what is to be done with them."""
     names = ("id", "base_value", "monday_value", "postgres_value", "status", "winner")
     seen = [[conflict[name] for name in names] for conflict in conflicts]
-    return hashlib.sha256(dumps([winner, seen])).hexdigest()[:24]
+    return digest_of([winner, seen])
 
 
 @pages.get("/conflicts/<conflict_id>")
@@ -132,7 +130,7 @@ def _plan(found: Sequence[dict[str, Any]], winner: str, given: Any) -> dict[str,
             | {"now": c[f"{OTHER[winner]}_value"], "gets": c[f"{winner}_value"], "stays": problems.get(str(c["id"]))}
             for c in found[:SHOWN]
         ],
-        "digest": digest_of(found, f"{winner} {sorted(problems.items())}"),
+        "digest": _digest_of(found, f"{winner} {sorted(problems.items())}"),
         "ids": given.getlist("id"),
         "all": bool(given.get("all")) and not given.getlist("id"),
         "asked": _asked(_wanted(given)),
@@ -152,7 +150,7 @@ def _one(form: Any) -> Response:
     conflict_id, winner, digest = (form["one"].split(":") + ["", ""])[:3]
     with site().reading() as tx:
         found = work.find(tx, site().mappings.values(), [conflict_id])
-    if digest_of(found) != digest:
+    if _digest_of(found) != digest:
         return _moved({"conflict": with_digest(found[0])}, "conflict.html")
     return _settle(found, _winner(winner), "force" in form)
 

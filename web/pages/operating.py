@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import asdict
 from typing import Any
 
@@ -16,8 +15,8 @@ from sync.operating import repair as mending
 from sync.operating.verify import IDS, WHOLE, Extent, Verification
 from sync.options import PullOptions
 from sync.parts import Parts, board_of
-from values.canonical import dumps, to_json
-from web.answers import done, note_act, shown, site
+from values.canonical import to_json
+from web.answers import digest_of, done, note_act, shown, site
 
 pages = Blueprint("operating", __name__)
 
@@ -83,7 +82,7 @@ def finding(finding_id: str) -> Response:
 def _planned(parts: Parts, finding_id: str) -> tuple[dict[str, Any], mending.Repair]:
     plan = mending.planned(parts, finding_id)
     steps = [{**asdict(step), "before": to_json(step.before), "after": to_json(step.after)} for step in plan.steps]
-    digest = hashlib.sha256(dumps(steps)).hexdigest()[:24]
+    digest = digest_of(steps)
     data = {"finding": plan.finding, "steps": steps, "why": plan.why, "digest": digest, "entity": plan.mapping.entity}
     return {**data, "moved": False}, plan
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -20,9 +19,8 @@ from sync.operating.explain import asked_for
 from sync.operating.explain import explain as explained
 from sync.options import PullOptions
 from sync.parts import board_of
-from values.canonical import dumps
 from values.wording import plural
-from web.answers import done, note_act, shown, site
+from web.answers import digest_of, done, note_act, shown, site
 
 pages = Blueprint("records", __name__)
 
@@ -157,7 +155,7 @@ def _with_reason(found: Sequence[dict[str, Any]], reason: str) -> list[dict[str,
 
 def _digest_of(chosen: Sequence[dict[str, Any]]) -> str:
     """Returns what tells whether those that match are still the same."""
-    return hashlib.sha256(dumps([name_of(refused) for refused in chosen])).hexdigest()[:24]
+    return digest_of([name_of(refused) for refused in chosen])
 
 
 def _mappings(entity: str) -> Sequence[Mapping]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -12,18 +11,19 @@ from typing import Any
 
 from db_connector import Database, connect
 from errors import DatabaseError, SyncError
+from jobs.opened import settings_at_home
 from jobs.work import Send
 from services.monday.webhook_signatures import Access
 from settings import Settings
 from state import triggers
-from state.accounts import Account, Accounts, settings_of
+from state.accounts import Account, Accounts
 from state.control import open_control
 from state.due import LIVE, LOOK, RUN, Due, DueWork
 from state.inbox import InboxWriter
 from sync.choosing import choose_boards
 from sync.cycle import TO_POSTGRES
 from sync.parts import known_mappings
-from terminal.logs import mask_also, unexpected
+from terminal.logs import unexpected
 from webhook_handler import Receiver
 
 log = logging.getLogger("monday_sync")
@@ -199,9 +199,8 @@ class Door:
 
     def _opened_anew(self, account: Account, before: Opened | None) -> Opened:
         """Opens an account. Its connections are kept, unless its database is another one by now."""
-        settings = settings_of(account, self.settings.accounts, os.environ)
-        mask_also(settings)
-        with known_mappings(settings, keep=False) as mappings:
+        settings = settings_at_home(account, self.settings)
+        with known_mappings(settings) as mappings:
             chosen = choose_boards(settings, mappings, "bidirectional", [])
         entities = {board: mapping.entity for mapping, board in chosen if mapping.direction in TO_POSTGRES}
         board_of = {mapping.entity: board for mapping, board in chosen}

@@ -11,7 +11,7 @@ from jobs.work import Work
 from settings import Settings
 from state import pauses
 from state.accounts import Accounts
-from state.due import RUN, Due
+from state.due import LOOK, RUN, Due
 from tests.kit.live import BOARDS, SECOND_PROFILE, LiveWorld, world
 
 
@@ -36,9 +36,10 @@ def work(here: LiveWorld, tmp_path):
 
 
 def hour(work: Work) -> None:
-    """Has all entities of the account looked at again."""
+    """Has the account looked at, and does what is due then."""
+    work.due.mark([Due("acme", "", LOOK)])
+    work.look("acme")
     for entity in SECOND_PROFILE:
-        work.due.mark([Due("acme", entity, RUN)])
         work.run("acme", entity)
 
 
@@ -77,6 +78,7 @@ def test_a_board_is_compared_once_a_day_and_where_events_may_be_lost_all_the_sam
     hour(work)
     here.change("""update sync_state set value = jsonb_set(value, '{at}', '"2020-01-01T00:00:00+00:00"')
                    where name like 'mark:%%'""")
+    an_hour_later(here)
     hour(work)
     assert runs(here) == 4
     work.due.mark([Due("acme", "contacts", RUN)], sweep=True)
@@ -96,6 +98,7 @@ def test_a_board_that_moved_while_its_entity_was_paused_is_compared_after_it(her
     hour(work)
     assert here.row_of(item)["notes"] != "moved while paused"
     pauses.resume(here.db, "contacts")
+    an_hour_later(here)
     hour(work)
     assert here.row_of(item)["notes"] == "moved while paused"
 
@@ -104,5 +107,6 @@ def test_rows_without_triggers_are_compared_each_hour(here, work):
     hour(work)
     for row in here.sql("select tgname from pg_trigger where tgrelid = 'contacts'::regclass and not tgisinternal"):
         here.change(f'drop trigger "{row["tgname"]}" on contacts')
+    an_hour_later(here)
     hour(work)
     assert runs(here) == 3

@@ -53,7 +53,7 @@ def door(host: str, port: int | None) -> None:
 @click.option("--queues", metavar="NAMES", help="Only these queues, with commas between them: loads, for example.")
 @click.option("--name", default="worker", show_default=True, help="The name of the worker on this machine.")
 def worker(slots: int, queues: str | None, name: str) -> None:
-    """Work for all accounts, on this machine; as many workers as you like."""
+    """Work for all accounts, on this machine; as many workers as you like. WORKER_METRICS says where its metrics are."""
     _cluster_settings()
     of_queues = ["-Q", queues] if queues else []
     _become("worker", "-c", str(slots), "-n", f"{name}@%h", *of_queues, "--without-gossip", "--without-mingle")

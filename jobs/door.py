@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -11,6 +12,7 @@ from typing import Any
 
 from db_connector import Database, connect
 from errors import DatabaseError, SyncError
+from jobs.metrics import DoorMetrics
 from jobs.opened import settings_at_home
 from jobs.work import Send
 from services.monday.webhook_signatures import Access
@@ -48,22 +50,6 @@ returning a.name, coalesce(old.heard_at < now() - make_interval(secs => %(lost)s
 """
 
 
-class Counts:
-    """Counts deliveries of all accounts."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self.outcomes: dict[str, int] = {}
-
-    def delivered(self, outcome: str) -> None:
-        """Counts a delivery."""
-        with self._lock:
-            self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
-
-    def acknowledged(self, seconds: float) -> None:
-        """Takes how long an answer took."""
-
-
 @dataclass
 class OpenDoor:
     """Holds what the door needs to take the events of one account."""
@@ -71,7 +57,7 @@ class OpenDoor:
     boards: frozenset[str]
     subitem_boards: dict[str, str]
     inbox: InboxWriter
-    metrics: Counts
+    metrics: DoorMetrics
     refused: Callable[[], None]
 
     @property
@@ -134,7 +120,7 @@ class Door:
         self._listeners: dict[str, threading.Thread] = {}
         self._hints = Hints()
         self._stopping = threading.Event()
-        self.counts = Counts()
+        self.metrics = DoorMetrics()
         self._threads = [
             threading.Thread(target=work, name=name, daemon=True)
             for name, work in (("hints", self._hint), ("accounts", self._renew))
@@ -164,15 +150,8 @@ class Door:
 
     def measure(self) -> str:
         """Returns the metrics for Prometheus, among them the signal by which workers are added."""
-        lines = ["# TYPE monday_sync_due_oldest_seconds gauge"]
-        oldest = self.ready()["due_oldest_s"]
-        lines += [] if oldest is None else [f"monday_sync_due_oldest_seconds {oldest}"]
-        lines += ["# TYPE monday_sync_door_events_total counter"]
-        lines += [
-            f'monday_sync_door_events_total{{outcome="{outcome}"}} {count}'
-            for outcome, count in sorted(self.counts.outcomes.items())
-        ]
-        return "\n".join(lines) + "\n"
+        oldest_s = self.ready()["due_oldest_s"]
+        return self.metrics.text(math.nan if oldest_s is None else oldest_s)
 
     def receiver(self, name: str) -> Receiver | None:
         """Returns what takes the events of an account; None for an unknown one. Raises SyncError when it fails."""
@@ -217,7 +196,7 @@ class Door:
             frozenset(entities),
             {parent: board for board, parent in above.items() if parent},
             InboxWriter(db, arrived),
-            self.counts,
+            self.metrics,
             lambda: self._hints.add(lost=[account.name]),
         )
         return Opened(account.version, url, db, Receiver(gate, opened), frozenset(entities.values()))

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from errors import EXIT_IN_STEP, BudgetSpent, DailyLimitReached, SettingsError, SyncError, TurnBusy
 from jobs.marks import mark_of, marks_are_old, moved, note_run
+from jobs.metrics import Note, nobody
 from jobs.opened import OpenAccount, OpenAccounts
 from jobs.program import program
 from settings import Settings
@@ -51,9 +52,11 @@ LOOK_AT_STOP_S = 0.5
 class Work:
     """Does the work of tasks, in one process. Accounts are opened when they are first worked for."""
 
-    def __init__(self, settings: Settings, send: Send, stopping: Callable[[], bool] = lambda: False) -> None:
-        """Takes the settings of the installation, what sends a message, and what says that the process is to end."""
-        self.settings, self._send, self._stopping = settings, send, stopping
+    def __init__(
+        self, settings: Settings, send: Send, stopping: Callable[[], bool] = lambda: False, note: Note = nobody
+    ) -> None:
+        """Takes the settings of the installation, and what sends a message, says that the process is to end, and counts."""
+        self.settings, self._send, self._stopping, self._note = settings, send, stopping, note
         self._control = open_control(settings)
         self.accounts, self.due = Accounts(self._control), DueWork(self._control)
         self._open = OpenAccounts(settings, self._control)
@@ -94,13 +97,15 @@ class Work:
         if begun.starts > SET_ASIDE:
             aside = f"It was begun {begun.starts - 1} times without an end; it is tried once an hour."
             return self._end(due, begun, ASIDE_S, aside)
-        message: str | None = None
+        message, outcome, started = None, "done", time.monotonic()
         try:
             with self._beating(due):
                 next_in_s = work(self._open.get(account), due, begun)
         except Exception as exc:
             next_in_s, message = self._failed(due, exc if isinstance(exc, SyncError) else unexpected(exc))
+            outcome = "put_off" if isinstance(exc, BudgetSpent) else "failed"
         self._end(due, begun, next_in_s, message)
+        self._note(due.task, outcome, begun.late_s, time.monotonic() - started)
 
     def _beating(self, due: Due) -> AbstractContextManager[None]:
         """Gives a sign of life until the end of the block."""

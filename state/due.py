@@ -48,7 +48,7 @@ BEGIN = """
 update sync_due
 set starts = starts + 1, sent_at = now()
 where account = %s and entity = %s and task = %s and due_at <= now()
-returning marks, sweep, starts
+returning marks, sweep, starts, extract(epoch from clock_timestamp() - due_at)::float8
 """
 END = """
 update sync_due
@@ -80,6 +80,8 @@ class Begun:
     marks: int
     sweep: bool
     starts: int
+    late_s: float
+    """For how long it had been due."""
 
 
 class DueWork:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import requests
 
 from tests.kit.live import first_item
+from tests.kit.metrics import check
 from tests.kit.waiting import until
 
 pytestmark = pytest.mark.xdist_group("fleet")
@@ -26,3 +28,11 @@ def test_both_accounts_are_kept_equal_and_none_sees_the_other(fleet):
     assert acme.value("select count(*) from sync_inbox") == 1
     assert globex.value("select count(*) from sync_inbox") == 0
     until(lambda: [row["due"] for row in fleet.fleet()] == [0, 0], 30, "an end of all work")
+    shown = requests.get(f"{base}/metrics", timeout=10).text
+    check(shown, "## A door")
+    assert 'monday_sync_door_events_total{outcome="stored"} 1.0' in shown
+    assert "monday_sync_door_acknowledge_seconds_count 1.0" in shown
+    told = fleet.worker_metrics()
+    check(told, "## A worker")
+    assert 'monday_sync_tasks_total{outcome="done",task="run"}' in told
+    assert "acme" not in shown + told and "globex" not in shown + told

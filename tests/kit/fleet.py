@@ -42,6 +42,7 @@ class Fleet:
             "CONTROL_DATABASE_URL_FILE": str(self._file("control.url", self.control_url)),
             "BROKER_URL": self.broker.url,
             "LOG_FORMAT": "json",
+            "WORKER_METRICS": "127.0.0.1:0",
         }
 
     def main(self, *arguments: str, env: dict[str, str] | None = None) -> Done:
@@ -95,6 +96,13 @@ class Fleet:
         assert done.code == 0, done.err
         found: list[dict[str, Any]] = json.loads(done.out)["accounts"]
         return found
+
+    def worker_metrics(self) -> str:
+        """Returns what the worker that was started last shows of itself."""
+        lines = [line for line in self.said().splitlines() if "Metrics of this worker" in line]
+        assert lines, self.said()
+        address: str = json.loads(lines[-1])["message"].split()[-1]
+        return requests.get(address, timeout=10).text
 
     def alive(self) -> list[subprocess.Popen[str]]:
         """Returns the processes that go on."""

@@ -9,7 +9,16 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from errors import EXIT_IN_STEP, BudgetSpent, DailyLimitReached, SettingsError, SyncError, TurnBusy
+from errors import (
+    EXIT_IN_STEP,
+    BudgetSpent,
+    DailyLimitReached,
+    MondayIsAway,
+    MondayUnavailable,
+    SettingsError,
+    SyncError,
+    TurnBusy,
+)
 from jobs.marks import mark_of, marks_are_old, moved, note_run
 from jobs.metrics import Note, nobody
 from jobs.opened import OpenAccount, OpenAccounts
@@ -18,6 +27,7 @@ from settings import Settings
 from state.accounts import Accounts
 from state.control import open_control
 from state.due import BEAT_S, LIVE, LOOK, RUN, SET_ASIDE, Begun, Due, DueWork
+from state.outages import Outages
 from state.pauses import pause_of
 from state.stats import written_lately
 from state.turns import lock_name
@@ -31,6 +41,8 @@ from timing import Stop, backoff
 log = logging.getLogger("monday_sync")
 
 Send = Callable[[Due, int], bool]
+Kind = Callable[[OpenAccount, Due, Begun], "float | None"]
+"""Does a piece of work. Returns in how many seconds it is due again; None when nothing is known to come."""
 
 SYNC = "sync:"
 """How the names of syncs of queries begin, beside those of entities."""
@@ -59,7 +71,7 @@ class Work:
         self.settings, self._send, self._stopping, self._note = settings, send, stopping, note
         self._control = open_control(settings)
         self.accounts, self.due = Accounts(self._control), DueWork(self._control)
-        self._open = OpenAccounts(settings, self._control)
+        self._open, self._outages = OpenAccounts(settings, self._control), Outages(self._control)
 
     def close(self) -> None:
         """Closes all connections."""
@@ -80,13 +92,13 @@ class Work:
 
     def live(self, account: str, entity: str) -> None:
         """Deals with the events and changes of an entity."""
-        self._do(Due(account, entity, LIVE), self._live)
+        self._do(Due(account, entity, LIVE), self._asking(self._live))
 
     def run(self, account: str, entity: str) -> None:
         """Compares both sides of an entity."""
-        self._do(Due(account, entity, RUN), self._run)
+        self._do(Due(account, entity, RUN), self._copy if entity.startswith(SYNC) else self._asking(self._run))
 
-    def _do(self, due: Due, work: Callable[[OpenAccount, Due, Begun], float | None]) -> None:
+    def _do(self, due: Due, work: Kind) -> None:
         """Does a piece of work between its beginning and its end. A failure is noted, and puts it off."""
         account = self.accounts.find(due.account)
         if account is None or account.paused_at is not None:
@@ -103,9 +115,28 @@ class Work:
                 next_in_s = work(self._open.get(account), due, begun)
         except Exception as exc:
             next_in_s, message = self._failed(due, exc if isinstance(exc, SyncError) else unexpected(exc))
-            outcome = "put_off" if isinstance(exc, BudgetSpent) else "failed"
+            outcome = "put_off" if isinstance(exc, (BudgetSpent, MondayIsAway)) else "failed"
         self._end(due, begun, next_in_s, message)
         self._note(due.task, outcome, begun.late_s, time.monotonic() - started)
+
+    def _asking(self, work: Kind) -> Kind:
+        """Makes work that asks monday.com wait while others have found that it does not answer."""
+
+        def asking(opened: OpenAccount, due: Due, begun: Begun) -> float | None:
+            address, calls = opened.settings.api_url, opened.parts.costs()["calls"]
+            if seconds := self._outages.wait_s(address):
+                raise MondayIsAway(seconds)
+            try:
+                next_in_s = work(opened, due, begun)
+            except MondayUnavailable as exc:
+                if not isinstance(exc, BudgetSpent):
+                    self._outages.failed(address)
+                raise
+            if due.task == RUN or opened.parts.costs()["calls"] > calls:
+                self._outages.answered(address)
+            return next_in_s
+
+        return asking
 
     def _beating(self, due: Due) -> AbstractContextManager[None]:
         """Gives a sign of life until the end of the block."""
@@ -134,7 +165,7 @@ class Work:
 
     def _failed(self, due: Due, problem: SyncError) -> tuple[float, str]:
         """Returns how long to wait after a failure, and why. The slot is free meanwhile."""
-        if isinstance(problem, BudgetSpent):
+        if isinstance(problem, (BudgetSpent, MondayIsAway)):
             log.info("%s, %s: %s", due.account, due.entity, problem.message)
             return problem.seconds, problem.message
         log.error("%s, %s: %s", due.account, due.entity or "account", problem.message, extra={"hint": problem.hint})
@@ -177,8 +208,6 @@ class Work:
         return done.next_in_s
 
     def _run(self, opened: OpenAccount, due: Due, begun: Begun) -> float | None:
-        if due.entity.startswith(SYNC):
-            return self._copy(opened, due.entity.removeprefix(SYNC), begun)
         pair = opened.pair(due.entity)
         if pair is None:
             return None
@@ -205,9 +234,9 @@ class Work:
         # the look of each hour asks for one whose board, or whose rows, may have changed
         return RUN_AT_LEAST_EVERY_S * random.uniform(0.8, 1.0)
 
-    def _copy(self, opened: OpenAccount, name: str, begun: Begun) -> float | None:
+    def _copy(self, opened: OpenAccount, due: Due, begun: Begun) -> float | None:
         """Runs a sync of a query, at the interval of the account's SYNC_INTERVAL_MINUTES."""
-        run_syncs, stop = program().syncs, Stop()
+        run_syncs, stop, name = program().syncs, Stop(), due.entity.removeprefix(SYNC)
         if run_syncs is None or name not in [sync.name for sync in opened.syncs]:
             return None
         with self._stopped_in_time(stop):

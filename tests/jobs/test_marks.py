@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
-import main  # noqa: F401 - it hands the program in
 from jobs.work import Work
-from settings import Settings
 from state import pauses
-from state.accounts import Accounts
 from state.due import LOOK, RUN, Due
-from tests.kit.live import BOARDS, SECOND_PROFILE, LiveWorld, world
+from tests.kit.live import SECOND_PROFILE, LiveWorld, world
+from tests.kit.workshop import workshop
 
 
 @pytest.fixture
@@ -24,15 +20,8 @@ def here(db, database_url, home):
 @pytest.fixture
 def work(here: LiveWorld, tmp_path):
     """Makes what a worker works with, for one account."""
-    for name, text in (("key", here.sandbox.token), ("url", here.url)):
-        (tmp_path / name).write_text(text)
-    settings = Settings(home=tmp_path, database_url=here.url, accounts=tmp_path / "accounts")
-    made = Work(replace(settings), lambda due, starts: True)
-    files = {"MONDAY_API_KEY_FILE": str(tmp_path / "key"), "DATABASE_URL_FILE": str(tmp_path / "url")}
-    Accounts(made._control).add("acme", {"MONDAY_API_URL": here.sandbox.graphql_url, **files, **BOARDS})
-    made.look("acme")
-    yield made
-    made.close()
+    with workshop(here, tmp_path) as made:
+        yield made.work
 
 
 def hour(work: Work) -> None:

@@ -26,7 +26,7 @@ from jobs.program import program
 from settings import Settings
 from state.accounts import Accounts
 from state.control import open_control
-from state.due import BEAT_S, LIVE, LOOK, RUN, SET_ASIDE, Begun, Due, DueWork
+from state.due import BEAT_S, LIVE, LOOK, RUN, SET_ASIDE, SYNC, Begun, Due, DueWork
 from state.outages import Outages
 from state.pauses import pause_of
 from state.stats import written_lately
@@ -44,8 +44,6 @@ Send = Callable[[Due, int], bool]
 Kind = Callable[[OpenAccount, Due, Begun], "float | None"]
 """Does a piece of work. Returns in how many seconds it is due again; None when nothing is known to come."""
 
-SYNC = "sync:"
-"""How the names of syncs of queries begin, beside those of entities."""
 SLICE_S = 20.0
 RUN_S = 300.0
 """A run that is not done by then ends after its batch, and goes on with its next task."""

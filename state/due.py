@@ -19,6 +19,8 @@ POISON, SET_ASIDE = 5, 8
 """From so many starts without an end on, it is worked on by the workers of long loads; and it waits for an hour."""
 
 LIVE, RUN, LOOK = "live", "run", "look"
+SYNC = "sync:"
+"""How the names of syncs of queries begin, beside those of entities."""
 
 MARK = """
 insert into sync_due (account, entity, task, due_at, sweep, marks)
@@ -141,6 +143,14 @@ class DueWork:
                 """,
                 (account, list(entities)),
             )
+
+    def entities(self, account: str) -> list[str]:
+        """Returns the entities of an account, and its syncs of queries, as a look has found them."""
+        with self._db.transaction(read_only=True) as tx:
+            found = tx.rows(
+                "select entity from sync_due where account = %s and task = %s order by entity", (account, RUN)
+            )
+        return [row[0] for row in found]
 
     def overview(self) -> list[dict[str, object]]:
         """Returns of each account how much is due, for how many seconds the oldest, and what failed last."""

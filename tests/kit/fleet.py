@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -99,10 +99,21 @@ class Fleet:
 
     def worker_metrics(self) -> str:
         """Returns what the worker that was started last shows of itself."""
+        return requests.get(self._addresses_of_metrics()[-1], timeout=10).text
+
+    def tasks_done(self, task: str) -> float:
+        """Returns how many tasks of a kind the workers that live have done."""
+        done = 0.0
+        for address in self._addresses_of_metrics():
+            with suppress(requests.ConnectionError):
+                text = requests.get(address, timeout=10).text
+                lines = [line for line in text.splitlines() if line.startswith("monday_sync_tasks_total")]
+                done += sum(float(line.split()[-1]) for line in lines if f'task="{task}"' in line)
+        return done
+
+    def _addresses_of_metrics(self) -> list[str]:
         lines = [line for line in self.said().splitlines() if "Metrics of this worker" in line]
-        assert lines, self.said()
-        address: str = json.loads(lines[-1])["message"].split()[-1]
-        return requests.get(address, timeout=10).text
+        return [str(json.loads(line)["message"].split()[-1]) for line in lines]
 
     def alive(self) -> list[subprocess.Popen[str]]:
         """Returns the processes that go on."""

@@ -36,6 +36,7 @@ from state.due import Due, DueWork
 from state.mapping_texts import write
 from tests.kit.broker import Broker, broker
 from tests.kit.fleet import Fleet
+from tests.kit.rabbitmq import RabbitMq
 
 BOARDS = 20
 SECRET = "a made-up secret of thirty-two bytes"
@@ -96,7 +97,7 @@ class Stage:
     postgres: Postgres
     null: Serving
     fleet: Fleet
-    broker: Broker
+    broker: Broker | RabbitMq
     control: Database
     accounts: int
     databases: dict[str, str] = field(default_factory=dict)

@@ -88,7 +88,8 @@ def _show(rows: list[dict[str, object]]) -> None:
     def state(row: dict[str, object]) -> str:
         if isinstance(row["paused_at"], datetime):
             return f"paused since {minute_text(row['paused_at'])} by {row['paused_by']}"
-        return str(row["message"] or "works")
+        unheard = f"no door takes its events since {minute_text(row['heard_at'])}" if row["unheard"] else ""  # type: ignore[arg-type]
+        return "; ".join(filter(None, (str(row["message"] or ""), unheard))) or "works"
 
     headings = ["account", "entities", "due", "oldest", "state"]
     found = [[row["account"], row["entities"], row["due"], f"{row['oldest_s']:.0f} s", state(row)] for row in rows]

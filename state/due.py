@@ -15,6 +15,8 @@ SEND_AGAIN_S = 30.0
 """After so long without a sign of life, another message is sent."""
 BEAT_S = 10.0
 """Whoever works gives a sign of life this often."""
+UNHEARD_S = 120.0
+"""After so long without a door an account is shown as not heard: doors say each half minute that they are there."""
 POISON, SET_ASIDE = 5, 8
 """From so many starts without an end on, it is worked on by the workers of long loads; and it waits for an hour."""
 
@@ -158,6 +160,7 @@ class DueWork:
             return tx.dicts(
                 """
                 select a.name as account, a.paused_at, a.paused_by, a.paused_why, a.heard_at,
+                    coalesce(a.heard_at < now() - make_interval(secs => %(unheard)s), false) as unheard,
                     count(distinct d.entity) filter (where d.entity <> '') as entities,
                     count(*) filter (where d.due_at <= now()) as due,
                     coalesce(extract(epoch from now() - min(d.due_at) filter (where d.due_at <= now())), 0)::float8
@@ -168,7 +171,8 @@ class DueWork:
                 left join sync_due as d on d.account = a.name
                 group by a.name
                 order by a.name
-                """
+                """,
+                {"unheard": UNHEARD_S},
             )
 
     def oldest_s(self) -> float:

@@ -19,6 +19,7 @@ from services.monday.webhook_signatures import token_of
 from tests.kit.broker import Broker
 from tests.kit.cli import Done, run_main, start_main
 from tests.kit.live import BOARDS, SECRET, LiveWorld, world
+from tests.kit.rabbitmq import RabbitMq
 from tests.kit.shipped import CONTACTS
 
 
@@ -28,7 +29,7 @@ class Fleet:
 
     home: Path
     control_url: str
-    broker: Broker
+    broker: Broker | RabbitMq
     worlds: dict[str, LiveWorld]
     processes: list[subprocess.Popen[str]] = field(default_factory=list)
     base: str = ""
@@ -115,6 +116,15 @@ class Fleet:
         lines = [line for line in self.said().splitlines() if "Metrics of this worker" in line]
         return [str(json.loads(line)["message"].split()[-1]) for line in lines]
 
+    @contextmanager
+    def control(self) -> Iterator[Database]:
+        """Opens the control database."""
+        db = Database(self.control_url)
+        try:
+            yield db
+        finally:
+            db.close()
+
     def alive(self) -> list[subprocess.Popen[str]]:
         """Returns the processes that go on."""
         return [process for process in self.processes if process.poll() is None]
@@ -155,7 +165,11 @@ class Fleet:
 
 @contextmanager
 def fleet(
-    databases: Sequence[str], broker: Broker, home: Path, names: Sequence[str] = ("acme", "globex"), **how: Any
+    databases: Sequence[str],
+    broker: Broker | RabbitMq,
+    home: Path,
+    names: Sequence[str] = ("acme", "globex"),
+    **how: Any,
 ) -> Iterator[Fleet]:
     """Yields an installation whose accounts are added; no process works yet. `databases`: one more than accounts."""
     with ExitStack() as stack:

@@ -11,7 +11,8 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from statistics import quantiles
 
@@ -19,7 +20,7 @@ import requests
 
 import main  # noqa: F401 - it hands in what tasks work with
 from benchmarks.bench import Bench
-from benchmarks.database import running
+from benchmarks.database import Postgres, running
 from benchmarks.fleet_model import Measured, fleets, simulated
 from benchmarks.fleet_stage import BOARDS, CONNECTIONS, Stage, account, entity, event, load, staged
 from benchmarks.measure import Failed
@@ -37,36 +38,37 @@ SLICES = 50
 SLOTS = 4
 
 
+@dataclass(frozen=True)
+class Options:
+    """Says what is measured, and how much of it."""
+
+    accounts: int = ACCOUNTS
+    events: int = 10_000
+    idle_s: float = IDLE_S
+    parts: tuple[str, ...] = ("slices", "workers", "idle", "burst", "reckoned")
+
+
 def run(bench: Bench) -> None:
     """Measures with as many events as boards have items, and prints."""
     with running(CONNECTIONS) as postgres:
-        measure(Options(ACCOUNTS, bench.items), postgres)
+        measure(Options(events=bench.items), postgres)
 
 
-class Options:
-    """Says how much is measured."""
-
-    def __init__(self, accounts: int, events: int, idle_s: float = IDLE_S) -> None:
-        self.accounts, self.events, self.idle_s = accounts, events, idle_s
-
-
-def measure(options: Options, postgres: object) -> None:
+def measure(options: Options, postgres: Postgres) -> None:
     """Measures, and prints a table after each part."""
-    began = time.perf_counter()
-    with staged(postgres, options.accounts) as stage:  # type: ignore[arg-type]
-        made = time.perf_counter() - began
-        print(
-            f"\n{options.accounts:,} accounts of {BOARDS} boards, each with a database, made in {made:.0f} s.",
-            flush=True,
-        )
-        slice_cpu_s, slice_calls = slices(stage)
-        run_cpu_s = more_workers(stage)
-        look_cpu_s = idle(stage, options.idle_s)
-        burst(stage, options.events)
-    model(Measured(slice_cpu_s, slice_calls, run_cpu_s, look_cpu_s))
+    measured, began = Measured(), time.perf_counter()
+    if set(options.parts) & PARTS.keys():
+        with staged(postgres, options.accounts) as stage:
+            made = time.perf_counter() - began
+            print(f"\n{options.accounts:,} accounts of {BOARDS} boards, made in {made:.0f} s.", flush=True)
+            for name in options.parts:
+                if name in PARTS:
+                    measured = PARTS[name](stage, options, measured)
+    if "reckoned" in options.parts:
+        reckon(measured)
 
 
-def slices(stage: Stage) -> tuple[float, float]:
+def slices(stage: Stage, options: Options, measured: Measured) -> Measured:
     """Measures a worker's start, and slices of live work in this process, with the parts of the account at hand."""
     from jobs.work import Work
     from settings import load_settings
@@ -93,7 +95,7 @@ def slices(stage: Stage) -> tuple[float, float]:
     table.add("the first slice of an account, CPU", took[0] * 1000, "ms", 1)
     table.add("calls a slice", calls, "", 2, 1.1)
     table.show()
-    return cpu_s, calls
+    return replace(measured, slice_cpu_s=cpu_s, slice_calls=calls)
 
 
 INSERT = """
@@ -106,8 +108,8 @@ def _insert(arrived: Sequence[str], tx: Transaction) -> None:
     tx.execute(INSERT, arrived)
 
 
-def more_workers(stage: Stage) -> float:
-    """Measures the same runs by one worker of one slot and by three. Returns the CPU seconds of a run."""
+def more_workers(stage: Stage, options: Options, measured: Measured) -> Measured:
+    """Measures the same runs by one worker of one slot and by three."""
     table = Table(
         f"Runs by one worker of one slot, and by three: {RUN_ACCOUNTS} accounts, then 4 boards of one account"
     )
@@ -127,11 +129,12 @@ def more_workers(stage: Stage) -> float:
         table.add(f"{what}: three / one", took[1] / took[0], "x", 2, goal)
     table.add("a run that compares all, CPU", cpu_s * 1000, "ms", 0)
     table.show()
-    return cpu_s
+    return replace(measured, run_cpu_s=cpu_s)
 
 
-def idle(stage: Stage, seconds: float) -> float:
-    """Measures what it costs that nothing happens. Returns the CPU seconds of a look."""
+def idle(stage: Stage, options: Options, measured: Measured) -> Measured:
+    """Measures what it costs that nothing happens."""
+    seconds = options.idle_s
     table = Table(
         f"Nothing happens: {stage.accounts:,} accounts, {seconds:.0f} s, two workers of {SLOTS} slots, a door, a beat"
     )
@@ -158,11 +161,12 @@ def idle(stage: Stage, seconds: float) -> float:
     table.show()
     stage.fleet.end()
     stage.hush()
-    return cpu / max(looks, 1.0)
+    return replace(measured, look_cpu_s=cpu / max(looks, 1.0))
 
 
-def burst(stage: Stage, events: int) -> None:
+def burst(stage: Stage, options: Options, measured: Measured) -> Measured:
     """Sends many events of one account to two doors, and one of each of some other accounts meanwhile."""
+    events = options.events
     table = Table(f"A burst: {events:,} events of one account at two doors, one worker of {SLOTS} slots")
     board, quiet = board_ids(BOARDS)[1], [account(number) for number in range(1, min(QUIET, stage.accounts - 1) + 1)]
     noisy = account(0)
@@ -194,6 +198,15 @@ def burst(stage: Stage, events: int) -> None:
     table.add("an event of another account, meanwhile: p99", _p99(during), "s", 2, 3.0)
     table.add("  meanwhile / before", _p99(during) / _p99(before), "x", 2, 3.0)
     table.show()
+    return measured
+
+
+PARTS: dict[str, Callable[[Stage, Options, Measured], Measured]] = {
+    "slices": slices,
+    "workers": more_workers,
+    "idle": idle,
+    "burst": burst,
+}
 
 
 def _single(stage: Stage, doors: Sequence[str], names: Sequence[str], trigger: str, pause_s: float) -> list[float]:
@@ -224,35 +237,37 @@ def _p99(seconds: Sequence[float]) -> float:
     return quantiles(seconds, n=100)[98]
 
 
-def model(measured: Measured) -> None:
+def reckon(measured: Measured) -> None:
     """Reckons from what was measured what more accounts need, and plays their queues."""
     for size in fleets():
         table = Table(f"Reckoned: {size.accounts:,} accounts, {size.boards:,} boards, {size.items / 1e6:,.0f} M items")
         for name, value, unit, digits in size.needs(measured):
             table.add(name, value, unit, digits)
         waits = simulated(size, measured)
-        table.add("played at its peak: an event waits, p50", waits.p50, "s", 2)
+        table.add("played at its peak: an event waits for a slot, p50", waits.p50, "s", 2)
         table.add("  p99", waits.p99, "s", 2, 3.0)
         table.add("  p99 of quiet accounts while one of them has a burst", waits.quiet_p99, "s", 2, 3.0)
         table.show()
 
 
-def options() -> Options:
+def asked() -> Options:
     """Returns what the command line asks for."""
+    usual = Options()
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fleet", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--accounts", type=int, default=ACCOUNTS, help=f"default: {ACCOUNTS}")
-    parser.add_argument("--events", type=int, default=10_000, help="of the burst (default: 10,000)")
-    parser.add_argument("--idle", type=float, default=IDLE_S, help="seconds in which nothing happens (default: 60)")
+    parser.add_argument("--accounts", type=int, default=usual.accounts, help=f"default: {usual.accounts}")
+    parser.add_argument("--events", type=int, default=usual.events, help=f"of the burst (default: {usual.events:,})")
+    parser.add_argument("--idle", type=float, default=usual.idle_s, help="seconds in which nothing happens")
+    parser.add_argument("--only", default=",".join(usual.parts), help=f"of {', '.join(usual.parts)}")
     given = parser.parse_args()
-    return Options(given.accounts, given.events, given.idle)
+    return Options(given.accounts, given.events, given.idle, tuple(given.only.split(",")))
 
 
 if __name__ == "__main__":
-    asked = options()
+    options = asked()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # what was started ends, too
     try:
         with running(CONNECTIONS) as server:
-            measure(asked, server)
+            measure(options, server)
     except Failed as exc:
         print(f"error: {exc}", file=sys.stderr)
         sys.exit(1)

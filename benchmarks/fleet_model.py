@@ -20,8 +20,10 @@ LOOKS_A_DAY = 24 * 6
 SHARDS = 64
 USED = 0.7
 """Of a slot's time, at the peak."""
+LEAST_SLOTS = 4
+"""Those of a single worker."""
 CHILD_MB = 110
-SIMULATED_S = 300.0
+SIMULATED_S, BURST_AT_S = 300.0, 60.0
 BURST = 20_000
 EVENTS_AT_ONCE = 5_000
 ITEMS_A_CALL = 100
@@ -29,12 +31,12 @@ ITEMS_A_CALL = 100
 
 @dataclass(frozen=True)
 class Measured:
-    """Holds what was measured of single pieces of work: CPU seconds and calls."""
+    """Holds what was measured of single pieces of work: CPU seconds and calls. The usual values are those of two cores."""
 
-    slice_cpu_s: float
-    slice_calls: float
-    run_cpu_s: float
-    look_cpu_s: float
+    slice_cpu_s: float = 0.007
+    slice_calls: float = 1.0
+    run_cpu_s: float = 0.15
+    look_cpu_s: float = 0.025
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class Size:
     def slots(self, measured: Measured) -> int:
         """Returns how many tasks run at once at the peak."""
         busy = PEAK * (self.slices_a_s * slice_s(measured) + self.runs_a_s * run_s(measured, self))
-        return max(1, round(busy / USED + 0.5))
+        return max(LEAST_SLOTS, round(busy / USED + 0.5))
 
     def needs(self, measured: Measured) -> Iterator[tuple[str, float, str, int]]:
         """Yields name, value, unit and digits of what it needs."""
@@ -113,37 +115,56 @@ def simulated(size: Size, measured: Measured, seed: int = 1) -> Waits:
 
     After a minute one account has a burst of events. Events of an account that come while its slice waits join it.
     """
-    dice, queues = random.Random(seed), Queues()
-    slots = size.slots(measured)
-    free = [0.0] * slots
-    waits: list[float] = []
-    quiet: list[float] = []
-    arrivals = _arrivals(size, dice)
-    left, now = BURST, 0.0
+    play = Play(size, measured, random.Random(seed))
+    arrivals = _arrivals(size, random.Random(seed + 1))
     coming = next(arrivals)
-    while now < SIMULATED_S:
-        now = heapq.heappop(free)
-        while coming[0] <= now:
-            queues.add(*coming)
+    while play.now < SIMULATED_S:
+        if not play.busy or coming[0] <= play.busy[0][0]:
+            play.now = coming[0]
+            play.queues.add(*coming)
             coming = next(arrivals)
-        found = queues.take()
-        if found is None:
-            heapq.heappush(free, coming[0])
-            continue
-        at, account = found
-        if account == 0 and now >= 60.0 and left:
-            many = min(left, EVENTS_AT_ONCE)
-            left -= many
-            heapq.heappush(free, now + many / ITEMS_A_CALL * CALL_S)
-            queues.add(now, 0)  # the rest goes on with the next task
-            continue
-        waits.append(now - at)
-        if now >= 60.0 and account != 0:
-            quiet.append(now - at)
-        kind = run_s(measured, size) if dice.random() < _share_of_runs(size) else slice_s(measured)
-        heapq.heappush(free, now + kind)
-    cuts = quantiles(waits, n=100)
-    return Waits(cuts[49], cuts[98], quantiles(quiet, n=100)[98])
+        else:
+            play.end_task()
+        play.begin_tasks()
+    cuts = quantiles(play.waits, n=100)
+    return Waits(cuts[49], cuts[98], quantiles(play.quiet, n=100)[98])
+
+
+class Play:
+    """Holds the queues, and the slots with what they do."""
+
+    def __init__(self, size: Size, measured: Measured, dice: random.Random) -> None:
+        self.queues, self.busy, self.now = Queues(), list[tuple[float, bool]](), 0.0
+        self.waits: list[float] = []
+        self.quiet: list[float] = []
+        self._bursts = False
+        self._slots, self._dice, self._left = size.slots(measured), dice, BURST
+        self._slice_s, self._run_s = slice_s(measured), run_s(measured, size)
+        self._share_of_runs = size.runs_a_s / (size.runs_a_s + size.slices_a_s)
+
+    def begin_tasks(self) -> None:
+        """Gives each free slot the next message."""
+        while len(self.busy) < self._slots and (found := self.queues.take()):
+            at, account = found
+            seconds, in_burst = self._duration(at, account)
+            heapq.heappush(self.busy, (self.now + seconds, in_burst))
+
+    def end_task(self) -> None:
+        """Ends the next task. What is left of the burst goes on with another: one process at a time works on an entity."""
+        self.now, in_burst = heapq.heappop(self.busy)
+        if in_burst and self._left:
+            self.queues.add(self.now, 0)
+        self._bursts = self._bursts and not in_burst
+
+    def _duration(self, at: float, account: int) -> tuple[float, bool]:
+        if account == 0 and self.now >= BURST_AT_S and self._left and not self._bursts:
+            many = min(self._left, EVENTS_AT_ONCE)
+            self._left, self._bursts = self._left - many, True
+            return many / ITEMS_A_CALL * CALL_S, True
+        self.waits.append(self.now - at)
+        if self.now >= BURST_AT_S and account != 0:
+            self.quiet.append(self.now - at)
+        return self._run_s if self._dice.random() < self._share_of_runs else self._slice_s, False
 
 
 class Queues:
@@ -179,7 +200,3 @@ def _arrivals(size: Size, dice: random.Random) -> Iterator[tuple[float, int]]:
     while True:
         now += dice.expovariate(rate)
         yield now, dice.randrange(size.accounts)
-
-
-def _share_of_runs(size: Size) -> float:
-    return size.runs_a_s / (size.runs_a_s + size.slices_a_s)

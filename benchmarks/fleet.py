@@ -36,6 +36,8 @@ IDLE_S = 60.0
 RUN_ACCOUNTS = 20
 SLICES = 50
 SLOTS = 4
+EVERY_S = 0.4
+"""Between single events: few enough that the slots can take them."""
 
 
 @dataclass(frozen=True)
@@ -174,13 +176,13 @@ def burst(stage: Stage, options: Options, measured: Measured) -> Measured:
     stage.fleet.start("beat")
     with stage.workers(1, SLOTS):
         _single(stage, doors, quiet, "warm", 0.0)
-        before = _single(stage, doors, quiet, "idle", 0.05)
+        before = _single(stage, doors, quiet, "idle", EVERY_S)
         stage.null.forget()
         bodies = [event(board, f"{board}{number:06d}", f"burst-{number}") for number in range(events)]
         began = time.perf_counter()
         senders = [load(stage.address(door, noisy, board), bodies[n::2], 8) for n, door in enumerate(doors)]
         time.sleep(1.0)
-        during = _single(stage, doors, quiet, "busy", 0.1)
+        during = _single(stage, doors, quiet, "busy", EVERY_S)
         told = [sender.communicate(timeout=1800)[0] for sender in senders]
         taken = time.perf_counter() - began
         stage.until(lambda: _left(stage, noisy) == 0, 1800)
@@ -188,7 +190,7 @@ def burst(stage: Stage, options: Options, measured: Measured) -> Measured:
         calls = stage.null.told()["by"].get("Items", 0)
     refused = sum(_refused(text) for text in told)
     stored = stage.in_account(
-        noisy, lambda tx: tx.value("select count(*) from sync_inbox where trigger_id like 'burst-%%'")
+        noisy, lambda tx: tx.value("select count(*) from sync_inbox where trigger_id like '%%/burst-%%'")
     )
     table.add("events that were refused, or are missing", refused + events - int(stored), "", 0, 0)
     table.add("acknowledged a second", events / taken, "", 0)
@@ -218,8 +220,8 @@ def _single(stage: Stage, doors: Sequence[str], names: Sequence[str], trigger: s
         if answer.status_code != 200:
             raise Failed(f"{answer.status_code} {answer.text}")
         time.sleep(pause_s * random.uniform(0.5, 1.5))
-    stage.until(lambda: len(stage.waited(names, trigger)) == len(names), 300)
-    return stage.waited(names, trigger)
+    stage.until(lambda: len(stage.waited(names, f"%/{trigger}-%")) == len(names), 300)
+    return stage.waited(names, f"%/{trigger}-%")
 
 
 def _left(stage: Stage, name: str) -> int:

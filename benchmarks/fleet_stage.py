@@ -138,11 +138,11 @@ class Stage:
         with self.postgres.open(self.databases[name]) as db, db.transaction() as tx:
             return act(tx)
 
-    def waited(self, names: Sequence[str], trigger: str) -> list[float]:
-        """Returns for how many seconds the events of these accounts waited until they were dealt with."""
+    def waited(self, names: Sequence[str], pattern: str) -> list[float]:
+        """Returns for how many seconds the events called so waited until they were dealt with."""
         found: list[float] = []
         for name in names:
-            found += [row[0] for row in self.in_account(name, lambda tx: tx.rows(WAITED, (f"{trigger}%",)))]
+            found += [row[0] for row in self.in_account(name, lambda tx: tx.rows(WAITED, (pattern,)))]
         return found
 
     @contextmanager

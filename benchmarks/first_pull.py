@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from statistics import median
 
-from benchmarks.beside_floor import ADDRESS_COLUMNS, Floor
 from benchmarks.bench import Bench, Pulled, scratch
+from benchmarks.beside_floor import ADDRESS_COLUMNS, Floor
 from benchmarks.measure import Spent
 from benchmarks.table import Table
 

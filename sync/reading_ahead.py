@@ -10,7 +10,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import Pipe
 from pathlib import Path
 
@@ -58,9 +58,9 @@ class ReadingProcess(ReadingAhead):
         super().__init__(reader)
         self._under_way: deque[Sequence[Item]] = deque()
         """The pages that the process has, as they were sent."""
-        self._sending = threading.Lock()
+        self._sending, self._changed = threading.Lock(), threading.Condition()
         self._sent = self._taken = 0
-        self._is_ready = self._has_failed = False
+        self._is_ready = self._has_ended = self._is_closed = False
         self._socket, other = Pipe()
         with other:
             self._process = subprocess.Popen(
@@ -70,12 +70,15 @@ class ReadingProcess(ReadingAhead):
                 stderr=subprocess.DEVNULL,
                 pass_fds=[other.fileno()],
             )
+        # In a thread: while PostgreSQL works, the run waits, and what was read can be taken in.
+        self._receiver = threading.Thread(target=self._receive, name="read-ahead", daemon=True)
+        self._receiver.start()
         self._send(how)
 
     def prepare(self, items: Sequence[Item], waiting: threading.Event) -> None:
         """Sends a page to the process, once that is ready: the first pages do not wait for its start."""
         with self._sending:
-            if not items or not self._is_started():
+            if not items or not self._is_ready or self._has_ended:
                 return
             try:
                 text = items_text(items)
@@ -90,55 +93,60 @@ class ReadingProcess(ReadingAhead):
     def arrived(self, items: list[Item]) -> list[Item]:
         """Waits for what is read of the pages from which the items come."""
         last = max((item.ahead for item in items if type(item.ahead) is int), default=0)
-        while self._taken < last:
-            self._take_in()
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._taken >= last or self._has_ended, PATIENCE_S):
+                self._process.kill()
+                self._has_ended = True
+        for item in items:
+            if type(item.ahead) is int:  # the process has ended before it came to it
+                item.ahead = None
         return items
 
     def close(self) -> None:
         """Ends the process, which has nothing to lose."""
-        self._has_failed = True
+        self._is_closed = True
         self._process.kill()
         self._process.wait()
+        self._receiver.join()
         self._socket.close()
 
-    def _is_started(self) -> bool:
-        if not self._is_ready and not self._has_failed and self._socket.poll():
-            self._is_ready = self._answer() is not None
-        return self._is_ready and not self._has_failed
-
     def _send(self, message: bytes) -> None:
-        try:
+        # it may have ended: then the receiver tells
+        with suppress(OSError):
             self._socket.send_bytes(message)
-        except OSError:  # it has ended, or was closed
-            self._has_failed = True
 
-    def _answer(self) -> bytes | None:
-        """Returns the next message; None once none comes any more."""
+    def _receive(self) -> None:
+        """Takes in what the process answers until it ends."""
         try:
-            if not self._has_failed and self._socket.poll(PATIENCE_S):
-                return self._socket.recv_bytes()
+            self._socket.recv_bytes()
+            self._is_ready = True
+            while True:
+                self._take_in(self._socket.recv_bytes())
         except (EOFError, OSError):
-            pass
-        if not self._has_failed:
-            log.warning("The process that reads items ahead has ended or does not answer. The run reads them itself.")
-        self._has_failed = True
-        return None
+            if not self._is_closed:
+                log.warning("The process that reads items ahead has ended. The run goes on without it.")
+        finally:
+            with self._changed:
+                self._has_ended = True
+                self._changed.notify_all()
 
-    def _take_in(self) -> None:
-        """Takes in what was read of the oldest page under way."""
-        items, message = self._under_way.popleft(), self._answer()
-        self._taken += 1
-        for item in items:
-            item.ahead = None
-        if not message:
-            return
-        page: PageRead = pickle.loads(message)
-        fields = self.reader.bound.fields
-        for item, (digest, odd, values, unread) in zip(items, page.items, strict=True):
-            record = {name: value for name, value in zip(fields, values, strict=True) if value is not None}
-            item.ahead = Ahead(digest, odd, Reading(record, False, unread))
-        self.reader.note_unparsed(page.unparsed)
-        shared_parser().count(*page.addresses)
+    def _take_in(self, message: bytes) -> None:
+        """Takes in what was read of the oldest page under way; nothing where it could not be read."""
+        items = self._under_way.popleft()
+        page: PageRead | None = pickle.loads(message) if message else None
+        if page is not None:
+            fields = self.reader.bound.fields
+            for item, (digest, odd, values, unread) in zip(items, page.items, strict=True):
+                record = {name: value for name, value in zip(fields, values, strict=True) if value is not None}
+                item.ahead = Ahead(digest, odd, Reading(record, False, unread))
+            self.reader.note_unparsed(page.unparsed)
+            shared_parser().count(*page.addresses)
+        else:
+            for item in items:
+                item.ahead = None
+        with self._changed:
+            self._taken += 1
+            self._changed.notify_all()
 
 
 @contextmanager

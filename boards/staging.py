@@ -38,7 +38,6 @@ from sync.read_board import (
     reads_in_parallel,
     some_of,
 )
-from sync.reading_ahead import reading_ahead
 from sync.report import EntityReport
 from values.wording import plural
 
@@ -131,12 +130,12 @@ class Staging:
         self._stage(batch)
 
     def _pages(self) -> Iterator[list[Item]]:
-        with reading_ahead(self.sync) as ahead:
-            if reads_in_parallel(self.sync):
-                yield from in_parallel(self.sync, self._malformed, ahead)
-                return
-            for page in read_pages(self.sync, self._malformed, ahead):
-                yield page.items
+        prepare = self.sync.reader.read_ahead
+        if reads_in_parallel(self.sync):
+            yield from in_parallel(self.sync, self._malformed, prepare)
+            return
+        for page in read_pages(self.sync, self._malformed, prepare):
+            yield page.items
 
     def _malformed(self, item_id: str, reason: str) -> None:
         raise ValidationFailed(f"Item {item_id or '(without id)'} did not come whole: {reason}.", hint=AS_IT_WAS)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copyreg
-import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timezone
@@ -88,35 +86,9 @@ def _link_to(url: Value, cell: Value) -> Value:
 # The making of each
 
 
-ADAPTED = {
-    "phone": Adapted(lambda value: trimmed(value) or None, ("phone",)),
-    "email": Adapted(lambda value: trimmed(value) or None, ("email",)),
-    "number": Adapted(_exact, ("number",)),
-    "date": Adapted(_date, ("day",), lambda field, cell: _date(field)),
-    "lower": Adapted(lambda value: trimmed(value).lower() or None, ("text",)),
-    "upper": Adapted(lambda value: trimmed(value).upper() or None, ("text",)),
-    "link_url": Adapted(_url, ("text",), _link_to),
-}
-
-
-def adapted(name: str) -> Adapted:
-    """Returns the transform of that name."""
-    return ADAPTED[name]
-
-
-def _pickled(made: Adapted) -> tuple[Callable[[str], Adapted], tuple[str]]:
-    """Lets another process take its own transform of the name: functions without names cannot be handed over."""
-    for name, known in ADAPTED.items():
-        if known is made:
-            return adapted, (name,)
-    raise pickle.PicklingError("a transform of a user's own")
-
-
-copyreg.pickle(Adapted, _pickled)
-
-
-def _adapted(name: str) -> Named:
-    return Named(lambda columns, fields: ADAPTED[name])
+def _make_adapted(there: Callable[[Value], Value], kind: str | None, back: Any = None) -> Callable[..., Transform]:
+    made = Adapted(there, (kind,), back) if back else Adapted(there, (kind,))
+    return lambda columns, fields: made
 
 
 def _make_join(columns: int, fields: int, separator: str = " ") -> Transform:
@@ -166,8 +138,14 @@ TRANSFORMS: dict[str, Named] = {
     "address": Named(lambda columns, fields: AddressFields(), (1, 1), (6, 6)),
     "address_parts": Named(lambda columns, fields: AddressFields(raw=False), (1, 1), (5, 5)),
     "address_object": Named(lambda columns, fields: AddressObject(), (1, 4)),
-    **{name: _adapted(name) for name in ADAPTED},
+    "phone": Named(_make_adapted(lambda value: trimmed(value) or None, "phone")),
+    "email": Named(_make_adapted(lambda value: trimmed(value) or None, "email")),
+    "number": Named(_make_adapted(_exact, "number")),
+    "date": Named(_make_adapted(_date, "day", lambda field, cell: _date(field))),
+    "lower": Named(_make_adapted(lambda value: trimmed(value).lower() or None, "text")),
+    "upper": Named(_make_adapted(lambda value: trimmed(value).upper() or None, "text")),
     "constant": Named(lambda columns, fields, value: Constant(value), (0, MANY), (1, 1), ("value",), ("value",)),
+    "link_url": Named(_make_adapted(_url, "text", _link_to)),
 }
 
 

@@ -43,7 +43,7 @@ class UnreadCell(CellError):
         self.column = column
 
 
-class Ahead(NamedTuple):
+class _Ahead(NamedTuple):
     """Holds what was found out about an item while its page was on its way."""
 
     digest: str
@@ -87,18 +87,7 @@ class ItemReader:
 
     def read_ahead(self, item: Item) -> None:
         """Does the work of `fingerprint` and `read` for a new item ahead, in another thread."""
-        item.ahead = Ahead(*self._hash(item), self.read(item))
-
-    @property
-    def looks_up_rows(self) -> bool:
-        """Tells whether cells show items whose rows are looked up."""
-        return bool(self._readers.links)
-
-    def note_unparsed(self, unparsed: Map[str, Map[str, str]]) -> None:
-        """Adds texts that show no value of their column's type, as another reader of the board has met them."""
-        for column, texts in unparsed.items():
-            told = self.unparsed.setdefault(column, {})
-            told.update(list(texts.items())[: max(0, MOST_TOLD - len(told))])
+        item.ahead = _Ahead(*self._hash(item), self.read(item))
 
     def changed_at(self, name: str, item: Item) -> datetime | None:
         """Returns when a field last changed on the board: by its own cells where they keep that, else by the item."""

@@ -14,11 +14,11 @@ from typing import Any
 
 from errors import CursorExpired, Incomplete
 from models import Item
+from services.monday.prefetch import Prepare
 from state.values import put, watermark
 from sync.board import BoardSync
 from sync.intake import Intake
 from sync.read_board import Listing, count_listed, in_parallel, read_pages, reads_in_parallel
-from sync.reading_ahead import ReadingAhead, reading_ahead
 from sync.sweep import Sweep
 from values.slices import batched
 
@@ -80,26 +80,23 @@ class FullRead:
         started = self.sync.destination.server_time().isoformat()
         return {"pass": str(uuid.uuid4()), "first": first, "started": started, "fingerprint": self.sync.fingerprint()}
 
-    def _read_pages(self, reading: dict[str, Any]) -> None:
-        """Reads what is left. Items that are known may turn out to be unchanged, so only new ones are read ahead."""
-        if not reading["first"]:
-            return self._read_with(reading, None)
-        with reading_ahead(self.sync) as ahead:
-            self._read_with(reading, ahead)
+    def _prepare(self, reading: dict[str, Any]) -> Prepare | None:
+        """Returns what the threads that read ahead do with items. Items that are known may turn out to be unchanged."""
+        return self.sync.reader.read_ahead if reading["first"] else None
 
-    def _read_with(self, reading: dict[str, Any], ahead: ReadingAhead | None) -> None:
-        sync, malformed = self.sync, self.intake.malformed
+    def _read_pages(self, reading: dict[str, Any]) -> None:
+        sync, malformed, prepare = self.sync, self.intake.malformed, self._prepare(reading)
         cursor = reading.get("cursor")
         if reads_in_parallel(sync) and not cursor:
             self._note_reading(reading | {"cursor": None})
-            for items in in_parallel(sync, malformed, ahead):
+            for items in in_parallel(sync, malformed, prepare):
                 self.intake.take([items])
                 self._note_read(reading, items, None)
             return
         started = watermark(reading["started"]) if cursor else None
         if cursor:
             self._report_going_on(reading)
-        for page in read_pages(sync, malformed, ahead, cursor, started):
+        for page in read_pages(sync, malformed, prepare, cursor, started):
             self.intake.take([page.items])
             self._note_read(reading, page.items, page.cursor)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Mapping as Map
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,8 +13,8 @@ from errors import CursorExpired, DatabaseError, Incomplete
 from models import STATES_ONLY, Item, Page
 from services.monday.pages import OnMalformed, ReadOptions
 from services.monday.parallel_reading import ParallelReading
+from services.monday.prefetch import Prepare
 from sync.board import BoardSync
-from sync.reading_ahead import ReadingAhead
 
 LISTING_TRIES = 3
 SOME = 100
@@ -32,7 +32,7 @@ class Listing:
 def read_pages(
     sync: BoardSync,
     on_malformed: OnMalformed,
-    ahead: ReadingAhead | None,
+    prepare: Prepare | None,
     cursor: str | None = None,
     started: datetime | None = None,
 ) -> Iterator[Page]:
@@ -43,13 +43,9 @@ def read_pages(
         started=started if cursor else None,
         on_malformed=on_malformed,
         prefetch=True,
-        prepare=ahead.prepare if ahead else None,
+        prepare=prepare,
     )
-    with closing(sync.destination.pages(sync.board.id, sync.bound.wanted, options)) as pages:
-        for page in pages:
-            if ahead is not None:
-                ahead.arrived(page.items)
-            yield page
+    return sync.destination.pages(sync.board.id, sync.bound.wanted, options)
 
 
 def reads_in_parallel(sync: BoardSync) -> bool:
@@ -59,8 +55,8 @@ def reads_in_parallel(sync: BoardSync) -> bool:
     return sync.options.max_workers > 1 and bool(sync.board.groups) and not is_small
 
 
-def in_parallel(sync: BoardSync, on_malformed: OnMalformed, ahead: ReadingAhead | None) -> Iterator[list[Item]]:
-    """Yields the board's items, read with several cursors."""
+def in_parallel(sync: BoardSync, on_malformed: OnMalformed, prepare: Prepare | None) -> Iterable[list[Item]]:
+    """Returns the board's items, read with several cursors."""
 
     def pages(group: str, params: Map[str, object]) -> Iterator[Page]:
         options = ReadOptions(
@@ -70,16 +66,14 @@ def in_parallel(sync: BoardSync, on_malformed: OnMalformed, ahead: ReadingAhead 
 
     groups = [group_id for group_id, _ in sync.board.groups]
     status = {column.id for column in sync.board.columns if column.type == "status"} & set(sync.bound.column_ids)
-    reading = ParallelReading(
+    return ParallelReading(
         groups,
         pages,
         sync.options.max_workers,
         total=sync.board.items_count or 0,
         status=sorted(status),
-        prepare=ahead.prepare if ahead else None,
+        prepare=prepare,
     )
-    for items in reading:
-        yield items if ahead is None else ahead.arrived(items)
 
 
 def read_by_id(sync: BoardSync, ids: Sequence[str], on_malformed: OnMalformed | None = None) -> Iterator[list[Item]]:

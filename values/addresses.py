@@ -6,7 +6,6 @@ An address that cannot be taken apart with confidence is left whole; the caller 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from time import thread_time
@@ -89,15 +88,6 @@ class AddressParser:
         self.parsed = 0
         self.seconds = 0.0
         self._remembered = lru_cache(maxsize=remembered)(self._taken_apart)
-
-    def __reduce__(self) -> tuple[Callable[[], AddressParser], tuple[()]]:
-        """Lets another process use its own: what this one remembers stays here."""
-        return shared_parser, ()
-
-    def count(self, parsed: int, seconds: float) -> None:
-        """Adds what the library has done in another process."""
-        self.parsed += parsed
-        self.seconds += seconds
 
     def parse(self, text: str | None) -> Address:
         """Returns the parts of an address that a user wrote."""

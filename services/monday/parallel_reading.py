@@ -19,7 +19,7 @@ from itertools import accumulate
 
 from errors import QueryRejected, RecordRefused
 from models import Cell, Item, Page
-from services.monday.prefetch import Prepare
+from services.monday.prefetch import Prepare, prepare_ahead
 
 FORWARD = {"order_by": [{"column_id": "__last_updated__", "direction": "asc"}]}
 BACKWARD = {"order_by": [{"column_id": "__last_updated__", "direction": "desc"}]}
@@ -252,8 +252,7 @@ class ParallelReading:
             self._lock.notify_all()
 
     def _hand_on(self, items: list[Item]) -> None:
-        if self._prepare is not None:
-            self._prepare(items, self._waiting)
+        prepare_ahead(items, self._prepare, self._waiting)
         while not self._stop.is_set():
             try:
                 self._made.put(items, timeout=0.1)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 
 from models import Item, Page, Pages
 
-Prepare = Callable[[Sequence[Item], threading.Event], None]
-"""Works on the items of a page until the event is set: the caller waits. The work would have to be done later anyway."""
+Prepare = Callable[[Item], None]
+"""Works on an item of a page before the page is asked for; the work would have to be done later anyway."""
 
 Walk = Callable[[threading.Event], Iterator[Page]]
 """Begins to read; the pages end once the event is set."""
@@ -33,6 +33,14 @@ def ahead(walk: Walk, prepare: Prepare | None = None) -> Pages:
                 return
     finally:
         fetching.stop()
+
+
+def prepare_ahead(items: Iterable[Item], prepare: Prepare | None, waiting: threading.Event) -> None:
+    """Prepares items until they are asked for."""
+    for item in items if prepare else ():
+        if waiting.is_set() or prepare is None:
+            return
+        prepare(item)
 
 
 class _Fetching:
@@ -76,8 +84,7 @@ class _Fetching:
             pages = self._walk(self._cancelled)
             while self._wanted.acquire() and not self._cancelled.is_set():
                 page = next(pages, None)
-                if page is not None and self._prepare is not None:
-                    self._prepare(page.items, self._waiting)
+                prepare_ahead(page.items if page else (), self._prepare, self._waiting)
                 self._box.append(page)
                 del page  # freed once the caller has it
                 self._ready.release()

@@ -6,7 +6,6 @@ import itertools
 import json
 import random
 import threading
-from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -94,10 +93,7 @@ def test_items_are_prepared_while_their_reader_is_at_work_and_handed_on_as_they_
         assert taken.wait(5)
         yield Page([item(3), item(4)], None)
 
-    def prepare(items: Sequence[Item], waiting: threading.Event) -> None:
-        prepared.extend(item.id for item in items if not waiting.is_set())
-
-    reading = iter(ParallelReading(["a"], pages, 2, prepare=prepare))
+    reading = iter(ParallelReading(["a"], pages, 2, prepare=lambda item: prepared.append(item.id)))
     assert [item.id for item in next(reading)] == ["1", "2"]
     assert prepared == []
     taken.set()

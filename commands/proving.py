@@ -60,8 +60,10 @@ def verify(
         raise SettingsError("--links, --ids and --sample exclude each other.", hint="Choose one.")
     from sync.alerting.center import check_at_end
     from sync.choosing import choose_boards
+    from sync.command import collect_less_garbage
     from sync.parts import open_parts
 
+    collect_less_garbage()
     with open_parts(settings, compose().follow) as parts:
         if links:
             return _memory(parts, entities, as_json)
@@ -164,7 +166,9 @@ def show_proof(proof: Proof, found: Sequence[dict[str, Any]]) -> None:
             say(f"Mend it: python main.py repair {found[0]['id'][:SHORT]}   Why: {_why(proof.entity, found[0])}")
     elif not proof.message:
         digests = " and ".join(f"{side:032x}"[:16] for side in proof.digests)
-        say(f"Equal in {duration(proof.seconds)}, {plural(proof.calls, 'call')}. Digests: {digests}.")
+        known = proof.counts["~"]
+        but = f" but for {counted(known)} known to differ," if known else ""
+        say(f"Equal{but} in {duration(proof.seconds)}, {plural(proof.calls, 'call')}. Digests: {digests}.")
 
 
 def _why(entity: str, finding: dict[str, Any]) -> str:

@@ -19,6 +19,10 @@ where id = %s
 
 DEAD_AFTER_S = 30
 """Seconds without a word from a run, after which it is dead: its process tells every 2 s, and at the latest every 5 s."""
+PROOF = "verify"
+"""The kind of a run that proves: it compares, and syncs nothing."""
+SYNCS = f"coalesce(kind, '') <> '{PROOF}'"
+"""What is true of runs that sync."""
 LATELY = 1000
 """Among how many of the newest runs the last run of an entity is looked for."""
 
@@ -49,6 +53,7 @@ LAST_OF_EACH = f"""
 with lately as materialized (
     select *
     from sync_runs
+    where {SYNCS}
     order by started_at desc
     limit {LATELY}
 )
@@ -150,7 +155,7 @@ def beat(tx: Transaction, run_id: str, progress: Any, api: Any) -> bool:
 
 
 def last_of(tx: Transaction, entity: str) -> dict[str, Any] | None:
-    """Returns the last run that dealt with an entity, among the newest, with the entity's own message."""
+    """Returns the last run that synced an entity, among the newest, with the entity's own message."""
     return last_of_each(tx, [entity]).get(entity)
 
 

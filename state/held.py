@@ -1,7 +1,7 @@
 """Remembers the fields that a query's row and its record of SmartSuite changed both, in `sync_conflicts`.
 
-`entity_type` is `query:` and the sync's name, `entity_id` the row's key, `monday_id` the record; `postgres_value` is the
-source's value, `monday_value` SmartSuite's.
+`entity_type` is `query:` and the sync's name, `entity_id` the row's key, `monday_id` the record, `field` the query's column;
+`postgres_value` is the source's value, `monday_value` SmartSuite's.
 """
 
 from __future__ import annotations
@@ -61,11 +61,11 @@ where id = %s::uuid
 
 @dataclass(frozen=True, slots=True)
 class Disputed:
-    """Holds a field that both sides changed: its row and record, and the value of each with what they agreed on."""
+    """Holds a field that both sides changed, by the column that fills it: both values, and what they had agreed on."""
 
     key: str
     record_id: str
-    slug: str
+    column: str
     base: Any
     shown: Any
     source: Any
@@ -89,7 +89,7 @@ class Held:
             (
                 each.key,
                 each.record_id,
-                each.slug,
+                each.column,
                 _json(each.base),
                 _json(each.shown),
                 _json(each.source),
@@ -110,7 +110,7 @@ class Held:
         tx.bulk(SAVED, COLUMNS, [row for row in rows if row[2] not in there], params)
 
     def agreed(self, tx: Transaction, keys: Sequence[str], but: Sequence[str] = ()) -> None:
-        """Ends what waits for a user in rows, but for these fields: both sides are one there again."""
+        """Ends what waits for a user in rows, but for these columns: both sides are one there again."""
         tx.execute(AGREED, (self._type, list(keys), list(but)))
 
 

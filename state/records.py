@@ -49,6 +49,12 @@ from {rows}
 where r.sync_name = %(sync)s and r.source_key = new.key
 """
 
+BASED = """
+update sync_records
+set base = %s, sent = null, updated_at = now()
+where sync_name = %s and source_key = %s
+"""
+
 WRITTEN = """
 insert into sync_records (sync_name, table_id, source_key, record_id, base, source_hash, synced_at)
 select %(sync)s, %(table)s, key, record, base, hash, now()
@@ -210,6 +216,10 @@ class Records:
         """Notes what is about to be written: by row its key, what its record holds, and what of it will change."""
         given = [(key, dumps(base).decode(), dumps(sent).decode()) for key, base, sent in rows]
         tx.bulk(SENDING, {"key": "text", "base": "jsonb", "sent": "jsonb"}, given, self._names)
+
+    def based(self, tx: Transaction, key: str, base: Mapping[str, Any]) -> None:
+        """Notes what a row's record and the source have agreed on."""
+        tx.execute(BASED, (dumps(base).decode(), self.sync, key))
 
     def written(self, tx: Transaction, rows: Iterable[Written]) -> None:
         """Notes rows that were written."""

@@ -68,13 +68,20 @@ class Editing:
             for job in jobs
         ]
 
+    @property
+    def _columns(self) -> dict[str, str]:
+        """Returns the columns by the field that each fills."""
+        return {self.target.key.slug: self.target.key.label} | {
+            field.slug: column for column, field in self.target.fields.items()
+        }
+
     def _one(self, job: Job, item: Item) -> Job:
         base = present_base(self.target, job, item)
         assert job.known is not None
         present = replace(job, known=replace(job.known, base=base))
         edits = edits_of(self.target, item, base, present.changed)
         slugs = frozenset(edit.slug for edit in edits)
-        self.undone([job], slugs)
+        self.undone([job], [self._columns[slug] for slug in slugs])
         if edits:
             self._tell(job, edits, item)
         if self.rule == BY_HAND:
@@ -82,7 +89,7 @@ class Editing:
         return replace(present, kept=slugs if self.rule == OF_SMARTSUITE else frozenset())
 
     def undone(self, jobs: Sequence[Job], but: Collection[str] = ()) -> None:
-        """Ends what has waited for a user in these rows, and is a conflict no more; `but` names the fields that wait."""
+        """Ends what has waited for a user in these rows, and is a conflict no more; `but` names the columns that wait."""
         if self.rule == BY_HAND and jobs:
             with self.parts.db.transaction() as tx:
                 self.held.agreed(tx, [job.row.key for job in jobs], list(but))
@@ -95,7 +102,9 @@ class Editing:
         updated = item.get("last_updated")
         edited_at = _moment(updated.get("on")) if isinstance(updated, Mapping) else None
         disputed = [
-            Disputed(job.row.key, job.record_id or "", edit.slug, edit.base, edit.shown, edit.new, edited_at)
+            Disputed(
+                job.row.key, job.record_id or "", self._columns[edit.slug], edit.base, edit.shown, edit.new, edited_at
+            )
             for edit in edits
         ]
         with self.parts.db.transaction() as tx:

@@ -21,6 +21,20 @@ FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["tests.kit.pushes", "tests.kit.query_runs"])
 
 
+MORTAL = "mortal"
+
+
+class Mortal(Database):
+    """Opens a database whose process dies at a statement, as if the machine had lost its power."""
+
+    dies_at: int | None = None
+
+    def count_statement(self) -> None:
+        super().count_statement()
+        if self.statements == self.dies_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
 class Order(Protocol):
     """Holds what a run needs to know in another process."""
 

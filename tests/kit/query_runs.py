@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from db_connector import Database, connect
+from db_connector import Database
 from mappings.query_syncs import load_syncs
 from sandbox import SmartSuite
 from services.smartsuite.client import SmartSuite as Client
@@ -16,11 +16,11 @@ from settings import Settings, read_settings
 from state.turns import working_on
 from sync.options import PullOptions, RunOptions
 from sync.parts import Client as Unused
-from sync.queries.parts import SuiteParts
+from sync.queries.parts import SuiteParts, credentials
 from sync.report import EntityReport
 from sync_mysql_to_smartsuite import copy_rows
 from tests.kit.clocks import PatientClock
-from tests.kit.kills import KillBench, Killed
+from tests.kit.kills import MORTAL, KillBench, Killed, Mortal
 from tests.kit.relay import Relay
 
 NAME = "things"
@@ -47,23 +47,28 @@ class QueryOrder:
     home: str
     env: tuple[tuple[str, str], ...]
     options: tuple[tuple[str, Any], ...] = ()
+    dies_at: int | None = None
+    """The statement at which the process dies."""
 
     def settings(self) -> Settings:
         return read_settings({"MONDAY_SYNC_HOME": self.home, **dict(self.env)}, self.home).settings
 
     def carry_out(self) -> EntityReport:
         settings = self.settings()
-        with closing(connect(settings)) as db:
+        with closing(Mortal(settings.database_url or "", application_name=MORTAL)) as db:
+            db.dies_at = self.dies_at
             return run_in(settings, db, dict(self.options))
+
+
+def _no_monday() -> Any:
+    raise AssertionError("a sync of a query asks monday.com")
 
 
 def run_in(settings: Settings, db: Database, options: dict[str, Any]) -> EntityReport:
     """Runs the sync. Raises the SyncError that ends it."""
     sync = load_syncs(settings.home)[NAME]
-    suite = Client(
-        settings.smartsuite_url, settings.smartsuite_token, settings.smartsuite_account, clock=PatientClock()
-    )
-    parts = SuiteParts(settings, db, {}, Unused(lambda: None), suite=suite)
+    suite = Client(settings.smartsuite_url, *credentials(settings), clock=PatientClock())
+    parts = SuiteParts(settings, db, {}, Unused(_no_monday), suite=suite)
     with closing(suite), working_on(db, sync.entity_type):
         return copy_rows(parts, sync, sync.table_id, RunOptions(PullOptions(**options)), None)
 
@@ -81,9 +86,13 @@ class QueryBench(KillBench):
 
     def __post_init__(self) -> None:
         self.relay = Relay(self.suite)
+        self.begin_anew(**self.destination)
+
+    def begin_anew(self, **destination: str) -> None:
+        """Makes empty tables on both sides."""
         self.mysql(TABLE)
         self.table_id = self.suite.admin("tables/create", name="Things", fields=FIELDS)["id"]
-        self.write_sync(**self.destination)
+        self.write_sync(**destination)
 
     def write_sync(self, query: str = QUERY, **destination: str) -> None:
         """Writes the file of syncs: with these keys in its `destination`."""

@@ -2,6 +2,7 @@ import pytest
 
 from sandbox import SmartSuite
 from tests.kit.mariadb import MariaDB, needed
+from tests.kit.query_runs import QueryBench
 from tests.kit.syncs import World
 
 SHOP = """
@@ -30,3 +31,11 @@ def server():
     running = MariaDB()
     yield running
     running.close()
+
+
+@pytest.fixture
+def bench(db, database_url, server, tmp_path):
+    with SmartSuite() as suite:
+        made = QueryBench(db, database_url, suite, server, tmp_path)
+        yield made
+        made.close()

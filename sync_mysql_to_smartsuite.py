@@ -27,10 +27,10 @@ from datetime import datetime, timedelta, timezone
 from hashlib import blake2b
 from typing import Any
 
-from databases.placeholders import NAME, asks_for_null, with_parameters
+from databases.placeholders import NAME
 from errors import SettingsError
 from mappings.query_syncs import QuerySync, choose_syncs
-from rows.queries import Reading, opened
+from rows.queries import Reading, opened, question
 from services.smartsuite.cells import key_shown
 from services.smartsuite.client import BULK, PAGE
 from settings import Settings
@@ -59,8 +59,6 @@ SWEEP_EVERY = timedelta(days=1)
 CUTS_OFF = re.compile(r"\b(limit|fetch\s+(first|next))\b", re.IGNORECASE)
 """A query that says so may leave out rows that are there."""
 RECREATE = "recreate"
-BEGINNING = datetime(1970, 1, 1, 0, 0, 1, tzinfo=timezone.utc)
-"""What `:last_sync_time` is on a first run, unless the query asks for NULL itself."""
 
 
 def run_syncs(
@@ -191,13 +189,10 @@ class Copy:
         return now
 
     def _question(self, source: Reading, now: datetime) -> tuple[str, dict[str, Any]]:
-        query, named = with_parameters(self.sync.query, source.is_mysql)
         since = self._since(now)
-        self._whole = since is None or not named
-        if since is None:
-            since = None if asks_for_null(self.sync.query) else BEGINNING
-        # The driver puts parameters in, be it one that the query does not name: only then is a doubled % halved.
-        return query, {NAME: since} if named else {"": ""}
+        query, parameters = question(source, self.sync, since)
+        self._whole = since is None or NAME not in parameters
+        return query, parameters
 
     def _compare(self, shape: Shape, rows: Sequence[Sequence[Any]], spool: Spool) -> None:
         keyed = [(shape.key_of(row), row) for row in rows]

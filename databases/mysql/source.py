@@ -83,6 +83,15 @@ class MysqlReading:
             (moment,) = cursor.fetchone()
         return datetime.fromisoformat(str(moment)).replace(tzinfo=timezone.utc)
 
+    @property
+    def version(self) -> str:
+        """Returns the name and the version of the server."""
+        with translated(), self._connection.cursor() as cursor:
+            cursor.execute("select version()")
+            (text,) = cursor.fetchone()
+        number = str(text).removeprefix("5.5.5-").partition("-")[0]
+        return f"{'MariaDB' if 'mariadb' in str(text).lower() else 'MySQL'} {number}"
+
     def pages(self, query: str, parameters: Mapping[str, Any]) -> Iterator[tuple[list[str], list[tuple[Any, ...]]]]:
         """Yields the names of the columns with a page of rows; at least once, also without rows."""
         given = {name: _without_zone(value) for name, value in parameters.items()}

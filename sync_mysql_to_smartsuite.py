@@ -42,6 +42,7 @@ from sync.options import PullOptions, RunOptions
 from sync.parts import Parts
 from sync.queries.compare import Keys, Row, Shape, Spool
 from sync.queries.parts import SuiteParts, open_suite_parts
+from sync.queries.quota import calls_for, quota_of
 from sync.queries.removed import IGNORE, Removal
 from sync.queries.target import target_of
 from sync.queries.write import LOOK_AGAIN_S, Job, RecordWriter
@@ -116,6 +117,7 @@ class Copy:
         with closing(Spool()) as spool:
             mark = self._read(spool)
             missing = self._gone()
+            self._forget_unmade()
             repeated = self.keys.repeated()
             if spool.count or repeated or missing:
                 self._write(spool, repeated, missing)
@@ -171,6 +173,15 @@ class Copy:
         if missing and self.options.dry_run:
             self.removal.plan(missing)
         return [] if self.options.dry_run else missing
+
+    def _forget_unmade(self) -> None:
+        """Forgets refused rows that never got a record and that the query, which was read as a whole, has no more."""
+        partly = self.options.limit is not None or self._without_key or CUTS_OFF.search(self.sync.query)
+        if not self._whole or partly or self.options.dry_run:
+            return
+        with self.parts.db.transaction() as tx:
+            if gone := self.keys.without(self.records.unmade(tx)):
+                self.records.forget(tx, gone)
 
     def _read(self, spool: Spool) -> datetime:
         """Puts the rows with news into the spool. Returns the server's time from before the query."""
@@ -249,9 +260,11 @@ class Copy:
         writer = RecordWriter(self.parts, suite, target, self.records, self.log, self.report)
         writer.rule, writer.dry_run = self.sync.on_conflict, self.options.dry_run
         writer.recreates = self.sync.on_record_removed == RECREATE
+        new_rows = self._count_new(spool)
+        self._tell_cost(new_rows, spool.count - new_rows)
         if not self.options.dry_run:
             self._settle_doubt()
-            writer.listed = self._listing(writer, spool)
+            writer.listed = self._listing(writer, new_rows)
         new: list[Job] = []
         changed: list[Job] = []
         for rows in spool.pages(PAGE):
@@ -295,15 +308,35 @@ class Copy:
         else:
             writer.update(jobs)
 
-    def _listing(self, writer: RecordWriter, spool: Spool) -> dict[str, list[str]] | None:
-        """Lists all records when that is cheaper than to look new rows up, 25 at a time; None when it is not."""
-        with self.parts.db.transaction(read_only=True) as tx:
-            linked = self.records.count(tx)
+    def _count_new(self, spool: Spool) -> int:
+        """Counts the rows that have no record yet."""
         new = 0
         for rows in spool.pages(PAGE):
             known = self._known([row.key for row in rows], bases=False)
             new += sum(row.key not in known or known[row.key].record_id is None for row in rows)
-        if new <= BULK or linked / PAGE > new / BULK:
+        return new
+
+    def _tell_cost(self, new: int, changed: int) -> None:
+        """Tells the calls that a first or a dry run needs, and warns when the month has fewer left."""
+        with self.parts.db.transaction(read_only=True) as tx:
+            linked, quota = self.records.count(tx), quota_of(tx, self.parts.settings)
+        needed = calls_for(new, changed, -(-linked // PAGE) or 1 if self._lists(new, linked) else None)
+        if quota.lacks(needed):
+            told = "%s needs about %s to SmartSuite, and %s."
+            hint = "From 125 % of them on SmartSuite refuses all calls; --limit N writes a part."
+            log.warning(told, self.sync.name, plural(needed, "call"), quota.words(), extra={"hint": hint})
+        elif not linked or self.options.dry_run:
+            log.info("%s needs about %s to SmartSuite; %s.", self.sync.name, plural(needed, "call"), quota.words())
+
+    def _lists(self, new: int, linked: int) -> bool:
+        """Tells whether a listing of all records is cheaper than to look new rows up, 25 at a time."""
+        return new > BULK and linked / PAGE <= new / BULK
+
+    def _listing(self, writer: RecordWriter, new: int) -> dict[str, list[str]] | None:
+        """Lists all records when that is cheaper than to look new rows up; None when it is not."""
+        with self.parts.db.transaction(read_only=True) as tx:
+            linked = self.records.count(tx)
+        if not self._lists(new, linked):
             return None
         found: dict[str, list[str]] = {}
         seen: set[str] = set()

@@ -36,6 +36,9 @@ class Reading(Protocol):
     def version(self) -> str:
         """Returns the name and the version of the server."""
 
+    def may_write(self) -> bool:
+        """Tells whether the user may change rows."""
+
 
 class PostgresReading:
     """Reads in one transaction of PostgreSQL that only reads."""
@@ -54,6 +57,10 @@ class PostgresReading:
     def version(self) -> str:
         with _translated():
             return f"PostgreSQL {self._tx.value('show server_version')}"
+
+    def may_write(self) -> bool:
+        # the tool keeps its own tables there
+        return True
 
     def pages(self, query: str, parameters: Mapping[str, Any]) -> Iterator[Page]:
         with _translated():

@@ -35,6 +35,12 @@ from sync_runs
 where started_at >= date_trunc('month', now(), 'UTC') and direction = 'mysql_to_smartsuite'
 """
 
+REFUSED_LATELY = """
+select coalesce(sum((api -> 'retries_by_cause' ->> 'speed')::numeric), 0)
+from sync_runs
+where started_at > now() - interval '1 day' and direction = 'mysql_to_smartsuite'
+"""
+
 DIED = f"outcome = 'running' and coalesce(heartbeat_at, started_at) < now() - interval '{DEAD_AFTER_S} seconds'"
 """What makes a run a dead run: its process would have told that it lives."""
 
@@ -139,6 +145,11 @@ def calls_today(tx: Transaction) -> float:
 def suite_calls_this_month(tx: Transaction) -> int:
     """Returns how many calls to SmartSuite the runs of this month have made (UTC)."""
     return int(tx.value(CALLS_THIS_MONTH))
+
+
+def suite_refusals_lately(tx: Transaction) -> int:
+    """Returns how many calls to SmartSuite were refused in the last day because they came too fast."""
+    return int(tx.value(REFUSED_LATELY))
 
 
 def beat(tx: Transaction, run_id: str, progress: Any, api: Any) -> bool:

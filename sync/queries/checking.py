@@ -10,6 +10,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from errors import SourceRefused
 from mappings.query_syncs import QuerySync
 from models import Value
 from rows.queries import Reading, columns_of, question
@@ -31,8 +32,12 @@ def wrong(sync: QuerySync, place: str, sentence: str, hint: str = "") -> Seen:
 
 
 def of_query(sync: QuerySync, source: Reading) -> Iterator[Seen]:
-    """Finds what the query lacks. No row is read. Raises SourceUnreachable, SourceRefused."""
-    names = columns_of(source, sync)
+    """Finds what the query lacks. No row is read. Raises SourceUnreachable."""
+    try:
+        names = columns_of(source, sync)
+    except SourceRefused as exc:
+        yield wrong(sync, "query", exc.message, exc.hint)
+        return
     for place, sentence in wrong_columns(sync, names):
         yield wrong(sync, place, sentence, known_columns(names))
     if sync.updated_at_field and sync.updated_at_field not in names:
@@ -57,6 +62,12 @@ def of_keys(sync: QuerySync, source: Reading) -> Iterator[Seen]:
         yield warning(told, f"Take a column that tells the rows apart: {sync.at('primary_key')}.", sync.name)
     if rows == with_key == different:
         yield note(f"{plural(rows, 'row')}, each with a key of its own", affects=sync.name)
+
+
+def count_rows(sync: QuerySync, source: Reading) -> int:
+    """Returns how many rows the query has."""
+    asked = question(source, sync, None, "select count(*) from (\n{}\n) as q")
+    return int(next(iter(source.pages(*asked)))[1][0][0])
 
 
 def of_table(sync: QuerySync, table: Table) -> Iterator[Seen]:

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 
 from db_connector import Database, connect
-from errors import EXIT_FAILED, MappingError, SettingsError, SourceRefused, SyncError
+from errors import EXIT_FAILED, MappingError, SettingsError, SyncError
 from mappings.query_syncs import FILE, HINT, QuerySync, read_syncs
 from models import Finding, State
-from rows.queries import Reading, opened
+from rows.queries import opened
 from settings import Settings
 from sync.operating.check import Once, Seen, failed
 from sync.queries import checking
@@ -59,19 +59,12 @@ def _of_sources(settings: Settings, syncs: Sequence[QuerySync]) -> list[Seen]:
             try:
                 # the database of the tool is asked only where a query reads it
                 with opened(settings, database() if sync.database == "postgres" else None, sync) as source:
-                    seen += _of_query(sync, source)
+                    seen += checking.of_query(sync, source)
             except SyncError as exc:
                 # no other query can be read there either
                 away.add(sync.database)
                 seen.append(failed(exc, SERVERS[sync.database]))
     return seen
-
-
-def _of_query(sync: QuerySync, source: Reading) -> list[Seen]:
-    try:
-        return list(checking.of_query(sync, source))
-    except SourceRefused as exc:
-        return [checking.wrong(sync, "query", exc.message, exc.hint)]
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from functools import partial
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.metrics_core import Metric
 
-from sync.report import RunReport
+from sync.report import SERVICES, RunReport
 
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
 ACKNOWLEDGE_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -71,7 +71,9 @@ class Metrics:
     def note_run(self, entity: str, kind: str, report: RunReport) -> None:
         """Counts a run that has ended, and its calls."""
         self.runs.labels(entity, kind, "failed" if report.problems else "success").inc()
-        self.api_calls.labels("run").inc(report.api["calls"])
+        # those of a sync of a query went to another service
+        if report.direction not in SERVICES:
+            self.api_calls.labels("run").inc(report.api["calls"])
 
     def note_live_calls(self, calls: float) -> None:
         """Counts the calls of the work between the runs: `calls` is their number since the start."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from db_connector import Database, Transaction
 from values.canonical import dumps
+from values.wording import utc_or_none
 
 FINISH = """
 update sync_runs
@@ -36,6 +37,12 @@ CALLS_THIS_MONTH = """
 select coalesce(sum((api ->> 'calls')::numeric), 0)
 from sync_runs
 where started_at >= date_trunc('month', now(), 'UTC') and direction = 'mysql_to_smartsuite'
+"""
+
+REFUSED_LATELY = """
+select coalesce(sum((api -> 'retries_by_cause' ->> 'speed')::numeric), 0)
+from sync_runs
+where started_at > now() - interval '1 day' and direction = 'mysql_to_smartsuite'
 """
 
 DIED = f"outcome = 'running' and coalesce(heartbeat_at, started_at) < now() - interval '{DEAD_AFTER_S} seconds'"
@@ -145,6 +152,11 @@ def suite_calls_this_month(tx: Transaction) -> int:
     return int(tx.value(CALLS_THIS_MONTH))
 
 
+def suite_refusals_lately(tx: Transaction) -> int:
+    """Returns how many calls to SmartSuite were refused in the last day because they came too fast."""
+    return int(tx.value(REFUSED_LATELY))
+
+
 def beat(tx: Transaction, run_id: str, progress: Any, api: Any) -> bool:
     """Notes that a run lives, how far it is and what it has cost. Returns whether a user has asked it to stop."""
     beaten = tx.row(BEAT, (dumps(progress).decode(), dumps(api).decode(), run_id))
@@ -157,6 +169,12 @@ def beat(tx: Transaction, run_id: str, progress: Any, api: Any) -> bool:
 def last_of(tx: Transaction, entity: str) -> dict[str, Any] | None:
     """Returns the last run that synced an entity, among the newest, with the entity's own message."""
     return last_of_each(tx, [entity]).get(entity)
+
+
+def shown_last(run: dict[str, Any]) -> dict[str, Any]:
+    """Returns what is shown of the last run of an entity."""
+    shown = ("id", "started_at", "outcome", "api", "message")
+    return {**{name: run[name] for name in shown}, "started_at": utc_or_none(run["started_at"])}
 
 
 def last_of_each(tx: Transaction, entities: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -6,6 +6,7 @@ import os
 import socket
 import uuid
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from db_connector import Database, Transaction
@@ -85,6 +86,13 @@ cross join lateral (
 LAST = f"""{SHOWN}
 order by started_at desc
 limit %s
+"""
+
+ENDED_SINCE = f"""{SHOWN}
+where started_at > %(since)s and finished_at is not null
+  and entities @> jsonb_build_array(jsonb_build_object('entity', %(entity)s::text))
+order by started_at
+limit 1
 """
 
 FOUND = f"""{SHOWN}
@@ -180,6 +188,18 @@ def shown_last(run: dict[str, Any]) -> dict[str, Any]:
 def last_of_each(tx: Transaction, entities: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Returns the same for several entities, by their names."""
     return {run["entity"]: run for run in tx.dicts(LAST_OF_EACH, {"entities": list(entities)})}
+
+
+def now(tx: Transaction) -> datetime:
+    """Returns the time by which runs are dated."""
+    found: datetime = tx.value("select clock_timestamp()")
+    return found
+
+
+def ended_since(tx: Transaction, entity: str, since: datetime) -> dict[str, Any] | None:
+    """Returns the first run that dealt with an entity, began after that time and has ended; None before there is one."""
+    found = tx.dicts(ENDED_SINCE, {"entity": entity, "since": since})
+    return found[0] if found else None
 
 
 def last(tx: Transaction, limit: int) -> list[dict[str, Any]]:

@@ -97,6 +97,8 @@ class Program:
     syncs: RunSyncs | None = None
     updates: Callable[[], Updates] | None = None
     live: Callable[[Program, Parts, Mapping, str], Live] | None = None
+    send: Callable[[Settings, Sequence[str]], Sequence[str]] | None = None
+    """Has a worker run the named entities of an account, or all of them. Returns their names."""
 
 
 Compose = Callable[[], Program]

@@ -14,7 +14,7 @@ from sync.choosing import why_not
 from values.parsing import iso_moment
 from values.wording import plural
 from web.answers import done, note_act, shown, site
-from web.starting import Wanted
+from web.starting import Started, Wanted
 
 pages = Blueprint("runs", __name__)
 
@@ -168,10 +168,17 @@ def start() -> Response:
         allow_mass_delete="allow_mass_delete" in form,
     )
     _check(wanted)
+    agreed: list[str] = []
     if wanted.allow_mass_delete and not wanted.dry_run:
-        _check_confirmed(wanted, form)
-    started = site().starter.start(wanted)
-    note_act(f"started {wanted.words()}")
+        confirmed = _confirmed(wanted, form)
+        agreed, fresh = confirmed.removed, site().starter.plan_again(wanted)
+        if not fresh.is_made or fresh.removed != agreed:
+            return shown("plan.html", {**fresh.as_json(), "moved": True}, 409)
+        for plan in (fresh, confirmed):
+            if not site().starter.use_up(plan):
+                raise _no_plan()
+    started = site().starter.start(wanted, agreed)
+    note_act(f"started {wanted.words()}{f', to remove {len(agreed)}' if agreed else ''}")
     if wanted.dry_run:
         to = url_for("runs.plan", number=started.number)
         return done("The plan is being made. Nothing is written.", to, {"plan": to})
@@ -191,19 +198,25 @@ def _check(wanted: Wanted) -> None:
             raise problem
 
 
-def _check_confirmed(wanted: Wanted, form: Any) -> None:
-    """Raises SettingsError unless the user has seen what is removed, and has typed of which entity."""
+def _confirmed(wanted: Wanted, form: Any) -> Started:
+    """Returns the plan that was shown. Raises SettingsError unless the user has typed of which entity."""
     if not wanted.entity or form.get("confirm", "").strip() != wanted.entity:
         raise SettingsError(
             f"Nothing was started: {wanted.entity or 'one entity'} was not typed.",
             hint="Type the name of the entity whose records are to be removed.",
         )
     number = form.get("plan", "")
-    if not number.isdecimal() or not site().starter.use_up(int(number), wanted):
-        raise SettingsError(
-            "Nothing was started: this plan was carried out already, failed, or is older than 15 minutes.",
-            hint="Look again at what would be removed, on the page of the run that was stopped.",
-        )
+    plan = site().starter.standing(int(number), wanted) if number.isdecimal() else None
+    if plan is None:
+        raise _no_plan()
+    return plan
+
+
+def _no_plan() -> SettingsError:
+    return SettingsError(
+        "Nothing was started: this plan was carried out already, failed, or is older than 15 minutes.",
+        hint="Look again at what would be removed, on the page of the run that was stopped.",
+    )
 
 
 @pages.get("/sync/plans/<int:number>")
@@ -212,4 +225,4 @@ def plan(number: int) -> Response:
     found = site().starter.plan(number)
     if found is None:
         raise SettingsError("There is no such plan any more.", hint="Make it again at /sync.")
-    return shown("plan.html", found.as_json())
+    return shown("plan.html", {**found.as_json(), "moved": False})

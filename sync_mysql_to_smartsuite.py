@@ -37,7 +37,7 @@ from settings import Settings
 from state.log import Log
 from state.records import Known, Records
 from state.runs import suite_calls_this_month
-from state.values import put, value_of, watermark
+from state.values import put, query_key, value_of, watermark
 from sync.options import PullOptions, RunOptions
 from sync.parts import Parts
 from sync.queries.compare import Keys, Row, Shape, Spool
@@ -64,14 +64,15 @@ BEGINNING = datetime(1970, 1, 1, 0, 0, 1, tzinfo=timezone.utc)
 
 
 def run_syncs(
-    settings: Settings, names: Sequence[str] = (), options: PullOptions | None = None, caller: Caller = NO_CALLER
+    settings: Settings, names: Sequence[str] = (), options: RunOptions | None = None, caller: Caller = NO_CALLER
 ) -> RunReport | None:
     """Runs the named syncs, or all that are enabled; None when there are none. What is wrong before that is raised."""
     chosen = choose_syncs(settings.home, tuple(names))
     if not chosen:
         return None
     with open_suite_parts(settings, caller.progress, caller.stop) as parts:
-        run = Run(parts, DIRECTION, copy_rows, RunOptions(options or PullOptions()), caller.on_entity)
+        run = Run(parts, DIRECTION, copy_rows, options, caller.on_entity)
+        run.on_begun = caller.on_begun
         report = run.of([(sync, sync.table_id) for sync in chosen])
         tell_calls(parts, report)
     return report
@@ -132,7 +133,7 @@ class Copy:
 
     @property
     def _name(self) -> str:
-        return f"query:{self.sync.name}"
+        return query_key(self.sync.name)
 
     @property
     def _fingerprint(self) -> str:

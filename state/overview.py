@@ -162,13 +162,8 @@ def _entity(counts: dict[str, Any], skipped: list[dict[str, Any]], last: dict[st
         "skipped": skipped,
         "watermark": remembered.get("watermark"),
         "swept_at": remembered.get("swept_at"),
-        "last_run": last and _last_run(last),
+        "last_run": last and runs.shown_last(last),
     }
-
-
-def _last_run(run: dict[str, Any]) -> dict[str, Any]:
-    shown = ("id", "started_at", "outcome", "api", "message")
-    return {**{name: run[name] for name in shown}, "started_at": utc_or_none(run["started_at"])}
 
 
 def figures_of_each(tx: Transaction, types: Sequence[str]) -> dict[str, dict[str, Any]]:

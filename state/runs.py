@@ -10,6 +10,7 @@ from typing import Any
 
 from db_connector import Database, Transaction
 from values.canonical import dumps
+from values.wording import utc_or_none
 
 FINISH = """
 update sync_runs
@@ -152,6 +153,12 @@ def beat(tx: Transaction, run_id: str, progress: Any, api: Any) -> bool:
 def last_of(tx: Transaction, entity: str) -> dict[str, Any] | None:
     """Returns the last run that dealt with an entity, among the newest, with the entity's own message."""
     return last_of_each(tx, [entity]).get(entity)
+
+
+def shown_last(run: dict[str, Any]) -> dict[str, Any]:
+    """Returns what is shown of the last run of an entity."""
+    shown = ("id", "started_at", "outcome", "api", "message")
+    return {**{name: run[name] for name in shown}, "started_at": utc_or_none(run["started_at"])}
 
 
 def last_of_each(tx: Transaction, entities: Sequence[str]) -> dict[str, dict[str, Any]]:

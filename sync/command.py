@@ -225,7 +225,9 @@ def show_run(report: RunReport, as_json: bool, limited: logs.RateLimitedLog, lin
     if report.interrupted:
         logs.log.warning("Interrupted: what was done is complete, and the next run carries on.")
     if as_json:
-        click.echo(json.dumps(report.as_json()))
+        from sync.report import shape_of
+
+        click.echo(json.dumps(shape_of([report], report.exit_code)))
         return
     if not lines:
         return

@@ -82,7 +82,7 @@ def _none_deployed(db: Database, name: str | None) -> Sequence[Map[str, object]]
     return []
 
 
-RunSyncs = Callable[[Settings, Sequence[str], PullOptions, "Caller"], "RunReport | None"]
+RunSyncs = Callable[[Settings, Sequence[str], RunOptions, "Caller"], "RunReport | None"]
 """Runs the named syncs of queries, or all; None when there are none."""
 
 
@@ -109,6 +109,10 @@ def _ignore(report: EntityReport) -> None:
     """Ignores the report of an entity."""
 
 
+def _ignore_id(run_id: str) -> None:
+    """Ignores the id of a run."""
+
+
 @dataclass(frozen=True)
 class Caller:
     """Says what the caller of a run sees of it while it goes on, and how the caller stops it."""
@@ -116,6 +120,8 @@ class Caller:
     progress: Progress | None = None
     on_entity: Callable[[EntityReport], None] = _ignore
     stop: threading.Event | None = None
+    on_begun: Callable[[str], None] = _ignore_id
+    """Takes the id of the run, once it is entered in `sync_runs`."""
 
 
 NO_CALLER = Caller()
@@ -202,6 +208,7 @@ class Run(Generic[S]):
         """Takes the parts. `work` is done with each entity; `direction` is how the run is called in its report."""
         self.options = options or RunOptions()
         self.work, self.on_entity = work, on_entity
+        self.on_begun: Callable[[str], None] = _ignore_id
         self.runs = Runs(parts.db)
         self.report = RunReport("", direction, datetime.now(timezone.utc), dry_run=self.options.pull.dry_run)
         self.steps = Steps(parts.progress, parts.stop, parts.pause)
@@ -236,6 +243,7 @@ class Run(Generic[S]):
             return nullcontext()
         kind, period_s = self.options.kind, self.options.period_s
         self.report.run_id = self.runs.start(kind, self.report.direction, self.steps.as_json(), period_s)
+        self.on_begun(self.report.run_id)
         return Heartbeat(self.parts.db, self.report.run_id, self._so_far_told, self.parts.stop.ask)
 
     def _so_far_told(self) -> tuple[object, object]:

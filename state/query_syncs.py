@@ -1,0 +1,100 @@
+"""Reads how the syncs of queries are, and what of their rows was refused: `sync_records`, for commands that show it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from db_connector import Transaction
+from state import runs
+from state.pauses import pauses
+from state.values import delete, query_key, values_of
+from values.wording import utc_or_none
+
+COUNTS = """
+select t.name,
+       count(*) filter (where r.record_id is not null and r.removed_at is null)::bigint as linked,
+       count(*) filter (where r.record_id is not null and r.removed_at is null and r.attempts = 0
+                              and r.source_hash is not null)::bigint as in_step,
+       count(*) filter (where r.attempts > 0)::bigint as refused,
+       count(*) filter (where r.intent_at is not null)::bigint as in_doubt,
+       count(*) filter (where r.removed_at is not null)::bigint as removed
+from unnest(%(names)s::text[], %(tables)s::text[]) as t (name, table_id)
+left join sync_records as r on r.sync_name = t.name and r.table_id = t.table_id
+group by t.name
+"""
+
+DUE = f"""
+-- A schedule says how often it runs.
+with lately as (
+    select started_at, period_s, entities, progress
+    from sync_runs
+    where direction = 'mysql_to_smartsuite' and period_s is not null
+    order by started_at desc
+    limit {runs.LATELY}
+)
+select t.name, max(r.started_at + make_interval(secs => r.period_s))
+from unnest(%(names)s::text[]) as t (name)
+join lately as r
+  on r.entities @> jsonb_build_array(jsonb_build_object('entity', t.name)) or r.progress ? t.name
+group by t.name
+"""
+
+REFUSED = """
+select sync_name as entity, 'row' as kind, record_id, source_key as entity_id, attempts, next_try_at, last_error
+from sync_records
+where sync_name = any(%s) and attempts > 0
+order by sync_name, source_key
+"""
+
+TRY_NOW = """
+update sync_records
+set next_try_at = null, updated_at = now()
+where sync_name = %s and source_key = any(%s) and attempts > 0
+"""
+
+
+def status_of_syncs(tx: Transaction, tables: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Returns the state of each sync, given by name with the table that it fills."""
+    names = list(tables)
+    counts = {row.pop("name"): row for row in tx.dicts(COUNTS, {"names": names, "tables": list(tables.values())})}
+    due: dict[str, Any] = dict(tx.rows(DUE, {"names": names}))
+    last = runs.last_of_each(tx, names)
+    remembered, paused = values_of(tx, [query_key(name) for name in names]), pauses(tx)
+    found = []
+    for name, table_id in tables.items():
+        value = remembered.get(query_key(name)) or {}
+        found.append(
+            {
+                "sync": name,
+                "table_id": table_id,
+                "paused": paused[name].as_json() if name in paused else None,
+                **counts[name],
+                "watermark": value.get("mark"),
+                "swept_at": value.get("swept"),
+                "last_run": runs.shown_last(last[name]) if name in last else None,
+                "next_run_at": utc_or_none(due.get(name)),
+            }
+        )
+    return found
+
+
+def refused_rows(tx: Transaction, syncs: Sequence[str]) -> list[dict[str, Any]]:
+    """Returns the rows that were refused and are tried again, in the shape of refused records of entities."""
+    return [
+        {**row, "monday_id": None, "set_aside": False, "next_try_at": utc_or_none(row["next_try_at"])}
+        for row in tx.dicts(REFUSED, (list(syncs),))
+    ]
+
+
+def try_rows_now(tx: Transaction, sync: str, keys: Sequence[str]) -> None:
+    """Makes the next run try refused rows, whatever pause they were in."""
+    tx.execute(TRY_NOW, (sync, list(keys)))
+
+
+def forget_sync(tx: Transaction, sync: str) -> int:
+    """Forgets which records belong to a sync's rows, and when it was read. Returns how many records that were."""
+    delete(tx, query_key(sync))
+    linked = int(tx.value("select count(*) from sync_records where sync_name = %s and record_id is not null", (sync,)))
+    tx.execute("delete from sync_records where sync_name = %s", (sync,))
+    return linked

@@ -30,6 +30,8 @@ PLAN_AGAIN_S = 60.0
 REMOVALS_SHOWN = 4000
 REMOVAL = re.compile(r"\s*would archive \S+ (\S+)")
 """The line of a plan that names an item which is removed, or whose row is."""
+OF_SYNCS = "mysql_to_smartsuite"
+"""The direction of syncs of queries."""
 MOST_AT_ONCE = 4
 """How many runs that were started here may go on at once."""
 
@@ -39,7 +41,9 @@ class Wanted:
     """Says what a run is to do."""
 
     direction: str
+    """Of a sync it is that of all syncs."""
     entity: str = ""
+    """The name of an entity or a sync; all entities without one."""
     full: bool = False
     sweep: bool = False
     dry_run: bool = False
@@ -48,6 +52,8 @@ class Wanted:
     def arguments(self) -> list[str]:
         """Returns the command line."""
         options = [name for name in ("full", "sweep", "dry_run", "allow_mass_delete") if getattr(self, name)]
+        if self.direction == OF_SYNCS:
+            return ["run", "--sync-name", self.entity, *(f"--{name.replace('_', '-')}" for name in options)]
         entity = ["--entity", self.entity] if self.entity else []
         return [self.direction.replace("_", "-"), *entity, *(f"--{name.replace('_', '-')}" for name in options)]
 

@@ -7,14 +7,17 @@ from typing import Any
 from flask import Blueprint, Response, request, url_for
 
 from errors import SettingsError
+from mappings.query_syncs import choose_syncs
 from state import lists
 from state.overview import closed_dead, shown_run
 from state.runs import ask_to_stop, calls_today, starting_with
 from sync.choosing import why_not
+from sync.queries.parts import credentials
+from sync.report import SERVICES
 from values.parsing import iso_moment
 from values.wording import plural
 from web.answers import done, note_act, shown, site
-from web.starting import Started, Wanted
+from web.starting import OF_SYNCS, Started, Wanted
 
 pages = Blueprint("runs", __name__)
 
@@ -36,7 +39,7 @@ def runs() -> Response:
         "runs": [_brief(shown_run(run)) for run in found[:PAGE]],
         "asked": asked,
         "next": more and f"{more['started_at'].isoformat()},{more['run_id']}",
-        "entities": [mapping.entity for mapping, _ in site().chosen()],
+        "entities": site().names,
         "outcomes": OUTCOMES,
         "kinds": KINDS,
         "dead": any(run["outcome"] == "died" and run["finished_at"] is None for run in found),
@@ -82,8 +85,10 @@ def run(run_id: str) -> Response:
         "steps": steps,
         "entities": found["entities"],
         "log": entries,
+        "names": site().subject_names(),
         "today": today,
         "budget": site().settings.daily_calls,
+        "service": SERVICES.get(str(found["direction"]), "monday.com"),
         "goes_on": found["outcome"] == "running",
         "may_stop": found["outcome"] == "running" and found["kind"] != "live" and not found["stop_asked_at"],
         "stopped": _stopped(found),
@@ -148,6 +153,7 @@ def sync() -> Response:
     """Shows what a run can be asked for."""
     data = {
         "entities": [{"entity": mapping.entity, "direction": mapping.direction} for mapping, _ in site().chosen()],
+        "syncs": [name for name, sync in site().syncs.items() if sync.enabled],
         "entity": request.args.get("entity", ""),
         "directions": list(site().program.directions),
         "plans": [plan.as_json() for plan in site().starter.plans()],
@@ -188,6 +194,10 @@ def start() -> Response:
 
 def _check(wanted: Wanted) -> None:
     """Raises SettingsError for a run that cannot begin."""
+    if wanted.direction == OF_SYNCS and wanted.entity in site().syncs:
+        choose_syncs(site().settings.home, (wanted.entity,))
+        credentials(site().settings)
+        return
     if wanted.direction not in site().program.directions:
         raise SettingsError(f"Unknown direction: {wanted.direction}.")
     site().settings.require_key()

@@ -131,5 +131,7 @@ document.addEventListener("change", (event) => {
   }
 });
 
+// On a phone the pages stand in one row, and the one that is open may be out of sight.
+document.querySelector("nav.pages .active")?.scrollIntoView({ block: "nearest", inline: "center" });
 localTimes();
 schedule();

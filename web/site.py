@@ -45,6 +45,7 @@ class Site:
             settings, max_connections=CONNECTIONS, statement_timeout_s=PATIENCE_S, lock_timeout_s=1.0, wait_s=PATIENCE_S
         )
         self.starter = Starter(settings)
+        self._control: Database | None = None
         self._guard = threading.Lock()
         self._stamp: object = None
         self._mappings: dict[str, Mapping] = {}
@@ -73,6 +74,25 @@ class Site:
         except SyncError as exc:
             log.debug("The mappings in the database could not be read: %s", exc)
         return self._rows
+
+    @property
+    def control(self) -> Database:
+        """Returns the database that keeps the accounts, where there are many."""
+        if not self.settings.control_database_url:
+            return self.db
+        with self._guard:
+            if self._control is None:
+                address = replace(self.settings, database_url=self.settings.control_database_url)
+                self._control = connect(address, max_connections=2, statement_timeout_s=PATIENCE_S, wait_s=PATIENCE_S)
+            return self._control
+
+    @property
+    def has_accounts(self) -> bool:
+        """Returns whether accounts are kept here. The dashboard of one account knows of no other."""
+        if self.settings.account:
+            return False
+        with self.control.transaction(read_only=True) as tx:
+            return bool(tx.value("select to_regclass('sync_due') is not null"))
 
     @property
     def syncs(self) -> dict[str, QuerySync]:
@@ -151,6 +171,8 @@ class Site:
     def close(self) -> None:
         """Closes the connections."""
         self.starter.close()
+        if self._control is not None:
+            self._control.close()
         self.db.close()
 
 

@@ -26,7 +26,7 @@ NAMES = (
     "WEBHOOK_BASE_URL",
     "DATABASE_URL",
     *("MYSQL_URL", "MYSQL_HOST", "MYSQL_PORT", "MYSQL_USER", "MYSQL_PASSWORD", "MYSQL_DATABASE"),
-    *("SMARTSUITE_TOKEN", "SMARTSUITE_ACCOUNT_ID", "SMARTSUITE_API_URL"),
+    *("SMARTSUITE_TOKEN", "SMARTSUITE_ACCOUNT_ID", "SMARTSUITE_API_URL", "SMARTSUITE_MONTHLY_CALLS"),
     "MONDAY_DAILY_CALLS",
     "MONDAY_GIVE_UP_AFTER",
     "MONDAY_KEEP_LOGS_DAYS",
@@ -82,6 +82,7 @@ class Settings:
     smartsuite_token: str | None = field(default=None, repr=False)
     smartsuite_account: str | None = None
     smartsuite_url: str = "https://app.smartsuite.com/api/v1"
+    smartsuite_monthly_calls: int | None = None
     daily_calls: int | None = None
     give_up_after: float = 300.0
     keep_logs_days: int = 90
@@ -217,6 +218,7 @@ def _settings(environment: Environment, start: Path, mistakes: list[str]) -> Set
         smartsuite_token=read("SMARTSUITE_TOKEN", checks.key, None),
         smartsuite_account=read("SMARTSUITE_ACCOUNT_ID", checks.key, None),
         smartsuite_url=read("SMARTSUITE_API_URL", checks.url, Settings.smartsuite_url),
+        smartsuite_monthly_calls=read("SMARTSUITE_MONTHLY_CALLS", checks.calls, None),
         daily_calls=read("MONDAY_DAILY_CALLS", checks.calls, None),
         give_up_after=read("MONDAY_GIVE_UP_AFTER", checks.seconds, Settings.give_up_after),
         keep_logs_days=read("MONDAY_KEEP_LOGS_DAYS", checks.days, Settings.keep_logs_days),

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterable
 
-from sync.report import RunReport
+from sync.report import SERVICES, RunReport
 from terminal.counting import ACKNOWLEDGE_SECONDS, Registry
 
 NEAR_S = 10.0
@@ -55,7 +55,9 @@ class Metrics:
     def note_run(self, entity: str, kind: str, report: RunReport) -> None:
         """Counts a run that has ended, and its calls."""
         self.runs.labels(entity, kind, "failed" if report.problems else "success").inc()
-        self.api_calls.labels("run").inc(report.api["calls"])
+        # those of a sync of a query went to another service
+        if report.direction not in SERVICES:
+            self.api_calls.labels("run").inc(report.api["calls"])
 
     def note_live_calls(self, calls: float) -> None:
         """Counts the calls of the work between the runs: `calls` is their number since the start."""

@@ -70,6 +70,9 @@ class Several(InOrder):
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else on stdout.")
 entity_option = click.option("--entity", metavar="NAME", help="Only this entity.")
+subject_option = click.option(
+    "--entity", "--sync-name", "entity", metavar="NAME", help="Only this entity, or this sync of a query."
+)
 entities_option = click.option(
     "--entity", "entities", multiple=True, metavar="NAME", help="Only this entity. Can be repeated."
 )

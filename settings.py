@@ -35,10 +35,13 @@ NAMES = (
     *("DASHBOARD_PASSWORD", "DASHBOARD_VIEW_PASSWORD", "DASHBOARD_HOSTS"),
     *("DASHBOARD_USER_HEADER", "DASHBOARD_TRUSTED_PROXY"),
     *("BROKER_URL", "CONTROL_DATABASE_URL", "MONDAY_SYNC_ACCOUNTS", "MONDAY_SYNC_ACCOUNT"),
-    *("PORT", "DEBUG", "LOG_FORMAT", "LOG_LEVEL"),
+    *("WORKER_METRICS", "PORT", "DEBUG", "LOG_FORMAT", "LOG_LEVEL"),
     "SYNC_INTERVAL_MINUTES",
 )
-FLEET = ("BROKER_URL", "CONTROL_DATABASE_URL", "MONDAY_SYNC_ACCOUNTS", "PORT", "DEBUG", "LOG_FORMAT", "LOG_LEVEL")
+FLEET = (
+    *("BROKER_URL", "CONTROL_DATABASE_URL", "MONDAY_SYNC_ACCOUNTS", "WORKER_METRICS"),
+    *("PORT", "DEBUG", "LOG_FORMAT", "LOG_LEVEL"),
+)
 """Settings of the whole installation. All others are an account's own, and none of them is taken from outside it."""
 SECRETS = (
     *("MONDAY_API_KEY", "MONDAY_WEBHOOK_SECRET", "DATABASE_URL", "MYSQL_URL", "MYSQL_PASSWORD", "SMARTSUITE_TOKEN"),
@@ -97,6 +100,7 @@ class Settings:
     accounts: Path = PROJECT / "accounts"
     account: str | None = None
     """The account that these settings are of, where there are many."""
+    worker_metrics: tuple[str, int] | None = ("127.0.0.1", 9808)
     port: int = 8080
     debug: bool = False
     log_format: str = "text"
@@ -243,6 +247,7 @@ def _of_installation(
         "control_database_url": read("CONTROL_DATABASE_URL", checks.database_url, None),
         "accounts": start / Path(environment.get("MONDAY_SYNC_ACCOUNTS", home / "accounts")).expanduser(),
         "account": environment.get("MONDAY_SYNC_ACCOUNT"),
+        "worker_metrics": read("WORKER_METRICS", checks.address, Settings.worker_metrics),
         "port": read("PORT", checks.port, Settings.port),
         "debug": read("DEBUG", checks.switch, Settings.debug),
         "log_level": read("LOG_LEVEL", checks.log_level, Settings.log_level),

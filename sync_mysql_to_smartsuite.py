@@ -34,6 +34,7 @@ from rows.queries import Reading, opened, question
 from services.smartsuite.cells import key_shown
 from services.smartsuite.client import BULK, PAGE
 from settings import Settings
+from state.held import Held
 from state.log import Log
 from state.records import Known, Records
 from state.runs import suite_calls_this_month
@@ -41,11 +42,13 @@ from state.values import put, query_key, value_of, watermark
 from sync.options import PullOptions, RunOptions
 from sync.parts import Parts
 from sync.queries.compare import Keys, Row, Shape, Spool
+from sync.queries.edited import Editing
+from sync.queries.jobs import Job
 from sync.queries.parts import SuiteParts, open_suite_parts
 from sync.queries.quota import calls_for, quota_of
-from sync.queries.removed import IGNORE, Removal
+from sync.queries.removed import IGNORE, Gone, Removal
 from sync.queries.target import target_of
-from sync.queries.write import LOOK_AGAIN_S, Job, RecordWriter
+from sync.queries.write import LOOK_AGAIN_S, RecordWriter
 from sync.report import EntityReport, RunReport, Written
 from sync.run import NO_CALLER, Caller, Run
 from values.parsing import CellError
@@ -158,7 +161,7 @@ class Copy:
         swept = watermark(self._remembered.get("swept"))
         return self.sync.on_row_removed != IGNORE and (swept is None or now - swept > SWEEP_EVERY)
 
-    def _gone(self) -> list[tuple[str, str]]:
+    def _gone(self) -> list[Gone]:
         """Returns the rows that are gone, where every row was read; none where they are left alone."""
         if not self._whole or self.options.limit is not None or self.sync.on_row_removed == IGNORE:
             return []
@@ -254,12 +257,13 @@ class Copy:
 
     # Writing
 
-    def _write(self, spool: Spool, repeated: frozenset[int], missing: Sequence[tuple[str, str]]) -> None:
+    def _write(self, spool: Spool, repeated: frozenset[int], missing: Sequence[Gone]) -> None:
         suite = self.parts.smartsuite
         target = target_of(self.sync, suite.table(self.sync.table_id))
-        writer = RecordWriter(self.parts, suite, target, self.records, self.log, self.report)
-        writer.rule, writer.dry_run = self.sync.on_conflict, self.options.dry_run
-        writer.recreates = self.sync.on_record_removed == RECREATE
+        held = Held(self.sync.name, self.log.run_id)
+        editing = Editing(self.parts, suite, target, self.log, held, self.report, self.sync.on_conflict)
+        writer = RecordWriter(self.parts, suite, target, self.records, self.log, self.report, editing)
+        writer.dry_run, writer.recreates = self.options.dry_run, self.sync.on_record_removed == RECREATE
         new_rows = self._count_new(spool)
         self._tell_cost(new_rows, spool.count - new_rows)
         if not self.options.dry_run:
@@ -274,7 +278,8 @@ class Copy:
             new, changed = self._flush(writer, new, changed, BULK)
         self._flush(writer, new, changed, 1)
         if missing:
-            self.removal.carry_out(suite, target.table, missing, self.log)
+            writer.listed = None
+            self.removal.carry_out(suite, target, missing, self.log, writer.find)
 
     def _jobs(self, writer: RecordWriter, rows: Sequence[Row], repeated: frozenset[int]) -> list[Job]:
         known = self._known([row.key for row in rows])

@@ -75,7 +75,9 @@ def show_proof(proof: Proof, found: Sequence[dict[str, Any]], sides: Sides = BOA
             say(f"Mend it: python main.py repair {found[0]['id'][:SHORT]}   Why: {_why(proof.entity, found[0])}")
     elif not proof.message:
         digests = " and ".join(f"{side:032x}"[:16] for side in proof.digests)
-        say(f"Equal in {duration(proof.seconds)}, {plural(proof.calls, 'call')}. Digests: {digests}.")
+        known = proof.counts["~"]
+        but = f" but for {counted(known)} known to differ," if known else ""
+        say(f"Equal{but} in {duration(proof.seconds)}, {plural(proof.calls, 'call')}. Digests: {digests}.")
 
 
 def _why(entity: str, finding: dict[str, Any]) -> str:

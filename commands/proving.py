@@ -6,7 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,12 +14,15 @@ import click
 from commands.proof_lines import MOST, finding_json, show_proof, show_repair, shown
 from errors import EXIT_IN_STEP, EXIT_LEFTOVERS, SettingsError
 from terminal.commands import Example, json_option, prepared
+from timing import TERMINATED
 from values.canonical import dumps
 from values.wording import plural
 
 if TYPE_CHECKING:
     from models import Finding
     from settings import Settings
+    from sync.board import BoardSync
+    from sync.operating.verify import Extent, Proof
     from sync.parts import Chosen, Parts
     from sync.run import Compose
 
@@ -53,30 +56,40 @@ def verify(
     if links:
         with open_parts(settings, compose().follow) as parts:
             return _memory(parts, entities, as_json)
-    proofs = [] if syncs and not entities else _of_entities(compose, settings, entities, (extent, as_json))
-    proofs += sync_proving.verified(settings, syncs, as_json)
+    proofs: list[dict[str, Any]] = []
+    code = EXIT_IN_STEP
+    if entities or not syncs:
+        proofs, code = _of_entities(compose, settings, entities, (extent, as_json))
+    if code != TERMINATED:
+        of_syncs = sync_proving.verified(settings, syncs, as_json)
+        proofs += of_syncs
+        code = code or (EXIT_IN_STEP if all(proof["equal"] for proof in of_syncs) else EXIT_LEFTOVERS)
     if as_json:
         # numbers with every digit, which `json` would refuse
-        click.echo(dumps({"entities": proofs, "exit_code": _exit_code(proofs)}).decode())
-    sys.exit(_exit_code(proofs))
+        click.echo(dumps({"entities": proofs, "exit_code": code}).decode())
+    sys.exit(code)
 
 
 def _of_entities(
-    compose: Compose, settings: Settings, entities: Sequence[str], how: tuple[Any, bool]
-) -> list[dict[str, Any]]:
+    compose: Compose, settings: Settings, entities: Sequence[str], how: tuple[Extent, bool]
+) -> tuple[list[dict[str, Any]], int]:
     from sync.alerting.center import check_at_end
     from sync.choosing import choose_boards
+    from sync.command import collect_less_garbage
     from sync.parts import open_parts
 
+    collect_less_garbage()
     with open_parts(settings, compose().follow) as parts:
         settings.require_key()
         chosen = choose_boards(settings, parts.mappings, "bidirectional", entities)
-        proofs = _proofs(parts, chosen, *how)
-        check_at_end(parts.db, settings, parts.mappings)
-    return proofs
+        proofs, code = _proved(parts, chosen, *how)
+        # of what a user has ended nothing is told
+        if code != TERMINATED:
+            check_at_end(parts.db, settings, parts.mappings)
+    return proofs, code
 
 
-def _extent(ids: bool, sample: str | None) -> Any:
+def _extent(ids: bool, sample: str | None) -> Extent:
     from sync.operating.verify import IDS, SAMPLE, Extent
 
     if ids:
@@ -89,39 +102,50 @@ def _extent(ids: bool, sample: str | None) -> Any:
     return Extent(SAMPLE, int(found[1]), int(found[2]))
 
 
-def _exit_code(proofs: Sequence[dict[str, Any]]) -> int:
-    return EXIT_IN_STEP if all(proof["equal"] for proof in proofs) else EXIT_LEFTOVERS
+class _Told:
+    """Shows proofs while they are made, and keeps what is printed at the end."""
+
+    def __init__(self, parts: Parts, extent: Extent, as_json: bool) -> None:
+        self._parts, self._extent, self._as_json = parts, extent, as_json
+        self.shapes: list[dict[str, Any]] = []
+
+    def begins(self, sync: BoardSync) -> None:
+        """Says what the proof of an entity will cost."""
+        from sync.operating.verify import estimated_calls
+        from terminal.console import say
+
+        if not self._as_json:
+            count = sync.board.items_count
+            number = plural(count, "item") if count is not None else "the items"
+            calls = plural(estimated_calls(sync, self._extent), "call")
+            say(f"{sync.mapping.entity}: reading {number} (about {calls}) and their rows; neither side is written.")
+
+    def ends(self, proof: Proof) -> None:
+        """Shows what the proof of an entity has found."""
+        from state.findings import findings_of
+
+        with self._parts.db.transaction(read_only=True) as tx:
+            found = findings_of(tx, proof.id, 10_000 if self._as_json else MOST)
+        if not self._as_json:
+            show_proof(proof, found)
+        self.shapes.append({**proof.as_json(), "findings": [finding_json(finding) for finding in found]})
 
 
-def _proofs(parts: Parts, chosen: Chosen, extent: Any, as_json: bool) -> list[dict[str, Any]]:
-    from state.findings import findings_of
-    from sync.board import Opening, open_board
-    from sync.operating.verify import Verification, estimated_calls
-    from sync.options import PullOptions
+def _proved(parts: Parts, chosen: Chosen, extent: Extent, as_json: bool) -> tuple[list[dict[str, Any]], int]:
+    """Makes the proofs. Returns their shapes, and the exit code."""
+    from sync.operating.proving import Proving, Watcher
     from terminal.console import Progress
 
-    shapes = []
-    for mapping, board_id in chosen:
-        with Progress(as_json) as progress:
-            own = replace(parts.for_one_run(), progress=progress)
-            sync = open_board(own, mapping, board_id, Opening(PullOptions(dry_run=True), (True, True)))
-            if not as_json:
-                _say_cost(mapping.entity, sync.board.items_count, estimated_calls(sync, extent))
-            proof = Verification(sync, extent).run()
-            progress.done(mapping.entity)
-        with parts.db.transaction(read_only=True) as tx:
-            found = findings_of(tx, proof.id, 10_000 if as_json else MOST)
-        if not as_json:
-            show_proof(proof, found)
-        shapes.append({**proof.as_json(), "findings": [finding_json(finding) for finding in found]})
-    return shapes
+    told = _Told(parts, extent, as_json)
+    with Progress(as_json) as progress:
 
+        def ends(proof: Proof) -> None:
+            progress.done(proof.entity)
+            told.ends(proof)
 
-def _say_cost(entity: str, items: int | None, calls: int) -> None:
-    from terminal.console import say
-
-    number = plural(items, "item") if items is not None else "the items"
-    say(f"{entity}: reading {number} (about {plural(calls, 'call')}) and their rows; neither side is written.")
+        proving = Proving(parts, extent, Watcher(progress, told.begins, ends))
+        proving.of(chosen)
+    return told.shapes, proving.exit_code
 
 
 # --links

@@ -144,6 +144,8 @@ def _sync(file: MappingFile, tree: Any, changes: dict[str, Change], place: int) 
     source, destination = tree["source"], tree["destination"]
     fields = {str(column): str(slug) for column, slug in destination["field_mappings"].items()}
     changed = {str(column): _plain(options) for column, options in (tree.get("transformations") or {}).items()}
+    # what waits for a user is looked at anew when the rule decides it
+    rule = ["manual"] if destination.get("on_conflict") == "manual" else []
     return QuerySync(
         name=tree["name"],
         query=str(source["query"]),
@@ -163,7 +165,9 @@ def _sync(file: MappingFile, tree: Any, changes: dict[str, Change], place: int) 
         transformations=changed,
         lines=_lines(tree),
         has_functions=any(":" in str(options.get("type")) for options in changed.values() if isinstance(options, dict)),
-        written=repr((destination["table_id"], destination["external_id_field"], sorted(fields.items()), changed)),
+        written=repr(
+            (destination["table_id"], destination["external_id_field"], sorted(fields.items()), changed, *rule)
+        ),
     )
 
 

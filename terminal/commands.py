@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -35,6 +36,24 @@ class InOrder(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
+
+
+class ForAnAccount(InOrder):
+    """Takes `--account NAME` before the command and after it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, account_first(args))
+
+
+def account_first(arguments: Sequence[str]) -> list[str]:
+    """Returns the arguments of a command line with `--account NAME` before the command."""
+    ends = arguments.index("--") if "--" in arguments else len(arguments)
+    for place, word in enumerate(arguments[:ends]):
+        if word == "--account" or word.startswith("--account="):
+            length = 1 if "=" in word else 2
+            found = list(arguments[place : place + length])
+            return [*found, *arguments[:place], *arguments[place + length :]]
+    return list(arguments)
 
 
 class Several(InOrder):

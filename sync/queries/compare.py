@@ -11,6 +11,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from hashlib import blake2b
 from operator import itemgetter
 from typing import Any
@@ -33,6 +34,8 @@ class Row:
     key: str
     hash: str
     values: dict[str, Value]
+    changed_at: datetime | None = None
+    """What the query says of when it changed; in UTC where it says no zone."""
 
 
 class Spool:
@@ -113,6 +116,7 @@ class Shape:
             raise SettingsError(f"{sync.name}: {said}.", hint=f"{known_columns(names)} Look at {sync.at()}.")
         places = {name: place for place, name in enumerate(names)}
         self._key = places[sync.primary_key]
+        self._changed_at = places.get(sync.updated_at_field or "")
         self._columns = [(column, places[column], sync.changes.get(column)) for column in sync.fields]
         self._beginning = blake2b(sync.written.encode(), digest_size=16)
         self._mapped = itemgetter(*(place for _, place, _ in self._columns))
@@ -144,7 +148,12 @@ class Shape:
 
     def read(self, key: str, row: Sequence[Any], digest: str) -> Row:
         """Returns the row with its values changed. Raises CellError that names the column."""
-        return Row(key, digest, self._values(row))
+        at = None if self._changed_at is None else row[self._changed_at]
+        if not isinstance(at, datetime):
+            at = None
+        elif at.tzinfo is None:
+            at = at.replace(tzinfo=timezone.utc)
+        return Row(key, digest, self._values(row), at)
 
     def _values(self, row: Sequence[Any]) -> dict[str, Value]:
         values: dict[str, Value] = {}

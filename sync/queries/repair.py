@@ -92,9 +92,11 @@ def _carry_out(parts: SuiteParts, sync: QuerySync, repair: SyncRepair) -> str:
     if found.kind is Class.DIFFERENT:
         _write(parts, sync, target, key)
     elif found.kind is Class.BOARD_ONLY:
+        with parts.db.transaction() as tx:
+            records.recycling(tx, [key])
         suite.remove(target.table, [str(found.item_id)])
         with parts.db.transaction() as tx:
-            records.removed(tx, [key])
+            records.recycled(tx, [key])
     else:
         with parts.db.transaction() as tx:
             records.unlink(tx, [key])
@@ -110,6 +112,9 @@ def _write(parts: SuiteParts, sync: QuerySync, target: Target, key: str) -> None
     cells, table = target.cells(pair.row), target.table
     differs = differing(sync, target, pair, cells)
     changed = {slug: cells[slug] for slug, each in differs.items() if not each.known}
+    base = (pair.known.base if pair.known else None) or {}
+    with parts.db.transaction() as tx:
+        Records(sync.name, sync.table_id).sending(tx, [(key, base, changed)])
     try:
         parts.smartsuite.update(table, [{"id": pair.item_id, **changed}])
     except ValuesRefused:

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import soak_queries
+from benchmarks.boards import PROJECT
 from benchmarks.soak_board import large_board
 from benchmarks.soak_worker import PER_BATCH, made_database, played, silent
 from databases.mysql.private import INSTALL, is_installed

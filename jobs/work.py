@@ -237,10 +237,12 @@ class Work:
         run_syncs, stop, name = program().syncs, Stop(), due.entity.removeprefix(SYNC)
         if run_syncs is None or name not in [sync.name for sync in opened.syncs]:
             return None
+        period_s = opened.settings.sync_interval_minutes * 60
+        options = RunOptions(PullOptions(sweep=begun.sweep), kind="scheduled", period_s=round(period_s))
         with self._stopped_in_time(stop):
-            report = run_syncs(opened.settings, [name], PullOptions(sweep=begun.sweep), Caller(stop=stop))
+            report = run_syncs(opened.settings, [name], options, Caller(stop=stop))
         again = _again(report) if report is not None else None
-        return again if again is not None else opened.settings.sync_interval_minutes * 60
+        return again if again is not None else period_s
 
     def _hint(self, work: Iterable[Due], sweep: bool = False) -> None:
         found = list(work)

@@ -7,8 +7,8 @@ from typing import Any
 
 from db_connector import Transaction
 from state import runs
-from state.pauses import pauses
-from state.values import delete, query_key, values_of
+from state.pauses import Pause, pauses
+from state.values import delete, query_key
 from values.wording import utc_or_none
 
 COUNTS = """
@@ -18,26 +18,11 @@ select t.name,
                               and r.source_hash is not null)::bigint as in_step,
        count(*) filter (where r.attempts > 0)::bigint as refused,
        count(*) filter (where r.record_id is null and r.intent_at is not null)::bigint as in_doubt,
-       count(*) filter (where r.removed_at is not null)::bigint as removed
-from unnest(%(names)s::text[], %(tables)s::text[]) as t (name, table_id)
+       count(*) filter (where r.removed_at is not null)::bigint as removed, remembered.value as remembered
+from unnest(%(names)s::text[], %(tables)s::text[], %(keys)s::text[]) as t (name, table_id, key)
 left join sync_records as r on r.sync_name = t.name and r.table_id = t.table_id
-group by t.name
-"""
-
-DUE = f"""
--- A schedule says how often it runs.
-with lately as (
-    select started_at, period_s, entities, progress
-    from sync_runs
-    where direction = 'mysql_to_smartsuite' and period_s is not null
-    order by started_at desc
-    limit {runs.LATELY}
-)
-select t.name, max(r.started_at + make_interval(secs => r.period_s))
-from unnest(%(names)s::text[]) as t (name)
-join lately as r
-  on r.entities @> jsonb_build_array(jsonb_build_object('entity', t.name)) or r.progress ? t.name
-group by t.name
+left join sync_state as remembered on remembered.name = t.key
+group by t.name, remembered.value
 """
 
 REFUSED = """
@@ -56,24 +41,29 @@ where sync_name = %s and source_key = any(%s) and attempts > 0
 
 def status_of_syncs(tx: Transaction, tables: Mapping[str, str]) -> list[dict[str, Any]]:
     """Returns the state of each sync, given by name with the table that it fills."""
+    return states_of(tx, tables, runs.last_of_each(tx, list(tables)), pauses(tx))
+
+
+def states_of(
+    tx: Transaction, tables: Mapping[str, str], last: Mapping[str, dict[str, Any]], paused: Mapping[str, Pause]
+) -> list[dict[str, Any]]:
+    """Returns the same by one statement, where the last runs and the pauses are known."""
     names = list(tables)
-    counts = {row.pop("name"): row for row in tx.dicts(COUNTS, {"names": names, "tables": list(tables.values())})}
-    due: dict[str, Any] = dict(tx.rows(DUE, {"names": names}))
-    last = runs.last_of_each(tx, names)
-    remembered, paused = values_of(tx, [query_key(name) for name in names]), pauses(tx)
+    params = {"names": names, "tables": list(tables.values()), "keys": [query_key(name) for name in names]}
+    counts = {row.pop("name"): row for row in tx.dicts(COUNTS, params)}
     found = []
     for name, table_id in tables.items():
-        value = remembered.get(query_key(name)) or {}
+        remembered, run = counts[name].pop("remembered") or {}, last.get(name)
         found.append(
             {
                 "sync": name,
                 "table_id": table_id,
                 "paused": paused[name].as_json() if name in paused else None,
                 **counts[name],
-                "watermark": value.get("mark"),
-                "swept_at": value.get("swept"),
-                "last_run": runs.shown_last(last[name]) if name in last else None,
-                "next_run_at": utc_or_none(due.get(name)),
+                "watermark": remembered.get("mark"),
+                "swept_at": remembered.get("swept"),
+                "last_run": run and runs.shown_last(run),
+                "next_run_at": utc_or_none(run["due_at"]) if run else None,
             }
         )
     return found

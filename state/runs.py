@@ -71,6 +71,15 @@ cross join lateral (
     select t.entity, r.id::text, r.kind, r.started_at, r.finished_at,
            case when {DIED} then 'died' else r.outcome end as outcome, coalesce(r.api, '{{}}') as api,
            (
+               -- a schedule tells with each of its runs how often they come
+               select s.started_at + make_interval(secs => s.period_s)
+               from lately as s
+               where s.period_s is not null
+                 and (s.entities @> jsonb_build_array(jsonb_build_object('entity', t.entity)) or s.progress ? t.entity)
+               order by s.started_at desc
+               limit 1
+           ) as due_at,
+           (
                select of ->> 'message'
                from jsonb_array_elements(r.entities) as of
                where of ->> 'entity' = t.entity

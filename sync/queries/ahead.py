@@ -1,4 +1,4 @@
-"""Looks ahead before rows are written: how many are new, which calls that needs, and whether all records are listed first."""
+"""Looks ahead before rows are written: how many are new, how many calls that takes, whether all records are listed."""
 
 from __future__ import annotations
 

@@ -165,10 +165,12 @@ def show_proof(proof: Proof, found: Sequence[dict[str, Any]]) -> None:
         if found:
             say(f"Mend it: python main.py repair {found[0]['id'][:SHORT]}   Why: {_why(proof.entity, found[0])}")
     elif not proof.message:
-        digests = " and ".join(f"{side:032x}"[:16] for side in proof.digests)
+        digests = f" Digests: {' and '.join(f'{side:032x}'[:16] for side in proof.digests)}."
         known = proof.counts["~"]
+        # those of a part of the records would stand for nothing
+        whole = proof.kind == "whole"
         but = f" but for {counted(known)} known to differ," if known else ""
-        say(f"Equal{but} in {duration(proof.seconds)}, {plural(proof.calls, 'call')}. Digests: {digests}.")
+        say(f"Equal{but} in {duration(proof.seconds)}, {plural(proof.calls, 'call')}.{digests if whole else ''}")
 
 
 def _why(entity: str, finding: dict[str, Any]) -> str:
@@ -189,7 +191,7 @@ def _finding_line(entity: str, finding: dict[str, Any]) -> str:
 
 def shown(value: Any) -> str:
     """Returns a value as it is shown in a line: cut, with its quotes."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    text = dumps(value).decode()
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
@@ -250,18 +252,14 @@ def show_repair(plan: Repair, done: bool, as_json: bool) -> None:
 
     if as_json:
         steps = [{**asdict(step), "before": to_json(step.before), "after": to_json(step.after)} for step in plan.steps]
-        return say(
-            json.dumps(
-                {
-                    "finding": plan.finding["id"],
-                    "cause": plan.finding["cause"],
-                    "steps": steps,
-                    "applied": done and bool(steps),
-                    "why_not": plan.why,
-                },
-                default=str,
-            )
-        )
+        shape = {
+            "finding": plan.finding["id"],
+            "cause": plan.finding["cause"],
+            "steps": steps,
+            "applied": done and bool(steps),
+            "why_not": plan.why,
+        }
+        return say(dumps(shape).decode())
     for step in plan.steps:
         change = f"  {step.name}: {shown(to_json(step.before))} -> {shown(to_json(step.after))}" if step.name else ""
         say(f"  {'wrote' if done else 'would write'} to {step.side}  {step.record}  {step.what}{change}")
@@ -301,7 +299,7 @@ def explain(compose: Compose, record: str, everything: bool, as_json: bool) -> N
         sync = open_board(parts, asked.mapping, board_id, Opening(PullOptions(dry_run=True), (True, True)))
         known = explained(sync, asked, None if everything else HISTORY)
     if as_json:
-        click.echo(json.dumps(known, default=str))
+        click.echo(dumps(known).decode())
     else:
         show_explained(known)
 
@@ -312,7 +310,11 @@ def show_explained(known: dict[str, Any]) -> None:
 
     name = f"{known['entity']}/{known['entity_id']}" if known["entity_id"] else f"item {known['monday_id']}"
     item = f" = item {known['monday_id']}" if known["entity_id"] and known["monday_id"] else ""
-    say(f"{name}{item} of {known['board']}.  {known['state'].upper()}{': ' + known['why'] if known['why'] else ''}.")
+    since = f" since {known['since'][:16].replace('T', ' ')} UTC" if known["since"] else ""
+    why = f": {known['why']}" if known["why"] else ""
+    say(f"{name}{item} of {known['board']}.  {known['state'].upper()}{since}{why}.")
+    if known["comes_in"]:
+        say(known["comes_in"])
     if known["fields"]:
         headings = ("field", "last agreed", "board", "PostgreSQL", "next run", "rule", "from")
         rows = [

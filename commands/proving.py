@@ -156,7 +156,8 @@ def show_proof(proof: Proof, found: Sequence[dict[str, Any]]) -> None:
     for finding in found:
         say(_finding_line(proof.entity, finding))
     if proof.stale_bases:
-        say(f"  note: {plural(proof.stale_bases, 'equal record')} remembered otherwise; the next run mends that.")
+        number = plural(proof.stale_bases, "equal record")
+        say(f"  note: {number} remembered otherwise; repair or the next run with --full mends that.")
     if proof.message:
         say(f"Incomplete: {proof.message}.")
     if proof.differences:

@@ -137,7 +137,9 @@ def _heading(sync: BoardSync, asked: Asked, compared: Compared | None, items: Se
     elif kind is Class.EQUAL:
         state, why = (
             "in step",
-            "what is remembered is older, and the next run mends that" if compared.stale_base else "",
+            "what is remembered is another value; verify finds that, and a run with --full mends it"
+            if compared.stale_base
+            else "",
         )
     elif compared.root_id is None and kind is Class.KNOWN:
         state, why = "left out", compared.cause

@@ -330,6 +330,8 @@ create table if not exists sync_records (
     primary key (sync_name, source_key));
 -- When its record was put into the recycle bin, because the query has the row no more.
 select pg_temp.column('sync_records', 'removed_at timestamptz');
+-- What a call is about to write into the record: until the call is answered, the record may show either that or `base`.
+select pg_temp.column('sync_records', 'sent jsonb');
 
 -- The same for people, under names by which they may look for it; tables of their own with these names stay.
 do $$

@@ -80,7 +80,7 @@ def _none_deployed(db: Database, name: str | None) -> Sequence[Map[str, object]]
     return []
 
 
-RunSyncs = Callable[[Settings, Sequence[str], PullOptions, "Caller"], "RunReport | None"]
+RunSyncs = Callable[[Settings, Sequence[str], RunOptions, "Caller"], "RunReport | None"]
 """Runs the named syncs of queries, or all; None when there are none."""
 
 
@@ -97,6 +97,8 @@ class Program:
     syncs: RunSyncs | None = None
     updates: Callable[[], Updates] | None = None
     live: Callable[[Program, Parts, Mapping, str], Live] | None = None
+    send: Callable[[Settings, Sequence[str]], Sequence[str]] | None = None
+    """Has a worker run the named entities of an account, or all of them. Returns their names."""
 
 
 Compose = Callable[[], Program]
@@ -107,6 +109,10 @@ def _ignore(report: EntityReport) -> None:
     """Ignores the report of an entity."""
 
 
+def _ignore_id(run_id: str) -> None:
+    """Ignores the id of a run."""
+
+
 @dataclass(frozen=True)
 class Caller:
     """Says what the caller of a run sees of it while it goes on, and how the caller stops it."""
@@ -114,6 +120,8 @@ class Caller:
     progress: Progress | None = None
     on_entity: Callable[[EntityReport], None] = _ignore
     stop: threading.Event | None = None
+    on_begun: Callable[[str], None] = _ignore_id
+    """Takes the id of the run, once it is entered in `sync_runs`."""
 
 
 NO_CALLER = Caller()
@@ -200,6 +208,7 @@ class Run(Generic[S]):
         """Takes the parts. `work` is done with each entity; `direction` is how the run is called in its report."""
         self.options = options or RunOptions()
         self.work, self.on_entity = work, on_entity
+        self.on_begun: Callable[[str], None] = _ignore_id
         self.report = RunReport("", direction, datetime.now(timezone.utc), dry_run=self.options.pull.dry_run)
         self.steps = Steps(parts.progress, parts.stop, parts.pause)
         self.parts = replace(parts, progress=self.steps)
@@ -234,6 +243,7 @@ class Run(Generic[S]):
             return nullcontext()
         alive = self._entry.begin(self.options.kind, self.report.direction, self.options.period_s)
         self.report.run_id = self._entry.id
+        self.on_begun(self.report.run_id)
         return alive
 
     def _ready(self, chosen: Pairs[S], patience_s: float | None) -> Pairs[S]:

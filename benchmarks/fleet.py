@@ -181,7 +181,9 @@ def burst(stage: Stage, options: Options, measured: Measured) -> Measured:
         stage.null.forget()
         bodies = [event(board, f"{board}{number:06d}", f"burst-{number}") for number in range(events)]
         began = time.perf_counter()
-        senders = [load(stage.address(door, noisy, board), bodies[n::2], 8) for n, door in enumerate(doors)]
+        senders = [
+            load(stage.fleet.home, stage.address(door, noisy, board), bodies[n::2], 8) for n, door in enumerate(doors)
+        ]
         time.sleep(1.0)
         during = _single(stage, doors, quiet, "busy", EVERY_S)
         told = [sender.communicate(timeout=1800)[0] for sender in senders]

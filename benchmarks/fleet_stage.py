@@ -288,11 +288,11 @@ def _know(stage: Stage, names: Sequence[str]) -> None:
         )
 
 
-def load(url: str, bodies: list[str], connections: int) -> subprocess.Popen[str]:
-    """Starts to send events over some connections, from a process of its own."""
-    folder = Path(os.environ.get("TMPDIR", "/tmp")) / f"monday-sync-load-{os.getpid()}-{random.randrange(1 << 30)}"
-    folder.write_bytes(orjson.dumps({"url": url, "connections": connections, "headers": {}, "bodies": bodies}))
-    command = [sys.executable, "-m", "benchmarks.load", str(folder)]
+def load(home: Path, url: str, bodies: list[str], connections: int) -> subprocess.Popen[str]:
+    """Starts to send events over some connections, from a process of its own. `home` takes the file that says what."""
+    plan = home / f"load-{random.randrange(1 << 30)}"
+    plan.write_bytes(orjson.dumps({"url": url, "connections": connections, "headers": {}, "bodies": bodies}))
+    command = [sys.executable, "-m", "benchmarks.load", str(plan)]
     return subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True)
 
 

@@ -237,6 +237,8 @@ def _first(stage: Stage, name: str) -> None:
         stage.send()
         stage.until(lambda: stage.one("select count(*) from sync_due where task = 'run'") == BOARDS, 60)
         stage.settled()
+    # as if the last change was some hours ago
+    stage.in_account(name, lambda tx: tx.execute("update sync_stats set hour = hour - interval '3 hours'"))
     if failed := stage.one("select message from sync_due where message is not null"):
         raise Failed(failed)
 
@@ -286,11 +288,11 @@ def _know(stage: Stage, names: Sequence[str]) -> None:
         )
 
 
-def load(url: str, bodies: list[str], connections: int) -> subprocess.Popen[str]:
-    """Starts to send events over some connections, from a process of its own."""
-    folder = Path(os.environ.get("TMPDIR", "/tmp")) / f"monday-sync-load-{os.getpid()}-{random.randrange(1 << 30)}"
-    folder.write_bytes(orjson.dumps({"url": url, "connections": connections, "headers": {}, "bodies": bodies}))
-    command = [sys.executable, "-m", "benchmarks.load", str(folder)]
+def load(home: Path, url: str, bodies: list[str], connections: int) -> subprocess.Popen[str]:
+    """Starts to send events over some connections, from a process of its own. `home` takes the file that says what."""
+    plan = home / f"load-{random.randrange(1 << 30)}"
+    plan.write_bytes(orjson.dumps({"url": url, "connections": connections, "headers": {}, "bodies": bodies}))
+    command = [sys.executable, "-m", "benchmarks.load", str(plan)]
     return subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True)
 
 

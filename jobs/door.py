@@ -13,8 +13,9 @@ from typing import Any
 from db_connector import Database, connect
 from errors import DatabaseError, SyncError
 from jobs.metrics import DoorMetrics
-from jobs.opened import settings_at_home
+from jobs.opened import boards_of, settings_at_home
 from jobs.work import Send
+from mappings.query_syncs import choose_syncs
 from services.monday.webhook_signatures import Access
 from settings import Settings
 from state import triggers
@@ -22,7 +23,6 @@ from state.accounts import Account, Accounts
 from state.control import open_control
 from state.due import LIVE, LOOK, RUN, Due, DueWork
 from state.inbox import InboxWriter
-from sync.choosing import choose_boards
 from sync.cycle import TO_POSTGRES
 from sync.parts import known_mappings
 from terminal.logs import unexpected
@@ -180,7 +180,7 @@ class Door:
         """Opens an account. Its connections are kept, unless its database is another one by now."""
         settings = settings_at_home(account, self.settings)
         with known_mappings(settings) as mappings:
-            chosen = choose_boards(settings, mappings, "bidirectional", [])
+            chosen = boards_of(settings, mappings, choose_syncs(settings.home))
         entities = {board: mapping.entity for mapping, board in chosen if mapping.direction in TO_POSTGRES}
         board_of = {mapping.entity: board for mapping, board in chosen}
         above = {board: board_of.get(mapping.subitems_of or "") for mapping, board in chosen}

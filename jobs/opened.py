@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections import OrderedDict
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 from db_connector import Database, connect
+from errors import SettingsError
 from jobs.program import program
 from mappings.declaration import Mapping
 from mappings.query_syncs import QuerySync, choose_syncs
@@ -89,14 +91,12 @@ class OpenAccounts:
             self.close(name)
 
     def _opened(self, account: Account) -> OpenAccount:
-        settings, syncs = settings_at_home(account, self._settings), []
+        settings = settings_at_home(account, self._settings)
         with known_mappings(settings) as mappings:
             syncs = choose_syncs(settings.home)
-            if settings.api_key or not syncs:
-                settings.require_key()
-                chosen = choose_boards(settings, mappings, "bidirectional", [])
-            else:  # only syncs of queries
-                chosen = ()
+            chosen = boards_of(settings, mappings, syncs)
+        if chosen:
+            settings.require_key()
         settings = replace(settings, give_up_after=min(settings.give_up_after, GIVE_UP_AFTER_S))
         db, stop = connect(settings, max_connections=CONNECTIONS), Stop()
         shared = AccountBudget(self._control, account.name, settings.daily_calls)
@@ -108,6 +108,16 @@ class OpenAccounts:
             parts.close()
             raise
         return OpenAccount(account.version, settings, parts, chosen, syncs)
+
+
+def boards_of(settings: Settings, mappings: dict[str, Mapping], syncs: Sequence[QuerySync]) -> Chosen:
+    """Returns the mappings of an account with their boards; none for an account that has syncs of queries alone."""
+    try:
+        return choose_boards(settings, mappings, "bidirectional", [])
+    except SettingsError:
+        if syncs:
+            return ()
+        raise
 
 
 def settings_at_home(account: Account, installation: Settings) -> Settings:

@@ -36,7 +36,7 @@ from sync.options import PullOptions, RunOptions
 from sync.report import RunReport
 from sync.run import Caller, Run
 from terminal.logs import unexpected
-from timing import Stop, backoff
+from timing import Stop, backoff, duration
 
 log = logging.getLogger("monday_sync")
 
@@ -52,7 +52,7 @@ LOOK_EVERY_S, LOOK_AT_QUIET_EVERY_S = 60.0, 600.0
 """An account of which nothing was written for an hour is looked at less often."""
 AGAIN_S = 2.0
 BUSY_AGAIN_S = 30.0
-ASIDE_S = 3600.0
+ASIDE_S, LONGEST_ASIDE_S = 60.0, 3600.0
 LEAVE_S = 2.0
 AGAIN_AFTER_S, LASTING_S = 5.0, 600.0
 """Pauses after a failure: the first may pass, the second is a user's to mend."""
@@ -104,9 +104,8 @@ class Work:
         begun = self.due.begin(due)
         if begun is None:
             return  # another process has done it
-        if begun.starts > SET_ASIDE:
-            aside = f"It was begun {begun.starts - 1} times without an end; it is tried once an hour."
-            return self._end(due, begun, ASIDE_S, aside)
+        if begun.starts > SET_ASIDE and (begun.starts - SET_ASIDE) % 2:
+            return self._put_aside(due, begun.starts)
         message, outcome, started = None, "done", time.monotonic()
         try:
             with self._beating(due):
@@ -135,6 +134,11 @@ class Work:
             return next_in_s
 
         return asking
+
+    def _put_aside(self, due: Due, starts: int) -> None:
+        """Lets work wait that may end the processes which begin it: twice as long after each try."""
+        wait_s = min(LONGEST_ASIDE_S, ASIDE_S * 2.0 ** ((starts - SET_ASIDE) // 2))
+        self.due.put_aside(due, wait_s, f"It was begun {starts - 1} times without an end; it waits {duration(wait_s)}.")
 
     def _beating(self, due: Due) -> AbstractContextManager[None]:
         """Gives a sign of life until the end of the block."""

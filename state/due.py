@@ -7,7 +7,7 @@ repeated or late.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from db_connector import Database
 
@@ -18,7 +18,7 @@ BEAT_S = 10.0
 UNHEARD_S = 120.0
 """After so long without a door an account is shown as not heard: doors say each half minute that they are there."""
 POISON, SET_ASIDE = 5, 8
-"""From so many starts without an end on, it is worked on by the workers of long loads; and it waits for an hour."""
+"""From so many starts without an end on, it is worked on by the workers of long loads; and it waits between its tries."""
 
 LIVE, RUN, LOOK = "live", "run", "look"
 SYNC = "sync:"
@@ -64,6 +64,11 @@ set starts = 0, sent_at = null, message = %(message)s, sweep = sweep and (marks 
     end
 where account = %(account)s and entity = %(entity)s and task = %(task)s
 returning due_at <= now()
+"""
+PUT_ASIDE = """
+update sync_due
+set sent_at = null, message = %(message)s, due_at = now() + make_interval(secs => %(in_s)s)
+where account = %(account)s and entity = %(entity)s and task = %(task)s
 """
 KEYS = {"account": "text", "entity": "text", "task": "text"}
 
@@ -129,6 +134,11 @@ class DueWork:
         keys = {"account": due.account, "entity": due.entity, "task": due.task}
         with self._db.transaction() as tx:
             return bool(tx.value(END, {**values, **keys}))
+
+    def put_aside(self, due: Due, wait_s: float, message: str) -> None:
+        """Notes that work is not tried for a while. Its starts without an end stay as they are."""
+        with self._db.transaction() as tx:
+            tx.execute(PUT_ASIDE, {"in_s": wait_s, "message": message, **asdict(due)})
 
     def know(self, account: str, entities: Sequence[str]) -> None:
         """Notes the entities of an account: each has its runs, the first of them now. Forgets those that are gone."""

@@ -13,7 +13,7 @@ import pytest
 
 from jobs.celery import queue_of
 from state.due import LIVE, RUN, Due
-from tests.kit.live import SECRET, first_item
+from tests.kit.live import SECRET, away, first_item
 from tests.kit.waiting import until
 
 pytestmark = pytest.mark.xdist_group("fleet")
@@ -128,6 +128,18 @@ def test_an_account_whose_key_is_refused_holds_up_no_other_and_says_so(quiet):
     assert json.loads(line)["level"] == "error", "Celery's processes log as the settings say"
     assert quiet.main("accounts", "set", "acme", f"MONDAY_API_KEY_FILE={quiet.home / 'acme.key'}").code == 0
     arrives(quiet, "acme", item, "said without a key")
+
+
+def test_an_account_whose_database_is_away_holds_up_no_other_and_loses_nothing(quiet):
+    acme = quiet.worlds["acme"]
+    quiet.worker()
+    item = first_item(acme)
+    with away(acme):
+        acme.sandbox.admin("items/change", item_id=item, values={"notes": "said to a closed database"})
+        assert quiet.event(quiet.base, "acme", item, triggerUuid="closed").status_code == 503
+        other = say(quiet, "globex", "said beside a closed database")
+        arrives(quiet, "globex", other, "said beside a closed database", 90)
+    arrives(quiet, "acme", item, "said to a closed database", 120)
 
 
 def test_a_door_refuses_what_is_not_signed_and_knows_no_other_address(quiet):

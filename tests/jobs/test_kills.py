@@ -5,6 +5,7 @@ Some kills are enough for every run of the suite. For two hundred: KILLS=200 mak
 
 from __future__ import annotations
 
+import functools
 import os
 import random
 import time
@@ -14,7 +15,7 @@ import psutil
 import pytest
 
 from tests.kit.fleet import Fleet
-from tests.kit.live import SECRET, subscribe_to
+from tests.kit.live import SECRET, LiveWorld, subscribe_to
 from tests.kit.people import People
 from tests.kit.shipped import CONTACTS, ORGANIZATIONS
 from tests.kit.waiting import until
@@ -61,6 +62,11 @@ class Machines:
             self.dice.choice(children).kill()
 
 
+def is_equal(here: LiveWorld) -> bool:
+    """Returns whether nothing waits, and both sides show the same."""
+    return here.waiting() == (0, 0) and not here.differences()
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(180 + 12 * KILLS)
 def test_kills_of_all_parts_lose_nothing_and_double_nothing(fleet):
@@ -80,6 +86,10 @@ def test_kills_of_all_parts_lose_nothing_and_double_nothing(fleet):
     for here, some in zip(fleet.worlds.values(), people, strict=True):
         assert some.problem is None, some.problem
         here.sandbox.admin("clock/advance", seconds=61)
-        until(lambda here=here: here.waiting() == (0, 0) and not here.differences(), 120, f"equality {machines.killed}")
+        equal = functools.partial(is_equal, here)
+        try:
+            until(equal, 120, f"equality after {machines.killed}")
+        except AssertionError as exc:
+            raise AssertionError(f"{exc}: {here.waiting()}, {here.differences()}, {fleet.fleet()}") from None
         some.check()
     assert sum(machines.killed.values()) == KILLS

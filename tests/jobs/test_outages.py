@@ -53,3 +53,17 @@ def test_a_failure_of_one_board_holds_up_no_other(here, shop):
     here.change("insert into sync_outages (address, failures, until) values (%s, 2, now())", here.sandbox.graphql_url)
     assert tasks(shop, 1) == ["done", "done"]
     assert here.value("select count(*) from sync_outages") == 0, "a good answer ends it"
+
+
+def test_what_ends_its_processes_waits_between_its_tries_and_is_done_once_it_can_be(here, shop):
+    shop.outcomes.clear()
+    here.change("update sync_due set starts = 8 where entity = 'contacts' and task = 'run'")
+    shop.work.run("acme", "contacts")
+    (row,) = here.sql("select starts, message, due_at > now() as waits from sync_due where entity = 'contacts'")
+    assert row["starts"] == 9 and row["waits"] and "begun 8 times without an end; it waits 60 s" in row["message"]
+    assert shop.outcomes == []
+    here.change("update sync_due set due_at = now() where entity = 'contacts'")
+    shop.work.run("acme", "contacts")
+    assert shop.outcomes == ["done"]
+    (row,) = here.sql("select starts, message from sync_due where entity = 'contacts' and task = 'run'")
+    assert row == {"starts": 0, "message": None}

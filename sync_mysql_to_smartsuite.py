@@ -27,13 +27,14 @@ from datetime import datetime, timedelta, timezone
 from hashlib import blake2b
 from typing import Any
 
-from databases.placeholders import NAME, asks_for_null, with_parameters
+from databases.placeholders import NAME
 from errors import SettingsError
 from mappings.query_syncs import QuerySync, choose_syncs
-from rows.queries import Reading, opened
+from rows.queries import Reading, opened, question
 from services.smartsuite.cells import key_shown
 from services.smartsuite.client import BULK, PAGE
 from settings import Settings
+from state.held import Held
 from state.log import Log
 from state.records import Known, Records
 from state.runs import suite_calls_this_month
@@ -41,10 +42,13 @@ from state.values import put, query_key, value_of, watermark
 from sync.options import PullOptions, RunOptions
 from sync.parts import Parts
 from sync.queries.compare import Keys, Row, Shape, Spool
+from sync.queries.edited import Editing
+from sync.queries.jobs import Job
 from sync.queries.parts import SuiteParts, open_suite_parts
-from sync.queries.removed import IGNORE, Removal
+from sync.queries.quota import calls_for, quota_of
+from sync.queries.removed import IGNORE, Gone, Removal
 from sync.queries.target import target_of
-from sync.queries.write import LOOK_AGAIN_S, Job, RecordWriter
+from sync.queries.write import LOOK_AGAIN_S, RecordWriter
 from sync.report import EntityReport, RunReport, Written
 from sync.run import NO_CALLER, Caller, Run
 from values.parsing import CellError
@@ -59,8 +63,6 @@ SWEEP_EVERY = timedelta(days=1)
 CUTS_OFF = re.compile(r"\b(limit|fetch\s+(first|next))\b", re.IGNORECASE)
 """A query that says so may leave out rows that are there."""
 RECREATE = "recreate"
-BEGINNING = datetime(1970, 1, 1, 0, 0, 1, tzinfo=timezone.utc)
-"""What `:last_sync_time` is on a first run, unless the query asks for NULL itself."""
 
 
 def run_syncs(
@@ -118,6 +120,7 @@ class Copy:
         with closing(Spool()) as spool:
             mark = self._read(spool)
             missing = self._gone()
+            self._forget_unmade()
             repeated = self.keys.repeated()
             if spool.count or repeated or missing:
                 self._write(spool, repeated, missing)
@@ -158,7 +161,7 @@ class Copy:
         swept = watermark(self._remembered.get("swept"))
         return self.sync.on_row_removed != IGNORE and (swept is None or now - swept > SWEEP_EVERY)
 
-    def _gone(self) -> list[tuple[str, str]]:
+    def _gone(self) -> list[Gone]:
         """Returns the rows that are gone, where every row was read; none where they are left alone."""
         if not self._whole or self.options.limit is not None or self.sync.on_row_removed == IGNORE:
             return []
@@ -173,6 +176,15 @@ class Copy:
         if missing and self.options.dry_run:
             self.removal.plan(missing)
         return [] if self.options.dry_run else missing
+
+    def _forget_unmade(self) -> None:
+        """Forgets refused rows that never got a record and that the query, which was read as a whole, has no more."""
+        partly = self.options.limit is not None or self._without_key or CUTS_OFF.search(self.sync.query)
+        if not self._whole or partly or self.options.dry_run:
+            return
+        with self.parts.db.transaction() as tx:
+            if gone := self.keys.without(self.records.unmade(tx)):
+                self.records.forget(tx, gone)
 
     def _read(self, spool: Spool) -> datetime:
         """Puts the rows with news into the spool. Returns the server's time from before the query."""
@@ -191,13 +203,10 @@ class Copy:
         return now
 
     def _question(self, source: Reading, now: datetime) -> tuple[str, dict[str, Any]]:
-        query, named = with_parameters(self.sync.query, source.is_mysql)
         since = self._since(now)
-        self._whole = since is None or not named
-        if since is None:
-            since = None if asks_for_null(self.sync.query) else BEGINNING
-        # The driver puts parameters in, be it one that the query does not name: only then is a doubled % halved.
-        return query, {NAME: since} if named else {"": ""}
+        query, parameters = question(source, self.sync, since)
+        self._whole = since is None or NAME not in parameters
+        return query, parameters
 
     def _compare(self, shape: Shape, rows: Sequence[Sequence[Any]], spool: Spool) -> None:
         keyed = [(shape.key_of(row), row) for row in rows]
@@ -248,15 +257,18 @@ class Copy:
 
     # Writing
 
-    def _write(self, spool: Spool, repeated: frozenset[int], missing: Sequence[tuple[str, str]]) -> None:
+    def _write(self, spool: Spool, repeated: frozenset[int], missing: Sequence[Gone]) -> None:
         suite = self.parts.smartsuite
         target = target_of(self.sync, suite.table(self.sync.table_id))
-        writer = RecordWriter(self.parts, suite, target, self.records, self.log, self.report)
-        writer.rule, writer.dry_run = self.sync.on_conflict, self.options.dry_run
-        writer.recreates = self.sync.on_record_removed == RECREATE
+        held = Held(self.sync.name, self.log.run_id)
+        editing = Editing(self.parts, suite, target, self.log, held, self.report, self.sync.on_conflict)
+        writer = RecordWriter(self.parts, suite, target, self.records, self.log, self.report, editing)
+        writer.dry_run, writer.recreates = self.options.dry_run, self.sync.on_record_removed == RECREATE
+        new_rows = self._count_new(spool)
+        self._tell_cost(new_rows, spool.count - new_rows)
         if not self.options.dry_run:
             self._settle_doubt()
-            writer.listed = self._listing(writer, spool)
+            writer.listed = self._listing(writer, new_rows)
         new: list[Job] = []
         changed: list[Job] = []
         for rows in spool.pages(PAGE):
@@ -266,7 +278,8 @@ class Copy:
             new, changed = self._flush(writer, new, changed, BULK)
         self._flush(writer, new, changed, 1)
         if missing:
-            self.removal.carry_out(suite, target.table, missing, self.log)
+            writer.listed = None
+            self.removal.carry_out(suite, target, missing, self.log, writer.find)
 
     def _jobs(self, writer: RecordWriter, rows: Sequence[Row], repeated: frozenset[int]) -> list[Job]:
         known = self._known([row.key for row in rows])
@@ -300,15 +313,35 @@ class Copy:
         else:
             writer.update(jobs)
 
-    def _listing(self, writer: RecordWriter, spool: Spool) -> dict[str, list[str]] | None:
-        """Lists all records when that is cheaper than to look new rows up, 25 at a time; None when it is not."""
-        with self.parts.db.transaction(read_only=True) as tx:
-            linked = self.records.count(tx)
+    def _count_new(self, spool: Spool) -> int:
+        """Counts the rows that have no record yet."""
         new = 0
         for rows in spool.pages(PAGE):
             known = self._known([row.key for row in rows], bases=False)
             new += sum(row.key not in known or known[row.key].record_id is None for row in rows)
-        if new <= BULK or linked / PAGE > new / BULK:
+        return new
+
+    def _tell_cost(self, new: int, changed: int) -> None:
+        """Tells the calls that a first or a dry run needs, and warns when the month has fewer left."""
+        with self.parts.db.transaction(read_only=True) as tx:
+            linked, quota = self.records.count(tx), quota_of(tx, self.parts.settings)
+        needed = calls_for(new, changed, -(-linked // PAGE) or 1 if self._lists(new, linked) else None)
+        if quota.lacks(needed):
+            told = "%s needs about %s to SmartSuite, and %s."
+            hint = "From 125 % of them on SmartSuite refuses all calls; --limit N writes a part."
+            log.warning(told, self.sync.name, plural(needed, "call"), quota.words(), extra={"hint": hint})
+        elif not linked or self.options.dry_run:
+            log.info("%s needs about %s to SmartSuite; %s.", self.sync.name, plural(needed, "call"), quota.words())
+
+    def _lists(self, new: int, linked: int) -> bool:
+        """Tells whether a listing of all records is cheaper than to look new rows up, 25 at a time."""
+        return new > BULK and linked / PAGE <= new / BULK
+
+    def _listing(self, writer: RecordWriter, new: int) -> dict[str, list[str]] | None:
+        """Lists all records when that is cheaper than to look new rows up; None when it is not."""
+        with self.parts.db.transaction(read_only=True) as tx:
+            linked = self.records.count(tx)
+        if not self._lists(new, linked):
             return None
         found: dict[str, list[str]] = {}
         seen: set[str] = set()

@@ -1,22 +1,23 @@
 """Runs for a long time: `python -m benchmarks.soak [--histories N] [--seed N] [--only NAME,...]`, which is `make soak`.
 
 `histories` plays random histories of two sides, as the tests do with 200 of them (`tests/histories/`): edits, runs,
-failures and kills in any order, after which both sides are equal and nothing is lost or doubled. The seed is printed;
-the same seed makes the same histories.
+`histories` plays random histories of two sides, as the tests do with 200 of them (`tests/histories/`): edits, runs,
+failures and kills in any order, after which both sides are equal and nothing is lost or doubled. `queries` does so with a
+query of MariaDB and a table of SmartSuite. The seed is printed; the same seed makes the same histories. `kills` kills the
+parts of an installation with several accounts: children, workers, doors, the beat, the broker (`tests/jobs/test_kills.py`).
 """
 
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import random
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -24,35 +25,51 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from benchmarks import soak_queries
 from benchmarks.boards import PROJECT
 from benchmarks.soak_board import large_board
+from benchmarks.soak_worker import PER_BATCH, made_database, played, silent
+from databases.mysql.private import INSTALL, is_installed
 from databases.postgres.embedded import LocalPostgres
-from databases.postgres.names import compose, identifier
-from db_connector import Database
 
-PER_BATCH = 50
-STEPS = 20
+Begin = Callable[[dict[str, Any]], None]
+"""Prepares a worker, with a connection to the server of PostgreSQL."""
 
 _world: Any = None
 """A worker's own stand-in for monday.com and database, used for all its batches."""
 
 
 def histories(options: argparse.Namespace, connection: dict[str, Any]) -> bool:
-    """Plays random histories, and tells whether all of them ended well."""
+    """Plays random histories of a board and its tables, and tells whether all of them ended well."""
+    return _played(options, connection, "histories", _begin, _batch)
+
+
+def queries(options: argparse.Namespace, connection: dict[str, Any]) -> bool:
+    """Plays random histories of a query and its table of SmartSuite, and tells whether all of them ended well."""
+    if not is_installed():
+        print(f"queries: left out, needs MariaDB: {INSTALL}", flush=True)
+        return True
+    return _played(options, connection, "queries", soak_queries.begin, soak_queries.batch)
+
+
+def _played(
+    options: argparse.Namespace, connection: dict[str, Any], name: str, begin: Begin, batch: Callable[[int, int], str]
+) -> bool:
     if options.batch is None:
         batches = list(range(-(-options.histories // PER_BATCH)))
     else:
         batches = [options.batch]
     started, done, failed = time.monotonic(), 0, 0
-    with _workers(options.workers, connection) as pool:
-        running = {pool.submit(_batch, options.seed, batch): batch for batch in batches}
+    with _workers(options.workers, connection, begin) as pool:
+        running = {pool.submit(batch, options.seed, number): number for number in batches}
         for future in as_completed(running):
             done += 1
             trouble = future.result()
             if trouble:
                 failed += 1
                 print(f"\nbatch {running[future]} ended badly:\n{trouble}")
-                print(f"Again: python -m benchmarks.soak --seed {options.seed} --batch {running[future]}", flush=True)
+                again = f"--only {name} --seed {options.seed} --batch {running[future]}"
+                print(f"Again: python -m benchmarks.soak {again}", flush=True)
             if trouble or done % max(1, len(batches) // 40) == 0 or done == len(batches):
                 seconds = time.monotonic() - started
                 print(
@@ -64,9 +81,9 @@ def histories(options: argparse.Namespace, connection: dict[str, Any]) -> bool:
 
 
 @contextmanager
-def _workers(count: int, connection: dict[str, Any]) -> Iterator[ProcessPoolExecutor]:
+def _workers(count: int, connection: dict[str, Any], begin: Begin) -> Iterator[ProcessPoolExecutor]:
     """Starts processes for the batches, and ends them when this process ends for any reason."""
-    pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_begin, initargs=(connection,))
+    pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=begin, initargs=(connection,))
     try:
         yield pool
     except BaseException:  # also SIGTERM and Ctrl-C
@@ -77,9 +94,36 @@ def _workers(count: int, connection: dict[str, Any]) -> Iterator[ProcessPoolExec
         pool.shutdown(cancel_futures=True)
 
 
+def kills(options: argparse.Namespace, connection: dict[str, Any]) -> bool:
+    """Kills parts of an installation with two accounts, and tells whether nothing was lost or doubled."""
+    started = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/jobs/test_kills.py"],
+        cwd=PROJECT,
+        env={**os.environ, "KILLS": str(options.kills), "SEED": str(options.seed), "CI": "true"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    seconds = time.monotonic() - started
+    print(
+        f"kills: {options.kills} kills in {seconds:.0f} s, {'in step' if done.returncode == 0 else 'FAILED'}",
+        flush=True,
+    )
+    if done.returncode:
+        print(done.stdout[-6000:], flush=True)
+        print(
+            f"Again: python -m benchmarks.soak --only kills --seed {options.seed} --kills {options.kills}", flush=True
+        )
+    return done.returncode == 0
+
+
 SOAKS: dict[str, Callable[[argparse.Namespace, dict[str, Any]], bool]] = {
     "histories": histories,
+    "queries": queries,
     "large_board": large_board,
+    "kills": kills,
 }
 """Each function takes the options and the connection to a server on which it may make databases."""
 
@@ -92,49 +136,15 @@ def _begin(connection: dict[str, Any]) -> None:
     from tests.histories.world import World
 
     global _world
-    logging.getLogger("monday_sync").setLevel(logging.CRITICAL)
-    name = f"soak_{os.getpid()}"
-    _do(connection, "create database {name}", name)
-    own = {**connection, "dbname": name}
-    db = Database(**own)
-    with db.transaction() as tx:
-        tx.execute((PROJECT / "schema.sql").read_text(encoding="utf-8"))
-    db.close()
-    _world = World(own)
+    silent()
+    _world = World(made_database(connection))
 
 
 def _batch(seed: int, number: int) -> str:
     """Plays the histories of one batch, and returns what went wrong."""
-    import hypothesis
-    from hypothesis import HealthCheck, Phase, settings
-    from hypothesis.stateful import run_state_machine_as_test
-
     from tests.histories.machine import Histories
 
-    machine = type("Histories", (Histories,), {"world": _world})
-    how = settings(
-        max_examples=PER_BATCH,
-        stateful_step_count=STEPS,
-        deadline=None,
-        database=None,
-        print_blob=False,
-        suppress_health_check=list(HealthCheck),
-        phases=[Phase.generate, Phase.shrink],
-    )
-    try:
-        run_state_machine_as_test(hypothesis.seed(seed * 1_000_003 + number)(machine), settings=how)
-    except Exception:
-        return traceback.format_exc()
-    return ""
-
-
-def _do(connection: dict[str, Any], statement: str, name: str) -> None:
-    db = Database(**connection, max_connections=1)
-    try:
-        with db.autocommit() as session:
-            session.execute(compose(statement, name=identifier(name)))
-    finally:
-        db.close()
+    return played(type("Histories", (Histories,), {"world": _world}), seed, number)
 
 
 @contextmanager
@@ -164,6 +174,7 @@ def arguments() -> argparse.Namespace:
         "--seed", type=int, default=random.randrange(1_000_000), help="the same seed makes the same histories"
     )
     parser.add_argument("--items", type=int, default=100_000, help="of the large board (default: 100,000)")
+    parser.add_argument("--kills", type=int, default=200, help="of parts of an installation (default: 200)")
     parser.add_argument("--batch", type=int, help=f"only this batch, of {PER_BATCH} histories")
     parser.add_argument(
         "--workers", type=int, default=os.cpu_count() or 1, help="processes (default: the number of cores)"

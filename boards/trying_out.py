@@ -24,7 +24,7 @@ class Heard(Transaction):
     def execute(self, statement: str | Composable, params: object = None) -> int:
         """Runs a statement."""
         done = super().execute(statement, params)  # type: ignore[arg-type]
-        text = statement if isinstance(statement, str) else statement.as_string(self._connection).replace("%%", "%")
+        text = statement if isinstance(statement, str) else statement.as_string(self.connection).replace("%%", "%")
         text = " ".join(text.split())
         if text.startswith(DDL):
             self.ddl.append(f"{text};")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,10 +15,13 @@ from terminal.commands import Example, Several, entity_option, json_option, prep
 
 if TYPE_CHECKING:
     from mappings.declaration import Mapping
+    from settings import Settings
+    from sync.queries.settle import Settled
     from sync.resolve import Resolved
     from sync.run import Compose
 
 SIDES = ("monday", "postgres")
+OF_SYNCS = ("mysql", "smartsuite")
 SHORT = 8
 """The number of characters of an id that are shown; they are enough to name it."""
 
@@ -34,17 +38,26 @@ def conflicts() -> None:
 @json_option
 def list_conflicts(entity: str | None, everything: bool, limit: int | None, as_json: bool) -> None:
     """List the conflicts that wait for a decision."""
+    from mappings.query_syncs import load_syncs
     from sync.parts import open_parts
+    from sync.queries import settle
     from sync.resolve import conflicts_of
 
-    with open_parts(prepared()) as parts:
-        _check_entity(parts.mappings, entity)
+    settings = prepared()
+    syncs = load_syncs(settings.home)
+    with open_parts(settings) as parts:
+        if entity not in syncs:
+            _check_entity(parts.mappings, entity)
+        names = list(syncs) if entity is None else [entity] if entity in syncs else []
         with parts.db.transaction(read_only=True) as tx:
-            found = conflicts_of(tx, parts.mappings.values(), entity, everything, limit)
+            found = [] if entity in syncs else conflicts_of(tx, parts.mappings.values(), entity, everything, limit)
+            of_syncs = settle.conflicts_of(tx, names, everything, limit)
+    # a query's conflict has another shape
+    found = [conflict for conflict in found if not conflict["entity_type"].startswith("query:")]
     if as_json:
-        click.echo(json.dumps({"conflicts": found}))
+        click.echo(json.dumps({"conflicts": found, "of_syncs": of_syncs}))
     else:
-        show_list(found)
+        show_lists(found, of_syncs)
 
 
 @conflicts.command("show", cls=Example, example="conflicts show 3f2a9c1e")
@@ -53,10 +66,11 @@ def list_conflicts(entity: str | None, everything: bool, limit: int | None, as_j
 def show(conflict: str, as_json: bool) -> None:
     """Show everything that is known of one conflict: the agreed value, both values, their times, the rule, the winner."""
     from sync.parts import open_parts
+    from sync.queries import settle
     from sync.resolve import find
 
     with open_parts(prepared()) as parts, parts.db.transaction(read_only=True) as tx:
-        (found,) = find(tx, parts.mappings.values(), [conflict])
+        found = settle.find(tx, conflict) or find(tx, parts.mappings.values(), [conflict])[0]
     if as_json:
         click.echo(json.dumps(found))
     else:
@@ -65,7 +79,9 @@ def show(conflict: str, as_json: bool) -> None:
 
 @conflicts.command("resolve", cls=Example, example="conflicts resolve 3f2a9c1e --winner monday")
 @click.argument("ids", metavar="[ID]...", nargs=-1)
-@click.option("--winner", type=click.Choice(SIDES), required=True, help="The side whose value both sides get.")
+@click.option(
+    "--winner", type=click.Choice((*SIDES, *OF_SYNCS)), required=True, help="The side whose value both sides get."
+)
 @click.option("--entity", metavar="NAME", help="Instead of ids: all waiting conflicts of an entity.")
 @click.option("--all", "everything", is_flag=True, help="With --entity: the decided conflicts too.")
 @click.option("--force", is_flag=True, help="Overwrite what a user has edited since the conflict, too.")
@@ -80,26 +96,77 @@ def resolve(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Let one side win on both sides, also against an earlier decision. Exit 3 when that failed for some conflicts."""
-    from sync import resolve as work
-    from sync.parts import open_parts
+    """Let one side win on both sides, also against an earlier decision. Exit 3 when that failed for some conflicts.
 
+    The sides of a conflict of a sync of a query are mysql, which is its source, and smartsuite.
+    """
     # neither, or both
     if bool(ids) == bool(entity):
         raise SettingsError("Name conflicts by their ids, or an entity.", hint="python main.py conflicts list")
-    settings = prepared()
-    settings.require_key()
-    with open_parts(settings, compose().follow) as parts:
-        _check_entity(parts.mappings, entity)
-        mappings = parts.mappings.values()
-        with parts.db.transaction(read_only=True) as tx:
-            found = work.find(tx, mappings, ids) if ids else work.conflicts_of(tx, mappings, entity, everything)
-        settled = work.resolve(parts, found, winner, force)
+    settings, asked = prepared(), Asked(ids, winner, entity, everything, force)
+    if winner in OF_SYNCS:
+        settled: Sequence[Resolved | Settled] = _settle(settings, asked)
+    else:
+        settled = _resolve(settings, compose, asked)
     if as_json:
         click.echo(json.dumps({"conflicts": [conflict.as_json() for conflict in settled]}))
     else:
         show_settled(settled)
     sys.exit(EXIT_LEFTOVERS if any(conflict.problem for conflict in settled) else 0)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Holds which conflicts a user wants to be settled, and how."""
+
+    ids: tuple[str, ...]
+    winner: str
+    entity: str | None
+    everything: bool
+    force: bool
+
+
+def _resolve(settings: Settings, compose: Compose, asked: Asked) -> Sequence[Resolved]:
+    from sync import resolve as work
+    from sync.parts import open_parts
+
+    settings.require_key()
+    with open_parts(settings, compose().follow) as parts:
+        _check_entity(parts.mappings, asked.entity)
+        mappings = parts.mappings.values()
+        with parts.db.transaction(read_only=True) as tx:
+            if asked.ids:
+                found = work.find(tx, mappings, asked.ids)
+            else:
+                found = work.conflicts_of(tx, mappings, asked.entity, asked.everything)
+        if of_sync := [conflict["id"] for conflict in found if conflict["entity_type"].startswith("query:")]:
+            raise SettingsError(f"{of_sync[0][:SHORT]} is of a sync.", hint=f"Its sides: {', '.join(OF_SYNCS)}.")
+        return work.resolve(parts, found, asked.winner, asked.force)
+
+
+def _settle(settings: Settings, asked: Asked) -> Sequence[Settled]:
+    from mappings.query_syncs import choose_syncs, load_syncs
+    from sync.queries import settle
+    from sync.queries.parts import open_suite_parts
+
+    if asked.entity:
+        choose_syncs(settings.home, (asked.entity,))
+    with open_suite_parts(settings) as parts:
+        with parts.db.transaction(read_only=True) as tx:
+            if asked.entity:
+                found = settle.conflicts_of(tx, [asked.entity], asked.everything, None)
+            else:
+                found = [_of_sync(settle.find(tx, given), given) for given in asked.ids]
+        return settle.settle(parts, load_syncs(settings.home), found, asked.winner, asked.force)
+
+
+def _of_sync(found: dict[str, Any] | None, given: str) -> dict[str, Any]:
+    if found is None:
+        hint = (
+            f"python main.py conflicts list --all shows them; those of entities have the sides {' and '.join(SIDES)}."
+        )
+        raise SettingsError(f"{given} names no conflict of a sync, or several.", hint=hint)
+    return found
 
 
 def _check_entity(mappings: dict[str, Mapping], entity: str | None) -> None:
@@ -109,6 +176,28 @@ def _check_entity(mappings: dict[str, Mapping], entity: str | None) -> None:
 
 
 # Showing
+
+
+def show_lists(found: Sequence[dict[str, Any]], of_syncs: Sequence[dict[str, Any]]) -> None:
+    """Writes a table of the conflicts of entities, and one of those of syncs, where there are any."""
+    if found or not of_syncs:
+        show_list(found)
+    if of_syncs:
+        show_list_of_syncs(of_syncs)
+
+
+def show_list_of_syncs(found: Sequence[dict[str, Any]]) -> None:
+    """Writes a table of conflicts between rows of queries and their records."""
+    from terminal.console import show_table
+
+    headings = ("id", "sync", "row", "field", "agreed", "source", "smartsuite", "rule", "winner", "when (UTC)")
+    rows = []
+    for conflict in found:
+        values = (plain(conflict[name]) for name in ("base_value", "source_value", "smartsuite_value"))
+        where = (conflict["sync"], conflict["key"], conflict["field"])
+        when = conflict["created_at"][:16].replace("T", " ")
+        rows.append((conflict["id"][:SHORT], *where, *values, conflict["rule"], conflict["winner"], when))
+    show_table("", headings, rows)
 
 
 def show_list(found: Sequence[dict[str, Any]]) -> None:
@@ -138,7 +227,7 @@ def show_conflict(conflict: dict[str, Any]) -> None:
             say(f"{name.replace('_', ' '):<20} {plain(value)}")
 
 
-def show_settled(settled: Sequence[Resolved]) -> None:
+def show_settled(settled: Sequence[Resolved | Settled]) -> None:
     """Writes the result for each conflict that was to be resolved."""
     from terminal.console import say
 
@@ -146,7 +235,8 @@ def show_settled(settled: Sequence[Resolved]) -> None:
         say("There was nothing to resolve.")
     for done in settled:
         conflict = done.conflict
-        name = f"{conflict['id'][:SHORT]} {conflict['entity']} {conflict['monday_id']} {conflict['field']}"
+        where = (conflict.get("entity") or conflict["sync"], conflict.get("monday_id") or conflict["key"])
+        name = f"{conflict['id'][:SHORT]} {' '.join(map(str, where))} {conflict['field']}"
         say(f"{name}: {f'not resolved: {done.problem}' if done.problem else f'{done.winner} has won'}")
 
 

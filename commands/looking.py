@@ -109,16 +109,30 @@ def _notes(entity: dict[str, Any]) -> Iterator[str]:
 # validate
 
 
-@click.command("validate", cls=Example, example="validate")
+@click.command("validate", cls=Example, example="validate --sync-name customers_sync")
 @entities_option
-@click.option("--offline", is_flag=True, help="Check the files alone, without boards and database.")
+@click.option("--sync-name", "sync_names", multiple=True, metavar="NAME", help="Only this sync. Can be repeated.")
+@click.option("--offline", is_flag=True, help="Check the files alone, without boards, databases and SmartSuite.")
 @json_option
-def validate(entities: Sequence[str], offline: bool, as_json: bool) -> None:
-    """Check the mapping files, and each mapping against its board and its tables. Exit 2 when something is wrong."""
-    settings = prepared()
-    from sync.validation import validated
+def validate(entities: Sequence[str], sync_names: Sequence[str], offline: bool, as_json: bool) -> None:
+    """Check mappings against boards and tables, and syncs against their queries and their tables of SmartSuite.
 
-    result = validated(settings, entities, offline)
+    All mistakes are told at once, and nothing is written. Exit 2: something is wrong; 1: something cannot be reached.
+    """
+    settings = prepared()
+    from mappings.query_syncs import FILE
+    from sync.validation import together, validated
+
+    has_syncs = (settings.home / FILE).exists()
+    results = []
+    # without a key of monday.com, a home that has syncs has nothing else
+    if entities or not (sync_names or (has_syncs and not settings.api_key)):
+        results.append(validated(settings, entities, offline))
+    if sync_names or (has_syncs and not entities):
+        from sync.queries.validation import validated_syncs
+
+        results.append(validated_syncs(settings, sync_names, offline))
+    result = together(results)
     show_findings(result, as_json)
     sys.exit(result.exit_code)
 
@@ -131,7 +145,9 @@ def show_findings(result: Validated, as_json: bool) -> None:
         return say(json.dumps(_validated_json(result)))
     for finding in result.findings:
         say(f"{'wrong' if finding.state is State.FAULT else 'note'}: {finding.affects}: {finding.sentence}")
-    names, seen = ", ".join(result.entities), " and ".join(result.against)
+        if finding.remedy:
+            say(f"  hint: {finding.remedy}")
+    names, seen = ", ".join(result.entities) or "nothing", " and ".join(result.against)
     verdict = "something is wrong" if result.exit_code else "nothing is wrong"
     # Without a key the boards were not asked, and the user did not want it so.
     lacks_key = "tables" in result.against and "boards" not in result.against
@@ -141,7 +157,12 @@ def show_findings(result: Validated, as_json: bool) -> None:
 
 def _validated_json(result: Validated) -> dict[str, Any]:
     findings = [
-        {"entity": finding.affects, "message": finding.sentence, "grave": finding.state is State.FAULT}
+        {
+            "entity": finding.affects,
+            "message": finding.sentence,
+            "grave": finding.state is State.FAULT,
+            "hint": finding.remedy,
+        }
         for finding in result.findings
     ]
     return {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mappings.grammar import Key
 
 DATABASES = ("mysql", "postgres")
-WINNERS = ("mysql", "smartsuite")
+WINNERS = ("mysql", "smartsuite", "manual")
 ROW_REMOVED = ("archive", "delete", "ignore")
 RECORD_REMOVED = ("hold", "recreate")
 
@@ -26,8 +26,8 @@ DESTINATION: dict[str, Key] = {
     "field_mappings": Key("values", "`column of the query: field`, by its slug or its label.", required=True),
     "on_conflict": Key(
         "choice",
-        "Which value counts where a field was changed in SmartSuite and in the source: the source's (`mysql`, usual)"
-        " or SmartSuite's. Both are kept in sync_logs.",
+        "Which value counts where a field was changed in SmartSuite and in the source: the source's (`mysql`, usual),"
+        " SmartSuite's (`smartsuite`), or neither until you decide (`manual`). `conflicts` lists both values.",
         choices=WINNERS,
     ),
     "on_row_removed": Key(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -13,7 +13,7 @@ from values.canonical import dumps
 KNOWN = """
 -- the bases are large, and only needed for what is written
 select source_key, record_id, case when %s then base end, source_hash, intent_at, attempts,
-       coalesce(next_try_at > now(), false) as waits, removed_at is not null as removed
+       coalesce(next_try_at > now(), false) as waits, removed_at is not null as removed, sent
 from sync_records
 where sync_name = %s and table_id = %s and source_key = any(%s)
 """
@@ -25,12 +25,34 @@ where sync_name = %s and table_id = %s and source_key = any(%s) and record_id is
 """
 
 INTEND = """
-insert into sync_records (sync_name, table_id, source_key, intent_at)
-select %(sync)s, %(table)s, key, now()
+insert into sync_records (sync_name, table_id, source_key, base, intent_at)
+select %(sync)s, %(table)s, key, base, now()
 from {rows}
 on conflict (sync_name, source_key) do update
-set table_id = excluded.table_id, record_id = null, base = null, source_hash = null, intent_at = now(), updated_at = now(),
-    removed_at = null
+set table_id = excluded.table_id, record_id = null, base = excluded.base, source_hash = null, sent = null,
+    intent_at = now(), updated_at = now(), removed_at = null
+"""
+
+MADE = """
+-- what was to be made is the base now
+update sync_records as r
+set record_id = new.record, source_hash = new.hash, synced_at = now(), updated_at = now(),
+    intent_at = null, attempts = 0, next_try_at = null, last_error = null
+from {rows}
+where r.sync_name = %(sync)s and r.source_key = new.key
+"""
+
+SENDING = """
+update sync_records as r
+set base = new.base, sent = new.sent, updated_at = now()
+from {rows}
+where r.sync_name = %(sync)s and r.source_key = new.key
+"""
+
+BASED = """
+update sync_records
+set base = %s, sent = null, updated_at = now()
+where sync_name = %s and source_key = %s
 """
 
 WRITTEN = """
@@ -38,7 +60,7 @@ insert into sync_records (sync_name, table_id, source_key, record_id, base, sour
 select %(sync)s, %(table)s, key, record, base, hash, now()
 from {rows}
 on conflict (sync_name, source_key) do update
-set table_id = excluded.table_id, record_id = excluded.record_id, base = excluded.base,
+set table_id = excluded.table_id, record_id = excluded.record_id, base = excluded.base, sent = null,
     source_hash = excluded.source_hash, synced_at = now(), updated_at = now(),
     intent_at = null, attempts = 0, next_try_at = null, last_error = null, removed_at = null
 """
@@ -46,20 +68,34 @@ set table_id = excluded.table_id, record_id = excluded.record_id, base = exclude
 LINKED = """
 select source_key, record_id
 from sync_records
-where sync_name = %s and table_id = %s and record_id is not null and removed_at is null
+where sync_name = %s and table_id = %s
+  -- a record that was about to be put into the bin, or taken out of it, may be in the table
+  and case when record_id is null then intent_at is not null else removed_at is null or intent_at is not null end
 """
 
-REMOVED = """
+RECYCLING = """
 update sync_records
-set removed_at = now(), base = null, source_hash = null, attempts = 0, next_try_at = null, last_error = null,
-    updated_at = now()
+set removed_at = now(), intent_at = now(), base = null, sent = null, source_hash = null, attempts = 0,
+    next_try_at = null, last_error = null, updated_at = now()
+where sync_name = %s and source_key = any(%s)
+"""
+
+RESTORING = """
+update sync_records
+set intent_at = now(), updated_at = now()
+where sync_name = %s and source_key = any(%s)
+"""
+
+RECYCLED = """
+update sync_records
+set intent_at = null, updated_at = now()
 where sync_name = %s and source_key = any(%s)
 """
 
 UNLINKED = """
 update sync_records
-set record_id = null, base = null, source_hash = null, attempts = 0, next_try_at = null, last_error = null,
-    removed_at = null, updated_at = now()
+set record_id = null, base = null, sent = null, source_hash = null, attempts = 0, next_try_at = null,
+    last_error = null, removed_at = null, intent_at = null, updated_at = now()
 where sync_name = %s and source_key = any(%s)
 """
 
@@ -69,8 +105,8 @@ select %(sync)s, %(table)s, key, 1, now() + interval '1 minute', reason
 from {rows}
 on conflict (sync_name, source_key) do update
 set attempts = r.attempts + 1, last_error = excluded.last_error, updated_at = now(),
-    -- a record that was refused was not made
-    intent_at = null,
+    -- a record that SmartSuite refused to make was not made
+    intent_at = case when not %(unmade)s then r.intent_at end,
     -- each refusal doubles the pause, up to about a day
     next_try_at = now() + interval '1 minute' * power(2, least(r.attempts, 10))
 """
@@ -78,7 +114,7 @@ set attempts = r.attempts + 1, last_error = excluded.last_error, updated_at = no
 IN_DOUBT = """
 select max(intent_at)
 from sync_records
-where sync_name = %s and intent_at is not null
+where sync_name = %s and intent_at is not null and record_id is null
 """
 
 
@@ -94,6 +130,8 @@ class Known:
     in_doubt: bool
     removed: bool = False
     """Its record is in the recycle bin, because the row was gone."""
+    sent: dict[str, Any] | None = None
+    """What a call was about to write that was not answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +159,24 @@ class Records:
         """Returns what is remembered of these rows. Another table's records are none of this one's."""
         found = tx.rows(KNOWN, (bases, self.sync, self.table_id, list(keys)))
         return {
-            key: Known(record_id, base, source_hash, attempts, waits, intent_at is not None, removed)
-            for key, record_id, base, source_hash, intent_at, attempts, waits, removed in found
+            key: Known(record_id, base, source_hash, attempts, waits, intent_at is not None, removed, sent)
+            for key, record_id, base, source_hash, intent_at, attempts, waits, removed, sent in found
         }
 
     def hashes(self, tx: Transaction, keys: Sequence[str]) -> dict[str, str | None]:
         """Returns the hashes of those of these rows that are written, and that nothing was refused of since."""
         return dict(tx.rows(HASHES, (self.sync, self.table_id, list(keys))))
+
+    def unmade(self, tx: Transaction) -> list[str]:
+        """Returns the keys of rows that were refused before they had a record."""
+        statement = "select source_key from sync_records where sync_name = %s and table_id = %s and attempts > 0"
+        statement += " and record_id is null and intent_at is null"
+        return [row[0] for row in tx.rows(statement, (self.sync, self.table_id))]
+
+    def of_others(self, tx: Transaction, record_ids: Sequence[str]) -> set[str]:
+        """Returns those of these records that other syncs fill."""
+        statement = "select record_id from sync_records where sync_name <> %s and table_id = %s and record_id = any(%s)"
+        return {row[0] for row in tx.rows(statement, (self.sync, self.table_id, list(record_ids)))}
 
     def count(self, tx: Transaction) -> int:
         """Returns how many records are linked."""
@@ -135,13 +184,21 @@ class Records:
         statement += " and removed_at is null"
         return int(tx.value(statement, (self.sync, self.table_id)))
 
-    def linked(self, tx: Transaction) -> Iterator[list[tuple[str, str]]]:
-        """Yields the keys that have a record, each with its id, in pages."""
-        yield from cast("Iterator[list[tuple[str, str]]]", tx.stream(LINKED, (self.sync, self.table_id)))
+    def linked(self, tx: Transaction) -> Iterator[list[tuple[str, str | None]]]:
+        """Yields the keys that have a record, each with its id, in pages; None for a record that may have been made."""
+        yield from cast("Iterator[list[tuple[str, str | None]]]", tx.stream(LINKED, (self.sync, self.table_id)))
 
-    def removed(self, tx: Transaction, keys: Sequence[str]) -> None:
+    def recycling(self, tx: Transaction, keys: Sequence[str]) -> None:
+        """Notes that the records of these rows are about to be put into the recycle bin."""
+        tx.execute(RECYCLING, (self.sync, list(keys)))
+
+    def restoring(self, tx: Transaction, keys: Sequence[str]) -> None:
+        """Notes that the records of these rows are about to be taken out of the recycle bin."""
+        tx.execute(RESTORING, (self.sync, list(keys)))
+
+    def recycled(self, tx: Transaction, keys: Sequence[str]) -> None:
         """Notes that the records of these rows are in the recycle bin."""
-        tx.execute(REMOVED, (self.sync, list(keys)))
+        tx.execute(RECYCLED, (self.sync, list(keys)))
 
     def unlink(self, tx: Transaction, keys: Sequence[str]) -> None:
         """Forgets the records of these rows: they get new ones, unless records with their keys are there."""
@@ -156,9 +213,24 @@ class Records:
         found: datetime | None = tx.value(IN_DOUBT, (self.sync,))
         return found
 
-    def intend(self, tx: Transaction, keys: Iterable[str]) -> None:
-        """Notes that records are about to be created: until their answer they are in doubt."""
-        tx.bulk(INTEND, {"key": "text"}, [(key,) for key in keys], self._names)
+    def intend(self, tx: Transaction, cells: Mapping[str, Mapping[str, Any]]) -> None:
+        """Notes by key what records are about to be created with: until their answer they are in doubt."""
+        given = [(key, dumps(made).decode()) for key, made in cells.items()]
+        tx.bulk(INTEND, {"key": "text", "base": "jsonb"}, given, self._names)
+
+    def made(self, tx: Transaction, rows: Iterable[Written]) -> None:
+        """Notes rows whose records were created as they were intended."""
+        given = [(row.key, row.record_id, row.source_hash) for row in rows]
+        tx.bulk(MADE, {"key": "text", "record": "text", "hash": "text"}, given, self._names)
+
+    def sending(self, tx: Transaction, rows: Iterable[tuple[str, Mapping[str, Any], Mapping[str, Any]]]) -> None:
+        """Notes what is about to be written: by row its key, what its record holds, and what of it will change."""
+        given = [(key, dumps(base).decode(), dumps(sent).decode()) for key, base, sent in rows]
+        tx.bulk(SENDING, {"key": "text", "base": "jsonb", "sent": "jsonb"}, given, self._names)
+
+    def based(self, tx: Transaction, key: str, base: Mapping[str, Any]) -> None:
+        """Notes what a row's record and the source have agreed on."""
+        tx.execute(BASED, (dumps(base).decode(), self.sync, key))
 
     def written(self, tx: Transaction, rows: Iterable[Written]) -> None:
         """Notes rows that were written."""
@@ -166,7 +238,7 @@ class Records:
         given = [(row.key, row.record_id, dumps(row.base).decode(), row.source_hash) for row in rows]
         tx.bulk(WRITTEN, columns, given, self._names)
 
-    def refused(self, tx: Transaction, reasons: dict[str, str]) -> None:
-        """Notes rows that were refused, and puts off the next try."""
+    def refused(self, tx: Transaction, reasons: Mapping[str, str], unmade: bool = False) -> None:
+        """Notes rows that were refused, and puts off the next try. `unmade`: it is known that no record was made."""
         given = [(key, reason.replace("\x00", "")) for key, reason in reasons.items()]
-        tx.bulk(REFUSED, {"key": "text", "reason": "text"}, given, self._names)
+        tx.bulk(REFUSED, {"key": "text", "reason": "text"}, given, {**self._names, "unmade": unmade})

@@ -11,6 +11,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from hashlib import blake2b
 from operator import itemgetter
 from typing import Any
@@ -33,6 +34,8 @@ class Row:
     key: str
     hash: str
     values: dict[str, Value]
+    changed_at: datetime | None = None
+    """What the query says of when it changed; in UTC where it says no zone."""
 
 
 class Spool:
@@ -91,19 +94,29 @@ class Keys:
         return frozenset(found)
 
 
+def wrong_columns(sync: QuerySync, names: Sequence[str]) -> list[tuple[str, str]]:
+    """Returns what the columns of the query lack, or have twice: the key of the file that it is about, and a sentence."""
+    wanted = {sync.primary_key: "primary_key", **{name: f"field:{name}" for name in sync.fields}}
+    missing = [(place, f"the query has no column {name!r}") for name, place in wanted.items() if name not in names]
+    twice = sorted({name for name in names if list(names).count(name) > 1})
+    return missing + [("query", f"the query has two columns {name!r}") for name in twice]
+
+
+def known_columns(names: Sequence[str]) -> str:
+    """Says which columns there are."""
+    return f"It has {', '.join(names)}." if names else "It returns no rows at all."
+
+
 class Shape:
     """Reads rows by the mapping: key, values, hash. Made of the names of the query's columns, which it checks."""
 
     def __init__(self, sync: QuerySync, names: Sequence[str]) -> None:
-        twice = sorted({name for name in names if list(names).count(name) > 1})
-        missing = [name for name in (sync.primary_key, *sync.fields) if name not in names]
-        if twice or missing:
-            said = [f"the query has no column {name!r}" for name in dict.fromkeys(missing)]
-            said += [f"the query has two columns {name!r}" for name in twice]
-            known = f"It has {', '.join(names)}." if names else "It returns no rows at all."
-            raise SettingsError(f"{sync.name}: {'; '.join(said)}.", hint=f"{known} Look at {sync.path}:{sync.line}.")
+        if wrong := wrong_columns(sync, names):
+            said = "; ".join(sentence for _, sentence in wrong)
+            raise SettingsError(f"{sync.name}: {said}.", hint=f"{known_columns(names)} Look at {sync.at()}.")
         places = {name: place for place, name in enumerate(names)}
         self._key = places[sync.primary_key]
+        self._changed_at = places.get(sync.updated_at_field or "")
         self._columns = [(column, places[column], sync.changes.get(column)) for column in sync.fields]
         self._beginning = blake2b(sync.written.encode(), digest_size=16)
         self._mapped = itemgetter(*(place for _, place, _ in self._columns))
@@ -135,7 +148,12 @@ class Shape:
 
     def read(self, key: str, row: Sequence[Any], digest: str) -> Row:
         """Returns the row with its values changed. Raises CellError that names the column."""
-        return Row(key, digest, self._values(row))
+        at = None if self._changed_at is None else row[self._changed_at]
+        if not isinstance(at, datetime):
+            at = None
+        elif at.tzinfo is None:
+            at = at.replace(tzinfo=timezone.utc)
+        return Row(key, digest, self._values(row), at)
 
     def _values(self, row: Sequence[Any]) -> dict[str, Value]:
         values: dict[str, Value] = {}

@@ -34,7 +34,7 @@ def syncs_as_far_as_readable(home: Path) -> dict[str, QuerySync]:
 
 def apart(home: Path, names: Sequence[str]) -> tuple[list[str], list[QuerySync]]:
     """Returns those of the names that are no sync's, and the syncs that the others name."""
-    syncs = load_syncs(home) if names else {}
+    syncs = syncs_as_far_as_readable(home) if names else {}
     return [name for name in names if name not in syncs], [syncs[name] for name in names if name in syncs]
 
 

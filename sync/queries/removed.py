@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from errors import GuardStop
 from mappings.query_syncs import QuerySync
 from models import LogEntry
 from services.smartsuite.client import BULK, SmartSuite
-from services.smartsuite.structure import Table
 from state.log import Log
 from state.records import Records
 from sync.board import too_many
 from sync.parts import Parts
 from sync.queries.compare import Keys
+from sync.queries.target import Target
 from sync.report import EntityReport
 from values.slices import batched
 from values.wording import plural
 
 log = logging.getLogger("monday_sync")
 
+Gone = tuple[str, "str | None"]
+"""The key of a row that is gone, and its record; None where it is not known whether there is one."""
+Find = Callable[[Sequence[str]], "dict[str, list[str]]"]
+"""Returns the ids of the records that show these keys, by key."""
 DELETE, IGNORE = "delete", "ignore"
 SHOWN = 5
 
@@ -35,9 +39,9 @@ class Removal:
     records: Records
     report: EntityReport
 
-    def gone(self, seen: Keys, allow_many: bool) -> list[tuple[str, str]]:
+    def gone(self, seen: Keys, allow_many: bool) -> list[Gone]:
         """Returns keys and record ids of the rows that did not come. Raises GuardStop when they are too many."""
-        missing: list[tuple[str, str]] = []
+        missing: list[Gone] = []
         with self.parts.db.transaction(read_only=True) as tx:
             for page in self.records.linked(tx):
                 ids = dict(page)
@@ -52,27 +56,41 @@ class Removal:
             )
         return missing
 
-    def plan(self, missing: Sequence[tuple[str, str]]) -> None:
+    def plan(self, missing: Sequence[Gone]) -> None:
         """Notes in the report what would be removed."""
-        self.report.archived += len(missing)
-        self.report.plans += [f"archive {self.sync.name} {key}" for key, _ in missing]
+        known = [key for key, record_id in missing if record_id]
+        self.report.archived += len(known)
+        self.report.plans += [f"archive {self.sync.name} {key}" for key in known]
 
-    def carry_out(self, suite: SmartSuite, table: Table, missing: Sequence[tuple[str, str]], entries: Log) -> None:
+    def carry_out(self, suite: SmartSuite, target: Target, missing: Sequence[Gone], entries: Log, find: Find) -> None:
         """Puts the records into the recycle bin. A run that is cut off here removes the rest in the next sweep."""
         for some in batched(list(missing), BULK):
             self.parts.stop.check()
-            keys = [key for key, _ in some]
-            suite.remove(table, [record_id for _, record_id in some])
+            found = {key: [record_id] for key, record_id in some if record_id}
+            keys, known = [key for key, _ in some], list(found)
+            # what a run that was cut off has made of a row that is gone since
+            if doubtful := [key for key in keys if key not in found]:
+                found |= find(doubtful)
             with self.parts.db.transaction() as tx:
-                if self.sync.on_row_removed == DELETE:
-                    self.records.forget(tx, keys)
-                else:
-                    self.records.removed(tx, keys)
-                entries.append(
-                    tx, [LogEntry("archive", "success", "", record, key, "smartsuite") for key, record in some]
-                )
-            self.report.archived += len(some)
-            if self.report.to_smartsuite is not None:
-                self.report.to_smartsuite.archived += len(some)
+                self.records.recycling(tx, known)
+            records = [(key, record_id) for key, ids in found.items() for record_id in ids]
+            for removed in batched(records, BULK):
+                suite.remove(target.table, [record_id for _, record_id in removed])
+            self._note(known, doubtful, records, entries)
         shown = ", ".join(key for key, _ in missing[:SHOWN]) + (", ..." if len(missing) > SHOWN else "")
         log.info("%s: %s gone from the query (%s).", self.sync.name, plural(len(missing), "row"), shown)
+
+    def _note(
+        self, known: Sequence[str], doubtful: Sequence[str], records: Sequence[tuple[str, str]], entries: Log
+    ) -> None:
+        with self.parts.db.transaction() as tx:
+            self.records.forget(tx, doubtful)
+            if self.sync.on_row_removed == DELETE:
+                self.records.forget(tx, known)
+            else:
+                self.records.recycled(tx, known)
+            told = [LogEntry("archive", "success", "", record, key, "smartsuite") for key, record in records]
+            entries.append(tx, told)
+        self.report.archived += len(records)
+        if self.report.to_smartsuite is not None:
+            self.report.to_smartsuite.archived += len(records)

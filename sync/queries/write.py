@@ -7,9 +7,8 @@ committed. What dies between two of them leaves an intent, and the next run look
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from errors import CarriedOutOrNot, SuiteRecordGone, ValuesRefused
 from models import LogEntry
@@ -20,7 +19,8 @@ from state.log import Log
 from state.records import Known, Records, Written
 from sync.parts import Parts
 from sync.queries.compare import Row
-from sync.queries.edited import OF_SMARTSUITE, OF_SOURCE, Edit, by_id, edits_of
+from sync.queries.edited import Editing, by_id
+from sync.queries.jobs import Job, is_ours
 from sync.queries.target import Cells, Target
 from sync.report import EntityReport
 from sync.report import Written as Done
@@ -37,26 +37,6 @@ IN_DOUBT = "SmartSuite did not say whether it made the record, and it is not the
 GONE = "the record was deleted in SmartSuite; record %s/%s --recreate makes it anew"
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """Holds a row to write: its cells, and what is remembered of it."""
-
-    row: Row
-    cells: Cells
-    known: Known | None = None
-    record_id: str | None = None
-    kept: frozenset[str] = frozenset()
-    """Fields whose value in SmartSuite counts, so that they are not written."""
-
-    @property
-    def changed(self) -> Cells:
-        """Returns the cells that differ from what the record was last given."""
-        base = (self.known.base if self.known else None) or {}
-        if self.known is None or self.known.record_id != self.record_id or self.known.base is None:
-            return self.cells
-        return {slug: cell for slug, cell in self.cells.items() if base.get(slug) != cell and slug not in self.kept}
-
-
 @dataclass
 class RecordWriter:
     """Creates and updates the records of one table."""
@@ -67,9 +47,9 @@ class RecordWriter:
     records: Records
     log: Log
     report: EntityReport
+    editing: Editing
     listed: dict[str, list[str]] | None = None
     """Record ids by key, when all records of the table were listed before."""
-    rule: str = OF_SOURCE
     recreates: bool = False
     """A record that was deleted in SmartSuite is made anew."""
     dry_run: bool = False
@@ -100,12 +80,25 @@ class RecordWriter:
             if len(ids) > 1:
                 self.refuse([job], f"{len(ids)} records have this key: {', '.join(ids[:5])}")
             elif ids:
-                adopted.append(Job(job.row, job.cells, job.known, ids[0]))
+                adopted.append(replace(job, record_id=ids[0]))
             else:
                 new.append(job)
-        self.update(adopted)
+        self.update(self._adopted(adopted))
         if new:
             self._make(new)
+
+    def _adopted(self, jobs: Sequence[Job]) -> list[Job]:
+        """Gives a record that a run before was about to make the base it was made with: what people edited since is seen."""
+        doubtful = [job for job in jobs if job.known and job.known.in_doubt and job.known.base is not None]
+        found = [job for job in jobs if job not in doubtful]
+        for some in batched(doubtful, BULK):
+            shown = by_id(self.suite.by_id(self.target.table.id, [job.record_id or "" for job in some]))
+            for job in some:
+                item = shown.get(job.record_id or "")
+                if job.known and item and is_ours(self.target, job.known, item):
+                    job = replace(job, known=replace(job.known, record_id=job.record_id))
+                found.append(job)
+        return found
 
     def find(self, keys: Sequence[str]) -> dict[str, list[str]]:
         """Returns the ids of the records that show these keys, by key."""
@@ -122,7 +115,7 @@ class RecordWriter:
 
     def _make(self, jobs: Sequence[Job]) -> None:
         with self.parts.db.transaction() as tx:
-            self.records.intend(tx, [job.row.key for job in jobs])
+            self.records.intend(tx, {job.row.key: job.cells for job in jobs})
         sent = [{slug: cell for slug, cell in job.cells.items() if cell is not None} for job in jobs]
         try:
             answered = self.suite.create(self.target.table, sent)
@@ -136,7 +129,7 @@ class RecordWriter:
 
     def _note_made(self, jobs: Sequence[Job], found: dict[str, list[str]]) -> list[Job]:
         """Notes the records that are there. Returns the jobs without one."""
-        made = [Job(job.row, job.cells, None, found[job.row.key][0]) for job in jobs if job.row.key in found]
+        made = [replace(job, record_id=found[job.row.key][0]) for job in jobs if job.row.key in found]
         self._note(made, "create")
         self._count("created", made)
         return [job for job in jobs if job.row.key not in found]
@@ -144,7 +137,7 @@ class RecordWriter:
     def _after_refusal(self, jobs: Sequence[Job], exc: ValuesRefused) -> None:
         """Finds out which records of a refused call exist, and makes the others one by one."""
         if len(jobs) == 1:
-            return self.refuse(jobs, exc.message)
+            return self.refuse(jobs, exc.message, unmade=True)
         for job in self._note_made(jobs, self._looked_up(jobs)):
             self._make([job])
 
@@ -174,39 +167,27 @@ class RecordWriter:
         """Changes the fields of records that differ from what they were last given."""
         jobs = self._restored(jobs)
         with_news = [job for job in jobs if job.changed]
-        self._note([job for job in jobs if not job.changed])
-        self.report.unchanged += len(jobs) - len(with_news)
+        same = [job for job in jobs if not job.changed]
+        self._note(same)
+        self.editing.undone(same)
+        self.report.unchanged += len(same)
         for some in batched(with_news, BULK):
-            jobs = self._without_kept(some)
-            self._note([job for job in jobs if not job.changed])
-            if left := [job for job in jobs if job.changed]:
-                self._update(left)
+            looked_at = self.editing.looked_at(some)
+            self._note([job for job in looked_at if not job.changed])
+            if left := [job for job in looked_at if job.changed]:
+                self._send(left)
 
-    def _without_kept(self, jobs: Sequence[Job]) -> list[Job]:
-        """Looks whether people have edited what is about to be written, and tells it; by rule their values stay."""
-        linked = [job.record_id for job in jobs if job.record_id and job.known and job.known.base is not None]
-        shown = by_id(self.suite.by_id(self.target.table.id, linked)) if linked else {}
-        found = []
-        for job in jobs:
-            base = job.known.base if job.known else None
-            edits = edits_of(self.target, shown.get(job.record_id or ""), base, job.changed)
-            if edits:
-                self._tell(job, edits)
-            kept = frozenset(edit.slug for edit in edits) if self.rule == OF_SMARTSUITE else frozenset()
-            found.append(replace(job, kept=kept))
-        return found
-
-    def _tell(self, job: Job, edits: Sequence[Edit]) -> None:
-        self.report.conflicts += 1
-        told = "; ".join(edit.words(self.rule) for edit in edits)
-        log.warning("%s: row %s: %s.", self.report.entity, job.row.key, told)
+    def _send(self, jobs: Sequence[Job]) -> None:
+        """Notes what is about to be written, so that it is known again when the answer is lost, and writes it."""
+        linked = [job for job in jobs if job.known and job.known.record_id == job.record_id]
         with self.parts.db.transaction() as tx:
-            self.log.append(tx, [self._entry(job, "conflict", "conflict", told)])
+            self.records.sending(tx, [(job.row.key, job.base or {}, job.changed) for job in linked])
+        self._update(jobs)
 
-    def _update(self, jobs: Sequence[Job], clear: Callable[[Job], Cells] | None = None) -> None:
-        cells_of = clear or (lambda job: job.changed)
+    def _update(self, jobs: Sequence[Job], clear: bool = False) -> None:
+        sent = [{"id": job.record_id, **(emptied(job, self.target) if clear else job.changed)} for job in jobs]
         try:
-            self.suite.update(self.target.table, [{"id": job.record_id, **cells_of(job)} for job in jobs])
+            self.suite.update(self.target.table, sent)
         except (ValuesRefused, CarriedOutOrNot) as exc:
             if len(jobs) > 1:
                 for job in jobs:
@@ -214,8 +195,8 @@ class RecordWriter:
             elif isinstance(exc, SuiteRecordGone):
                 self._without_record(jobs[0])
             # where null is refused, a field has a form of its own for nothing
-            elif isinstance(exc, ValuesRefused) and clear is None and None in jobs[0].changed.values():
-                self._update(jobs, self._emptied)
+            elif isinstance(exc, ValuesRefused) and not clear and None in jobs[0].changed.values():
+                self._update(jobs, clear=True)
             else:
                 self.refuse(jobs, exc.message)
             return
@@ -232,23 +213,24 @@ class RecordWriter:
 
     def _restored(self, jobs: Sequence[Job]) -> list[Job]:
         """Takes the records of rows that have come back out of the recycle bin; what is not there is made anew."""
-        found, gone = [], []
-        for job in jobs:
-            if job.known is None or not job.known.removed or job.record_id is None:
-                found.append(job)
-                continue
-            try:
-                self.suite.restore(self.target.table, job.record_id)
-                found.append(job)
-            except SuiteRecordGone:
-                gone.append(Job(job.row, job.cells))
+        removed = [job for job in jobs if job.known and job.known.removed and job.record_id]
+        if not removed:
+            return list(jobs)
+        with self.parts.db.transaction() as tx:
+            self.records.restoring(tx, [job.row.key for job in removed])
+        gone = [job for job in removed if not self._is_back(job.record_id or "")]
         if gone:
-            self.create(gone)
-        return found
+            self.create([Job(job.row, job.cells) for job in gone])
+        return [job for job in jobs if job not in gone]
 
-    def _emptied(self, job: Job) -> Cells:
-        fields = self.target.table.fields
-        return {slug: empty_form(fields[slug]) if cell is None else cell for slug, cell in job.changed.items()}
+    def _is_back(self, record_id: str) -> bool:
+        """Restores a record. It is not in the bin when it was deleted for good, or a run that was cut off restored it."""
+        try:
+            self.suite.restore(self.target.table, record_id)
+        except ValuesRefused as exc:
+            log.debug("%s", exc.message)
+            return False
+        return True
 
     # Noting
 
@@ -261,29 +243,37 @@ class RecordWriter:
             return None
         return Job(row, cells, known, known.record_id if known else None)
 
-    def refuse(self, jobs: Sequence[Job], reason: str) -> None:
-        """Notes rows that are not written, and why."""
+    def refuse(self, jobs: Sequence[Job], reason: str, unmade: bool = False) -> None:
+        """Notes rows that are not written, and why. `unmade`: it is known that no record was made."""
         self.report.errors += len(jobs)
         for job in jobs:
             log.warning("%s: row %s: %s.", self.report.entity, job.row.key, reason.rstrip("."))
         if self.dry_run:
             return
         with self.parts.db.transaction() as tx:
-            self.records.refused(tx, {job.row.key: reason for job in jobs})
-            self.log.append(tx, [self._entry(job, "refuse", "error", reason) for job in jobs])
+            self.records.refused(tx, {job.row.key: reason for job in jobs}, unmade)
+            self.log.append(tx, [entry(job, "refuse", "error", reason) for job in jobs])
 
     def _note(self, jobs: Sequence[Job], operation: str = "") -> None:
         """Notes rows as written. Without an operation nothing was sent."""
         if not jobs:
             return
-        written = [Written(job.row.key, job.record_id or "", job.cells, job.row.hash) for job in jobs]
+        written = [Written(job.row.key, job.record_id or "", job.noted, job.row.hash) for job in jobs]
         with self.parts.db.transaction() as tx:
-            self.records.written(tx, written)
+            (self.records.made if operation == "create" else self.records.written)(tx, written)
             if operation:
-                self.log.append(tx, [self._entry(job, operation, "success", "") for job in jobs])
+                self.log.append(tx, [entry(job, operation, "success", "") for job in jobs])
 
-    def _entry(self, job: Job, operation: str, status: str, message: Any) -> LogEntry:
-        return LogEntry(operation, status, message, job.record_id, job.row.key, "smartsuite")
+
+def entry(job: Job, operation: str, status: str, message: str) -> LogEntry:
+    """Returns what the log says of a row."""
+    return LogEntry(operation, status, message, job.record_id, job.row.key, "smartsuite")
+
+
+def emptied(job: Job, target: Target) -> Cells:
+    """Returns the cells to send, where SmartSuite takes no null: each type has a form of its own for nothing."""
+    fields = target.table.fields
+    return {slug: empty_form(fields[slug]) if cell is None else cell for slug, cell in job.changed.items()}
 
 
 def _by_key(items: Sequence[Item], target: Target) -> dict[str, list[str]]:

@@ -16,6 +16,7 @@ from sync.report import EntityReport
 from tests.histories.notes import Notes
 from tests.histories.world import Sides
 from tests.kit.clocks import PatientClock
+from tests.kit.kills import MORTAL, Mortal
 from tests.kit.relay import UNANSWERED
 from tests.kit.runs import parts_of, run
 from tests.kit.shipped import MAPPINGS
@@ -23,18 +24,6 @@ from tests.kit.shipped import MAPPINGS
 COUNTS = ("read", "created", "updated", "archived", "restored", "conflicts", "held", "errors", "skipped", "set_aside")
 UNNOTICED = {"partial", "drop_item", "drop_page", "empty_listing", "drop_cell", "lagging_reads"}
 """Faults after which a listing was wrong without saying so."""
-MORTAL = "mortal"
-
-
-class Mortal(Database):
-    """Opens a database whose process dies at a statement, as if the machine had lost its power."""
-
-    dies_at: int | None = None
-
-    def count_statement(self) -> None:
-        super().count_statement()
-        if self.statements == self.dies_at:
-            os.kill(os.getpid(), signal.SIGKILL)
 
 
 class Runs:

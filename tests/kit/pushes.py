@@ -1,16 +1,9 @@
-"""Pushes to a sandbox: in this process, or in one that is killed at a chosen step.
-
-Between the tool and the sandbox stands a relay that can hold a request. A step inside PostgreSQL is held by a lock on a
-table. Nothing of the tool is patched.
-"""
+"""Pushes to a sandbox: in this process, or in one that is killed at a chosen step (`tests/kit/kills.py`)."""
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -24,9 +17,9 @@ from state import triggers
 from state.turns import working_on
 from sync.report import EntityReport
 from tests.kit.clocks import SharedClock
-from tests.kit.relay import SECONDS, Hold, Relay
+from tests.kit.kills import KillBench, Killed
+from tests.kit.relay import Relay
 from tests.kit.runs import parts_of, run
-from tests.kit.waiting import until
 
 BOARD = "7810000909"
 THINGS = """
@@ -85,32 +78,10 @@ class Order:
             db.close()
 
 
-def _child(order: Order) -> None:
-    os.setpgrp()
-    order.carry_out()
-
-
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload([__name__])
-
-
-class Killed:
-    """Runs in another process, and does not come to its end."""
-
-    def __init__(self, order: Order) -> None:
-        self.process = FORKS.Process(target=_child, args=(order,), daemon=True)
-        self.process.start()
-
-    def kill(self) -> None:
-        os.kill(int(self.process.pid or 0), signal.SIGKILL)
-        self.process.join(SECONDS)
-        assert self.process.exitcode == -signal.SIGKILL
-
-
 # The bench
 
 
-class PushBench:
+class PushBench(KillBench):
     """Holds a board and a table, and runs between them."""
 
     def __init__(self, db: Database, url: str, sandbox: Sandbox, folder: Path, mapping: str = THINGS) -> None:
@@ -137,9 +108,6 @@ class PushBench:
         self.relay.close()
         self.monday.close()
 
-    def sql(self, statement: str, *params: Any) -> Any:
-        return self.db.execute_query(statement, params, fetch=statement.lstrip().startswith(("select", "with")))
-
     def insert(self, count: int, **values: str) -> None:
         """Inserts rows, with different values in each."""
         note, state = values.get("note", "'note ' || i"), values.get("state", "null")
@@ -161,36 +129,6 @@ class PushBench:
     def begin(self, direction: str = "push") -> Killed:
         url, admin_url, token = self.relay.url, self.sandbox.url, self.sandbox.token
         return Killed(Order(self.database, url, admin_url, token, str(self.folder), direction))
-
-    def kill_at(self, operation: str, number: int = 1, after: bool = False, direction: str = "push") -> Hold:
-        """Lets a run come as far as this request, and kills it there."""
-        hold = self.relay.hold(operation, number, after)
-        child = self.begin(direction)
-        until(hold.reached.is_set, what=f"{operation} {number}")
-        child.kill()
-        if after:
-            hold.go.set()
-        return hold
-
-    def kill_at_lock(self, table: str, mode: str, hold: Hold | None = None, direction: str = "push") -> None:
-        """Lets a run come as far as this table (after `hold`, if one is given), and kills it there."""
-        with ExitStack() as stack:
-            if hold is None:
-                stack.enter_context(self.locked(table, mode))
-            child = self.begin(direction)
-            if hold is not None:
-                until(hold.reached.is_set, what=hold.operation)
-                stack.enter_context(self.locked(table, mode))
-                hold.go.set()
-            waiting = "select 1 from pg_locks where not granted and relation = %s::regclass"
-            until(lambda: self.sql(waiting, table), what=f"a wait for {table}")
-            child.kill()
-
-    @contextmanager
-    def locked(self, table: str, mode: str) -> Iterator[None]:
-        with self.db.transaction(tool=False) as tx:
-            tx.execute(f"lock table {table} in {mode} mode")
-            yield
 
     def retry(self) -> None:
         """Ends the pauses of what was refused."""

@@ -19,7 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
-from sandbox import Sandbox
+from sandbox import Sandbox, SmartSuite
 
 SECONDS = 20.0
 UNANSWERED = "unanswered"
@@ -67,8 +67,9 @@ class Passed:
 class Relay:
     """Passes requests on to a sandbox, and counts them."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, sandbox: Sandbox | SmartSuite) -> None:
         self.target = urlsplit(sandbox.url).netloc
+        self._named = operation_of if isinstance(sandbox, Sandbox) else suite_operation_of
         self.passed: Counter[str] = Counter()
         self.bodies: list[tuple[str, bytes]] = []
         self.drop_answers: set[str] = set()
@@ -105,7 +106,7 @@ class Relay:
 
     def relay(self, handler: BaseHTTPRequestHandler) -> None:
         body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
-        operation = operation_of(handler, body)
+        operation = self._named(handler, body)
         self.bodies.append((operation, body))
         moments = self._moments_of(operation, body)
         if self._act(moments, after=False) is UNANSWERED:
@@ -175,7 +176,7 @@ class _Server(ThreadingHTTPServer):
             def do_POST(self) -> None:
                 relay.relay(self)
 
-            do_GET = do_PUT = do_POST
+            do_GET = do_PUT = do_PATCH = do_DELETE = do_POST
 
             def log_message(self, format: str, *args: Any) -> None:
                 """Says nothing."""
@@ -192,6 +193,17 @@ def operation_of(handler: BaseHTTPRequestHandler, body: bytes) -> str:
         return handler.command
     text = str(json.loads(body).get("query", ""))
     return text.split("(")[0].split("{")[0].split()[-1]
+
+
+def suite_operation_of(handler: BaseHTTPRequestHandler, body: bytes) -> str:
+    """Returns what a call of SmartSuite does: `table`, `list`, `create`, `update`, `delete`, `restore`."""
+    path = urlsplit(handler.path).path.rstrip("/")
+    last = path.rpartition("/")[2]
+    if last in ("list", "restore"):
+        return last
+    if last == "bulk_delete":
+        return "delete"
+    return {"POST": "create", "PATCH": "update", "DELETE": "delete"}.get(handler.command, "table")
 
 
 def pass_on(handler: BaseHTTPRequestHandler, answer: Passed) -> None:

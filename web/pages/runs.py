@@ -23,7 +23,7 @@ pages = Blueprint("runs", __name__)
 
 PAGE = 50
 OUTCOMES = ("success", "partial", "guarded", "failed", "running", "died")
-KINDS = ("command", "scheduled", "http", "catch-up", "live", "shell")
+KINDS = ("command", "scheduled", "http", "catch-up", "live", "shell", "verify")
 
 
 @pages.get("/runs")

@@ -141,6 +141,7 @@ document.addEventListener("change", (event) => {
 });
 
 // On a phone the pages stand in one row, and the one that is open may be out of sight.
-document.querySelector("nav.pages .active")?.scrollIntoView({ block: "nearest", inline: "center" });
+const openPage = document.querySelector("nav.pages .active");
+if (openPage) openPage.parentElement.scrollLeft = openPage.offsetLeft - openPage.parentElement.clientWidth / 2;
 localTimes();
 schedule();

@@ -18,7 +18,12 @@ select t.name,
                               and r.source_hash is not null)::bigint as in_step,
        count(*) filter (where r.attempts > 0)::bigint as refused,
        count(*) filter (where r.record_id is null and r.intent_at is not null)::bigint as in_doubt,
-       count(*) filter (where r.removed_at is not null)::bigint as removed, remembered.value as remembered
+       count(*) filter (where r.removed_at is not null)::bigint as removed, remembered.value as remembered,
+       (
+           select count(*)
+           from sync_conflicts
+           where entity_type = 'query:' || t.name and status = 'open'
+       ) as conflicts
 from unnest(%(names)s::text[], %(tables)s::text[], %(keys)s::text[]) as t (name, table_id, key)
 left join sync_records as r on r.sync_name = t.name and r.table_id = t.table_id
 left join sync_state as remembered on remembered.name = t.key

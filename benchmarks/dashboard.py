@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 from urllib.parse import quote
@@ -26,6 +27,7 @@ from benchmarks.realtime import Stage, child, edits, subscribe
 from benchmarks.table import Table
 from db_connector import Database
 from mappings.loader import load_mappings
+from mappings.query_syncs import FILE, load_syncs
 from state import triggers
 from state.schema import make_indexes
 
@@ -40,6 +42,8 @@ PAGES = (
     "/",
     "/entities/contacts",
     "/entities/users",
+    "/entities/projects",
+    "/entities/customers_sync",
     "/runs",
     "/runs?outcome=failed",
     "/runs?kind=http",
@@ -61,6 +65,7 @@ PAGES = (
     "/checks",
     "/proofs",
     "/alerts",
+    "/accounts",
     "/charts",
     "/charts?span=30d",
     "/charts?span=200d",
@@ -88,6 +93,13 @@ TABS = (
     "/charts",
     "/entities/contacts",
 )
+SYNCED = """
+insert into sync_records (sync_name, source_key, table_id, record_id, base, source_hash, attempts, next_try_at, last_error)
+select %(name)s, n::text, %(table)s, md5(n::text), jsonb_build_object('title', 'Sample ' || n, 'notes', repeat('x', 300)),
+       md5(n::text), case when n %% 500 = 0 then 2 else 0 end, case when n %% 500 = 0 then now() + interval '1 hour' end,
+       case when n %% 500 = 0 then 'no such choice' end
+from generate_series(1, %(n)s) as n
+"""
 RECORD = {"/records/contacts/{}": "select entity_id from sync_mapping where entity_type = 'contact' order by 1 limit 1"}
 EXPLAINS = "/records/contacts/"
 """It asks monday.com too, as `explain` does."""
@@ -136,8 +148,20 @@ def fill(stage: Stage, db: Database) -> None:
         raise Failed(done.stderr)
     began = time.perf_counter()
     make_indexes(db)
+    fill_syncs(stage, db)
     grow(db, ROWS, TYPES)
     print(f"filled within {time.perf_counter() - began:.0f} s", flush=True)
+
+
+def fill_syncs(stage: Stage, db: Database) -> None:
+    """Sets up the syncs of the example, as if they had copied as many rows as there are links."""
+    path = Path(stage.environment["MONDAY_SYNC_HOME"]) / FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text((PROJECT / "config" / "sync_mappings.example.yml").read_text(encoding="utf-8"), encoding="utf-8")
+    syncs = load_syncs(path.parent.parent).values()
+    with db.transaction() as tx:
+        for sync in syncs:
+            tx.execute(SYNCED, {"name": sync.name, "table": sync.table_id, "n": ROWS // 10 // len(syncs)})
 
 
 @contextmanager

@@ -108,21 +108,27 @@ WAITING = """
 select (
            select count(*)
            from sync_inbox
-           where monday_board_id = any(%s) and done_at is null
+           where monday_board_id = any(%(boards)s) and done_at is null
        ) as inbox,
        (select count(*) from sync_outbox) as outbox,
        (
            select coalesce(jsonb_object_agg(name, value), '{}')
            from sync_state
            where starts_with(name, 'paused:')
-       ) as paused
+       ) as paused,
+       (
+           -- what fails of an entity is told by its own state
+           select coalesce(jsonb_agg(jsonb_build_object('subject', subject, 'sentence', sentence) order by subject), '[]')
+           from sync_alerts
+           where state = 'failing' and subject <> all(%(names)s)
+       ) as failing
 """
 
 
 def status_of(db: Database, entities: Sequence[tuple[Mapping, str]]) -> dict[str, Any]:
     """Returns the state of each entity (given with its board's id), and how many events and changes wait."""
     with db.transaction(read_only=True, snapshot=True) as tx:
-        return state_of(tx, entities)
+        return {name: found for name, found in state_of(tx, entities).items() if name != "failing"}
 
 
 def state_of(
@@ -140,7 +146,8 @@ def state_of(
     }
     by_key = dict(zip(names, tx.dicts(EVERY_ENTITY + "order by array_position(%(keys)s::text[], t.key)", params)))
     last = runs.last_of_each(tx, [*names, *syncs])
-    waiting = tx.dicts(WAITING, ([board_id for _, board_id in entities],))[0]
+    boards = [board_id for _, board_id in entities]
+    waiting = tx.dicts(WAITING, {"boards": boards, "names": [*names, *syncs]})[0]
     paused = pauses_in(waiting.pop("paused"))
     known = [
         {

@@ -11,24 +11,46 @@ from state.pauses import Pause, pauses
 from state.values import delete, query_key
 from values.wording import utc_or_none
 
-COUNTS = """
-select t.name,
-       count(*) filter (where r.record_id is not null and r.removed_at is null)::bigint as linked,
-       count(*) filter (where r.record_id is not null and r.removed_at is null and r.attempts = 0
-                              and r.source_hash is not null)::bigint as in_step,
-       count(*) filter (where r.attempts > 0)::bigint as refused,
-       count(*) filter (where r.record_id is null and r.intent_at is not null)::bigint as in_doubt,
-       count(*) filter (where r.removed_at is not null)::bigint as removed, remembered.value as remembered
+UNSETTLED = """(not (record_id is not null and removed_at is null and attempts = 0 and source_hash is not null)
+           or intent_at is not null)"""
+"""What the index of the few rows says that are not as they should be."""
+
+COUNTS = f"""
+-- Settled rows are many, and their index alone is read; the others are few.
+select t.name, settled.n + unsettled.linked as linked, settled.n as in_step, unsettled.refused,
+       unsettled.in_doubt, unsettled.removed, remembered.value as remembered,
+       (
+           select count(*)
+           from sync_conflicts
+           where entity_type = 'query:' || t.name and status = 'open'
+       ) as conflicts
 from unnest(%(names)s::text[], %(tables)s::text[], %(keys)s::text[]) as t (name, table_id, key)
-left join sync_records as r on r.sync_name = t.name and r.table_id = t.table_id
+cross join lateral (
+    select count(*) as n
+    from sync_records
+    where sync_name = t.name and table_id = t.table_id
+      and record_id is not null and removed_at is null and attempts = 0 and source_hash is not null
+) as settled
+cross join lateral (
+    select count(*) filter (
+               where record_id is not null and removed_at is null and (attempts <> 0 or source_hash is null)
+           ) as linked,
+           count(*) filter (where attempts > 0) as refused,
+           count(*) filter (where record_id is null and intent_at is not null) as in_doubt,
+           count(*) filter (where removed_at is not null) as removed
+    from sync_records
+    where sync_name = t.name and table_id = t.table_id
+      and {UNSETTLED}
+) as unsettled
 left join sync_state as remembered on remembered.name = t.key
-group by t.name, remembered.value
 """
 
-REFUSED = """
+REFUSED = f"""
 select sync_name as entity, 'row' as kind, record_id, source_key as entity_id, attempts, next_try_at, last_error
 from sync_records
 where sync_name = any(%s) and attempts > 0
+  -- for the index
+  and {UNSETTLED}
 order by sync_name, source_key
 """
 

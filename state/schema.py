@@ -30,6 +30,11 @@ INDEXES = {
     "sync_mapping_differ_idx": "sync_mapping (entity_type) where base_postgres is not null and archived_at is null",
     "sync_mapping_refused_idx": "sync_mapping (entity_type) where archived_at is null and"
     " (attempts > 0 or last_error is not null and next_try_at is not null and monday_id is not null)",
+    "sync_records_settled_idx": "sync_records (sync_name, table_id)"
+    " where record_id is not null and removed_at is null and attempts = 0 and source_hash is not null",
+    "sync_records_unsettled_idx": "sync_records (sync_name, table_id)"
+    " where not (record_id is not null and removed_at is null and attempts = 0 and source_hash is not null)"
+    " or intent_at is not null",
     "sync_logs_item_idx": "sync_logs (monday_id, created_at desc)",
     "sync_logs_row_idx": "sync_logs (entity_id, created_at desc)",
     "sync_logs_trouble_idx": "sync_logs (created_at desc, seq desc nulls last, id desc) where status <> 'success'",

@@ -13,6 +13,8 @@ from pathlib import Path
 from db_connector import Database, Transaction, connect
 from errors import MappingError, SettingsError, SyncError
 from mappings.declaration import Mapping
+from mappings.files import lines_of_columns
+from mappings.loader import read_again
 from mappings.query_syncs import FILE as SYNCS
 from mappings.query_syncs import QuerySync, load_syncs
 from mappings.stored import Stored
@@ -51,6 +53,7 @@ class Site:
         self._mappings: dict[str, Mapping] = {}
         self._rows: list[Stored] = []
         self._next_look = 0.0
+        self._lines: dict[str, tuple[Mapping, dict[str, int]]] = {}
         self._syncs: tuple[object, dict[str, QuerySync], str] = (None, {}, "")
         self._checked = False
 
@@ -151,6 +154,13 @@ class Site:
         if found is None:
             raise SettingsError(f"Unknown entity: {entity}.", hint=f"Known: {', '.join(self.mappings)}.")
         return found
+
+    def lines_of(self, mapping: Mapping) -> dict[str, int]:
+        """Returns on which line of its text a mapping binds each board column. A text is taken apart once."""
+        known = self._lines.get(mapping.entity)
+        if known is None or known[0] is not mapping:
+            known = self._lines[mapping.entity] = mapping, lines_of_columns(read_again(mapping).tree)
+        return known[1]
 
     @contextmanager
     def reading(self) -> Iterator[Transaction]:

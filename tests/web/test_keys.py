@@ -63,3 +63,21 @@ def test_rows_are_ticked_and_opened_by_keys(served, opened, dispute):
     expect(row.get_by_role("checkbox")).to_be_checked()
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("/(conflicts|records)/.+"))
+
+
+def test_the_refresh_is_stopped_by_a_key_and_goes_on_by_it(served, opened, db):
+    from playwright.sync_api import expect
+
+    logged = (
+        "insert into sync_logs (entity_type, operation, status, message) values ('contact', 'update', 'success', 'x')"
+    )
+    page = opened().page
+    page.goto(served.url + "/log")
+    page.keyboard.press(".")
+    expect(page.get_by_text("This page does not refresh itself")).to_be_visible()
+    db.execute_query(logged, fetch=False)
+    page.wait_for_timeout(4_000)
+    expect(page.locator("main tbody tr")).to_have_count(0)
+    page.keyboard.press(".")
+    expect(page.locator("main tbody tr")).to_have_count(1)
+    expect(page.get_by_text("This page does not refresh itself")).to_be_hidden()

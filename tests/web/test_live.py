@@ -13,6 +13,15 @@ from tests.web.test_pages import pages_of_rows, values_of
 pytestmark = pytest.mark.xdist_group("browser")
 
 
+ELSEWHERE = {
+    *("signing_in", "logout"),
+    *("boards.apply", "checks.fix"),  # test_mending.py
+    "alerts.test",  # test_page_of_alerts.py
+    *("accounts.pause", "accounts.resume"),  # test_account_pages.py
+}
+"""Acts whose buttons are pressed by other tests."""
+
+
 def test_a_run_of_the_shell_appears_moves_and_ends_on_an_open_page(served, opened, sides, environment):
     from playwright.sync_api import expect
 
@@ -170,9 +179,7 @@ def test_every_act_works_without_javascript(served, opened, full, sides, app):
     assert "will be tried by the next run" in page.content()
     until(lambda: served.json(plan)["ended"], 30, "the plan")
     press(plan, "Sync now", "It appears here within some seconds")
-    elsewhere = {"signing_in", "logout"} | {"boards.apply", "checks.fix"}  # the last two in test_mending.py
-    elsewhere |= {"accounts.pause", "accounts.resume"}  # in test_account_pages.py
-    assert acted == posts_of(app) - elsewhere
+    assert acted == posts_of(app) - ELSEWHERE
 
 
 def endpoint_of(app, sent) -> str:

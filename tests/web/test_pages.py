@@ -6,6 +6,8 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
+import pytest
+
 from tests.kit.live import away
 from tests.web.conftest import routes
 
@@ -222,6 +224,27 @@ def test_what_was_refused_is_tried_again_or_given_up_with_its_number(served, sid
     assert served.post("/retries/drop", **every, typed="99").status_code == 400
     assert served.post("/retries/drop", **every, typed=str(left["total"])).status_code == 200
     assert served.json("/retries")["total"] == 0
+
+
+@pytest.mark.xdist_group("browser")
+def test_a_record_that_was_refused_is_tried_by_the_next_run_from_its_own_page(served, opened, full, db):
+    (refused,) = [found for found in served.json("/retries")["records"] if found["kind"] == "change"]
+    page = opened(java_script_enabled=False).page
+    page.goto(f"{served.url}/records/contacts/{refused['entity_id']}")
+    page.get_by_role("button", name="Let the next run try it").click()
+    assert "1 record will be tried by the next run" in page.content()
+    found = db.execute_query("select attempts from sync_mapping where monday_id = %s", (refused["monday_id"],))
+    assert found == [{"attempts": 0}]
+
+
+def test_a_run_leads_to_all_that_it_logged_and_to_nothing_else(served, sides, cli):
+    sides.items(3, A="a")
+    assert cli("monday-to-pg", "--entity", "contacts").code == 0
+    run = served.json("/runs")["runs"][0]["run_id"]
+    assert f"/log?days=400&amp;run={run}" in served.get(f"/runs/{run}").text
+    rows = served.json(f"/log?days=400&run={run}")["rows"]
+    assert len(rows) == 3 and {row["run_id"] for row in rows} == {run}
+    assert served.get("/log?run=no-run").status_code == 400
 
 
 def test_all_that_wait_are_those_that_were_shown_or_nothing_is_done(served, full, db):

@@ -21,6 +21,13 @@ create table shop (
 REFUSED = "update sync_records set attempts = 2, next_try_at = now() + '1 h', last_error = %s where source_key = '2'"
 
 
+HELD = """
+insert into sync_conflicts (entity_type, entity_id, monday_id, field, base_value, postgres_value, monday_value, rule,
+                            winner, status)
+values ('query:shop', '2', 'record', 'Note', %s, %s, %s, 'manual', 'held', 'open')
+"""
+
+
 @pytest.fixture
 def shop(db, database_url, home) -> Iterator[World]:
     """Makes both sides of a sync, with three rows that were never copied."""
@@ -98,6 +105,15 @@ def test_rows_that_were_refused_are_shown_and_tried_again_and_a_sync_is_paused(s
     assert open_shop.json("/")["syncs"][0]["state"] == "waiting"
 
 
+def test_a_field_that_both_sides_changed_waits_on_the_page_of_its_sync(shop, open_shop):
+    shop.counts()
+    shop.db.execute_query(HELD, ('"agreed"', '"source"', '"smartsuite"'), fetch=False)
+    page = open_shop.json("/")
+    assert page["needs"][0]["sentence"] == "1 conflict of shop waits for a decision"
+    (conflict,) = open_shop.json("/entities/shop")["conflicts"]
+    assert (conflict["key"], conflict["source_value"], conflict["smartsuite_value"]) == ("2", "source", "smartsuite")
+
+
 def test_mistakes_in_the_file_of_the_syncs_are_told_and_everything_else_goes_on(shop, open_shop):
     path = shop.home / "config" / "sync_mappings.yml"
     path.write_text("syncs: 7\n")
@@ -112,9 +128,11 @@ def test_pages_of_syncs_can_be_used_by_all(shop, open_shop, opened):
     shop.write_sync()
     shop.counts()
     shop.db.execute_query(REFUSED, (HOSTILE,), fetch=False)
+    shop.db.execute_query(HELD, [f'"{HOSTILE[:20]}"'] * 3, fetch=False)
     run = last_run(open_shop)["run_id"]
     pages = ("/", "/entities/shop", "/records/shop/2", "/retries", "/sync", "/charts", f"/runs/{run}")
     look_at_all(opened().page, open_shop.url, pages)
     for path in pages:
-        answer = open_shop.get(path)
+        # once a minute the mappings in the database are looked at, too
+        answer = min((open_shop.get(path), open_shop.get(path)), key=commands_of)
         assert commands_of(answer) <= STATEMENTS + 2 and len(answer.content) <= LARGEST, path

@@ -8,11 +8,15 @@ from flask import Blueprint, Response, request, url_for
 
 from errors import SettingsError
 from state import alerts as kept
+from sync.alerting.center import Center
+from values.wording import plural
 from web.answers import done, note_act, shown, site
 
 pages = Blueprint("alerts", __name__)
 
 MESSAGES = 20
+TEST_S = 10.0
+"""Seconds that a channel may take for a test."""
 HOURS = ("1", "8", "24", "168")
 
 
@@ -26,7 +30,22 @@ def alerts() -> Response:
             "channels": kept.channels(tx),
             "messages": kept.last(tx, MESSAGES),
         }
-    return shown("alerts.html", {**data, "hours": HOURS})
+    return shown("alerts.html", {**data, "hours": HOURS, "can_test": bool(site().settings.alert_urls)})
+
+
+@pages.post("/alerts/test")
+def test() -> Response:
+    """Sends a message to each channel, and tells what it answers."""
+    if not site().settings.alert_urls:
+        raise SettingsError("ALERT_URLS is not set.", hint="docs/alerts.md shows how an address looks.")
+    with site().working() as parts:
+        answers = Center.of(parts.db, parts.settings, parts.mappings).test(TEST_S)
+    shape = [
+        {"channel": channel.name, "outcome": said.outcome.value, "answer": said.words} for channel, said in answers
+    ]
+    note_act(f"sent a test to {plural(len(shape), 'channel')} of alerts")
+    told = " ".join(f"{one['channel']}: {one['outcome']} ({one['answer']})." for one in shape)
+    return done(told, url_for("alerts.alerts"), {"channels": shape})
 
 
 @pages.post("/alerts/silence")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import Any
+from uuid import UUID
 
 from flask import Blueprint, Response, request
 
-from errors import DatabaseError, DatabaseUnreachable, SchemaMissing
+from errors import DatabaseError, DatabaseUnreachable, SchemaMissing, SettingsError
 from state import lists
 from values.parsing import iso_moment
 from web import charts
@@ -28,10 +30,12 @@ def log() -> Response:
     at, seq, row_id = (given.get("before", "").split(",") + ["", ""])[:3]
     entity = given.get("entity", "")
     days = min(max(int(given["days"]), 1), 36_500) if given.get("days", "").isdigit() else DAYS
-    asked = {name: given.get(name, "") for name in ("status", "operation", "q")}
+    asked = {name: given.get(name, "") for name in ("status", "operation", "q", "run")}
     since = datetime.now(timezone.utc).replace(minute=0, second=0, microsecond=0) - timedelta(days=days)
     if at and (iso_moment(at) is None or not seq.lstrip("-").isdigit()):
         at, seq, row_id = "", "", ""
+    if asked["run"] and not _is_run(asked["run"]):
+        raise SettingsError(f"There is no run {asked['run']}.", hint="/runs lists them.")
     wanted = lists.LogFilter(
         since=since.isoformat(),
         entity_type=site().subject(entity).entity_type if entity else "",
@@ -52,6 +56,12 @@ def log() -> Response:
         "statuses": STATUSES,
     }
     return shown("log.html", data)
+
+
+def _is_run(text: str) -> bool:
+    with suppress(ValueError):
+        return bool(UUID(text))
+    return False
 
 
 def _read(wanted: lists.LogFilter) -> tuple[list[dict[str, Any]], str]:

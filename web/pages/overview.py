@@ -10,8 +10,6 @@ from flask import Blueprint, Response, g, request, url_for
 from db_connector import Transaction
 from errors import SettingsError
 from mappings.declaration import Mapping
-from mappings.files import lines_of_columns
-from mappings.loader import read_again
 from mappings.query_syncs import QuerySync
 from state import lists, pauses
 from state.findings import last_proofs
@@ -44,6 +42,9 @@ def overview() -> Response:
     ]
     every = [*cards, *of_syncs]
     needs = [one for made in every for one in made["needs"]]
+    for failing in state["failing"]:
+        told = failing["sentence"] or f"{failing['subject']} fails"
+        needs.append(need(told, url_for("alerts.alerts"), "Look at the alerts"))
     if wrong := site().mistakes_of_syncs:
         told = f"The file of the syncs has mistakes: {wrong}"
         needs.append(need(told, url_for("checks.checks", look="settings"), "Look at the checks"))
@@ -204,7 +205,7 @@ def resume(entity: str) -> Response:
 
 def _columns(mapping: Mapping) -> list[dict[str, Any]]:
     """Returns which column of the board is which column of which table, and the line that says so."""
-    lines = lines_of_columns(read_again(mapping).tree)
+    lines = site().lines_of(mapping)
     found = []
     for binding in mapping.bindings:
         places = [mapping.places[name] for name in binding.fields if name in mapping.places]

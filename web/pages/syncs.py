@@ -13,12 +13,14 @@ from state.pauses import pauses
 from state.query_syncs import refused_rows, states_of
 from state.runs import last_of_each
 from sync.queries.known import shown as remembered_of
+from sync.queries.settle import conflicts_of
+from values.wording import plural
 from web import charts
 from web.answers import shown, site
 from web.states import FAILED, PAUSE_HOURS, need
 
 ROWS_SHOWN = 50
-COUNTS = ("linked", "in_step", "refused", "in_doubt", "removed")
+COUNTS = ("linked", "in_step", "conflicts", "refused", "in_doubt", "removed")
 
 
 def card(sync: QuerySync, state: dict[str, Any], bars: list[Any]) -> dict[str, Any]:
@@ -46,6 +48,9 @@ def _needs(name: str, state: dict[str, Any]) -> Iterator[dict[str, str]]:
         said = f": {run['message']}" if run["message"] else ""
         ended = {"died": "died", "guarded": "was stopped by a guard"}.get(run["outcome"], "failed")
         yield need(f"The last run of {name} {ended}{said}", url_for("runs.run", run_id=run["id"]), "Look at the run")
+    if number := state["conflicts"]:
+        told = f"{plural(number, 'conflict')} of {name} {'waits' if number == 1 else 'wait'} for a decision"
+        yield need(told, url_for("overview.entity", entity=name), "Look at them")
 
 
 def _word(sync: QuerySync, state: dict[str, Any], needs: bool) -> str:
@@ -70,6 +75,7 @@ def page(sync: QuerySync) -> Response:
         (state,) = states_of(tx, {name: sync.table_id}, last_of_each(tx, [name]), pauses(tx))
         runs = lists.runs_page(tx, lists.RunFilter(entity=name), 10)
         refused = refused_rows(tx, [name])
+        conflicts = conflicts_of(tx, [name], False, ROWS_SHOWN)
     data = {
         "card": card(sync, state, []),
         "pause_hours": PAUSE_HOURS,
@@ -85,6 +91,7 @@ def page(sync: QuerySync) -> Response:
         ],
         "runs": [{key: run[key] for key in ("run_id", "started_at", "direction", "outcome")} for run in runs],
         "refused": refused[:ROWS_SHOWN],
+        "conflicts": conflicts,
         "enabled": sync.enabled,
     }
     return shown("sync_of_query.html", data)

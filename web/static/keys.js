@@ -34,6 +34,7 @@ function rowHere() {
 const acts = {
   "/": search,
   "?": () => keyList.showModal(),
+  ".": () => toggleLive(),
   j: () => toRow(1),
   k: () => toRow(-1),
   x: () => rowHere()?.querySelector("input[type=checkbox]:not(:disabled)")?.click(),

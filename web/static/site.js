@@ -5,6 +5,7 @@ let tag = null;
 let timer = null;
 let failures = 0;
 let leaving = false;
+let stopped = false;
 
 const regions = () => [...document.querySelectorAll("[data-live][id]")];
 const pause = () => Math.min(...regions().map((region) => Number(region.dataset.live) || 10)) * 1000;
@@ -15,7 +16,7 @@ const isUsed = (element) =>
 
 function schedule() {
   clearTimeout(timer);
-  if (regions().length && !document.hidden && !leaving) timer = setTimeout(look, failures ? Math.min(2000 * failures, 10000) : pause());
+  if (regions().length && !document.hidden && !leaving && !stopped) timer = setTimeout(look, failures ? Math.min(2000 * failures, 10000) : pause());
 }
 
 async function look() {
@@ -36,6 +37,14 @@ async function look() {
     tell(`No answer since ${new Date().toISOString().slice(11, 19)} UTC; what is shown is older. It is tried again.`);
   }
   schedule();
+}
+
+// The key . stops it, and has it go on.
+function toggleLive() {
+  stopped = !stopped;
+  clearTimeout(timer);
+  tell(stopped ? "This page does not refresh itself. Press . to have it go on." : "");
+  if (!stopped) look();
 }
 
 function tell(text) {
@@ -132,6 +141,7 @@ document.addEventListener("change", (event) => {
 });
 
 // On a phone the pages stand in one row, and the one that is open may be out of sight.
-document.querySelector("nav.pages .active")?.scrollIntoView({ block: "nearest", inline: "center" });
+const openPage = document.querySelector("nav.pages .active");
+if (openPage) openPage.parentElement.scrollLeft = openPage.offsetLeft - openPage.parentElement.clientWidth / 2;
 localTimes();
 schedule();

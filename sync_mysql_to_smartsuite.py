@@ -43,8 +43,10 @@ from sync.options import PullOptions, RunOptions
 from sync.parts import Parts
 from sync.queries.compare import Keys, Row, Shape, Spool
 from sync.queries.edited import Editing
+from sync.queries.forms import Forms
 from sync.queries.jobs import Job
 from sync.queries.parts import SuiteParts, open_suite_parts
+from sync.queries.references import References
 from sync.queries.removed import IGNORE, Gone, Removal
 from sync.queries.target import target_of
 from sync.queries.write import LOOK_AGAIN_S, RecordWriter
@@ -255,14 +257,16 @@ class Copy:
         target = target_of(self.sync, suite.table(self.sync.table_id))
         held = Held(self.sync.name, self.log.run_id)
         editing = Editing(self.parts, suite, target, self.log, held, self.report, self.sync.on_conflict)
-        writer = RecordWriter(self.parts, suite, target, self.records, self.log, self.report, editing)
+        writer = RecordWriter(self.parts, suite, target, self.records, self.log, self.report, editing, Forms(target))
         writer.dry_run, writer.recreates = self.options.dry_run, self.sync.on_record_removed == RECREATE
         if not self.options.dry_run:
             self._settle_doubt()
             writer.listed = self._listing(writer, spool)
+        references = References(self.parts, suite, target)
         new: list[Job] = []
         changed: list[Job] = []
         for rows in spool.pages(PAGE):
+            references.resolve(rows)
             for job in self._jobs(writer, rows, repeated):
                 (changed if job.record_id else new).append(job)
             # whole calls at once; what is left over goes with the next page

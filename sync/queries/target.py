@@ -8,7 +8,7 @@ from typing import Any
 
 from errors import SettingsError
 from mappings.query_syncs import QuerySync
-from services.smartsuite.cells import EXTERNAL_IDS, cell_of, is_writable
+from services.smartsuite.cells import EXTERNAL_IDS, cell_of, is_writable, why_not_writable
 from services.smartsuite.structure import Field, Table
 from sync.queries.compare import Row
 from values.parsing import CellError
@@ -50,7 +50,7 @@ def target_of(sync: QuerySync, table: Table) -> Target:
         if isinstance(found, str):
             wrong.append(f"{column}: {found}")
         elif not is_writable(found):
-            wrong.append(f"{column}: the tool cannot fill {found.label} ({found.kind or 'a type without a name'})")
+            wrong.append(f"{column}: {found.label} cannot be filled ({found.kind}): {why_not_writable(found)}")
         elif not isinstance(key, str) and found.slug == key.slug and column != sync.primary_key:
             wrong.append(f"{column}: {found.label} is the external_id_field, which holds {sync.primary_key}")
         else:

@@ -64,6 +64,8 @@ SWEEP_EVERY = timedelta(days=1)
 CUTS_OFF = re.compile(r"\b(limit|fetch\s+(first|next))\b", re.IGNORECASE)
 """A query that says so may leave out rows that are there."""
 RECREATE = "recreate"
+AT_ONCE = 8
+"""Calls whose records are noted together before they are made."""
 BEGINNING = datetime(1970, 1, 1, 0, 0, 1, tzinfo=timezone.utc)
 """What `:last_sync_time` is on a first run, unless the query asks for NULL itself."""
 
@@ -292,8 +294,10 @@ class Copy:
     ) -> tuple[list[Job], list[Job]]:
         """Writes as many whole calls as there are; returns what is left over."""
         while len(new) >= least:
-            self._write_some(writer, new[:BULK], "create")
-            new = new[BULK:]
+            # their intents are noted together
+            some = min(len(new) // BULK or 1, AT_ONCE) * BULK
+            self._write_some(writer, new[:some], "create")
+            new = new[some:]
         while len(changed) >= least:
             self._write_some(writer, changed[:BULK], "update")
             changed = changed[BULK:]

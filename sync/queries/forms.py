@@ -23,6 +23,9 @@ class Forms:
     """Each type has a form of its own for nothing, which is sent where SmartSuite takes no null."""
     _tried: dict[str, int] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self._later = [named.slug for named in self.target.fields.values() if named.kind in FILLED_LATER]
+
     def sent(self, cells: Cells) -> Cells:
         """Returns cells as they are sent."""
         if not (self.ranges_as_texts or self.nulls_as_empty):
@@ -57,7 +60,9 @@ class Forms:
 
     def made(self, job: Job) -> Cells:
         """Returns the cells that a create may fill."""
-        return {slug: cell for slug, cell in job.cells.items() if self._kind(slug) not in FILLED_LATER}
+        if not self._later:
+            return job.cells
+        return {slug: cell for slug, cell in job.cells.items() if slug not in self._later}
 
     def later(self, job: Job) -> Cells:
         """Returns the cells that only an update can fill."""

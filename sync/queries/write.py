@@ -118,6 +118,11 @@ class RecordWriter:
     def _make(self, jobs: Sequence[Job]) -> None:
         with self.parts.db.transaction() as tx:
             self.records.intend(tx, {job.row.key: self.forms.made(job) for job in jobs})
+        for some in batched(list(jobs), BULK):
+            self.parts.stop.check()
+            self._call(some)
+
+    def _call(self, jobs: Sequence[Job]) -> None:
         made = [self.forms.sent(self.forms.made(job)) for job in jobs]
         sent = [{slug: cell for slug, cell in cells.items() if cell is not None} for cells in made]
         try:
@@ -132,7 +137,7 @@ class RecordWriter:
 
     def _note_made(self, jobs: Sequence[Job], found: dict[str, list[str]]) -> list[Job]:
         """Notes the records that are there. Returns the jobs without one."""
-        made = [replace(job, record_id=found[job.row.key][0]) for job in jobs if job.row.key in found]
+        made = [Job(job.row, job.cells, job.known, found[job.row.key][0]) for job in jobs if job.row.key in found]
         self._note(made, "create")
         self._count("created", made)
         # what only an update can fill

@@ -9,164 +9,36 @@ In a statement made by `compose` a literal % is written %%, with or without para
 
 from __future__ import annotations
 
-import itertools
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from typing import Any, TypeVar, cast
 
-from psycopg2 import sql
-from psycopg2.extensions import TRANSACTION_STATUS_INERROR
 from psycopg2.extensions import connection as Connection
 from psycopg2.sql import Composable
 
 from databases.postgres import dsn as postgres_dsn
 from databases.postgres import locks
-from databases.postgres.failures import TransactionConflict, translated
-from databases.postgres.inserting import INSERT, copied
+from databases.postgres.failures import TransactionConflict
 from databases.postgres.lazy import Lazy
 from databases.postgres.listening import notifications
 from databases.postgres.names import compose, identifier, identifiers, joined, literal, table_name
 from databases.postgres.pool import Pool, Server, Target
 from databases.postgres.retrying import IN_THE_WAY, Patience, described
-from databases.postgres.text import array_text, json_text, unnested
+from databases.postgres.text import json_text
+from databases.postgres.transaction import Params, Row, Transaction
 from databases.postgres.transactions import Remembered
-from errors import DatabaseError, DatabaseUnreachable, SettingsError
+from errors import DatabaseUnreachable, SettingsError
 from settings import Settings, load_settings
 
 __all__ = ["Composable", "Database", "Transaction", "TransactionConflict", "compose", "connect", "db"]
 __all__ += ["identifier", "identifiers", "joined", "json_text", "literal", "table_name"]
 
-Row = tuple[Any, ...]
-Params = Sequence[Any] | Mapping[str, Any] | None
 T = TypeVar("T")
 
 TRIES = 5
-
-
-class Transaction:
-    """Runs statements in an open transaction (or, from `Database.autocommit`, without one)."""
-
-    def __init__(self, connection: Connection, count: Callable[[], None], known: Remembered | None = None) -> None:
-        self._connection, known = connection, known or Remembered()
-        self._inserted, self.own_writes = known.inserted, known.own_writes  # what this process wrote lately
-        self._cursor, self._count = connection.cursor(), count
-        self._names = itertools.count()
-
-    @property
-    def rowcount(self) -> int:
-        """Returns how many rows the last statement touched or returned."""
-        return self._cursor.rowcount
-
-    @property
-    def columns(self) -> list[str]:
-        """Returns the names of the columns that the last statement returned."""
-        return [column.name for column in self._cursor.description or ()]
-
-    def execute(self, statement: str | Composable, params: Params = None) -> int:
-        """Runs a statement, and returns how many rows it touched."""
-        # The % of a composed statement is doubled; psycopg2 halves it where parameters are given, be it none.
-        if isinstance(statement, sql.Composable):
-            statement, params = statement.as_string(self._connection), params or ()
-        self._count()
-        with translated():
-            self._cursor.execute(statement, params)
-        return self._cursor.rowcount
-
-    def rows(self, statement: str | Composable, params: Params = None) -> list[Row]:
-        """Returns all rows; none for a statement that returns none."""
-        self.execute(statement, params)
-        return self._fetched()
-
-    def row(self, statement: str | Composable, params: Params = None) -> Row | None:
-        """Returns the first row, or None."""
-        return next(iter(self.rows(statement, params)), None)
-
-    def value(self, statement: str | Composable, params: Params = None) -> Any:
-        """Returns the first value of the first row, or None."""
-        return next(iter(self.row(statement, params) or ()), None)
-
-    def dicts(self, statement: str | Composable, params: Params = None) -> list[dict[str, Any]]:
-        """Returns all rows, by column name."""
-        rows = self.rows(statement, params)
-        names = self.columns
-        return [dict(zip(names, row, strict=True)) for row in rows]
-
-    def stream(self, statement: str | Composable, params: Params = None, page: int = 1000) -> Iterator[list[Row]]:
-        """Yields pages of rows, so that a large table never is in memory as a whole. Needs a transaction."""
-        cursor = identifier(f"stream_{next(self._names)}")
-        text = statement.as_string(self._connection) if isinstance(statement, sql.Composable) else statement
-        text = text.replace("%", "%%") if params is None and isinstance(statement, str) else text
-        self.execute(compose("declare {cursor} no scroll cursor for ", cursor=cursor) + sql.SQL(text), params)
-        while page_of_rows := self.rows(compose(f"fetch {page:d} from {{cursor}}", cursor=cursor)):
-            yield page_of_rows
-        self.execute(compose("close {cursor}", cursor=cursor))
-
-    def bulk(
-        self,
-        statement: str,
-        columns: Mapping[str, str],
-        rows: Iterable[Sequence[Any]],
-        params: Mapping[str, Any] | None = None,
-        **names: Composable,
-    ) -> list[Row]:
-        """Runs one statement over many rows. `{rows}` in it stands for them, a table called `new`; other braces are `names`.
-
-            tx.bulk(
-                "insert into {table} (id, tags) select id, tags from {rows} on conflict (id) do nothing",
-                {"id": "bigint", "tags": "text[]"}, [(1, ["a", "b"]), (2, None)], table=table_name("public.items"),
-            )
-
-        A value for json or jsonb is its text (`json_text`), a dict or a list. `params` are named: `%(now)s`.
-        """
-        given = list(rows)
-        if not given:
-            return []
-        values = dict(params or {})
-        for index, (kind, column) in enumerate(zip(columns.values(), zip(*given, strict=True), strict=True)):
-            if kind in ("json", "jsonb"):
-                column = tuple([json_text(cell) if isinstance(cell, list) else cell for cell in column])
-            values[f"column {index}"] = array_text(column)
-        self.execute(compose(statement, rows=unnested(columns), **names), values)
-        return self._fetched()
-
-    def copy_in(self, table: str | Composable, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
-        """Copies rows into a table, and returns how many. A list goes into an array column, a dict into jsonb."""
-        if isinstance(table, str) and (types := self._inserted.types(self, table)):
-            names = {"table": table_name(table), "filled": identifiers(columns)}
-            self.bulk(INSERT, {column: types[column] for column in columns}, rows, **names)
-            return self.rowcount
-        target = table_name(table) if isinstance(table, str) else table
-        statement = compose("copy {table} ({columns}) from stdin", table=target, columns=identifiers(columns))
-        self._count()
-        copied(self._cursor, statement.as_string(self._connection).replace("%%", "%"), rows)
-        return self._cursor.rowcount
-
-    @contextmanager
-    def savepoint(self) -> Iterator[None]:
-        """Allows work to fail without ending the transaction: what was done in the block is undone when it raises."""
-        name = identifier(f"savepoint_{next(self._names)}")
-        self.execute(compose("savepoint {name}", name=name))
-        try:
-            yield
-        except Exception:
-            # On a connection that is gone there is nothing to undo.
-            if not self._connection.closed:
-                self.execute(compose("rollback to savepoint {name}", name=name))
-            raise
-        self.execute(compose("release savepoint {name}", name=name))
-
-    def _fetched(self) -> list[Row]:
-        with translated():
-            return self._cursor.fetchall() if self._cursor.description else []
-
-    def _commit(self, then: str = "") -> None:
-        # A caller that catches an error inside goes on in a failed transaction; COMMIT would undo it and report success.
-        if self._connection.info.transaction_status == TRANSACTION_STATUS_INERROR:
-            raise DatabaseError("A statement had failed, so PostgreSQL kept nothing of the transaction.")
-        self.execute("commit" + then)
 
 
 class Database:
@@ -236,14 +108,14 @@ class Database:
             try:
                 yield transaction
                 if keep:
-                    transaction._commit(locks.THEN_FREE if turns else "")
+                    transaction.commit(locks.THEN_FREE if turns else "")
                 else:
-                    self._roll_back(transaction, locks.THEN_FREE if turns else "")
+                    transaction.roll_back(locks.THEN_FREE if turns else "")
             except BaseException:
-                self._roll_back(transaction, locks.THEN_FREE if turns else "")
+                transaction.roll_back(locks.THEN_FREE if turns else "")
                 raise
             finally:
-                self._pool.put_back(transaction._connection)
+                self._pool.put_back(transaction.connection)
 
     def run_in_transaction(self, function: Callable[[Transaction], T], tries: int = TRIES, **how: Any) -> T:
         """Calls the function in its own transaction, and again after a deadlock, a lock time-out or a serialization failure.
@@ -296,7 +168,7 @@ class Database:
             try:
                 yield transaction
             finally:
-                self._pool.put_back(transaction._connection)
+                self._pool.put_back(transaction.connection)
 
     @contextmanager
     def try_lock(self, name: str) -> Iterator[bool]:
@@ -332,7 +204,7 @@ class Database:
         with self.beside(counted=True) as session:
             session.execute(compose("listen {channel}", channel=identifier(channel)))
             yield None
-            yield from notifications(session._connection, timeout_s)
+            yield from notifications(session.connection, timeout_s)
 
     def close(self) -> None:
         """Closes all connections, and stops the embedded server if there is one and no other process uses it."""
@@ -370,13 +242,6 @@ class Database:
         except BaseException:
             connection.close()
             raise
-
-    def _roll_back(self, transaction: Transaction, then: str = "") -> None:
-        try:
-            transaction.execute("rollback" + then)
-        except DatabaseError:
-            # A closed connection is rolled back by the server.
-            transaction._connection.close()
 
 
 def connect(settings: Settings, **options: Any) -> Database:

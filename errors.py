@@ -131,6 +131,17 @@ class BudgetSpent(MondayUnavailable):
         self.seconds = seconds
 
 
+class MondayIsAway(MondayUnavailable):
+    """Means that other tasks have found that monday.com does not answer; nothing was sent for `seconds`."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            "monday.com does not answer, as other tasks have found; one at a time tries again.",
+            hint="Check the connection and status.monday.com; nothing is lost: it goes on then.",
+        )
+        self.seconds = seconds
+
+
 class MondayRefused(MondayError):
     """Means that the key is missing or wrong, or does not allow this."""
 

@@ -34,7 +34,7 @@ from jobs import program
 from jobs.commands import beat, door, fleet, worker
 from realtime.commands import schedule, scheduled, watch, webhook
 from realtime.webhook_commands import webhooks
-from terminal.commands import CONTEXT, InOrder
+from terminal.commands import CONTEXT, ForAnAccount
 from terminal.leaving import leave_with
 from web.commands import dashboard
 
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from db_connector import Database
     from mappings.declaration import Mapping
     from models import Board
+    from settings import Settings
     from sync.live import Live
     from sync.operating.examined import Checks
     from sync.parts import Followed, Parts, Updates
@@ -67,7 +68,7 @@ COMMANDS: tuple[click.Command, ...] = (
 
 
 @click.group(
-    cls=InOrder,
+    cls=ForAnAccount,
     context_settings=CONTEXT,
     epilog="Every command has --help, with an example. Settings: .env.example; all else: README.md.",
 )
@@ -99,7 +100,7 @@ def compose() -> Program:
     from sync_pg_to_monday import both_ways, push_entity
 
     directions = {"monday_to_pg": pull_entity, "pg_to_monday": push_entity, "bidirectional": both_ways(read_changes)}
-    return Program(directions, _follow, _checks, _deployed, run_syncs, _updates, _live)
+    return Program(directions, _follow, _checks, _deployed, run_syncs, _updates, _live, _send)
 
 
 def _follow(db: Database, mapping: Mapping, board: Board, home: Path, *, dry_run: bool = False) -> Followed:
@@ -132,6 +133,12 @@ def _live(program: Program, parts: Parts, mapping: Mapping, board_id: str) -> Li
     from realtime.slices import LiveSlices
 
     return LiveSlices(program, parts, mapping, board_id)
+
+
+def _send(settings: Settings, entities: Sequence[str]) -> Sequence[str]:
+    from jobs.sending import ask
+
+    return ask(settings, entities)
 
 
 program.hand_in(compose)

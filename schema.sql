@@ -594,11 +594,13 @@ create table if not exists sync_findings (
 select pg_temp.index('sync_findings_open_idx', $$sync_findings (entity_type) where status = 'open'$$);
 
 -- What a proof has read: cells of the link's item showed the base of this version of the link. `cells` is a hash of them and
--- of all that decides how they are read. When the table is emptied, the next proof takes all cells apart again.
+-- of all that decides how they are read, `seen_row` one of the row that showed the same, `shown` the digest of that. When the
+-- table is emptied, the next proof takes all cells and rows apart again.
 create unlogged table if not exists sync_proved (
     link uuid primary key,
     cells text not null,
     version text not null);
+select pg_temp.column('sync_proved', 'seen_row text'), pg_temp.column('sync_proved', 'shown text');
 
 -- How each subject is, by each rule that it is judged by. `told` is what its last message said: the message that follows is
 -- written in the transaction that changes it.

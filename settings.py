@@ -26,7 +26,7 @@ NAMES = (
     "WEBHOOK_BASE_URL",
     "DATABASE_URL",
     *("MYSQL_URL", "MYSQL_HOST", "MYSQL_PORT", "MYSQL_USER", "MYSQL_PASSWORD", "MYSQL_DATABASE"),
-    *("SMARTSUITE_TOKEN", "SMARTSUITE_ACCOUNT_ID", "SMARTSUITE_API_URL"),
+    *("SMARTSUITE_TOKEN", "SMARTSUITE_ACCOUNT_ID", "SMARTSUITE_API_URL", "SMARTSUITE_MONTHLY_CALLS"),
     "MONDAY_DAILY_CALLS",
     "MONDAY_GIVE_UP_AFTER",
     "MONDAY_KEEP_LOGS_DAYS",
@@ -35,10 +35,13 @@ NAMES = (
     *("DASHBOARD_PASSWORD", "DASHBOARD_VIEW_PASSWORD", "DASHBOARD_HOSTS"),
     *("DASHBOARD_USER_HEADER", "DASHBOARD_TRUSTED_PROXY"),
     *("BROKER_URL", "CONTROL_DATABASE_URL", "MONDAY_SYNC_ACCOUNTS", "MONDAY_SYNC_ACCOUNT"),
-    *("PORT", "DEBUG", "LOG_FORMAT", "LOG_LEVEL"),
+    *("WORKER_METRICS", "PORT", "DEBUG", "LOG_FORMAT", "LOG_LEVEL"),
     "SYNC_INTERVAL_MINUTES",
 )
-FLEET = ("BROKER_URL", "CONTROL_DATABASE_URL", "MONDAY_SYNC_ACCOUNTS", "PORT", "DEBUG", "LOG_FORMAT", "LOG_LEVEL")
+FLEET = (
+    *("BROKER_URL", "CONTROL_DATABASE_URL", "MONDAY_SYNC_ACCOUNTS", "WORKER_METRICS"),
+    *("PORT", "DEBUG", "LOG_FORMAT", "LOG_LEVEL"),
+)
 """Settings of the whole installation. All others are an account's own, and none of them is taken from outside it."""
 SECRETS = (
     *("MONDAY_API_KEY", "MONDAY_WEBHOOK_SECRET", "DATABASE_URL", "MYSQL_URL", "MYSQL_PASSWORD", "SMARTSUITE_TOKEN"),
@@ -79,6 +82,7 @@ class Settings:
     smartsuite_token: str | None = field(default=None, repr=False)
     smartsuite_account: str | None = None
     smartsuite_url: str = "https://app.smartsuite.com/api/v1"
+    smartsuite_monthly_calls: int | None = None
     daily_calls: int | None = None
     give_up_after: float = 300.0
     keep_logs_days: int = 90
@@ -96,6 +100,7 @@ class Settings:
     accounts: Path = PROJECT / "accounts"
     account: str | None = None
     """The account that these settings are of, where there are many."""
+    worker_metrics: tuple[str, int] | None = ("127.0.0.1", 9808)
     port: int = 8080
     debug: bool = False
     log_format: str = "text"
@@ -213,6 +218,7 @@ def _settings(environment: Environment, start: Path, mistakes: list[str]) -> Set
         smartsuite_token=read("SMARTSUITE_TOKEN", checks.key, None),
         smartsuite_account=read("SMARTSUITE_ACCOUNT_ID", checks.key, None),
         smartsuite_url=read("SMARTSUITE_API_URL", checks.url, Settings.smartsuite_url),
+        smartsuite_monthly_calls=read("SMARTSUITE_MONTHLY_CALLS", checks.calls, None),
         daily_calls=read("MONDAY_DAILY_CALLS", checks.calls, None),
         give_up_after=read("MONDAY_GIVE_UP_AFTER", checks.seconds, Settings.give_up_after),
         keep_logs_days=read("MONDAY_KEEP_LOGS_DAYS", checks.days, Settings.keep_logs_days),
@@ -241,6 +247,7 @@ def _of_installation(
         "control_database_url": read("CONTROL_DATABASE_URL", checks.database_url, None),
         "accounts": start / Path(environment.get("MONDAY_SYNC_ACCOUNTS", home / "accounts")).expanduser(),
         "account": environment.get("MONDAY_SYNC_ACCOUNT"),
+        "worker_metrics": read("WORKER_METRICS", checks.address, Settings.worker_metrics),
         "port": read("PORT", checks.port, Settings.port),
         "debug": read("DEBUG", checks.switch, Settings.debug),
         "log_level": read("LOG_LEVEL", checks.log_level, Settings.log_level),

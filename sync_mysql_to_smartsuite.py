@@ -27,10 +27,10 @@ from datetime import datetime, timedelta, timezone
 from hashlib import blake2b
 from typing import Any
 
-from databases.placeholders import NAME, asks_for_null, with_parameters
+from databases.placeholders import NAME
 from errors import SettingsError
 from mappings.query_syncs import QuerySync, choose_syncs
-from rows.queries import Reading, opened
+from rows.queries import Reading, opened, question
 from services.smartsuite.cells import key_shown
 from services.smartsuite.client import BULK, PAGE
 from settings import Settings
@@ -38,7 +38,7 @@ from state.held import Held
 from state.log import Log
 from state.records import Known, Records
 from state.runs import suite_calls_this_month
-from state.values import put, value_of, watermark
+from state.values import put, query_key, value_of, watermark
 from sync.options import PullOptions, RunOptions
 from sync.parts import Parts
 from sync.queries.compare import Keys, Row, Shape, Spool
@@ -46,6 +46,7 @@ from sync.queries.edited import Editing
 from sync.queries.forms import Forms
 from sync.queries.jobs import Job
 from sync.queries.parts import SuiteParts, open_suite_parts
+from sync.queries.quota import calls_for, quota_of
 from sync.queries.references import References
 from sync.queries.removed import IGNORE, Gone, Removal
 from sync.queries.target import target_of
@@ -66,19 +67,18 @@ CUTS_OFF = re.compile(r"\b(limit|fetch\s+(first|next))\b", re.IGNORECASE)
 RECREATE = "recreate"
 AT_ONCE = 8
 """Calls whose records are noted together before they are made."""
-BEGINNING = datetime(1970, 1, 1, 0, 0, 1, tzinfo=timezone.utc)
-"""What `:last_sync_time` is on a first run, unless the query asks for NULL itself."""
 
 
 def run_syncs(
-    settings: Settings, names: Sequence[str] = (), options: PullOptions | None = None, caller: Caller = NO_CALLER
+    settings: Settings, names: Sequence[str] = (), options: RunOptions | None = None, caller: Caller = NO_CALLER
 ) -> RunReport | None:
     """Runs the named syncs, or all that are enabled; None when there are none. What is wrong before that is raised."""
     chosen = choose_syncs(settings.home, tuple(names))
     if not chosen:
         return None
     with open_suite_parts(settings, caller.progress, caller.stop) as parts:
-        run = Run(parts, DIRECTION, copy_rows, RunOptions(options or PullOptions()), caller.on_entity)
+        run = Run(parts, DIRECTION, copy_rows, options, caller.on_entity)
+        run.on_begun = caller.on_begun
         report = run.of([(sync, sync.table_id) for sync in chosen])
         tell_calls(parts, report)
     return report
@@ -124,6 +124,7 @@ class Copy:
         with closing(Spool()) as spool:
             mark = self._read(spool)
             missing = self._gone()
+            self._forget_unmade()
             repeated = self.keys.repeated()
             if spool.count or repeated or missing:
                 self._write(spool, repeated, missing)
@@ -139,7 +140,7 @@ class Copy:
 
     @property
     def _name(self) -> str:
-        return f"query:{self.sync.name}"
+        return query_key(self.sync.name)
 
     @property
     def _fingerprint(self) -> str:
@@ -180,6 +181,15 @@ class Copy:
             self.removal.plan(missing)
         return [] if self.options.dry_run else missing
 
+    def _forget_unmade(self) -> None:
+        """Forgets refused rows that never got a record and that the query, which was read as a whole, has no more."""
+        partly = self.options.limit is not None or self._without_key or CUTS_OFF.search(self.sync.query)
+        if not self._whole or partly or self.options.dry_run:
+            return
+        with self.parts.db.transaction() as tx:
+            if gone := self.keys.without(self.records.unmade(tx)):
+                self.records.forget(tx, gone)
+
     def _read(self, spool: Spool) -> datetime:
         """Puts the rows with news into the spool. Returns the server's time from before the query."""
         with opened(self.parts.settings, self.parts.db, self.sync) as source:
@@ -197,13 +207,10 @@ class Copy:
         return now
 
     def _question(self, source: Reading, now: datetime) -> tuple[str, dict[str, Any]]:
-        query, named = with_parameters(self.sync.query, source.is_mysql)
         since = self._since(now)
-        self._whole = since is None or not named
-        if since is None:
-            since = None if asks_for_null(self.sync.query) else BEGINNING
-        # The driver puts parameters in, be it one that the query does not name: only then is a doubled % halved.
-        return query, {NAME: since} if named else {"": ""}
+        query, parameters = question(source, self.sync, since)
+        self._whole = since is None or NAME not in parameters
+        return query, parameters
 
     def _compare(self, shape: Shape, rows: Sequence[Sequence[Any]], spool: Spool) -> None:
         keyed = [(shape.key_of(row), row) for row in rows]
@@ -261,9 +268,11 @@ class Copy:
         editing = Editing(self.parts, suite, target, self.log, held, self.report, self.sync.on_conflict)
         writer = RecordWriter(self.parts, suite, target, self.records, self.log, self.report, editing, Forms(target))
         writer.dry_run, writer.recreates = self.options.dry_run, self.sync.on_record_removed == RECREATE
+        new_rows = self._count_new(spool)
+        self._tell_cost(new_rows, spool.count - new_rows)
         if not self.options.dry_run:
             self._settle_doubt()
-            writer.listed = self._listing(writer, spool)
+            writer.listed = self._listing(writer, new_rows)
         references = References(self.parts, suite, target)
         new: list[Job] = []
         changed: list[Job] = []
@@ -312,15 +321,35 @@ class Copy:
         else:
             writer.update(jobs)
 
-    def _listing(self, writer: RecordWriter, spool: Spool) -> dict[str, list[str]] | None:
-        """Lists all records when that is cheaper than to look new rows up, 25 at a time; None when it is not."""
-        with self.parts.db.transaction(read_only=True) as tx:
-            linked = self.records.count(tx)
+    def _count_new(self, spool: Spool) -> int:
+        """Counts the rows that have no record yet."""
         new = 0
         for rows in spool.pages(PAGE):
             known = self._known([row.key for row in rows], bases=False)
             new += sum(row.key not in known or known[row.key].record_id is None for row in rows)
-        if new <= BULK or linked / PAGE > new / BULK:
+        return new
+
+    def _tell_cost(self, new: int, changed: int) -> None:
+        """Tells the calls that a first or a dry run needs, and warns when the month has fewer left."""
+        with self.parts.db.transaction(read_only=True) as tx:
+            linked, quota = self.records.count(tx), quota_of(tx, self.parts.settings)
+        needed = calls_for(new, changed, -(-linked // PAGE) or 1 if self._lists(new, linked) else None)
+        if quota.lacks(needed):
+            told = "%s needs about %s to SmartSuite, and %s."
+            hint = "From 125 % of them on SmartSuite refuses all calls; --limit N writes a part."
+            log.warning(told, self.sync.name, plural(needed, "call"), quota.words(), extra={"hint": hint})
+        elif not linked or self.options.dry_run:
+            log.info("%s needs about %s to SmartSuite; %s.", self.sync.name, plural(needed, "call"), quota.words())
+
+    def _lists(self, new: int, linked: int) -> bool:
+        """Tells whether a listing of all records is cheaper than to look new rows up, 25 at a time."""
+        return new > BULK and linked / PAGE <= new / BULK
+
+    def _listing(self, writer: RecordWriter, new: int) -> dict[str, list[str]] | None:
+        """Lists all records when that is cheaper than to look new rows up; None when it is not."""
+        with self.parts.db.transaction(read_only=True) as tx:
+            linked = self.records.count(tx)
+        if not self._lists(new, linked):
             return None
         found: dict[str, list[str]] = {}
         seen: set[str] = set()

@@ -44,8 +44,12 @@ class Stop(threading.Event):
     def __init__(self, above: threading.Event | None = None) -> None:
         super().__init__()
         self._above = above
-        self.asked = False
-        """A user asked this one run to stop, after its batch."""
+        self._asked = False
+
+    @property
+    def asked(self) -> bool:
+        """Returns whether this one run, or all above it, were asked to stop after the batch."""
+        return self._asked or (isinstance(self._above, Stop) and self._above.asked)
 
     def is_set(self) -> bool:
         """Returns whether it is set, or what is above it."""
@@ -53,7 +57,7 @@ class Stop(threading.Event):
 
     def ask(self) -> None:
         """Asks for an end after the batch."""
-        self.asked = True
+        self._asked = True
         self.set()
 
     def check(self) -> None:

@@ -207,7 +207,12 @@ def make_app(listener: Listener, gate: Access) -> Flask:
     receiver = Receiver(gate, listener)
     _take_requests(app, listener, receiver)
     _show_state(app, listener)
-    app.wsgi_app = Shortcut(app.wsgi_app, receiver)  # type: ignore[method-assign, assignment]
+
+    def addressed(path: str) -> tuple[Receiver, str | None] | None:
+        first, _, token = path[1:].partition("/")
+        return (receiver, token or None) if first == "webhook" and token.isalnum() == bool(token) else None
+
+    app.wsgi_app = Shortcut(app.wsgi_app, addressed)  # type: ignore[method-assign, assignment]
     return app
 
 
@@ -261,25 +266,30 @@ def _shown(status: int, body: Any) -> Response:
     return Response(orjson.dumps(body), status, mimetype="application/json")
 
 
+Addressed = Callable[[str], "tuple[Receiver, str | None] | None"]
+"""Returns what takes the deliveries at a path, and the token in it; None for any other path."""
+
+
 class Shortcut:
     """Answers plain deliveries without Flask, which would need more time for each than all other work."""
 
-    def __init__(self, app: Wsgi, receiver: Receiver) -> None:
-        self.app, self.receiver = app, receiver
+    def __init__(self, app: Wsgi, addressed: Addressed) -> None:
+        self.app, self.addressed = app, addressed
 
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-        path, length = environ["PATH_INFO"], environ.get("CONTENT_LENGTH") or ""
-        first, _, token = path[1:].partition("/")
-        plain = environ["REQUEST_METHOD"] == "POST" and first == "webhook" and token.isalnum() == bool(token)
+        length = environ.get("CONTENT_LENGTH") or ""
+        plain = environ["REQUEST_METHOD"] == "POST" and length.isdecimal() and int(length) <= LARGEST_BODY
+        found = self.addressed(environ["PATH_INFO"]) if plain else None
         # any other request: Flask answers it
-        if not plain or not length.isdecimal() or int(length) > LARGEST_BODY:
+        if found is None:
             return self.app(environ, start)
         began = time.perf_counter()
+        receiver, token = found
         body = environ["wsgi.input"].read(int(length))
-        status, answer = self.receiver.answer(body, environ.get("HTTP_AUTHORIZATION"), token or None)
+        status, answer = receiver.answer(body, environ.get("HTTP_AUTHORIZATION"), token)
         sent = orjson.dumps(answer)
         start(STATUS[status], [("Content-Type", "application/json"), ("Content-Length", str(len(sent)))])
-        self.receiver.listener.metrics.acknowledged(time.perf_counter() - began)
+        receiver.listener.metrics.acknowledged(time.perf_counter() - began)
         return [sent]
 
 
@@ -328,7 +338,25 @@ def make_door(accounts: Accounts) -> Flask:
     def metrics() -> Response:
         return Response(accounts.measure(), mimetype="text/plain; version=0.0.4")
 
+    app.wsgi_app = Shortcut(app.wsgi_app, _addressed(accounts))  # type: ignore[method-assign, assignment]
     return app
+
+
+def _addressed(accounts: Accounts) -> Addressed:
+    """Returns what finds the account of a delivery by its path."""
+
+    def addressed(path: str) -> tuple[Receiver, str | None] | None:
+        first, _, rest = path[1:].partition("/")
+        account, _, token = rest.partition("/")
+        if first != "webhook" or not token.isalnum():
+            return None
+        try:
+            receiver = accounts.receiver(account)
+        except SyncError:
+            return None  # it is told below
+        return None if receiver is None else (receiver, token)
+
+    return addressed
 
 
 # The server

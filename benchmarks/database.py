@@ -74,12 +74,18 @@ class Postgres:
 
 
 @contextmanager
-def running() -> Iterator[Postgres]:
-    """Starts a server in a folder of its own, which is removed at the end."""
+def running(connections: int | None = None) -> Iterator[Postgres]:
+    """Starts a server in a folder of its own, which is removed at the end. `connections`: more than it has by default."""
     folder = Path(tempfile.mkdtemp(prefix="monday-sync-bench-"))
     os.chmod(folder, 0o711)  # as root, the server runs as another account and must get through
     server = LocalPostgres(folder / "postgres")
     try:
+        if connections:
+            db = Database(**server.start())
+            with db.autocommit() as session:
+                session.execute("alter system set max_connections = %s", (connections,))
+            db.close()
+            server.end()
         yield Postgres(server)
     finally:
         server.stop()

@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import closing
-from pathlib import Path
-from typing import Any
-
-import orjson
-import psycopg2
-
 from benchmarks.bench import Bench, Pulled, scratch
-from benchmarks.boards import PAGE, PROJECT, mappings
-from benchmarks.database import digest, filled_tables
-from benchmarks.measure import Failed, Serving, Spent, spent
+from benchmarks.beside_floor import Floor
+from benchmarks.measure import Spent
 from benchmarks.table import Table
-from services.monday.queries import ITEMS_PAGE, NEXT_ITEMS_PAGE, with_item
-from values.addresses import Address, AddressParser
 
 ABOUT = "a first pull, an unchanged second one, and the floor"
-
-ADDRESS_COLUMNS = {"users": "text", "projects": "dup__of_job_address0__1"}
 
 
 def run(bench: Bench) -> None:
@@ -29,6 +17,7 @@ def run(bench: Bench) -> None:
     full: list[Pulled] = []
     floor: list[Spent] = []
     with bench.serving() as server, scratch() as folder:
+        bare = Floor(bench, folder)
         for number in range(bench.repeat):
             with bench.database() as name:
                 first.append(bench.pull(server, name))
@@ -38,10 +27,10 @@ def run(bench: Bench) -> None:
                 # The first pull's rows are the floor's input. A floor follows each later pull, and one more at the end:
                 # pulls and floors take turns, so that another load on the machine slows both.
                 if number == 0:
-                    _prepare_floor(bench, server, name, folder)
+                    bare.prepare(server, name)
                     continue
-            floor.append(_floor(bench, folder))
-        floor.append(_floor(bench, folder))
+            floor.append(bare.run())
+        floor.append(bare.run())
     _show(bench, first, again, full, floor)
 
 
@@ -76,68 +65,3 @@ def _show(bench: Bench, first: list[Pulled], again: list[Pulled], full: list[Pul
     table.add("complexity per 1,000 items", first[0].told["points"] / thousands, "points", 0)
     table.add("peak memory", [run.spent.memory / (1 << 20) for run in first], "MB", 0, 120)
     table.show()
-
-
-# The floor
-
-
-def _prepare_floor(bench: Bench, server: Serving, database: str, folder: Path) -> None:
-    """Writes the input of the floor: the final rows as COPY text, the documents to send, the addresses to parse."""
-    with bench.postgres.open(database) as db, db.transaction(read_only=True) as tx:
-        tables = filled_tables(tx)
-        rows = digest(tx, tables)
-    with closing(psycopg2.connect(bench.postgres.url(database))) as connection, connection.cursor() as cursor:
-        for name in tables:
-            with open(folder / name, "wb") as file:
-                cursor.copy_expert(f'copy "{name}" to stdout', file, 1 << 20)
-    boards, addresses = [], []
-    for entity, mapping in mappings().items():
-        if entity in ADDRESS_COLUMNS:
-            plan, lines = _board(bench, str(mapping.board_id), ADDRESS_COLUMNS[entity])
-            boards.append(plan)
-            addresses += lines
-    plan = {"url": server.url, "boards": boards, "addresses": addresses, "tables": tables, "rows": rows}
-    (folder / "plan.json").write_bytes(orjson.dumps(plan))
-
-
-def _board(bench: Bench, board_id: str, column: str) -> tuple[dict[str, Any], list[str]]:
-    folder = bench.rendering.folder / board_id
-    index = orjson.loads((folder / "index.json").read_bytes())
-    parser = _Noting()
-    with open(folder / "items", "rb") as file:
-        for place in index["places"][: bench.items]:
-            file.seek(place[2])
-            cells = orjson.loads(file.read(place[3] - place[2]))["column_values"]
-            parser.parse(next((cell["text"] for cell in cells if cell["id"] == column), None))
-    variables = {"limit": PAGE}
-    first = {
-        "query": with_item(ITEMS_PAGE, "id text value", True, False),
-        "variables": variables | {"board": [board_id]},
-    }
-    following = {"query": with_item(NEXT_ITEMS_PAGE, "id text value", True, False), "variables": variables}
-    return {"first": first, "next": following}, parser.lines
-
-
-class _Noting(AddressParser):
-    """Collects the addresses that the tool would give to the library, each once."""
-
-    def __init__(self) -> None:
-        super().__init__(remembered=1 << 20)
-        self.lines: list[str] = []
-
-    def _by_library(self, line: str) -> Address:
-        self.lines.append(line)
-        return Address()
-
-
-def _floor(bench: Bench, folder: Path) -> Spent:
-    """Runs the floor in a fresh database, and checks that it wrote the rows of the pull."""
-    with bench.database() as name:
-        environment = {"DATABASE_URL": bench.postgres.url(name), "PYTHONPATH": str(PROJECT)}
-        done = spent("benchmarks.floor", str(folder), env=environment, postgres=bench.postgres.process)
-        plan = orjson.loads((folder / "plan.json").read_bytes())
-        with bench.postgres.open(name) as db, db.transaction(read_only=True) as tx:
-            found = digest(tx, plan["tables"])
-        if found != plan["rows"]:
-            raise Failed("The floor wrote other rows than the pull.")
-        return done

@@ -1,8 +1,10 @@
 """Runs for a long time: `python -m benchmarks.soak [--histories N] [--seed N] [--only NAME,...]`, which is `make soak`.
 
 `histories` plays random histories of two sides, as the tests do with 200 of them (`tests/histories/`): edits, runs,
+`histories` plays random histories of two sides, as the tests do with 200 of them (`tests/histories/`): edits, runs,
 failures and kills in any order, after which both sides are equal and nothing is lost or doubled. `queries` does so with a
-query of MariaDB and a table of SmartSuite. The seed is printed; the same seed makes the same histories.
+query of MariaDB and a table of SmartSuite. The seed is printed; the same seed makes the same histories. `kills` kills the
+parts of an installation with several accounts: children, workers, doors, the beat, the broker (`tests/jobs/test_kills.py`).
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import os
 import random
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -23,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import soak_queries
+from benchmarks.boards import PROJECT
 from benchmarks.soak_board import large_board
 from benchmarks.soak_worker import PER_BATCH, made_database, played, silent
 from databases.mysql.private import INSTALL, is_installed
@@ -90,10 +94,36 @@ def _workers(count: int, connection: dict[str, Any], begin: Begin) -> Iterator[P
         pool.shutdown(cancel_futures=True)
 
 
+def kills(options: argparse.Namespace, connection: dict[str, Any]) -> bool:
+    """Kills parts of an installation with two accounts, and tells whether nothing was lost or doubled."""
+    started = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/jobs/test_kills.py"],
+        cwd=PROJECT,
+        env={**os.environ, "KILLS": str(options.kills), "SEED": str(options.seed), "CI": "true"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    seconds = time.monotonic() - started
+    print(
+        f"kills: {options.kills} kills in {seconds:.0f} s, {'in step' if done.returncode == 0 else 'FAILED'}",
+        flush=True,
+    )
+    if done.returncode:
+        print(done.stdout[-6000:], flush=True)
+        print(
+            f"Again: python -m benchmarks.soak --only kills --seed {options.seed} --kills {options.kills}", flush=True
+        )
+    return done.returncode == 0
+
+
 SOAKS: dict[str, Callable[[argparse.Namespace, dict[str, Any]], bool]] = {
     "histories": histories,
     "queries": queries,
     "large_board": large_board,
+    "kills": kills,
 }
 """Each function takes the options and the connection to a server on which it may make databases."""
 
@@ -144,6 +174,7 @@ def arguments() -> argparse.Namespace:
         "--seed", type=int, default=random.randrange(1_000_000), help="the same seed makes the same histories"
     )
     parser.add_argument("--items", type=int, default=100_000, help="of the large board (default: 100,000)")
+    parser.add_argument("--kills", type=int, default=200, help="of parts of an installation (default: 200)")
     parser.add_argument("--batch", type=int, help=f"only this batch, of {PER_BATCH} histories")
     parser.add_argument(
         "--workers", type=int, default=os.cpu_count() or 1, help="processes (default: the number of cores)"

@@ -28,6 +28,7 @@ from boards.drift import (
     sentence,
 )
 from boards.mapping_text import Standing, adopt, keep, standing_of, take_in
+from boards.trying_out import TriedOut, try_out
 from boards.types_of_tables import load_types
 from databases.postgres.catalogue import columns_of
 from db_connector import Database, Transaction
@@ -121,6 +122,19 @@ def _settled(
     mapping, found, left = _followed(db, Work(change, standing, adopted), found, lacking)
     filled = bool(lacking) and not left
     return Settled(_without(mapping, found, left), found, _other_values(found) or filled or adopted)
+
+
+def tried_out(db: Database, mapping: EntityMapping, board: Board, home: Path, decided: Decided) -> TriedOut:
+    """Returns the DDL that settling with this decision would run, and what PostgreSQL would refuse. Nothing is kept."""
+    standing = standing_of(db, mapping, home)
+    source = standing.source
+    if source.own:
+        adopt(standing, board, True)
+    mapping = standing.mapping_of(_as_written(mapping, source))
+    now = datetime.now(timezone.utc)
+    found = _compared(known_columns(source.tree["fields"]), board, mapping, now, decided)
+    change = Change(mapping, board, source.tree, load_types(home), decided.day, decided.rejected)
+    return try_out(db, change, found, _lacking(db, mapping, board))
 
 
 def _other_values(found: Sequence[Drift]) -> bool:

@@ -62,7 +62,7 @@ def without(parts: Parts, name: str, rejected: Collection[str]) -> dict[str, Any
 
 
 def preview(parts: Parts, name: str) -> dict[str, Any]:
-    """Returns the changes that `update` would apply, with type and samples of the new columns. Nothing is changed."""
+    """Returns the changes that `update` would apply, their DDL, and the new columns with samples. Nothing is changed."""
     mapping = deploy.deployed_mapping(parts, name)
     board = parts.monday.board(str(mapping.board_id))
     home = parts.settings.home
@@ -71,8 +71,11 @@ def preview(parts: Parts, name: str) -> dict[str, Any]:
     made = propose(board, mapping.entity, "t", load_types(home), monday=parts.monday) if new else None
     columns = [column.as_json() for column in (made.columns if made else ()) if column.about.id in new]
     shown = ("id", "title", "type", "sql_type", "hard", "read_only", "samples")
+    tried = following.tried_out(parts.db, mapping, board, home, following.Decided(frozenset(), today()))
     return {
         "table": mapping.table,
+        "ddl": list(tried.ddl),
+        "refused": [sentence(replace(drift, move=APPLY)) for drift in tried.refused],
         "changes": [{**drift.as_json(), "at": "", "sentence": sentence(replace(drift, move=APPLY))} for drift in found],
         "columns": [{key: column[key] for key in shown} for column in columns],
     }

@@ -16,7 +16,7 @@ import click
 from errors import EXIT_FAILED, SettingsError, SyncError
 from settings import Reading, read_settings
 from terminal import logs
-from terminal.commands import Example, entities_option, json_option
+from terminal.commands import Example, json_option
 
 if TYPE_CHECKING:
     from sync.operating.doctor import Result
@@ -39,7 +39,12 @@ class Asked:
 
 @click.command("doctor", cls=Example, example="doctor pg")
 @click.argument("slugs", nargs=-1, metavar="[SLUG]...")
-@entities_option
+@click.option(
+    *("--entity", "--sync-name", "entities"),
+    multiple=True,
+    metavar="NAME",
+    help="Only this entity, or this sync. Can be repeated.",
+)
 @click.option("--offline", is_flag=True, help="Check settings and files alone, without database and monday.com.")
 @click.option(
     "--share", is_flag=True, help="Blank ids, hosts, names and paths, so that others can be shown the report."
@@ -60,7 +65,7 @@ def doctor(
     listed: bool,
     as_json: bool,
 ) -> None:
-    """Look at settings, PostgreSQL, monday.com, boards and work, and say what mends what is wrong.
+    """Look at settings, databases, monday.com, SmartSuite, boards, syncs and work, and say what mends what is wrong.
 
     SLUG is a check, or how the names of several begin. Exit 0 when all is fine or noted, 3 with warnings, else 1, 2 or 4.
     """

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from commands.mapping_texts import diff, export, import_
-from commands.runs import plain
+from commands.runs import cost_line, last_run_in_words, paused_in_words, plain
 from mappings.stored import own_file_in_words
 from models import State
 from terminal.commands import Example, InOrder, entities_option, json_option, prepared
-from timing import duration
 from values.wording import counted, plural
 
 if TYPE_CHECKING:
@@ -44,14 +43,16 @@ STATUS_COLUMNS = {
 @click.command("status", cls=Example, example="status")
 @json_option
 def status(as_json: bool) -> None:
-    """Show the state of each entity: links, skipped items, differences, the last run, what waits."""
+    """Show the state of each entity and each sync: links, differences, the last run, what waits, what is due next."""
     settings = prepared()
+    from commands.sync_status import state_of_syncs
     from state.overview import status_of
     from sync.parts import board_of, open_parts
 
     with open_parts(settings) as parts:
         boards = [(mapping, board_of(settings, mapping)) for mapping in parts.mappings.values()]
-        show_status(status_of(parts.db, [(mapping, board) for mapping, board in boards if board is not None]), as_json)
+        state = status_of(parts.db, [(mapping, board) for mapping, board in boards if board is not None])
+        show_status({**state, **state_of_syncs(parts)}, as_json)
         for mapping in () if as_json else parts.mappings.values():
             if said := own_file_in_words(mapping):
                 click.echo(f"{mapping.entity}: {said}")
@@ -59,10 +60,16 @@ def status(as_json: bool) -> None:
 
 def show_status(state: dict[str, Any], as_json: bool) -> None:
     """Writes a table of the entities, and a line for what needs attention."""
+    from commands.sync_status import show_syncs
     from terminal.console import say, show_table
 
     if as_json:
         return say(json.dumps(state, default=plain))
+    if state["syncs"]:
+        show_syncs(state)
+    # a home that has syncs alone
+    if state["syncs"] and not any(entity["last_run"] or entity["active"] for entity in state["entities"]):
+        return
     headings = ("entity", "board", *STATUS_COLUMNS, "last run (UTC)")
     show_table("", headings, [_status_row(entity) for entity in state["entities"]], STATUS_COLUMNS)
     for entity in state["entities"]:
@@ -73,7 +80,7 @@ def show_status(state: dict[str, Any], as_json: bool) -> None:
 
 def _status_row(entity: dict[str, Any]) -> tuple[Any, ...]:
     numbers = (_number(entity[name]) for name in STATUS_COLUMNS.values())
-    return entity["entity"], entity["board_id"], *numbers, _last_run(entity["last_run"])
+    return entity["entity"], entity["board_id"], *numbers, last_run_in_words(entity["last_run"])
 
 
 def _number(count: Any) -> int:
@@ -83,9 +90,8 @@ def _number(count: Any) -> int:
 
 def _notes(entity: dict[str, Any]) -> Iterator[str]:
     """Yields what the table of `status` does not show."""
-    if paused := entity["paused"]:
-        until = f" until {paused['until']}" if paused["until"] else ""
-        yield f"paused since {paused['since']} by {paused['by']}{until}: python main.py resume {entity['entity']}"
+    if entity["paused"]:
+        yield paused_in_words(entity["entity"], entity["paused"])
     for skip in entity["skipped"]:
         more = ", ..." if skip["items"] > len(skip["first"]) else ""
         items = f": items {', '.join(skip['first'])}{more}" if skip["first"] else ""
@@ -94,35 +100,39 @@ def _notes(entity: dict[str, Any]) -> Iterator[str]:
         yield f"{plural(refused, 'record')} refused: python main.py retry list"
     if differ := entity["known_to_differ"]:
         yield f"{plural(differ, 'item')} known to differ from a row (shared with others, or given up)."
-    cost = f"; {_cost_line(entity['last_run']['api'])}" if entity["last_run"] else ""
+    cost = f"; {cost_line(entity['last_run']['api'])}" if entity["last_run"] else ""
     # an empty board leaves the earliest time
     read = entity["watermark"] if (entity["watermark"] or EPOCH) > EPOCH else "nothing yet"
     yield f"read up to {read}{cost}."
 
 
-def _last_run(run: dict[str, Any] | None) -> str:
-    return f"{run['started_at'][:16].replace('T', ' ')} {run['outcome']}" if run else "never"
-
-
-def _cost_line(api: dict[str, Any]) -> str:
-    calls, retries, waited = int(api.get("calls", 0)), int(api.get("retries", 0)), api.get("waited_s") or 0
-    more = f", {counted(retries)} repeated" * bool(retries) + (f", {duration(waited)} waited" if waited >= 1 else "")
-    return f"the last run made {counted(calls)} calls{more}"
-
-
 # validate
 
 
-@click.command("validate", cls=Example, example="validate")
+@click.command("validate", cls=Example, example="validate --sync-name customers_sync")
 @entities_option
-@click.option("--offline", is_flag=True, help="Check the files alone, without boards and database.")
+@click.option("--sync-name", "sync_names", multiple=True, metavar="NAME", help="Only this sync. Can be repeated.")
+@click.option("--offline", is_flag=True, help="Check the files alone, without boards, databases and SmartSuite.")
 @json_option
-def validate(entities: Sequence[str], offline: bool, as_json: bool) -> None:
-    """Check the mapping files, and each mapping against its board and its tables. Exit 2 when something is wrong."""
-    settings = prepared()
-    from sync.validation import validated
+def validate(entities: Sequence[str], sync_names: Sequence[str], offline: bool, as_json: bool) -> None:
+    """Check mappings against boards and tables, and syncs against their queries and their tables of SmartSuite.
 
-    result = validated(settings, entities, offline)
+    All mistakes are told at once, and nothing is written. Exit 2: something is wrong; 1: something cannot be reached.
+    """
+    settings = prepared()
+    from mappings.query_syncs import FILE
+    from sync.validation import together, validated
+
+    has_syncs = (settings.home / FILE).exists()
+    results = []
+    # without a key of monday.com, a home that has syncs has nothing else
+    if entities or not (sync_names or (has_syncs and not settings.api_key)):
+        results.append(validated(settings, entities, offline))
+    if sync_names or (has_syncs and not entities):
+        from sync.queries.validation import validated_syncs
+
+        results.append(validated_syncs(settings, sync_names, offline))
+    result = together(results)
     show_findings(result, as_json)
     sys.exit(result.exit_code)
 
@@ -135,7 +145,9 @@ def show_findings(result: Validated, as_json: bool) -> None:
         return say(json.dumps(_validated_json(result)))
     for finding in result.findings:
         say(f"{'wrong' if finding.state is State.FAULT else 'note'}: {finding.affects}: {finding.sentence}")
-    names, seen = ", ".join(result.entities), " and ".join(result.against)
+        if finding.remedy:
+            say(f"  hint: {finding.remedy}")
+    names, seen = ", ".join(result.entities) or "nothing", " and ".join(result.against)
     verdict = "something is wrong" if result.exit_code else "nothing is wrong"
     # Without a key the boards were not asked, and the user did not want it so.
     lacks_key = "tables" in result.against and "boards" not in result.against
@@ -145,7 +157,12 @@ def show_findings(result: Validated, as_json: bool) -> None:
 
 def _validated_json(result: Validated) -> dict[str, Any]:
     findings = [
-        {"entity": finding.affects, "message": finding.sentence, "grave": finding.state is State.FAULT}
+        {
+            "entity": finding.affects,
+            "message": finding.sentence,
+            "grave": finding.state is State.FAULT,
+            "hint": finding.remedy,
+        }
         for finding in result.findings
     ]
     return {

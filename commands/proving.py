@@ -6,43 +6,31 @@ import json
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from commands.proof_lines import MOST, finding_json, show_proof, show_repair, shown
 from errors import EXIT_IN_STEP, EXIT_LEFTOVERS, SettingsError
-from terminal.commands import Example, entities_option, json_option, prepared
-from timing import duration
-from values.canonical import dumps, to_json
-from values.wording import counted, plural
+from terminal.commands import Example, json_option, prepared
+from timing import TERMINATED
+from values.canonical import dumps
+from values.wording import plural
 
 if TYPE_CHECKING:
     from models import Finding
-    from sync.operating.repair import Repair
-    from sync.operating.verify import Proof
+    from settings import Settings
+    from sync.board import BoardSync
+    from sync.operating.verify import Extent, Proof
     from sync.parts import Chosen, Parts
     from sync.run import Compose
 
-SHORT = 8
-"""The number of characters of an id that are shown; they are enough to name it."""
-MOST = 20
-"""How many findings are shown of one entity; --json and the table sync_findings have the others."""
-WORDS = (
-    ("=", "equal"),
-    ("~", "known to differ"),
-    ("*", "different"),
-    ("<", "only on the board"),
-    (">", "only in PostgreSQL"),
-    ("!", "unreadable"),
-    ("?", "moved while looking"),
-)
-ALWAYS = "=*<>!"
-"""The classes that are named even when there is none."""
-
 
 @click.command("verify", cls=Example, example="verify --entity projects")
-@entities_option
+@click.option(
+    *("--entity", "--sync-name", "entities"), multiple=True, metavar="NAME", help="Only this entity, or this sync."
+)
 @click.option("--links", is_flag=True, help="Check what the tool remembers, without a call to monday.com.")
 @click.option("--ids", is_flag=True, help="Compare ids and update times, and read only items that were updated.")
 @click.option(
@@ -53,28 +41,55 @@ ALWAYS = "=*<>!"
 def verify(
     compose: Compose, entities: Sequence[str], links: bool, ids: bool, sample: str | None, as_json: bool
 ) -> None:
-    """Prove that both sides are equal: compare every record, write neither side. Exit 3 when they differ."""
+    """Prove that both sides are equal: compare every record, write neither side. Exit 3 when they differ.
+
+    Syncs of queries are proved when they are named, and where there is no key of monday.com.
+    """
     settings = prepared(quiet=as_json)
     if links + ids + bool(sample) > 1:
         raise SettingsError("--links, --ids and --sample exclude each other.", hint="Choose one.")
-    from sync.alerting.center import check_at_end
-    from sync.choosing import choose_boards
+    from commands import sync_proving
     from sync.parts import open_parts
 
-    with open_parts(settings, compose().follow) as parts:
-        if links:
+    extent = _extent(ids, sample)
+    entities, syncs = sync_proving.chosen(settings, entities, whole=not (links or ids or sample))
+    if links:
+        with open_parts(settings, compose().follow) as parts:
             return _memory(parts, entities, as_json)
-        settings.require_key()
-        chosen = choose_boards(settings, parts.mappings, "bidirectional", entities)
-        proofs = _proofs(parts, chosen, _extent(ids, sample), as_json)
-        check_at_end(parts.db, settings, parts.mappings)
+    proofs: list[dict[str, Any]] = []
+    code = EXIT_IN_STEP
+    if entities or not syncs:
+        proofs, code = _of_entities(compose, settings, entities, (extent, as_json))
+    if code != TERMINATED:
+        of_syncs = sync_proving.verified(settings, syncs, as_json)
+        proofs += of_syncs
+        code = code or (EXIT_IN_STEP if all(proof["equal"] for proof in of_syncs) else EXIT_LEFTOVERS)
     if as_json:
         # numbers with every digit, which `json` would refuse
-        click.echo(dumps({"entities": proofs, "exit_code": _exit_code(proofs)}).decode())
-    sys.exit(_exit_code(proofs))
+        click.echo(dumps({"entities": proofs, "exit_code": code}).decode())
+    sys.exit(code)
 
 
-def _extent(ids: bool, sample: str | None) -> Any:
+def _of_entities(
+    compose: Compose, settings: Settings, entities: Sequence[str], how: tuple[Extent, bool]
+) -> tuple[list[dict[str, Any]], int]:
+    from sync.alerting.center import check_at_end
+    from sync.choosing import choose_boards
+    from sync.command import collect_less_garbage
+    from sync.parts import open_parts
+
+    collect_less_garbage()
+    with open_parts(settings, compose().follow) as parts:
+        settings.require_key()
+        chosen = choose_boards(settings, parts.mappings, "bidirectional", entities)
+        proofs, code = _proved(parts, chosen, *how)
+        # of what a user has ended nothing is told
+        if code != TERMINATED:
+            check_at_end(parts.db, settings, parts.mappings)
+    return proofs, code
+
+
+def _extent(ids: bool, sample: str | None) -> Extent:
     from sync.operating.verify import IDS, SAMPLE, Extent
 
     if ids:
@@ -87,92 +102,50 @@ def _extent(ids: bool, sample: str | None) -> Any:
     return Extent(SAMPLE, int(found[1]), int(found[2]))
 
 
-def _exit_code(proofs: Sequence[dict[str, Any]]) -> int:
-    return EXIT_IN_STEP if all(proof["equal"] for proof in proofs) else EXIT_LEFTOVERS
+class _Told:
+    """Shows proofs while they are made, and keeps what is printed at the end."""
+
+    def __init__(self, parts: Parts, extent: Extent, as_json: bool) -> None:
+        self._parts, self._extent, self._as_json = parts, extent, as_json
+        self.shapes: list[dict[str, Any]] = []
+
+    def begins(self, sync: BoardSync) -> None:
+        """Says what the proof of an entity will cost."""
+        from sync.operating.verify import estimated_calls
+        from terminal.console import say
+
+        if not self._as_json:
+            count = sync.board.items_count
+            number = plural(count, "item") if count is not None else "the items"
+            calls = plural(estimated_calls(sync, self._extent), "call")
+            say(f"{sync.mapping.entity}: reading {number} (about {calls}) and their rows; neither side is written.")
+
+    def ends(self, proof: Proof) -> None:
+        """Shows what the proof of an entity has found."""
+        from state.findings import findings_of
+
+        with self._parts.db.transaction(read_only=True) as tx:
+            found = findings_of(tx, proof.id, 10_000 if self._as_json else MOST)
+        if not self._as_json:
+            show_proof(proof, found)
+        self.shapes.append({**proof.as_json(), "findings": [finding_json(finding) for finding in found]})
 
 
-def _proofs(parts: Parts, chosen: Chosen, extent: Any, as_json: bool) -> list[dict[str, Any]]:
-    from state.findings import findings_of
-    from sync.board import Opening, open_board
-    from sync.operating.verify import Verification, estimated_calls
-    from sync.options import PullOptions
+def _proved(parts: Parts, chosen: Chosen, extent: Extent, as_json: bool) -> tuple[list[dict[str, Any]], int]:
+    """Makes the proofs. Returns their shapes, and the exit code."""
+    from sync.operating.proving import Proving, Watcher
     from terminal.console import Progress
 
-    shapes = []
-    for mapping, board_id in chosen:
-        with Progress(as_json) as progress:
-            own = replace(parts.for_one_run(), progress=progress)
-            sync = open_board(own, mapping, board_id, Opening(PullOptions(dry_run=True), (True, True)))
-            if not as_json:
-                _say_cost(mapping.entity, sync.board.items_count, estimated_calls(sync, extent))
-            proof = Verification(sync, extent).run()
-            progress.done(mapping.entity)
-        with parts.db.transaction(read_only=True) as tx:
-            found = findings_of(tx, proof.id, 10_000 if as_json else MOST)
-        if not as_json:
-            show_proof(proof, found)
-        shapes.append({**proof.as_json(), "findings": [_finding_json(finding) for finding in found]})
-    return shapes
+    told = _Told(parts, extent, as_json)
+    with Progress(as_json) as progress:
 
+        def ends(proof: Proof) -> None:
+            progress.done(proof.entity)
+            told.ends(proof)
 
-def _say_cost(entity: str, items: int | None, calls: int) -> None:
-    from terminal.console import say
-
-    number = plural(items, "item") if items is not None else "the items"
-    say(f"{entity}: reading {number} (about {plural(calls, 'call')}) and their rows; neither side is written.")
-
-
-def _finding_json(finding: dict[str, Any]) -> dict[str, Any]:
-    return {
-        **{name: finding[name] for name in ("id", "class", "monday_id", "entity_id", "cause", "fields")},
-        "repair": f"python main.py repair {finding['id'][:SHORT]}",
-    }
-
-
-def show_proof(proof: Proof, found: Sequence[dict[str, Any]]) -> None:
-    """Writes the counts, the first findings, and the verdict."""
-    from terminal.console import say
-
-    counts = [f"{counted(proof.counts[mark])} {word}" for mark, word in WORDS if mark in ALWAYS or proof.counts[mark]]
-    say("  " + "    ".join(counts))
-    for reason, number in proof.known.most_common():
-        say(f"  ~  {counted(number)}: {reason}")
-    for finding in found:
-        say(_finding_line(proof.entity, finding))
-    if proof.stale_bases:
-        say(f"  note: {plural(proof.stale_bases, 'equal record')} remembered otherwise; the next run mends that.")
-    if proof.message:
-        say(f"Incomplete: {proof.message}.")
-    if proof.differences:
-        more = f", the first {len(found)} are shown" if proof.differences > len(found) else ""
-        say(f"Not equal: {counted(proof.differences)} of {counted(proof.counts.total())}{more}.")
-        if found:
-            say(f"Mend it: python main.py repair {found[0]['id'][:SHORT]}   Why: {_why(proof.entity, found[0])}")
-    elif not proof.message:
-        digests = " and ".join(f"{side:032x}"[:16] for side in proof.digests)
-        say(f"Equal in {duration(proof.seconds)}, {plural(proof.calls, 'call')}. Digests: {digests}.")
-
-
-def _why(entity: str, finding: dict[str, Any]) -> str:
-    return f"python main.py explain {entity}/{finding['entity_id'] or finding['monday_id']}"
-
-
-def _finding_line(entity: str, finding: dict[str, Any]) -> str:
-    fields = "; ".join(
-        f"{field['field']}: board {shown(field['monday'])}, row {shown(field['postgres'])},"
-        f" last agreed {shown(field['agreed'])}"
-        for field in finding["fields"]
-        if not field["known"]
-    )
-    what = f"{fields} -> {finding['cause']}" if fields else finding["cause"]
-    record = f"{entity}/{finding['entity_id'] or '-'}  item {finding['monday_id'] or '-'}"
-    return f"  {finding['class']}  {finding['id'][:SHORT]}  {record}  {what}"
-
-
-def shown(value: Any) -> str:
-    """Returns a value as it is shown in a line: cut, with its quotes."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+        proving = Proving(parts, extent, Watcher(progress, told.begins, ends))
+        proving.of(chosen)
+    return told.shapes, proving.exit_code
 
 
 # --links
@@ -214,45 +187,21 @@ def _memory(parts: Parts, entities: Sequence[str], as_json: bool) -> None:
 def repair(compose: Compose, finding: str, carry_out: bool, as_json: bool) -> None:
     """Show what would mend a finding of `verify`, or mend it. Exit 3 when the record has changed since it was found."""
     settings = prepared(quiet=as_json)
-    settings.require_key()
+    from commands import sync_proving
     from sync.operating import repair as work
     from sync.parts import open_parts
 
     with open_parts(settings, compose().follow) as parts:
+        with parts.db.transaction(read_only=True) as tx:
+            found = work.finding_of(tx, finding)
+        if sync_proving.is_of_sync(found):
+            sys.exit(sync_proving.repair(settings, found, carry_out, as_json))
+        settings.require_key()
         plan = work.planned(parts, finding)
         if carry_out and plan.steps:
             work.apply(parts, plan)
     show_repair(plan, carry_out, as_json)
     sys.exit(EXIT_IN_STEP if plan.steps else EXIT_LEFTOVERS)
-
-
-def show_repair(plan: Repair, done: bool, as_json: bool) -> None:
-    """Writes the steps of a plan."""
-    from terminal.console import say
-
-    if as_json:
-        steps = [{**asdict(step), "before": to_json(step.before), "after": to_json(step.after)} for step in plan.steps]
-        return say(
-            json.dumps(
-                {
-                    "finding": plan.finding["id"],
-                    "cause": plan.finding["cause"],
-                    "steps": steps,
-                    "applied": done and bool(steps),
-                    "why_not": plan.why,
-                },
-                default=str,
-            )
-        )
-    for step in plan.steps:
-        change = f"  {step.name}: {shown(to_json(step.before))} -> {shown(to_json(step.after))}" if step.name else ""
-        say(f"  {'wrote' if done else 'would write'} to {step.side}  {step.record}  {step.what}{change}")
-    if not plan.steps:
-        say(f"Nothing can be done by itself: {plan.why}.")
-    elif done:
-        say("Done.")
-    else:
-        say(f"Do it: python main.py repair {plan.finding['id'][:SHORT]} --apply")
 
 
 # explain
@@ -264,8 +213,16 @@ def show_repair(plan: Repair, done: bool, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def explain(compose: Compose, record: str, everything: bool, as_json: bool) -> None:
-    """Say why a record is as it is. ID is its row id, its monday id, or its key, such as an e-mail address."""
+    """Say why a record is as it is. ID is its row id, its monday id, or its key, such as an e-mail address.
+
+    With the name of a sync of a query for ENTITY, ID is the key of a row: the row, its record, and what the next run does.
+    """
     settings = prepared(quiet=as_json)
+    from commands import sync_proving
+    from sync.queries.known import sync_of
+
+    if of_sync := sync_of(settings.home, record):
+        return sync_proving.explain(settings, *of_sync, everything, as_json)
     settings.require_key()
     from sync.board import Opening, open_board
     from sync.operating.explain import HISTORY, asked_for

@@ -11,7 +11,7 @@ import click
 
 from errors import SettingsError
 from terminal import logs
-from terminal.commands import Example, Several, entity_option, json_option, prepared
+from terminal.commands import Example, Several, json_option, prepared, subject_option
 from values.wording import plural
 
 if TYPE_CHECKING:
@@ -96,33 +96,47 @@ def show_record(known: dict[str, Any]) -> None:
 
 
 @click.command("forget", cls=Example, example="forget --entity contacts --yes")
-@click.option("--entity", required=True, metavar="NAME", help="The entity whose links are forgotten.")
+@click.option(
+    *("--entity", "--sync-name", "entity"),
+    required=True,
+    metavar="NAME",
+    help="The entity, or the sync of a query, whose links are forgotten.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def forget(entity: str, yes: bool) -> None:
-    """Forget which items and rows of an entity belong together, so that they meet anew. Both sides stay as they are."""
+    """Forget which records of an entity or a sync belong together, so that they meet anew. Both sides stay as they are."""
     settings = prepared()
     from mappings.loader import choose
     from state.aims import forget_links
+    from state.query_syncs import forget_sync
     from state.turns import working_on
     from sync.parts import open_parts
+    from sync.queries.known import apart
 
     with open_parts(settings) as parts:
-        mapping = choose(parts.mappings, [entity])[0]
-        if not yes:
-            _agree(mapping)
-        with working_on(parts.db, mapping.entity_type), parts.db.transaction() as tx:
-            links = forget_links(tx, mapping)
+        entities, syncs = apart(settings.home, [entity])
+        if syncs:
+            # a record that shows the row's key is taken over
+            _agree(entity, "look each record up by its row's key", yes)
+            with working_on(parts.db, syncs[0].entity_type), parts.db.transaction() as tx:
+                links = forget_sync(tx, entity)
+        else:
+            mapping = choose(parts.mappings, entities)[0]
+            again = mapping.match or mapping.key
+            what = "link them again" if again else "double each record: the mapping has no `match`"
+            _agree(entity, what, yes)
+            with working_on(parts.db, mapping.entity_type), parts.db.transaction() as tx:
+                links = forget_links(tx, mapping)
     click.echo(f"{plural(links, 'link')} of {entity} forgotten. The next run meets both sides anew.")
 
 
-def _agree(mapping: Mapping) -> None:
-    """Asks the user. Without a terminal it raises SettingsError."""
-    again = "link them again" if mapping.match or mapping.key else "double each record: the mapping has no `match`"
-    asked = f"The links of {mapping.entity} are to be forgotten; the next run will {again}"
+def _agree(entity: str, next_run: str, yes: bool) -> None:
+    """Asks the user. Without a terminal and `--yes` it raises SettingsError."""
+    asked = f"The links of {entity} are to be forgotten; the next run will {next_run}"
+    if yes:
+        return
     if not sys.stdin.isatty():
-        raise SettingsError(
-            f"{asked}. Nothing was done.", hint=f"python main.py forget --entity {mapping.entity} --yes"
-        )
+        raise SettingsError(f"{asked}. Nothing was done.", hint=f"python main.py forget --entity {entity} --yes")
     click.confirm(f"{asked}. Forget them?", err=True, abort=True)
 
 
@@ -135,10 +149,10 @@ def retry() -> None:
 
 
 def chosen_records(command: Callable[..., None]) -> Callable[..., None]:
-    """Declares how records are chosen: by ids, by entity, or all."""
+    """Declares how records are chosen: by ids, by entity or sync, or all."""
     for option in (
         click.option("--all", "everything", is_flag=True, help="All records that wait."),
-        entity_option,
+        subject_option,
         click.argument("ids", metavar="[ID]...", nargs=-1),
     ):
         command = option(command)
@@ -146,14 +160,14 @@ def chosen_records(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @retry.command("list", cls=Example, example="retry list")
-@entity_option
+@subject_option
 @json_option
 def list_waiting(entity: str | None, as_json: bool) -> None:
     """List what will be tried again and what was set aside, with the reasons."""
     from sync.parts import open_parts
 
     with open_parts(prepared()) as parts:
-        found = _waiting(parts, _mappings(parts, entity))
+        found = _waiting(parts, *_subjects(parts, entity))
     if as_json:
         click.echo(json.dumps({"waiting": found}))
     else:
@@ -165,14 +179,17 @@ def list_waiting(entity: str | None, as_json: bool) -> None:
 def now(ids: tuple[str, ...], entity: str | None, everything: bool) -> None:
     """Let the next run try the records again, the set-aside ones too. Without ID and --entity: all."""
     settings = prepared()
+    from state.query_syncs import try_rows_now
     from sync.parts import open_parts
     from sync.records import try_now
 
     with open_parts(settings) as parts:
-        mappings = _mappings(parts, entity)
-        chosen = _chosen(parts, mappings, ids)
+        mappings, syncs = _subjects(parts, entity)
+        chosen = _chosen(_waiting(parts, mappings, syncs), ids)
         with parts.db.transaction() as tx:
             try_now(tx, mappings, chosen, settings)
+            for name in syncs:
+                try_rows_now(tx, name, [waits["entity_id"] for waits in chosen if waits["entity"] == name])
     click.echo(f"{plural(len(chosen), 'record')} will be tried by the next run.")
 
 
@@ -189,32 +206,42 @@ def drop(compose: Compose, ids: tuple[str, ...], entity: str | None, everything:
         raise SettingsError("Say what to give up.", hint="An id, --entity NAME, or --all.")
     settings = prepared()
     with open_parts(settings, compose().follow) as parts:
-        mappings = _mappings(parts, entity)
-        chosen = _chosen(parts, mappings, ids)
+        mappings, syncs = _subjects(parts, entity)
+        if entity and syncs:
+            raise SettingsError(
+                f"Rows of {entity} cannot be given up: they are tried until they are written.",
+                hint="Correct them in the source, or leave them out in the query.",
+            )
+        chosen = _chosen(_waiting(parts, mappings, ()), ids)
         boards = [(mapping, board_id) for mapping in mappings if (board_id := board_of(settings, mapping))]
         if chosen:
             work.drop(parts, boards, chosen)
     click.echo(f"{plural(len(chosen), 'record')} given up.")
 
 
-def _mappings(parts: Parts, entity: str | None) -> Sequence[Mapping]:
+def _subjects(parts: Parts, name: str | None) -> tuple[Sequence[Mapping], Sequence[str]]:
+    """Returns the entity or the sync of that name; without one, all entities and the names of all syncs."""
     from mappings.loader import choose
+    from sync.queries.known import apart, syncs_as_far_as_readable
 
-    return choose(parts.mappings, [entity] if entity else [])
+    if name is None:
+        return choose(parts.mappings, []), list(syncs_as_far_as_readable(parts.settings.home))
+    entities, syncs = apart(parts.settings.home, [name])
+    return (choose(parts.mappings, entities) if entities else []), [sync.name for sync in syncs]
 
 
-def _waiting(parts: Parts, mappings: Sequence[Mapping]) -> list[dict[str, Any]]:
+def _waiting(parts: Parts, mappings: Sequence[Mapping], syncs: Sequence[str]) -> list[dict[str, Any]]:
+    from state.query_syncs import refused_rows
     from sync.records import waiting
 
     with parts.db.transaction(read_only=True) as tx:
-        return waiting(tx, mappings, parts.settings)
+        return waiting(tx, mappings, parts.settings) + refused_rows(tx, syncs)
 
 
-def _chosen(parts: Parts, mappings: Sequence[Mapping], ids: Sequence[str]) -> list[dict[str, Any]]:
-    """Returns the waiting records with these ids; without ids, all."""
+def _chosen(found: list[dict[str, Any]], ids: Sequence[str]) -> list[dict[str, Any]]:
+    """Returns those of the waiting records that have these ids; without ids, all."""
     from sync.records import chosen_of
 
-    found = _waiting(parts, mappings)
     return [record for given in ids for record in chosen_of(found, given)] if ids else found
 
 
@@ -230,5 +257,5 @@ def show_waiting(found: Sequence[dict[str, Any]]) -> None:
 
 def _waiting_row(waits: dict[str, Any]) -> tuple[Any, ...]:
     next_try = "set aside" if waits["set_aside"] else (waits["next_try_at"] or "next run")[:16].replace("T", " ")
-    name = (waits["entity"], waits["kind"], waits["monday_id"], waits["entity_id"])
+    name = (waits["entity"], waits["kind"], waits["monday_id"] or waits.get("record_id"), waits["entity_id"])
     return *name, waits["attempts"], next_try, waits["last_error"]

@@ -87,18 +87,18 @@ def _run_entities(
 def _run_syncs(
     program: Program, settings: Settings, request: Request, caller: Caller, names: Sequence[str]
 ) -> RunReport | None:
-    from sync.options import PullOptions
+    from sync.options import RunOptions
 
     if program.syncs is None:
         return None
-    options = request.options.pull if request.options else PullOptions()
-    return program.syncs(settings, names, options, caller)
+    return program.syncs(settings, names, request.options or RunOptions(), caller)
 
 
 def _show(reports: Sequence[RunReport], as_json: bool, limited: RateLimitedLog, code: int) -> None:
-    """Writes what the runs did; as JSON one object, which holds them all when there are several."""
-    several = as_json and len(reports) > 1
+    """Writes what the runs did; as JSON one object of one shape, however many they are."""
+    from sync.report import shape_of
+
     for report in reports:
-        show_run(report, as_json and not several, limited, lines=not several)
-    if several:
-        click.echo(json.dumps({"exit_code": code, "runs": [report.as_json() for report in reports]}))
+        show_run(report, False, limited, lines=not as_json)
+    if as_json:
+        click.echo(json.dumps(shape_of(reports, code)))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from db_connector import Database
 
 RUN_NUMBERS = ("calls", "retries", "waited", "complexity", "pages", "MB")
-SIDES = {"to_postgres": "PostgreSQL", "to_monday": "monday.com"}
+SIDES = {"to_postgres": "PostgreSQL", "to_monday": "monday.com", "to_smartsuite": "SmartSuite"}
 
 
 @click.command("runs", cls=Example, example="runs --limit 5")
@@ -154,6 +154,7 @@ def _changes(entities: Sequence[dict[str, Any]]) -> int:
 
 def show_run(run: dict[str, Any], as_json: bool) -> None:
     """Writes what is known of one run."""
+    from sync.report import SERVICES
     from terminal.console import say
 
     if as_json:
@@ -170,7 +171,7 @@ def show_run(run: dict[str, Any], as_json: bool) -> None:
         if entity not in ended:
             say(f"{entity}: {step_line(step)}")
     calls, *_ = _costs(run["api"])
-    say(f"{plural(calls, 'call')} to monday.com")
+    say(f"{plural(calls, 'call')} to {SERVICES.get(run['direction'], 'monday.com')}")
     if run["message"]:
         say(f"what went wrong: {run['message']}")
 
@@ -205,6 +206,24 @@ def _words(counts: dict[str, Any]) -> str:
 
 def _minute(moment: Any) -> str:
     return str(moment)[:19].replace("T", " ")
+
+
+def last_run_in_words(run: dict[str, Any] | None) -> str:
+    """Says when the last run of an entity was, and how it ended."""
+    return f"{run['started_at'][:16].replace('T', ' ')} {run['outcome']}" if run else "never"
+
+
+def cost_line(api: dict[str, Any]) -> str:
+    """Says what a run has cost."""
+    calls, retries, waited = int(api.get("calls", 0)), int(api.get("retries", 0)), api.get("waited_s") or 0
+    more = f", {counted(retries)} repeated" * bool(retries) + (f", {duration(waited)} waited" if waited >= 1 else "")
+    return f"the last run made {counted(calls)} calls{more}"
+
+
+def paused_in_words(entity: str, paused: dict[str, Any]) -> str:
+    """Says since when an entity is paused, and how that is ended."""
+    until = f" until {paused['until']}" if paused["until"] else ""
+    return f"paused since {paused['since']} by {paused['by']}{until}: python main.py resume {entity}"
 
 
 def plain(value: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -14,6 +14,7 @@ from terminal.logs import LOG_FILE, SYNC_LOG
 
 if TYPE_CHECKING:
     from mappings.declaration import Mapping
+    from settings import Settings
     from sync.run import Compose
 
 monday_to_pg = direction_command("monday-to-pg")
@@ -30,6 +31,7 @@ bidirectional = direction_command("bidirectional")
 @click.option("--full", is_flag=True, help="Compare all records, not only those that changed since the last run.")
 @click.option("--sweep", is_flag=True, help="Look for removed items and rows, too; otherwise once a day.")
 @click.option("--allow-mass-delete", is_flag=True, help="Remove also more records than the guard allows.")
+@click.option("--send", is_flag=True, help="Of an account: have a worker make the run, and wait for it.")
 @json_option
 @quiet_option
 @click.pass_obj
@@ -48,6 +50,8 @@ def run_entity(
 
     if entity and (sync_names or only_syncs):
         raise SettingsError("--entity and --sync-name are two things.", hint="Run them one after the other.")
+    if given.pop("send"):
+        _send(compose, settings, entity, sync_names, given, as_json)
     options = RunOptions(PullOptions(**given))
     request = Request("", (), options, as_json, quiet)
     if entity:
@@ -59,6 +63,23 @@ def run_entity(
     from commands.running import run_all_and_leave
 
     run_all_and_leave(compose, settings, limited, request, sync_names, only_syncs or bool(sync_names))
+
+
+def _send(
+    compose: Compose,
+    settings: Settings,
+    entity: str | None,
+    syncs: tuple[str, ...],
+    given: dict[str, Any],
+    as_json: bool,
+) -> NoReturn:
+    """Has a worker make the run. Raises SettingsError for options that it does not know."""
+    from commands.sending import OF_SYNC, send_and_leave
+
+    if unknown := sorted(name for name, value in given.items() if value):
+        raise SettingsError(f"A worker makes runs without --{unknown[0].replace('_', '-')}.")
+    names = [entity] if entity else [OF_SYNC + name for name in syncs]
+    send_and_leave(compose, settings, names, as_json)
 
 
 def direction_of(mappings: dict[str, Mapping], entity: str) -> str:

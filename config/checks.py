@@ -115,6 +115,16 @@ def hosts(name: str, value: str) -> tuple[str, ...]:
     return hosts
 
 
+def address(name: str, value: str) -> tuple[str, int] | None:
+    """Takes HOST:PORT apart; None for `off`."""
+    if value.lower() == "off":
+        return None
+    host, _, number = value.rpartition(":")
+    if not host or not number.isdecimal() or int(number) > 65535:
+        raise ValueError(f"{name} must be an address like 127.0.0.1:9808, or off.")
+    return host.strip("[]"), int(number)
+
+
 def header(name: str, value: str) -> str:
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,60}", value) or value.lower() in TAKEN_HEADERS:
         raise ValueError(f"{name} must be the name of a header of the proxy's own, like X-Forwarded-User.")

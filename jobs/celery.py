@@ -8,10 +8,19 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 from celery import Celery
-from celery.signals import setup_logging, worker_process_init, worker_process_shutdown, worker_shutting_down
+from celery.signals import (
+    setup_logging,
+    worker_process_init,
+    worker_process_shutdown,
+    worker_ready,
+    worker_shutting_down,
+)
+from celery.worker.state import active_requests
 from kombu import Queue
 from kombu.exceptions import OperationalError
 
+from errors import SyncError
+from jobs.metrics import WorkerMetrics, metrics_server
 from settings import load_settings
 from state.due import LIVE, LOOK, POISON, Due
 from terminal import logs
@@ -69,13 +78,16 @@ _work: list[Work] = []
 _stopping = multiprocessing.get_context("fork").Event()
 """Set in the worker's main process, read in its children: SIGTERM lets what they have begun end after its batch."""
 
+_metrics = WorkerMetrics()
+"""Told by the children, shown by the main process."""
+
 
 def work_of_process() -> Work:
     """Returns what this process works with: it is made with the first task, and kept."""
     from jobs.work import Work
 
     if not _work:
-        _work.append(Work(load_settings(), send, _stopping.is_set))
+        _work.append(Work(load_settings(), send, _stopping.is_set, _metrics.note))
     return _work[0]
 
 
@@ -92,6 +104,21 @@ def _log(**_: Any) -> None:
 @worker_shutting_down.connect
 def _stop(**_: Any) -> None:
     _stopping.set()
+
+
+@worker_ready.connect
+def _show_metrics(**_: Any) -> None:
+    """Shows the metrics of this worker at WORKER_METRICS; at a free port where another worker shows its own."""
+    _metrics.listen()
+    address = load_settings().worker_metrics
+    if address is None:
+        return
+    try:
+        server = metrics_server(address, lambda: _metrics.text(len(active_requests)))
+    except SyncError as exc:
+        return logs.log.warning("%s", exc.message)
+    server.open()
+    logs.log.info("Metrics of this worker: %s/metrics", server.url)
 
 
 @worker_process_init.connect

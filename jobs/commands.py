@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import signal
 import sys
 import threading
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 import click
 
-from errors import SettingsError
+from jobs.requirements import check_cluster
 from settings import PROJECT
 from terminal.commands import Example, json_option, prepared
 from values.wording import minute_text, utc_or_none
-
-if TYPE_CHECKING:
-    from settings import Settings
-
-INSTALL = "python -m pip install -r requirements-cluster.txt"
 
 
 @click.command("door", cls=Example, example="door --port 8080")
@@ -28,7 +22,7 @@ INSTALL = "python -m pip install -r requirements-cluster.txt"
 @click.option("--port", type=click.IntRange(0, 65535), help="0: any free port. [default: PORT, or 8080]")
 def door(host: str, port: int | None) -> None:
     """Take the events of all accounts, at /webhook/ACCOUNT/TOKEN; as many doors as you like."""
-    settings = _cluster_settings()
+    settings = check_cluster(prepared())
     from jobs.celery import send
     from jobs.door import Door
     from terminal.web_server import WebServer
@@ -53,8 +47,8 @@ def door(host: str, port: int | None) -> None:
 @click.option("--queues", metavar="NAMES", help="Only these queues, with commas between them: loads, for example.")
 @click.option("--name", default="worker", show_default=True, help="The name of the worker on this machine.")
 def worker(slots: int, queues: str | None, name: str) -> None:
-    """Work for all accounts, on this machine; as many workers as you like."""
-    _cluster_settings()
+    """Work for all accounts, on this machine; as many workers as you like. WORKER_METRICS says where its metrics are."""
+    check_cluster(prepared())
     of_queues = ["-Q", queues] if queues else []
     _become("worker", "-c", str(slots), "-n", f"{name}@%h", *of_queues, "--without-gossip", "--without-mingle")
 
@@ -62,7 +56,7 @@ def worker(slots: int, queues: str | None, name: str) -> None:
 @click.command("beat", cls=Example, example="beat")
 def beat() -> None:
     """Send out what is due, every 5 seconds. A second one does no harm."""
-    _cluster_settings()
+    check_cluster(prepared())
     _become("beat", "--scheduler", "celery.beat:Scheduler", "--pidfile=")
 
 
@@ -94,28 +88,14 @@ def _show(rows: list[dict[str, object]]) -> None:
     def state(row: dict[str, object]) -> str:
         if isinstance(row["paused_at"], datetime):
             return f"paused since {minute_text(row['paused_at'])} by {row['paused_by']}"
-        return str(row["message"] or "works")
+        unheard = f"no door takes its events since {minute_text(row['heard_at'])}" if row["unheard"] else ""  # type: ignore[arg-type]
+        return "; ".join(filter(None, (str(row["message"] or ""), unheard))) or "works"
 
     headings = ["account", "entities", "due", "oldest", "state"]
     found = [[row["account"], row["entities"], row["due"], f"{row['oldest_s']:.0f} s", state(row)] for row in rows]
     if not found:
         return click.echo("There is no account yet. Add one: python main.py accounts add NAME --key-file FILE")
     show_table("", headings, found, numbers=("entities", "due", "oldest"))
-
-
-def _cluster_settings() -> Settings:
-    """Returns the settings. Raises SettingsError when something is missing that more than one machine needs."""
-    settings = prepared()
-    if importlib.util.find_spec("celery") is None:
-        raise SettingsError("Celery is not installed.", hint=INSTALL)
-    if not settings.broker_url:
-        raise SettingsError("BROKER_URL is not set.", hint="BROKER_URL=redis://broker.example.com:6379/0, for example")
-    if not (settings.control_database_url or settings.database_url):
-        raise SettingsError(
-            "CONTROL_DATABASE_URL is not set: the embedded PostgreSQL serves one machine.",
-            hint="CONTROL_DATABASE_URL=postgresql://user:password@host:5432/database",
-        )
-    return settings
 
 
 def _become(command: str, *arguments: str) -> NoReturn:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -12,18 +12,20 @@ from typing import Any
 
 from db_connector import Database, connect
 from errors import DatabaseError, SyncError
+from jobs.metrics import DoorMetrics
+from jobs.opened import settings_at_home
 from jobs.work import Send
 from services.monday.webhook_signatures import Access
 from settings import Settings
 from state import triggers
-from state.accounts import Account, Accounts, settings_of
+from state.accounts import Account, Accounts
 from state.control import open_control
 from state.due import LIVE, LOOK, RUN, Due, DueWork
 from state.inbox import InboxWriter
 from sync.choosing import choose_boards
 from sync.cycle import TO_POSTGRES
 from sync.parts import known_mappings
-from terminal.logs import mask_also, unexpected
+from terminal.logs import unexpected
 from webhook_handler import Receiver
 
 log = logging.getLogger("monday_sync")
@@ -48,22 +50,6 @@ returning a.name, coalesce(old.heard_at < now() - make_interval(secs => %(lost)s
 """
 
 
-class Counts:
-    """Counts deliveries of all accounts."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self.outcomes: dict[str, int] = {}
-
-    def delivered(self, outcome: str) -> None:
-        """Counts a delivery."""
-        with self._lock:
-            self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
-
-    def acknowledged(self, seconds: float) -> None:
-        """Takes how long an answer took."""
-
-
 @dataclass
 class OpenDoor:
     """Holds what the door needs to take the events of one account."""
@@ -71,7 +57,7 @@ class OpenDoor:
     boards: frozenset[str]
     subitem_boards: dict[str, str]
     inbox: InboxWriter
-    metrics: Counts
+    metrics: DoorMetrics
     refused: Callable[[], None]
 
     @property
@@ -134,7 +120,7 @@ class Door:
         self._listeners: dict[str, threading.Thread] = {}
         self._hints = Hints()
         self._stopping = threading.Event()
-        self.counts = Counts()
+        self.metrics = DoorMetrics()
         self._threads = [
             threading.Thread(target=work, name=name, daemon=True)
             for name, work in (("hints", self._hint), ("accounts", self._renew))
@@ -164,15 +150,8 @@ class Door:
 
     def measure(self) -> str:
         """Returns the metrics for Prometheus, among them the signal by which workers are added."""
-        lines = ["# TYPE monday_sync_due_oldest_seconds gauge"]
-        oldest = self.ready()["due_oldest_s"]
-        lines += [] if oldest is None else [f"monday_sync_due_oldest_seconds {oldest}"]
-        lines += ["# TYPE monday_sync_door_events_total counter"]
-        lines += [
-            f'monday_sync_door_events_total{{outcome="{outcome}"}} {count}'
-            for outcome, count in sorted(self.counts.outcomes.items())
-        ]
-        return "\n".join(lines) + "\n"
+        oldest_s = self.ready()["due_oldest_s"]
+        return self.metrics.text(math.nan if oldest_s is None else oldest_s)
 
     def receiver(self, name: str) -> Receiver | None:
         """Returns what takes the events of an account; None for an unknown one. Raises SyncError when it fails."""
@@ -199,9 +178,8 @@ class Door:
 
     def _opened_anew(self, account: Account, before: Opened | None) -> Opened:
         """Opens an account. Its connections are kept, unless its database is another one by now."""
-        settings = settings_of(account, self.settings.accounts, os.environ)
-        mask_also(settings)
-        with known_mappings(settings, keep=False) as mappings:
+        settings = settings_at_home(account, self.settings)
+        with known_mappings(settings) as mappings:
             chosen = choose_boards(settings, mappings, "bidirectional", [])
         entities = {board: mapping.entity for mapping, board in chosen if mapping.direction in TO_POSTGRES}
         board_of = {mapping.entity: board for mapping, board in chosen}
@@ -218,7 +196,7 @@ class Door:
             frozenset(entities),
             {parent: board for board, parent in above.items() if parent},
             InboxWriter(db, arrived),
-            self.counts,
+            self.metrics,
             lambda: self._hints.add(lost=[account.name]),
         )
         return Opened(account.version, url, db, Receiver(gate, opened), frozenset(entities.values()))

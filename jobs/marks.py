@@ -10,14 +10,16 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from db_connector import Transaction
 from mappings.declaration import Mapping
 from state import triggers
 from state.values import MARKS_KEY, Values, mark_key, put, value_of
 from sync.cycle import TO_MONDAY
-from sync.parts import Parts
+from sync.parts import Chosen, Parts
 from values.parsing import iso_moment
 
 ASKED_LATELY = timedelta(minutes=5)
+ASKED_EVERY = timedelta(hours=1)
 LONGEST = timedelta(days=1)
 
 Mark = list[Any]
@@ -26,28 +28,47 @@ Mark = list[Any]
 
 def mark_of(parts: Parts, board_id: str, boards: Sequence[str]) -> Mark | None:
     """Returns the mark of a board; None when monday.com tells none. One call asks for all boards of the account."""
-    kept = Values(parts.db)
-    known = kept.get(MARKS_KEY) or {}
+    known = Values(parts.db).get(MARKS_KEY) or {}
     if not _within(known.get("at"), ASKED_LATELY) or board_id not in known["boards"]:
-        found = parts.monday.account.board_marks(boards)
-        known = {"at": _now().isoformat(), "boards": {board: list(mark) for board, mark in found.items()}}
-        kept.put(MARKS_KEY, known)
-    mark: Mark | None = known["boards"].get(board_id)
-    return mark if mark and None not in mark else None
+        known = _asked(parts, boards)
+    return _usable(known, board_id)
 
 
-def stands_still(parts: Parts, mapping: Mapping, mark: Mark | None) -> bool:
-    """Returns whether a run would find nothing: the board's mark is that of the last run, and changes of rows are heard."""
+def marks_are_old(tx: Transaction) -> bool:
+    """Returns whether monday.com was not asked for an hour."""
+    return not _within((value_of(tx, MARKS_KEY) or {}).get("at"), ASKED_EVERY)
+
+
+def moved(parts: Parts, chosen: Chosen) -> list[str]:
+    """Asks for the marks of all boards. Returns the entities that a run may find something of."""
+    known = _asked(parts, [board for _, board in chosen])
     with parts.db.transaction(read_only=True) as tx:
-        last = value_of(tx, mark_key(mapping.entity)) or {}
-        heard = mapping.direction not in TO_MONDAY or triggers.installed(tx, mapping)
-    return mark is not None and heard and last.get("mark") == mark and _within(last.get("at"), LONGEST)
+        return [mapping.entity for mapping, board in chosen if not _stands_still(tx, mapping, _usable(known, board))]
 
 
 def note_run(parts: Parts, mapping: Mapping, mark: Mark | None) -> None:
     """Notes that a run has dealt with all that the board had when its mark was taken."""
     with parts.db.transaction() as tx:
         put(tx, mark_key(mapping.entity), {"mark": mark, "at": _now().isoformat()})
+
+
+def _asked(parts: Parts, boards: Sequence[str]) -> dict[str, Any]:
+    found = parts.monday.account.board_marks(boards)
+    known = {"at": _now().isoformat(), "boards": {board: list(mark) for board, mark in found.items()}}
+    Values(parts.db).put(MARKS_KEY, known)
+    return known
+
+
+def _usable(known: Any, board_id: str) -> Mark | None:
+    mark: Mark | None = known["boards"].get(board_id)
+    return mark if mark and None not in mark else None
+
+
+def _stands_still(tx: Transaction, mapping: Mapping, mark: Mark | None) -> bool:
+    """Returns whether a run would find nothing: the board's mark is that of the last run, and changes of rows are heard."""
+    last = value_of(tx, mark_key(mapping.entity)) or {}
+    heard = mapping.direction not in TO_MONDAY or triggers.installed(tx, mapping)
+    return mark is not None and heard and last.get("mark") == mark and _within(last.get("at"), LONGEST)
 
 
 def _within(told: str | None, span: timedelta) -> bool:

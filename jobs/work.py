@@ -3,97 +3,77 @@
 from __future__ import annotations
 
 import logging
-import os
+import random
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, replace
-from functools import partial
 
-from db_connector import connect
-from errors import EXIT_IN_STEP, BudgetSpent, DailyLimitReached, SettingsError, SyncError, TurnBusy
-from jobs.marks import mark_of, note_run, stands_still
+from errors import (
+    EXIT_IN_STEP,
+    BudgetSpent,
+    DailyLimitReached,
+    MondayIsAway,
+    MondayUnavailable,
+    SettingsError,
+    SyncError,
+    TurnBusy,
+)
+from jobs.marks import mark_of, marks_are_old, moved, note_run
+from jobs.metrics import Note, nobody
+from jobs.opened import OpenAccount, OpenAccounts
 from jobs.program import program
-from mappings.declaration import Mapping
 from settings import Settings
-from state.accounts import Account, Accounts, settings_of
-from state.budgets import AccountBudget
+from state.accounts import Accounts
 from state.control import open_control
-from state.due import BEAT_S, LIVE, LOOK, RUN, SET_ASIDE, Begun, Due, DueWork
+from state.due import BEAT_S, LIVE, LOOK, RUN, SET_ASIDE, SYNC, Begun, Due, DueWork
+from state.outages import Outages
 from state.pauses import pause_of
-from state.schema import check_schema
+from state.stats import written_lately
 from state.turns import lock_name
 from state.waiting import waiting_now
-from sync.choosing import choose_boards
-from sync.live import Live
 from sync.options import PullOptions, RunOptions
-from sync.parts import Chosen, Client, Parts, known_mappings, make_client
-from sync.run import Run
-from terminal.logs import mask_also, unexpected
+from sync.report import RunReport
+from sync.run import Caller, Run
+from terminal.logs import unexpected
 from timing import Stop, backoff
 
 log = logging.getLogger("monday_sync")
 
 Send = Callable[[Due, int], bool]
+Kind = Callable[[OpenAccount, Due, Begun], "float | None"]
+"""Does a piece of work. Returns in how many seconds it is due again; None when nothing is known to come."""
 
 SLICE_S = 20.0
 RUN_S = 300.0
 """A run that is not done by then ends after its batch, and goes on with its next task."""
-RUN_EVERY_S = 3600.0
-LOOK_EVERY_S = 60.0
+RUN_AT_LEAST_EVERY_S = 86_400.0
+LOOK_EVERY_S, LOOK_AT_QUIET_EVERY_S = 60.0, 600.0
+"""An account of which nothing was written for an hour is looked at less often."""
 AGAIN_S = 2.0
 BUSY_AGAIN_S = 30.0
 ASIDE_S = 3600.0
-MOST_ACCOUNTS = 100
-IDLE_S = 60.0
-"""Connections of an account that was not worked for so long are closed."""
-FRESH_FOR_S = 300.0
-GIVE_UP_AFTER_S = 30.0
-CONNECTIONS = 8
 LEAVE_S = 2.0
 AGAIN_AFTER_S, LASTING_S = 5.0, 600.0
 """Pauses after a failure: the first may pass, the second is a user's to mend."""
 LOOK_AT_STOP_S = 0.5
 
 
-@dataclass
-class OpenAccount:
-    """Holds what work for an account needs, between its tasks."""
-
-    version: int
-    settings: Settings
-    parts: Parts
-    chosen: Chosen
-    live: dict[str, Live] = field(default_factory=dict)
-    opened_at: float = field(default_factory=time.monotonic)
-    used_at: float = 0.0
-
-    @property
-    def is_old(self) -> bool:
-        """Returns whether boards may have been deployed, or mappings changed, since it was opened."""
-        return time.monotonic() - self.opened_at > FRESH_FOR_S
-
-    def pair(self, entity: str) -> tuple[Mapping, str] | None:
-        """Returns the mapping of an entity with its board; None when the account does not keep it any more."""
-        return next(((mapping, board) for mapping, board in self.chosen if mapping.entity == entity), None)
-
-
 class Work:
     """Does the work of tasks, in one process. Accounts are opened when they are first worked for."""
 
-    def __init__(self, settings: Settings, send: Send, stopping: Callable[[], bool] = lambda: False) -> None:
-        """Takes the settings of the installation, what sends a message, and what says that the process is to end."""
-        self.settings, self._send, self._stopping = settings, send, stopping
+    def __init__(
+        self, settings: Settings, send: Send, stopping: Callable[[], bool] = lambda: False, note: Note = nobody
+    ) -> None:
+        """Takes the settings of the installation, and what sends a message, says that the process is to end, and counts."""
+        self.settings, self._send, self._stopping, self._note = settings, send, stopping, note
         self._control = open_control(settings)
         self.accounts, self.due = Accounts(self._control), DueWork(self._control)
-        self._open: OrderedDict[str, OpenAccount] = OrderedDict()
+        self._open, self._outages = OpenAccounts(settings, self._control), Outages(self._control)
 
     def close(self) -> None:
         """Closes all connections."""
-        for name in list(self._open):
-            self._close(name)
+        self._open.close_all()
         self._control.close()
 
     # The tasks
@@ -110,13 +90,13 @@ class Work:
 
     def live(self, account: str, entity: str) -> None:
         """Deals with the events and changes of an entity."""
-        self._do(Due(account, entity, LIVE), self._live)
+        self._do(Due(account, entity, LIVE), self._asking(self._live))
 
     def run(self, account: str, entity: str) -> None:
         """Compares both sides of an entity."""
-        self._do(Due(account, entity, RUN), self._run)
+        self._do(Due(account, entity, RUN), self._copy if entity.startswith(SYNC) else self._asking(self._run))
 
-    def _do(self, due: Due, work: Callable[[OpenAccount, Due, Begun], float | None]) -> None:
+    def _do(self, due: Due, work: Kind) -> None:
         """Does a piece of work between its beginning and its end. A failure is noted, and puts it off."""
         account = self.accounts.find(due.account)
         if account is None or account.paused_at is not None:
@@ -127,13 +107,34 @@ class Work:
         if begun.starts > SET_ASIDE:
             aside = f"It was begun {begun.starts - 1} times without an end; it is tried once an hour."
             return self._end(due, begun, ASIDE_S, aside)
-        message: str | None = None
+        message, outcome, started = None, "done", time.monotonic()
         try:
             with self._beating(due):
-                next_in_s = work(self._account(account), due, begun)
+                next_in_s = work(self._open.get(account), due, begun)
         except Exception as exc:
             next_in_s, message = self._failed(due, exc if isinstance(exc, SyncError) else unexpected(exc))
+            outcome = "put_off" if isinstance(exc, (BudgetSpent, MondayIsAway)) else "failed"
         self._end(due, begun, next_in_s, message)
+        self._note(due.task, outcome, begun.late_s, time.monotonic() - started)
+
+    def _asking(self, work: Kind) -> Kind:
+        """Makes work that asks monday.com wait while others have found that it does not answer."""
+
+        def asking(opened: OpenAccount, due: Due, begun: Begun) -> float | None:
+            address, calls = opened.settings.api_url, opened.parts.costs()["calls"]
+            if seconds := self._outages.wait_s(address):
+                raise MondayIsAway(seconds)
+            try:
+                next_in_s = work(opened, due, begun)
+            except MondayUnavailable as exc:
+                if not isinstance(exc, BudgetSpent):
+                    self._outages.failed(address)
+                raise
+            if due.task == RUN or opened.parts.costs()["calls"] > calls:
+                self._outages.answered(address)
+            return next_in_s
+
+        return asking
 
     def _beating(self, due: Due) -> AbstractContextManager[None]:
         """Gives a sign of life until the end of the block."""
@@ -162,26 +163,30 @@ class Work:
 
     def _failed(self, due: Due, problem: SyncError) -> tuple[float, str]:
         """Returns how long to wait after a failure, and why. The slot is free meanwhile."""
-        if isinstance(problem, BudgetSpent):
+        if isinstance(problem, (BudgetSpent, MondayIsAway)):
             log.info("%s, %s: %s", due.account, due.entity, problem.message)
             return problem.seconds, problem.message
         log.error("%s, %s: %s", due.account, due.entity or "account", problem.message, extra={"hint": problem.hint})
-        self._close(due.account)
+        self._open.close(due.account)
         lasting = isinstance(problem, (DailyLimitReached, SettingsError))
         return LASTING_S if lasting else AGAIN_AFTER_S + backoff(2, AGAIN_AFTER_S), problem.message
 
     # Kinds of work
 
     def _look(self, opened: OpenAccount, due: Due, begun: Begun) -> float:
-        entities = [mapping.entity for mapping, _ in opened.chosen]
+        entities = [mapping.entity for mapping, _ in opened.chosen] + [SYNC + sync.name for sync in opened.syncs]
         self.due.know(due.account, entities)
         with opened.parts.db.transaction(read_only=True) as tx:
             boards, types = waiting_now(tx)
+            ask = bool(opened.chosen) and marks_are_old(tx)
+            quiet = not boards and not types and not written_lately(tx)
         waiting = [
             mapping.entity for mapping, board in opened.chosen if board in boards or mapping.entity_type in types
         ]
         self._hint(Due(due.account, entity, LIVE) for entity in waiting)
-        return LOOK_EVERY_S
+        if ask:
+            self._hint(Due(due.account, entity, RUN) for entity in moved(opened.parts, opened.chosen))
+        return LOOK_AT_QUIET_EVERY_S if quiet else LOOK_EVERY_S
 
     def _live(self, opened: OpenAccount, due: Due, begun: Begun) -> float | None:
         pair = opened.pair(due.entity)
@@ -198,7 +203,7 @@ class Work:
             self._hint([Due(due.account, due.entity, RUN)], sweep=True)
         if done.linked:
             self._hint(Due(due.account, behind, LIVE) for behind in _behind(opened, due.entity))
-        return done.next_in_s if done.next_in_s < LOOK_EVERY_S else None
+        return done.next_in_s
 
     def _run(self, opened: OpenAccount, due: Due, begun: Begun) -> float | None:
         pair = opened.pair(due.entity)
@@ -212,24 +217,32 @@ class Work:
             if not free:
                 return BUSY_AGAIN_S  # without waiting: another process works on the entity
         mark = mark_of(opened.parts, board_id, [board for _, board in opened.chosen])
-        if not begun.sweep and stands_still(opened.parts, mapping, mark):
-            return RUN_EVERY_S
         opened.live.pop(due.entity, None)  # the run reads the board anew
         parts = opened.parts.for_one_run()
         options = RunOptions(PullOptions(sweep=begun.sweep), kind="catch-up")
         run = Run(parts, mapping.direction, program().directions[mapping.direction], options)
         with self._stopped_in_time(parts.stop):
             report = run.of([(mapping, board_id)])
-        if any(isinstance(problem, TurnBusy) for problem in report.problems):
-            return BUSY_AGAIN_S
-        if report.problems:
-            raise report.problems[0]
+        again = _again(report)
+        if again is not None:
+            return again
         self._hint(Due(due.account, other, LIVE) for other in (due.entity, *_behind(opened, due.entity)))
-        if report.interrupted:
-            return AGAIN_S
         if report.exit_code == EXIT_IN_STEP:
             note_run(opened.parts, mapping, mark)
-        return RUN_EVERY_S
+        # the look of each hour asks for one whose board, or whose rows, may have changed
+        return RUN_AT_LEAST_EVERY_S * random.uniform(0.8, 1.0)
+
+    def _copy(self, opened: OpenAccount, due: Due, begun: Begun) -> float | None:
+        """Runs a sync of a query, at the interval of the account's SYNC_INTERVAL_MINUTES."""
+        run_syncs, stop, name = program().syncs, Stop(), due.entity.removeprefix(SYNC)
+        if run_syncs is None or name not in [sync.name for sync in opened.syncs]:
+            return None
+        period_s = opened.settings.sync_interval_minutes * 60
+        options = RunOptions(PullOptions(sweep=begun.sweep), kind="scheduled", period_s=round(period_s))
+        with self._stopped_in_time(stop):
+            report = run_syncs(opened.settings, [name], options, Caller(stop=stop))
+        again = _again(report) if report is not None else None
+        return again if again is not None else period_s
 
     def _hint(self, work: Iterable[Due], sweep: bool = False) -> None:
         found = list(work)
@@ -237,46 +250,14 @@ class Work:
         for due in found:
             self._send(due, 0)
 
-    # Accounts
 
-    def _account(self, account: Account) -> OpenAccount:
-        """Returns what work for an account needs; opened anew when its settings have changed, and after a while."""
-        found = self._open.get(account.name)
-        if found is not None and (found.version != account.version or found.is_old):
-            self._close(account.name)
-            found = None
-        if found is None:
-            found = self._opened(account)
-            self._open[account.name] = found
-        found.used_at = time.monotonic()
-        self._open.move_to_end(account.name)
-        for name, other in list(self._open.items()):
-            if len(self._open) > MOST_ACCOUNTS or time.monotonic() - other.used_at > IDLE_S:
-                self._close(name)
-        return found
-
-    def _opened(self, account: Account) -> OpenAccount:
-        settings = settings_of(account, self.settings.accounts, os.environ)
-        mask_also(settings)
-        settings.require_key()
-        settings = replace(settings, give_up_after=min(settings.give_up_after, GIVE_UP_AFTER_S))
-        with known_mappings(settings, keep=False) as mappings:
-            chosen = choose_boards(settings, mappings, "bidirectional", [])
-        db, stop = connect(settings, max_connections=CONNECTIONS), Stop()
-        shared = AccountBudget(self._control, account.name, settings.daily_calls)
-        client = Client(partial(make_client, settings, db, stop, shared))
-        parts = Parts(settings, db, mappings, client, program().follow, stop=stop)
-        try:
-            check_schema(db)
-        except BaseException:
-            parts.close()
-            raise
-        return OpenAccount(account.version, settings, parts, chosen)
-
-    def _close(self, name: str) -> None:
-        opened = self._open.pop(name, None)
-        if opened is not None:
-            opened.parts.close()
+def _again(report: RunReport) -> float | None:
+    """Returns in how many seconds a run has to be made again, because it did not come to its end. Raises its problem."""
+    if any(isinstance(problem, TurnBusy) for problem in report.problems):
+        return BUSY_AGAIN_S
+    if report.problems:
+        raise report.problems[0]
+    return AGAIN_S if report.interrupted else None
 
 
 def _behind(opened: OpenAccount, entity: str) -> list[str]:

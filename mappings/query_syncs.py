@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from errors import MappingError
-from mappings.files import MappingFile, Mistake, check_table, read_bytes, yaml_of
-from mappings.query_grammar import SYNCS_FILE
+from mappings.files import MappingFile, check_table, line_of, read_bytes, yaml_of
+from mappings.query_grammar import SYNC, SYNCS_FILE
 from mappings.query_transforms import Change, change_of
+from mappings.stored import at_line
 
 FILE = Path("config") / "sync_mappings.yml"
 HINT = "The keys and what they do: docs/smartsuite.md."
@@ -42,6 +43,14 @@ class QuerySync:
     has_functions: bool = False
     """Whether a function of the user's own changes values: what it does may change, and the file stay the same."""
     after: tuple[str, ...] = ()
+    transformations: Mapping[str, Any] = field(default_factory=dict)
+    """Column of the query → what the file says of its changes."""
+    lines: Mapping[str, int] = field(default_factory=dict)
+    """Where its keys stand: `query`, `table_id`, ... and `field:COLUMN`, `change:COLUMN`."""
+
+    def at(self, place: str = "") -> str:
+        """Returns file and line of a key."""
+        return at_line(self.path, self.lines.get(place, self.line))
 
     @property
     def entity(self) -> str:
@@ -56,15 +65,21 @@ class QuerySync:
 
 def load_syncs(home: Path) -> dict[str, QuerySync]:
     """Returns the syncs of a home by name; none without a file. Raises MappingError that tells all mistakes."""
+    found, mistakes = read_syncs(home)
+    if mistakes:
+        raise MappingError("\n".join(mistakes), hint=HINT)
+    return found
+
+
+def read_syncs(home: Path) -> tuple[dict[str, QuerySync], list[str]]:
+    """Returns the syncs without mistakes, and all mistakes, each with file and line. Raises MappingError for no YAML."""
     path = home / FILE
     if not path.exists():
-        return {}
+        return {}, []
     file = _read(path)
     found = _checked(file)
-    if file.mistakes:
-        lines = [f"{path}:{mistake.line}: {mistake.text}" for mistake in sorted(file.mistakes, key=lambda m: m.line)]
-        raise MappingError("\n".join(lines), hint=HINT)
-    return found
+    mistakes = sorted(file.mistakes, key=lambda mistake: mistake.line)
+    return found, [f"{at_line(path, mistake.line)}: {mistake.text}" for mistake in mistakes]
 
 
 def choose_syncs(home: Path, names: tuple[str, ...] = ()) -> list[QuerySync]:
@@ -89,17 +104,23 @@ def _read(path: Path) -> MappingFile:
 
 
 def _checked(file: MappingFile) -> dict[str, QuerySync]:
-    """Returns the syncs; what is wrong is noted in the file."""
+    """Returns the syncs without mistakes; what is wrong with the others is noted in the file."""
     found: dict[str, QuerySync] = {}
-    if file.mistakes:
-        return found
-    for place, tree in enumerate(file.tree["syncs"]):
+    listed = file.tree.get("syncs")
+    for place, tree in enumerate(listed if isinstance(listed, list) else ()):
+        whole = MappingFile(file.path, tree)
+        if isinstance(tree, Mapping):
+            check_table(whole, tree, SYNC)  # type: ignore[arg-type]
+        if not isinstance(tree, Mapping) or whole.mistakes:
+            continue
+        before = len(file.mistakes)
         changes = _changes(file, tree)
         if tree["name"] in found:
-            file.note(file.tree["syncs"], place, f"two syncs have the name {tree['name']!r}")
+            file.note(listed, place, f"two syncs have the name {tree['name']!r}")
         if len(set(tree["destination"]["field_mappings"].values())) < len(tree["destination"]["field_mappings"]):
             file.note(tree["destination"], "field_mappings", "two columns fill one field")
-        found[tree["name"]] = _sync(file, tree, changes, place)
+        if len(file.mistakes) == before:
+            found[tree["name"]] = _sync(file, tree, changes, place)
     return found
 
 
@@ -140,12 +161,21 @@ def _sync(file: MappingFile, tree: Any, changes: dict[str, Change], place: int) 
         updated_at_field=source.get("updated_at_field"),
         enabled=tree.get("enabled", True),
         path=file.path,
-        line=Mistake(file.tree["syncs"].lc.item(place)[0] + 1, "").line,
+        line=line_of(file.tree["syncs"], place),
+        transformations=changed,
+        lines=_lines(tree),
         has_functions=any(":" in str(options.get("type")) for options in changed.values() if isinstance(options, dict)),
         written=repr(
             (destination["table_id"], destination["external_id_field"], sorted(fields.items()), changed, *rule)
         ),
     )
+
+
+def _lines(tree: Any) -> dict[str, int]:
+    source, destination, changed = tree["source"], tree["destination"], tree.get("transformations") or {}
+    lines = {str(name): line_of(part, name) for part in (source, destination) for name in part}
+    lines |= {f"field:{name}": line_of(destination["field_mappings"], name) for name in destination["field_mappings"]}
+    return lines | {f"change:{name}": line_of(changed, name) for name in changed}
 
 
 def _plain(value: Any) -> Any:

@@ -65,7 +65,10 @@ catch_up_option = click.option(
 def webhook(
     compose: Compose, host: str, port: int | None, entities: tuple[str, ...], debounce: float, catch_up_every: float
 ) -> None:
-    """Keep both sides equal in real time: receive monday.com's webhooks, and push what SQL changes."""
+    """Keep both sides equal in real time: receive monday.com's webhooks, and push what SQL changes.
+
+    POST /sync/NAME with the secret runs an entity, or a sync of a query, which needs no key of monday.com.
+    """
     settings = prepared(log_file=DAEMON_LOG)
     from realtime.daemon import open_daemon
     from realtime.worker_settings import WorkerSettings

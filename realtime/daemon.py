@@ -19,6 +19,7 @@ from db_connector import Database, connect
 from errors import DatabaseError, SettingsError, SyncError
 from mappings.declaration import Mapping
 from mappings.loader import choose
+from mappings.query_syncs import FILE
 from realtime.alerting import Judge
 from realtime.day_account import DayAccount
 from realtime.health import health_of, measure_queues
@@ -33,6 +34,7 @@ from state.schema import check_schema
 from state.wake import wake
 from sync.cycle import TO_MONDAY, TO_POSTGRES
 from sync.parts import Chosen, Client, Parts, board_of, known_mappings, make_client
+from sync.queries.known import syncs_as_far_as_readable
 from sync.run import Program
 from terminal.logs import unexpected
 from timing import Stop, backoff
@@ -219,7 +221,7 @@ class Daemon:
     # What is asked over HTTP
 
     def start_run(self, entity: str, direction: str | None) -> tuple[str, bool] | None:
-        """Runs one entity in the background, in the given direction, or else in that of its worker.
+        """Runs one entity in the background, in the given direction, or else in that of its worker; or a sync of a query.
 
         Returns the run's id, and whether it was started now or is still going on; None for an entity that this daemon
         does not work on.
@@ -229,6 +231,9 @@ class Daemon:
         for worker in self.workers.values():
             if worker.mapping.entity == entity:
                 return self.runs.start(worker.mapping, worker.board_id, direction or worker.direction)
+        # a sync of a query has one direction
+        if entity in syncs_as_far_as_readable(self.parts.settings.home):
+            return self.runs.start_sync(entity)
         return None
 
     def health(self) -> dict[str, Any]:
@@ -250,16 +255,20 @@ def open_daemon(
     program: Program, settings: Settings, entities: tuple[str, ...], workers: WorkerSettings
 ) -> Iterator[Daemon]:
     """Yields a daemon that is not yet started. Raises SettingsError, for example, when the settings are wrong."""
-    settings.require_key()
+    # without a key of monday.com it runs the syncs of queries that are asked for
+    only_syncs = workers.pulls and not entities and not settings.api_key and (settings.home / FILE).exists()
+    if not only_syncs:
+        settings.require_key()
     with known_mappings(settings) as mappings:
-        chosen = choose_kept(settings, entities, workers, mappings)
+        chosen = [] if only_syncs else choose_kept(settings, entities, workers, mappings)
         db, stop = connect(settings, max_connections=3 * len(chosen) + CONNECTIONS), Stop()
     patient = replace(settings, give_up_after=min(settings.give_up_after, GIVE_UP_AFTER_S))
     parts = Parts(patient, db, mappings, Client(partial(make_client, patient, db, stop)), program.follow, stop=stop)
     try:
         check_schema(parts.db)
-        parts.client.get()  # what is wrong with the key is raised here
-        _check_triggers(parts.db, chosen, workers)
+        if chosen:
+            parts.client.get()  # what is wrong with the key is raised here
+            _check_triggers(parts.db, chosen, workers)
         yield Daemon(program, parts, chosen, workers)
     finally:
         parts.close()

@@ -1,31 +1,16 @@
-"""Counts what the daemon does, for Prometheus (`prometheus_client`). Names and meanings: docs/metrics.md."""
+"""Counts what the daemon does, for Prometheus. Names and meanings: docs/metrics.md."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator
-from functools import partial
+from collections.abc import Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.metrics_core import Metric
+from sync.report import SERVICES, RunReport
+from terminal.counting import ACKNOWLEDGE_SECONDS, Registry
 
-from sync.report import RunReport
-
-SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
-ACKNOWLEDGE_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 NEAR_S = 10.0
 ENTITY = ("entity",)
-
-
-class Registry(CollectorRegistry):
-    """Holds the metrics of one daemon, without the `_created` series: the library switches those for a whole process."""
-
-    def collect(self) -> Iterator[Metric]:
-        """Yields each metric with its samples."""
-        for metric in super().collect():
-            metric.samples = [sample for sample in metric.samples if not sample.name.endswith("_created")]
-            yield metric
 
 
 class Metrics:
@@ -35,8 +20,7 @@ class Metrics:
         self._registry = registry = Registry()
         self._live_calls = 0.0
         self._lock = threading.Lock()
-        counter, gauge = partial(Counter, registry=registry), partial(Gauge, registry=registry)
-        seconds = partial(Histogram, registry=registry, buckets=SECONDS)
+        counter, gauge, seconds = registry.counter, registry.gauge, registry.seconds
         self.events = counter("monday_sync_events_total", "Deliveries by what became of them.", ["outcome"])
         self.acknowledge = seconds(
             "monday_sync_acknowledge_seconds", "From a delivery's arrival to its answer.", buckets=ACKNOWLEDGE_SECONDS
@@ -71,7 +55,9 @@ class Metrics:
     def note_run(self, entity: str, kind: str, report: RunReport) -> None:
         """Counts a run that has ended, and its calls."""
         self.runs.labels(entity, kind, "failed" if report.problems else "success").inc()
-        self.api_calls.labels("run").inc(report.api["calls"])
+        # those of a sync of a query went to another service
+        if report.direction not in SERVICES:
+            self.api_calls.labels("run").inc(report.api["calls"])
 
     def note_live_calls(self, calls: float) -> None:
         """Counts the calls of the work between the runs: `calls` is their number since the start."""
@@ -81,11 +67,11 @@ class Metrics:
 
     def value(self, name: str, **labels: str) -> float:
         """Returns the present value of one sample; 0 before the first."""
-        return self._registry.get_sample_value(name, labels) or 0.0
+        return self._registry.value(name, **labels)
 
     def text(self) -> str:
         """Returns what `/metrics` answers."""
-        return generate_latest(self._registry).decode()
+        return self._registry.text()
 
 
 class OwnWrites:

@@ -205,5 +205,5 @@ def runs_of(
             choose_boards(settings, mappings, direction, entities)
         runs.append(partial(run, program, settings, direction, entities, options, caller))
     if syncs and program.syncs is not None:
-        runs.append(partial(program.syncs, settings, (), options.pull, caller))
+        runs.append(partial(program.syncs, settings, (), options, caller))
     return runs

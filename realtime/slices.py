@@ -7,7 +7,7 @@ import time
 from errors import SyncError
 from mappings.declaration import Mapping
 from realtime.metrics import Metrics
-from realtime.rounds import RoundResult, RoundsInTurn
+from realtime.rounds import IDLE_S, RoundResult, RoundsInTurn
 from realtime.worker_settings import WorkerSettings
 from sync.live import Slice
 from sync.parts import Parts
@@ -40,5 +40,5 @@ class LiveSlices:
             if pause is None:
                 return Slice(BUSY_AGAIN_S, result.linked, tuple(result.missed))
             if pause > WAITS_HERE_S or time.monotonic() + pause > until:
-                return Slice(pause, result.linked, tuple(result.missed))
+                return Slice(pause if pause < IDLE_S else None, result.linked, tuple(result.missed))
             time.sleep(pause)

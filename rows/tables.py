@@ -208,7 +208,8 @@ class Table:
         """
         count = len(next(iter(cells.values())))
         if not self.ways.before_insert and not self.ways.rules:
-            _check_all(self.name, tx.copy_in(self.name, list(cells), zip(*cells.values(), strict=True)), count)
+            rows = zip(*cells.values(), strict=True)
+            tx.copy_in(self.name, list(cells), rows, lambda kept: _check_all(self.name, kept, count))
             return []
         names = [f"c{index}" for index in range(len(cells))]
         types = {name: self.types.get(column, "text") for name, column in zip(names, cells, strict=True)}

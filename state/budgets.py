@@ -1,4 +1,4 @@
-"""Keeps what is left of an account's budgets for all processes: `sync_budgets`, a row a budget.
+"""Keeps what is left of an account's budgets for all processes: `sync_budgets`, a row a budget; and `sync_slots`.
 
 A call is taken from the rows before it is sent, so that processes do not find out by refusals what the others spent. The
 smaller wins: what was taken and not yet told of is not given back by an answer that does not know of it.
@@ -6,15 +6,19 @@ smaller wins: what was taken and not yet told of is not given back by an answer 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from datetime import datetime
 
 from db_connector import Database, Transaction
-from services.monday.pacing import Told, daily_limit
+from services.monday.pacing import CONCURRENT_CALLS, Told, daily_limit
 
 WINDOW_S = 60.0
 SAME_WINDOW_S = 5.0
 """Windows that end within so many seconds of each other are the same: answers come late."""
+SLOT_S = 90.0
+"""Longer than a call may take. The slot of a killed process is free after so long."""
+SLOT_AGAIN_S = 0.2
 CAUSES = {"minute": "minute", "read": "complexity", "write": "complexity"}
 
 ROWS = """
@@ -56,16 +60,36 @@ set left_over = case when b.until <= now() then excluded.whole else b.left_over 
     whole = excluded.whole, until = excluded.until
 where b.until <= now() or b.whole <> excluded.whole
 """
+TAKE_SLOT = """
+insert into sync_slots as s (account, slot, until)
+select %(account)s, free.slot, clock_timestamp() + make_interval(secs => %(seconds)s)
+from generate_series(1, %(most)s) as free (slot)
+left join sync_slots as taken on taken.account = %(account)s and taken.slot = free.slot
+where taken.until is null or taken.until <= clock_timestamp()
+order by free.slot
+limit 1
+-- another process may have taken it just now
+on conflict (account, slot) do update set until = excluded.until where s.until <= clock_timestamp()
+returning slot, until
+"""
+FREE_SLOT = """
+update sync_slots
+set until = clock_timestamp()
+where account = %s and slot = %s and until = %s
+"""
 
 
 class AccountBudget:
     """Takes calls of one account from what all its processes share. Safe to use from several threads."""
 
-    def __init__(self, db: Database, account: str, daily_share: int | None) -> None:
-        self._db, self._account, self._share = db, account, daily_share
+    def __init__(self, db: Database, account: str, daily_share: int | None, most: int = CONCURRENT_CALLS) -> None:
+        """Takes the control database, the account's share of calls a day, and how many calls may run at once."""
+        self._db, self._account, self._share, self._most = db, account, daily_share, most
+        self._of_thread = threading.local()
+        """A thread makes one call at a time."""
 
     def take(self, kind: str, cost: float) -> tuple[float, str] | None:
-        """Takes one call and its cost. Otherwise returns the seconds until there may be enough, and why.
+        """Takes one call, its cost and a slot. Otherwise returns the seconds until there may be enough, and why.
 
         Raises DailyLimitReached once the account's share of the day is used up.
         """
@@ -79,9 +103,23 @@ class AccountBudget:
             for budget, left, whole, seconds, until in rows:
                 if budget in known and self._left(tx, budget, left, whole, seconds) < costs[budget]:
                     return self._refused(budget, seconds, until, whole is not None and whole < costs[budget])
+            if not self._take_slot(tx):
+                return SLOT_AGAIN_S, "concurrency"
             for budget in known:
                 tx.execute(SPEND, {"account": self._account, "budget": budget, "cost": costs[budget]})
         return None
+
+    def _take_slot(self, tx: Transaction) -> bool:
+        self._free_slot(tx)  # of a call whose answer was never learnt from
+        row = tx.row(TAKE_SLOT, {"account": self._account, "seconds": SLOT_S, "most": self._most})
+        self._of_thread.slot = row
+        return row is not None
+
+    def _free_slot(self, tx: Transaction) -> None:
+        held = getattr(self._of_thread, "slot", None)
+        if held is not None:
+            tx.execute(FREE_SLOT, (self._account, *held))
+        self._of_thread.slot = None
 
     def _left(self, tx: Transaction, budget: str, left: float, whole: float | None, seconds: float) -> float:
         if seconds > 0 or whole is None:
@@ -98,9 +136,10 @@ class AccountBudget:
         return max(0.05, seconds), CAUSES[budget]
 
     def learn(self, kind: str, told: Mapping[str, Told], back: float) -> None:
-        """Takes over what an answer has told, and gives back what a call cost less than was taken for it."""
+        """Takes over what an answer has told, and gives back the slot, and what a call cost less than was taken for it."""
         with self._db.transaction() as tx:
             tx.execute("set local synchronous_commit = off")
+            self._free_slot(tx)
             for budget, (left, seconds, whole) in sorted(told.items()):
                 tx.execute(
                     LEARN,

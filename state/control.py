@@ -10,6 +10,8 @@ from settings import Settings
 
 TABLES = Path(__file__).with_name("fleet.sql")
 LOCK = "control tables"
+NEWEST = "sync_outages"
+"""The table that came last: where it is, all are."""
 
 
 def open_control(settings: Settings, max_connections: int = 4) -> Database:
@@ -18,7 +20,7 @@ def open_control(settings: Settings, max_connections: int = 4) -> Database:
     db = connect(replace(settings, database_url=address), max_connections=max_connections)
     try:
         with db.transaction(read_only=True) as tx:
-            there = tx.value("select to_regclass('sync_due') is not null")
+            there = tx.value("select to_regclass(%s) is not null", (NEWEST,))
         if not there:
             with db.held_lock(LOCK), db.transaction() as tx:
                 tx.execute(TABLES.read_text(encoding="utf-8"))

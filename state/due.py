@@ -15,10 +15,14 @@ SEND_AGAIN_S = 30.0
 """After so long without a sign of life, another message is sent."""
 BEAT_S = 10.0
 """Whoever works gives a sign of life this often."""
+UNHEARD_S = 120.0
+"""After so long without a door an account is shown as not heard: doors say each half minute that they are there."""
 POISON, SET_ASIDE = 5, 8
 """From so many starts without an end on, it is worked on by the workers of long loads; and it waits for an hour."""
 
 LIVE, RUN, LOOK = "live", "run", "look"
+SYNC = "sync:"
+"""How the names of syncs of queries begin, beside those of entities."""
 
 MARK = """
 insert into sync_due (account, entity, task, due_at, sweep, marks)
@@ -48,7 +52,7 @@ BEGIN = """
 update sync_due
 set starts = starts + 1, sent_at = now()
 where account = %s and entity = %s and task = %s and due_at <= now()
-returning marks, sweep, starts
+returning marks, sweep, starts, extract(epoch from clock_timestamp() - due_at)::float8
 """
 END = """
 update sync_due
@@ -80,6 +84,8 @@ class Begun:
     marks: int
     sweep: bool
     starts: int
+    late_s: float
+    """For how long it had been due."""
 
 
 class DueWork:
@@ -140,12 +146,21 @@ class DueWork:
                 (account, list(entities)),
             )
 
+    def entities(self, account: str) -> list[str]:
+        """Returns the entities of an account, and its syncs of queries, as a look has found them."""
+        with self._db.transaction(read_only=True) as tx:
+            found = tx.rows(
+                "select entity from sync_due where account = %s and task = %s order by entity", (account, RUN)
+            )
+        return [row[0] for row in found]
+
     def overview(self) -> list[dict[str, object]]:
         """Returns of each account how much is due, for how many seconds the oldest, and what failed last."""
         with self._db.transaction(read_only=True) as tx:
             return tx.dicts(
                 """
                 select a.name as account, a.paused_at, a.paused_by, a.paused_why, a.heard_at,
+                    coalesce(a.heard_at < now() - make_interval(secs => %(unheard)s), false) as unheard,
                     count(distinct d.entity) filter (where d.entity <> '') as entities,
                     count(*) filter (where d.due_at <= now()) as due,
                     coalesce(extract(epoch from now() - min(d.due_at) filter (where d.due_at <= now())), 0)::float8
@@ -156,7 +171,8 @@ class DueWork:
                 left join sync_due as d on d.account = a.name
                 group by a.name
                 order by a.name
-                """
+                """,
+                {"unheard": UNHEARD_S},
             )
 
     def oldest_s(self) -> float:

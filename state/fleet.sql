@@ -35,4 +35,20 @@ create table if not exists sync_budgets (
     primary key (account, budget)
 );
 
+-- The calls that run now: a slot each, until the call has ended, and at the longest for as long as a call may take.
+create table if not exists sync_slots (
+    account     text not null references sync_accounts (name) on delete cascade,
+    slot        integer not null,
+    until       timestamptz not null,
+    primary key (account, slot)
+);
+
+-- Addresses of monday.com from which no good answer came lately, whatever account asked.
+create table if not exists sync_outages (
+    address     text primary key,
+    failures    integer not null default 1,      -- without a good answer between them
+    since       timestamptz not null default now(),
+    until       timestamptz not null             -- when one task may try again
+);
+
 create index if not exists sync_due_due_idx on sync_due (due_at);

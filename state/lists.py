@@ -83,20 +83,25 @@ union all
 """
 
 SUMS = """
-select date_trunc(%(step)s, hour, 'UTC') as at, coalesce(nullif(side, ''), 'other') as side, status, sum(n)::bigint as n
+select date_trunc(%(step)s, hour, 'UTC') as at,
+       coalesce(sum(n) filter (where status = 'success' and side = 'postgres'), 0)::bigint as postgres,
+       coalesce(sum(n) filter (where status = 'success' and side = 'monday'), 0)::bigint as monday,
+       coalesce(sum(n) filter (where status = 'success' and side = 'smartsuite'), 0)::bigint as smartsuite,
+       coalesce(sum(n) filter (where status = 'error'), 0)::bigint as errors
 from sync_stats
 where hour >= date_trunc('hour', now() - %(span)s::interval, 'UTC') and (%(type)s = '' or entity_type = %(type)s)
-group by 1, 2, 3
-order by 1
+group by 1
 """
 
 SPENT = """
-select date_trunc(%(step)s, hour, 'UTC') as at, sum(calls)::float as calls, sum(waited_s)::float as waited_s,
-       sum(retries)::float as retries
+select date_trunc(%(step)s, hour, 'UTC') as at,
+       coalesce(sum(calls) filter (where direction <> 'mysql_to_smartsuite'), 0)::float as monday_calls,
+       coalesce(sum(waited_s) filter (where direction <> 'mysql_to_smartsuite'), 0)::float as monday_waited_s,
+       coalesce(sum(calls) filter (where direction = 'mysql_to_smartsuite'), 0)::float as smartsuite_calls,
+       coalesce(sum(waited_s) filter (where direction = 'mysql_to_smartsuite'), 0)::float as smartsuite_waited_s
 from sync_spent
 where hour >= date_trunc('hour', now() - %(span)s::interval, 'UTC')
 group by 1
-order by 1
 """
 
 LAST_DAY = """

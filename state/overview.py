@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping as Map
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -10,10 +11,12 @@ from db_connector import Database, Transaction
 from mappings.declaration import Mapping
 from state import runs
 from state.pauses import pauses_in
+from state.query_syncs import states_of
 from state.values import pull_key
 from values.wording import utc_or_none
 
 DUPLICATES_SHOWN = 5
+NO_SYNCS: Map[str, str] = {}
 LINK_COUNTS = ("active", "archived", "in_step", "waiting", "errors", "set_aside", "off", "known_to_differ")
 LINKS = """
 -- Each part reads an index of its own, and no row.
@@ -85,6 +88,12 @@ EVERY_ENTITY = f"""
 -- Each entity reads the same indexes as if it were alone.
 select t.type, l.*, refused.*, remembered.value as remembered,
        (
+           select coalesce(jsonb_agg(to_jsonb(s) order by s.reason), '[]')
+           from (
+               {SKIPPED.replace("entity_type = %s", "entity_type = t.type").replace("%s", "%(first)s")}
+           ) as s (reason, items, first)
+       ) as skipped,
+       (
            select count(*)
            from sync_conflicts
            where entity_type = t.type and status = 'open'
@@ -93,13 +102,6 @@ from unnest(%(types)s::text[], %(keys)s::text[]) as t (type, key)
 cross join lateral ({LINKS.replace("%(type)s", "t.type")}) as l
 cross join lateral ({REFUSED.replace("%s", "t.type")}) as refused (refused_errors, refused_set_aside)
 left join sync_state as remembered on remembered.name = t.key
-"""
-
-EVERY_SKIPPED = f"""
-select t.type, skipped.*
-from unnest(%(types)s::text[]) as t (type)
-cross join lateral ({SKIPPED.replace("entity_type = %s", "entity_type = t.type").replace("%s", "%(first)s")}) as skipped
-order by skipped.reason
 """
 
 WAITING = """
@@ -123,19 +125,21 @@ def status_of(db: Database, entities: Sequence[tuple[Mapping, str]]) -> dict[str
         return state_of(tx, entities)
 
 
-def state_of(tx: Transaction, entities: Sequence[tuple[Mapping, str]]) -> dict[str, Any]:
-    """Returns the same in a transaction of the caller's, by four statements, however many entities there are."""
-    types = list(dict.fromkeys(mapping.entity_type for mapping, _ in entities))
+def state_of(
+    tx: Transaction, entities: Sequence[tuple[Mapping, str]], syncs: Map[str, str] = NO_SYNCS
+) -> dict[str, Any]:
+    """Returns the same in a transaction of the caller's, by three statements, however many entities there are.
+
+    With the state of each sync of a query, given by name with the table that it fills, it takes one more.
+    """
     names = [mapping.entity for mapping, _ in entities]
     params = {
         "types": [mapping.entity_type for mapping, _ in entities],
         "keys": [pull_key(name) for name in names],
+        "first": DUPLICATES_SHOWN,
     }
     by_key = dict(zip(names, tx.dicts(EVERY_ENTITY + "order by array_position(%(keys)s::text[], t.key)", params)))
-    skipped: dict[str, list[dict[str, Any]]] = {}
-    for kind, reason, items, first in tx.rows(EVERY_SKIPPED, {"types": types, "first": DUPLICATES_SHOWN}):
-        skipped.setdefault(kind, []).append({"reason": reason, "items": items, "first": first or []})
-    last = runs.last_of_each(tx, names)
+    last = runs.last_of_each(tx, [*names, *syncs])
     waiting = tx.dicts(WAITING, ([board_id for _, board_id in entities],))[0]
     paused = pauses_in(waiting.pop("paused"))
     known = [
@@ -143,14 +147,14 @@ def state_of(tx: Transaction, entities: Sequence[tuple[Mapping, str]]) -> dict[s
             "entity": mapping.entity,
             "board_id": board_id,
             "paused": found.as_json() if (found := paused.get(mapping.entity)) else None,
-            **_entity(by_key[mapping.entity], skipped.get(mapping.entity_type, []), last.get(mapping.entity)),
+            **_entity(by_key[mapping.entity], last.get(mapping.entity)),
         }
         for mapping, board_id in entities
     ]
-    return {"entities": known, **waiting}
+    return {"entities": known, **waiting, **({"syncs": states_of(tx, syncs, last, paused)} if syncs else {})}
 
 
-def _entity(counts: dict[str, Any], skipped: list[dict[str, Any]], last: dict[str, Any] | None) -> dict[str, Any]:
+def _entity(counts: dict[str, Any], last: dict[str, Any] | None) -> dict[str, Any]:
     links = {name: counts[name] for name in LINK_COUNTS}
     remembered = counts["remembered"] or {}
     return {
@@ -159,16 +163,15 @@ def _entity(counts: dict[str, Any], skipped: list[dict[str, Any]], last: dict[st
         "errors": links["errors"] + counts["refused_errors"],
         "set_aside": links["set_aside"] + counts["refused_set_aside"],
         "conflicts": counts["conflicts"],
-        "skipped": skipped,
+        "skipped": [
+            {"reason": skip["reason"], "items": int(skip["items"]), "first": skip["first"] or []}
+            for skip in counts["skipped"]
+        ],
         "watermark": remembered.get("watermark"),
         "swept_at": remembered.get("swept_at"),
-        "last_run": last and _last_run(last),
+        "last_run": last and runs.shown_last(last),
+        "next_run_at": utc_or_none(last["due_at"]) if last else None,
     }
-
-
-def _last_run(run: dict[str, Any]) -> dict[str, Any]:
-    shown = ("id", "started_at", "outcome", "api", "message")
-    return {**{name: run[name] for name in shown}, "started_at": utc_or_none(run["started_at"])}
 
 
 def figures_of_each(tx: Transaction, types: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -180,6 +180,17 @@ class Records:
         """Returns the hashes of those of these rows that are written, and that nothing was refused of since."""
         return dict(tx.rows(HASHES, (self.sync, self.table_id, list(keys))))
 
+    def unmade(self, tx: Transaction) -> list[str]:
+        """Returns the keys of rows that were refused before they had a record."""
+        statement = "select source_key from sync_records where sync_name = %s and table_id = %s and attempts > 0"
+        statement += " and record_id is null and intent_at is null"
+        return [row[0] for row in tx.rows(statement, (self.sync, self.table_id))]
+
+    def of_others(self, tx: Transaction, record_ids: Sequence[str]) -> set[str]:
+        """Returns those of these records that other syncs fill."""
+        statement = "select record_id from sync_records where sync_name <> %s and table_id = %s and record_id = any(%s)"
+        return {row[0] for row in tx.rows(statement, (self.sync, self.table_id, list(record_ids)))}
+
     def count(self, tx: Transaction) -> int:
         """Returns how many records are linked."""
         statement = "select count(*) from sync_records where sync_name = %s and table_id = %s and record_id is not null"

@@ -6,10 +6,12 @@ import os
 import socket
 import uuid
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from db_connector import Database, Transaction
 from values.canonical import dumps
+from values.wording import utc_or_none
 
 FINISH = """
 update sync_runs
@@ -19,6 +21,10 @@ where id = %s
 
 DEAD_AFTER_S = 30
 """Seconds without a word from a run, after which it is dead: its process tells every 2 s, and at the latest every 5 s."""
+PROOF = "verify"
+"""The kind of a run that proves: it compares, and syncs nothing."""
+SYNCS = f"coalesce(kind, '') <> '{PROOF}'"
+"""What is true of runs that sync."""
 LATELY = 1000
 """Among how many of the newest runs the last run of an entity is looked for."""
 
@@ -32,6 +38,12 @@ CALLS_THIS_MONTH = """
 select coalesce(sum((api ->> 'calls')::numeric), 0)
 from sync_runs
 where started_at >= date_trunc('month', now(), 'UTC') and direction = 'mysql_to_smartsuite'
+"""
+
+REFUSED_LATELY = """
+select coalesce(sum((api -> 'retries_by_cause' ->> 'speed')::numeric), 0)
+from sync_runs
+where started_at > now() - interval '1 day' and direction = 'mysql_to_smartsuite'
 """
 
 DIED = f"outcome = 'running' and coalesce(heartbeat_at, started_at) < now() - interval '{DEAD_AFTER_S} seconds'"
@@ -49,6 +61,7 @@ LAST_OF_EACH = f"""
 with lately as materialized (
     select *
     from sync_runs
+    where {SYNCS}
     order by started_at desc
     limit {LATELY}
 )
@@ -57,6 +70,15 @@ from unnest(%(entities)s::text[]) as t (entity)
 cross join lateral (
     select t.entity, r.id::text, r.kind, r.started_at, r.finished_at,
            case when {DIED} then 'died' else r.outcome end as outcome, coalesce(r.api, '{{}}') as api,
+           (
+               -- a schedule tells with each of its runs how often they come
+               select s.started_at + make_interval(secs => s.period_s)
+               from lately as s
+               where s.period_s is not null
+                 and (s.entities @> jsonb_build_array(jsonb_build_object('entity', t.entity)) or s.progress ? t.entity)
+               order by s.started_at desc
+               limit 1
+           ) as due_at,
            (
                select of ->> 'message'
                from jsonb_array_elements(r.entities) as of
@@ -73,6 +95,13 @@ cross join lateral (
 LAST = f"""{SHOWN}
 order by started_at desc
 limit %s
+"""
+
+ENDED_SINCE = f"""{SHOWN}
+where started_at > %(since)s and finished_at is not null
+  and entities @> jsonb_build_array(jsonb_build_object('entity', %(entity)s::text))
+order by started_at
+limit 1
 """
 
 FOUND = f"""{SHOWN}
@@ -140,6 +169,11 @@ def suite_calls_this_month(tx: Transaction) -> int:
     return int(tx.value(CALLS_THIS_MONTH))
 
 
+def suite_refusals_lately(tx: Transaction) -> int:
+    """Returns how many calls to SmartSuite were refused in the last day because they came too fast."""
+    return int(tx.value(REFUSED_LATELY))
+
+
 def beat(tx: Transaction, run_id: str, progress: Any, api: Any) -> bool:
     """Notes that a run lives, how far it is and what it has cost. Returns whether a user has asked it to stop."""
     beaten = tx.row(BEAT, (dumps(progress).decode(), dumps(api).decode(), run_id))
@@ -150,13 +184,31 @@ def beat(tx: Transaction, run_id: str, progress: Any, api: Any) -> bool:
 
 
 def last_of(tx: Transaction, entity: str) -> dict[str, Any] | None:
-    """Returns the last run that dealt with an entity, among the newest, with the entity's own message."""
+    """Returns the last run that synced an entity, among the newest, with the entity's own message."""
     return last_of_each(tx, [entity]).get(entity)
+
+
+def shown_last(run: dict[str, Any]) -> dict[str, Any]:
+    """Returns what is shown of the last run of an entity."""
+    shown = ("id", "started_at", "outcome", "api", "message")
+    return {**{name: run[name] for name in shown}, "started_at": utc_or_none(run["started_at"])}
 
 
 def last_of_each(tx: Transaction, entities: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Returns the same for several entities, by their names."""
     return {run["entity"]: run for run in tx.dicts(LAST_OF_EACH, {"entities": list(entities)})}
+
+
+def now(tx: Transaction) -> datetime:
+    """Returns the time by which runs are dated."""
+    found: datetime = tx.value("select clock_timestamp()")
+    return found
+
+
+def ended_since(tx: Transaction, entity: str, since: datetime) -> dict[str, Any] | None:
+    """Returns the first run that dealt with an entity, began after that time and has ended; None before there is one."""
+    found = tx.dicts(ENDED_SINCE, {"entity": entity, "since": since})
+    return found[0] if found else None
 
 
 def last(tx: Transaction, limit: int) -> list[dict[str, Any]]:

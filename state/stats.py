@@ -35,3 +35,9 @@ def count_earlier(db: Database) -> None:
 def is_counted(tx: Transaction) -> bool:
     """Returns whether all rows of the log are in the sums."""
     return value_of(tx, COUNTED_KEY) is not None
+
+
+def written_lately(tx: Transaction) -> bool:
+    """Returns whether anything was written in this hour or the one before."""
+    since = "date_trunc('hour', now(), 'UTC') - interval '1 hour'"
+    return bool(tx.value(f"select exists (select from sync_stats where hour >= {since})"))

@@ -37,6 +37,11 @@ def push_key(entity: str) -> str:
     return f"push:{entity}"
 
 
+def query_key(sync: str) -> str:
+    """Returns the name of what the reading of a sync's query has reached: mark, sweep, fingerprint."""
+    return f"query:{sync}"
+
+
 def setup_key(entity: str) -> str:
     """Returns the name of the mark that `setup` leaves; part of the push's fingerprint."""
     return f"setup:{entity}"

@@ -106,7 +106,8 @@ def guarded_removals(sync: BoardSync) -> RowsGone:
             " changed.",
             hint="If their items are to be removed, run again with --allow-mass-delete.",
         )
-    return RowsGone([Removal(item_id, root_id) for item_id, root_id in gone], unjudged)
+    may_go = [Removal(item_id, root_id) for item_id, root_id in gone if sync.options.removable(item_id)]
+    return RowsGone(may_go, unjudged)
 
 
 def remove_items_of(sync: BoardSync, removals: Sequence[Removal], hints: Hints = NO_HINTS) -> None:

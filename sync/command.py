@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import click
 
@@ -61,6 +61,7 @@ SYNC_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         is_flag=True,
         help="Continue when more than 10 % of an entity's records would be removed.",
     ),
+    click.option("--only-removing", type=click.File(encoding="utf-8"), hidden=True),
     click.option(
         "--unify", is_flag=True, help="Rewrite cells that show a shared row differently (bidirectional only)."
     ),
@@ -147,17 +148,21 @@ def run_options(
     limit: int | None,
     test: bool,
     max_workers: int,
-    unify: bool,
     use_cache: bool,
     cache_file: Path | None,
+    only_removing: TextIO | None,
     **given: Any,
 ) -> RunOptions:
-    """Returns the options of a run; those that are not named here go to the pull as they are."""
+    """Returns the options of a run; those that are not named here go to the pull as they are.
+
+    `only_removing` holds the ids that a user was shown, and agreed to.
+    """
     from sync.options import PullOptions, RunOptions
 
     if test:
         limit = min(limit or TEST_RECORDS, TEST_RECORDS)
-    pull = PullOptions(limit=limit, max_workers=max_workers, **given)
+    agreed, unify = frozenset(only_removing.read().split()) if only_removing else None, given.pop("unify")
+    pull = PullOptions(limit=limit, max_workers=max_workers, only_removing=agreed, **given)
     return RunOptions(pull, max_workers, unify, use_cache, cache_file)
 
 
@@ -220,7 +225,9 @@ def show_run(report: RunReport, as_json: bool, limited: logs.RateLimitedLog, lin
     if report.interrupted:
         logs.log.warning("Interrupted: what was done is complete, and the next run carries on.")
     if as_json:
-        click.echo(json.dumps(report.as_json()))
+        from sync.report import shape_of
+
+        click.echo(json.dumps(shape_of([report], report.exit_code)))
         return
     if not lines:
         return

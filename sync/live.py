@@ -10,8 +10,8 @@ from typing import Protocol
 class Slice:
     """Holds what a slice of live work did."""
 
-    next_in_s: float
-    """Seconds until there may be more."""
+    next_in_s: float | None
+    """Seconds until there may be more; None when nothing is known to come."""
     linked: bool = False
     """Records got their items or rows: records that point at them can be completed."""
     missed: tuple[str, ...] = ()

@@ -18,8 +18,14 @@ class PullOptions:
     prefer: str | None = None
     first: str | None = None
     allow_mass_delete: bool = False
+    only_removing: frozenset[str] | None = None
+    """The ids of the items that may be removed, or whose rows may; None: all that are gone."""
     unify: bool = False
     max_workers: int = 1
+
+    def removable(self, item_id: str) -> bool:
+        """Returns whether an item that is gone on one side may be removed on the other in this run."""
+        return self.only_removing is None or item_id in self.only_removing
 
 
 @dataclass(frozen=True)

@@ -208,7 +208,9 @@ def chosen_of(found: Sequence[dict[str, Any]], given: str) -> list[dict[str, Any
     some = [
         refused
         for refused in found
-        if key in (refused["monday_id"], refused["entity_id"]) and entity in ("", refused["entity"])
+        if (key in (refused["monday_id"], refused["entity_id"]) and entity in ("", refused["entity"]))
+        # the key of a query's row may hold a slash
+        or given == f"{refused['entity']}/{refused['entity_id']}"
     ]
     if not some:
         raise SettingsError(f"Nothing of {given} waits to be tried again.", hint="python main.py retry list")

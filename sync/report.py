@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any
@@ -136,6 +137,26 @@ class RunReport:
             "api": self.api,
             "entities": [entity.as_json() for entity in self.entities],
         }
+
+
+def shape_of(reports: Sequence[RunReport], exit_code: int) -> dict[str, Any]:
+    """Returns the object that `--json` prints: the same members for one run, and for several that one command made."""
+    alone = reports[0] if len(reports) == 1 else None
+    shapes = [report.as_json() for report in reports]
+    return {
+        "run_id": alone.run_id if alone else None,
+        "direction": alone.direction if alone else None,
+        "started_at": shapes[0]["started_at"],
+        "duration_s": round(sum(report.duration_s for report in reports), 3),
+        "exit_code": exit_code,
+        "api": {name: round(sum(shape["api"].get(name, 0) for shape in shapes), 3) for name in shapes[0]["api"]},
+        "entities": [
+            {**entity, "run_id": shape["run_id"], "direction": shape["direction"]}
+            for shape in shapes
+            for entity in shape["entities"]
+        ],
+        "runs": [{name: part for name, part in shape.items() if name != "entities"} for shape in shapes],
+    }
 
 
 # For users

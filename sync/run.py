@@ -40,11 +40,10 @@ from services.monday.pacing import left_in_words
 from settings import Settings, load_settings
 from state.pauses import Pause as EntityPause
 from state.pauses import pause_of
-from state.runs import Runs
 from sync.alerting.at_end import Telling, failed_to_begin
 from sync.alerting.reasons import kind_of
 from sync.choosing import choose_boards, refuse_paused
-from sync.heartbeat import Heartbeat
+from sync.entry import Entry
 from sync.live import Live
 from sync.options import PullOptions, RunOptions
 from sync.parts import Chosen, Follow, Parts, Progress, Updates, open_parts
@@ -52,7 +51,7 @@ from sync.report import EntityReport, RunReport, entity_line
 from sync.steps import Steps
 from sync.subject import Pairs, S
 from terminal.logs import FILE_ONLY, unexpected
-from terminal.signals import INTERRUPTED
+from terminal.signals import exit_code_of
 from timing import TERMINATED
 
 if TYPE_CHECKING:
@@ -61,7 +60,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("monday_sync")
 
 GRAVEST_FIRST = (EXIT_FAILED, EXIT_USAGE, EXIT_GUARD, EXIT_LEFTOVERS)
-OUTCOMES = {EXIT_IN_STEP: "success", EXIT_LEFTOVERS: "partial", EXIT_GUARD: "guarded"}
 ENDS_THE_RUN = (
     *(DatabaseError, MondayUnavailable, MondayRefused, DailyLimitReached),
     *(SmartSuiteUnavailable, SmartSuiteQuota),
@@ -82,7 +80,7 @@ def _none_deployed(db: Database, name: str | None) -> Sequence[Map[str, object]]
     return []
 
 
-RunSyncs = Callable[[Settings, Sequence[str], PullOptions, "Caller"], "RunReport | None"]
+RunSyncs = Callable[[Settings, Sequence[str], RunOptions, "Caller"], "RunReport | None"]
 """Runs the named syncs of queries, or all; None when there are none."""
 
 
@@ -99,6 +97,8 @@ class Program:
     syncs: RunSyncs | None = None
     updates: Callable[[], Updates] | None = None
     live: Callable[[Program, Parts, Mapping, str], Live] | None = None
+    send: Callable[[Settings, Sequence[str]], Sequence[str]] | None = None
+    """Has a worker run the named entities of an account, or all of them. Returns their names."""
 
 
 Compose = Callable[[], Program]
@@ -109,6 +109,10 @@ def _ignore(report: EntityReport) -> None:
     """Ignores the report of an entity."""
 
 
+def _ignore_id(run_id: str) -> None:
+    """Ignores the id of a run."""
+
+
 @dataclass(frozen=True)
 class Caller:
     """Says what the caller of a run sees of it while it goes on, and how the caller stops it."""
@@ -116,6 +120,8 @@ class Caller:
     progress: Progress | None = None
     on_entity: Callable[[EntityReport], None] = _ignore
     stop: threading.Event | None = None
+    on_begun: Callable[[str], None] = _ignore_id
+    """Takes the id of the run, once it is entered in `sync_runs`."""
 
 
 NO_CALLER = Caller()
@@ -202,10 +208,11 @@ class Run(Generic[S]):
         """Takes the parts. `work` is done with each entity; `direction` is how the run is called in its report."""
         self.options = options or RunOptions()
         self.work, self.on_entity = work, on_entity
-        self.runs = Runs(parts.db)
+        self.on_begun: Callable[[str], None] = _ignore_id
         self.report = RunReport("", direction, datetime.now(timezone.utc), dry_run=self.options.pull.dry_run)
         self.steps = Steps(parts.progress, parts.stop, parts.pause)
         self.parts = replace(parts, progress=self.steps)
+        self._entry = Entry(self.parts, self.steps)
         if parts.progress is not None:
             parts.progress.left = lambda: left_in_words(self.parts.left())
         self._telling = Telling(parts, self.options)
@@ -234,12 +241,10 @@ class Run(Generic[S]):
         """Enters the run in `sync_runs`, and tells there until the end of the block that it lives; not of a dry run."""
         if self.report.dry_run:
             return nullcontext()
-        kind, period_s = self.options.kind, self.options.period_s
-        self.report.run_id = self.runs.start(kind, self.report.direction, self.steps.as_json(), period_s)
-        return Heartbeat(self.parts.db, self.report.run_id, self._so_far_told, self.parts.stop.ask)
-
-    def _so_far_told(self) -> tuple[object, object]:
-        return self.steps.as_json(), self.parts.account()
+        alive = self._entry.begin(self.options.kind, self.report.direction, self.options.period_s)
+        self.report.run_id = self._entry.id
+        self.on_begun(self.report.run_id)
+        return alive
 
     def _ready(self, chosen: Pairs[S], patience_s: float | None) -> Pairs[S]:
         """Works on these, except on those, and on what is read after them, whose turn does not come in time.
@@ -356,9 +361,9 @@ class Run(Generic[S]):
 
     def _interrupted(self, mapping: S, board_id: str, exc: BaseException) -> EntityReport:
         report = self._so_far(mapping, board_id)
-        interrupt = TERMINATED if self.parts.stop.asked else INTERRUPTED
-        code = exc.code if isinstance(exc, SystemExit) else interrupt
-        report.message, report.failed = "interrupted", code if isinstance(code, int) and code else EXIT_FAILED
+        # waiting for monday.com was ended
+        code = TERMINATED if self.parts.stop.asked and isinstance(exc, SyncError) else exit_code_of(exc)
+        report.message, report.failed = "interrupted", code
         self.report.ended, self.report.interrupted = True, report.failed
         return report
 
@@ -369,14 +374,8 @@ class Run(Generic[S]):
         report.api = self.parts.costs()
         if report.dry_run:
             return
-        outcome = "interrupted" if report.interrupted else OUTCOMES.get(report.exit_code, "failed")
         message = "; ".join(problem.message for problem in report.problems)
-        if report.interrupted and self.parts.stop.asked:
-            message = "a user asked it to stop"
-        try:
-            self.runs.finish(report.run_id, report.exit_code, outcome, message, report.kept(), self.parts.account())
-        except DatabaseError as exc:
-            log.debug("The run could not be entered in sync_runs: %s", exc)
+        self._entry.end(report.exit_code, message, report.kept(), bool(report.interrupted))
 
 
 def _waves(chosen: Pairs[S], width: int) -> Iterator[Pairs[S]]:

@@ -43,6 +43,7 @@ class Sweep:
             absent = self.sync.state.listings.absent(tx, listing.pass_id)
             active = self.sync.state.links.count_active(tx)
         self._check_guard(listing, absent, active)
+        absent = [item_id for item_id in absent if self.sync.options.removable(item_id)]
         return confirmed_gone(self.sync, absent, listing.count)
 
     def _check_guard(self, listing: Listing, absent: list[str], active: int) -> None:

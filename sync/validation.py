@@ -11,7 +11,7 @@ from databases.postgres.catalogue import column_types_of, exists
 from databases.postgres.own_ways import ways_of
 from databases.postgres.sight import hidden_in_words, hiding, no_tables, related_in_words, remedy_for_hidden, sight_of
 from db_connector import Database, Transaction, connect
-from errors import EXIT_IN_STEP, EXIT_USAGE, BoardNotVisible, SchemaMissing, SettingsError
+from errors import EXIT_FAILED, EXIT_IN_STEP, EXIT_USAGE, BoardNotVisible, SchemaMissing, SettingsError
 from mappings.bound import BoundMapping, bind
 from mappings.declaration import ROOT, Mapping
 from mappings.loader import choose
@@ -48,12 +48,26 @@ class Validated:
     entities: tuple[str, ...]
     against: tuple[str, ...]
     findings: tuple[Finding, ...]
+    unreachable: bool = False
+    """Something did not answer, and could not be looked at."""
 
     @property
     def exit_code(self) -> int:
-        """Returns 2 when something grave was found, else 0."""
+        """Returns 1 when something did not answer, 2 when something grave was found, else 0."""
+        if self.unreachable:
+            return EXIT_FAILED
         grave = any(finding.state is State.FAULT for finding in self.findings)
         return EXIT_USAGE if grave else EXIT_IN_STEP
+
+
+def together(results: Sequence[Validated]) -> Validated:
+    """Returns several results as one."""
+    return Validated(
+        tuple(name for result in results for name in result.entities),
+        tuple(dict.fromkeys(seen for result in results for seen in result.against)),
+        tuple(finding for result in results for finding in result.findings),
+        any(result.unreachable for result in results),
+    )
 
 
 def wrong(entity: str, message: str) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -37,6 +38,24 @@ class InOrder(click.Group):
         return list(self.commands)
 
 
+class ForAnAccount(InOrder):
+    """Takes `--account NAME` before the command and after it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, account_first(args))
+
+
+def account_first(arguments: Sequence[str]) -> list[str]:
+    """Returns the arguments of a command line with `--account NAME` before the command."""
+    ends = arguments.index("--") if "--" in arguments else len(arguments)
+    for place, word in enumerate(arguments[:ends]):
+        if word == "--account" or word.startswith("--account="):
+            length = 1 if "=" in word else 2
+            found = list(arguments[place : place + length])
+            return [*found, *arguments[:place], *arguments[place + length :]]
+    return list(arguments)
+
+
 class Several(InOrder):
     """Holds the commands of one subject. Its help ends with the example of the first."""
 
@@ -51,6 +70,9 @@ class Several(InOrder):
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else on stdout.")
 entity_option = click.option("--entity", metavar="NAME", help="Only this entity.")
+subject_option = click.option(
+    "--entity", "--sync-name", "entity", metavar="NAME", help="Only this entity, or this sync of a query."
+)
 entities_option = click.option(
     "--entity", "entities", multiple=True, metavar="NAME", help="Only this entity. Can be repeated."
 )

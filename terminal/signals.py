@@ -9,6 +9,7 @@ import threading
 import time
 from typing import Any
 
+from errors import EXIT_FAILED
 from timing import TERMINATED
 
 INTERRUPTED = 130
@@ -21,6 +22,12 @@ def watch() -> None:
     """Makes SIGTERM raise SystemExit, as Ctrl-C raises KeyboardInterrupt; neither is lost."""
     signal.signal(signal.SIGTERM, _terminate)
     sys.unraisablehook = _send_again
+
+
+def exit_code_of(exc: BaseException) -> int:
+    """Returns the exit code of what was ended by an interrupt: by Ctrl-C, a signal, or a user who asked it to stop."""
+    code = exc.code if isinstance(exc, SystemExit) else INTERRUPTED
+    return code if isinstance(code, int) and code else EXIT_FAILED
 
 
 def _terminate(number: int, frame: object) -> None:

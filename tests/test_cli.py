@@ -60,8 +60,9 @@ RUN = {
             "additionalProperties": False,
         },
         "entities": {"type": "array", "items": ENTITY},
+        "runs": {"type": "array", "items": {"type": "object"}, "minItems": 1, "maxItems": 1},
     },
-    "required": ["run_id", "direction", "started_at", "duration_s", "exit_code", "api", "entities"],
+    "required": ["run_id", "direction", "started_at", "duration_s", "exit_code", "api", "entities", "runs"],
     "additionalProperties": False,
 }
 

@@ -48,7 +48,7 @@ DOORS = {
     "flask_bootstrap": ("web/",),
     "waitress": ("terminal/web_server.py",),
     "schedule": ("realtime/scheduler.py",),
-    "prometheus_client": ("realtime/",),
+    "prometheus_client": ("terminal/counting.py",),
     "jwt": ("services/monday/webhook_signatures.py",),
     "dotenv": ("config/env_file.py",),
     "rich": ("terminal/",),

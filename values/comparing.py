@@ -6,6 +6,7 @@ import struct
 from collections.abc import Callable, Mapping
 from datetime import datetime, time
 from decimal import ROUND_HALF_UP, Context, Decimal
+from functools import cache
 from typing import Any
 
 from models import Value
@@ -229,11 +230,16 @@ _FROM_JSON: dict[str, Callable[[Any], Value]] = {
 }
 
 
+@cache
+def _read_by(kind: str) -> Callable[[Any], Value] | None:
+    return _FROM_JSON.get(comparison(kind))
+
+
 def from_json(kind: str, value: Any) -> Value:
     """Returns the canonical value again. A value that is not of the kind, because a user wrote it, stays as it is."""
     if value is None or value == "":
         return None
-    convert = _FROM_JSON.get(comparison(kind))
+    convert = _read_by(kind)
     if convert is None:
         return value
     try:

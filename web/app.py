@@ -21,7 +21,7 @@ from web import access, looks
 from web.answers import shown, wants_json
 from web.answers import site as current_site
 from web.dark import dark_styles
-from web.pages import about, alerts, boards, checks, conflicts, logs, operating, overview, records, runs
+from web.pages import about, accounts, alerts, boards, checks, conflicts, logs, operating, overview, records, runs
 from web.site import Site
 from web.unchanged import Unchanged
 
@@ -34,6 +34,7 @@ NOT_OF_THE_DATABASE = (
     "/sync",
     "/records/",
     "/checks",
+    "/accounts",
     "/findings/",
     "/static/",
     "/bootstrap/",
@@ -76,7 +77,7 @@ def make_app(site: Site, host: str = "127.0.0.1") -> Flask:
     _sign_in(app, passwords)
     _files(app)
     _errors(app)
-    for pages in (overview, runs, conflicts, records, logs, operating, checks, boards, alerts, about):
+    for pages in (overview, runs, conflicts, records, logs, operating, checks, boards, alerts, about, accounts):
         app.register_blueprint(pages.pages)
     _measure(app, site)
     return app
@@ -122,7 +123,8 @@ def _guard(app: Flask, passwords: access.Passwords, hosts: access.Hosts) -> None
     @app.context_processor
     def role() -> dict[str, Any]:
         shown = {"operate": g.get("role") == access.OPERATE, "role": g.get("role"), "user": g.get("user")}
-        return {**shown, "locked": passwords.needed, "by_proxy": bool(proxy.header)}
+        more = {"account": settings.account, "accounts_here": accounts.shows_accounts(current_site())}
+        return {**shown, **more, "locked": passwords.needed, "by_proxy": bool(proxy.header)}
 
 
 def _poll(app: Flask, site: Site) -> None:

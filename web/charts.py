@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -18,29 +18,28 @@ def steps(step: str, number: int) -> list[datetime]:
     return [today - timedelta(days=back) for back in range(number - 1, -1, -1)]
 
 
-def all_of(moments: Sequence[datetime], done: Sequence[dict[str, Any]], cost: Sequence[dict[str, Any]]) -> list[Any]:
-    """Returns the charts of a span."""
+SIDES = {"postgres": "PostgreSQL", "monday": "monday.com", "smartsuite": "SmartSuite"}
+
+
+def all_of(
+    moments: Sequence[datetime], done: Sequence[dict[str, Any]], cost: Sequence[dict[str, Any]], with_syncs: bool
+) -> list[Any]:
+    """Returns the charts of a span. Those of SmartSuite are shown where there are syncs of queries."""
+    sides = [side for side in SIDES if with_syncs or side != "smartsuite"]
+    services = [side for side in sides if side != "postgres"]
     return [
-        _chart(
-            "Records written to PostgreSQL", moments, _by(done, lambda row: row["side"] == "postgres" and _good(row))
+        *(_chart(f"Records written to {SIDES[side]}", moments, _by(done, side)) for side in sides),
+        _chart("Errors", moments, _by(done, "errors")),
+        *(_chart(f"Calls to {SIDES[service]}", moments, _by(cost, f"{service}_calls")) for service in services),
+        *(
+            _chart(f"Seconds waited for {SIDES[service]}", moments, _by(cost, f"{service}_waited_s"))
+            for service in services
         ),
-        _chart("Records written to monday.com", moments, _by(done, lambda row: row["side"] == "monday" and _good(row))),
-        _chart("Errors", moments, _by(done, lambda row: row["status"] == "error")),
-        _chart("Calls to monday.com", moments, {row["at"]: float(row["calls"]) for row in cost}),
-        _chart("Seconds waited for monday.com", moments, {row["at"]: float(row["waited_s"]) for row in cost}),
     ]
 
 
-def _good(row: dict[str, Any]) -> bool:
-    return bool(row["status"] == "success")
-
-
-def _by(rows: Sequence[dict[str, Any]], wanted: Callable[[dict[str, Any]], bool]) -> dict[datetime, float]:
-    found: dict[datetime, float] = {}
-    for row in rows:
-        if wanted(row):
-            found[row["at"]] = found.get(row["at"], 0) + float(row["n"])
-    return found
+def _by(rows: Sequence[dict[str, Any]], name: str) -> dict[datetime, float]:
+    return {row["at"]: float(row[name]) for row in rows}
 
 
 def _chart(title: str, moments: Sequence[datetime], values: dict[datetime, float]) -> dict[str, Any]:

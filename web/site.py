@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from db_connector import Database, Transaction, connect
-from errors import SettingsError, SyncError
+from errors import MappingError, SettingsError, SyncError
 from mappings.declaration import Mapping
+from mappings.query_syncs import FILE as SYNCS
+from mappings.query_syncs import QuerySync, load_syncs
 from mappings.stored import Stored
 from settings import PROJECT, Settings
 from state.mapping_texts import stored_as_far_as_there
@@ -43,11 +45,13 @@ class Site:
             settings, max_connections=CONNECTIONS, statement_timeout_s=PATIENCE_S, lock_timeout_s=1.0, wait_s=PATIENCE_S
         )
         self.starter = Starter(settings)
+        self._control: Database | None = None
         self._guard = threading.Lock()
         self._stamp: object = None
         self._mappings: dict[str, Mapping] = {}
         self._rows: list[Stored] = []
         self._next_look = 0.0
+        self._syncs: tuple[object, dict[str, QuerySync], str] = (None, {}, "")
         self._checked = False
 
     @property
@@ -71,10 +75,70 @@ class Site:
             log.debug("The mappings in the database could not be read: %s", exc)
         return self._rows
 
+    @property
+    def control(self) -> Database:
+        """Returns the database that keeps the accounts, where there are many."""
+        if not self.settings.control_database_url:
+            return self.db
+        with self._guard:
+            if self._control is None:
+                address = replace(self.settings, database_url=self.settings.control_database_url)
+                self._control = connect(address, max_connections=2, statement_timeout_s=PATIENCE_S, wait_s=PATIENCE_S)
+            return self._control
+
+    @property
+    def has_accounts(self) -> bool:
+        """Returns whether accounts are kept here. The dashboard of one account knows of no other."""
+        if self.settings.account:
+            return False
+        with self.control.transaction(read_only=True) as tx:
+            return bool(tx.value("select to_regclass('sync_due') is not null"))
+
+    @property
+    def syncs(self) -> dict[str, QuerySync]:
+        """Returns the syncs of queries; none while their file has mistakes."""
+        return self._read_syncs()[0]
+
+    @property
+    def mistakes_of_syncs(self) -> str:
+        """Returns what is wrong in the file of the syncs; "" when nothing is."""
+        return self._read_syncs()[1]
+
+    def _read_syncs(self) -> tuple[dict[str, QuerySync], str]:
+        stamp = self.stamp()
+        with self._guard:
+            if stamp != self._syncs[0]:
+                try:
+                    self._syncs = stamp, load_syncs(self.settings.home), ""
+                except MappingError as exc:
+                    self._syncs = stamp, {}, exc.message
+            return self._syncs[1:]
+
+    @property
+    def tables_of_syncs(self) -> dict[str, str]:
+        """Returns the table that each sync fills."""
+        return {name: sync.table_id for name, sync in self.syncs.items()}
+
+    @property
+    def names(self) -> list[str]:
+        """Returns the entities that have a board, and the syncs."""
+        return [*(mapping.entity for mapping, _ in self.chosen()), *self.syncs]
+
+    def subject(self, name: str) -> Mapping | QuerySync:
+        """Returns an entity or a sync by its name. Raises SettingsError when there is none."""
+        found = self.syncs.get(name)
+        return self.mapping(name) if found is None else found
+
+    def subject_names(self) -> dict[str, str]:
+        """Returns the names by what rows of the tool call the same."""
+        subjects: list[Mapping | QuerySync] = [*self.syncs.values(), *self.mappings.values()]
+        return {subject.entity_type: subject.entity for subject in subjects}
+
     def stamp(self) -> tuple[tuple[str, int, int], ...]:
-        """Returns what changes when a mapping file does."""
-        folders = (PROJECT / "mappings", self.settings.home / "mappings")
-        return tuple(sorted(_stamps(folders)))
+        """Returns what changes when a mapping file does, or that of the syncs."""
+        home = self.settings.home
+        folders = (PROJECT / "mappings", home / "mappings")
+        return tuple(sorted([*_stamps(folders, "*.yaml"), *_stamps([(home / SYNCS).parent], SYNCS.name)]))
 
     def chosen(self) -> Chosen:
         """Returns the mappings that have a board, each with its id."""
@@ -107,11 +171,13 @@ class Site:
     def close(self) -> None:
         """Closes the connections."""
         self.starter.close()
+        if self._control is not None:
+            self._control.close()
         self.db.close()
 
 
-def _stamps(folders: tuple[Path, ...]) -> Iterator[tuple[str, int, int]]:
+def _stamps(folders: Iterable[Path], names: str) -> Iterator[tuple[str, int, int]]:
     for folder in folders:
-        for path in folder.glob("*.yaml") if folder.is_dir() else ():
+        for path in folder.glob(names) if folder.is_dir() else ():
             about = path.stat()
             yield str(path), about.st_mtime_ns, about.st_size

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import IO, Any
 
@@ -22,6 +25,13 @@ PLANNED = (EXIT_IN_STEP, EXIT_LEFTOVERS)
 PLAN_STANDS_S = 900.0
 """How long a plan of many removals may be carried out."""
 COMMAND_S = 60.0
+PLAN_AGAIN_S = 60.0
+"""How long a user waits before a page while a plan is made once more."""
+REMOVALS_SHOWN = 4000
+REMOVAL = re.compile(r"\s*would archive \S+ (\S+)")
+"""The line of a plan that names an item which is removed, or whose row is."""
+OF_SYNCS = "mysql_to_smartsuite"
+"""The direction of syncs of queries."""
 MOST_AT_ONCE = 4
 """How many runs that were started here may go on at once."""
 
@@ -31,7 +41,9 @@ class Wanted:
     """Says what a run is to do."""
 
     direction: str
+    """Of a sync it is that of all syncs."""
     entity: str = ""
+    """The name of an entity or a sync; all entities without one."""
     full: bool = False
     sweep: bool = False
     dry_run: bool = False
@@ -40,6 +52,8 @@ class Wanted:
     def arguments(self) -> list[str]:
         """Returns the command line."""
         options = [name for name in ("full", "sweep", "dry_run", "allow_mass_delete") if getattr(self, name)]
+        if self.direction == OF_SYNCS:
+            return ["run", "--sync-name", self.entity, *(f"--{name.replace('_', '-')}" for name in options)]
         entity = ["--entity", self.entity] if self.entity else []
         return [self.direction.replace("_", "-"), *entity, *(f"--{name.replace('_', '-')}" for name in options)]
 
@@ -63,13 +77,28 @@ class Started:
         """Returns the number of its process."""
         return self.child.pid
 
+    @property
+    def is_made(self) -> bool:
+        """Returns whether it is a plan that came to its end."""
+        return self.child.poll() in PLANNED
+
+    @property
+    def removed(self) -> list[str]:
+        """Returns the ids of the items that it removes, or whose rows it removes."""
+        return sorted({found[1] for line in self.lines() if (found := REMOVAL.match(line))})
+
+    def lines(self) -> list[str]:
+        """Returns what it has written so far."""
+        if self.output is None:
+            return []
+        self.output.seek(0)
+        return self.output.read().decode("utf-8", "replace").splitlines()
+
     def as_json(self) -> dict[str, Any]:
         """Returns what is known of it, with the first lines of what it wrote."""
-        code = self.child.poll()
-        lines: list[str] = []
-        if self.output is not None:
-            self.output.seek(0)
-            lines = self.output.read(1_000_000).decode("utf-8", "replace").splitlines()
+        code, lines = self.child.poll(), self.lines()
+        removed = self.removed if self.wanted.allow_mass_delete else []
+        lines = [line for line in lines if not (removed and REMOVAL.match(line))]
         return {
             "number": self.number,
             "command": self.wanted.words(),
@@ -78,6 +107,8 @@ class Started:
             "full": self.wanted.full,
             "sweep": self.wanted.sweep,
             "allow_mass_delete": self.wanted.allow_mass_delete,
+            "removals": removed[:REMOVALS_SHOWN],
+            "removed": len(removed),
             "ended": code is not None,
             "exit_code": code,
             "lines": lines[:LINES_SHOWN],
@@ -95,14 +126,14 @@ class Starter:
         self._plans: OrderedDict[int, Started] = OrderedDict()
         self._children: list[subprocess.Popen[bytes]] = []
 
-    def start(self, wanted: Wanted) -> Started:
-        """Starts a run. Raises SettingsError when many go on already."""
+    def start(self, wanted: Wanted, only_removing: Sequence[str] = ()) -> Started:
+        """Starts a run; where items are named it removes no others. Raises SettingsError when many go on already."""
         with self._guard:
             self._children = [child for child in self._children if child.poll() is None]
             if len(self._children) >= MOST_AT_ONCE:
                 told = f"{len(self._children)} runs that were started here go on."
                 raise SettingsError(told, hint="Wait for the end of one, or stop it.")
-            started = self._started(wanted)
+            started = self._started(wanted, only_removing)
             self._children.append(started.child)
             if wanted.dry_run:
                 self._plans[started.number] = started
@@ -112,18 +143,22 @@ class Starter:
                     old.output.close()
             return started
 
-    def _started(self, wanted: Wanted) -> Started:
+    def _started(self, wanted: Wanted, only_removing: Sequence[str]) -> Started:
         output = tempfile.TemporaryFile() if wanted.dry_run else None
-        child = subprocess.Popen(
-            self._command([*wanted.arguments(), "--quiet"]),
-            cwd=PROJECT,
-            env=self._environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=output or subprocess.DEVNULL,
-            stderr=subprocess.STDOUT if output else subprocess.DEVNULL,
-            # Ctrl-C ends the dashboard, not the run
-            start_new_session=True,
-        )
+        agreed = ["--only-removing", "-"] if only_removing else []
+        with tempfile.TemporaryFile() as given:
+            given.write("\n".join(only_removing).encode())
+            given.seek(0)
+            child = subprocess.Popen(
+                self._command([*wanted.arguments(), *agreed, "--quiet"]),
+                cwd=PROJECT,
+                env=self._environment(),
+                stdin=given,
+                stdout=output or subprocess.DEVNULL,
+                stderr=subprocess.STDOUT if output else subprocess.DEVNULL,
+                # Ctrl-C ends the dashboard, not the run
+                start_new_session=True,
+            )
         return Started(next(self._numbers), wanted, child, output)
 
     def carry_out(self, arguments: list[str]) -> tuple[int, str]:
@@ -154,18 +189,27 @@ class Starter:
         with self._guard:
             return self._plans.get(number)
 
-    def use_up(self, number: int, wanted: Wanted) -> bool:
-        """Takes a plan that was made lately for what is wanted, once; tells whether there was one."""
+    def standing(self, number: int, wanted: Wanted) -> Started | None:
+        """Returns a plan that was made lately for what is wanted."""
+        made = self.plan(number)
+        if made is None or replace(made.wanted, dry_run=False) != wanted or not made.is_made:
+            return None
+        return made if time.monotonic() - made.began <= PLAN_STANDS_S else None
+
+    def use_up(self, plan: Started) -> bool:
+        """Takes a plan, once; tells whether it was still there."""
         with self._guard:
-            made = self._plans.get(number)
-            if made is None or replace(made.wanted, dry_run=False) != wanted or made.child.poll() not in PLANNED:
-                return False
-            if time.monotonic() - made.began > PLAN_STANDS_S:
-                return False
-            del self._plans[number]
-        if made.output:
-            made.output.close()
-        return True
+            found = self._plans.pop(plan.number, None)
+        if found and found.output:
+            found.output.close()
+        return found is not None
+
+    def plan_again(self, wanted: Wanted) -> Started:
+        """Makes a plan of what is wanted, and waits for it, for a while."""
+        made = self.start(replace(wanted, dry_run=True))
+        with suppress(subprocess.TimeoutExpired):
+            made.child.wait(PLAN_AGAIN_S)
+        return made
 
     def plans(self) -> list[Started]:
         """Returns the plans that were made here, newest first."""

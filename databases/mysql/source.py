@@ -17,6 +17,7 @@ from databases.mysql.failures import translated
 from errors import SettingsError
 
 PAGE = 1000
+WRITING = ("ALL PRIVILEGES", "INSERT", "UPDATE", "DELETE", "DROP")
 CONNECT_S, READ_S = 10, 600
 
 
@@ -82,6 +83,22 @@ class MysqlReading:
             cursor.execute("select utc_timestamp(6)")
             (moment,) = cursor.fetchone()
         return datetime.fromisoformat(str(moment)).replace(tzinfo=timezone.utc)
+
+    @property
+    def version(self) -> str:
+        """Returns the name and the version of the server."""
+        with translated(), self._connection.cursor() as cursor:
+            cursor.execute("select version()")
+            (text,) = cursor.fetchone()
+        number = str(text).removeprefix("5.5.5-").partition("-")[0]
+        return f"{'MariaDB' if 'mariadb' in str(text).lower() else 'MySQL'} {number}"
+
+    def may_write(self) -> bool:
+        """Tells whether the user may change rows: for syncs the right to select is enough."""
+        with translated(), self._connection.cursor() as cursor:
+            cursor.execute("show grants for current_user()")
+            grants = [str(row[0]).upper() for row in cursor.fetchall()]
+        return any(right in grant.partition(" ON ")[0] for grant in grants for right in WRITING)
 
     def pages(self, query: str, parameters: Mapping[str, Any]) -> Iterator[tuple[list[str], list[tuple[Any, ...]]]]:
         """Yields the names of the columns with a page of rows; at least once, also without rows."""

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
-
-from psycopg2.extensions import cursor as Cursor
+from collections.abc import Mapping
 
 from databases.postgres.catalogue import Asks, without_limit
-from databases.postgres.failures import translated
 from databases.postgres.names import parts_of
-from databases.postgres.text import CopyText
-from errors import DatabaseError
 
 WITHOUT_COPY = """
 select n.nspname, c.relname, pg_table_is_visible(c.oid), a.attname, format_type(a.atttypid, a.atttypmod)
@@ -42,18 +36,3 @@ class Inserted:
                 for place in [(schema, name), ("", name)] if visible else [(schema, name)]:
                     self._types.setdefault(place, {})[column] = without_limit(kind)
         return self._types.get(parts_of(table), {})
-
-
-def copied(cursor: Cursor, statement: str, rows: Iterable[Sequence[Any]]) -> None:
-    """Copies rows into a table. Raises the error of the rows where they could not be made."""
-    text = CopyText(rows)
-    try:
-        with translated():
-            cursor.copy_expert(statement, text, 1 << 16)
-    except DatabaseError:
-        # PostgreSQL refused the rows
-        if text.error is None:
-            raise
-        # the rows themselves could not be made
-        with translated():
-            raise text.error from None

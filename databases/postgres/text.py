@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
-from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -131,24 +130,15 @@ def copy_column(column: Sequence[Any]) -> list[str]:
     return ["\\N" if text is None else text for text in texts]
 
 
-class CopyText:
-    """Gives rows as the file that COPY reads, made while it is read."""
-
-    def __init__(self, rows: Iterable[Sequence[Any]]) -> None:
-        self._rows = iter(rows)
-        self.error: BaseException | None = None
-        """What went wrong with the rows; the driver reports it as an error of PostgreSQL."""
-
-    def read(self, _size: int = -1) -> bytes:
-        try:
-            chunk = list(islice(self._rows, ROWS_PER_CHUNK))
-            columns = [copy_column(column) for column in zip(*chunk, strict=True)]
-            lines = list(map("\t".join, zip(*columns, strict=True)))
-            # COPY ends where nothing more comes
-            return "\n".join([*lines, ""]).encode() if lines else b""
-        except BaseException as exc:
-            self.error = exc
-            raise
+def copy_text(rows: Sequence[Sequence[Any]]) -> bytes:
+    """Returns rows as the lines that COPY reads."""
+    chunks = []
+    # not all texts of a large table at once
+    for start in range(0, len(rows), ROWS_PER_CHUNK):
+        columns = [copy_column(column) for column in zip(*rows[start : start + ROWS_PER_CHUNK], strict=True)]
+        lines = map("\t".join, zip(*columns, strict=True))
+        chunks.append("\n".join([*lines, ""]).encode())
+    return b"".join(chunks)
 
 
 # Any value

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from statistics import median
 
 from db_connector import Transaction
-from state.runs import DIED
+from state.runs import DIED, SYNCS
 from sync.alerting import reasons
 from sync.alerting.judge import Seen
 from sync.alerting.rules import Rules
@@ -28,7 +28,7 @@ RUNS = f"""
 with lately as (
     select *
     from sync_runs
-    where kind is distinct from 'live'
+    where kind is distinct from 'live' and {SYNCS}
     order by started_at desc
     limit {LATELY}
 )

@@ -42,6 +42,7 @@ REASONS = {
     "SmartSuiteError": Reason("SmartSuite answered with an error.", True),
     "DailyLimitReached": Reason("The calls of the day are used.", True, f"{DOCTOR} monday.budget", fails=False),
     "BudgetSpent": Reason("The calls that its processes share are used up for now.", True, fails=False),
+    "MondayIsAway": Reason("monday.com does not answer.", True, f"{DOCTOR} monday"),
     "MappingError": Reason("A mapping file is wrong.", False, "python main.py validate"),
     "SettingsError": Reason("A setting is missing or wrong.", False, DOCTOR),
     "NotWritten": Reason("A file could not be written.", False, f"{DOCTOR} home"),

@@ -11,6 +11,7 @@ from sync.operating import (
     checks_of_monday,
     checks_of_postgres,
     checks_of_settings,
+    checks_of_syncs,
     checks_of_work,
 )
 from sync.operating.check import Check
@@ -20,6 +21,7 @@ WITHOUT_MAPPINGS: tuple[Checks, ...] = (
     checks_of_settings.checks,
     checks_of_postgres.checks,
     checks_of_monday.checks,
+    checks_of_syncs.checks,
     checks_of_alerts.checks,
 )
 BY_ENTITY: tuple[Checks, ...] = (checks_of_boards.checks, checks_of_work.checks)

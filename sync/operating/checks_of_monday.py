@@ -8,9 +8,10 @@ from datetime import datetime, timezone
 from urllib.parse import urlsplit
 
 from errors import MondayError, MondayRefused, MondayUnavailable, SyncError
+from mappings.query_syncs import FILE
 from services.monday.failures import API_URL
 from state.runs import calls_today
-from sync.operating.check import Check, Seen, failed, fault, note, ok, warning
+from sync.operating.check import Check, Seen, failed, fault, note, ok, unseen, warning
 from sync.operating.examined import Examined
 from values.wording import counted
 
@@ -69,6 +70,9 @@ def _no_api(exc: MondayError, url: str) -> bool:
 
 
 def _key(examined: Examined) -> Iterator[Seen]:
+    if not examined.settings.api_key and (examined.home / FILE).exists():
+        yield unseen("MONDAY_API_KEY is not set, which syncs of queries do not need")
+        return
     whose = examined.whose()
     who = f"key of {whose.name or 'a user without a name'} ({whose.kind})" + f" on {whose.account}" * bool(
         whose.account

@@ -17,6 +17,7 @@ from settings import Reading
 from state.mapping_texts import stored_as_far_as_there
 from sync.operating.check import PATIENCE_S, Check, Once
 from sync.parts import board_of, has_database, mappings_of
+from sync.queries.known import apart
 
 CONNECTIONS = 20
 """One for each check that hangs, and one for the next."""
@@ -27,7 +28,9 @@ class Examined:
 
     def __init__(self, reading: Reading, entities: Sequence[str] = ()) -> None:
         self.reading, self.settings = reading, reading.settings
-        self.entities = tuple(entities)
+        named, syncs = apart(reading.settings.home, entities)
+        self.entities, self.sync_names = tuple(named), tuple(sync.name for sync in syncs)
+        self.closers: list[Callable[[], None]] = []
         self.private: dict[str, str] = {}
         """Words that checks have come upon and that others may not see, each with what is shown in its place."""
         self.database = Once(self._connect)
@@ -58,6 +61,8 @@ class Examined:
 
     def chosen(self) -> list[Mapping]:
         """Returns the mappings to look at. Raises MappingError and, for an unknown name, SettingsError."""
+        if self.sync_names and not self.entities:
+            return []
         return choose(self.mappings(), self.entities)
 
     def with_boards(self) -> list[tuple[Mapping, str]]:
@@ -79,6 +84,8 @@ class Examined:
 
     def close(self) -> None:
         """Closes the connections."""
+        for close in self.closers:
+            close()
         if client := self.client.made():
             client.close()
         if database := self.database.made():

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping as Map
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from db_connector import Transaction
 from models import Item
+from state.proved import Proved
 from state.skipped import FAILED
 from sync.apart import in_words
 from sync.board import BoardSync
@@ -18,10 +20,10 @@ from sync.cycle import Cycle
 from sync.decide import decide_record
 from sync.identity import match_rows
 from sync.look_up import load_rows, read_item
-from sync.operating.proved_cells import ProvedCells
 from sync.task import Batch, Decision, Task
 
 UNREAD = "the item cannot be read"
+NOTHING_PROVED: Map[str, Proved] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -58,7 +60,9 @@ def look_at(sync: BoardSync, tx: Transaction, items: Sequence[Item]) -> Looked:
     return matched(reading, tx, reading.tasks)
 
 
-def read_items(sync: BoardSync, tx: Transaction, items: Sequence[Item], proved: ProvedCells | None = None) -> Reading:
+def read_items(
+    sync: BoardSync, tx: Transaction, items: Sequence[Item], proved: Map[str, Proved] = NOTHING_PROVED
+) -> Reading:
     """Looks up what is remembered of items, and makes records of their cells.
 
     `proved`: cells that an earlier proof has read, and that show a base which is still the same, are not taken apart again.
@@ -66,18 +70,15 @@ def read_items(sync: BoardSync, tx: Transaction, items: Sequence[Item], proved: 
     cycle = replace(sync.engine.cycle, outbox=dict)
     batch, tasks = cycle.new_batch(), _tasks(cycle, tx, items)
     sending = cycle.state.links.sending(tx)
-    known = proved.find(tx, tasks) if proved else {}
     readable, unread = [], {}
     for task in tasks:
-        noted = known.get(task.link.id) if task.link and task.item.id not in sending else None
-        if noted and noted.noted and task.link:
+        known = proved.get(task.item.id) if task.item.id not in sending else None
+        if known and known.noted and task.link and task.link.id == known.link:
             task.base_monday, task.base_postgres = task.link.images(cycle.bound.kinds)
             task.record = dict(task.base_monday)
         elif not read_item(cycle, task, None, sending, batch) or task.unread:
             unread[task.item.id] = _why_unread(task, batch)
             continue
-        elif proved:
-            proved.note(task, noted)
         readable.append(task)
     return Reading(cycle, batch, readable, unread, sending)
 

@@ -1,4 +1,4 @@
-"""Knows of which items the cells need not be taken apart, because an earlier proof has read the very same.
+"""Knows which cells and rows need not be taken apart, because an earlier proof has read the very same and found them equal.
 
 A hash of the cells says that they are the same; what else decides how they are read is part of the hash: the columns of the
 board, the mapping, and the code. The base that they were found to show is the item's as long as its link was not written.
@@ -40,15 +40,18 @@ class ProvedCells:
         # what such a cell shows depends on the links of another entity
         self._usable = not any(binding.link_to for binding in mapping.bindings)
 
-    def find(self, tx: Transaction, tasks: Sequence[Task]) -> dict[str, Proved]:
-        """Returns what is known of items, by link; nothing where a cell alone does not decide what it shows."""
-        cells = {task.link.id: self._hash(task.item) for task in tasks if self._usable and task.link}
-        return find_proved(tx, cells) if cells else {}
+    def find(self, tx: Transaction, items: Sequence[Item]) -> dict[str, Proved]:
+        """Returns what is known of items, by id; nothing where a cell alone does not decide what it shows."""
+        cells = {item.id: self._hash(item) for item in items} if self._usable else {}
+        return find_proved(tx, self.sync.mapping.entity_type, cells) if cells else {}
 
-    def note(self, task: Task, known: Proved | None) -> None:
-        """Collects an item whose cells were read now, if they show its base."""
-        if known is not None and not task.unread and not task.unresolved and task.record == task.base_monday:
-            self.new[known.link] = known
+    def note(self, task: Task, known: Proved | None, row: str = "", shown: str = "") -> None:
+        """Collects an item whose cells show its base; with the hash of its row and the digest where both are equal."""
+        if known is None or task.unread or task.unresolved or task.record != task.base_monday:
+            return
+        # one that was equal is noted until it is again
+        if not known.noted or (row and row != known.row):
+            self.new[known.link] = known._replace(row=row, shown=shown)
 
     def take_new(self, at_least: int) -> list[Proved]:
         """Returns what is to be noted, once it is that much, and forgets it."""

@@ -9,18 +9,19 @@ import time
 import uuid
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping as Map
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from db_connector import Transaction
-from errors import EXIT_IN_STEP, EXIT_LEFTOVERS
+from errors import EXIT_IN_STEP, EXIT_LEFTOVERS, MondayUnavailable, TurnBusy
 from models import Item
 from state import outbox
 from state.findings import Findings, Found
 from state.inbox import items_waiting
 from state.proved import forget_unlinked, note_proved
-from state.turns import working_on
 from sync.board import BoardSync
 from sync.operating.compare import (
     DIFFERENCES,
@@ -38,8 +39,11 @@ from sync.operating.compare import (
 from sync.operating.looking import look_at
 from sync.operating.proved_cells import ProvedCells
 from sync.read_board import count_listed, forget_listing, larger_count, list_ids, read_by_id, read_pages
+from sync.steps import Steps
+from timing import Stopped
 from values.canonical import to_json
 from values.slices import batched
+from values.wording import counted
 
 ROWS_AT_ONCE = 800
 ITEMS_AT_ONCE = 250
@@ -74,6 +78,8 @@ class Proof:
     stale_bases: int = 0
     message: str = "it was cut short"
     """Why the proof is not whole; empty when it is."""
+    stopped: bool = False
+    """A user has asked it to stop."""
     digests: tuple[int, int] = (0, 0)
     calls: int = 0
     seconds: float = 0.0
@@ -121,6 +127,9 @@ class Verification:
 
     sync: BoardSync
     extent: Extent
+    steps: Steps
+    costs_before: Map[str, float] = field(default_factory=dict)
+    """What the run had cost when it came to this entity."""
     pass_id: str = ""
     suspects: list[Compared] = field(default_factory=list)
 
@@ -130,7 +139,7 @@ class Verification:
         self.findings = Findings(self.sync.mapping.entity_type, self.sync.board.id)
 
     def run(self) -> Proof:
-        """Reads both sides, keeps what it finds, and returns the result."""
+        """Reads both sides, keeps what it finds, and returns the result; of a part of them when a user ends it."""
         started, proof = time.monotonic(), self.proof
         with self.sync.db.transaction() as tx:
             proof.id = self.findings.begin(tx, self.extent.kind)
@@ -140,8 +149,13 @@ class Verification:
             self._second_looks(at_least=1)
             self._note_proved()
             self._check_listing()
+        except (Stopped, MondayUnavailable):
+            # one that is to stop does not wait until monday.com is back
+            if not self.sync.parts.stop.asked:
+                raise
+            self._stopped()
         finally:
-            proof.seconds, proof.calls = time.monotonic() - started, int(self.sync.parts.costs()["calls"])
+            proof.seconds = time.monotonic() - started
             self._finish()
         return proof
 
@@ -218,9 +232,7 @@ class Verification:
                 self.suspects.append(compared)
             else:
                 self._count(compared)
-        self.sync.progress(
-            self.proof.entity, self.proof.counts.total() + len(self.suspects), self.sync.board.items_count
-        )
+        self.steps(self.proof.entity, self.proof.counts.total() + len(self.suspects), self.sync.board.items_count)
         self._second_looks(at_least=SECOND_LOOKS_AT_ONCE)
         self._note_proved(at_least=PROVED_AT_ONCE)
 
@@ -242,14 +254,20 @@ class Verification:
 
     # Second look
 
-    def _second_looks(self, at_least: int) -> None:
+    def _second_looks(self, at_least: int, patience_s: float | None = None) -> None:
         while len(self.suspects) >= at_least:
-            some, self.suspects = self.suspects[:SECOND_LOOKS_AT_ONCE], self.suspects[SECOND_LOOKS_AT_ONCE:]
-            with working_on(self.sync.db, self.sync.mapping.entity_type):
+            some = self.suspects[:SECOND_LOOKS_AT_ONCE]
+            with self.sync.parts.in_turn(self.sync.mapping.entity_type, patience_s, self._wait):
+                self.steps.works(self.proof.entity)
                 again = look_again(self.sync, some)
+            self.suspects = self.suspects[SECOND_LOOKS_AT_ONCE:]
             kept = [found for compared in again if (found := self._settled(compared)) is not None]
             with self.sync.db.transaction() as tx:
                 self.findings.add(tx, self.proof.id, kept)
+
+    def _wait(self) -> None:
+        """Tells that another process works on the entity. Raises Stopped when a user has asked for the end."""
+        self.steps.waits(self.proof.entity, f"another process that works on {self.sync.mapping.entity_type} records")
 
     def _settled(self, compared: Compared) -> Found | None:
         """Counts what the second look has found, and returns what is to be kept of it."""
@@ -259,6 +277,17 @@ class Verification:
         return finding_of(compared) if compared.kind in DIFFERENCES or compared.stale_base else None
 
     # End
+
+    def _stopped(self) -> None:
+        """Ends with what was found so far; what would have to wait for a second look is left out."""
+        proof = self.proof
+        proof.stopped = True
+        with suppress(TurnBusy, MondayUnavailable):
+            self._second_looks(at_least=1, patience_s=0.0)
+        self._note_proved()
+        total = self.sync.board.items_count
+        of = f" of {counted(total)}" if total is not None else ""
+        proof.message = f"a user asked it to stop, when it had compared {counted(proof.counts.total())}{of} records"
 
     def _malformed(self, item_id: str, reason: str) -> None:
         self.suspects.append(Compared(Class.UNREADABLE, item_id or None, None, f"did not come whole: {reason}"))
@@ -271,6 +300,8 @@ class Verification:
 
     def _finish(self) -> None:
         sync, proof = self.sync, self.proof
+        costs = {name: n - self.costs_before.get(name, 0) for name, n in sync.parts.costs().items()}
+        proof.calls = int(costs["calls"])
         if self.pass_id:
             forget_listing(sync, self.pass_id)
         with sync.db.transaction() as tx:
@@ -281,7 +312,7 @@ class Verification:
                 forget_unlinked(tx)
             shape = proof.as_json()
             outcome = "equal" if shape["equal"] else "incomplete" if proof.message else "different"
-            self.findings.finish(tx, proof.id, {**shape, "outcome": outcome, "api": sync.parts.costs()})
+            self.findings.finish(tx, proof.id, {**shape, "outcome": outcome, "api": costs})
 
     def _pair(self, tx: Transaction) -> None:
         """Counts an item and a row that show the same, and have no link, as one record."""

@@ -57,7 +57,8 @@ class Spool:
 
     def _keep(self) -> None:
         """Writes rows together: the names of their columns are written once, and a row costs little."""
-        columns = list(self._rows[0].values)
+        # a row that could not be read has no values
+        columns = max((list(row.values) for row in self._rows), key=len)
         rows = [(row.key, row.hash, list(row.values.values()), row.changed_at) for row in self._rows]
         pickle.dump((columns, rows), self._file, pickle.HIGHEST_PROTOCOL)
         self._rows = []
@@ -116,17 +117,26 @@ class Keys:
         return frozenset(found)
 
 
+def wrong_columns(sync: QuerySync, names: Sequence[str]) -> list[tuple[str, str]]:
+    """Returns what the columns of the query lack, or have twice: the key of the file that it is about, and a sentence."""
+    wanted = {sync.primary_key: "primary_key", **{name: f"field:{name}" for name in sync.fields}}
+    missing = [(place, f"the query has no column {name!r}") for name, place in wanted.items() if name not in names]
+    twice = sorted({name for name in names if list(names).count(name) > 1})
+    return missing + [("query", f"the query has two columns {name!r}") for name in twice]
+
+
+def known_columns(names: Sequence[str]) -> str:
+    """Says which columns there are."""
+    return f"It has {', '.join(names)}." if names else "It returns no rows at all."
+
+
 class Shape:
     """Reads rows by the mapping: key, values, hash. Made of the names of the query's columns, which it checks."""
 
     def __init__(self, sync: QuerySync, names: Sequence[str]) -> None:
-        twice = sorted({name for name in names if list(names).count(name) > 1})
-        missing = [name for name in (sync.primary_key, *sync.fields) if name not in names]
-        if twice or missing:
-            said = [f"the query has no column {name!r}" for name in dict.fromkeys(missing)]
-            said += [f"the query has two columns {name!r}" for name in twice]
-            known = f"It has {', '.join(names)}." if names else "It returns no rows at all."
-            raise SettingsError(f"{sync.name}: {'; '.join(said)}.", hint=f"{known} Look at {sync.path}:{sync.line}.")
+        if wrong := wrong_columns(sync, names):
+            said = "; ".join(sentence for _, sentence in wrong)
+            raise SettingsError(f"{sync.name}: {said}.", hint=f"{known_columns(names)} Look at {sync.at()}.")
         places = {name: place for place, name in enumerate(names)}
         self._key = places[sync.primary_key]
         self._changed_at = places.get(sync.updated_at_field or "")

@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from db_connector import Transaction
-from errors import SettingsError
+from errors import MappingError, SettingsError
 from mappings.query_syncs import QuerySync, load_syncs
 from state.records import Records
-from state.values import delete
+from state.values import delete, query_key
 from values.wording import utc_or_none
+
+log = logging.getLogger("monday_sync")
 
 SHOWN = """
 select record_id, source_hash is not null as in_step, removed_at, intent_at, attempts, next_try_at, last_error, synced_at
 from sync_records
 where sync_name = %s and source_key = %s
 """
+
+
+def syncs_as_far_as_readable(home: Path) -> dict[str, QuerySync]:
+    """Returns the syncs of a home by name. What is wrong in their file is logged: commands that show other things go on."""
+    try:
+        return load_syncs(home)
+    except MappingError as exc:
+        log.warning("%s", exc.message, extra={"hint": exc.hint})
+        return {}
+
+
+def apart(home: Path, names: Sequence[str]) -> tuple[list[str], list[QuerySync]]:
+    """Returns those of the names that are no sync's, and the syncs that the others name."""
+    syncs = syncs_as_far_as_readable(home) if names else {}
+    return [name for name in names if name not in syncs], [syncs[name] for name in names if name in syncs]
 
 
 def sync_of(home: Path, given: str) -> tuple[QuerySync, str] | None:
@@ -44,4 +62,4 @@ def recreate(tx: Transaction, sync: QuerySync, key: str) -> None:
     """Has the next run make a new record for a row, unless one with its key is there. That run reads all rows."""
     shown(tx, sync, key)
     Records(sync.name, sync.table_id).unlink(tx, [key])
-    delete(tx, f"query:{sync.name}")
+    delete(tx, query_key(sync.name))

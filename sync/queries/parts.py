@@ -79,15 +79,20 @@ class SuiteParts(Parts):
         self.db.close()
 
 
+def suite_of(settings: Settings, stop: Stop | None = None) -> SmartSuite:
+    """Returns a client by the settings, which makes no call yet. Raises SettingsError without a key or an account."""
+    token, account = credentials(settings)
+    limits = Limits(give_up_after=settings.give_up_after, stop=stop or Stop())
+    return SmartSuite(settings.smartsuite_url, token, account, limits=limits)
+
+
 @contextmanager
 def open_suite_parts(
     settings: Settings, progress: Progress | None = None, stop: threading.Event | None = None
 ) -> Iterator[SuiteParts]:
     """Yields the parts by the settings, and closes them. Raises SchemaMissing and what else is wrong with them."""
-    token, account = credentials(settings)
-    own, db = Stop(stop), connect(settings)
-    limits = Limits(give_up_after=settings.give_up_after, stop=own)
-    suite = SmartSuite(settings.smartsuite_url, token, account, limits=limits)
+    own = Stop(stop)
+    suite, db = suite_of(settings, own), connect(settings)
     parts = SuiteParts(
         settings, db, mappings_of(settings), Client(_no_monday), progress=progress, stop=own, suite=suite
     )

@@ -35,13 +35,13 @@ class References:
                 self._resolve(column, named, rows)
 
     def _resolve(self, column: str, named: Field, rows: Sequence[Row]) -> None:
-        names = {row.key: _names(named, row.values[column]) for row in rows if not is_empty(row.values[column])}
+        names = {row.key: _names(named, row.values[column]) for row in rows if not is_empty(row.values.get(column))}
         known = self._found.setdefault(column, {})
         wanted = {name for listed in names.values() for name in listed if not RECORD_ID.fullmatch(name)} - known.keys()
         if wanted:
             known |= self._people(known) if named.kind == "userfield" else self._records(named, sorted(wanted))
         for row in rows:
-            if row.key in names:
+            if not is_empty(row.values.get(column)):
                 row.values[column] = [known.get(_folded(named, name), name) for name in names[row.key]]
 
     def _people(self, known: dict[str, str]) -> dict[str, str]:

@@ -38,26 +38,34 @@ class Target:
 
 def target_of(sync: QuerySync, table: Table) -> Target:
     """Returns the table as the sync fills it. Raises SettingsError that tells all that does not fit."""
-    wrong: list[str] = []
+    wrong = unfit(sync, table)
     key = table.find(sync.external_id_field)
-    if isinstance(key, str):
-        wrong.append(f"external_id_field: {key}")
-    elif key.kind not in EXTERNAL_IDS or not is_writable(key):
-        wrong.append(f"external_id_field: {key.label} ({key.kind}) cannot hold a key; take a text field")
-    fields: dict[str, Field] = {}
-    for column, name in sync.fields.items():
-        found = table.find(name)
-        if isinstance(found, str):
-            wrong.append(f"{column}: {found}")
-        elif not is_writable(found):
-            wrong.append(f"{column}: {found.label} cannot be filled ({found.kind}): {why_not_writable(found)}")
-        elif not isinstance(key, str) and found.slug == key.slug and column != sync.primary_key:
-            wrong.append(f"{column}: {found.label} is the external_id_field, which holds {sync.primary_key}")
-        else:
-            fields[column] = found
     if wrong or isinstance(key, str):
         raise SettingsError(
-            f"{sync.name} does not fit the table {table.name}: {'; '.join(wrong)}.",
-            hint=f"Correct `destination` of the sync in {sync.path}:{sync.line}.",
+            f"{sync.name} does not fit the table {table.name}: {'; '.join(sentence for _, sentence in wrong)}.",
+            hint=f"Correct `destination` of the sync in {sync.at()}.",
         )
-    return Target(table, key, fields)
+    fields = {column: table.find(name) for column, name in sync.fields.items()}
+    return Target(table, key, {column: field for column, field in fields.items() if isinstance(field, Field)})
+
+
+def unfit(sync: QuerySync, table: Table) -> list[tuple[str, str]]:
+    """Returns what of a sync does not fit its table: the key of the file that it is about, and a sentence."""
+    wrong: list[tuple[str, str]] = []
+    key = table.find(sync.external_id_field)
+    if isinstance(key, str):
+        wrong.append(("external_id_field", f"external_id_field: {key}"))
+    elif key.kind not in EXTERNAL_IDS or not is_writable(key):
+        told = f"external_id_field: {key.label} ({key.kind}) cannot hold a key; take a text field"
+        wrong.append(("external_id_field", told))
+    for column, name in sync.fields.items():
+        found, place = table.find(name), f"field:{column}"
+        if isinstance(found, str):
+            wrong.append((place, f"{column}: {found}"))
+        elif not is_writable(found):
+            told = f"{column}: {found.label} cannot be filled ({found.kind}): {why_not_writable(found)}"
+            wrong.append((place, told))
+        elif not isinstance(key, str) and found.slug == key.slug and column != sync.primary_key:
+            told = f"{column}: {found.label} is the external_id_field, which holds {sync.primary_key}"
+            wrong.append((place, told))
+    return wrong

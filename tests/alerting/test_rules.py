@@ -194,6 +194,18 @@ def test_every_kind_of_error_has_its_words() -> None:
     assert kind_of(errors.SyncError("")) == "SyncError" and reason_of("SyncError").fails
 
 
+def test_proofs_are_no_syncs(judging: Judging) -> None:
+    judging.run("failed", "3 h", "MondayUnavailable", period_s=3600)
+    for ago in ("2 h", "1 h"):
+        judging.run("success", ago, kind="verify")
+    # a sync is due each hour, and none went well
+    assert ("users", "stale") in judging.judge()
+    judging.sql("delete from sync_runs")
+    for ago in ("2 h", "1 h", "0 h"):
+        judging.run("failed", ago, "MondayUnavailable", kind="verify")
+    assert judging.judge() == {}
+
+
 def test_a_daemon_that_repeats_a_failure_at_once_has_failed_once(judging: Judging) -> None:
     for ago in ("20 s", "10 s", "0 s"):
         judging.run("failed", ago, "MondayUnavailable", kind="catch-up")

@@ -24,7 +24,9 @@ def test_every_kind_of_value_comes_back_as_it_was_written(kinds: Database, way: 
     rows = [tuple(EVERY_KIND.values()), tuple(None for _ in EVERY_KIND)]
     with kinds.transaction() as tx:
         if way == "copy_in":
-            assert tx.copy_in("kinds", list(EVERY_KIND), rows) == 2
+            kept: list[int] = []
+            tx.copy_in("kinds", list(EVERY_KIND), rows, kept.append)
+            assert kept == [2]
         else:
             names = {kind: kind for kind in EVERY_KIND}
             tx.bulk("insert into kinds select * from {rows}", names, rows)
@@ -74,8 +76,64 @@ def test_an_error_of_the_rows_themselves_passes_through_copy(kinds: Database) ->
 
 def test_copy_takes_more_rows_than_a_chunk_holds(kinds: Database) -> None:
     with kinds.transaction() as tx:
-        assert tx.copy_in("words", ["id", "word"], ((number, str(number)) for number in range(2_500))) == 2_500
+        kept: list[int] = []
+        tx.copy_in("words", ["id", "word"], ((number, str(number)) for number in range(2_500)), kept.append)
         assert tx.row("select count(*), sum(id) from words") == (2_500, sum(range(2_500)))
+        assert kept == [2_500]
+
+
+def thousand(since: int = 0) -> list[tuple[int, str]]:
+    return [(number, str(number)) for number in range(since, since + 1_000)]
+
+
+MANY = thousand()
+
+
+def test_rows_are_copied_while_the_caller_goes_on_and_stand_there_for_the_next_statement(kinds: Database) -> None:
+    with kinds.transaction() as tx:
+        tx.copy_in("words", ["id", "word"], MANY)
+        tx.copy_in("words", ["id", "word"], thousand(1_000))
+        assert tx.value("select count(*) from words") == 2_000
+    with kinds.transaction() as tx:
+        tx.copy_in("words", ["id", "word"], thousand(2_000))
+    assert kinds.execute_query("select count(*)::int as n from words") == [{"n": 3_000}]
+
+
+@pytest.mark.parametrize("then", ["a statement", "a copy", "the end"])
+def test_a_row_that_copy_refuses_is_told_by_what_comes_next_and_nothing_is_kept(kinds: Database, then: str) -> None:
+    with pytest.raises(RowRejected), kinds.transaction() as tx:
+        tx.copy_in("words", ["id", "word"], [*MANY, (1_001, "a\0b")])
+        if then == "a statement":
+            tx.execute("select 1")
+        if then == "a copy":
+            tx.copy_in("words", ["id", "word"], MANY)
+    with kinds.transaction() as tx:
+        assert tx.value("select count(*) from words") == 0
+
+
+def test_an_error_of_the_caller_meanwhile_undoes_the_copy_and_leaves_the_connection_usable(kinds: Database) -> None:
+    for rows in (MANY, [*MANY, (1_001, "a\0b")]):
+        with pytest.raises(ZeroDivisionError), kinds.transaction() as tx:
+            tx.copy_in("words", ["id", "word"], rows)
+            raise ZeroDivisionError
+        assert kinds.execute_query("select count(*)::int as n from words") == [{"n": 0}]
+
+
+def test_a_refused_copy_within_a_savepoint_undoes_no_more_than_the_savepoint(kinds: Database) -> None:
+    with kinds.transaction() as tx:
+        tx.copy_in("words", ["id", "word"], MANY)
+        with pytest.raises(RowRejected), tx.savepoint():
+            tx.copy_in("words", ["id", "word"], [*thousand(1_000), (2_001, "a\0b")])
+        assert tx.value("select count(*) from words") == 1_000
+
+
+def test_a_check_that_refuses_the_number_of_kept_rows_undoes_them(kinds: Database) -> None:
+    def refuse(kept: int) -> None:
+        raise RowRejected(f"{kept} rows")
+
+    with pytest.raises(RowRejected, match="1000 rows"), kinds.transaction() as tx:
+        tx.copy_in("words", ["id", "word"], MANY, refuse)
+    assert kinds.execute_query("select count(*)::int as n from words") == [{"n": 0}]
 
 
 def test_rows_of_unequal_length_are_refused(kinds: Database) -> None:

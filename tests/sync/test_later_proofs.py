@@ -76,3 +76,36 @@ def test_what_was_noted_of_links_that_are_gone_is_forgotten(world: Equal) -> Non
     world.db.execute_query("insert into sync_proved select gen_random_uuid(), 'x', 'x'", fetch=False)
     world.verify("users", code=0)
     assert world.db.execute_query("select count(*) as n from sync_proved where cells = 'x'")[0]["n"] == 0
+
+
+def test_a_row_that_was_changed_and_changed_back_is_equal_and_one_that_only_looks_alike_is_not(world: Equal) -> None:
+    (item, root), *_ = world.links("users")
+    (was,) = world.db.execute_query("select name from users where id::text = %s", (root,))
+    edit_row(world, "users", item, root)
+    assert differences(world.verify("users", code=3)) == [("*", compare.ROW_UNHEARD)]
+    world.unheard("users", "update users set name = %s where id::text = %s", was["name"], root)
+    assert world.verify("users", code=0)["equal"]
+    world.unheard("users", "update users set name = upper(name) where id::text = %s", root)
+    assert differences(world.verify("users", code=3)) == [("*", compare.ROW_UNHEARD)]
+
+
+def test_an_item_whose_link_was_archived_since_is_no_equal_record(world: Equal) -> None:
+    (item, _), *_ = world.links("users")
+    world.db.execute_query("update sync_mapping set archived_at = now() where monday_id = %s", (item,), fetch=False)
+    # as if the link had been archived when it was noted
+    world.db.execute_query(
+        "update sync_proved as p set version = l.xmin::text || ' ' || l.ctid::text from sync_mapping as l"
+        " where l.id = p.link",
+        fetch=False,
+    )
+    proof = world.verify("users", code=3)
+    assert proof["counts"]["equal"] == len(world.links("users")), proof
+
+
+def test_what_an_earlier_version_has_noted_of_cells_alone_is_noted_again_with_the_row(world: Equal) -> None:
+    world.db.execute_query("update sync_proved set seen_row = null, shown = null", fetch=False)
+    digests = [world.verify("users", code=0)[side] for side in ("digest_monday", "digest_postgres")]
+    assert digests[0] == digests[1]
+    noted = world.db.execute_query("select count(*) as n from sync_proved where seen_row is null or seen_row = ''")
+    assert noted[0]["n"] == 0
+    assert [world.verify("users", code=0)[side] for side in ("digest_monday", "digest_postgres")] == digests

@@ -47,11 +47,14 @@ class Served:
 
 
 @contextmanager
-def serving(env: dict[str, str], *arguments: str) -> Iterator[Served]:
-    """Starts `main.py dashboard` on a free port, and ends it."""
+def serving(env: dict[str, str], *arguments: str, account: str = "") -> Iterator[Served]:
+    """Starts `main.py dashboard` on a free port, and ends it. `account`: that of one account."""
     errors = Path(env["MONDAY_SYNC_HOME"]) / "stderr.txt"
     with errors.open("a") as said:
-        child = start_main("dashboard", "--port", "0", *arguments, env=env, stdout=subprocess.PIPE, stderr=said)
+        of_one = ("--account", account) if account else ()
+        child = start_main(
+            *of_one, "dashboard", "--port", "0", *arguments, env=env, stdout=subprocess.PIPE, stderr=said
+        )
     assert child.stdout is not None
     watchdog = threading.Timer(110, child.kill)
     watchdog.start()

@@ -48,6 +48,7 @@ def test_pages_that_are_full_can_be_used_by_all(served, opened, full, app):
     found, known = app.url_map.bind(""), {"login"}
     known |= {found.match(path.split("?")[0])[0] for path in every}
     files = {"boards.plan"}  # needs a board that has changed: test_mending.py looks at it
+    files |= {"accounts.account"}  # needs an account: test_account_pages.py looks at it
     files |= {"static", "bootstrap.static", "dark", "favicon", "livez"}
     assert {rule.endpoint for rule in app.url_map.iter_rules() if "GET" in rule.methods} == known | files
 

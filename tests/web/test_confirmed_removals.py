@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
 from tests.kit.cli import start_main
@@ -39,7 +41,7 @@ def test_what_a_guard_stopped_is_shown_and_allowed_once_by_typing_the_name(serve
     page.goto(f"{served.url}/runs/{stopped}")
     page.get_by_role("button", name="Show what would be removed").click()
     expect(page.get_by_role("status").filter(has_text="The plan is made")).to_be_visible(timeout=30_000)
-    expect(page.locator("pre")).to_contain_text("archive")
+    expect(page.get_by_role("heading", name="21 items would be removed")).to_be_visible()
     number = page.url.rsplit("/", 1)[1]
     for form in ({}, {"confirm": "contact"}, {"confirm": "contacts", "plan": "99"}):
         refused = served.post("/sync", **{**REMOVES, "plan": number, **form})
@@ -51,3 +53,41 @@ def test_what_a_guard_stopped_is_shown_and_allowed_once_by_typing_the_name(serve
     assert active(sides) == 40
     again = served.post("/sync", **REMOVES, plan=number, confirm="contacts")
     assert again.status_code == 400 and "carried out already" in again.json()["error"]
+
+
+def test_what_was_confirmed_is_refused_with_the_new_list_when_others_would_be_removed(served, opened, sides, stopped):
+    from playwright.sync_api import expect
+
+    watched = opened()
+    page = watched.page
+    page.goto(f"{served.url}/runs/{stopped}")
+    page.get_by_role("button", name="Show what would be removed").click()
+    expect(page.get_by_role("heading", name="21 items would be removed")).to_be_visible(timeout=30_000)
+    another = sides.db.execute_query(
+        "select monday_id from sync_mapping order by length(monday_id) desc, 1 desc limit 1"
+    )
+    sides.act("archive", another[0]["monday_id"])
+    page.get_by_label("Type contacts to allow it").fill("contacts")
+    page.get_by_role("button", name="Remove, and sync now").click()
+    expect(page.get_by_role("alert")).to_contain_text("Nothing was started: others would be removed", timeout=60_000)
+    expect(page.get_by_role("heading", name="22 items would be removed")).to_be_visible()
+    expect(page.locator("#plan")).to_contain_text(another[0]["monday_id"])
+    assert "409" in watched.wrong.pop() and active(sides) == 61
+    page.get_by_label("Type contacts to allow it").fill("contacts")
+    page.get_by_role("button", name="Remove, and sync now").click()
+    expect(page.locator("tbody tr").first).to_contain_text("success", timeout=60_000)
+    assert active(sides) == 39
+
+
+def test_a_run_removes_none_but_the_agreed(sides_with_bob, environment, stopped):
+    sides = sides_with_bob
+    known = sides.db.execute_query("select monday_id from sync_mapping order by 1")
+    agreed = [row["monday_id"] for row in known if sides.on_board(row["monday_id"]) == "archived"][:5]
+    run = start_main(
+        *("monday-to-pg", "--entity", "contacts", "--sweep", "--allow-mass-delete", "--quiet", "--only-removing", "-"),
+        env=environment,
+        stdin=subprocess.PIPE,
+    )
+    run.communicate("\n".join(agreed), timeout=60)
+    archived = sides.db.execute_query("select monday_id from sync_mapping where archived_at is not null order by 1")
+    assert [row["monday_id"] for row in archived] == agreed

@@ -171,6 +171,7 @@ def test_every_act_works_without_javascript(served, opened, full, sides, app):
     until(lambda: served.json(plan)["ended"], 30, "the plan")
     press(plan, "Sync now", "It appears here within some seconds")
     elsewhere = {"signing_in", "logout"} | {"boards.apply", "checks.fix"}  # the last two in test_mending.py
+    elsewhere |= {"accounts.pause", "accounts.resume"}  # in test_account_pages.py
     assert acted == posts_of(app) - elsewhere
 
 

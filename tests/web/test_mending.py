@@ -41,11 +41,15 @@ def test_changes_of_a_board_are_applied_as_planned_and_what_is_left_out_is_not_f
     look_at_all(page, shown.url, ("/boards/planning", "/boards/planning/plan"))
     page.goto(shown.url + "/boards/planning")
     page.get_by_role("link", name="Show what would be applied").click()
+    expect(page.locator("pre")).to_contain_text('add column if not exists "New" text;')
+    expect(page.locator("pre")).to_contain_text('add column if not exists "Shown"')
+    assert planning.columns() == before
     page.get_by_label("Leave out Shown").check()
     planning.admin("columns/rename", column_id="text1", title="Remarks")
     page.get_by_role("button", name="Apply").click()
     expect(page.get_by_role("alert")).to_contain_text("Nothing was applied")
     assert "409" in watched.wrong.pop() and planning.columns() == before
+    assert 'rename column "Notes" to "Remarks";' in page.locator("pre").inner_text()
     page = opened(java_script_enabled=False).page
     page.goto(shown.url + "/boards/planning/plan")
     page.get_by_label("Leave out Shown").check()
@@ -73,3 +77,13 @@ def test_what_doctor_finds_is_mended_where_that_does_no_harm(served, db, opened)
     assert served.json("/checks?look=work.dead_runs")["fixes"] == []
     again = served.post("/checks/fix", look="work.dead_runs", digest=page["digest"])
     assert again.status_code == 409
+
+
+def test_what_postgres_would_refuse_is_told_before_it_is_applied(planning, shown):
+    planning.admin("columns/add", id="new1", title="New", type="text")
+    planning.pull()
+    with planning.db.transaction() as tx:
+        tx.execute("lock table planning in access exclusive mode")
+        in_use = shown.json("/boards/planning/plan")
+    assert [told.split(" is new")[0] for told in in_use["refused"]] == ["column 'New' (text)"]
+    assert shown.json("/boards/planning/plan")["refused"] == []

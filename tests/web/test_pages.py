@@ -24,6 +24,7 @@ PAGES = (
     "/checks",
     "/proofs",
     "/alerts",
+    "/accounts",
     "/charts",
     "/charts?span=30d",
     "/charts?span=200d",

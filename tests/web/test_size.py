@@ -17,8 +17,8 @@ from web.app import OPEN_TO_ALL
 SIZE = int(os.environ.get("DASHBOARD_TEST_ROWS", "60000"))
 """Rows of the log; links, runs and conflicts are parts of it."""
 
-OF_A_CALL = {"records.record", "operating.finding", "conflicts.plan", "runs.plan", "boards.plan"}
-"""Pages that ask monday.com, or show what a program said."""
+OF_A_CALL = {"records.record", "operating.finding", "conflicts.plan", "runs.plan", "boards.plan", "accounts.account"}
+"""Pages that ask monday.com or another database, or show what a program said."""
 SCANS = "select relname, seq_scan from pg_stat_user_tables where relname in ('sync_logs', 'sync_mapping') order by 1"
 
 

@@ -34,7 +34,7 @@ def log() -> Response:
         at, seq, row_id = "", "", ""
     wanted = lists.LogFilter(
         since=since.isoformat(),
-        entity_type=site().mapping(entity).entity_type if entity else "",
+        entity_type=site().subject(entity).entity_type if entity else "",
         at=at,
         seq=int(seq or -1),
         id=row_id,
@@ -44,10 +44,11 @@ def log() -> Response:
     last = found[PAGE - 1] if len(found) > PAGE else None
     data = {
         "rows": found[:PAGE],
+        "names": site().subject_names(),
         "problem": problem,
         "asked": {**asked, "entity": entity, "days": days},
         "next": last and f"{last['created_at'].isoformat()},{-1 if last['seq'] is None else last['seq']},{last['id']}",
-        "entities": [mapping.entity for mapping, _ in site().chosen()],
+        "entities": site().names,
         "statuses": STATUSES,
     }
     return shown("log.html", data)
@@ -70,7 +71,7 @@ def queues() -> Response:
     with site().reading() as tx:
         found, oldest = lists.queues(tx)
     now = datetime.now(timezone.utc)
-    names = {mapping.entity_type: mapping.entity for mapping in site().mappings.values()}
+    names = site().subject_names()
     names |= {board_id: mapping.entity for mapping, board_id in site().chosen()}
     rows = [
         # whole minutes, so that a page on which nothing happens stays the same
@@ -93,14 +94,14 @@ def charts_page() -> Response:
     span = request.args.get("span", "24h")
     step, interval, number = SPANS.get(span, SPANS["24h"])
     entity = request.args.get("entity", "")
-    kind = site().mapping(entity).entity_type if entity else ""
+    kind = site().subject(entity).entity_type if entity else ""
     with site().reading() as tx:
         done, cost = lists.sums(tx, step, interval, kind), lists.spent(tx, step, interval)
     data = {
         "span": span if span in SPANS else "24h",
         "spans": list(SPANS),
         "entity": entity,
-        "entities": [mapping.entity for mapping, _ in site().chosen()],
-        "charts": charts.all_of(charts.steps(step, number), done, cost),
+        "entities": site().names,
+        "charts": charts.all_of(charts.steps(step, number), done, cost, bool(site().syncs)),
     }
     return shown("charts.html", data)

@@ -8,12 +8,12 @@ from typing import Any
 from flask import Blueprint, Response, request, url_for
 
 from errors import SettingsError
+from mappings.declaration import Mapping
 from state import lists
 from state.findings import findings_of
-from sync.board import BoardSync, Opening, open_board
 from sync.operating import repair as mending
-from sync.operating.verify import IDS, WHOLE, Extent, Verification
-from sync.options import PullOptions
+from sync.operating.proving import Proving
+from sync.operating.verify import IDS, WHOLE, Extent
 from sync.parts import Parts, board_of
 from values.canonical import to_json
 from web.answers import digest_of, done, note_act, shown, site
@@ -21,7 +21,6 @@ from web.answers import digest_of, done, note_act, shown, site
 pages = Blueprint("operating", __name__)
 
 PAGE = 50
-LOOKS = Opening(PullOptions(dry_run=True), (True, True))
 
 
 @pages.get("/proofs")
@@ -43,19 +42,19 @@ def prove() -> Response:
     entity = request.form.get("entity", "")
     site().settings.require_key()
     with site().working() as parts:
-        sync = _opened(parts, entity, LOOKS)
-        proof = Verification(sync, Extent(IDS if request.form.get("kind") == IDS else WHOLE)).run()
-    note_act(f"made a proof of {entity}", sync.mapping.entity_type)
+        mapping, board_id = _with_board(entity)
+        (proof,) = Proving(parts, Extent(IDS if request.form.get("kind") == IDS else WHOLE)).of([(mapping, board_id)])
+    note_act(f"made a proof of {entity}", mapping.entity_type)
     told = "Equal." if not proof.exit_code else proof.message or f"Not equal: {proof.differences}."
     return done(told, url_for("operating.proof", proof_id=proof.id), {"proof": proof.as_json()})
 
 
-def _opened(parts: Parts, entity: str, opening: Opening) -> BoardSync:
+def _with_board(entity: str) -> tuple[Mapping, str]:
     mapping = site().mapping(entity)
     board_id = board_of(site().settings, mapping)
     if board_id is None:
         raise SettingsError(f"{entity} has no board.", hint=f"Set {mapping.board_setting} in .env.")
-    return open_board(parts, mapping, board_id, opening)
+    return mapping, board_id
 
 
 @pages.get("/proofs/<proof_id>")

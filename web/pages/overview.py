@@ -12,6 +12,7 @@ from errors import SettingsError
 from mappings.declaration import Mapping
 from mappings.files import lines_of_columns
 from mappings.loader import read_again
+from mappings.query_syncs import QuerySync
 from state import lists, pauses
 from state.findings import last_proofs
 from state.overview import state_of
@@ -19,12 +20,12 @@ from sync.parts import Chosen
 from values.wording import plural, utc_or_none
 from web import charts
 from web.answers import done, note_act, shown, site
+from web.pages import syncs
+from web.states import FAILED, PAUSE_HOURS, need
 
 pages = Blueprint("overview", __name__)
 
 HOURS = 24
-PAUSE_HOURS = ("1", "8", "24")
-FAILED = ("failed", "died")
 
 
 @pages.get("/")
@@ -37,21 +38,31 @@ def overview() -> Response:
         card(mapping, entity, proofs.get(mapping.entity_type), bars.get(mapping.entity_type, []))
         for (mapping, _), entity in zip(chosen, state["entities"])
     ]
-    needs = [need for made in cards for need in made["needs"]]
+    of_syncs = [
+        syncs.card(sync, known, bars.get(sync.entity_type, []))
+        for sync, known in zip(site().syncs.values(), state.get("syncs", ()))
+    ]
+    every = [*cards, *of_syncs]
+    needs = [one for made in every for one in made["needs"]]
+    if wrong := site().mistakes_of_syncs:
+        told = f"The file of the syncs has mistakes: {wrong}"
+        needs.append(need(told, url_for("checks.checks", look="settings"), "Look at the checks"))
     data = {
-        "sentence": sentence(cards, needs, state),
+        "sentence": sentence(every, needs, state),
         "needs": needs,
         "cards": cards,
+        "syncs": of_syncs,
         "inbox": state["inbox"],
         "outbox": state["outbox"],
-        "busy": any(made["state"] == "working" for made in cards),
+        "busy": any(made["state"] == "working" for made in every),
     }
     return shown("overview.html", data)
 
 
 def state_and_more(tx: Transaction, chosen: Chosen) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """Returns the state of all, their last proofs, and what was done in each of the last hours."""
-    types = [mapping.entity_type for mapping, _ in chosen]
+    found_syncs = site().syncs.values()
+    types = [*(mapping.entity_type for mapping, _ in chosen), *(sync.entity_type for sync in found_syncs)]
     now = datetime.now(timezone.utc).replace(minute=0, second=0, microsecond=0)
     hours = [now - timedelta(hours=back) for back in range(HOURS - 1, -1, -1)]
     done: dict[str, dict[datetime, dict[str, Any]]] = {}
@@ -60,7 +71,7 @@ def state_and_more(tx: Transaction, chosen: Chosen) -> tuple[dict[str, Any], dic
     bars = {
         kind: [{"at": utc_or_none(hour), **_numbers(found.get(hour))} for hour in hours] for kind, found in done.items()
     }
-    return state_of(tx, chosen), last_proofs(tx), bars
+    return state_of(tx, chosen, site().tables_of_syncs), last_proofs(tx), bars
 
 
 def _numbers(row: dict[str, Any] | None) -> dict[str, int]:
@@ -85,6 +96,7 @@ def card(mapping: Mapping, entity: dict[str, Any], proof: dict[str, Any] | None,
         "board_id": entity["board_id"],
         "last_run": run and {key: run[key] for key in ("id", "started_at", "outcome", "message")},
         "last_proof": proof and {"at": utc_or_none(proof["finished_at"]), "outcome": proof["outcome"]},
+        "next_run_at": entity["next_run_at"],
         "read_up_to": entity["watermark"],
         "bars": bars,
         "path": charts.path_of([bar["n"] for bar in bars]),
@@ -99,20 +111,16 @@ def _needs(name: str, entity: dict[str, Any]) -> Any:
     if run and run["outcome"] in FAILED:
         told = f": {run['message']}" if run["message"] else ""
         what = "died" if run["outcome"] == "died" else "failed"
-        yield _need(f"The last run of {name} {what}{told}", url_for("runs.run", run_id=run["id"]), "Look at the run")
+        yield need(f"The last run of {name} {what}{told}", url_for("runs.run", run_id=run["id"]), "Look at the run")
     if run and run["outcome"] == "guarded":
         told = f"A safety guard stopped the last run of {name}"
-        yield _need(told, url_for("runs.run", run_id=run["id"]), "Look at the run")
+        yield need(told, url_for("runs.run", run_id=run["id"]), "Look at the run")
     if number := entity["conflicts"]:
         told = f"{plural(number, 'conflict')} of {name} {'waits' if number == 1 else 'wait'} for a decision"
-        yield _need(told, url_for("conflicts.conflicts", entity=name), "Decide")
+        yield need(told, url_for("conflicts.conflicts", entity=name), "Decide")
     if number := entity["set_aside"]:
         told = f"{plural(number, 'record')} of {name} {'was' if number == 1 else 'were'} set aside after eight tries"
-        yield _need(told, url_for("records.retries", entity=name), "Look at them")
-
-
-def _need(sentence: str, to: str, button: str) -> dict[str, str]:
-    return {"sentence": sentence, "to": to, "button": button}
+        yield need(told, url_for("records.retries", entity=name), "Look at them")
 
 
 def _word(mapping: Mapping, entity: dict[str, Any], needs: bool) -> str:
@@ -136,12 +144,12 @@ def sentence(cards: list[dict[str, Any]], needs: list[Any], state: dict[str, Any
     """Returns how everything is, in one sentence."""
     if needs:
         return f"{plural(len(needs), 'thing')} need{'s' if len(needs) == 1 else ''} you"
-    if working := [made["entity"] for made in cards if made["state"] == "working"]:
+    if working := [made.get("entity") or made["sync"] for made in cards if made["state"] == "working"]:
         return f"A run works on {', '.join(working)}"
     runs = [made["last_run"]["started_at"] for made in cards if made["last_run"]]
     if not runs:
         return "Nothing was synced yet"
-    waits = state["inbox"] + state["outbox"] + sum(made["counts"]["waiting"] for made in cards)
+    waits = state["inbox"] + state["outbox"] + sum(made["counts"].get("waiting", 0) for made in cards)
     if waits:
         return f"{plural(waits, 'change')} wait{'s' if waits == 1 else ''} for the next run"
     return f"In step since {max(runs)[:16].replace('T', ' ')} UTC"
@@ -149,8 +157,10 @@ def sentence(cards: list[dict[str, Any]], needs: list[Any], state: dict[str, Any
 
 @pages.get("/entities/<entity>")
 def entity(entity: str) -> Response:
-    """Shows one entity: its state, its columns, its last runs, and what was left out."""
-    mapping = site().mapping(entity)
+    """Shows one entity: its state, its columns, its last runs, and what was left out. Or a sync of a query."""
+    mapping = site().subject(entity)
+    if isinstance(mapping, QuerySync):
+        return syncs.page(mapping)
     chosen = [pair for pair in site().chosen() if pair[0].entity == entity]
     with site().reading() as tx:
         state, proofs = state_of(tx, chosen or [(mapping, "")]), last_proofs(tx)
@@ -172,8 +182,8 @@ def entity(entity: str) -> Response:
 
 @pages.post("/entities/<entity>/pause")
 def pause(entity: str) -> Response:
-    """Pauses an entity: no run and no live work is begun for it."""
-    mapping = site().mapping(entity)
+    """Pauses an entity or a sync: no run and no live work is begun for it."""
+    mapping = site().subject(entity)
     hours = request.form.get("hours", "")
     if hours not in ("", *PAUSE_HOURS):
         raise SettingsError(f"A pause is {', '.join(PAUSE_HOURS)} hours, or until it is resumed.")
@@ -185,8 +195,8 @@ def pause(entity: str) -> Response:
 
 @pages.post("/entities/<entity>/resume")
 def resume(entity: str) -> Response:
-    """Has an entity worked for again."""
-    mapping = site().mapping(entity)
+    """Has an entity or a sync worked for again."""
+    mapping = site().subject(entity)
     if pauses.resume(site().db, entity):
         note_act(f"resumed {entity}", mapping.entity_type)
     return done(f"{entity} is worked for again.", url_for("overview.entity", entity=entity))

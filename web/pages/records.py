@@ -8,10 +8,12 @@ from typing import Any
 
 from flask import Blueprint, Response, redirect, request, url_for
 
+from db_connector import Transaction
 from errors import SettingsError, SyncError
 from mappings.declaration import Mapping
 from mappings.loader import choose
 from state import lists
+from state.query_syncs import refused_rows, try_rows_now
 from state.record_settings import DIRECTIONS
 from sync import records as work
 from sync.board import Opening, open_board
@@ -21,6 +23,7 @@ from sync.options import PullOptions
 from sync.parts import board_of
 from values.wording import plural
 from web.answers import digest_of, done, note_act, shown, site
+from web.pages import syncs
 
 pages = Blueprint("records", __name__)
 
@@ -32,6 +35,10 @@ STATES = ("error", "set_aside", "conflict", "disabled", "pending")
 def records() -> Response:
     """Finds a record, or lists those in a state that needs someone."""
     asked, state = request.args.get("q", "").strip(), request.args.get("state", "")
+    name, slash, of_row = asked.partition("/")
+    if slash and name in site().syncs:
+        to: Response = redirect(url_for("records.record", entity=name, key=of_row))  # type: ignore[assignment]
+        return to
     entity, after = request.args.get("entity", ""), request.args.get("after", "")
     mappings = choose(site().mappings, [entity] if entity else [])
     problem, found = "", []
@@ -63,6 +70,8 @@ def records() -> Response:
 @pages.get("/records/<entity>/<path:key>")
 def record(entity: str, key: str) -> Response:
     """Shows why a record is as it is, with its switches; without monday.com, what the tool remembers of it."""
+    if sync := site().syncs.get(entity):
+        return syncs.row(sync, key)
     mapping = site().mapping(entity)
     known: dict[str, Any] | None = None
     why, settings = "", None
@@ -131,7 +140,7 @@ def retries() -> Response:
     """Lists what was refused, grouped by reason."""
     entity, reason = request.args.get("entity", ""), request.args.get("reason", "")
     with site().reading() as tx:
-        found = work.waiting(tx, _mappings(entity), site().settings)
+        found = _waiting(tx, entity)
     return shown("retries.html", _listed(found, entity, reason))
 
 
@@ -145,8 +154,14 @@ def _listed(found: Sequence[dict[str, Any]], entity: str, reason: str) -> dict[s
         "digest": _digest_of(chosen),
         "moved": False,
         "asked": {"entity": entity, "reason": reason},
-        "entities": [mapping.entity for mapping, _ in site().chosen()],
+        "entities": site().names,
     }
+
+
+def _waiting(tx: Transaction, entity: str) -> list[dict[str, Any]]:
+    """Returns the records that were refused, and the rows of syncs that were."""
+    names = [name for name in site().syncs if entity in ("", name)]
+    return [*work.waiting(tx, _mappings(entity), site().settings), *(refused_rows(tx, names) if names else ())]
 
 
 def _with_reason(found: Sequence[dict[str, Any]], reason: str) -> list[dict[str, Any]]:
@@ -159,6 +174,8 @@ def _digest_of(chosen: Sequence[dict[str, Any]]) -> str:
 
 
 def _mappings(entity: str) -> Sequence[Mapping]:
+    if entity in site().syncs:
+        return ()
     return choose(site().mappings, [entity] if entity else [])
 
 
@@ -168,7 +185,7 @@ def try_again(act: str) -> Response:
     form, entity = request.form, request.form.get("entity", "")
     mappings = _mappings(entity)
     with site().reading() as tx:
-        found = work.waiting(tx, mappings, site().settings)
+        found = _waiting(tx, entity)
     matching = _with_reason(found, form.get("reason", ""))
     if form.get("all") and not form.getlist("id") and _digest_of(matching) != form.get("digest"):
         return shown("retries.html", {**_listed(found, entity, form.get("reason", "")), "moved": True}, 409)
@@ -176,7 +193,12 @@ def try_again(act: str) -> Response:
     if act == "now":
         with site().db.transaction() as tx:
             work.try_now(tx, mappings, some, site().settings)
+            for name in site().syncs:
+                if keys := [str(one["entity_id"]) for one in some if one["entity"] == name]:
+                    try_rows_now(tx, name, keys)
         told = f"{plural(len(some), 'record')} will be tried by the next run."
+    elif act == "drop" and any(one["entity"] in site().syncs for one in some):
+        raise SettingsError("Rows of queries are not given up: they are tried until they can be written.")
     elif act == "drop":
         if str(len(some)) != form.get("typed", "").strip():
             raise SettingsError(

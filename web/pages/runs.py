@@ -7,20 +7,23 @@ from typing import Any
 from flask import Blueprint, Response, request, url_for
 
 from errors import SettingsError
+from mappings.query_syncs import choose_syncs
 from state import lists
 from state.overview import closed_dead, shown_run
 from state.runs import ask_to_stop, calls_today, starting_with
 from sync.choosing import why_not
+from sync.queries.parts import credentials
+from sync.report import SERVICES
 from values.parsing import iso_moment
 from values.wording import plural
 from web.answers import done, note_act, shown, site
-from web.starting import Wanted
+from web.starting import OF_SYNCS, Started, Wanted
 
 pages = Blueprint("runs", __name__)
 
 PAGE = 50
 OUTCOMES = ("success", "partial", "guarded", "failed", "running", "died")
-KINDS = ("command", "scheduled", "http", "catch-up", "live", "shell")
+KINDS = ("command", "scheduled", "http", "catch-up", "live", "shell", "verify")
 
 
 @pages.get("/runs")
@@ -36,7 +39,7 @@ def runs() -> Response:
         "runs": [_brief(shown_run(run)) for run in found[:PAGE]],
         "asked": asked,
         "next": more and f"{more['started_at'].isoformat()},{more['run_id']}",
-        "entities": [mapping.entity for mapping, _ in site().chosen()],
+        "entities": site().names,
         "outcomes": OUTCOMES,
         "kinds": KINDS,
         "dead": any(run["outcome"] == "died" and run["finished_at"] is None for run in found),
@@ -82,8 +85,10 @@ def run(run_id: str) -> Response:
         "steps": steps,
         "entities": found["entities"],
         "log": entries,
+        "names": site().subject_names(),
         "today": today,
         "budget": site().settings.daily_calls,
+        "service": SERVICES.get(str(found["direction"]), "monday.com"),
         "goes_on": found["outcome"] == "running",
         "may_stop": found["outcome"] == "running" and found["kind"] != "live" and not found["stop_asked_at"],
         "stopped": _stopped(found),
@@ -148,6 +153,7 @@ def sync() -> Response:
     """Shows what a run can be asked for."""
     data = {
         "entities": [{"entity": mapping.entity, "direction": mapping.direction} for mapping, _ in site().chosen()],
+        "syncs": [name for name, sync in site().syncs.items() if sync.enabled],
         "entity": request.args.get("entity", ""),
         "directions": list(site().program.directions),
         "plans": [plan.as_json() for plan in site().starter.plans()],
@@ -168,10 +174,17 @@ def start() -> Response:
         allow_mass_delete="allow_mass_delete" in form,
     )
     _check(wanted)
+    agreed: list[str] = []
     if wanted.allow_mass_delete and not wanted.dry_run:
-        _check_confirmed(wanted, form)
-    started = site().starter.start(wanted)
-    note_act(f"started {wanted.words()}")
+        confirmed = _confirmed(wanted, form)
+        agreed, fresh = confirmed.removed, site().starter.plan_again(wanted)
+        if not fresh.is_made or fresh.removed != agreed:
+            return shown("plan.html", {**fresh.as_json(), "moved": True}, 409)
+        for plan in (fresh, confirmed):
+            if not site().starter.use_up(plan):
+                raise _no_plan()
+    started = site().starter.start(wanted, agreed)
+    note_act(f"started {wanted.words()}{f', to remove {len(agreed)}' if agreed else ''}")
     if wanted.dry_run:
         to = url_for("runs.plan", number=started.number)
         return done("The plan is being made. Nothing is written.", to, {"plan": to})
@@ -181,6 +194,10 @@ def start() -> Response:
 
 def _check(wanted: Wanted) -> None:
     """Raises SettingsError for a run that cannot begin."""
+    if wanted.direction == OF_SYNCS and wanted.entity in site().syncs:
+        choose_syncs(site().settings.home, (wanted.entity,))
+        credentials(site().settings)
+        return
     if wanted.direction not in site().program.directions:
         raise SettingsError(f"Unknown direction: {wanted.direction}.")
     site().settings.require_key()
@@ -191,19 +208,25 @@ def _check(wanted: Wanted) -> None:
             raise problem
 
 
-def _check_confirmed(wanted: Wanted, form: Any) -> None:
-    """Raises SettingsError unless the user has seen what is removed, and has typed of which entity."""
+def _confirmed(wanted: Wanted, form: Any) -> Started:
+    """Returns the plan that was shown. Raises SettingsError unless the user has typed of which entity."""
     if not wanted.entity or form.get("confirm", "").strip() != wanted.entity:
         raise SettingsError(
             f"Nothing was started: {wanted.entity or 'one entity'} was not typed.",
             hint="Type the name of the entity whose records are to be removed.",
         )
     number = form.get("plan", "")
-    if not number.isdecimal() or not site().starter.use_up(int(number), wanted):
-        raise SettingsError(
-            "Nothing was started: this plan was carried out already, failed, or is older than 15 minutes.",
-            hint="Look again at what would be removed, on the page of the run that was stopped.",
-        )
+    plan = site().starter.standing(int(number), wanted) if number.isdecimal() else None
+    if plan is None:
+        raise _no_plan()
+    return plan
+
+
+def _no_plan() -> SettingsError:
+    return SettingsError(
+        "Nothing was started: this plan was carried out already, failed, or is older than 15 minutes.",
+        hint="Look again at what would be removed, on the page of the run that was stopped.",
+    )
 
 
 @pages.get("/sync/plans/<int:number>")
@@ -212,4 +235,4 @@ def plan(number: int) -> Response:
     found = site().starter.plan(number)
     if found is None:
         raise SettingsError("There is no such plan any more.", hint="Make it again at /sync.")
-    return shown("plan.html", found.as_json())
+    return shown("plan.html", {**found.as_json(), "moved": False})

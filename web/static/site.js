@@ -4,6 +4,7 @@
 let tag = null;
 let timer = null;
 let failures = 0;
+let leaving = false;
 
 const regions = () => [...document.querySelectorAll("[data-live][id]")];
 const pause = () => Math.min(...regions().map((region) => Number(region.dataset.live) || 10)) * 1000;
@@ -14,7 +15,7 @@ const isUsed = (element) =>
 
 function schedule() {
   clearTimeout(timer);
-  if (regions().length && !document.hidden) timer = setTimeout(look, failures ? Math.min(2000 * failures, 10000) : pause());
+  if (regions().length && !document.hidden && !leaving) timer = setTimeout(look, failures ? Math.min(2000 * failures, 10000) : pause());
 }
 
 async function look() {
@@ -117,6 +118,9 @@ document.getElementById("local").addEventListener("click", () => {
   localStorage.setItem("times", localStorage.getItem("times") === "local" ? "utc" : "local");
   localTimes();
 });
+// A form is on its way: what this page shows may be gone before the answer comes.
+document.addEventListener("submit", () => { leaving = true; clearTimeout(timer); });
+addEventListener("pageshow", (event) => { if (event.persisted) { leaving = false; look(); } });
 document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : look()));
 
 // A box in the head of a table ticks all below it.
@@ -127,5 +131,7 @@ document.addEventListener("change", (event) => {
   }
 });
 
+// On a phone the pages stand in one row, and the one that is open may be out of sight.
+document.querySelector("nav.pages .active")?.scrollIntoView({ block: "nearest", inline: "center" });
 localTimes();
 schedule();

@@ -1,0 +1,49 @@
+"""Tries out what would be applied to a table, in a transaction that leaves nothing, and tells which DDL that runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from boards.changes import Change
+from boards.drift import WAIT, Drift
+from db_connector import Composable, Database, Transaction
+
+DDL = ("alter ", "create ", "drop ", "comment ")
+WITHOUT_WAITING = "set local lock_timeout = '200ms'"
+"""A table that is in use is not waited for: whoever reads it would wait behind."""
+
+
+class Heard(Transaction):
+    """Runs statements in a transaction of the caller's, and keeps the DDL among them as PostgreSQL gets it."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self.__dict__.update(tx.__dict__)
+        self.ddl: list[str] = []
+
+    def execute(self, statement: str | Composable, params: object = None) -> int:
+        """Runs a statement."""
+        done = super().execute(statement, params)  # type: ignore[arg-type]
+        text = statement if isinstance(statement, str) else statement.as_string(self.connection).replace("%%", "%")
+        text = " ".join(text.split())
+        if text.startswith(DDL):
+            self.ddl.append(f"{text};")
+        return done
+
+
+@dataclass(frozen=True)
+class TriedOut:
+    """Holds the DDL that a change runs, and the changes that PostgreSQL refuses."""
+
+    ddl: tuple[str, ...]
+    refused: tuple[Drift, ...]
+
+
+def try_out(db: Database, change: Change, found: Sequence[Drift], lacking: Sequence[str]) -> TriedOut:
+    """Applies changes and takes them back. The table is locked for some milliseconds, as when they are applied."""
+    with db.transaction(keep=False) as tx:
+        tx.execute(WITHOUT_WAITING)
+        heard = Heard(tx)
+        change.fill_up(heard, lacking)
+        done = change.apply(heard, found)
+    return TriedOut(tuple(heard.ddl), tuple(drift for drift in done if drift.move == WAIT))

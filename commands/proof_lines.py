@@ -1,0 +1,142 @@
+"""Words what a proof has found, and what a repair does: for entities, and for syncs of queries."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from timing import duration
+from values.canonical import to_json
+from values.wording import counted, plural
+
+if TYPE_CHECKING:
+    from sync.operating.repair import Step
+    from sync.operating.verify import Proof
+
+SHORT = 8
+"""The number of characters of an id that are shown; they are enough to name it."""
+MOST = 20
+"""How many findings are shown of one entity; --json and the table sync_findings have the others."""
+WORDS = (
+    ("=", "equal"),
+    ("~", "known to differ"),
+    ("*", "different"),
+    ("<", "only {there}"),
+    (">", "only {here}"),
+    ("!", "unreadable"),
+    ("?", "moved while looking"),
+)
+ALWAYS = "=*<>!"
+"""The classes that are named even when there is none."""
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Names both sides, as they stand in lines."""
+
+    there: str = "on the board"
+    here: str = "in PostgreSQL"
+    shows: str = "board"
+    item: str = "item"
+
+
+BOARD = Sides()
+SUITE = Sides("in SmartSuite", "in the query", "SmartSuite", "record")
+
+
+def finding_json(finding: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **{name: finding[name] for name in ("id", "class", "monday_id", "entity_id", "cause", "fields")},
+        "repair": f"python main.py repair {finding['id'][:SHORT]}",
+    }
+
+
+def show_proof(proof: Proof, found: Sequence[dict[str, Any]], sides: Sides = BOARD) -> None:
+    """Writes the counts, the first findings, and the verdict."""
+    from terminal.console import say
+
+    words = [(mark, word.format(there=sides.there, here=sides.here)) for mark, word in WORDS]
+    counts = [f"{counted(proof.counts[mark])} {word}" for mark, word in words if mark in ALWAYS or proof.counts[mark]]
+    say("  " + "    ".join(counts))
+    for reason, number in proof.known.most_common():
+        say(f"  ~  {counted(number)}: {reason}")
+    for finding in found:
+        say(_finding_line(proof.entity, finding, sides))
+    if proof.stale_bases:
+        say(f"  note: {plural(proof.stale_bases, 'equal record')} remembered otherwise; the next run mends that.")
+    if proof.message:
+        say(f"Incomplete: {proof.message}.")
+    if proof.differences:
+        more = f", the first {len(found)} are shown" if proof.differences > len(found) else ""
+        say(f"Not equal: {counted(proof.differences)} of {counted(proof.counts.total())}{more}.")
+        if found:
+            say(f"Mend it: python main.py repair {found[0]['id'][:SHORT]}   Why: {_why(proof.entity, found[0])}")
+    elif not proof.message:
+        digests = " and ".join(f"{side:032x}"[:16] for side in proof.digests)
+        known = proof.counts["~"]
+        but = f" but for {counted(known)} known to differ," if known else ""
+        say(f"Equal{but} in {duration(proof.seconds)}, {plural(proof.calls, 'call')}. Digests: {digests}.")
+
+
+def _why(entity: str, finding: dict[str, Any]) -> str:
+    return f"python main.py explain {entity}/{finding['entity_id'] or finding['monday_id']}"
+
+
+def _finding_line(entity: str, finding: dict[str, Any], sides: Sides) -> str:
+    fields = "; ".join(
+        f"{field['field']}: {sides.shows} {shown(field['monday'])}, row {shown(field['postgres'])},"
+        f" last agreed {shown(field['agreed'])}"
+        for field in finding["fields"]
+        if not field["known"]
+    )
+    what = f"{fields} -> {finding['cause']}" if fields else finding["cause"]
+    record = f"{entity}/{finding['entity_id'] or '-'}  {sides.item} {finding['monday_id'] or '-'}"
+    return f"  {finding['class']}  {finding['id'][:SHORT]}  {record}  {what}"
+
+
+def shown(value: Any) -> str:
+    """Returns a value as it is shown in a line: cut, with its quotes."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+class Plan(Protocol):
+    """Holds what would mend a finding."""
+
+    @property
+    def finding(self) -> dict[str, Any]: ...
+    @property
+    def steps(self) -> Sequence[Step]: ...
+    @property
+    def why(self) -> str: ...
+
+
+def show_repair(plan: Plan, done: bool, as_json: bool) -> None:
+    """Writes the steps of a plan."""
+    from terminal.console import say
+
+    if as_json:
+        steps = [{**asdict(step), "before": to_json(step.before), "after": to_json(step.after)} for step in plan.steps]
+        return say(
+            json.dumps(
+                {
+                    "finding": plan.finding["id"],
+                    "cause": plan.finding["cause"],
+                    "steps": steps,
+                    "applied": done and bool(steps),
+                    "why_not": plan.why,
+                },
+                default=str,
+            )
+        )
+    for step in plan.steps:
+        change = f"  {step.name}: {shown(to_json(step.before))} -> {shown(to_json(step.after))}" if step.name else ""
+        say(f"  {'wrote' if done else 'would write'} to {step.side}  {step.record}  {step.what}{change}")
+    if not plan.steps:
+        say(f"Nothing can be done by itself: {plan.why}.")
+    elif done:
+        say("Done.")
+    else:
+        say(f"Do it: python main.py repair {plan.finding['id'][:SHORT]} --apply")

@@ -1,0 +1,125 @@
+"""Checks syncs of queries before they run: the query and its columns, the table, its fields and choices. It writes nothing.
+
+What is wrong is told with file and line, all of it at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from errors import SourceRefused
+from mappings.query_syncs import QuerySync
+from models import Value
+from rows.queries import Reading, columns_of, question
+from services.smartsuite.cells import cell_of, is_writable
+from services.smartsuite.structure import Field, Table
+from sync.operating.check import Seen, fault, note, warning
+from sync.queries.compare import known_columns, wrong_columns
+from sync.queries.target import unfit
+from values.parsing import CellError
+from values.wording import plural
+
+KEYS = "select count(*), count({key}), count(distinct {text}) from (\n{{}}\n) as q"
+DATE_FORMATS: dict[Any, Value] = {"datetime": datetime(2020, 1, 1)}
+
+
+def wrong(sync: QuerySync, place: str, sentence: str, hint: str = "") -> Seen:
+    """Says what is wrong with a sync, and where in its file."""
+    return fault(f"{sync.at(place)}: {sentence}", hint or f"Correct {sync.at(place)}.", sync.name)
+
+
+def of_query(sync: QuerySync, source: Reading) -> Iterator[Seen]:
+    """Finds what the query lacks. No row is read. Raises SourceUnreachable."""
+    try:
+        names = columns_of(source, sync)
+    except SourceRefused as exc:
+        yield wrong(sync, "query", exc.message, exc.hint)
+        return
+    for place, sentence in wrong_columns(sync, names):
+        yield wrong(sync, place, sentence, known_columns(names))
+    if sync.updated_at_field and sync.updated_at_field not in names:
+        yield wrong(
+            sync, "updated_at_field", f"the query has no column {sync.updated_at_field!r}", known_columns(names)
+        )
+
+
+def of_keys(sync: QuerySync, source: Reading) -> Iterator[Seen]:
+    """Finds rows without a key, and keys that several rows have, by counting all rows."""
+    quote = "`" if source.is_mysql else '"'
+    key = quote + sync.primary_key.replace(quote, quote * 2) + quote
+    key = key.replace("%", "%%").replace("{", "{{").replace("}", "}}")
+    # keys that differ in case alone are different
+    form = KEYS.format(key=key, text=f"cast({key} as binary)" if source.is_mysql else f"{key}::text")
+    ((rows, with_key, different),) = next(iter(source.pages(*question(source, sync, None, form))))[1]
+    if rows > with_key:
+        told = f"{plural(rows - with_key, 'row')} without {sync.primary_key}, which are not written."
+        yield warning(told, f"Leave them out in the query: {sync.at('query')}.", sync.name)
+    if with_key > different:
+        told = f"{plural(with_key - different, 'row')} with the {sync.primary_key} of another row; neither is written."
+        yield warning(told, f"Take a column that tells the rows apart: {sync.at('primary_key')}.", sync.name)
+    if rows == with_key == different:
+        yield note(f"{plural(rows, 'row')}, each with a key of its own", affects=sync.name)
+
+
+def count_rows(sync: QuerySync, source: Reading) -> int:
+    """Returns how many rows the query has."""
+    asked = question(source, sync, None, "select count(*) from (\n{}\n) as q")
+    return int(next(iter(source.pages(*asked)))[1][0][0])
+
+
+def of_table(sync: QuerySync, table: Table) -> Iterator[Seen]:
+    """Finds what does not fit the table: fields, and values that are known from the file alone."""
+    for place, sentence in unfit(sync, table):
+        yield wrong(sync, place, sentence)
+    for column, options in sync.transformations.items():
+        field = table.find(sync.fields[column])
+        if isinstance(field, Field) and is_writable(field) and isinstance(options, dict):
+            yield from _of_change(sync, column, options, field)
+
+
+def _of_change(sync: QuerySync, column: str, options: dict[str, Any], field: Field) -> Iterator[Seen]:
+    place = f"change:{column}"
+    sample = _sample(options)
+    if sample is not None and not field.choices and not _fits(field, sample):
+        kind = "number" if isinstance(sample, Decimal) else "date"
+        yield wrong(sync, place, f"{column}: a {kind} does not fit {field.label} ({field.kind})")
+    for value in _known_values(sync, column, options):
+        try:
+            cell_of(field, value)
+        except CellError as exc:
+            yield wrong(sync, place, f"{column} → {field.label}: {exc}")
+
+
+def _fits(field: Field, value: Value) -> bool:
+    try:
+        cell_of(field, value)
+    except CellError:
+        return False
+    return True
+
+
+def _sample(options: dict[str, Any]) -> Value:
+    """Returns a value as a change makes them; None where that says nothing."""
+    if options.get("type") == "number":
+        return Decimal(1)
+    return DATE_FORMATS.get(options.get("format"), date(2020, 1, 1)) if options.get("type") == "date" else None
+
+
+def _known_values(sync: QuerySync, column: str, options: dict[str, Any]) -> list[Value]:
+    """Returns the values that a change can make, as far as the file names them, each once."""
+    given = options.get("value_map") or options.get("map") or {}
+    words: list[Value] = []
+    for word, meaning in given.items() if isinstance(given, dict) else ():
+        words += meaning if isinstance(meaning, list) else [word]
+    if options.get("type") == "constant":
+        words = [None]
+    values = [options.get("default")] if "default" in options else []
+    for word in words:
+        try:
+            values.append(sync.changes[column](word))
+        except CellError:
+            continue
+    return list(dict.fromkeys(value for value in values if value is not None))

@@ -1,0 +1,55 @@
+"""Where monday.com does not answer, a few tasks find that out, and the others do not ask."""
+
+from __future__ import annotations
+
+import pytest
+
+from state.due import RUN, Due
+from tests.kit.live import SECOND_PROFILE, LiveWorld, world
+from tests.kit.workshop import Workshop, workshop
+
+
+@pytest.fixture
+def here(db, database_url, home):
+    with world(db, database_url, home) as found:
+        yield found
+
+
+@pytest.fixture
+def shop(here: LiveWorld, tmp_path):
+    with workshop(here, tmp_path, MONDAY_GIVE_UP_AFTER="0.3") as made:
+        yield made
+
+
+def tasks(shop: Workshop, rounds: int) -> list[str]:
+    """Has runs begun, and returns what became of them."""
+    shop.outcomes.clear()
+    for _ in range(rounds):
+        for entity in SECOND_PROFILE:
+            shop.work.due.mark([Due("acme", entity, RUN)])
+            shop.work.run("acme", entity)
+    return list(shop.outcomes)
+
+
+def test_after_some_failures_no_task_asks_until_one_has_tried_and_found_an_answer(here, shop):
+    here.sandbox.admin("faults/add", kind="random_5xx", percent=100)
+    assert tasks(shop, 3)[:3] == ["failed"] * 3
+    before = here.sandbox.admin("counters")["requests"]
+    assert set(tasks(shop, 3)) == {"put_off"} and here.sandbox.admin("counters")["requests"] == before
+    here.sandbox.admin("faults/clear")
+    assert set(tasks(shop, 1)) == {"put_off"}, "nobody knows yet that it is back"
+    here.change("update sync_outages set until = now()")
+    assert tasks(shop, 1) == ["done", "done"]
+    assert here.value("select count(*) from sync_outages") == 0 and here.differences() == []
+
+
+def test_one_task_alone_tries_again(here, shop):
+    here.change("insert into sync_outages (address, failures, until) values (%s, 3, now())", here.sandbox.graphql_url)
+    here.sandbox.admin("faults/add", kind="random_5xx", percent=100)
+    assert sorted(tasks(shop, 2)) == ["failed", "put_off", "put_off", "put_off"]
+
+
+def test_a_failure_of_one_board_holds_up_no_other(here, shop):
+    here.change("insert into sync_outages (address, failures, until) values (%s, 2, now())", here.sandbox.graphql_url)
+    assert tasks(shop, 1) == ["done", "done"]
+    assert here.value("select count(*) from sync_outages") == 0, "a good answer ends it"

@@ -1,0 +1,120 @@
+"""Shows the syncs of queries on the dashboard: a card each, the page of one, its refused rows; starts a run of one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from sandbox import SmartSuite
+from tests.kit.syncs import World
+from tests.kit.waiting import until
+from tests.web.conftest import HOSTILE, Served, serving
+from tests.web.test_browser import look_at_all
+from tests.web.test_pages import LARGEST, STATEMENTS, commands_of
+
+SHOP = """
+create table shop (
+    id bigint, name text, amount numeric(12, 2), stage text, born date, note text,
+    updated_at timestamptz not null default now())
+"""
+REFUSED = "update sync_records set attempts = 2, next_try_at = now() + '1 h', last_error = %s where source_key = '2'"
+
+
+@pytest.fixture
+def shop(db, database_url, home) -> Iterator[World]:
+    """Makes both sides of a sync, with three rows that were never copied."""
+    with SmartSuite() as suite:
+        env = {
+            "DATABASE_URL": database_url,
+            "MONDAY_SYNC_HOME": str(home),
+            "SMARTSUITE_TOKEN": suite.token,
+            "SMARTSUITE_ACCOUNT_ID": suite.account_id,
+            "SMARTSUITE_API_URL": suite.api_url,
+        }
+        db.execute_query(SHOP, fetch=False)
+        world = World(suite, db, home, env)
+        world.rows(3)
+        yield world
+
+
+@pytest.fixture
+def open_shop(shop) -> Iterator[Served]:
+    """Serves the dashboard over the sync."""
+    with serving(shop.env) as served:
+        yield served
+
+
+def last_run(served: Served) -> dict:
+    return next(iter(served.json("/runs")["runs"]), {})
+
+
+def test_a_sync_is_run_from_its_card_and_its_rows_are_shown(shop, open_shop):
+    card = open_shop.json("/")["syncs"][0]
+    assert (card["sync"], card["state"], card["counts"]["linked"]) == ("shop", "never run", 0)
+    assert "run --sync-name shop --dry-run" in open_shop.get("/").text
+    answer = open_shop.post("/sync", direction="mysql_to_smartsuite", entity="shop")
+    assert answer.status_code == 200, answer.text
+    until(lambda: last_run(open_shop).get("outcome") == "success", 30, "the run")
+    assert len(shop.records()) == 3
+    card = open_shop.json("/")["syncs"][0]
+    assert (card["state"], card["counts"]["in_step"], card["last_run"]["outcome"]) == ("in step", 3, "success")
+    run = open_shop.get(f"/runs/{last_run(open_shop)['run_id']}").text
+    assert "3 created" in run and "calls to SmartSuite" in run and "calls to monday.com" not in run
+    row = open_shop.json("/records/shop/2")["known"]
+    assert (row["state"], row["key"], bool(row["record_id"])) == ("in step", "2", True)
+    assert open_shop.get("/records?q=shop/2").url.endswith("/records/shop/2")
+    assert open_shop.get("/records/shop/99").status_code == 400
+    titles = {chart["title"]: chart["total"] for chart in open_shop.json("/charts?entity=shop")["charts"]}
+    assert titles["Records written to SmartSuite"] == 3
+    assert titles["Calls to SmartSuite"] > 0 == titles["Calls to monday.com"]
+
+
+def test_the_plan_of_a_sync_is_shown_and_its_button_starts_the_sync(shop, open_shop):
+    plan = open_shop.post("/sync", direction="mysql_to_smartsuite", entity="shop", dry_run="1").json()["plan"]
+    until(lambda: open_shop.json(plan)["ended"], 30, "the plan")
+    made = open_shop.json(plan)
+    assert made["command"] == "python main.py run --sync-name shop --dry-run" and len(shop.records()) == 0
+    answer = open_shop.post("/sync", direction=made["direction"], entity=made["entity"])
+    assert answer.status_code == 200
+    until(lambda: len(shop.records()) == 3, 30, "the run")
+    refused = open_shop.post("/sync", direction="mysql_to_smartsuite", entity="no_such")
+    assert refused.status_code == 400
+
+
+def test_rows_that_were_refused_are_shown_and_tried_again_and_a_sync_is_paused(shop, open_shop):
+    shop.counts()
+    shop.db.execute_query(REFUSED, ("no such label",), fetch=False)
+    assert open_shop.json("/entities/shop")["card"]["counts"]["refused"] == 1
+    (refused,) = open_shop.json("/retries?entity=shop")["records"]
+    assert (refused["entity"], refused["entity_id"], refused["last_error"]) == ("shop", "2", "no such label")
+    assert open_shop.post("/retries/drop", id="shop|2|", typed="1").status_code == 400
+    assert open_shop.post("/retries/now", id="shop|2|").status_code == 200
+    waits = shop.db.execute_query("select next_try_at from sync_records where source_key = '2'")
+    assert waits == [{"next_try_at": None}]
+    assert open_shop.post("/entities/shop/pause").status_code == 200
+    assert open_shop.json("/")["syncs"][0]["state"] == "paused"
+    assert open_shop.post("/entities/shop/resume").status_code == 200
+    assert open_shop.json("/")["syncs"][0]["state"] == "waiting"
+
+
+def test_mistakes_in_the_file_of_the_syncs_are_told_and_everything_else_goes_on(shop, open_shop):
+    path = shop.home / "config" / "sync_mappings.yml"
+    path.write_text("syncs: 7\n")
+    page = open_shop.json("/")
+    assert page["syncs"] == [] and "sync_mappings.yml" in page["needs"][0]["sentence"]
+    shop.write_sync()
+    assert open_shop.json("/")["needs"] == []
+
+
+@pytest.mark.xdist_group("browser")
+def test_pages_of_syncs_can_be_used_by_all(shop, open_shop, opened):
+    shop.write_sync()
+    shop.counts()
+    shop.db.execute_query(REFUSED, (HOSTILE,), fetch=False)
+    run = last_run(open_shop)["run_id"]
+    pages = ("/", "/entities/shop", "/records/shop/2", "/retries", "/sync", "/charts", f"/runs/{run}")
+    look_at_all(opened().page, open_shop.url, pages)
+    for path in pages:
+        answer = open_shop.get(path)
+        assert commands_of(answer) <= STATEMENTS + 2 and len(answer.content) <= LARGEST, path

@@ -31,7 +31,6 @@ from databases.placeholders import NAME
 from errors import SettingsError
 from mappings.query_syncs import QuerySync, choose_syncs
 from rows.queries import Reading, opened, question
-from services.smartsuite.cells import key_shown
 from services.smartsuite.client import BULK, PAGE
 from settings import Settings
 from state.held import Held
@@ -41,12 +40,12 @@ from state.runs import suite_calls_this_month
 from state.values import put, query_key, value_of, watermark
 from sync.options import PullOptions, RunOptions
 from sync.parts import Parts
+from sync.queries.ahead import Ahead
 from sync.queries.compare import Keys, Row, Shape, Spool
 from sync.queries.edited import Editing
 from sync.queries.forms import Forms
 from sync.queries.jobs import Job
 from sync.queries.parts import SuiteParts, open_suite_parts
-from sync.queries.quota import calls_for, quota_of
 from sync.queries.references import References
 from sync.queries.removed import IGNORE, Gone, Removal
 from sync.queries.target import target_of
@@ -268,11 +267,12 @@ class Copy:
         editing = Editing(self.parts, suite, target, self.log, held, self.report, self.sync.on_conflict)
         writer = RecordWriter(self.parts, suite, target, self.records, self.log, self.report, editing, Forms(target))
         writer.dry_run, writer.recreates = self.options.dry_run, self.sync.on_record_removed == RECREATE
-        new_rows = self._count_new(spool)
-        self._tell_cost(new_rows, spool.count - new_rows)
+        ahead = Ahead(self.parts, self.sync, self.records, self.options.dry_run)
+        new_rows = ahead.count_new(spool)
+        ahead.tell_cost(new_rows, spool.count - new_rows)
         if not self.options.dry_run:
             self._settle_doubt()
-            writer.listed = self._listing(writer, new_rows)
+            writer.listed = ahead.listing(target, new_rows)
         references = References(self.parts, suite, target)
         new: list[Job] = []
         changed: list[Job] = []
@@ -320,48 +320,6 @@ class Copy:
             writer.create(jobs)
         else:
             writer.update(jobs)
-
-    def _count_new(self, spool: Spool) -> int:
-        """Counts the rows that have no record yet."""
-        new = 0
-        for rows in spool.pages(PAGE):
-            known = self._known([row.key for row in rows], bases=False)
-            new += sum(row.key not in known or known[row.key].record_id is None for row in rows)
-        return new
-
-    def _tell_cost(self, new: int, changed: int) -> None:
-        """Tells the calls that a first or a dry run needs, and warns when the month has fewer left."""
-        with self.parts.db.transaction(read_only=True) as tx:
-            linked, quota = self.records.count(tx), quota_of(tx, self.parts.settings)
-        needed = calls_for(new, changed, -(-linked // PAGE) or 1 if self._lists(new, linked) else None)
-        if quota.lacks(needed):
-            told = "%s needs about %s to SmartSuite, and %s."
-            hint = "From 125 % of them on SmartSuite refuses all calls; --limit N writes a part."
-            log.warning(told, self.sync.name, plural(needed, "call"), quota.words(), extra={"hint": hint})
-        elif not linked or self.options.dry_run:
-            log.info("%s needs about %s to SmartSuite; %s.", self.sync.name, plural(needed, "call"), quota.words())
-
-    def _lists(self, new: int, linked: int) -> bool:
-        """Tells whether a listing of all records is cheaper than to look new rows up, 25 at a time."""
-        return new > BULK and linked / PAGE <= new / BULK
-
-    def _listing(self, writer: RecordWriter, new: int) -> dict[str, list[str]] | None:
-        """Lists all records when that is cheaper than to look new rows up; None when it is not."""
-        with self.parts.db.transaction(read_only=True) as tx:
-            linked = self.records.count(tx)
-        if not self._lists(new, linked):
-            return None
-        found: dict[str, list[str]] = {}
-        seen: set[str] = set()
-        said = 0
-        for total, items in self.parts.smartsuite.pages(self.sync.table_id):
-            said = total
-            for item in items:
-                if item.get("id") not in seen:
-                    seen.add(str(item["id"]))
-                    found.setdefault(key_shown(item, writer.target.key), []).append(str(item["id"]))
-        # records that move between pages are missed: then each is looked up
-        return found if len(seen) >= said else None
 
     def _settle_doubt(self) -> None:
         """Waits until SmartSuite has carried out, or has not, what a run before was about to create."""

@@ -148,6 +148,10 @@ class MondayRefused(MondayError):
     exit_code = EXIT_USAGE
 
 
+class WrongAddress(MondayRefused):
+    """Means that what answers at MONDAY_API_URL is not the API of monday.com."""
+
+
 class BoardNotVisible(MondayError):
     """Means that the board does not exist, or this token cannot see it: monday.com answers the same for both."""
 

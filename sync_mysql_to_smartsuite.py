@@ -45,7 +45,7 @@ from sync.queries.compare import Keys, Row, Shape, Spool
 from sync.queries.edited import Editing
 from sync.queries.forms import Forms
 from sync.queries.jobs import Job
-from sync.queries.parts import SuiteParts, open_suite_parts
+from sync.queries.parts import DIRECTION, SuiteParts, open_suite_parts
 from sync.queries.references import References
 from sync.queries.removed import IGNORE, Gone, Removal
 from sync.queries.target import target_of
@@ -57,7 +57,6 @@ from values.wording import plural
 
 log = logging.getLogger("monday_sync")
 
-DIRECTION = "mysql_to_smartsuite"
 OVERLAP = timedelta(minutes=15)
 """How far before the last run changes are read again: a row is stamped when its statement runs, and seen at its commit."""
 SWEEP_EVERY = timedelta(days=1)
@@ -267,12 +266,12 @@ class Copy:
         editing = Editing(self.parts, suite, target, self.log, held, self.report, self.sync.on_conflict)
         writer = RecordWriter(self.parts, suite, target, self.records, self.log, self.report, editing, Forms(target))
         writer.dry_run, writer.recreates = self.options.dry_run, self.sync.on_record_removed == RECREATE
-        ahead = Ahead(self.parts, self.sync, self.records, self.options.dry_run)
-        new_rows = ahead.count_new(spool)
-        ahead.tell_cost(new_rows, spool.count - new_rows)
+        ahead = Ahead(self.parts, self.sync, self.records)
+        ahead.count(spool)
+        ahead.tell_cost(self.options.dry_run)
         if not self.options.dry_run:
             self._settle_doubt()
-            writer.listed = ahead.listing(target, new_rows)
+            writer.listed = ahead.listing(target.key)
         references = References(self.parts, suite, target)
         new: list[Job] = []
         changed: list[Job] = []

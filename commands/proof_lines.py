@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from timing import duration
-from values.canonical import to_json
+from values.canonical import dumps, to_json
 from values.wording import counted, plural
 
 if TYPE_CHECKING:
@@ -40,10 +39,11 @@ class Sides:
     here: str = "in PostgreSQL"
     shows: str = "board"
     item: str = "item"
+    mends: str = "repair or the next run with --full"
 
 
 BOARD = Sides()
-SUITE = Sides("in SmartSuite", "in the query", "SmartSuite", "record")
+SUITE = Sides("in SmartSuite", "in the query", "SmartSuite", "record", "the next run")
 
 
 def finding_json(finding: dict[str, Any]) -> dict[str, Any]:
@@ -65,7 +65,8 @@ def show_proof(proof: Proof, found: Sequence[dict[str, Any]], sides: Sides = BOA
     for finding in found:
         say(_finding_line(proof.entity, finding, sides))
     if proof.stale_bases:
-        say(f"  note: {plural(proof.stale_bases, 'equal record')} remembered otherwise; the next run mends that.")
+        stale = plural(proof.stale_bases, "equal record")
+        say(f"  note: {stale} remembered otherwise; {sides.mends} mends that.")
     if proof.message:
         say(f"Incomplete: {proof.message}.")
     if proof.differences:
@@ -74,10 +75,12 @@ def show_proof(proof: Proof, found: Sequence[dict[str, Any]], sides: Sides = BOA
         if found:
             say(f"Mend it: python main.py repair {found[0]['id'][:SHORT]}   Why: {_why(proof.entity, found[0])}")
     elif not proof.message:
-        digests = " and ".join(f"{side:032x}"[:16] for side in proof.digests)
+        # those of a part of the records would stand for nothing
+        two = " and ".join(f"{side:032x}"[:16] for side in proof.digests)
+        digests = f" Digests: {two}." if proof.kind == "whole" else ""
         known = proof.counts["~"]
         but = f" but for {counted(known)} known to differ," if known else ""
-        say(f"Equal{but} in {duration(proof.seconds)}, {plural(proof.calls, 'call')}. Digests: {digests}.")
+        say(f"Equal{but} in {duration(proof.seconds)}, {plural(proof.calls, 'call')}.{digests}")
 
 
 def _why(entity: str, finding: dict[str, Any]) -> str:
@@ -98,7 +101,7 @@ def _finding_line(entity: str, finding: dict[str, Any], sides: Sides) -> str:
 
 def shown(value: Any) -> str:
     """Returns a value as it is shown in a line: cut, with its quotes."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    text = dumps(value).decode()
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
@@ -119,18 +122,14 @@ def show_repair(plan: Plan, done: bool, as_json: bool) -> None:
 
     if as_json:
         steps = [{**asdict(step), "before": to_json(step.before), "after": to_json(step.after)} for step in plan.steps]
-        return say(
-            json.dumps(
-                {
-                    "finding": plan.finding["id"],
-                    "cause": plan.finding["cause"],
-                    "steps": steps,
-                    "applied": done and bool(steps),
-                    "why_not": plan.why,
-                },
-                default=str,
-            )
-        )
+        shape = {
+            "finding": plan.finding["id"],
+            "cause": plan.finding["cause"],
+            "steps": steps,
+            "applied": done and bool(steps),
+            "why_not": plan.why,
+        }
+        return say(dumps(shape).decode())
     for step in plan.steps:
         change = f"  {step.name}: {shown(to_json(step.before))} -> {shown(to_json(step.after))}" if step.name else ""
         say(f"  {'wrote' if done else 'would write'} to {step.side}  {step.record}  {step.what}{change}")

@@ -240,7 +240,7 @@ def explain(compose: Compose, record: str, everything: bool, as_json: bool) -> N
         sync = open_board(parts, asked.mapping, board_id, Opening(PullOptions(dry_run=True), (True, True)))
         known = explained(sync, asked, None if everything else HISTORY)
     if as_json:
-        click.echo(json.dumps(known, default=str))
+        click.echo(dumps(known).decode())
     else:
         show_explained(known)
 
@@ -251,7 +251,11 @@ def show_explained(known: dict[str, Any]) -> None:
 
     name = f"{known['entity']}/{known['entity_id']}" if known["entity_id"] else f"item {known['monday_id']}"
     item = f" = item {known['monday_id']}" if known["entity_id"] and known["monday_id"] else ""
-    say(f"{name}{item} of {known['board']}.  {known['state'].upper()}{': ' + known['why'] if known['why'] else ''}.")
+    since = f" since {known['since'][:16].replace('T', ' ')} UTC" if known["since"] else ""
+    why = f": {known['why']}" if known["why"] else ""
+    say(f"{name}{item} of {known['board']}.  {known['state'].upper()}{since}{why}.")
+    if known["comes_in"]:
+        say(known["comes_in"])
     if known["fields"]:
         headings = ("field", "last agreed", "board", "PostgreSQL", "next run", "rule", "from")
         rows = [

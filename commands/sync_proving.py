@@ -15,6 +15,7 @@ from values.wording import plural
 if TYPE_CHECKING:
     from mappings.query_syncs import QuerySync
     from settings import Settings
+    from sync.operating.verify import Proof
 
 HISTORY = 20
 OF_SYNC = "query:"
@@ -46,20 +47,24 @@ def verified(settings: Settings, syncs: Sequence[QuerySync], as_json: bool) -> l
     from state.findings import findings_of
     from sync.alerting.center import check_at_end
     from sync.queries.parts import open_suite_parts
-    from sync.queries.verify import SyncVerification
-    from terminal.console import say
+    from sync.queries.verify import proved
+    from terminal.console import Progress, say
 
-    shapes = []
-    with open_suite_parts(settings) as parts:
-        for sync in syncs:
-            if not as_json:
-                say(f"{sync.name}: reading the query and the table, a call for each 1,000 records; neither is written.")
-            proof = SyncVerification(parts, sync).run()
-            with parts.db.transaction(read_only=True) as tx:
-                found = findings_of(tx, proof.id, 10_000 if as_json else MOST)
-            if not as_json:
-                show_proof(proof, found, SUITE)
-            shapes.append({**proof.as_json(), "findings": [finding_json(finding) for finding in found]})
+    shapes: list[dict[str, Any]] = []
+
+    def ends(proof: Proof) -> None:
+        progress.done(proof.entity)
+        with parts.db.transaction(read_only=True) as tx:
+            found = findings_of(tx, proof.id, 10_000 if as_json else MOST)
+        if not as_json:
+            show_proof(proof, found, SUITE)
+        shapes.append({**proof.as_json(), "findings": [finding_json(finding) for finding in found]})
+
+    if not as_json:
+        names = ", ".join(sync.name for sync in syncs)
+        say(f"{names}: reading query and table, a call for each 1,000 records; neither is written.")
+    with Progress(as_json) as progress, open_suite_parts(settings, progress) as parts:
+        proved(parts, syncs, ends)
         check_at_end(parts.db, settings, parts.mappings)
     return shapes
 

@@ -157,20 +157,25 @@ def recreate(parts: Parts, record: SingleRecord) -> str:
     with parts.in_turn(mapping.entity_type) as mine:
         sync = open_board(mine, mapping, board_id, Opening(writes=(True, True)))
         _check_gone(sync, record)
-        with mine.db.transaction() as tx:
-            sync.state.waiting.make_new(tx, record.row_id)
-            old = (record.link or {}).get("monday_id")
-            sync.state.log.append(
-                tx, [LogEntry("recreate", "success", f"item {old} is gone for good", old, record.row_id)]
-            )
-        Creation(sync).create([record.row_id])
-    with parts.db.transaction(read_only=True) as tx:
-        made = find(tx, [mapping], record.row_id).link or {}
-    if not made.get("monday_id"):
-        raise NotDone(
-            f"No item could be made of {mapping.entity}/{record.row_id} yet.", hint="python main.py retry list"
-        )
-    return str(made["monday_id"])
+        return make_anew(sync, record.row_id, (record.link or {}).get("monday_id"))
+
+
+def make_anew(sync: BoardSync, row_id: str, old: str | None) -> str:
+    """Makes a new item of a row whose item is gone for good, and returns its id. Raises NotDone when none could be made."""
+    with sync.db.transaction() as tx:
+        sync.state.waiting.make_new(tx, row_id)
+        sync.state.log.append(tx, [LogEntry("recreate", "success", f"item {old} is gone for good", old, row_id)])
+    Creation(sync).create([row_id])
+    return item_of(sync, row_id)
+
+
+def item_of(sync: BoardSync, row_id: str) -> str:
+    """Returns the item of a row of which one was to be made. Raises NotDone when it has none."""
+    with sync.db.transaction(read_only=True) as tx:
+        link = sync.state.links.of_rows(tx, [row_id]).get(row_id)
+    if link is None or not link.monday_id or link.archived:
+        raise NotDone(f"No item could be made of {sync.mapping.entity}/{row_id} yet.", hint="python main.py retry list")
+    return link.monday_id
 
 
 def _check_gone(sync: BoardSync, record: SingleRecord) -> None:

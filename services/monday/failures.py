@@ -21,6 +21,7 @@ from errors import (
     QueryTooHeavy,
     RecordRefused,
     Trace,
+    WrongAddress,
 )
 
 API_URL = "https://api.monday.com/v2"
@@ -218,7 +219,8 @@ class Failure:
     def exception(self, message: str = "", remedy: Remedy | None = None) -> MondayError:
         """Makes the tool's error for this failure; `remedy` when more is known than the answer tells."""
         remedy = remedy or self.remedy
-        return EXCEPTIONS[remedy](
+        elsewhere = remedy is Remedy.REFUSED and self.cause == "address"
+        return (WrongAddress if elsewhere else EXCEPTIONS[remedy])(
             message or sentence(self),
             hint=self._hint(remedy),
             code=self.code,

@@ -16,10 +16,12 @@ from datetime import datetime
 from db_connector import Database
 from errors import DatabaseError, SettingsError
 from mappings.declaration import Mapping
+from mappings.query_syncs import QuerySync, read_syncs
 from services.channels import Answer, Channel, Outcome, channels_of
 from settings import Settings
 from state import alerts
 from state.alerts import Claimed
+from state.values import query_key
 from sync.alerting.judge import Judged, judged
 from sync.alerting.observe import Entity, Look, observed
 from sync.alerting.rules import Rules, rules_of
@@ -56,9 +58,21 @@ class Center:
         return cls(db, settings, mappings, rules_of(settings.alert_rules))
 
     def entities(self) -> list[Entity]:
-        """Returns what has a board."""
+        """Returns what has a board, and the syncs of queries that are switched on."""
         boards = [(mapping, board_of(self.settings, mapping)) for mapping in self.mappings.values()]
-        return [Entity(mapping.entity, mapping.entity_type, board) for mapping, board in boards if board is not None]
+        found = [Entity(mapping.entity, mapping.entity_type, board) for mapping, board in boards if board is not None]
+        return found + [
+            Entity(sync.name, query_key(sync.name), sync.table_id, sync.entity_type, gives_up=False)
+            for sync in self._syncs().values()
+            if sync.enabled and sync.name not in self.mappings
+        ]
+
+    def _syncs(self) -> Map[str, QuerySync]:
+        """Returns the syncs that can be read; what is wrong with their file is told by runs and by `validate`."""
+        try:
+            return read_syncs(self.settings.home)[0]
+        except SettingsError:
+            return {}
 
     def channels(self) -> list[Channel]:
         """Returns the channels of ALERT_URLS."""

@@ -13,6 +13,7 @@ from state import alerts
 from state.pauses import pauses
 from state.runs import DIED, calls_today
 from state.values import daemon_key, drift_key, value_of, watermark
+from state.waiting import TRIES
 from sync.alerting import observe_runs
 from sync.alerting.judge import Seen
 from sync.alerting.observe_runs import Lately
@@ -37,7 +38,7 @@ from sync_outbox
 where entity_type = any(%s)
 group by entity_type
 """
-SET_ASIDE = """
+SET_ASIDE = f"""
 select entity_type, sum(n)::bigint
 from (
     select entity_type, count(*) as n
@@ -50,6 +51,12 @@ from (
     from sync_skipped
     where entity_type = any(%(types)s) and reason like 'error: %%' and next_try_at is null
     group by entity_type
+    union all
+    -- rows of queries, which are tried again until they are written
+    select 'query:' || sync_name, count(*)
+    from sync_records
+    where 'query:' || sync_name = any(%(types)s) and attempts >= {TRIES}
+    group by sync_name
 ) as given_up
 group by entity_type
 """
@@ -99,6 +106,10 @@ class Entity:
     name: str
     entity_type: str
     board_id: str
+    log_type: str = ""
+    """The type of its entries in `sync_logs`, where that is another."""
+    gives_up: bool = True
+    """False: what is refused is tried again until it is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +226,8 @@ def _set_aside(look: Look) -> Iterator[Seen]:
     found = look.by_type(SET_ASIDE, {"types": look.types})
     for entity in look.entities:
         (number,) = found.get(entity.entity_type, (0,))
-        told = f"{plural(int(number), 'record')} were given up after several tries."
+        how = "given up after several tries" if entity.gives_up else f"refused {TRIES} times or more"
+        told = f"{plural(int(number), 'record')} were {how}."
         command = f"python main.py retry list --entity {entity.name}"
         yield Seen(entity.name, "set_aside", number > look.limit("set_aside"), told, command=command)
 
@@ -231,7 +243,7 @@ def _held(look: Look) -> Iterator[Seen]:
 def _errors(look: Look) -> Iterator[Seen]:
     found = look.by_type(ERRORS, None)
     for entity in look.entities:
-        number, errors = found.get(entity.entity_type, (0, 0))
+        number, errors = found.get(entity.log_type or entity.entity_type, (0, 0))
         bad = number >= ERRORS_AT_LEAST and errors * 100 > look.limit("errors") * number
         told = f"{counted(int(errors))} of the last {plural(int(number), 'record')} were refused."
         command = f"python main.py retry list --entity {entity.name}"

@@ -31,6 +31,7 @@ REASONS = {
     "TurnLost": Reason("The session of PostgreSQL that held the turn has ended.", True, f"{DOCTOR} pg"),
     "MondayUnavailable": Reason("monday.com gave no good answer for too long.", True, f"{DOCTOR} monday"),
     "MondayRefused": Reason("monday.com refuses the key, or a right is missing.", False, f"{DOCTOR} monday"),
+    "WrongAddress": Reason("What answers at MONDAY_API_URL is not the API.", False, f"{DOCTOR} monday.reach"),
     "BoardNotVisible": Reason("The board is not visible to this key.", False, f"{DOCTOR} board"),
     "QueryRejected": Reason("monday.com does not understand what is asked.", False, f"{DOCTOR} monday"),
     "MondayError": Reason("monday.com answered with an error.", True, f"{DOCTOR} monday"),

@@ -87,7 +87,7 @@ def checks(examined: Examined) -> list[Check]:
             Check(query, SYNCS, partial(_query, syncs, sync, checking.of_query), source, CONNECT_S),
             Check(f"keys.{sync.name}", SYNCS, partial(_query, syncs, sync, checking.of_keys), (query,), COUNT_S),
             Check(table, SYNCS, partial(_table, syncs, sync), ("smartsuite.key",), CALL_S),
-            Check(f"work.{sync.name}", SYNCS, partial(_work, syncs, sync), ("pg.schema",)),
+            Check(f"runs.{sync.name}", SYNCS, partial(_work, syncs, sync), ("pg.schema",)),
         ]
     return found
 

@@ -8,12 +8,13 @@ from functools import partial
 
 from errors import EXIT_GUARD
 from state import inbox
+from state.findings import last_proofs
 from state.overview import status_of
 from state.pauses import pauses
 from state.runs import last_of
 from state.values import pull_key, value_of, watermark
 from sync.cycle import TO_POSTGRES
-from sync.operating.check import Check, Seen, fault, in_psql, note, ok, warning
+from sync.operating.check import Check, Seen, fault, note, ok, warning
 from sync.operating.examined import Examined
 from timing import duration
 from values.wording import counted, minute_text, plural
@@ -24,6 +25,7 @@ STUCK_S = 300.0
 STUCK_BETWEEN_RUNS_S = 86_400.0
 HELD_TOO_LONG_DAYS = 7
 SWEEP_DAYS = 2
+PROOF_DAYS = 30
 MANY_LOGS = 1_000_000
 DAEMON_LATELY_S = 300.0
 DEAD_AFTER_S, DEAD_WITHOUT_HEARTBEAT_S = 30, 86_400
@@ -58,6 +60,12 @@ select count(*)
 from sync_state
 where name like 'daemon:%%' and updated_at > now() - %s * interval '1 second'
 """
+DIFFERENCES = """
+select entity_type, count(*)
+from sync_findings
+where status = 'open' and class in ('*', '<', '>', '!')
+group by entity_type
+"""
 LOGS = """
 select pg_total_relation_size('sync_logs') + pg_total_relation_size('sync_runs'),
        (select greatest(reltuples, 0)::bigint from pg_class where oid = 'sync_logs'::regclass)
@@ -74,6 +82,7 @@ def checks(examined: Examined) -> list[Check]:
         "work.set_aside": _set_aside,
         "work.held": _held,
         "work.sweep": _sweep,
+        "work.verify": _proofs,
         "work.logs": _logs,
     }
     return [Check(slug, GROUP, partial(look, examined), ("pg.schema",)) for slug, look in looks.items()]
@@ -197,12 +206,33 @@ def _sweep(examined: Examined) -> Iterator[Seen]:
         yield ok("all ids listed lately" if any(state for _, state in remembered) else "nothing listed yet")
 
 
+def _proofs(examined: Examined) -> Iterator[Seen]:
+    """Says what the last proof of each entity has found, and which entities were not proved for long."""
+    oldest = datetime.now(timezone.utc) - timedelta(days=PROOF_DAYS)
+    with examined.database().transaction(read_only=True) as tx:
+        proofs = last_proofs(tx)
+        different: dict[str, int] = dict(tx.rows(DIFFERENCES))
+    chosen = [mapping for mapping, _ in examined.with_boards()]
+    said = False
+    for mapping in chosen:
+        proof, command = proofs.get(mapping.entity_type), f"python main.py verify --entity {mapping.entity}"
+        if number := different.get(mapping.entity_type):
+            said = True
+            told = f"{plural(number, 'difference')} of {mapping.entity} that a proof has found, not mended."
+            yield warning(told, f"{command}  lists them again, each with what mends it", mapping.entity)
+        elif proof and proof["started_at"] < oldest:
+            said = True
+            yield note(f"{mapping.entity} was last proved {minute_text(proof['started_at'])}.", command, mapping.entity)
+    if not said:
+        at = [proof["finished_at"] for mapping in chosen if (proof := proofs.get(mapping.entity_type))]
+        yield ok(f"last proof {minute_text(max(at))}" if at else "no proof yet")
+
+
 def _logs(examined: Examined) -> Iterator[Seen]:
     with examined.database().transaction(read_only=True) as tx:
         size, rows = tx.rows(LOGS)[0]
     told = f"logs and runs take {size / 1e6:,.0f} MB"
     if rows > MANY_LOGS:
-        remedy = in_psql("delete from sync_logs where created_at < now() - interval '90 days'", "analyze sync_logs")
-        yield note(f"{told}, about {counted(rows)} rows.", remedy, "sync_logs")
+        yield note(f"{told}, about {counted(rows)} rows.", "python main.py prune", "sync_logs")
     else:
         yield ok(told)

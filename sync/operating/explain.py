@@ -9,6 +9,7 @@ from typing import Any
 
 from db_connector import Transaction
 from errors import SettingsError
+from mappings.cell_readers import instant
 from mappings.declaration import Mapping
 from mappings.files import lines_of_columns
 from mappings.loader import read_again
@@ -21,6 +22,7 @@ from sync.board import BoardSync
 from sync.decide import FIRST_MEETING
 from sync.operating.compare import Class, Compared, compare_items, compare_rows
 from sync.operating.looking import Looked, look_at
+from sync.operating.since import brings_in, since
 from sync.operating.verify import waiting_for
 from sync.read_board import read_by_id
 from sync.records import SingleRecord, find
@@ -105,14 +107,27 @@ def explain(sync: BoardSync, asked: Asked, lines: int | None = HISTORY) -> dict[
     compared = found[0] if found else None
     shape = _heading(sync, asked, compared, items)
     shape |= _fields(sync, looked)
-    shape["history"] = [
-        {**entry, "at": utc_or_none(entry.pop("created_at")), "last_at": utc_or_none(entry.pop("last_at"))}
-        for entry in history
-    ]
+    shape["history"] = [_entry(entry) for entry in history]
+    edited_at = instant(items[0].updated_at) if items and items[0].updated_at else None
     with sync.db.transaction(read_only=True) as tx:
+        shape["since"] = utc_or_none(since(tx, sync, compared, edited_at))
+        shape["comes_in"] = _comes_in(tx, sync, compared) if compared and shape["state"] == "left out" else ""
         proof = last_proofs(tx).get(sync.mapping.entity_type)
     shape["last_proof"] = {"at": utc_or_none(proof["finished_at"]), "outcome": proof["outcome"]} if proof else None
     return shape
+
+
+def _entry(entry: dict[str, Any]) -> dict[str, Any]:
+    times = {"at": utc_or_none(entry["created_at"]), "last_at": utc_or_none(entry["last_at"])}
+    return {**{name: value for name, value in entry.items() if name != "created_at"}, **times}
+
+
+def _comes_in(tx: Transaction, sync: BoardSync, compared: Compared) -> str:
+    """Returns what would bring in an item that was left out."""
+    if compared.item_id is None:
+        return ""
+    found = sync.state.links.find(tx, [(compared.item_id, "")])
+    return brings_in(sync, compared.cause, found.skips.get(compared.item_id))
 
 
 def _heading(sync: BoardSync, asked: Asked, compared: Compared | None, items: Sequence[Item]) -> dict[str, Any]:
@@ -122,7 +137,9 @@ def _heading(sync: BoardSync, asked: Asked, compared: Compared | None, items: Se
     elif kind is Class.EQUAL:
         state, why = (
             "in step",
-            "what is remembered is older, and the next run mends that" if compared.stale_base else "",
+            "what is remembered is another value; verify finds that, and a run with --full mends it"
+            if compared.stale_base
+            else "",
         )
     elif compared.root_id is None and kind is Class.KNOWN:
         state, why = "left out", compared.cause

@@ -29,6 +29,7 @@ from sync.options import PullOptions
 from sync.parts import Parts, board_of
 from sync.push_rows import RowSender
 from sync.read_board import read_by_id
+from sync.records import item_of, make_anew
 from sync.task import Decision, Task
 
 
@@ -130,14 +131,14 @@ def _as_found(finding: dict[str, Any]) -> Compared:
 
 
 def _for_row(sync: BoardSync, compared: Compared) -> tuple[list[Step], str]:
-    """Returns what a row without an item needs, or why a user has to decide."""
+    """Returns what a row without an item needs, or why nothing can be done for it."""
     name = f"{sync.mapping.entity}/{compared.root_id}"
     if compared.cause == NEVER_SENT:
         return [Step("monday.com", name, "make an item of the row")], ""
     if compared.cause == ITEM_REMOVED:
         return [Step("PostgreSQL", name, f"{sync.mapping.on_item_removed} the row")], ""
     if compared.cause == ITEM_LOST:
-        return [], f"{ITEM_LOST}: python main.py record {name} --recreate makes a new item"
+        return [Step("monday.com", name, f"make a new item of the row: item {compared.item_id} is gone for good")], ""
     return [], compared.cause
 
 
@@ -192,10 +193,13 @@ def _carry_out(sync: BoardSync, repair: Repair) -> None:
         sync.deliver(sync.engine.take(repair.items, force=True))
     elif compared.cause == ITEM_REMOVED and compared.item_id:
         sync.engine.remove([compared.item_id])
+    elif compared.root_id and compared.cause == ITEM_LOST:
+        make_anew(sync, compared.root_id, compared.item_id)
     elif compared.root_id:
         sender = RowSender(sync)
         sender.deal_with([compared.root_id])
         sender.create_gathered()
+        item_of(sync, compared.root_id)
 
 
 def _short(repair: Repair) -> str:

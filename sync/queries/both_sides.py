@@ -15,9 +15,9 @@ from rows.queries import Reading, question
 from services.smartsuite.answers import Item
 from services.smartsuite.shown import shows
 from state.records import Known
-from sync.operating.compare import Class, Compared, FieldState
+from sync.operating.compare import HELD, Class, Compared, FieldState
 from sync.queries.compare import Row, Shape
-from sync.queries.edited import OF_SMARTSUITE
+from sync.queries.edited import BY_HAND, OF_SMARTSUITE
 from sync.queries.removed import IGNORE
 from sync.queries.target import Cells, Target
 from values.canonical import dumps
@@ -122,9 +122,16 @@ def differing(sync: QuerySync, target: Target, pair: Pair, cells: Cells) -> dict
             continue
         agreed = None if base is None else base.get(slug)
         cause = _cause(base is None, agreed == cell, shows(field, shown, agreed))
-        known = SMARTSUITE_COUNTS if cause == EDITED and sync.on_conflict == OF_SMARTSUITE else ""
+        known = _why_known(sync.on_conflict, cause)
         found[slug] = FieldState(field.label, shown, cell, agreed, agreed, known or cause, known)
     return found
+
+
+def _why_known(rule: str, cause: str) -> str:
+    """Returns why a difference is known by the rule for conflicts; empty when it is not."""
+    if rule == OF_SMARTSUITE and cause == EDITED:
+        return SMARTSUITE_COUNTS
+    return HELD if rule == BY_HAND and cause == BOTH_CHANGED else ""
 
 
 def _cause(unknown: bool, row_same: bool, record_same: bool) -> str:

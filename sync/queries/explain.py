@@ -18,11 +18,11 @@ from state.records import Known, Records
 from sync.operating.compare import Class, Compared
 from sync.queries.both_sides import REPEATED, Pair, chosen_item, compared, rows_with_key
 from sync.queries.edited import OF_SMARTSUITE, OF_SOURCE, edits_of
+from sync.queries.jobs import Job, present_base
 from sync.queries.parts import SuiteParts
 from sync.queries.references import References
 from sync.queries.removed import IGNORE
 from sync.queries.target import Cells, Target, target_of
-from sync.queries.write import Job
 from values.canonical import to_json
 from values.parsing import CellError
 from values.wording import utc_or_none
@@ -132,7 +132,7 @@ def _update(sync: QuerySync, target: Target, pair: Pair, cells: Cells) -> tuple[
     assert pair.row is not None
     job = Job(pair.row, cells, pair.known, pair.item_id)
     taken_over = "" if pair.known and pair.known.record_id else "takes the record over, and "
-    base = pair.known.base if pair.known else None
+    base = present_base(target, job, pair.item or {}) if job.base is not None else None
     edits = {edit.slug for edit in edits_of(target, pair.item, base, job.changed)}
     words = {OF_SOURCE: WRITES, OF_SMARTSUITE: KEEPS}.get(sync.on_conflict, HOLDS)
     plan = {slug: words if slug in edits else WRITES for slug in job.changed}

@@ -18,6 +18,9 @@ from state.schema import check_schema
 from sync.parts import Client, Parts, Progress, mappings_of
 from timing import Stop
 
+DIRECTION = "mysql_to_smartsuite"
+"""How runs of this pair are called; the calls of the month are those of such runs."""
+
 
 def _no_monday() -> Any:
     """Raises: nothing here asks monday.com."""

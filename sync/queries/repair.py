@@ -124,5 +124,8 @@ def _write(parts: SuiteParts, sync: QuerySync, target: Target, key: str) -> None
         emptied = {slug: empty_form(table.fields[slug]) if cell is None else cell for slug, cell in changed.items()}
         parts.smartsuite.update(table, [{"id": pair.item_id, **emptied}])
     with parts.db.transaction() as tx:
-        written = Written(key, pair.item_id, cells, pair.row.hash)
+        # what stays as people made it keeps what it was given last
+        base = (pair.known.base if pair.known else None) or {}
+        given = cells | {slug: base.get(slug) for slug, each in differs.items() if each.known}
+        written = Written(key, pair.item_id, given, pair.row.hash)
         Records(sync.name, sync.table_id).written(tx, [written])

@@ -8,11 +8,12 @@ from __future__ import annotations
 import pickle
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from errors import EXIT_FAILED, SyncError
 from mappings.query_syncs import QuerySync
 from rows.queries import opened, question
 from services.smartsuite.answers import Item
@@ -20,16 +21,21 @@ from services.smartsuite.cells import key_shown
 from services.smartsuite.client import BULK, PAGE
 from state.findings import Findings, Found
 from state.records import Known, Records
+from state.runs import PROOF
 from state.turns import working_on
 from state.values import query_key
+from sync.entry import Entry
 from sync.operating.compare import DIFFERENCES, Class, Compared
+from sync.operating.proving import words_of
 from sync.operating.verify import WHOLE, Proof, finding_of
 from sync.queries.both_sides import REPEATED, Pair, chosen_item, compared
 from sync.queries.compare import Keys, Row, Shape, Spool
 from sync.queries.edited import by_id
-from sync.queries.parts import SuiteParts
+from sync.queries.parts import DIRECTION, SuiteParts
 from sync.queries.references import References
 from sync.queries.target import Target, target_of
+from sync.steps import Steps
+from terminal.signals import exit_code_of
 from values.parsing import CellError
 from values.slices import batched
 
@@ -102,10 +108,16 @@ class SyncVerification:
             self._finish()
         return proof
 
+    def _tell(self, done: int, total: int | None) -> None:
+        """Tells how far it is. Raises Stopped when a user has asked for the end."""
+        if self.parts.progress is not None:
+            self.parts.progress(self.sync.name, done, total)
+
     def _list(self, shelf: Shelf) -> None:
         slugs = {"id", self.target.key.slug, *(found.slug for found in self.target.fields.values())}
         seen: set[str] = set()
-        for _, items in self.parts.smartsuite.pages(self.sync.table_id):
+        for total, items in self.parts.smartsuite.pages(self.sync.table_id):
+            self._tell(len(seen), total)
             for item in items:
                 # records that move between pages come twice
                 if item.get("id") not in seen:
@@ -122,6 +134,7 @@ class SyncVerification:
                 shape = shape or Shape(self.sync, names)
                 keyed = [(shape.key_of(row), row) for row in rows]
                 without += sum(not key for key, _ in keyed)
+                self._tell(spool.count, None)
                 keys.add([key for key, _ in keyed if key])
                 for key, row in keyed:
                     if key:
@@ -216,3 +229,37 @@ class SyncVerification:
             shape = proof.as_json()
             outcome = "equal" if shape["equal"] else "incomplete" if proof.message else "different"
             self.findings.finish(tx, proof.id, {**shape, "outcome": outcome, "api": self.parts.costs()})
+
+
+def proved(parts: SuiteParts, syncs: Sequence[QuerySync], on_end: Callable[[Proof], None]) -> int:
+    """Proves syncs one after another, as one run that `runs` shows and can stop. Returns 0 when all are equal, else 3."""
+    steps = Steps(parts.progress, parts.stop, parts.pause)
+    own, told = replace(parts, progress=steps), list[dict[str, Any]]()
+    entry = Entry(own, steps)
+    steps.expect(sync.name for sync in syncs)
+    code, message, interrupted = EXIT_FAILED, "", False
+    try:
+        with entry.begin(PROOF, DIRECTION):
+            proofs = [_one(own, sync, steps, told, on_end) for sync in syncs]
+        code = max(proof.exit_code for proof in proofs)
+    except SyncError as exc:
+        code, message = exc.exit_code, exc.message
+        raise
+    except (KeyboardInterrupt, SystemExit) as exc:
+        code, message, interrupted = exit_code_of(exc), "interrupted", True
+        raise
+    finally:
+        entry.end(code, message, told, interrupted)
+    return code
+
+
+def _one(
+    parts: SuiteParts, sync: QuerySync, steps: Steps, told: list[dict[str, Any]], on_end: Callable[[Proof], None]
+) -> Proof:
+    steps.works(sync.name)
+    proof = SyncVerification(parts, sync).run()
+    steps.ended(sync.name)
+    shape = {"entity": sync.name, "board_id": sync.table_id, "read": proof.counts.total(), "proof_id": proof.id}
+    told.append({**shape, "complete": not proof.message, "message": words_of(proof), "counts": dict(proof.counts)})
+    on_end(proof)
+    return proof

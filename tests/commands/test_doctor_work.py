@@ -258,10 +258,34 @@ def test_a_board_that_was_not_listed_lately(patient: Patient):
     patient.is_content("work.sweep")
 
 
+def test_a_difference_that_a_proof_has_found(patient: Patient):
+    patient.carry_out("python main.py bidirectional --entity users")
+    patient.is_content("work.verify")
+    patient.sql("update users set name = 'By SQL' where id = (select min(id::text)::uuid from users)")
+    patient.sql("delete from sync_outbox")
+    assert patient.main("verify", "--entity", "users").code == 3
+    finding = patient.finds("work.verify", WARNING, "1 difference of users", "verify --entity users")
+    said = patient.main(*finding.remedy.partition("  ")[0].removeprefix("python main.py ").split()).out
+    assert patient.main("repair", said.split("main.py repair ")[1].split()[0], "--apply").code == 0
+    patient.is_content("work.verify")
+
+
+def test_an_entity_that_was_not_proved_for_long(patient: Patient):
+    patient.carry_out("python main.py bidirectional --entity users")
+    patient.carry_out("python main.py verify --entity users")
+    patient.is_content("work.verify")
+    patient.sql("update sync_proofs set started_at = '2026-01-01', finished_at = '2026-01-01'")
+    finding = patient.finds("work.verify", NOTE, "users was last proved 2026-01-01", "verify --entity users")
+    patient.carry_out(finding.remedy)
+    patient.is_content("work.verify")
+
+
 def test_logs_that_have_grown(patient: Patient):
     patient.sql("update pg_class set reltuples = 2e6 where oid = 'sync_logs'::regclass")
-    finding = patient.finds("work.logs", NOTE, "about 2,000,000 rows", "")
+    finding = patient.finds("work.logs", NOTE, "about 2,000,000 rows", "main.py prune")
     patient.carry_out(finding.remedy)
+    # as PostgreSQL does by itself
+    patient.sql("analyze sync_logs")
     patient.is_content("work.logs")
 
 

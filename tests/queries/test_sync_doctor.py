@@ -33,8 +33,8 @@ def test_a_sync_in_order_needs_no_key_of_monday(shop):
     found, _ = doctor(shop)
     assert found["mysql.reach"]["sentence"].startswith("MariaDB ")
     wanted = ("mysql.reach", "mysql.rights", "mysql.clock", "smartsuite.key", "smartsuite.calls", "smartsuite.speed")
-    assert {slug: found[slug]["state"] for slug in (*wanted, "sync.file", "query.shop", "table.shop", "work.shop")} == (
-        dict.fromkeys((*wanted, "sync.file", "query.shop", "table.shop", "work.shop"), "ok")
+    assert {slug: found[slug]["state"] for slug in (*wanted, "sync.file", "query.shop", "table.shop", "runs.shop")} == (
+        dict.fromkeys((*wanted, "sync.file", "query.shop", "table.shop", "runs.shop"), "ok")
     )
     assert found["keys.shop"]["sentence"] == "2 rows, each with a key of its own"
     assert "not looked at" in found["monday.key"]["sentence"]
@@ -95,20 +95,20 @@ def test_each_fault_of_smartsuite_is_found(world):
 
 def test_what_runs_have_left_is_told(world):
     world.rows(30)
-    assert doctor(world, "work.shop")[0]["work.shop"]["sentence"].startswith("no run yet")
+    assert doctor(world, "runs.shop")[0]["runs.shop"]["sentence"].startswith("no run yet")
     world.execute("update shop set stage = 'odd' where id = 2")
     world.counts(code=3)
-    found, code = doctor(world, "work.shop")
-    assert (code, found["work.shop"]["sentence"]) == (3, "1 row refused.")
+    found, code = doctor(world, "runs.shop")
+    assert (code, found["runs.shop"]["sentence"]) == (3, "1 row refused.")
     # the row is gone, and with it what was remembered of it
     world.execute("delete from shop where id = 2")
     world.counts("--full")
-    assert doctor(world, "work.shop")[0]["work.shop"]["state"] == "ok"
+    assert doctor(world, "runs.shop")[0]["runs.shop"]["state"] == "ok"
     world.execute("delete from shop")
     world.run("--sweep")
-    found, code = doctor(world, "work.shop")
-    assert (code, found["work.shop"]["state"]) == (4, "fault")
-    assert "--allow-mass-delete" in found["work.shop"]["remedy"]
+    found, code = doctor(world, "runs.shop")
+    assert (code, found["runs.shop"]["state"]) == (4, "fault")
+    assert "--allow-mass-delete" in found["runs.shop"]["remedy"]
 
 
 def test_the_months_calls_are_told_before_a_first_run_and_by_doctor(world):

@@ -84,6 +84,10 @@ def test_equal_sides_are_proved_and_neither_is_written(world):
     assert "60 equal    0 different    0 only in SmartSuite    0 only in the query    0 unreadable" in shown
     (kept,) = world.db.execute_query("select distinct entity_type, outcome from sync_proofs")
     assert kept == {"entity_type": "query:shop", "outcome": "equal"}
+    # each proof is a run, whose calls count in the month's
+    runs = world.db.execute_query("select kind, direction, outcome, api ->> 'calls' as calls from sync_runs")
+    proofs = [run for run in runs if run["kind"] == "verify"]
+    assert proofs == [{"kind": "verify", "direction": "mysql_to_smartsuite", "outcome": "success", "calls": "2"}] * 2
 
 
 def test_each_difference_is_told_with_its_class_and_cause(apart):

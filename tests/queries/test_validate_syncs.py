@@ -73,8 +73,13 @@ def test_all_mistakes_are_told_at_once_with_their_lines(world):
     for text, line in beginnings.items():
         assert [n for n, told_text in at if told_text.startswith(text)] == [line], (text, at)
     assert all(finding["hint"] and finding["entity"] == "shop" for finding in told["findings"])
+
+
+def test_a_mistake_is_shown_with_its_hint(world):
+    world.write_sync(query="select id, name, amount, stage, born from shop")
     shown = run_main(world.home, "validate", env=world.env)
-    assert "  hint: It has id, name, amount, stage, born." in shown.out and "something is wrong" in shown.out
+    assert "the query has no column 'note'" in shown.out and "something is wrong" in shown.out
+    assert "  hint: It has id, name, amount, stage, born." in shown.out
 
 
 def test_a_change_that_makes_what_a_field_cannot_hold_is_told(world):

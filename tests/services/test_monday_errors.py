@@ -16,6 +16,7 @@ from errors import (
     QueryRejected,
     QueryTooHeavy,
     RecordRefused,
+    WrongAddress,
 )
 from services.monday.failure_shapes import failures_in
 from services.monday.failures import BY_CODE, HINTS_BY_CAUSE, Remedy, gravest, sentence
@@ -380,6 +381,7 @@ def test_no_shape_of_errors_is_too_strange(body):
         ("RATE_LIMIT_EXCEEDED", MondayUnavailable),
         ("INTERNAL_SERVER_ERROR", MondayUnavailable),
         ("NOT_AUTHENTICATED", MondayRefused),
+        ("WRONG_ADDRESS", WrongAddress),
         ("InvalidBoardIdException", BoardNotVisible),
         ("InvalidItemIdException", ItemGone),
         ("ColumnValueException", RecordRefused),

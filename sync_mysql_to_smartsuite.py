@@ -43,8 +43,10 @@ from sync.parts import Parts
 from sync.queries.ahead import Ahead
 from sync.queries.compare import Keys, Row, Shape, Spool
 from sync.queries.edited import Editing
+from sync.queries.forms import Forms
 from sync.queries.jobs import Job
 from sync.queries.parts import DIRECTION, SuiteParts, open_suite_parts
+from sync.queries.references import References
 from sync.queries.removed import IGNORE, Gone, Removal
 from sync.queries.target import target_of
 from sync.queries.write import LOOK_AGAIN_S, RecordWriter
@@ -61,6 +63,8 @@ SWEEP_EVERY = timedelta(days=1)
 CUTS_OFF = re.compile(r"\b(limit|fetch\s+(first|next))\b", re.IGNORECASE)
 """A query that says so may leave out rows that are there."""
 RECREATE = "recreate"
+AT_ONCE = 8
+"""Calls whose records are noted together before they are made."""
 
 
 def run_syncs(
@@ -260,7 +264,7 @@ class Copy:
         target = target_of(self.sync, suite.table(self.sync.table_id))
         held = Held(self.sync.name, self.log.run_id)
         editing = Editing(self.parts, suite, target, self.log, held, self.report, self.sync.on_conflict)
-        writer = RecordWriter(self.parts, suite, target, self.records, self.log, self.report, editing)
+        writer = RecordWriter(self.parts, suite, target, self.records, self.log, self.report, editing, Forms(target))
         writer.dry_run, writer.recreates = self.options.dry_run, self.sync.on_record_removed == RECREATE
         ahead = Ahead(self.parts, self.sync, self.records)
         ahead.count(spool)
@@ -268,9 +272,11 @@ class Copy:
         if not self.options.dry_run:
             self._settle_doubt()
             writer.listed = ahead.listing(target.key)
+        references = References(self.parts, suite, target)
         new: list[Job] = []
         changed: list[Job] = []
         for rows in spool.pages(PAGE):
+            references.resolve(rows)
             for job in self._jobs(writer, rows, repeated):
                 (changed if job.record_id else new).append(job)
             # whole calls at once; what is left over goes with the next page
@@ -296,8 +302,10 @@ class Copy:
     ) -> tuple[list[Job], list[Job]]:
         """Writes as many whole calls as there are; returns what is left over."""
         while len(new) >= least:
-            self._write_some(writer, new[:BULK], "create")
-            new = new[BULK:]
+            # their intents are noted together
+            some = min(len(new) // BULK or 1, AT_ONCE) * BULK
+            self._write_some(writer, new[:some], "create")
+            new = new[some:]
         while len(changed) >= least:
             self._write_some(writer, changed[:BULK], "update")
             changed = changed[BULK:]

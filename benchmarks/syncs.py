@@ -116,11 +116,13 @@ def _unpaced(bench: Bench, source: PrivateServer, folder: Path, table: Table) ->
     table.add("  / a bare script that sends the rows", first.wall / bare.wall, "x", at_most=2.0)
     table.add("  calls, beyond those with records", calls - -(-bench.rows // client.BULK), "", 0, 3)
     table.add("  CPU of the process", first.cpu, "s", 1)
+    table.add("    / of the bare script", first.cpu / bare.cpu, "x")
     table.add("  CPU of PostgreSQL", first.postgres, "s", 1)
     table.add("  peak memory", first.memory / (1 << 20), "MB", 0, 120)
     assert all(told["unchanged"] == bench.rows for _, told, _ in idle)
     per_100_000 = [done.wall / bench.rows * 100_000 for done, _, _ in idle]
     table.add("idle run, for 100,000 rows", per_100_000, "s", at_most=3.0)
+    table.add("  CPU of the process, for 100,000", [done.cpu / bench.rows * 100_000 for done, _, _ in idle], "s")
     table.add("  calls", [calls for _, _, calls in idle], "", 0, 0)
     table.add("  peak memory", [done.memory / (1 << 20) for done, _, _ in idle], "MB", 0, 120)
 

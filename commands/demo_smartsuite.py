@@ -12,12 +12,13 @@ from settings import load_settings
 from terminal.console import show_table
 from timing import duration
 
-CUSTOMERS = "6451093119bcf22befaed901"
+CUSTOMERS, ORDERS = "6451093119bcf22befaed901", "6451093119bcf22befaed902"
 KEY, CREDIT, STATE = "scustomer1", "scustomer4", "scustomer3"
 SHOWN = {KEY: "External id", "title": "Title", STATE: "State", CREDIT: "Credit"}
 
 NEW_BALANCE = """update customers set balance = 480.25, updated_at = current_timestamp where id = 3"""
 OTHER_BALANCE = """update customers set balance = 99.90, updated_at = current_timestamp where id = 5"""
+GONE_ROW = """delete from orders where id = 40"""
 
 LOGGED = """
 select operation, entity_id as row, message
@@ -51,6 +52,7 @@ def run_demo_of_queries() -> int:
         shop.run("run")
         _show_change(shop)
         _show_conflict(shop)
+        _show_removal(shop)
     show(f"\nThat took {duration(time.monotonic() - begun)}; the stand-in is stopped and the databases are gone.")
     show(GO_ON)
     return 0
@@ -85,6 +87,18 @@ def _show_conflict(shop: Shop) -> None:
     for logged in shop.rows(LOGGED):
         show(f"Told in sync_logs, row {logged['row']}: {logged['message']}.")
     _show_records(shop, "5")
+
+
+def _show_removal(shop: Shop) -> None:
+    """Deletes a row: a sweep finds that it is gone, and puts its record into the recycle bin."""
+    show("\nAn application deletes an order. Once a day, or when asked, a run looks for rows that are gone:")
+    show(f"\nsql> {GONE_ROW};")
+    shop.source.execute(GONE_ROW)
+    shop.run("run", "--sync-name", "orders_sync", "--sweep")
+    left = len(shop.suite.records(ORDERS))
+    show(
+        f"SmartSuite shows {left} orders. The record is in its recycle bin, and comes out of it when the row comes back."
+    )
 
 
 def _records(shop: Shop, *keys: str) -> list[dict[str, Any]]:

@@ -141,7 +141,20 @@ class Written:
     key: str
     record_id: str
     base: dict[str, Any]
-    source_hash: str
+    source_hash: str | None
+
+
+OF_TABLE = """
+select distinct on (source_key) source_key, record_id
+from sync_records
+where table_id = %s and source_key = any(%s) and record_id is not null and removed_at is null
+order by source_key, synced_at desc
+"""
+
+
+def record_ids(tx: Transaction, table_id: str, keys: Sequence[str]) -> dict[str, str]:
+    """Returns the records of a table by the keys of their rows, whatever sync has written them."""
+    return dict(tx.rows(OF_TABLE, (table_id, list(keys))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,27 +1,17 @@
 """Makes of a value what a field of SmartSuite takes. None stands for an empty field.
 
-Raises CellError, whose text says why a value does not fit; labels of choices become their ids.
+Raises CellError, whose text says why a value does not fit.
 """
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Callable, Mapping
-from datetime import date, datetime, time, timedelta, timezone
-from decimal import Decimal
 from typing import Any
 
 from models import Value
+from services.smartsuite import composite, simple
 from services.smartsuite.structure import Field
-from values.canonical import as_text, is_empty, is_set
-from values.folding import fold
-from values.parsing import CellError, clock_time, exact_number, moment_of
-
-RECORD_ID = re.compile(r"[0-9a-f]{24}")
-DAY = timedelta(days=1)
-SPAN = re.compile(r"(?:(?P<days>-?\d+) days? ?)?(?:(?P<sign>[+-]?)(?P<h>\d+):(?P<m>\d\d):(?P<s>\d\d(?:\.\d+)?))?")
-"""A span of time as PostgreSQL writes it: `1 day 02:00:00`."""
+from values.canonical import is_empty
 
 
 def cell_of(field: Field, value: Value) -> Any:
@@ -36,167 +26,70 @@ def is_writable(field: Field) -> bool:
     return field.kind in WRITERS and not field.is_automatic
 
 
+def why_not_writable(field: Field) -> str:
+    """Says why the tool cannot fill a field."""
+    if field.is_automatic:
+        return "SmartSuite makes the title itself"
+    return COMPUTED.get(field.kind, f"the tool does not know the type {field.kind or 'without a name'}")
+
+
 def empty_form(field: Field) -> Any:
-    """Returns how a field is cleared where SmartSuite takes no null: its own form of nothing."""
+    """Returns how a field is cleared where SmartSuite takes no null: its own form of nothing; None where it has none."""
     if field.kind in LISTS:
         return []
-    return False if field.kind == "yesnofield" else ""
-
-
-def _text(value: Value) -> str:
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        try:
-            return bytes(value).decode()
-        except UnicodeDecodeError:
-            raise CellError("bytes that are no text") from None
-    if isinstance(value, timedelta):
-        return _clock(value)
-    return as_text(value)
-
-
-def _clock(value: timedelta) -> str:
-    seconds = int(abs(value).total_seconds())
-    return f"{'-' if value < timedelta() else ''}{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
-
-
-def _line(field: Field, value: Value) -> str:
-    return " ".join(_text(value).splitlines())
-
-
-def _lines(field: Field, value: Value) -> str:
-    return _text(value)
-
-
-def _document(field: Field, value: Value) -> dict[str, Any]:
-    paragraphs = [
-        {"type": "paragraph", "content": [{"type": "text", "text": line}]} if line else {"type": "paragraph"}
-        for line in _text(value).split("\n")
-    ]
-    return {"data": {"type": "doc", "content": paragraphs}}
-
-
-def _texts(field: Field, value: Value) -> list[str]:
-    parts = value if isinstance(value, (list, tuple)) else [value]
-    return [_text(part).strip() for part in parts if not is_empty(part)]
-
-
-def _number(value: Value) -> Decimal:
-    if isinstance(value, float) and not math.isfinite(value):
-        raise CellError(f"not a number: {value}")
-    if isinstance(value, float):
-        return Decimal(repr(value))
-    if isinstance(value, bool):
-        return Decimal(int(value))
-    return exact_number(value)
-
-
-def _digits(field: Field, value: Value) -> str:
-    """Writes all digits without an exponent; zeros at the end of a fraction say nothing."""
-    text = f"{_number(value):f}"
-    text = text.rstrip("0").rstrip(".") if "." in text else text
-    return "0" if text in ("-0", "") else text
-
-
-def _scale(field: Field, value: Value) -> int | float:
-    number = _number(value)
-    return int(number) if number == number.to_integral_value() else float(number)
-
-
-def _seconds(field: Field, value: Value) -> str:
-    if isinstance(value, str) and ("day" in value or ":" in value) and (found := SPAN.fullmatch(value.strip())):
-        clock = Decimal(found["s"] or 0) + 60 * int(found["m"] or 0) + 3600 * int(found["h"] or 0)
-        value = 86_400 * int(found["days"] or 0) + (-clock if found["sign"] == "-" else clock)
-    return _digits(field, value.total_seconds() if isinstance(value, timedelta) else value)
-
-
-def _time(field: Field, value: Value) -> str:
-    if isinstance(value, timedelta):
-        if not timedelta() <= value < DAY:
-            raise CellError(f"{_clock(value)} is no time of a day; a duration field takes it")
-        return _clock(value)
-    return (value if isinstance(value, time) else clock_time(_text(value))).strftime("%H:%M:%S")
-
-
-def _yes_no(field: Field, value: Value) -> bool:
-    return is_set(value)
-
-
-def _moment(field: Field, value: Value) -> dict[str, Any]:
-    if isinstance(value, str) and re.fullmatch(r"\s*\d{4}-\d\d-\d\d\s*", value):
-        try:
-            value = date.fromisoformat(value.strip())
-        except ValueError:
-            raise CellError(f"no such day: {value.strip()}") from None
-    if isinstance(value, date) and not isinstance(value, datetime):
-        return {"date": f"{value.isoformat()}T00:00:00Z", "include_time": False}
-    moment = value if isinstance(value, datetime) else moment_of(_text(value))
-    moment = moment.astimezone(timezone.utc) if moment.tzinfo else moment
-    return {"date": f"{moment.replace(tzinfo=None).isoformat(timespec='seconds')}Z", "include_time": True}
-
-
-def _due(field: Field, value: Value) -> dict[str, Any]:
-    return {"from_date": None, "to_date": _moment(field, value)}
-
-
-def _choice(field: Field, value: Value) -> str:
-    """Returns the id of the choice with that label, or with that id; upper and lower case do not count at the last."""
-    choices, wanted = field.choices, _text(value)
-    exact = [name for name, label in choices.items() if label == wanted]
-    found = exact or [name for name in choices if name == wanted]
-    found = found or [name for name, label in choices.items() if fold(label) == fold(wanted)]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise CellError(f"{len(found)} choices are called {wanted[:60]!r}")
-    known = ", ".join(choices.values())
-    raise CellError(f"no choice {wanted[:60]!r}; there are {known[:300] or 'none'}")
-
-
-def _choices(field: Field, value: Value) -> list[str]:
-    parts = value if isinstance(value, (list, tuple)) else _text(value).split(",")
-    return [_choice(field, part.strip() if isinstance(part, str) else part) for part in parts if not is_empty(part)]
-
-
-def _status(field: Field, value: Value) -> dict[str, str]:
-    return {"value": _choice(field, value)}
-
-
-def _references(field: Field, value: Value) -> list[str]:
-    found = _texts(field, value if isinstance(value, (list, tuple)) else _text(value).split(","))
-    for wrong in (part for part in found if not RECORD_ID.fullmatch(part)):
-        raise CellError(f"{wrong[:40]!r} is no id of SmartSuite (24 digits and letters)")
-    return found
-
-
-def _colour(field: Field, value: Value) -> list[dict[str, str]]:
-    return [{"value": text} for text in _texts(field, value)]
+    if field.kind == "yesnofield":
+        return False
+    return "" if field.kind in TEXTS else None
 
 
 Writer = Callable[[Field, Any], Any]
 WRITERS: Mapping[str, Writer] = {
-    **dict.fromkeys(("recordtitlefield", "textfield"), _line),
-    "textareafield": _lines,
-    "richtextareafield": _document,
-    **dict.fromkeys(("emailfield", "linkfield", "phonefield"), _texts),
-    **dict.fromkeys(("numberfield", "currencyfield", "percentfield"), _digits),
-    **dict.fromkeys(("numbersliderfield", "percentcompletefield", "ratingfield"), _scale),
-    "durationfield": _seconds,
-    "timefield": _time,
-    "yesnofield": _yes_no,
-    "datefield": _moment,
-    "duedatefield": _due,
-    "singleselectfield": _choice,
-    "multipleselectfield": _choices,
-    "statusfield": _status,
-    **dict.fromkeys(("linkedrecordfield", "userfield", "tagsfield"), _references),
-    "colorpickerfield": _colour,
+    **dict.fromkeys(("recordtitlefield", "textfield"), simple.line),
+    "textareafield": simple.lines,
+    "richtextareafield": simple.document,
+    **dict.fromkeys(("emailfield", "linkfield", "phonefield"), simple.texts),
+    **dict.fromkeys(("numberfield", "currencyfield", "percentfield"), simple.digits),
+    **dict.fromkeys(("numbersliderfield", "percentcompletefield", "ratingfield"), simple.scale),
+    "durationfield": simple.seconds,
+    "timefield": simple.time_of_day,
+    "yesnofield": simple.yes_no,
+    "datefield": simple.moment,
+    "duedatefield": composite.due_date,
+    "daterangefield": composite.date_range,
+    "singleselectfield": simple.choice,
+    "multipleselectfield": simple.choice_list,
+    "statusfield": simple.status,
+    **dict.fromkeys(("linkedrecordfield", "userfield", "tagsfield"), simple.references),
+    "colorpickerfield": simple.colours,
+    "addressfield": composite.address,
+    "fullnamefield": composite.full_name,
+    "ipaddressfield": composite.ip_addresses,
+    "socialnetworkfield": composite.social_network,
+    "checklistfield": composite.checklist,
+    "dependencyfield": composite.dependency,
+    "filefield": composite.files,
+    "timetrackingfield": composite.time_tracking,
+    "signaturefield": composite.signature,
+    "subitemsfield": composite.sub_items,
 }
 """How each type of field is filled that the tool can fill."""
 
+TEXTS = frozenset({"recordtitlefield", "textfield", "textareafield", "singleselectfield", "statusfield"})
 LISTS = frozenset(
     {"emailfield", "linkfield", "phonefield", "multipleselectfield", "linkedrecordfield", "userfield", "tagsfield"}
-    | {"colorpickerfield"}
+    | {"colorpickerfield", "ipaddressfield", "filefield", "subitemsfield"}
 )
+FILLED_LATER = frozenset({"filefield"})
+"""Types that an update fills, and no create: SmartSuite fetches the files for a record that is there."""
+COMPUTED: Mapping[str, str] = {
+    **dict.fromkeys(("formulafield", "rollupfield", "lookupfield", "countfield"), "SmartSuite computes it"),
+    **dict.fromkeys(("autonumberfield", "recordidfield"), "SmartSuite numbers records itself"),
+    **dict.fromkeys(("firstcreatedfield", "lastupdatedfield", "commentscountfield"), "SmartSuite keeps it itself"),
+    "votefield": "people vote in SmartSuite",
+    "buttonfield": "it is a button",
+    "availabilitystatusfield": "SmartSuite computes it",
+}
+"""Why a field of these types cannot be filled."""
 EXTERNAL_IDS: Mapping[str, str] = {
     **dict.fromkeys(("recordtitlefield", "textfield", "textareafield"), "is"),
     "numberfield": "is_equal_to",
@@ -209,4 +102,4 @@ def key_shown(item: Mapping[str, Any], field: Field) -> str:
     value = item.get(field.slug)
     if value is None or is_empty(value):
         return ""
-    return _digits(field, value) if field.kind == "numberfield" else str(value)
+    return simple.digits(field, value) if field.kind == "numberfield" else str(value)

@@ -100,6 +100,17 @@ class SmartSuite:
         wanted = set(record_ids)
         return [item for item in records_of(body.get("items")) if item.get("id") in wanted]
 
+    def members(self) -> list[Item]:
+        """Returns the people of the workspace."""
+        found: list[Item] = []
+        while True:
+            path = f"members/list/?offset={len(found)}&limit={PAGE}"
+            body = self._repeated("POST", path, {"sort": [], "filter": {}}, "the members of the workspace").body
+            items = records_of(body)
+            found += items
+            if len(items) < PAGE:
+                return found
+
     def _listed(self, table_id: str, offset: int, body: Mapping[str, Any]) -> Mapping[str, Any]:
         path = f"applications/{table_id}/records/list/?offset={offset}&limit={PAGE}"
         found = self._repeated("POST", path, body, f"the records of the table {table_id}").body

@@ -14,7 +14,18 @@ NUMBERS = frozenset(
     {"numberfield", "currencyfield", "percentfield", "numbersliderfield", "percentcompletefield", "ratingfield"}
     | {"durationfield"}
 )
-ADDED = frozenset({"updated_on", "is_overdue", "status_is_completed", "status_updated_on", "include_time", "from_date"})
+ADDED = frozenset(
+    {
+        "updated_on",
+        "include_time",
+        "sys_root",
+        "sys_title",
+        "total_duration",
+        "id",
+        "location_longitude",
+        "location_latitude",
+    }
+)
 """Parts of a value that SmartSuite adds, or does not keep as they were given."""
 
 
@@ -48,6 +59,13 @@ def _plain(field: Field, value: Any) -> Any:
             return sorted(_digits(part) for part in value) if isinstance(value, list) else value
         case "colorpickerfield":
             return [str(part.get("value")).upper() for part in value if isinstance(part, Mapping)]
+        case "filefield":
+            return [_file_name(part) for part in value] if isinstance(value, list) else value
+        case "checklistfield":
+            items = value.get("items") if isinstance(value, Mapping) else value
+            return [_checked(part) for part in items] if isinstance(items, list) and items else None
+        case "daterangefield" | "duedatefield":
+            return {name: _day(value.get(name)) for name in ("from_date", "to_date") if _day(value.get(name))} or None
         case "recordtitlefield" | "textfield" | "textareafield":
             return " ".join(str(value).split()) or None
     return _without_added(value)
@@ -78,3 +96,22 @@ def _words(node: Any) -> list[str]:
 def _digits(part: Any) -> str:
     text = part.get("sys_root") or part.get("phone_number") if isinstance(part, Mapping) else part
     return "".join(letter for letter in str(text) if letter.isdigit())
+
+
+def _file_name(part: Any) -> str:
+    """Returns the name of a file that a record shows, or that the address has from which it was fetched."""
+    if isinstance(part, Mapping):
+        metadata = part.get("metadata")
+        return str(metadata.get("filename", "")) if isinstance(metadata, Mapping) else ""
+    return str(part).split("?")[0].rstrip("/").rpartition("/")[2]
+
+
+def _checked(part: Any) -> tuple[str, bool]:
+    content = part.get("content") if isinstance(part, Mapping) else None
+    words = _words(content.get("data")) if isinstance(content, Mapping) else []
+    return " ".join(words), bool(isinstance(part, Mapping) and part.get("completed"))
+
+
+def _day(part: Any) -> str:
+    text = part.get("date") if isinstance(part, Mapping) else part
+    return "" if text is None else str(text)[:19]

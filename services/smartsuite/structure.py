@@ -17,6 +17,8 @@ class Field:
     label: str
     kind: str
     params: Mapping[str, Any] = field(default_factory=dict)
+    nested: Mapping[str, str] = field(default_factory=dict)
+    """The labels of its parts by slug, where it has parts."""
 
     @property
     def choices(self) -> dict[str, str]:
@@ -72,5 +74,13 @@ def table_of(table_id: str, body: object) -> Table:
                 str(part.get("label") or part["slug"]),
                 str(part.get("field_type") or ""),
                 params if isinstance(params, Mapping) else {},
+                _nested(part.get("nested")),
             )
     return Table(table_id, str(body.get("name") or table_id), fields)
+
+
+def _nested(parts: object) -> dict[str, str]:
+    listed = parts if isinstance(parts, list) else []
+    return {
+        str(part["slug"]): str(part.get("label", "")) for part in listed if isinstance(part, Mapping) and "slug" in part
+    }

@@ -83,6 +83,11 @@ class Wire:
             self._session = requests.Session()
             self._session.headers.update({"Content-Type": "application/json", "Account-Id": self._account_id})
             self._session.auth = sign
+            # what the environment says of proxies and certificates is read once, not for each request
+            settings = self._session.merge_environment_settings(self.url, {}, None, None, None)
+            self._session.proxies.update(settings["proxies"])
+            self._session.verify = settings["verify"]
+            self._session.trust_env = False
         return self._session
 
 

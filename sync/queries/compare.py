@@ -23,6 +23,8 @@ from values.canonical import as_text
 from values.parsing import CellError
 
 BUCKETS = 256
+CHUNK = 100
+"""Rows that the file holds together."""
 MEMORY = "<memory at "
 """What Python shows of a memoryview, in the place of its bytes."""
 
@@ -43,18 +45,39 @@ class Spool:
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile()
+        self._rows: list[Row] = []
         self.count = 0
 
     def add(self, row: Row) -> None:
         """Keeps a row."""
-        pickle.dump(row, self._file, pickle.HIGHEST_PROTOCOL)
+        self._rows.append(row)
         self.count += 1
+        if len(self._rows) == CHUNK:
+            self._keep()
+
+    def _keep(self) -> None:
+        """Writes rows together: the names of their columns are written once, and a row costs little."""
+        # a row that could not be read has no values
+        columns = max((list(row.values) for row in self._rows), key=len)
+        rows = [(row.key, row.hash, list(row.values.values()), row.changed_at) for row in self._rows]
+        pickle.dump((columns, rows), self._file, pickle.HIGHEST_PROTOCOL)
+        self._rows = []
 
     def pages(self, size: int) -> Iterator[list[Row]]:
         """Yields the rows in the order in which they came, in lists of `size`."""
+        if self._rows:
+            self._keep()
         self._file.seek(0)
-        for start in range(0, self.count, size):
-            yield [pickle.load(self._file) for _ in range(min(size, self.count - start))]
+        left, page = self.count, list[Row]()
+        while left:
+            columns, rows = pickle.load(self._file)
+            left -= len(rows)
+            page += [Row(key, digest, dict(zip(columns, values)), at) for key, digest, values, at in rows]
+            while len(page) >= size:
+                yield page[:size]
+                page = page[size:]
+        if page:
+            yield page
 
     def close(self) -> None:
         """Removes the file."""

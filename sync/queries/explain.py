@@ -20,6 +20,7 @@ from sync.queries.both_sides import REPEATED, Pair, chosen_item, compared, rows_
 from sync.queries.edited import OF_SMARTSUITE, OF_SOURCE, edits_of
 from sync.queries.jobs import Job, present_base
 from sync.queries.parts import SuiteParts
+from sync.queries.references import References
 from sync.queries.removed import IGNORE
 from sync.queries.target import Cells, Target, target_of
 from values.canonical import to_json
@@ -41,6 +42,7 @@ def look(parts: SuiteParts, sync: QuerySync, target: Target, key: str) -> Seen:
     """Reads the row of a key, its record, and what is remembered. Writes nothing."""
     with opened(parts.settings, parts.db, sync) as source:
         rows, refusal = rows_with_key(source, sync, key)
+    References(parts, parts.smartsuite, target).resolve(rows)
     with parts.db.transaction(read_only=True) as tx:
         known = Records(sync.name, sync.table_id).known(tx, [key]).get(key)
     suite, field = parts.smartsuite, target.key

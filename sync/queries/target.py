@@ -8,7 +8,7 @@ from typing import Any
 
 from errors import SettingsError
 from mappings.query_syncs import QuerySync
-from services.smartsuite.cells import EXTERNAL_IDS, cell_of, is_writable
+from services.smartsuite.cells import EXTERNAL_IDS, cell_of, is_writable, why_not_writable
 from services.smartsuite.structure import Field, Table
 from sync.queries.compare import Row
 from values.parsing import CellError
@@ -63,7 +63,7 @@ def unfit(sync: QuerySync, table: Table) -> list[tuple[str, str]]:
         if isinstance(found, str):
             wrong.append((place, f"{column}: {found}"))
         elif not is_writable(found):
-            told = f"{column}: the tool cannot fill {found.label} ({found.kind or 'a type without a name'})"
+            told = f"{column}: {found.label} cannot be filled ({found.kind}): {why_not_writable(found)}"
             wrong.append((place, told))
         elif not isinstance(key, str) and found.slug == key.slug and column != sync.primary_key:
             told = f"{column}: {found.label} is the external_id_field, which holds {sync.primary_key}"

@@ -32,6 +32,7 @@ from sync.queries.both_sides import REPEATED, Pair, chosen_item, compared
 from sync.queries.compare import Keys, Row, Shape, Spool
 from sync.queries.edited import by_id
 from sync.queries.parts import DIRECTION, SuiteParts
+from sync.queries.references import References
 from sync.queries.target import Target, target_of
 from sync.steps import Steps
 from terminal.signals import exit_code_of
@@ -152,7 +153,9 @@ class SyncVerification:
 
     def _compare(self, spool: Spool, repeated: frozenset[int], shelf: Shelf) -> None:
         told: set[str] = set()
+        references = References(self.parts, self.parts.smartsuite, self.target)
         for rows in spool.pages(PAGE):
+            references.resolve(rows)
             known = self._known([row.key for row in rows])
             for row in rows:
                 refusal = REPEATED if hash(row.key) in repeated else row.hash

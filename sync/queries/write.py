@@ -7,19 +7,20 @@ committed. What dies between two of them leaves an intent, and the next run look
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from errors import CarriedOutOrNot, SuiteRecordGone, ValuesRefused
 from models import LogEntry
 from services.smartsuite.answers import Item
-from services.smartsuite.cells import EXTERNAL_IDS, empty_form, key_shown
+from services.smartsuite.cells import EXTERNAL_IDS, key_shown
 from services.smartsuite.client import BULK, SmartSuite
 from state.log import Log
 from state.records import Known, Records, Written
 from sync.parts import Parts
 from sync.queries.compare import Row
 from sync.queries.edited import Editing, by_id
+from sync.queries.forms import Forms
 from sync.queries.jobs import Job, is_ours
 from sync.queries.target import Cells, Target
 from sync.report import EntityReport
@@ -48,6 +49,7 @@ class RecordWriter:
     log: Log
     report: EntityReport
     editing: Editing
+    forms: Forms
     listed: dict[str, list[str]] | None = None
     """Record ids by key, when all records of the table were listed before."""
     recreates: bool = False
@@ -115,8 +117,14 @@ class RecordWriter:
 
     def _make(self, jobs: Sequence[Job]) -> None:
         with self.parts.db.transaction() as tx:
-            self.records.intend(tx, {job.row.key: job.cells for job in jobs})
-        sent = [{slug: cell for slug, cell in job.cells.items() if cell is not None} for job in jobs]
+            self.records.intend(tx, {job.row.key: self.forms.made(job) for job in jobs})
+        for some in batched(list(jobs), BULK):
+            self.parts.stop.check()
+            self._call(some)
+
+    def _call(self, jobs: Sequence[Job]) -> None:
+        made = [self.forms.sent(self.forms.made(job)) for job in jobs]
+        sent = [{slug: cell for slug, cell in cells.items() if cell is not None} for cells in made]
         try:
             answered = self.suite.create(self.target.table, sent)
         except ValuesRefused as exc:
@@ -129,15 +137,18 @@ class RecordWriter:
 
     def _note_made(self, jobs: Sequence[Job], found: dict[str, list[str]]) -> list[Job]:
         """Notes the records that are there. Returns the jobs without one."""
-        made = [replace(job, record_id=found[job.row.key][0]) for job in jobs if job.row.key in found]
+        made = [Job(job.row, job.cells, job.known, found[job.row.key][0]) for job in jobs if job.row.key in found]
         self._note(made, "create")
         self._count("created", made)
+        # what only an update can fill
+        if later := [job for job in made if self.forms.later(job)]:
+            self._update(later, self.forms.later)
         return [job for job in jobs if job.row.key not in found]
 
     def _after_refusal(self, jobs: Sequence[Job], exc: ValuesRefused) -> None:
         """Finds out which records of a refused call exist, and makes the others one by one."""
         if len(jobs) == 1:
-            return self.refuse(jobs, exc.message, unmade=True)
+            return self._make(jobs) if self.forms.other(jobs[0]) else self.refuse(jobs, exc.message, unmade=True)
         for job in self._note_made(jobs, self._looked_up(jobs)):
             self._make([job])
 
@@ -184,24 +195,25 @@ class RecordWriter:
             self.records.sending(tx, [(job.row.key, job.base or {}, job.changed) for job in linked])
         self._update(jobs)
 
-    def _update(self, jobs: Sequence[Job], clear: bool = False) -> None:
-        sent = [{"id": job.record_id, **(emptied(job, self.target) if clear else job.changed)} for job in jobs]
+    def _update(self, jobs: Sequence[Job], cells: Callable[[Job], Cells] | None = None) -> None:
+        cells_of = cells or (lambda job: job.changed)
+        sent = [{"id": job.record_id, **self.forms.sent(cells_of(job))} for job in jobs]
         try:
             self.suite.update(self.target.table, sent)
         except (ValuesRefused, CarriedOutOrNot) as exc:
             if len(jobs) > 1:
                 for job in jobs:
-                    self._update([job])
+                    self._update([job], cells)
             elif isinstance(exc, SuiteRecordGone):
                 self._without_record(jobs[0])
-            # where null is refused, a field has a form of its own for nothing
-            elif isinstance(exc, ValuesRefused) and not clear and None in jobs[0].changed.values():
-                self._update(jobs, clear=True)
+            elif isinstance(exc, ValuesRefused) and self.forms.other(jobs[0]):
+                self._update(jobs, cells)
             else:
                 self.refuse(jobs, exc.message)
             return
         self._note(jobs, "update")
-        self._count("updated", jobs)
+        if cells is None:
+            self._count("updated", jobs)
 
     def _without_record(self, job: Job) -> None:
         """Deals with a row whose record was deleted in SmartSuite."""
@@ -258,7 +270,11 @@ class RecordWriter:
         """Notes rows as written. Without an operation nothing was sent."""
         if not jobs:
             return
-        written = [Written(job.row.key, job.record_id or "", job.noted, job.row.hash) for job in jobs]
+        news = {job.row.key for job in jobs if operation == "create" and self.forms.later(job)}
+        written = [
+            Written(job.row.key, job.record_id or "", job.noted, None if job.row.key in news else job.row.hash)
+            for job in jobs
+        ]
         with self.parts.db.transaction() as tx:
             (self.records.made if operation == "create" else self.records.written)(tx, written)
             if operation:
@@ -268,12 +284,6 @@ class RecordWriter:
 def entry(job: Job, operation: str, status: str, message: str) -> LogEntry:
     """Returns what the log says of a row."""
     return LogEntry(operation, status, message, job.record_id, job.row.key, "smartsuite")
-
-
-def emptied(job: Job, target: Target) -> Cells:
-    """Returns the cells to send, where SmartSuite takes no null: each type has a form of its own for nothing."""
-    fields = target.table.fields
-    return {slug: empty_form(fields[slug]) if cell is None else cell for slug, cell in job.changed.items()}
 
 
 def _by_key(items: Sequence[Item], target: Target) -> dict[str, list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import time
 from dataclasses import dataclass, replace
@@ -68,6 +69,7 @@ class QueryWorld:
         self.bench.close()
         self.suite.close()
         self.db.close()
+        shutil.rmtree(self.home, ignore_errors=True)
 
 
 class QueryHistories(RuleBasedStateMachine):

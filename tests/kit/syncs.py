@@ -75,7 +75,7 @@ class World:
     def counts(self, *arguments: str, code: int = 0) -> dict[str, Any]:
         """Runs, and returns what the run tells of the sync."""
         done = self.run("--json", *arguments)
-        assert done.code == code, (done.out, done.err)
+        assert done.code == code, (done.err, done.out)
         told = json.loads(done.out)
         return {**told["entities"][0], "calls": told["api"]["calls"]}
 

@@ -151,7 +151,7 @@ def test_mistakes_are_told_with_their_exit_codes(world):
         assert said in done.err, done.err
     world.write_sync(destination={"field_mappings": {"name": "title", "amount": "Amout", "stage": "first_created"}})
     done = world.run()
-    assert done.code == 2 and "Amout" in done.err and "cannot fill" in done.err, done.err
+    assert done.code == 2 and "Amout" in done.err and "cannot be filled" in done.err, done.err
     assert len(world.db.execute_query("select * from shop")) == 1
     world.write_sync()
     world.env["SMARTSUITE_TOKEN"] = "wrong"

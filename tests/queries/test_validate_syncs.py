@@ -40,19 +40,11 @@ def test_a_sync_that_is_in_order_has_no_findings_and_nothing_is_written(world):
 
 
 def test_all_mistakes_are_told_at_once_with_their_lines(world):
+    fields = {"name": "title", "amount": "Amuont", "stage": "Stage", "born": "first_created", "note": "Note"}
     world.write_sync(
         query="select id, name, amount, stage, born from shop where updated_at > :last_sync_time",
         source={"primary_key": "no", "updated_at_field": "changed"},
-        destination={
-            "external_id_field": "Stage",
-            "field_mappings": {
-                "name": "title",
-                "amount": "Amuont",
-                "stage": "Stage",
-                "born": "first_created",
-                "note": "Note",
-            },
-        },
+        destination={"external_id_field": "Stage", "field_mappings": fields},
         transformations={
             "stage": {"type": "choice", "value_map": {"n": "New", "p": "Payed"}, "default": "Odd"},
             "name": {"type": "upper"},
@@ -72,7 +64,9 @@ def test_all_mistakes_are_told_at_once_with_their_lines(world):
     beginnings = {
         "external_id_field: Stage (singleselectfield) cannot hold a key": line_of(world, '"external_id_field"'),
         "amount: the table Shop has no field 'Amuont'": line_of(world, '"amount"'),
-        "born: the tool cannot fill First Created": line_of(world, '"born"'),
+        "born: First Created cannot be filled (firstcreatedfield): SmartSuite keeps it itself": line_of(
+            world, '"born"'
+        ),
         "stage → Stage: no choice 'Payed'; there are New, Paid": line_of(world, '"stage"', after="transformations"),
         "stage → Stage: no choice 'Odd'": line_of(world, '"stage"', after="transformations"),
     }

@@ -1,0 +1,82 @@
+"""Finds the ids that rows name in another way: people by their e-mail address, records by their row's key or their title."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from services.smartsuite.client import BULK, SmartSuite
+from services.smartsuite.simple import RECORD_ID, texts
+from services.smartsuite.structure import Field
+from state.records import record_ids
+from sync.parts import Parts
+from sync.queries.compare import Row
+from sync.queries.target import Target
+from values.canonical import is_empty
+from values.slices import batched
+
+NAMED = ("linkedrecordfield", "userfield")
+
+
+@dataclass
+class References:
+    """Puts ids in the place of what rows name. What is not found stays, and its row is refused."""
+
+    parts: Parts
+    suite: SmartSuite
+    target: Target
+    _found: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def resolve(self, rows: Sequence[Row]) -> None:
+        """Changes the values of rows that name people and records."""
+        for column, named in self.target.fields.items():
+            if named.kind in NAMED:
+                self._resolve(column, named, rows)
+
+    def _resolve(self, column: str, named: Field, rows: Sequence[Row]) -> None:
+        names = {row.key: _names(named, row.values[column]) for row in rows if not is_empty(row.values.get(column))}
+        known = self._found.setdefault(column, {})
+        wanted = {name for listed in names.values() for name in listed if not RECORD_ID.fullmatch(name)} - known.keys()
+        if wanted:
+            known |= self._people(known) if named.kind == "userfield" else self._records(named, sorted(wanted))
+        for row in rows:
+            if not is_empty(row.values.get(column)):
+                row.values[column] = [known.get(_folded(named, name), name) for name in names[row.key]]
+
+    def _people(self, known: dict[str, str]) -> dict[str, str]:
+        if known:
+            return {}
+        return {
+            str(address).lower(): str(member["id"])
+            for member in self.suite.members()
+            for address in _list(member.get("email"))
+        }
+
+    def _records(self, named: Field, wanted: Sequence[str]) -> dict[str, str]:
+        table_id = str(named.params.get("linked_application") or "")
+        with self.parts.db.transaction(read_only=True) as tx:
+            found = record_ids(tx, table_id, wanted)
+        left = [name for name in wanted if name not in found]
+        for some in batched(left, BULK):
+            titles: dict[str, list[str]] = {}
+            for item in self.suite.find(table_id, "title", "is", some):
+                titles.setdefault(str(item.get("title")), []).append(str(item.get("id")))
+            # two of one title are not told apart
+            found |= {title: ids[0] for title, ids in titles.items() if title in some and len(ids) == 1}
+        return found
+
+
+def _names(named: Field, value: Any) -> list[str]:
+    listed: Iterable[Any] = value if isinstance(value, (list, tuple)) else [value]
+    if named.kind == "userfield" and isinstance(value, str):
+        listed = value.split(",")
+    return texts(named, list(listed))
+
+
+def _folded(named: Field, name: str) -> str:
+    return name.lower() if named.kind == "userfield" else name
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value] if value else []

@@ -272,7 +272,7 @@ class Copy:
         if not self.options.dry_run:
             self._settle_doubt()
             writer.listed = ahead.listing(target.key)
-        references = References(self.parts, suite, target)
+        references = References(lambda: self.parts.db, suite, target.fields)
         new: list[Job] = []
         changed: list[Job] = []
         for rows in spool.pages(PAGE):

@@ -42,7 +42,7 @@ def look(parts: SuiteParts, sync: QuerySync, target: Target, key: str) -> Seen:
     """Reads the row of a key, its record, and what is remembered. Writes nothing."""
     with opened(parts.settings, parts.db, sync) as source:
         rows, refusal = rows_with_key(source, sync, key)
-    References(parts, parts.smartsuite, target).resolve(rows)
+    References(lambda: parts.db, parts.smartsuite, target.fields).resolve(rows)
     with parts.db.transaction(read_only=True) as tx:
         known = Records(sync.name, sync.table_id).known(tx, [key]).get(key)
     suite, field = parts.smartsuite, target.key

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from db_connector import Database
 from services.smartsuite.client import BULK, SmartSuite
 from services.smartsuite.simple import RECORD_ID, texts
 from services.smartsuite.structure import Field
 from state.records import record_ids
-from sync.parts import Parts
 from sync.queries.compare import Row
-from sync.queries.target import Target
 from values.canonical import is_empty
 from values.slices import batched
 
@@ -23,14 +22,16 @@ NAMED = ("linkedrecordfield", "userfield")
 class References:
     """Puts ids in the place of what rows name. What is not found stays, and its row is refused."""
 
-    parts: Parts
+    database: Callable[[], Database]
+    """Returns where the tool remembers which record belongs to which row; called when a row names records."""
     suite: SmartSuite
-    target: Target
+    fields: Mapping[str, Field]
+    """The fields that are filled, by column."""
     _found: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def resolve(self, rows: Sequence[Row]) -> None:
         """Changes the values of rows that name people and records."""
-        for column, named in self.target.fields.items():
+        for column, named in self.fields.items():
             if named.kind in NAMED:
                 self._resolve(column, named, rows)
 
@@ -55,7 +56,7 @@ class References:
 
     def _records(self, named: Field, wanted: Sequence[str]) -> dict[str, str]:
         table_id = str(named.params.get("linked_application") or "")
-        with self.parts.db.transaction(read_only=True) as tx:
+        with self.database().transaction(read_only=True) as tx:
             found = record_ids(tx, table_id, wanted)
         left = [name for name in wanted if name not in found]
         for some in batched(left, BULK):

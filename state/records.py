@@ -13,8 +13,20 @@ from values.canonical import dumps
 KNOWN = """
 -- the bases are large, and only needed for what is written
 select source_key, record_id, case when %s then base end, source_hash, intent_at, attempts,
-       coalesce(next_try_at > now(), false) as waits, removed_at is not null as removed, sent
-from sync_records
+       case
+           when next_try_at is null or next_try_at <= now() then false
+           when unlinked is null then true
+           -- a record that the row names is there now
+           else not exists (
+               select
+               from jsonb_each(r.unlinked) as named (table_id, names)
+               cross join lateral jsonb_array_elements_text(named.names) as name (key)
+               join sync_records as p on p.source_key = name.key and p.table_id = named.table_id
+               where p.record_id is not null and p.removed_at is null
+           )
+       end as waits,
+       removed_at is not null as removed, sent, unlinked
+from sync_records as r
 where sync_name = %s and table_id = %s and source_key = any(%s)
 """
 
@@ -29,15 +41,16 @@ insert into sync_records (sync_name, table_id, source_key, base, intent_at)
 select %(sync)s, %(table)s, key, base, now()
 from {rows}
 on conflict (sync_name, source_key) do update
-set table_id = excluded.table_id, record_id = null, base = excluded.base, source_hash = null, sent = null,
+set table_id = excluded.table_id, record_id = null, base = excluded.base, source_hash = null, sent = null, unlinked = null,
     intent_at = now(), updated_at = now(), removed_at = null
 """
 
 MADE = """
 -- what was to be made is the base now
 update sync_records as r
-set record_id = new.record, source_hash = new.hash, synced_at = now(), updated_at = now(),
-    intent_at = null, attempts = 0, next_try_at = null, last_error = null
+set record_id = new.record, source_hash = new.hash, synced_at = now(), updated_at = now(), intent_at = null,
+    unlinked = new.unlinked, attempts = (new.unlinked is not null)::int, last_error = new.reason,
+    next_try_at = case when new.unlinked is not null then now() + interval '1 minute' end
 from {rows}
 where r.sync_name = %(sync)s and r.source_key = new.key
 """
@@ -56,13 +69,18 @@ where sync_name = %s and source_key = %s
 """
 
 WRITTEN = """
-insert into sync_records (sync_name, table_id, source_key, record_id, base, source_hash, synced_at)
-select %(sync)s, %(table)s, key, record, base, hash, now()
+insert into sync_records as r (
+    sync_name, table_id, source_key, record_id, base, source_hash, synced_at, unlinked, attempts, last_error, next_try_at)
+select %(sync)s, %(table)s, key, record, base, hash, now(), unlinked, (unlinked is not null)::int, reason,
+       case when unlinked is not null then now() + interval '1 minute' end
 from {rows}
 on conflict (sync_name, source_key) do update
 set table_id = excluded.table_id, record_id = excluded.record_id, base = excluded.base, sent = null,
-    source_hash = excluded.source_hash, synced_at = now(), updated_at = now(),
-    intent_at = null, attempts = 0, next_try_at = null, last_error = null, removed_at = null
+    source_hash = excluded.source_hash, synced_at = now(), updated_at = now(), intent_at = null, removed_at = null,
+    unlinked = excluded.unlinked, last_error = excluded.last_error,
+    -- while a record that it names is not there, it is looked for after longer and longer pauses
+    attempts = case when excluded.unlinked is null then 0 else r.attempts + 1 end,
+    next_try_at = excluded.next_try_at + interval '1 minute' * (power(2, least(r.attempts, 10)) - 1)
 """
 
 LINKED = """
@@ -76,7 +94,7 @@ where sync_name = %s and table_id = %s
 RECYCLING = """
 update sync_records
 set removed_at = now(), intent_at = now(), base = null, sent = null, source_hash = null, attempts = 0,
-    next_try_at = null, last_error = null, updated_at = now()
+    next_try_at = null, last_error = null, unlinked = null, updated_at = now()
 where sync_name = %s and source_key = any(%s)
 """
 
@@ -95,7 +113,7 @@ where sync_name = %s and source_key = any(%s)
 UNLINKED = """
 update sync_records
 set record_id = null, base = null, sent = null, source_hash = null, attempts = 0, next_try_at = null,
-    last_error = null, removed_at = null, intent_at = null, updated_at = now()
+    last_error = null, removed_at = null, intent_at = null, unlinked = null, updated_at = now()
 where sync_name = %s and source_key = any(%s)
 """
 
@@ -104,7 +122,7 @@ insert into sync_records as r (sync_name, table_id, source_key, attempts, next_t
 select %(sync)s, %(table)s, key, 1, now() + interval '1 minute', reason
 from {rows}
 on conflict (sync_name, source_key) do update
-set attempts = r.attempts + 1, last_error = excluded.last_error, updated_at = now(),
+set attempts = r.attempts + 1, last_error = excluded.last_error, unlinked = null, updated_at = now(),
     -- a record that SmartSuite refused to make was not made
     intent_at = case when not %(unmade)s then r.intent_at end,
     -- each refusal doubles the pause, up to about a day
@@ -132,6 +150,8 @@ class Known:
     """Its record is in the recycle bin, because the row was gone."""
     sent: dict[str, Any] | None = None
     """What a call was about to write that was not answered."""
+    unlinked: dict[str, list[str]] | None = None
+    """The records that it names and that were not there when it was written, by table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +162,20 @@ class Written:
     record_id: str
     base: dict[str, Any]
     source_hash: str | None
+    unlinked: Mapping[str, Sequence[str]] | None = None
+    """The records that it names and that are not there, by table: the row is written without links to them."""
+    reason: str | None = None
 
+    @property
+    def rest(self) -> tuple[str | None, str | None, str | None]:
+        """Returns its hash, and what it waits for."""
+        if not self.unlinked:
+            return self.source_hash, None, None
+        # what waits for a record is not in step
+        return None, dumps(self.unlinked).decode(), self.reason
+
+
+REST = {"hash": "text", "unlinked": "jsonb", "reason": "text"}
 
 OF_TABLE = """
 select distinct on (source_key) source_key, record_id
@@ -172,8 +205,8 @@ class Records:
         """Returns what is remembered of these rows. Another table's records are none of this one's."""
         found = tx.rows(KNOWN, (bases, self.sync, self.table_id, list(keys)))
         return {
-            key: Known(record_id, base, source_hash, attempts, waits, intent_at is not None, removed, sent)
-            for key, record_id, base, source_hash, intent_at, attempts, waits, removed, sent in found
+            key: Known(record_id, base, source_hash, attempts, waits, intent_at is not None, removed, sent, unlinked)
+            for key, record_id, base, source_hash, intent_at, attempts, waits, removed, sent, unlinked in found
         }
 
     def hashes(self, tx: Transaction, keys: Sequence[str]) -> dict[str, str | None]:
@@ -233,8 +266,8 @@ class Records:
 
     def made(self, tx: Transaction, rows: Iterable[Written]) -> None:
         """Notes rows whose records were created as they were intended."""
-        given = [(row.key, row.record_id, row.source_hash) for row in rows]
-        tx.bulk(MADE, {"key": "text", "record": "text", "hash": "text"}, given, self._names)
+        given = [(row.key, row.record_id, *row.rest) for row in rows]
+        tx.bulk(MADE, {"key": "text", "record": "text", **REST}, given, self._names)
 
     def sending(self, tx: Transaction, rows: Iterable[tuple[str, Mapping[str, Any], Mapping[str, Any]]]) -> None:
         """Notes what is about to be written: by row its key, what its record holds, and what of it will change."""
@@ -247,8 +280,8 @@ class Records:
 
     def written(self, tx: Transaction, rows: Iterable[Written]) -> None:
         """Notes rows that were written."""
-        columns = {"key": "text", "record": "text", "base": "jsonb", "hash": "text"}
-        given = [(row.key, row.record_id, dumps(row.base).decode(), row.source_hash) for row in rows]
+        columns = {"key": "text", "record": "text", "base": "jsonb", **REST}
+        given = [(row.key, row.record_id, dumps(row.base).decode(), *row.rest) for row in rows]
         tx.bulk(WRITTEN, columns, given, self._names)
 
     def refused(self, tx: Transaction, reasons: Mapping[str, str], unmade: bool = False) -> None:

@@ -97,6 +97,9 @@ def _of_change(sync: QuerySync, column: str, field: Field, references: Reference
             cell_in(row, column, field)
         except CellError as exc:
             yield wrong(sync, place, str(exc))
+        for names in row.unlinked.values():
+            told = f"{sync.at(place)}: {column} → {field.label}: no record of {', '.join(names)} yet"
+            yield warning(told, "Such a row is linked when the record is there: run that table's sync.", sync.name)
 
 
 def _fits(field: Field, value: Value) -> bool:

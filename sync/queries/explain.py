@@ -115,6 +115,8 @@ def next_run(sync: QuerySync, target: Target, seen: Seen) -> tuple[str, dict[str
     linked = known if known and known.record_id else None
     if linked and linked.source_hash == pair.row.hash and not linked.attempts:
         return "nothing: the row is as it was when it was written", {}
+    if known and known.waits and known.unlinked:
+        return "waits: it names a record that is not there yet; retry now has it looked for at once", {}
     if known and known.waits:
         return f"waits: it was refused {known.attempts} times; retry now ends the pause", {}
     if linked and not linked.removed and pair.item is None:

@@ -36,7 +36,8 @@ class Target:
 def cell_in(row: Row, column: str, field: Field) -> Any:
     """Returns what a field is to hold of a row. Raises CellError that names column and field."""
     try:
-        return cell_of(field, row.values[column])
+        value, unlinked = row.values[column], row.unlinked.get(field.slug)
+        return cell_of(field, [name for name in value if name not in unlinked] if unlinked else value)
     except CellError as exc:
         raise CellError(f"{column} → {field.label}: {exc}") from None
 

@@ -127,6 +127,13 @@ def test_values_that_name_records_and_people_are_resolved_as_in_a_run(naming):
     assert naming.counts()["created"] == 1
 
 
+def test_a_record_that_is_not_there_yet_is_told_and_is_no_mistake(naming):
+    name_by_map(naming, "South", naming.member)
+    told, code = validate(naming)
+    (found,) = told["findings"]
+    assert code == 0 and "area → Area: no record of South yet" in found["message"]
+
+
 def test_values_that_name_nobody_are_told(naming):
     name_by_map(naming, "North", "nobody@example.com")
     told, code = validate(naming)

@@ -225,7 +225,7 @@ class Copy:
             try:
                 found = shape.read(key, row, digest)
             except CellError as exc:
-                self._refuse_unread(key, str(exc))
+                self._refuse_unread(key, digest, str(exc))
             else:
                 self._keep(found, known.get(key), spool)
 
@@ -245,12 +245,12 @@ class Copy:
         else:
             spool.add(row)
 
-    def _refuse_unread(self, key: str, reason: str) -> None:
+    def _refuse_unread(self, key: str, digest: str, reason: str) -> None:
         self.report.errors += 1
         log.warning("%s: row %s: %s.", self.sync.name, key, reason)
         if not self.options.dry_run:
             with self.parts.db.transaction() as tx:
-                self.records.refused(tx, {key: reason})
+                self.records.refused(tx, {key: digest}, reason)
 
     def _known(self, keys: Sequence[str], bases: bool = True) -> dict[str, Known]:
         if not keys:

@@ -25,15 +25,17 @@ select source_key, record_id, case when %s then base end, source_hash, intent_at
                where p.record_id is not null and p.removed_at is null
            )
        end as waits,
-       removed_at is not null as removed, sent, unlinked
+       removed_at is not null as removed, sent, unlinked, case when attempts = 0 then refused_hash end as given_up
 from sync_records as r
 where sync_name = %s and table_id = %s and source_key = any(%s)
 """
 
 HASHES = """
-select source_key, source_hash
+select source_key, coalesce(refused_hash, source_hash)
 from sync_records
-where sync_name = %s and table_id = %s and source_key = any(%s) and record_id is not null and attempts = 0
+where sync_name = %s and table_id = %s and source_key = any(%s) and attempts = 0
+  -- of what a user has given up there may be no record
+  and (record_id is not null or refused_hash is not null)
 """
 
 INTEND = """
@@ -42,6 +44,7 @@ select %(sync)s, %(table)s, key, base, now()
 from {rows}
 on conflict (sync_name, source_key) do update
 set table_id = excluded.table_id, record_id = null, base = excluded.base, source_hash = null, sent = null, unlinked = null,
+    refused_hash = null,
     intent_at = now(), updated_at = now(), removed_at = null
 """
 
@@ -49,7 +52,7 @@ MADE = """
 -- what was to be made is the base now
 update sync_records as r
 set record_id = new.record, source_hash = new.hash, synced_at = now(), updated_at = now(), intent_at = null,
-    unlinked = new.unlinked, attempts = (new.unlinked is not null)::int, last_error = new.reason,
+    refused_hash = new.refused, unlinked = new.unlinked, attempts = (new.unlinked is not null)::int, last_error = new.reason,
     next_try_at = case when new.unlinked is not null then now() + interval '1 minute' end
 from {rows}
 where r.sync_name = %(sync)s and r.source_key = new.key
@@ -70,14 +73,15 @@ where sync_name = %s and source_key = %s
 
 WRITTEN = """
 insert into sync_records as r (
-    sync_name, table_id, source_key, record_id, base, source_hash, synced_at, unlinked, attempts, last_error, next_try_at)
-select %(sync)s, %(table)s, key, record, base, hash, now(), unlinked, (unlinked is not null)::int, reason,
+    sync_name, table_id, source_key, record_id, base, source_hash, synced_at, unlinked, refused_hash,
+    attempts, last_error, next_try_at)
+select %(sync)s, %(table)s, key, record, base, hash, now(), unlinked, refused, (unlinked is not null)::int, reason,
        case when unlinked is not null then now() + interval '1 minute' end
 from {rows}
 on conflict (sync_name, source_key) do update
 set table_id = excluded.table_id, record_id = excluded.record_id, base = excluded.base, sent = null,
     source_hash = excluded.source_hash, synced_at = now(), updated_at = now(), intent_at = null, removed_at = null,
-    unlinked = excluded.unlinked, last_error = excluded.last_error,
+    unlinked = excluded.unlinked, refused_hash = excluded.refused_hash, last_error = excluded.last_error,
     -- while a record that it names is not there, it is looked for after longer and longer pauses
     attempts = case when excluded.unlinked is null then 0 else r.attempts + 1 end,
     next_try_at = excluded.next_try_at + interval '1 minute' * (power(2, least(r.attempts, 10)) - 1)
@@ -94,7 +98,7 @@ where sync_name = %s and table_id = %s
 RECYCLING = """
 update sync_records
 set removed_at = now(), intent_at = now(), base = null, sent = null, source_hash = null, attempts = 0,
-    next_try_at = null, last_error = null, unlinked = null, updated_at = now()
+    next_try_at = null, last_error = null, unlinked = null, refused_hash = null, updated_at = now()
 where sync_name = %s and source_key = any(%s)
 """
 
@@ -113,16 +117,18 @@ where sync_name = %s and source_key = any(%s)
 UNLINKED = """
 update sync_records
 set record_id = null, base = null, sent = null, source_hash = null, attempts = 0, next_try_at = null,
-    last_error = null, removed_at = null, intent_at = null, unlinked = null, updated_at = now()
+    last_error = null, removed_at = null, intent_at = null, unlinked = null, refused_hash = null,
+    updated_at = now()
 where sync_name = %s and source_key = any(%s)
 """
 
 REFUSED = """
-insert into sync_records as r (sync_name, table_id, source_key, attempts, next_try_at, last_error)
-select %(sync)s, %(table)s, key, 1, now() + interval '1 minute', reason
+insert into sync_records as r (sync_name, table_id, source_key, attempts, next_try_at, last_error, refused_hash)
+select %(sync)s, %(table)s, key, 1, now() + interval '1 minute', reason, hash
 from {rows}
 on conflict (sync_name, source_key) do update
-set attempts = r.attempts + 1, last_error = excluded.last_error, unlinked = null, updated_at = now(),
+set attempts = r.attempts + 1, last_error = excluded.last_error, unlinked = null,
+    refused_hash = excluded.refused_hash, updated_at = now(),
     -- a record that SmartSuite refused to make was not made
     intent_at = case when not %(unmade)s then r.intent_at end,
     -- each refusal doubles the pause, up to about a day
@@ -152,6 +158,8 @@ class Known:
     """What a call was about to write that was not answered."""
     unlinked: dict[str, list[str]] | None = None
     """The records that it names and that were not there when it was written, by table."""
+    given_up: str | None = None
+    """The hash of the row that a user has given up; None when none has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,15 +175,15 @@ class Written:
     reason: str | None = None
 
     @property
-    def rest(self) -> tuple[str | None, str | None, str | None]:
+    def rest(self) -> tuple[str | None, ...]:
         """Returns its hash, and what it waits for."""
         if not self.unlinked:
-            return self.source_hash, None, None
+            return self.source_hash, None, None, None
         # what waits for a record is not in step
-        return None, dumps(self.unlinked).decode(), self.reason
+        return None, dumps(self.unlinked).decode(), self.reason, self.source_hash
 
 
-REST = {"hash": "text", "unlinked": "jsonb", "reason": "text"}
+REST = {"hash": "text", "unlinked": "jsonb", "reason": "text", "refused": "text"}
 
 OF_TABLE = """
 select distinct on (source_key) source_key, record_id
@@ -205,8 +213,8 @@ class Records:
         """Returns what is remembered of these rows. Another table's records are none of this one's."""
         found = tx.rows(KNOWN, (bases, self.sync, self.table_id, list(keys)))
         return {
-            key: Known(record_id, base, source_hash, attempts, waits, intent_at is not None, removed, sent, unlinked)
-            for key, record_id, base, source_hash, intent_at, attempts, waits, removed, sent, unlinked in found
+            key: Known(record_id, base, source_hash, attempts, waits, intent_at is not None, *rest)
+            for key, record_id, base, source_hash, intent_at, attempts, waits, *rest in found
         }
 
     def hashes(self, tx: Transaction, keys: Sequence[str]) -> dict[str, str | None]:
@@ -214,9 +222,9 @@ class Records:
         return dict(tx.rows(HASHES, (self.sync, self.table_id, list(keys))))
 
     def unmade(self, tx: Transaction) -> list[str]:
-        """Returns the keys of rows that were refused before they had a record."""
-        statement = "select source_key from sync_records where sync_name = %s and table_id = %s and attempts > 0"
-        statement += " and record_id is null and intent_at is null"
+        """Returns the keys of rows that were refused before they had a record, those that were given up too."""
+        statement = "select source_key from sync_records where sync_name = %s and table_id = %s"
+        statement += " and (attempts > 0 or refused_hash is not null) and record_id is null and intent_at is null"
         return [row[0] for row in tx.rows(statement, (self.sync, self.table_id))]
 
     def of_others(self, tx: Transaction, record_ids: Sequence[str]) -> set[str]:
@@ -284,7 +292,7 @@ class Records:
         given = [(row.key, row.record_id, dumps(row.base).decode(), *row.rest) for row in rows]
         tx.bulk(WRITTEN, columns, given, self._names)
 
-    def refused(self, tx: Transaction, reasons: Mapping[str, str], unmade: bool = False) -> None:
-        """Notes rows that were refused, and puts off the next try. `unmade`: it is known that no record was made."""
-        given = [(key, reason.replace("\x00", "")) for key, reason in reasons.items()]
-        tx.bulk(REFUSED, {"key": "text", "reason": "text"}, given, {**self._names, "unmade": unmade})
+    def refused(self, tx: Transaction, hashes: Mapping[str, str], reason: str, unmade: bool = False) -> None:
+        """Notes rows that were refused, by key, and puts off their next try. `unmade`: it is known that none was made."""
+        given = [(key, reason.replace("\x00", ""), digest) for key, digest in hashes.items()]
+        tx.bulk(REFUSED, {"key": "text", "reason": "text", "hash": "text"}, given, {**self._names, "unmade": unmade})

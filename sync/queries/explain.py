@@ -108,6 +108,8 @@ def next_run(sync: QuerySync, target: Target, seen: Seen) -> tuple[str, dict[str
         return f"refuses the row: {pair.refusal}", {}
     if pair.row is None:
         return _without_row(sync, pair), {}
+    if known and known.given_up == pair.row.hash:
+        return "nothing: the row was given up, and has not changed since", {}
     try:
         cells = target.cells(pair.row)
     except CellError as exc:

@@ -264,7 +264,7 @@ class RecordWriter:
         if self.dry_run:
             return
         with self.parts.db.transaction() as tx:
-            self.records.refused(tx, {job.row.key: reason for job in jobs}, unmade)
+            self.records.refused(tx, {job.row.key: job.row.hash for job in jobs}, reason, unmade)
             self.log.append(tx, [entry(job, "refuse", "error", reason) for job in jobs])
 
     def _note(self, jobs: Sequence[Job], operation: str = "") -> None:

@@ -218,3 +218,15 @@ def test_a_proof_tells_a_row_that_waits_and_is_equal_after_it(shop):
     main(shop, "run", code=3)
     main(shop, "run")
     main(shop, "verify", "--sync-name", "buys")
+
+
+def test_a_link_that_is_given_up_waits_for_a_change_of_its_row(shop):
+    main(shop, "run", code=3)
+    assert "1 record given up" in main(shop, "retry", "drop", "buys/1").out
+    shop.mysql("insert into buyers values (7, 'Ann')")
+    main(shop, "run")
+    assert not shop.records()["1"].get("Buyer")
+    shop.mysql("insert into buyers values (8, 'Bo')", "update buys set buyer = 8")
+    main(shop, "run", code=3)
+    main(shop, "run")
+    assert len(shop.records()["1"]["Buyer"]) == 1

@@ -42,17 +42,65 @@ def _by(rows: Sequence[dict[str, Any]], name: str) -> dict[datetime, float]:
     return {row["at"]: float(row[name]) for row in rows}
 
 
+def latency_of(moments: Sequence[datetime], rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Returns how long changes took to each side: a bar is as high as the time within which 95 of 100 were there."""
+    return [_latency(side, moments, [row for row in rows if row["side"] == side]) for side in ("postgres", "monday")]
+
+
+def _latency(side: str, moments: Sequence[datetime], rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    of_moment: dict[datetime, list[dict[str, Any]]] = {moment: [] for moment in moments}
+    for row in rows:
+        of_moment.get(row["at"], []).append(row)
+    bars = [{"at": _name(moment, moments), **_times(found)} for moment, found in of_moment.items()]
+    p95s = [bar["p95_s"] or 0 for bar in bars]
+    return {
+        "title": f"Latency to {SIDES[side]}",
+        "side": side,
+        **_times([row for found in of_moment.values() for row in found]),
+        "most": max(p95s),
+        "bars": bars,
+        "path": path_of([round(1000 * p95) for p95 in p95s]),
+    }
+
+
+def _times(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Returns how many changes there were, and their times; None of no change."""
+    n = sum(row["n"] for row in rows)
+    mean = sum(row["seconds"] for row in rows) / n if n else None
+    times = {"median_s": share_of(rows, 0.5), "p95_s": share_of(rows, 0.95), "mean_s": mean}
+    return {"n": n, **{name: None if took is None else round(took, 3) for name, took in times.items()}}
+
+
+def share_of(rows: Sequence[dict[str, Any]], share: float) -> float | None:
+    """Returns the time within which that share of the changes was there; None of no change.
+
+    How many took how long is known of spans alone: within one they are taken to lie evenly between shortest and longest.
+    """
+    spans: dict[float, list[dict[str, Any]]] = {}
+    for row in rows:
+        spans.setdefault(row["within_s"], []).append(row)
+    left = share * sum(row["n"] for row in rows)
+    for _, span in sorted(spans.items()):
+        n = sum(row["n"] for row in span)
+        if left <= n:
+            shortest, longest = min(row["shortest_s"] for row in span), max(row["longest_s"] for row in span)
+            return float(shortest + (longest - shortest) * left / n)
+        left -= n
+    return None
+
+
+def _name(moment: datetime, moments: Sequence[datetime]) -> str:
+    """Returns the name of a bar: a day, or an hour where a day is shown."""
+    return f"{moment:%Y-%m-%d}" if len(moments) > 24 else f"{moment:%Y-%m-%d %H:00}"
+
+
 def _chart(title: str, moments: Sequence[datetime], values: dict[datetime, float]) -> dict[str, Any]:
     numbers = [round(values.get(moment, 0)) for moment in moments]
-    days = len(moments) > 24
     return {
         "title": title,
         "total": sum(numbers),
         "most": max([0, *numbers]),
-        "bars": [
-            {"at": f"{moment:%Y-%m-%d}" if days else f"{moment:%Y-%m-%d %H:00}", "n": number}
-            for moment, number in zip(moments, numbers)
-        ],
+        "bars": [{"at": _name(moment, moments), "n": number} for moment, number in zip(moments, numbers)],
         "path": path_of(numbers),
     }
 

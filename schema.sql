@@ -494,18 +494,18 @@ begin
     end if;
 end $$;
 
--- How long changes took to get to a side, by hour: the live work adds to it, at most once a round. `within_s` is the first of
--- some bounds that is not shorter (state/latency.py), so that a median can be told of many hours.
+-- How long changes took to get to a side, by hour: the live work adds to it, at most once a round. `counts` says how many
+-- took up to 0.1 s, up to 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800 s, and longer: so a median can be told of many hours.
 create table if not exists sync_latency (
     hour timestamptz not null,
     entity_type text not null,
     side text not null,
-    within_s double precision not null,
-    n bigint not null,
+    n integer not null,
     seconds double precision not null,
     shortest_s double precision not null,
     longest_s double precision not null,
-    primary key (hour, entity_type, side, within_s)) with (fillfactor = 70);
+    counts integer[] not null,
+    primary key (hour, entity_type, side)) with (fillfactor = 70);
 
 -- Watermarks, and whatever else is one value under one name.
 create table if not exists sync_state (

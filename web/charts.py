@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from state.latency import WITHIN_S
+
 HEIGHT = 100
 
 
@@ -66,27 +68,27 @@ def _latency(side: str, moments: Sequence[datetime], rows: Sequence[dict[str, An
 def _times(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Returns how many changes there were, and their times; None of no change."""
     n = sum(row["n"] for row in rows)
-    mean = sum(row["seconds"] for row in rows) / n if n else None
-    times = {"median_s": share_of(rows, 0.5), "p95_s": share_of(rows, 0.95), "mean_s": mean}
-    return {"n": n, **{name: None if took is None else round(took, 3) for name, took in times.items()}}
+    times: dict[str, float | None] = dict.fromkeys(("median_s", "p95_s", "mean_s"))
+    if n:
+        counts = [sum(of_place) for of_place in zip(*(row["counts"] for row in rows))]
+        ends = min(row["shortest_s"] for row in rows), max(row["longest_s"] for row in rows)
+        times["median_s"], times["p95_s"] = (round(share_of(counts, share, *ends), 3) for share in (0.5, 0.95))
+        times["mean_s"] = round(sum(row["seconds"] for row in rows) / n, 3)
+    return {"n": n, **times}
 
 
-def share_of(rows: Sequence[dict[str, Any]], share: float) -> float | None:
-    """Returns the time within which that share of the changes was there; None of no change.
+def share_of(counts: Sequence[int], share: float, shortest_s: float, longest_s: float) -> float:
+    """Returns the time within which that share of some changes was there, given how many took up to each of `WITHIN_S`.
 
-    How many took how long is known of spans alone: within one they are taken to lie evenly between shortest and longest.
+    Those between two of these are taken to lie evenly.
     """
-    spans: dict[float, list[dict[str, Any]]] = {}
-    for row in rows:
-        spans.setdefault(row["within_s"], []).append(row)
-    left = share * sum(row["n"] for row in rows)
-    for _, span in sorted(spans.items()):
-        n = sum(row["n"] for row in span)
-        if left <= n:
-            shortest, longest = min(row["shortest_s"] for row in span), max(row["longest_s"] for row in span)
-            return float(shortest + (longest - shortest) * left / n)
+    left = share * sum(counts)
+    for n, before, within in zip(counts, (0.0, *WITHIN_S), WITHIN_S):
+        if left <= n > 0:
+            low, high = max(before, shortest_s), min(within, longest_s)
+            return low + (high - low) * left / n
         left -= n
-    return None
+    return longest_s
 
 
 def _name(moment: datetime, moments: Sequence[datetime]) -> str:

@@ -65,4 +65,4 @@ def test_without_the_table_of_latencies_changes_go_on(live: Live) -> None:
     here.change("update contacts set notes = 'from the application' where id = %s", here.pairs()[item])
     until(lambda: here.snapshot()[item]["notes"] == "from the application", what="the change")
     live.settle()
-    assert [worker.trouble for worker in live.daemon.workers.values()] == [None, None]
+    assert "monday_sync_failures_total{" not in requests.get(f"{live.base}/metrics", timeout=5).text

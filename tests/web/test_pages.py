@@ -67,7 +67,7 @@ def commands_of(answer) -> int:
     return int(re.search(r'desc="(\d+) commands"', answer.headers["Server-Timing"])[1])
 
 
-WITHOUT_COMMAND = ("/about", "/charts", "/charts?span=30d", "/charts?span=200d", "/sync", "/records")
+WITHOUT_COMMAND = ("/about", "/sync", "/records")
 
 
 def values_of(sides, item_id, row_id):

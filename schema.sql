@@ -498,6 +498,19 @@ begin
     end if;
 end $$;
 
+-- How long changes took to get to a side, by hour: the live work adds to it, at most once a round. `counts` says how many
+-- took up to 0.1 s, up to 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800 s, and longer: so a median can be told of many hours.
+create table if not exists sync_latency (
+    hour timestamptz not null,
+    entity_type text not null,
+    side text not null,
+    n integer not null,
+    seconds double precision not null,
+    shortest_s double precision not null,
+    longest_s double precision not null,
+    counts integer[] not null,
+    primary key (hour, entity_type, side)) with (fillfactor = 70);
+
 -- Watermarks, and whatever else is one value under one name.
 create table if not exists sync_state (
     name text primary key,

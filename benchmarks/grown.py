@@ -1,4 +1,4 @@
-"""Fills the tool's own tables as years of use do: log, links, runs, conflicts, proofs and their findings."""
+"""Fills the tool's own tables as years of use do: log, links, runs, conflicts, proofs and their findings, latencies."""
 
 from __future__ import annotations
 
@@ -53,6 +53,12 @@ GROW = (
     select md5((1 + n %% 2)::text)::uuid, (%(types)s::text[])[1], 'differ', 'item-' || n, 'row-' || n, 'sampled',
            '[{"field": "role_title", "monday": "a", "postgres": "b", "known": ""}]', 'x'
     from generate_series(1, %(n)s / 200) as n
+    """,
+    """
+    insert into sync_latency (hour, entity_type, side, n, seconds, shortest_s, longest_s, counts)
+    select date_trunc('hour', now() - hours * interval '1 hour', 'UTC'), type, side, 100, 99.5, 0.15, 4.5,
+           array[0, 5, 20, 50, 20, 5, 0, 0, 0, 0, 0, 0]
+    from generate_series(0, 4799) as hours, unnest(%(types)s::text[]) as type, unnest(array['postgres', 'monday']) as side
     """,
     """
     insert into board_registry (name, board_id, board_name, table_name, mapping_path, columns)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from db_connector import Transaction
@@ -11,6 +12,7 @@ from errors import GuardStop
 from models import STATES_ONLY, Item
 from realtime.metrics import Metrics, OwnWrites
 from state.inbox import Entry
+from state.log import side_of
 from state.removals import WINDOW_S, note_removed, removed_lately
 from sync.board import BoardSync, tell_unparsed, too_many
 from sync.task import NO_HINTS, Hints
@@ -30,6 +32,8 @@ class Taken:
     """The entries to try again."""
     changed: bool
     """Rows were written."""
+    reached: Mapping[str, float]
+    """The items whose news got to their rows, written or removed, and when by `time.monotonic`."""
     unseen: list[str]
     """Items with a row that monday.com does not show any more: the whole board has to be compared."""
 
@@ -49,18 +53,24 @@ class LivePull:
         for entry in entries:
             by_item.setdefault(str(entry.item_id), []).append(entry)
         changed: dict[str, str | None] = {}
+        reached: dict[str, float] = {}
         seen: dict[str, Item] = {}
         for items in self._items(list(by_item), seen):
             batch = self.sync.engine.take(items, hints=self._hints)
-            changed |= {log.monday_id: log.entity_id for log in batch.logs if log.monday_id and log.status == "success"}
+            done = [entry for entry in batch.logs if entry.monday_id and entry.status == "success"]
+            changed |= {str(entry.monday_id): entry.entity_id for entry in done}
+            written = [str(entry.monday_id) for entry in done if side_of(entry) == "postgres"]
+            reached |= dict.fromkeys(written, time.monotonic())
             self.sync.deliver(batch)
         again, unseen = self._settle_absent(by_item, seen)
+        removed = self._remove([item_id for item_id, item in seen.items() if not self._is_here(item)])
+        reached |= dict.fromkeys(removed, time.monotonic())
         # these items may have given up a key
         if self.sync.mapping.key:
             self._take_freed()
         self._log_items(by_item, changed)
         tell_unparsed(self.sync)
-        return Taken(again, bool(changed), unseen)
+        return Taken(again, bool(changed), reached, unseen)
 
     def take_unsettled(self, tx: Transaction) -> None:
         """Takes items that point at another item which had no row and may have a row now."""
@@ -91,7 +101,7 @@ class LivePull:
             self.sync.deliver(self.sync.engine.take(items, hints=self._hints))
 
     def _settle_absent(self, by_item: dict[str, list[Entry]], seen: dict[str, Item]) -> tuple[list[Entry], list[str]]:
-        """Removes items that are archived, deleted or on another board. Returns entries to try again, and items not shown.
+        """Returns entries to try again, and items with a row that are not shown.
 
         Not even an event that says so makes an item gone: monday.com shows deleted items for weeks, as deleted.
         """
@@ -102,20 +112,22 @@ class LivePull:
                 again += by_item[item_id]
             else:  # asked for often enough
                 unseen.append(item_id)
-        living = self._living(unseen)
-        self._remove([item_id for item_id, item in seen.items() if not self._is_here(item)])
-        return again, living
+        return again, self._living(unseen)
 
-    def _remove(self, item_ids: list[str]) -> None:
-        """Deals with the rows of items that are gone. Raises GuardStop when too many were removed within some minutes."""
+    def _remove(self, item_ids: list[str]) -> list[str]:
+        """Deals with the rows of items that are archived, deleted or on another board. Returns those that had one.
+
+        Raises GuardStop when too many were removed within some minutes.
+        """
         living = self._living(item_ids)
         if not living:
-            return
+            return living
         self._check_removals(len(living))
         self.sync.engine.remove(living)
         # those that fail do not count, however often they are tried
         with self.sync.db.transaction() as tx:
             note_removed(tx, self.entity, len(living))
+        return living
 
     def _check_removals(self, more: int) -> None:
         with self.sync.db.transaction(read_only=True) as tx:

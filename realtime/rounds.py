@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from db_connector import Transaction
-from errors import RecordRefused, SyncError
+from errors import DatabaseError, RecordRefused, SyncError
 from mappings.declaration import Mapping
 from realtime.live_pull import LivePull, Taken
 from realtime.live_push import LivePush, outbox_depth
 from realtime.metrics import Metrics, OwnWrites
 from realtime.worker_settings import WorkerSettings
 from services.monday.webhook_events import NEW_COLUMN, PROBE
-from state import inbox
+from state import inbox, latency
 from state.entity import EntityState
 from state.inbox import Entry
 from state.pauses import pause_of
@@ -81,11 +81,14 @@ class Rounds:
         self.links_changed = False
         """Records that these records point at have got their items or rows. Any thread may say so."""
         self._next_links = self._next_retry = 0.0
+        self.measured: list[tuple[str, float]] = []
+        """Which sides got the changes of this round, and after how many seconds each."""
         self._own = OwnWrites()
         self._state = EntityState(mapping.entity_type, board_id)
 
     def work(self, tx: Transaction, result: RoundResult) -> float:
         """Does the work that waits. Returns the seconds until there may be more."""
+        self.measured = []
         pauses = [IDLE_S]
         if self.settings.pulls and self.mapping.direction in TO_POSTGRES:
             if self._take_hints(tx, result):
@@ -103,23 +106,30 @@ class Rounds:
 
     def _take_hints(self, tx: Transaction, result: RoundResult) -> bool:
         """Deals with the events that the inbox holds for the board. Returns whether there were any."""
-        entries = inbox.claim(tx, self.board_id)
+        entries, claimed_at = inbox.claim(tx, self.board_id), time.monotonic()
         self.coalesce_s = max(COALESCE_S, min(1.0, len(entries) / STORM) * LONGEST_COALESCE_S)
         if not entries:
             return False  # no event is due
         with_items = [entry for entry in entries if entry.item_id is not None and entry.event != PROBE]
         # those that have to be tried again
         left: set[int] = set()
+        reached: dict[str, float] = {}
         for taken, why in self._read_again(tx, with_items):
             left |= {entry.id for entry in taken.again}
+            reached |= taken.reached
             result.linked = result.linked or taken.changed
             result.missed += [f"item {item_id} is not shown any more" for item_id in taken.unseen]
             for entry in inbox.put_off(tx, taken.again, why):
                 log.error("Event %s about item %s is set aside after its tries.", entry.trigger_id, entry.item_id)
         dealt = [entry for entry in entries if entry.id not in left]
+        ended_at = time.monotonic()
         for entry in dealt:
             self._note_board(entry, result)
-            self.metrics.pulled.labels(self.mapping.entity).observe(entry.age_s)
+            seconds = entry.age_s + reached.get(str(entry.item_id), ended_at) - claimed_at
+            self.metrics.pulled.labels(self.mapping.entity).observe(seconds)
+            # an event without news is no change
+            if str(entry.item_id) in reached:
+                self.measured.append((latency.TO_POSTGRES, seconds))
         inbox.done(tx, dealt)
         return True
 
@@ -141,7 +151,7 @@ class Rounds:
             # the item that cannot be pulled
             if len(items) == 1:
                 reason = exc.message if isinstance(exc, SyncError) else unexpected(exc).message
-                yield Taken(entries, False, []), reason
+                yield Taken(entries, False, {}, []), reason
                 return
             # it is among these: each half by itself
             first = set(items[: len(items) // 2])
@@ -176,6 +186,7 @@ class Rounds:
                 self._note_sent(sent.items, sent.made, result)
                 for seconds in sent.after_s:
                     self.metrics.pushed.labels(self.mapping.entity).observe(seconds)
+                    self.measured.append((latency.TO_MONDAY, seconds))
                     self.metrics.records.labels(self.mapping.entity, "monday", "written").inc()
             pause = ripe.next_in_s
         if due_in == 0:
@@ -225,7 +236,19 @@ class RoundsInTurn:
             if pause_of(tx, self.rounds.mapping.entity):
                 return IDLE_S  # `resume` notifies
             self._check_turn = try_turn(tx, self._entity_type)
-            return None if self._check_turn is None else self.rounds.work(tx, result)
+            if self._check_turn is None:
+                return None
+            pause = self.rounds.work(tx, result)
+        self._note_latencies()
+        return pause
+
+    def _note_latencies(self) -> None:
+        """Adds how long the changes of a round took to the sums by hour. What goes wrong there fails no round."""
+        if self.rounds.measured:
+            try:
+                latency.add(self._db, self._entity_type, self.rounds.measured)
+            except DatabaseError as exc:
+                log.debug("How long changes took could not be noted: %s", exc)
 
     @property
     def is_paused(self) -> bool:

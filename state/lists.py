@@ -89,7 +89,7 @@ select date_trunc(%(step)s, hour, 'UTC') as at,
        coalesce(sum(n) filter (where status = 'success' and side = 'smartsuite'), 0)::bigint as smartsuite,
        coalesce(sum(n) filter (where status = 'error'), 0)::bigint as errors
 from sync_stats
-where hour >= date_trunc('hour', now() - %(span)s::interval, 'UTC') and (%(type)s = '' or entity_type = %(type)s)
+where hour >= (select date_trunc('hour', now() - %(span)s::interval, 'UTC')) and (%(type)s = '' or entity_type = %(type)s)
 group by 1
 """
 
@@ -100,7 +100,7 @@ select date_trunc(%(step)s, hour, 'UTC') as at,
        coalesce(sum(calls) filter (where direction = 'mysql_to_smartsuite'), 0)::float as smartsuite_calls,
        coalesce(sum(waited_s) filter (where direction = 'mysql_to_smartsuite'), 0)::float as smartsuite_waited_s
 from sync_spent
-where hour >= date_trunc('hour', now() - %(span)s::interval, 'UTC')
+where hour >= (select date_trunc('hour', now() - %(span)s::interval, 'UTC'))
 group by 1
 """
 

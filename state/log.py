@@ -34,7 +34,7 @@ class Log:
                     entry.operation,
                     entry.status,
                     entry.message,
-                    entry.side or ("monday" if entry.operation in TO_MONDAY else "postgres"),
+                    side_of(entry),
                 ]
                 for entry in entries
             ]
@@ -48,6 +48,11 @@ class Log:
         ]
         entries += [LogEntry(operation, "error", reason, item_id, None, "monday") for item_id, reason in failed.items()]
         self.append(tx, entries)
+
+
+def side_of(entry: LogEntry) -> str:
+    """Returns which side an entry is about."""
+    return entry.side or ("monday" if entry.operation in TO_MONDAY else "postgres")
 
 
 def of_record(

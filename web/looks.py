@@ -47,6 +47,7 @@ def install(app: Flask) -> None:
         counted=_counted,
         plural=plural,
         duration=_duration,
+        seconds=_seconds,
         mark=mark,
         colour=colour,
     )
@@ -93,6 +94,10 @@ def _counted(number: Any) -> str:
 
 def _duration(seconds: Any) -> str:
     return duration(float(seconds or 0))
+
+
+def _seconds(number: float) -> str:
+    return f"{number:.2f}"
 
 
 def mark(state: str) -> str:

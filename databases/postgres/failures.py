@@ -21,7 +21,7 @@ TOOL_TABLES = {
     *("sync_mapping", "sync_logs", "sync_runs", "sync_state", "sync_inbox", "sync_outbox", "sync_conflicts"),
     *("sync_intents", "sync_skipped", "sync_listing", "sync_turn", "sync_stats", "sync_spent"),
     *("sync_proofs", "sync_proved", "sync_findings", "sync_alerts", "sync_alert_silences", "sync_alert_deliveries"),
-    *("sync_records", "sync_mappings"),
+    *("sync_records", "sync_mappings", "sync_latency"),
     *("board_registry", "users", "sales_teams", "teams", "customers", "properties", "projects", "notes", "pa_law"),
     *("insurances", "policies", "insurance_claims", "storms", "contacts", "organizations"),
 }

@@ -48,7 +48,7 @@ def test_what_happened_while_no_door_was_there_is_found_when_one_is(large):
     acme = large.worlds["acme"]
     acme.sandbox.admin("latency", ms=0)
     base = large.door()
-    until(lambda: not acme.differences() and large.fleet()[0]["due"] == 0, 60, "an end of all work")
+    until(lambda: not acme.differences() and large.fleet()[0]["due"] == 0, 180, "an end of all work")
     large.leave(large.processes[-1])
     item = first_item(acme)
     acme.sandbox.admin("items/change", item_id=item, values={"notes": "nobody heard it"})

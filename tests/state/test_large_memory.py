@@ -12,6 +12,7 @@ import pytest
 from db_connector import Database
 from errors import DatabaseError
 from models import LogEntry, Removal
+from state import latency
 from state.log import Log
 from state.overview import LINKS
 from state.runs import Runs
@@ -28,7 +29,7 @@ drop trigger monday_sync_count on sync_logs;
 drop trigger monday_sync_count on sync_runs;
 alter table sync_logs drop column seq, drop column side;
 drop function monday_sync_count_logs, monday_sync_count_costs;
-drop table sync_stats, sync_spent;
+drop table sync_stats, sync_spent, sync_latency;
 alter table sync_runs drop column heartbeat_at, drop column progress;
 """
 """Makes the tables those of the version before."""
@@ -146,6 +147,7 @@ def test_calls_are_counted_while_a_run_goes_on_and_only_once(db: Database) -> No
 
 def test_a_database_in_use_is_taken_over_with_all_its_rows_in_the_sums(before: Database) -> None:
     init_db(before)
+    latency.add(before, "user", [("monday", 0.3)])
     append(before, Log("user", None), *entries(2))
     found = {(row["side"], row["operation"]): row["n"] for row in before.execute_query(SUMS)}
     assert found == {("postgres", "create"): 1002, ("monday", "push"): 1000, ("monday", "archive"): 1000}
@@ -153,6 +155,7 @@ def test_a_database_in_use_is_taken_over_with_all_its_rows_in_the_sums(before: D
     assert (str(spent["hour"]), spent["calls"], spent["retries"]) == ("2026-01-01 10:00:00", 7, 1)
     init_db(before)
     assert {(row["side"], row["operation"]): row["n"] for row in before.execute_query(SUMS)} == found
+    assert before.execute_query("select entity_type, n from sync_latency") == [{"entity_type": "user", "n": 1}]
 
 
 def test_no_row_of_the_log_is_written_anew_when_it_gets_its_order(before: Database) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from db_connector import Database
 from realtime.tidying import prune_when_due
-from state import retention
+from state import latency, retention
 from tests.kit.cli import run_main
 
 
@@ -101,9 +101,12 @@ def test_runs_and_conflicts_are_kept_as_long_as_the_log_when_that_is_longer(aged
 def test_the_sums_stay(aged: Database) -> None:
     execute(aged, "update sync_logs set seq = null where message = '1000'")
     sums = aged.execute_query("select sum(n)::int as n from sync_stats")
+    latency.add(aged, "user", [("monday", 0.3)])
+    execute(aged, "update sync_latency set hour = '2020-01-01'")
     execute(aged, "delete from sync_stats where hour < now() - interval '999 days'")  # as of before anything counted
     retention.prune(aged, 90)
     assert aged.execute_query("select sum(n)::int as n from sync_stats") == sums
+    assert aged.execute_query("select n from sync_latency") == [{"n": 1}]
 
 
 def test_each_transaction_deletes_some_thousand_rows_and_it_ends_between_two(db: Database) -> None:

@@ -37,7 +37,7 @@ TABLES = {
     " postgres_changed_at rule winner status resolved_at",
 }
 OWN = ("sync_runs", "sync_state", "sync_inbox", "sync_outbox", "board_registry", "sync_skipped", "sync_listing")
-OWN += ("sync_stats", "sync_spent", "sync_records")
+OWN += ("sync_stats", "sync_spent", "sync_latency", "sync_records")
 
 
 @pytest.fixture

@@ -6,7 +6,9 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from monday_api import Monday
 from sandbox import Sandbox
+from tests.kit.clocks import SharedClock
 from tests.kit.pulls import Journey
 from tests.kit.shipped import USERS
 from tests.kit.staff import staff_item
@@ -154,6 +156,8 @@ def test_a_change_within_the_second_of_the_first_pull_is_found(journey, sandbox,
 
 def test_a_first_pull_that_is_not_whole_is_no_sweep(journey, sandbox, db):
     load(sandbox, 60)
+    clock = SharedClock(sandbox.url, sandbox.token)
+    journey.monday = Monday(token=sandbox.token, url=sandbox.graphql_url, clock=clock)
     sandbox.admin("faults/add", kind="partial", rows=1, count=1000, match={"contains": "column_values"})
     first = journey.pull()
     assert (first.created, first.complete) == (59, False)

@@ -189,6 +189,8 @@ HOSTILE_ROWS = (
     "insert into sync_state (name, value) values ('drift:staff', %(drift)s)",
     "insert into sync_skipped (monday_id, entity_type, reason, attempts) values ('7', 'contact', 'error: ' || %(text)s, 9)",
     "insert into sync_skipped (monday_id, entity_type, reason, key) values ('8', 'contact', %(text)s, %(text)s)",
+    "insert into sync_latency values (now(), %(text)s, 'monday', 1, 2, 2, 2, '{0,0,0,0,1,0,0,0,0,0,0,0}')",
+    "insert into sync_latency values (now(), 'contact', 'postgres', 1, 9999, 9999, 9999, '{0,0,0,0,0,0,0,0,0,0,0,1}')",
     "insert into sync_alert_deliveries (subject, rule, kind, title, body, channel, state, answer)"
     " values (%(text)s, 'failed', 'failing', %(text)s, %(text)s, %(text)s, 'refused', %(text)s)",
 )

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.kit.live import away
+from tests.kit.waiting import until
 from tests.web.conftest import routes
 
 PAGES = (
@@ -67,7 +68,7 @@ def commands_of(answer) -> int:
     return int(re.search(r'desc="(\d+) commands"', answer.headers["Server-Timing"])[1])
 
 
-WITHOUT_COMMAND = ("/about", "/charts", "/charts?span=30d", "/charts?span=200d", "/sync", "/records")
+WITHOUT_COMMAND = ("/about", "/sync", "/records")
 
 
 def values_of(sides, item_id, row_id):
@@ -120,8 +121,8 @@ def test_a_page_that_has_not_changed_is_not_sent_again(served):
 
 def test_a_page_that_reads_itself_again_asks_one_question_while_nothing_is_written(served, db, sides):
     tag = {"If-None-Match": served.get("/").headers["ETag"]}
-    served.get("/", headers=tag)
-    assert commands_of(served.get("/", headers=tag)) == 1
+    # more of them where the server has just written something by itself, such as statistics
+    until(lambda: commands_of(served.get("/", headers=tag)) == 1, 10, "a page that asks one question")
     db.execute_query(
         "insert into sync_outbox (entity_type, table_name, row_id, operation) values ('contact', 'contacts', '1', 'i')",
         fetch=False,

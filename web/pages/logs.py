@@ -11,7 +11,7 @@ from uuid import UUID
 from flask import Blueprint, Response, request
 
 from errors import DatabaseError, DatabaseUnreachable, SchemaMissing, SettingsError
-from state import lists
+from state import latency, lists
 from values.parsing import iso_moment
 from web import charts
 from web.answers import shown, site
@@ -107,11 +107,14 @@ def charts_page() -> Response:
     kind = site().subject(entity).entity_type if entity else ""
     with site().reading() as tx:
         done, cost = lists.sums(tx, step, interval, kind), lists.spent(tx, step, interval)
+        took = latency.latencies(tx, step, interval, kind)
+    moments = charts.steps(step, number)
     data = {
         "span": span if span in SPANS else "24h",
         "spans": list(SPANS),
         "entity": entity,
         "entities": site().names,
-        "charts": charts.all_of(charts.steps(step, number), done, cost, bool(site().syncs)),
+        "charts": charts.all_of(moments, done, cost, bool(site().syncs)),
+        "latency": charts.latency_of(moments, took),
     }
     return shown("charts.html", data)

@@ -332,6 +332,10 @@ create table if not exists sync_records (
 select pg_temp.column('sync_records', 'removed_at timestamptz');
 -- What a call is about to write into the record: until the call is answered, the record may show either that or `base`.
 select pg_temp.column('sync_records', 'sent jsonb');
+-- The records that the row names and that are not there yet: keys of rows, or titles, by the id of their table.
+select pg_temp.column('sync_records', 'unlinked jsonb');
+-- The hash of the row that was refused, or whose links wait: without tries, a user has given it up until it changes.
+select pg_temp.column('sync_records', 'refused_hash text');
 
 -- The same for people, under names by which they may look for it; tables of their own with these names stay.
 do $$

@@ -48,6 +48,7 @@ from sync.queries.jobs import Job
 from sync.queries.parts import DIRECTION, SuiteParts, open_suite_parts
 from sync.queries.references import References
 from sync.queries.removed import IGNORE, Gone, Removal
+from sync.queries.second_pass import SecondPass
 from sync.queries.target import target_of
 from sync.queries.write import LOOK_AGAIN_S, RecordWriter
 from sync.report import EntityReport, RunReport, Written
@@ -224,7 +225,7 @@ class Copy:
             try:
                 found = shape.read(key, row, digest)
             except CellError as exc:
-                self._refuse_unread(key, str(exc))
+                self._refuse_unread(key, digest, str(exc))
             else:
                 self._keep(found, known.get(key), spool)
 
@@ -244,12 +245,12 @@ class Copy:
         else:
             spool.add(row)
 
-    def _refuse_unread(self, key: str, reason: str) -> None:
+    def _refuse_unread(self, key: str, digest: str, reason: str) -> None:
         self.report.errors += 1
         log.warning("%s: row %s: %s.", self.sync.name, key, reason)
         if not self.options.dry_run:
             with self.parts.db.transaction() as tx:
-                self.records.refused(tx, {key: reason})
+                self.records.refused(tx, {key: digest}, reason)
 
     def _known(self, keys: Sequence[str], bases: bool = True) -> dict[str, Known]:
         if not keys:
@@ -270,21 +271,27 @@ class Copy:
         ahead.count(spool)
         ahead.tell_cost(self.options.dry_run)
         if not self.options.dry_run:
-            self._settle_doubt()
+            settle_doubt(self.parts, self.records)
             writer.listed = ahead.listing(target.key)
-        references = References(self.parts, suite, target)
-        new: list[Job] = []
-        changed: list[Job] = []
-        for rows in spool.pages(PAGE):
-            references.resolve(rows)
-            for job in self._jobs(writer, rows, repeated):
-                (changed if job.record_id else new).append(job)
-            # whole calls at once; what is left over goes with the next page
-            new, changed = self._flush(writer, new, changed, BULK)
-        self._flush(writer, new, changed, 1)
+        references = References(lambda: self.parts.db, suite, target.fields)
+        with closing(SecondPass(writer, references)) as later:
+            self._write_all(spool, repeated, later)
+            later.run()
         if missing:
             writer.listed = None
             self.removal.carry_out(suite, target, missing, self.log, writer.find)
+
+    def _write_all(self, spool: Spool, repeated: frozenset[int], later: SecondPass) -> None:
+        new: list[Job] = []
+        changed: list[Job] = []
+        for rows in spool.pages(PAGE):
+            later.references.resolve(rows)
+            later.keep(rows)
+            for job in self._jobs(later.writer, rows, repeated):
+                (changed if job.record_id else new).append(job)
+            # whole calls at once; what is left over goes with the next page
+            new, changed = self._flush(later.writer, new, changed, BULK)
+        self._flush(later.writer, new, changed, 1)
 
     def _jobs(self, writer: RecordWriter, rows: Sequence[Row], repeated: frozenset[int]) -> list[Job]:
         known = self._known([row.key for row in rows])
@@ -320,10 +327,11 @@ class Copy:
         else:
             writer.update(jobs)
 
-    def _settle_doubt(self) -> None:
-        """Waits until SmartSuite has carried out, or has not, what a run before was about to create."""
-        with self.parts.db.transaction(read_only=True) as tx:
-            doubt = self.records.last_doubt(tx)
-        if doubt is not None:
-            age = (datetime.now(timezone.utc) - doubt).total_seconds()
-            self.parts.smartsuite.wait(sum(LOOK_AGAIN_S) - age, "a run that was cut off may just have made records")
+
+def settle_doubt(parts: SuiteParts, records: Records) -> None:
+    """Waits until SmartSuite has carried out, or has not, what a run before was about to create."""
+    with parts.db.transaction(read_only=True) as tx:
+        doubt = records.last_doubt(tx)
+    if doubt is not None:
+        age = (datetime.now(timezone.utc) - doubt).total_seconds()
+        parts.smartsuite.wait(sum(LOOK_AGAIN_S) - age, "a run that was cut off may just have made records")

@@ -60,6 +60,15 @@ set next_try_at = null, updated_at = now()
 where sync_name = %s and source_key = any(%s) and attempts > 0
 """
 
+GIVE_UP = """
+-- what is given up is not in step
+update sync_records
+set attempts = 0, next_try_at = null, last_error = null, unlinked = null, source_hash = null, updated_at = now()
+where sync_name = %s and source_key = any(%s) and attempts > 0 and refused_hash is not null
+  and (record_id is not null or intent_at is null)
+returning source_key
+"""
+
 
 def status_of_syncs(tx: Transaction, tables: Mapping[str, str]) -> list[dict[str, Any]]:
     """Returns the state of each sync, given by name with the table that it fills."""
@@ -102,6 +111,11 @@ def refused_rows(tx: Transaction, syncs: Sequence[str]) -> list[dict[str, Any]]:
 def try_rows_now(tx: Transaction, sync: str, keys: Sequence[str]) -> None:
     """Makes the next run try refused rows, whatever pause they were in."""
     tx.execute(TRY_NOW, (sync, list(keys)))
+
+
+def give_up_rows(tx: Transaction, sync: str, keys: Sequence[str]) -> int:
+    """Ends the tries of refused rows until they change; what may have been made is looked up first. Returns how many."""
+    return len(tx.rows(GIVE_UP, (sync, list(keys))))
 
 
 def forget_sync(tx: Transaction, sync: str) -> int:

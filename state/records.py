@@ -13,15 +13,29 @@ from values.canonical import dumps
 KNOWN = """
 -- the bases are large, and only needed for what is written
 select source_key, record_id, case when %s then base end, source_hash, intent_at, attempts,
-       coalesce(next_try_at > now(), false) as waits, removed_at is not null as removed, sent
-from sync_records
+       case
+           when next_try_at is null or next_try_at <= now() then false
+           when unlinked is null then true
+           -- a record that the row names is there now
+           else not exists (
+               select
+               from jsonb_each(r.unlinked) as named (table_id, names)
+               cross join lateral jsonb_array_elements_text(named.names) as name (key)
+               join sync_records as p on p.source_key = name.key and p.table_id = named.table_id
+               where p.record_id is not null and p.removed_at is null
+           )
+       end as waits,
+       removed_at is not null as removed, sent, unlinked, case when attempts = 0 then refused_hash end as given_up
+from sync_records as r
 where sync_name = %s and table_id = %s and source_key = any(%s)
 """
 
 HASHES = """
-select source_key, source_hash
+select source_key, coalesce(refused_hash, source_hash)
 from sync_records
-where sync_name = %s and table_id = %s and source_key = any(%s) and record_id is not null and attempts = 0
+where sync_name = %s and table_id = %s and source_key = any(%s) and attempts = 0
+  -- of what a user has given up there may be no record
+  and (record_id is not null or refused_hash is not null)
 """
 
 INTEND = """
@@ -29,15 +43,17 @@ insert into sync_records (sync_name, table_id, source_key, base, intent_at)
 select %(sync)s, %(table)s, key, base, now()
 from {rows}
 on conflict (sync_name, source_key) do update
-set table_id = excluded.table_id, record_id = null, base = excluded.base, source_hash = null, sent = null,
+set table_id = excluded.table_id, record_id = null, base = excluded.base, source_hash = null, sent = null, unlinked = null,
+    refused_hash = null,
     intent_at = now(), updated_at = now(), removed_at = null
 """
 
 MADE = """
 -- what was to be made is the base now
 update sync_records as r
-set record_id = new.record, source_hash = new.hash, synced_at = now(), updated_at = now(),
-    intent_at = null, attempts = 0, next_try_at = null, last_error = null
+set record_id = new.record, source_hash = new.hash, synced_at = now(), updated_at = now(), intent_at = null,
+    refused_hash = new.refused, unlinked = new.unlinked, attempts = (new.unlinked is not null)::int, last_error = new.reason,
+    next_try_at = case when new.unlinked is not null then now() + interval '1 minute' end
 from {rows}
 where r.sync_name = %(sync)s and r.source_key = new.key
 """
@@ -56,13 +72,19 @@ where sync_name = %s and source_key = %s
 """
 
 WRITTEN = """
-insert into sync_records (sync_name, table_id, source_key, record_id, base, source_hash, synced_at)
-select %(sync)s, %(table)s, key, record, base, hash, now()
+insert into sync_records as r (
+    sync_name, table_id, source_key, record_id, base, source_hash, synced_at, unlinked, refused_hash,
+    attempts, last_error, next_try_at)
+select %(sync)s, %(table)s, key, record, base, hash, now(), unlinked, refused, (unlinked is not null)::int, reason,
+       case when unlinked is not null then now() + interval '1 minute' end
 from {rows}
 on conflict (sync_name, source_key) do update
 set table_id = excluded.table_id, record_id = excluded.record_id, base = excluded.base, sent = null,
-    source_hash = excluded.source_hash, synced_at = now(), updated_at = now(),
-    intent_at = null, attempts = 0, next_try_at = null, last_error = null, removed_at = null
+    source_hash = excluded.source_hash, synced_at = now(), updated_at = now(), intent_at = null, removed_at = null,
+    unlinked = excluded.unlinked, refused_hash = excluded.refused_hash, last_error = excluded.last_error,
+    -- while a record that it names is not there, it is looked for after longer and longer pauses
+    attempts = case when excluded.unlinked is null then 0 else r.attempts + 1 end,
+    next_try_at = excluded.next_try_at + interval '1 minute' * (power(2, least(r.attempts, 10)) - 1)
 """
 
 LINKED = """
@@ -76,7 +98,7 @@ where sync_name = %s and table_id = %s
 RECYCLING = """
 update sync_records
 set removed_at = now(), intent_at = now(), base = null, sent = null, source_hash = null, attempts = 0,
-    next_try_at = null, last_error = null, updated_at = now()
+    next_try_at = null, last_error = null, unlinked = null, refused_hash = null, updated_at = now()
 where sync_name = %s and source_key = any(%s)
 """
 
@@ -95,16 +117,18 @@ where sync_name = %s and source_key = any(%s)
 UNLINKED = """
 update sync_records
 set record_id = null, base = null, sent = null, source_hash = null, attempts = 0, next_try_at = null,
-    last_error = null, removed_at = null, intent_at = null, updated_at = now()
+    last_error = null, removed_at = null, intent_at = null, unlinked = null, refused_hash = null,
+    updated_at = now()
 where sync_name = %s and source_key = any(%s)
 """
 
 REFUSED = """
-insert into sync_records as r (sync_name, table_id, source_key, attempts, next_try_at, last_error)
-select %(sync)s, %(table)s, key, 1, now() + interval '1 minute', reason
+insert into sync_records as r (sync_name, table_id, source_key, attempts, next_try_at, last_error, refused_hash)
+select %(sync)s, %(table)s, key, 1, now() + interval '1 minute', reason, hash
 from {rows}
 on conflict (sync_name, source_key) do update
-set attempts = r.attempts + 1, last_error = excluded.last_error, updated_at = now(),
+set attempts = r.attempts + 1, last_error = excluded.last_error, unlinked = null,
+    refused_hash = excluded.refused_hash, updated_at = now(),
     -- a record that SmartSuite refused to make was not made
     intent_at = case when not %(unmade)s then r.intent_at end,
     -- each refusal doubles the pause, up to about a day
@@ -132,6 +156,10 @@ class Known:
     """Its record is in the recycle bin, because the row was gone."""
     sent: dict[str, Any] | None = None
     """What a call was about to write that was not answered."""
+    unlinked: dict[str, list[str]] | None = None
+    """The records that it names and that were not there when it was written, by table."""
+    given_up: str | None = None
+    """The hash of the row that a user has given up; None when none has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +170,20 @@ class Written:
     record_id: str
     base: dict[str, Any]
     source_hash: str | None
+    unlinked: Mapping[str, Sequence[str]] | None = None
+    """The records that it names and that are not there, by table: the row is written without links to them."""
+    reason: str | None = None
 
+    @property
+    def rest(self) -> tuple[str | None, ...]:
+        """Returns its hash, and what it waits for."""
+        if not self.unlinked:
+            return self.source_hash, None, None, None
+        # what waits for a record is not in step
+        return None, dumps(self.unlinked).decode(), self.reason, self.source_hash
+
+
+REST = {"hash": "text", "unlinked": "jsonb", "reason": "text", "refused": "text"}
 
 OF_TABLE = """
 select distinct on (source_key) source_key, record_id
@@ -172,8 +213,8 @@ class Records:
         """Returns what is remembered of these rows. Another table's records are none of this one's."""
         found = tx.rows(KNOWN, (bases, self.sync, self.table_id, list(keys)))
         return {
-            key: Known(record_id, base, source_hash, attempts, waits, intent_at is not None, removed, sent)
-            for key, record_id, base, source_hash, intent_at, attempts, waits, removed, sent in found
+            key: Known(record_id, base, source_hash, attempts, waits, intent_at is not None, *rest)
+            for key, record_id, base, source_hash, intent_at, attempts, waits, *rest in found
         }
 
     def hashes(self, tx: Transaction, keys: Sequence[str]) -> dict[str, str | None]:
@@ -181,9 +222,9 @@ class Records:
         return dict(tx.rows(HASHES, (self.sync, self.table_id, list(keys))))
 
     def unmade(self, tx: Transaction) -> list[str]:
-        """Returns the keys of rows that were refused before they had a record."""
-        statement = "select source_key from sync_records where sync_name = %s and table_id = %s and attempts > 0"
-        statement += " and record_id is null and intent_at is null"
+        """Returns the keys of rows that were refused before they had a record, those that were given up too."""
+        statement = "select source_key from sync_records where sync_name = %s and table_id = %s"
+        statement += " and (attempts > 0 or refused_hash is not null) and record_id is null and intent_at is null"
         return [row[0] for row in tx.rows(statement, (self.sync, self.table_id))]
 
     def of_others(self, tx: Transaction, record_ids: Sequence[str]) -> set[str]:
@@ -233,8 +274,8 @@ class Records:
 
     def made(self, tx: Transaction, rows: Iterable[Written]) -> None:
         """Notes rows whose records were created as they were intended."""
-        given = [(row.key, row.record_id, row.source_hash) for row in rows]
-        tx.bulk(MADE, {"key": "text", "record": "text", "hash": "text"}, given, self._names)
+        given = [(row.key, row.record_id, *row.rest) for row in rows]
+        tx.bulk(MADE, {"key": "text", "record": "text", **REST}, given, self._names)
 
     def sending(self, tx: Transaction, rows: Iterable[tuple[str, Mapping[str, Any], Mapping[str, Any]]]) -> None:
         """Notes what is about to be written: by row its key, what its record holds, and what of it will change."""
@@ -247,11 +288,11 @@ class Records:
 
     def written(self, tx: Transaction, rows: Iterable[Written]) -> None:
         """Notes rows that were written."""
-        columns = {"key": "text", "record": "text", "base": "jsonb", "hash": "text"}
-        given = [(row.key, row.record_id, dumps(row.base).decode(), row.source_hash) for row in rows]
+        columns = {"key": "text", "record": "text", "base": "jsonb", **REST}
+        given = [(row.key, row.record_id, dumps(row.base).decode(), *row.rest) for row in rows]
         tx.bulk(WRITTEN, columns, given, self._names)
 
-    def refused(self, tx: Transaction, reasons: Mapping[str, str], unmade: bool = False) -> None:
-        """Notes rows that were refused, and puts off the next try. `unmade`: it is known that no record was made."""
-        given = [(key, reason.replace("\x00", "")) for key, reason in reasons.items()]
-        tx.bulk(REFUSED, {"key": "text", "reason": "text"}, given, {**self._names, "unmade": unmade})
+    def refused(self, tx: Transaction, hashes: Mapping[str, str], reason: str, unmade: bool = False) -> None:
+        """Notes rows that were refused, by key, and puts off their next try. `unmade`: it is known that none was made."""
+        given = [(key, reason.replace("\x00", ""), digest) for key, digest in hashes.items()]
+        tx.bulk(REFUSED, {"key": "text", "reason": "text", "hash": "text"}, given, {**self._names, "unmade": unmade})

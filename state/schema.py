@@ -35,6 +35,7 @@ INDEXES = {
     "sync_records_unsettled_idx": "sync_records (sync_name, table_id)"
     " where not (record_id is not null and removed_at is null and attempts = 0 and source_hash is not null)"
     " or intent_at is not null",
+    "sync_records_key_idx": "sync_records (source_key)",
     "sync_logs_item_idx": "sync_logs (monday_id, created_at desc)",
     "sync_logs_row_idx": "sync_logs (entity_id, created_at desc)",
     "sync_logs_trouble_idx": "sync_logs (created_at desc, seq desc nulls last, id desc) where status <> 'success'",

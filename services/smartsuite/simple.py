@@ -18,7 +18,6 @@ from values.folding import fold
 from values.parsing import CellError, clock_time, exact_number, moment_of
 
 UNNAMED = {
-    "linkedrecordfield": "no id, and no key or title of one record of the linked table: run that table's sync first",
     "userfield": "no id, and the e-mail address of nobody in the workspace",
 }
 """What is told of a name that was not found."""

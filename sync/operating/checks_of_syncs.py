@@ -191,7 +191,7 @@ def _query(syncs: Syncs, sync: QuerySync, look: Callable[..., Iterator[Seen]]) -
 
 def _table(syncs: Syncs, sync: QuerySync) -> Iterator[Seen]:
     table = syncs.tables[sync.table_id]()
-    found = list(checking.of_table(sync, table))
+    found = list(checking.of_table(sync, table, syncs.suite(), syncs.examined.database))
     yield from found
     if not found:
         yield ok(f"{table.name}: {plural(len(sync.fields), 'field')} to fill")

@@ -37,6 +37,7 @@ FOREIGN = "no row has its key, and the tool did not make it"
 OF_OTHER = "another sync fills it"
 WITHOUT_KEY = "it has no key of a row: the tool did not make it"
 TWIN = "another record has the same key"
+WAITS = "it names a record that is not there yet, and is linked by the first run that finds one"
 REPEATED = "the query has several rows with this key"
 SMARTSUITE_COUNTS = "edited in SmartSuite, whose value counts (on_conflict)"
 LEFT = "the query has its row no more, and on_row_removed leaves it"
@@ -101,6 +102,8 @@ def compared(sync: QuerySync, target: Target, pair: Pair) -> Compared:
     if pair.item is None:
         return _found(Class.POSTGRES_ONLY, pair, _why_no_record(pair.known), cells)
     fields = tuple(differing(sync, target, pair, cells).values())
+    if not fields and pair.row.unlinked:
+        return _found(Class.UNREADABLE, pair, WAITS, cells)
     if not fields:
         digests = (digest(pair.key, cells), digest(pair.key, cells))
         return Compared(Class.EQUAL, pair.item_id, pair.key, digests=digests)
@@ -118,7 +121,8 @@ def differing(sync: QuerySync, target: Target, pair: Pair, cells: Cells) -> dict
     found = {}
     for slug, cell in cells.items():
         field, shown = target.table.fields[slug], item.get(slug)
-        if shows(field, shown, cell):
+        # of links that wait for a record, the record may show those of before
+        if shows(field, shown, cell) or (pair.row and slug in pair.row.unlinked):
             continue
         agreed = None if base is None else base.get(slug)
         cause = _cause(base is None, agreed == cell, shows(field, shown, agreed))

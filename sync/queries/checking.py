@@ -5,20 +5,23 @@ What is wrong is told with file and line, all of it at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from db_connector import Database
 from errors import SourceRefused
 from mappings.query_syncs import QuerySync
 from models import Value
 from rows.queries import Reading, columns_of, question
 from services.smartsuite.cells import cell_of, is_writable
+from services.smartsuite.client import SmartSuite
 from services.smartsuite.structure import Field, Table
 from sync.operating.check import Seen, fault, note, warning
-from sync.queries.compare import known_columns, wrong_columns
-from sync.queries.target import unfit
+from sync.queries.compare import Row, known_columns, wrong_columns
+from sync.queries.references import NAMED, References
+from sync.queries.target import cell_in, unfit
 from values.parsing import CellError
 from values.wording import plural
 
@@ -70,27 +73,33 @@ def count_rows(sync: QuerySync, source: Reading) -> int:
     return int(next(iter(source.pages(*asked)))[1][0][0])
 
 
-def of_table(sync: QuerySync, table: Table) -> Iterator[Seen]:
+def of_table(sync: QuerySync, table: Table, suite: SmartSuite, database: Callable[[], Database]) -> Iterator[Seen]:
     """Finds what does not fit the table: fields, and values that are known from the file alone."""
     for place, sentence in unfit(sync, table):
         yield wrong(sync, place, sentence)
     for column, options in sync.transformations.items():
         field = table.find(sync.fields[column])
         if isinstance(field, Field) and is_writable(field) and isinstance(options, dict):
-            yield from _of_change(sync, column, options, field)
+            yield from _of_change(sync, column, field, References(database, suite, {column: field}))
 
 
-def _of_change(sync: QuerySync, column: str, options: dict[str, Any], field: Field) -> Iterator[Seen]:
-    place = f"change:{column}"
-    sample = _sample(options)
-    if sample is not None and not field.choices and not _fits(field, sample):
+def _of_change(sync: QuerySync, column: str, field: Field, references: References) -> Iterator[Seen]:
+    place, options = f"change:{column}", sync.transformations[column]
+    # a number may be the key of a row, and so name its record
+    sample = None if field.choices or field.kind in NAMED else _sample(options)
+    if sample is not None and not _fits(field, sample):
         kind = "number" if isinstance(sample, Decimal) else "date"
         yield wrong(sync, place, f"{column}: a {kind} does not fit {field.label} ({field.kind})")
-    for value in _known_values(sync, column, options):
+    rows = [Row(str(n), "", {column: value}) for n, value in enumerate(_known_values(sync, column, options))]
+    references.resolve(rows)
+    for row in rows:
         try:
-            cell_of(field, value)
+            cell_in(row, column, field)
         except CellError as exc:
-            yield wrong(sync, place, f"{column} → {field.label}: {exc}")
+            yield wrong(sync, place, str(exc))
+        for names in row.unlinked.values():
+            told = f"{sync.at(place)}: {column} → {field.label}: no record of {', '.join(names)} yet"
+            yield warning(told, "Such a row is linked when the record is there: run that table's sync.", sync.name)
 
 
 def _fits(field: Field, value: Value) -> bool:

@@ -10,7 +10,7 @@ import tempfile
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from hashlib import blake2b
 from operator import itemgetter
@@ -38,6 +38,8 @@ class Row:
     values: dict[str, Value]
     changed_at: datetime | None = None
     """What the query says of when it changed; in UTC where it says no zone."""
+    unlinked: dict[str, list[str]] = field(default_factory=dict)
+    """The records that it names and that are not there, by the slug of the field."""
 
 
 class Spool:

@@ -42,7 +42,7 @@ def look(parts: SuiteParts, sync: QuerySync, target: Target, key: str) -> Seen:
     """Reads the row of a key, its record, and what is remembered. Writes nothing."""
     with opened(parts.settings, parts.db, sync) as source:
         rows, refusal = rows_with_key(source, sync, key)
-    References(parts, parts.smartsuite, target).resolve(rows)
+    References(lambda: parts.db, parts.smartsuite, target.fields).resolve(rows)
     with parts.db.transaction(read_only=True) as tx:
         known = Records(sync.name, sync.table_id).known(tx, [key]).get(key)
     suite, field = parts.smartsuite, target.key
@@ -108,6 +108,8 @@ def next_run(sync: QuerySync, target: Target, seen: Seen) -> tuple[str, dict[str
         return f"refuses the row: {pair.refusal}", {}
     if pair.row is None:
         return _without_row(sync, pair), {}
+    if known and known.given_up == pair.row.hash:
+        return "nothing: the row was given up, and has not changed since", {}
     try:
         cells = target.cells(pair.row)
     except CellError as exc:
@@ -115,6 +117,8 @@ def next_run(sync: QuerySync, target: Target, seen: Seen) -> tuple[str, dict[str
     linked = known if known and known.record_id else None
     if linked and linked.source_hash == pair.row.hash and not linked.attempts:
         return "nothing: the row is as it was when it was written", {}
+    if known and known.waits and known.unlinked:
+        return "waits: it names a record that is not there yet; retry now has it looked for at once", {}
     if known and known.waits:
         return f"waits: it was refused {known.attempts} times; retry now ends the pause", {}
     if linked and not linked.removed and pair.item is None:

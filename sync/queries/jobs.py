@@ -34,9 +34,17 @@ class Job:
         return self.known.base
 
     @property
+    def waiting(self) -> frozenset[str]:
+        """Returns the fields that keep the links they have until the record is there that the row names instead."""
+        base = self.base or {}
+        return frozenset(
+            slug for slug in self.row.unlinked if set(base.get(slug) or ()) - set(self.cells.get(slug) or ())
+        )
+
+    @property
     def changed(self) -> Cells:
         """Returns the cells that differ from what the record was last given."""
-        base, passed = self.base, self.kept | self.held
+        base, passed = self.base, self.kept | self.held | self.waiting
         if base is None:
             return self.cells
         return {slug: cell for slug, cell in self.cells.items() if base.get(slug) != cell and slug not in passed}
@@ -45,7 +53,7 @@ class Job:
     def noted(self) -> Cells:
         """Returns what becomes the base when it is written."""
         base = self.base or {}
-        return {**self.cells, **{slug: base.get(slug) for slug in self.held}}
+        return {**self.cells, **{slug: base.get(slug) for slug in self.held | self.waiting}}
 
 
 def present_base(target: Target, job: Job, item: Mapping[str, Any]) -> Cells:

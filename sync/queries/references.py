@@ -2,47 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from db_connector import Database
 from services.smartsuite.client import BULK, SmartSuite
 from services.smartsuite.simple import RECORD_ID, texts
 from services.smartsuite.structure import Field
 from state.records import record_ids
-from sync.parts import Parts
 from sync.queries.compare import Row
-from sync.queries.target import Target
 from values.canonical import is_empty
 from values.slices import batched
 
-NAMED = ("linkedrecordfield", "userfield")
+LINKED = "linkedrecordfield"
+NAMED = (LINKED, "userfield")
 
 
 @dataclass
 class References:
-    """Puts ids in the place of what rows name. What is not found stays, and its row is refused."""
+    """Puts ids in the place of what rows name.
 
-    parts: Parts
+    A row that names nobody is refused. One that names a record which is not there is written without the link.
+    """
+
+    database: Callable[[], Database]
+    """Returns where the tool remembers which record belongs to which row; called when a row names records."""
     suite: SmartSuite
-    target: Target
+    fields: Mapping[str, Field]
+    """The fields that are filled, by column."""
     _found: dict[str, dict[str, str]] = field(default_factory=dict)
 
-    def resolve(self, rows: Sequence[Row]) -> None:
-        """Changes the values of rows that name people and records."""
-        for column, named in self.target.fields.items():
+    def resolve(self, rows: Sequence[Row], again: Collection[str] = ()) -> None:
+        """Changes the values of rows that name people and records. `again`: only records of these tables are looked for."""
+        for column, named in self.fields.items():
             if named.kind in NAMED:
-                self._resolve(column, named, rows)
+                self._resolve(column, named, rows, not again or linked_table(named) in again)
 
-    def _resolve(self, column: str, named: Field, rows: Sequence[Row]) -> None:
+    def _resolve(self, column: str, named: Field, rows: Sequence[Row], looks: bool) -> None:
         names = {row.key: _names(named, row.values[column]) for row in rows if not is_empty(row.values.get(column))}
         known = self._found.setdefault(column, {})
         wanted = {name for listed in names.values() for name in listed if not RECORD_ID.fullmatch(name)} - known.keys()
-        if wanted:
+        if wanted and looks:
             known |= self._people(known) if named.kind == "userfield" else self._records(named, sorted(wanted))
         for row in rows:
             if not is_empty(row.values.get(column)):
-                row.values[column] = [known.get(_folded(named, name), name) for name in names[row.key]]
+                given = names[row.key]
+                row.values[column] = [known.get(_folded(named, name), name) for name in given]
+                missing = [name for name in given if name not in known and not RECORD_ID.fullmatch(name)]
+                if missing and named.kind == LINKED:
+                    row.unlinked[named.slug] = missing
+                else:
+                    row.unlinked.pop(named.slug, None)
 
     def _people(self, known: dict[str, str]) -> dict[str, str]:
         if known:
@@ -54,8 +65,8 @@ class References:
         }
 
     def _records(self, named: Field, wanted: Sequence[str]) -> dict[str, str]:
-        table_id = str(named.params.get("linked_application") or "")
-        with self.parts.db.transaction(read_only=True) as tx:
+        table_id = linked_table(named)
+        with self.database().transaction(read_only=True) as tx:
             found = record_ids(tx, table_id, wanted)
         left = [name for name in wanted if name not in found]
         for some in batched(left, BULK):
@@ -65,6 +76,11 @@ class References:
             # two of one title are not told apart
             found |= {title: ids[0] for title, ids in titles.items() if title in some and len(ids) == 1}
         return found
+
+
+def linked_table(named: Field) -> str:
+    """Returns the id of the table whose records a field names."""
+    return str(named.params.get("linked_application") or "")
 
 
 def _names(named: Field, value: Any) -> list[str]:

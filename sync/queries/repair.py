@@ -11,7 +11,7 @@ from models import LogEntry
 from services.smartsuite.cells import empty_form
 from state import findings as kept
 from state.log import Log
-from state.records import Records, Written
+from state.records import Records
 from state.turns import working_on
 from state.values import delete, query_key
 from sync.operating.compare import Class, Compared
@@ -20,6 +20,7 @@ from sync.queries.both_sides import NOT_MADE, RECORD_GONE, REMOVED, ROW_GONE, di
 from sync.queries.explain import again, look
 from sync.queries.parts import SuiteParts
 from sync.queries.target import Target, target_of
+from sync.queries.unlinked import written_of
 
 SUITE = "SmartSuite"
 
@@ -126,6 +127,7 @@ def _write(parts: SuiteParts, sync: QuerySync, target: Target, key: str) -> None
     with parts.db.transaction() as tx:
         # what stays as people made it keeps what it was given last
         base = (pair.known.base if pair.known else None) or {}
-        given = cells | {slug: base.get(slug) for slug, each in differs.items() if each.known}
-        written = Written(key, pair.item_id, given, pair.row.hash)
+        left = [*(slug for slug, each in differs.items() if each.known), *pair.row.unlinked]
+        given = cells | {slug: base.get(slug) for slug in left}
+        written = written_of(target, pair.row, pair.item_id, given)
         Records(sync.name, sync.table_id).written(tx, [written])

@@ -28,12 +28,18 @@ class Target:
         """Returns what a row's record is to hold, by slug. Raises CellError that names column and field."""
         cells: Cells = {}
         for column, field in self.fields.items():
-            try:
-                cells[field.slug] = cell_of(field, row.values[column])
-            except CellError as exc:
-                raise CellError(f"{column} → {field.label}: {exc}") from None
+            cells[field.slug] = cell_in(row, column, field)
         cells[self.key.slug] = row.key
         return cells
+
+
+def cell_in(row: Row, column: str, field: Field) -> Any:
+    """Returns what a field is to hold of a row. Raises CellError that names column and field."""
+    try:
+        value, unlinked = row.values[column], row.unlinked.get(field.slug)
+        return cell_of(field, [name for name in value if name not in unlinked] if unlinked else value)
+    except CellError as exc:
+        raise CellError(f"{column} → {field.label}: {exc}") from None
 
 
 def target_of(sync: QuerySync, table: Table) -> Target:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 
 from db_connector import Database, connect
-from errors import EXIT_FAILED, MappingError, SettingsError, SyncError
+from errors import EXIT_FAILED, DatabaseError, MappingError, SettingsError, SyncError
 from mappings.query_syncs import FILE, HINT, QuerySync, read_syncs
 from models import Finding, State
 from rows.queries import opened
@@ -23,8 +23,9 @@ def validated_syncs(settings: Settings, names: Sequence[str], offline: bool) -> 
     """Checks the file of syncs; unless offline, the queries and the tables. Raises SettingsError for an unknown name."""
     chosen, seen = _of_file(settings, names)
     if not offline:
-        seen += _of_sources(settings, chosen)
-        seen += _of_tables(settings, chosen)
+        with _database(settings) as database:
+            seen += _of_sources(settings, chosen, database)
+            seen += _of_tables(settings, chosen, database)
     against = ("files",) if offline else ("files", "queries", "SmartSuite")
     findings = tuple(
         Finding(f"sync.{found.affects}", found.state, found.sentence, found.affects, found.remedy)
@@ -49,21 +50,20 @@ def _of_file(settings: Settings, names: Sequence[str]) -> tuple[list[QuerySync],
     return [sync for sync in syncs.values() if (sync.name in names if names else sync.enabled)], seen
 
 
-def _of_sources(settings: Settings, syncs: Sequence[QuerySync]) -> list[Seen]:
+def _of_sources(settings: Settings, syncs: Sequence[QuerySync], database: Once[Database]) -> list[Seen]:
     seen: list[Seen] = []
     away: set[str] = set()
-    with _database(settings) as database:
-        for sync in syncs:
-            if sync.database in away:
-                continue
-            try:
-                # the database of the tool is asked only where a query reads it
-                with opened(settings, database() if sync.database == "postgres" else None, sync) as source:
-                    seen += checking.of_query(sync, source)
-            except SyncError as exc:
-                # no other query can be read there either
-                away.add(sync.database)
-                seen.append(failed(exc, SERVERS[sync.database]))
+    for sync in syncs:
+        if sync.database in away:
+            continue
+        try:
+            # the database of the tool is asked only where a query reads it
+            with opened(settings, database() if sync.database == "postgres" else None, sync) as source:
+                seen += checking.of_query(sync, source)
+        except SyncError as exc:
+            # no other query can be read there either
+            away.add(sync.database)
+            seen.append(failed(exc, SERVERS[sync.database]))
     return seen
 
 
@@ -77,7 +77,7 @@ def _database(settings: Settings) -> Iterator[Once[Database]]:
             made.close()
 
 
-def _of_tables(settings: Settings, syncs: Sequence[QuerySync]) -> list[Seen]:
+def _of_tables(settings: Settings, syncs: Sequence[QuerySync], database: Once[Database]) -> list[Seen]:
     if not syncs:
         return []
     try:
@@ -88,7 +88,10 @@ def _of_tables(settings: Settings, syncs: Sequence[QuerySync]) -> list[Seen]:
     with closing(suite):
         for sync in syncs:
             try:
-                seen += checking.of_table(sync, suite.table(sync.table_id))
+                seen += checking.of_table(sync, suite.table(sync.table_id), suite, database)
+            except DatabaseError as exc:
+                # the records that a value names are not known
+                seen.append(failed(exc, SERVERS["postgres"]))
             except SyncError as exc:
                 # this table is not there; any other error is that of all tables
                 if sync.table_id in exc.message:

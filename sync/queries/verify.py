@@ -153,7 +153,7 @@ class SyncVerification:
 
     def _compare(self, spool: Spool, repeated: frozenset[int], shelf: Shelf) -> None:
         told: set[str] = set()
-        references = References(self.parts, self.parts.smartsuite, self.target)
+        references = References(lambda: self.parts.db, self.parts.smartsuite, self.target.fields)
         for rows in spool.pages(PAGE):
             references.resolve(rows)
             known = self._known([row.key for row in rows])

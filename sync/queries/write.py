@@ -16,13 +16,14 @@ from services.smartsuite.answers import Item
 from services.smartsuite.cells import EXTERNAL_IDS, key_shown
 from services.smartsuite.client import BULK, SmartSuite
 from state.log import Log
-from state.records import Known, Records, Written
+from state.records import Known, Records
 from sync.parts import Parts
 from sync.queries.compare import Row
 from sync.queries.edited import Editing, by_id
 from sync.queries.forms import Forms
 from sync.queries.jobs import Job, is_ours
 from sync.queries.target import Cells, Target
+from sync.queries.unlinked import why_unlinked, written_of
 from sync.report import EntityReport
 from sync.report import Written as Done
 from values.parsing import CellError
@@ -263,7 +264,7 @@ class RecordWriter:
         if self.dry_run:
             return
         with self.parts.db.transaction() as tx:
-            self.records.refused(tx, {job.row.key: reason for job in jobs}, unmade)
+            self.records.refused(tx, {job.row.key: job.row.hash for job in jobs}, reason, unmade)
             self.log.append(tx, [entry(job, "refuse", "error", reason) for job in jobs])
 
     def _note(self, jobs: Sequence[Job], operation: str = "") -> None:
@@ -272,13 +273,16 @@ class RecordWriter:
             return
         news = {job.row.key for job in jobs if operation == "create" and self.forms.later(job)}
         written = [
-            Written(job.row.key, job.record_id or "", job.noted, None if job.row.key in news else job.row.hash)
-            for job in jobs
+            # what is to be filled yet is not in step
+            replace(found, source_hash=None, unlinked=None) if found.key in news else found
+            for found in (written_of(self.target, job.row, job.record_id or "", job.noted) for job in jobs)
         ]
         with self.parts.db.transaction() as tx:
             (self.records.made if operation == "create" else self.records.written)(tx, written)
             if operation:
-                self.log.append(tx, [entry(job, operation, "success", "") for job in jobs])
+                self.log.append(
+                    tx, [entry(job, operation, "success", why_unlinked(self.target, job.row)) for job in jobs]
+                )
 
 
 def entry(job: Job, operation: str, status: str, message: str) -> LogEntry:

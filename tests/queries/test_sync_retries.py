@@ -61,10 +61,26 @@ def test_a_key_with_a_slash_is_a_key(world):
     assert set(world.records()) == {"a/b"}
 
 
-def test_rows_of_a_sync_cannot_be_given_up(refused):
-    assert "cannot be given up" in main(refused, "retry", "drop", "--entity", "shop", code=2).err
+def test_rows_that_are_given_up_are_not_tried_until_they_change(refused):
+    assert "1 record given up" in main(refused, "retry", "drop", "shop/2").out
+    assert [waits["entity_id"] for waits in waiting(refused)] == ["3"]
+    assert "1 record given up" in main(refused, "retry", "drop", "--sync-name", "shop").out
+    assert waiting(refused) == []
+    done = refused.counts("--full")
+    assert (done["errors"], done["set_aside"], done["calls"], set(refused.records())) == (0, 0, 0, {"1", "3", "4"})
+    assert "was given up" in main(refused, "explain", "shop/2").out
+    state = json.loads(main(refused, "status", "--json").out)
+    assert [(sync["in_step"], sync["refused"]) for sync in state["syncs"]] == [(2, 0)]
+    refused.execute("update shop set stage = 'n', updated_at = now() where id in (2, 3)")
+    done = refused.counts()
+    assert (done["created"], done["updated"], set(refused.records())) == (1, 1, {"1", "2", "3", "4"})
+    assert refused.counts()["calls"] == 0
+
+
+def test_an_edit_between_the_refusal_and_the_giving_up_is_not_lost(refused):
+    refused.execute("update shop set stage = 'n', updated_at = now() where id in (2, 3)")
     main(refused, "retry", "drop", "--all")
-    assert len(waiting(refused)) == 2
+    assert refused.counts()["created"] == 1
 
 
 def test_what_is_forgotten_meets_anew_and_nothing_is_made_twice(world):

@@ -92,6 +92,55 @@ def test_a_change_that_makes_what_a_field_cannot_hold_is_told(world):
     ]
 
 
+@pytest.fixture
+def naming(world):
+    """Has a table whose fields name records of another table, and people."""
+    admin = world.suite.admin
+    parents = admin("tables/create", name="Parents", fields=[])["id"]
+    admin("records/load", table_id=parents, records=[{"title": "North"}])
+    fields = [
+        {"label": "External id", "field_type": "textfield"},
+        {"label": "Area", "field_type": "linkedrecordfield", "params": {"linked_application": parents}},
+        {"label": "Owner", "field_type": "userfield"},
+    ]
+    world.table_id = admin("tables/create", name="Named", fields=fields)["id"]
+    member = admin("state")["members"][1]["email"]
+    world.member = member if isinstance(member, str) else member[0]
+    return world
+
+
+def name_by_map(world, area, owner):
+    world.write_sync(
+        query="select 1 as id, 'n' as area, 'o' as owner",
+        destination={"field_mappings": {"area": "Area", "owner": "Owner"}},
+        transformations={
+            "area": {"type": "value_map", "map": {"n": area}},
+            "owner": {"type": "value_map", "map": {"o": owner}},
+        },
+    )
+
+
+def test_values_that_name_records_and_people_are_resolved_as_in_a_run(naming):
+    name_by_map(naming, "North", naming.member)
+    told, code = validate(naming)
+    assert (code, told["findings"]) == (0, [])
+    assert naming.counts()["created"] == 1
+
+
+def test_a_record_that_is_not_there_yet_is_told_and_is_no_mistake(naming):
+    name_by_map(naming, "South", naming.member)
+    told, code = validate(naming)
+    (found,) = told["findings"]
+    assert code == 0 and "area → Area: no record of South yet" in found["message"]
+
+
+def test_values_that_name_nobody_are_told(naming):
+    name_by_map(naming, "North", "nobody@example.com")
+    told, code = validate(naming)
+    (found,) = told["findings"]
+    assert code == 2 and "owner → Owner: 'nobody@example.com' is no id" in found["message"]
+
+
 def test_a_mistake_in_one_sync_does_not_hide_those_of_another(world):
     good = json.loads(path_of(world).read_text())["syncs"][0]
     bad = {**good, "name": "bad", "source": {"querry": "select 1", "primary_key": "id"}}

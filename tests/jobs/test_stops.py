@@ -41,12 +41,16 @@ def test_a_first_load_that_is_stopped_goes_on_at_another_worker_and_reads_nothin
     large.worker()
     until(lambda: len(acme.pairs()) == ITEMS and not acme.differences(), 90, "the whole load")
     once = ITEMS // PAGE + 1  # the other board has one page
-    assert once <= pages(large) <= once + 1, "at most a page was read twice"
+    assert once <= pages(large) <= once + 2, "at most a page of each board was read twice"
 
 
 def test_what_happened_while_no_door_was_there_is_found_when_one_is(large):
     acme = large.worlds["acme"]
     acme.sandbox.admin("latency", ms=0)
+    # goes on with the processes of the test before, where that ran in this process
+    if not large.alive():
+        large.start("beat")
+        large.worker()
     base = large.door()
     until(lambda: not acme.differences() and large.fleet()[0]["due"] == 0, 180, "an end of all work")
     large.leave(large.processes[-1])

@@ -139,3 +139,14 @@ def show_repair(plan: Plan, done: bool, as_json: bool) -> None:
         say("Done.")
     else:
         say(f"Do it: python main.py repair {plan.finding['id'][:SHORT]} --apply")
+
+
+def show_history(history: Sequence[dict[str, Any]]) -> None:
+    """Writes what was done to a record, newest first; the same done several times is one line."""
+    from terminal.console import say
+
+    if history:
+        say("History (UTC), newest first")
+    for entry in history:
+        times = f" (x{entry['times']} since {entry['at'][:10]})" if entry["times"] > 1 else ""
+        say(f"{entry['last_at'][:19].replace('T', ' ')}  {entry['operation']}  {entry['message']}{times}")

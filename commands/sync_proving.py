@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from commands.proof_lines import MOST, SUITE, finding_json, show_proof, show_repair, shown
+from commands.proof_lines import MOST, SUITE, finding_json, show_history, show_proof, show_repair, shown
 from errors import EXIT_IN_STEP, EXIT_LEFTOVERS, SettingsError
 from values.wording import plural
 
@@ -119,8 +119,4 @@ def _show_explained(known: dict[str, Any]) -> None:
         show_table("", headings, rows)
     if known["equal_fields"]:
         say(f"{plural(known['equal_fields'], 'field')} equal.")
-    if known["history"]:
-        say("History (UTC), newest first")
-    for entry in known["history"]:
-        times = f" (x{entry['times']} since {entry['at'][:10]})" if entry["times"] > 1 else ""
-        say(f"{entry['last_at'][:19].replace('T', ' ')}  {entry['operation']}  {entry['message']}{times}")
+    show_history(known["history"])

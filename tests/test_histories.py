@@ -6,10 +6,9 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, Phase, seed, settings
-from hypothesis.stateful import run_state_machine_as_test
 
 from tests.histories.machine import Histories
+from tests.histories.walking import walk
 
 HISTORIES = 200
 BATCHES = 8
@@ -19,16 +18,7 @@ STEPS = 16
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("batch", range(BATCHES))
 def test_after_any_history_both_sides_are_equal_and_nothing_is_lost_or_doubled(history_world, batch):
-    machine = type("Histories", (Histories,), {"world": history_world})
-    how = settings(
-        max_examples=HISTORIES // BATCHES,
-        stateful_step_count=STEPS,
-        deadline=None,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-        phases=[Phase.generate, Phase.shrink],
-    )
-    run_state_machine_as_test(seed(batch)(machine), settings=how)
+    walk(Histories, history_world, batch, HISTORIES // BATCHES, STEPS)
 
 
 # Histories that once ended badly

@@ -9,10 +9,9 @@ from __future__ import annotations
 import uuid
 
 import pytest
-from hypothesis import HealthCheck, Phase, seed, settings
-from hypothesis.stateful import run_state_machine_as_test
 
 from tests.histories.query_machine import QueryHistories, QueryWorld
+from tests.histories.walking import walk
 from tests.kit.mariadb import MariaDB, needed
 
 HISTORIES = 16
@@ -36,13 +35,4 @@ def query_world(postgres, template):
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("batch", range(BATCHES))
 def test_after_any_history_records_show_their_rows_and_nothing_is_lost_or_doubled(query_world, batch):
-    machine = type("QueryHistories", (QueryHistories,), {"world": query_world})
-    how = settings(
-        max_examples=HISTORIES // BATCHES,
-        stateful_step_count=STEPS,
-        deadline=None,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-        phases=[Phase.generate, Phase.shrink],
-    )
-    run_state_machine_as_test(seed(batch)(machine), settings=how)
+    walk(QueryHistories, query_world, batch, HISTORIES // BATCHES, STEPS)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -74,22 +75,10 @@ class Proving:
         """Proves these, and returns their proofs. Raises the first error; what was proved before it is kept."""
         entry, self.number = Entry(self.own, self.steps), len(chosen)
         self.steps.expect(mapping.entity for mapping, _ in chosen)
-        code, message, interrupted = EXIT_FAILED, "", False
-        try:
-            with entry.begin(PROOF, PROOF):
-                for mapping, board_id in chosen:
-                    if not self.own.stop.asked:
-                        self._prove(mapping, board_id)
-            code, interrupted = self.exit_code, self.stopped
-            message = "; ".join(f"{told['entity']}: {told['message']}" for told in self.told if told["message"])
-        except SyncError as exc:
-            code, message = exc.exit_code, exc.message
-            raise
-        except (KeyboardInterrupt, SystemExit) as exc:
-            code, message, interrupted = exit_code_of(exc), "interrupted", True
-            raise
-        finally:
-            entry.end(code, message, self.told, interrupted)
+        with as_run(entry, PROOF, self.told, lambda: (self.exit_code, self.stopped)):
+            for mapping, board_id in chosen:
+                if not self.own.stop.asked:
+                    self._prove(mapping, board_id)
         return self.proofs
 
     def _prove(self, mapping: Mapping, board_id: str) -> None:
@@ -110,6 +99,30 @@ class Proving:
         self.told[-1].update(proof_id=proof.id, counts=dict(proof.counts))
         self.proofs.append(proof)
         self.watcher.on_end(proof)
+
+
+@contextmanager
+def as_run(
+    entry: Entry, direction: str, told: list[dict[str, Any]], ended: Callable[[], tuple[int, bool]]
+) -> Iterator[None]:
+    """Enters the proofs of the block as one run. `told` is what the run keeps of each entity.
+
+    `ended` says at the end of the block the exit code, and whether a user has ended it.
+    """
+    code, message, interrupted = EXIT_FAILED, "", False
+    try:
+        with entry.begin(PROOF, direction):
+            yield
+        code, interrupted = ended()
+        message = "; ".join(f"{one['entity']}: {one['message']}" for one in told if one["message"])
+    except SyncError as exc:
+        code, message = exc.exit_code, exc.message
+        raise
+    except (KeyboardInterrupt, SystemExit) as exc:
+        code, message, interrupted = exit_code_of(exc), "interrupted", True
+        raise
+    finally:
+        entry.end(code, message, told, interrupted)
 
 
 def words_of(proof: Proof) -> str:

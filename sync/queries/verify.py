@@ -13,7 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from errors import EXIT_FAILED, SyncError
+from errors import EXIT_IN_STEP
 from mappings.query_syncs import QuerySync
 from rows.queries import opened, question
 from services.smartsuite.answers import Item
@@ -21,12 +21,11 @@ from services.smartsuite.cells import key_shown
 from services.smartsuite.client import BULK, PAGE
 from state.findings import Findings, Found
 from state.records import Known, Records
-from state.runs import PROOF
 from state.turns import working_on
 from state.values import query_key
 from sync.entry import Entry
 from sync.operating.compare import DIFFERENCES, Class, Compared
-from sync.operating.proving import words_of
+from sync.operating.proving import as_run, words_of
 from sync.operating.verify import WHOLE, Proof, finding_of
 from sync.queries.both_sides import REPEATED, Pair, chosen_item, compared
 from sync.queries.compare import Keys, Row, Shape, Spool
@@ -35,7 +34,6 @@ from sync.queries.parts import DIRECTION, SuiteParts
 from sync.queries.references import References
 from sync.queries.target import Target, target_of
 from sync.steps import Steps
-from terminal.signals import exit_code_of
 from values.parsing import CellError
 from values.slices import batched
 
@@ -237,20 +235,16 @@ def proved(parts: SuiteParts, syncs: Sequence[QuerySync], on_end: Callable[[Proo
     own, told = replace(parts, progress=steps), list[dict[str, Any]]()
     entry = Entry(own, steps)
     steps.expect(sync.name for sync in syncs)
-    code, message, interrupted = EXIT_FAILED, "", False
-    try:
-        with entry.begin(PROOF, DIRECTION):
-            proofs = [_one(own, sync, steps, told, on_end) for sync in syncs]
-        code = max(proof.exit_code for proof in proofs)
-    except SyncError as exc:
-        code, message = exc.exit_code, exc.message
-        raise
-    except (KeyboardInterrupt, SystemExit) as exc:
-        code, message, interrupted = exit_code_of(exc), "interrupted", True
-        raise
-    finally:
-        entry.end(code, message, told, interrupted)
-    return code
+    proofs: list[Proof] = []
+    with as_run(entry, DIRECTION, told, lambda: (gravest(proofs), False)):
+        for sync in syncs:
+            proofs.append(_one(own, sync, steps, told, on_end))
+    return gravest(proofs)
+
+
+def gravest(proofs: Sequence[Proof]) -> int:
+    """Returns 0 when all are equal, else 3."""
+    return max((proof.exit_code for proof in proofs), default=EXIT_IN_STEP)
 
 
 def _one(

@@ -23,6 +23,17 @@ create table shop (
     id bigint, name text, amount numeric(12, 2), stage text, born date, note text,
     updated_at timestamptz not null default now())
 """
+MYSQL_SHOP = """
+create table customers (
+    id bigint unsigned primary key, name varchar(200), amount decimal(12, 2), stage varchar(20), born date, note text,
+    vip bit(1), hours time,
+    updated_at datetime(6) not null default now(6) on update now(6))
+"""
+MYSQL_QUERY = """
+select id, name, amount, stage, born, note, updated_at -- :last_sync_time, 100%
+from customers
+where updated_at > :last_sync_time and name not like '50%:last_sync_time';
+"""
 COLUMNS = {"name": "title", "amount": "Amount", "stage": "Stage", "born": "Born", "note": "Note"}
 CHOICES = [{"value": "aLq4Z", "label": "New"}, {"value": "pA1dX", "label": "Paid"}]
 FIELDS = (

@@ -3,7 +3,7 @@ import pytest
 from sandbox import SmartSuite
 from tests.kit.mariadb import MariaDB, needed
 from tests.kit.query_runs import QueryBench
-from tests.kit.syncs import shop_world
+from tests.kit.syncs import MYSQL_QUERY, MYSQL_SHOP, shop_world
 
 
 @pytest.fixture
@@ -18,6 +18,17 @@ def server():
     running = MariaDB()
     yield running
     running.close()
+
+
+@pytest.fixture
+def shop(world, server):
+    """Makes the same world with its source in a MariaDB."""
+    server.execute("drop table if exists customers", MYSQL_SHOP, database="shop")
+    world.env |= server.settings
+    world.write_sync(query=MYSQL_QUERY, source={"database": "mysql"})
+    world.mysql = lambda *statements: server.execute(*statements, database="shop")
+    world.server = server
+    return world
 
 
 @pytest.fixture

@@ -4,26 +4,7 @@ import json
 
 import pytest
 
-SHOP = """
-create table customers (
-    id bigint unsigned primary key, name varchar(200), amount decimal(12, 2), stage varchar(20), born date, note text,
-    vip bit(1), hours time,
-    updated_at datetime(6) not null default now(6) on update now(6))
-"""
-QUERY = """
-select id, name, amount, stage, born, note, updated_at -- :last_sync_time, 100%
-from customers
-where updated_at > :last_sync_time and name not like '50%:last_sync_time';
-"""
-
-
-@pytest.fixture
-def shop(world, server):
-    server.execute("drop table if exists customers", SHOP, database="shop")
-    world.env |= server.settings
-    world.write_sync(query=QUERY, source={"database": "mysql"})
-    world.mysql = lambda *statements: server.execute(*statements, database="shop")
-    return world
+from tests.kit.syncs import MYSQL_QUERY
 
 
 def fill(world, count):
@@ -69,7 +50,7 @@ def test_zero_dates_are_empty_with_a_date_transformation(shop):
     fill(shop, 2)
     shop.mysql("set @@sql_mode = ''", "update customers set born = '0000-00-00' where id = 2")
     shop.write_sync(
-        query=QUERY,
+        query=MYSQL_QUERY,
         source={"database": "mysql"},
         transformations={"born": {"type": "date"}, "stage": {"type": "choice", "value_map": {"n": "New", "p": "Paid"}}},
     )

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
 from tests.kit.cli import run_main
-from tests.queries.test_mysql_to_smartsuite import QUERY, SHOP
 
 
 def doctor(world, *slugs, **more):
@@ -16,16 +13,6 @@ def doctor(world, *slugs, **more):
     told = json.loads(done.out)
     assert told["exit_code"] == done.code
     return {finding["slug"]: finding for finding in told["findings"]}, done.code
-
-
-@pytest.fixture
-def shop(world, server):
-    server.execute("drop table if exists customers", SHOP, database="shop")
-    world.env |= server.settings
-    world.write_sync(query=QUERY, source={"database": "mysql"})
-    world.mysql = lambda *statements: server.execute(*statements, database="shop")
-    world.server = server
-    return world
 
 
 def test_a_sync_in_order_needs_no_key_of_monday(shop):

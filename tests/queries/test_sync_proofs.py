@@ -8,8 +8,7 @@ import pytest
 
 from tests.kit.cli import run_main
 from tests.kit.syncs import QUERY
-from tests.queries.test_mysql_to_smartsuite import QUERY as MYSQL_QUERY
-from tests.queries.test_mysql_to_smartsuite import SHOP, fill
+from tests.queries.test_mysql_to_smartsuite import fill
 
 
 def main(world, *arguments, code=0):
@@ -218,15 +217,6 @@ def test_a_key_that_the_database_writes_in_another_way_is_found(world):
     world.execute("insert into shop (id, name, stage) values ('a   b', 'x', 'n')")
     world.counts()
     assert explained(world, "a b")["state"] == "in step"
-
-
-@pytest.fixture
-def shop(world, server):
-    server.execute("drop table if exists customers", SHOP, database="shop")
-    world.env |= server.settings
-    world.write_sync(query=MYSQL_QUERY, source={"database": "mysql"})
-    world.mysql = lambda *statements: server.execute(*statements, database="shop")
-    return world
 
 
 def test_a_query_of_mysql_is_proved_explained_and_mended(shop):

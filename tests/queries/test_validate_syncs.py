@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.kit.cli import run_main
-from tests.queries.test_mysql_to_smartsuite import QUERY, SHOP
+from tests.kit.syncs import MYSQL_QUERY
 
 
 def validate(world, *arguments, **more):
@@ -178,15 +178,6 @@ def test_a_name_that_there_is_not_is_told(world):
     assert done.code == 2 and "no sync 'shpo'" in done.err and "There is: shop" in done.err
 
 
-@pytest.fixture
-def shop(world, server):
-    server.execute("drop table if exists customers", SHOP, database="shop")
-    world.env |= server.settings
-    world.write_sync(query=QUERY, source={"database": "mysql"})
-    world.mysql = lambda *statements: server.execute(*statements, database="shop")
-    return world
-
-
 def test_a_query_of_mysql_is_checked_without_reading_rows(shop):
     assert validate(shop) == ({**validate(shop)[0], "findings": []}, 0)
     shop.write_sync(query="select id, nme, sleep(5) from customers", source={"database": "mysql"})
@@ -215,7 +206,7 @@ def test_a_query_of_mysql_is_checked_without_reading_rows(shop):
     ],
 )
 def test_a_wrong_address_of_mysql_is_told_beside_what_else_is_wrong(shop, changes, code, said):
-    shop.write_sync(query=QUERY, source={"database": "mysql"}, transformations={"born": {"type": "number"}})
+    shop.write_sync(query=MYSQL_QUERY, source={"database": "mysql"}, transformations={"born": {"type": "number"}})
     told, found = validate(shop, **changes)
     assert (found, len(told["findings"])) == (code, 2), told
     assert said in told["findings"][0]["message"] and "does not fit Born" in told["findings"][1]["message"]

@@ -150,6 +150,12 @@ class Watched:
         self.page.on("dialog", lambda dialog: (self.wrong.append(f"dialog: {dialog.message}"), dialog.dismiss()))
         self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
 
+    def shows(self, told: str) -> None:
+        """Waits until the page has this text. A click does not wait for the page that it asks for."""
+        from playwright.sync_api import expect
+
+        expect(self.page.locator("main")).to_contain_text(told)
+
 
 @pytest.fixture
 def opened(browser: Any) -> Iterator[Callable[..., Watched]]:

@@ -118,7 +118,7 @@ def test_pages_of_accounts_can_be_used_by_all(installation, many, opened, home):
     (home / "broken.url").write_text("postgresql://nobody@127.0.0.1:1/none")
     run_main(home, "accounts", "add", "broken", "--database-url-file", str(home / "broken.url"), env=installation)
     look_at_all(opened().page, many.url, ("/accounts", "/accounts/acme", "/accounts/globex", "/accounts/broken"))
-    page = opened(java_script_enabled=False).page
-    page.goto(many.url + "/accounts/globex")
-    page.get_by_role("button", name="Resume").click()
-    assert "is worked for again" in page.content()
+    watched = opened(java_script_enabled=False)
+    watched.page.goto(many.url + "/accounts/globex")
+    watched.page.get_by_role("button", name="Resume").click()
+    watched.shows("is worked for again")

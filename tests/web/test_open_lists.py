@@ -59,7 +59,7 @@ def test_what_is_ticked_for_another_try_stays_ticked_while_others_come(served, o
     expect(page.locator("main tbody tr")).to_have_count(5, timeout=SOON)
     expect(page.locator(f"[id='{name}']").get_by_role("checkbox")).to_be_checked()
     expect(page.get_by_text("All 5 that match")).to_be_visible()
-    assert page.locator("main tbody input:checked").count() == 1
+    expect(page.locator("main tbody input:checked")).to_have_count(1)
 
 
 def test_what_waits_shows_and_goes_on_the_open_page_of_the_queues(served, opened, db):
@@ -87,4 +87,4 @@ def test_a_plan_that_is_made_shows_itself_without_javascript(served, opened, sid
     page.get_by_role("button", name="Show the plan (dry run)").click()
     expect(page.get_by_text("It is being made")).to_be_visible()
     expect(page.get_by_text("The plan is made")).to_be_visible(timeout=60_000)
-    assert page.locator("noscript meta").count() == 0
+    expect(page.locator("noscript meta")).to_have_count(0)

@@ -230,10 +230,10 @@ def test_what_was_refused_is_tried_again_or_given_up_with_its_number(served, sid
 @pytest.mark.xdist_group("browser")
 def test_a_record_that_was_refused_is_tried_by_the_next_run_from_its_own_page(served, opened, full, db):
     (refused,) = [found for found in served.json("/retries")["records"] if found["kind"] == "change"]
-    page = opened(java_script_enabled=False).page
-    page.goto(f"{served.url}/records/contacts/{refused['entity_id']}")
-    page.get_by_role("button", name="Let the next run try it").click()
-    assert "1 record will be tried by the next run" in page.content()
+    watched = opened(java_script_enabled=False)
+    watched.page.goto(f"{served.url}/records/contacts/{refused['entity_id']}")
+    watched.page.get_by_role("button", name="Let the next run try it").click()
+    watched.shows("1 record will be tried by the next run")
     found = db.execute_query("select attempts from sync_mapping where monday_id = %s", (refused["monday_id"],))
     assert found == [{"attempts": 0}]
 

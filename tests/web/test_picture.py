@@ -20,6 +20,8 @@ from generate_series(1, 130) as n
 
 
 def test_the_picture_shows_what_needs_a_user(served, opened, sides, db, dispute):
+    from playwright.sync_api import expect
+
     sides.items(40, A="a")
     dispute(monday="Director", postgres="Managing director")
     db.execute_query(HISTORY, fetch=False)
@@ -27,7 +29,7 @@ def test_the_picture_shows_what_needs_a_user(served, opened, sides, db, dispute)
     runs.finish(runs.start("scheduled", "bidirectional"), 3, "partial", "", shape, {"calls": 12})
     page = opened(1100).page
     page.goto(served.url)
-    assert page.locator("#needs").get_by_role("listitem").count() == 1
+    expect(page.locator("#needs").get_by_role("listitem")).to_have_count(1)
     taken = page.screenshot(clip={"x": 0, "y": 0, "width": 1100, "height": 620})
     assert taken.startswith(b"\x89PNG") and len(taken) > 10_000
     if place := os.environ.get("DASHBOARD_PICTURE"):

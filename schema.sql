@@ -667,6 +667,8 @@ create unlogged table if not exists sync_listing (
     monday_id text not null,
     monday_updated_at timestamptz,
     primary key (pass, monday_id));
+-- What a process that was killed has left is known by its age.
+select pg_temp.column('sync_listing', 'noted_at timestamptz not null default now()');
 
 -- Boards that were turned into tables by `boards deploy`.
 create table if not exists board_registry (

@@ -24,6 +24,7 @@ MARKS = {
     "working": "↻",
     "running": "↻",
     "waiting": "…",
+    "not ended": "…",
     "note": "•",
     "partial": "!",
     "warning": "!",

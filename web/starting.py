@@ -32,6 +32,8 @@ REMOVAL = re.compile(r"\s*would archive \S+ (\S+)")
 """The line of a plan that names an item which is removed, or whose row is."""
 OF_SYNCS = "mysql_to_smartsuite"
 """The direction of syncs of queries."""
+PROOF = "verify"
+"""The direction of what only compares."""
 MOST_AT_ONCE = 4
 """How many runs that were started here may go on at once."""
 
@@ -48,9 +50,13 @@ class Wanted:
     sweep: bool = False
     dry_run: bool = False
     allow_mass_delete: bool = False
+    ids: bool = False
+    """A proof reads ids and update times, and not every item."""
 
     def arguments(self) -> list[str]:
         """Returns the command line."""
+        if self.direction == PROOF:
+            return ["verify", "--entity", self.entity, *(["--ids"] if self.ids else [])]
         options = [name for name in ("full", "sweep", "dry_run", "allow_mass_delete") if getattr(self, name)]
         if self.direction == OF_SYNCS:
             return ["run", "--sync-name", self.entity, *(f"--{name.replace('_', '-')}" for name in options)]
@@ -146,11 +152,12 @@ class Starter:
     def _started(self, wanted: Wanted, only_removing: Sequence[str]) -> Started:
         output = tempfile.TemporaryFile() if wanted.dry_run else None
         agreed = ["--only-removing", "-"] if only_removing else []
+        quiet = "--json" if wanted.direction == PROOF else "--quiet"
         with tempfile.TemporaryFile() as given:
             given.write("\n".join(only_removing).encode())
             given.seek(0)
             child = subprocess.Popen(
-                self._command([*wanted.arguments(), *agreed, "--quiet"]),
+                self._command([*wanted.arguments(), *agreed, quiet]),
                 cwd=PROJECT,
                 env=self._environment(),
                 stdin=given,
@@ -160,6 +167,11 @@ class Starter:
                 start_new_session=True,
             )
         return Started(next(self._numbers), wanted, child, output)
+
+    def goes_on(self, pid: int) -> bool:
+        """Tells whether a run that was started here has not ended."""
+        with self._guard:
+            return any(child.pid == pid and child.poll() is None for child in self._children)
 
     def carry_out(self, arguments: list[str]) -> tuple[int, str]:
         """Runs a command that ends soon, and waits for it. Returns its exit code and its last line."""

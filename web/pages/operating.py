@@ -8,53 +8,68 @@ from typing import Any
 from flask import Blueprint, Response, request, url_for
 
 from errors import SettingsError
-from mappings.declaration import Mapping
 from state import lists
 from state.findings import findings_of
+from state.overview import shown_run
+from sync.choosing import why_not
 from sync.operating import repair as mending
-from sync.operating.proving import Proving
-from sync.operating.verify import IDS, WHOLE, Extent
+from sync.operating.verify import IDS
 from sync.parts import Parts, board_of
 from values.canonical import to_json
 from web.answers import digest_of, done, note_act, shown, site
+from web.pages.runs import steps_of
+from web.starting import PROOF, Wanted
+from web.states import FAILED
 
 pages = Blueprint("operating", __name__)
 
 PAGE = 50
+RUNS = 5
+"""How many of the last runs of proofs are looked at."""
 
 
 @pages.get("/proofs")
 def proofs() -> Response:
     """Lists the proofs, newest first."""
-    names = {mapping.entity_type: mapping.entity for mapping in site().mappings.values()}
+    names = site().subject_names()
+    begun = request.args.get("begun", "")
     with site().reading() as tx:
         found = lists.proofs(tx, PAGE)
+        runs = lists.runs_page(tx, lists.RunFilter(kind=PROOF), RUNS)
     data = {
         "proofs": [{**row, "entity": names.get(row["entity_type"], row["entity_type"])} for row in found],
         "entities": [mapping.entity for mapping, _ in site().chosen()],
+        "going": [_going(shown_run(run)) for place, run in enumerate(runs) if _is_news(run, place)],
+        "begins": begun.isdecimal() and site().starter.goes_on(int(begun)),
     }
     return shown("proofs.html", data)
 
 
+def _is_news(run: dict[str, Any], place: int) -> bool:
+    """Tells whether a run goes on, or is the last and has proved nothing."""
+    return run["outcome"] == "running" or (place == 0 and run["outcome"] in (*FAILED, "interrupted"))
+
+
+def _going(run: dict[str, Any]) -> dict[str, Any]:
+    names = ("run_id", "started_at", "outcome", "message", "stop_asked_at")
+    return {**{name: run[name] for name in names}, "steps": steps_of(run)}
+
+
 @pages.post("/proofs")
 def prove() -> Response:
-    """Makes a proof of one entity: reads both sides, and writes neither."""
+    """Starts a proof of one entity, in a process of its own: it reads both sides, and writes neither."""
     entity = request.form.get("entity", "")
-    site().settings.require_key()
-    with site().working() as parts:
-        mapping, board_id = _with_board(entity)
-        (proof,) = Proving(parts, Extent(IDS if request.form.get("kind") == IDS else WHOLE)).of([(mapping, board_id)])
-    note_act(f"made a proof of {entity}", mapping.entity_type)
-    told = "Equal." if not proof.exit_code else proof.message or f"Not equal: {proof.differences}."
-    return done(told, url_for("operating.proof", proof_id=proof.id), {"proof": proof.as_json()})
-
-
-def _with_board(entity: str) -> tuple[Mapping, str]:
     mapping = site().mapping(entity)
-    board_id = board_of(site().settings, mapping)
-    if board_id is None:
-        raise SettingsError(f"{entity} has no board.", hint=f"Set {mapping.board_setting} in .env.")
-    return mapping, board_id
+    site().settings.require_key()
+    if problem := why_not(mapping, board_of(site().settings, mapping), "bidirectional"):
+        raise problem
+    with site().reading():
+        pass
+    wanted = Wanted(PROOF, entity, ids=request.form.get("kind") == IDS)
+    started = site().starter.start(wanted)
+    note_act(f"started {wanted.words()}", mapping.entity_type)
+    to = url_for("operating.proofs", begun=started.pid)
+    return done(f"Started {wanted.words()}. It appears here within some seconds.", to, {"pid": started.pid})
 
 
 @pages.get("/proofs/<proof_id>")
@@ -65,7 +80,7 @@ def proof(proof_id: str) -> Response:
         findings = findings_of(tx, proof_id, 200) if found else []
     if not found:
         raise SettingsError(f"There is no proof {proof_id}.", hint="/proofs lists them.")
-    names = {mapping.entity_type: mapping.entity for mapping in site().mappings.values()}
+    names = site().subject_names()
     entity = names.get(found[0]["entity_type"], found[0]["entity_type"])
     return shown("proof.html", {"proof": {**found[0], "entity": entity}, "findings": findings})
 

@@ -75,14 +75,9 @@ def run(run_id: str) -> Response:
         found = _run(tx, run_id)
         entries = lists.log_page(tx, lists.LogFilter(since="-infinity", run=found["run_id"]), PAGE)
         today = calls_today(tx)
-    steps = [
-        {"entity": name, **step, "percent": _percent(step)}
-        for name, step in found["progress"].items()
-        if found["finished_at"] is None
-    ]
     data = {
         "run": _brief(found) | {name: found[name] for name in ("host", "pid", "stop_asked_at", "heartbeat_at", "api")},
-        "steps": steps,
+        "steps": steps_of(found),
         "entities": found["entities"],
         "log": entries,
         "names": site().subject_names(),
@@ -114,6 +109,12 @@ def _stopped(run: dict[str, Any]) -> list[str]:
         for entity in run["entities"]
         if entity.get("problem") == "GuardStop" and entity["entity"] in known
     ]
+
+
+def steps_of(run: dict[str, Any]) -> list[dict[str, Any]]:
+    """Returns how far each entity of a run is, while it goes on."""
+    steps = {} if run["finished_at"] else run["progress"]
+    return [{"entity": name, **step, "percent": _percent(step)} for name, step in steps.items()]
 
 
 def _percent(step: dict[str, Any]) -> int | None:

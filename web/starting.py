@@ -28,10 +28,14 @@ COMMAND_S = 60.0
 PLAN_AGAIN_S = 60.0
 """How long a user waits before a page while a plan is made once more."""
 REMOVALS_SHOWN = 4000
+WOULD = re.compile(r"\s*would ")
+"""How the line of a plan begins that says what would be done."""
 REMOVAL = re.compile(r"\s*would archive \S+ (\S+)")
 """The line of a plan that names an item which is removed, or whose row is."""
 OF_SYNCS = "mysql_to_smartsuite"
 """The direction of syncs of queries."""
+RELOAD = "reload"
+"""The direction of a deployed board that is read anew."""
 PROOF = "verify"
 """The direction of what only compares."""
 MOST_AT_ONCE = 4
@@ -55,6 +59,10 @@ class Wanted:
 
     def arguments(self) -> list[str]:
         """Returns the command line."""
+        if self.direction == RELOAD and self.dry_run:
+            return replace(self, direction="monday_to_pg", full=True, sweep=True).arguments()
+        if self.direction == RELOAD:
+            return ["boards", "reload", self.entity]
         if self.direction == PROOF:
             return ["verify", "--entity", self.entity, *(["--ids"] if self.ids else [])]
         options = [name for name in ("full", "sweep", "dry_run", "allow_mass_delete") if getattr(self, name)]
@@ -87,6 +95,11 @@ class Started:
     def is_made(self) -> bool:
         """Returns whether it is a plan that came to its end."""
         return self.child.poll() in PLANNED
+
+    @property
+    def changes(self) -> list[str]:
+        """Returns what it would do, in a fixed order."""
+        return sorted(line for line in self.lines() if WOULD.match(line))
 
     @property
     def removed(self) -> list[str]:

@@ -23,7 +23,7 @@ pages = Blueprint("runs", __name__)
 
 PAGE = 50
 OUTCOMES = ("success", "partial", "guarded", "failed", "running", "died")
-KINDS = ("command", "scheduled", "http", "catch-up", "live", "shell", "verify")
+KINDS = ("command", "scheduled", "http", "catch-up", "live", "shell", "deploy", "reload", "verify")
 
 
 @pages.get("/runs")
@@ -183,7 +183,7 @@ def start() -> Response:
             return shown("plan.html", {**fresh.as_json(), "moved": True}, 409)
         for plan in (fresh, confirmed):
             if not site().starter.use_up(plan):
-                raise _no_plan()
+                raise no_plan(AGAIN)
     started = site().starter.start(wanted, agreed)
     note_act(f"started {wanted.words()}{f', to remove {len(agreed)}' if agreed else ''}")
     if wanted.dry_run:
@@ -219,15 +219,17 @@ def _confirmed(wanted: Wanted, form: Any) -> Started:
     number = form.get("plan", "")
     plan = site().starter.standing(int(number), wanted) if number.isdecimal() else None
     if plan is None:
-        raise _no_plan()
+        raise no_plan(AGAIN)
     return plan
 
 
-def _no_plan() -> SettingsError:
-    return SettingsError(
-        "Nothing was started: this plan was carried out already, failed, or is older than 15 minutes.",
-        hint="Look again at what would be removed, on the page of the run that was stopped.",
-    )
+AGAIN = "Look again at what would be removed, on the page of the run that was stopped."
+
+
+def no_plan(hint: str) -> SettingsError:
+    """Returns what says that a plan cannot be carried out."""
+    told = "Nothing was started: this plan was carried out already, failed, or is older than 15 minutes."
+    return SettingsError(told, hint=hint)
 
 
 @pages.get("/sync/plans/<int:number>")

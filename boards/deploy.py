@@ -291,7 +291,12 @@ def load_board(parts: Parts, mapping: EntityMapping, opening: Opening, batch_siz
     sync = open_board(parts, mapping, str(mapping.board_id), opening)
     parts.begun[mapping.entity] = sync.report
     sync.begin()
-    report = Staging(sync, batch_size).run(opening.options.allow_mass_delete)
+    staging = Staging(sync, batch_size)
+    if opening.options.dry_run:
+        # the staging table is that of a reload
+        with parts.in_turn(mapping.entity_type):
+            return staging.run(opening.options.allow_mass_delete)
+    report = staging.run(opening.options.allow_mass_delete)
     tell_unparsed(sync)
     _note_loaded(parts, report)
     return report

@@ -72,7 +72,10 @@ class Staging:
         self._dice = random.Random(0)
 
     def run(self, allow_mass_delete: bool = False) -> EntityReport:
-        """Reads the board, checks what is staged, and makes it live. When a check fails, the live table is as it was."""
+        """Reads the board, checks what is staged, and makes it live. When a check fails, the live table is as it was.
+
+        In a dry run the report says what would change, and nothing but the staging table is written.
+        """
         started = time.monotonic()
         self._check_direction()
         self._make()
@@ -84,9 +87,12 @@ class Staging:
             if not allow_mass_delete:
                 self._check_guard(gone)
             self._confirm(gone)
-            self._make_live(gone)
+            (self._plan if self.sync.options.dry_run else self._make_live)(gone)
         finally:
             self._drop()
+        self.report.seconds = time.monotonic() - started
+        if self.sync.options.dry_run:
+            return self.report
         _take_one_by_one(self.sync, self.staged.left)
         with self.db.autocommit() as session:
             session.execute(compose("analyze {table}", table=table_name(self.mapping.table)))
@@ -232,6 +238,19 @@ class Staging:
             staging_checks.check_sample(tx, self.table, self.sync.board, self.staged.sample)
 
     # Making live
+
+    def _plan(self, gone: Sequence[str]) -> None:
+        """Tells what would be changed."""
+        with self.db.transaction(keep=False) as tx:
+            self.live.take_other_keys(tx)
+            new, changed = self.live.differing(tx)
+        kind = self.mapping.entity_type
+        self.report.plans = [
+            *(f"create {kind} {key}" for key in new),
+            *(f"update {kind} {key}: {', '.join(names) or 'restored'}" for key, names in changed.items()),
+            *(f"archive {kind} {item_id}" for item_id in gone),
+        ]
+        self._count(Written(len(new), 0, len(changed)), len(gone))
 
     def _make_live(self, gone: Sequence[str]) -> None:
         try:

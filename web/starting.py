@@ -59,10 +59,8 @@ class Wanted:
 
     def arguments(self) -> list[str]:
         """Returns the command line."""
-        if self.direction == RELOAD and self.dry_run:
-            return replace(self, direction="monday_to_pg", full=True, sweep=True).arguments()
         if self.direction == RELOAD:
-            return ["boards", "reload", self.entity]
+            return ["boards", "reload", self.entity, *(["--dry-run"] if self.dry_run else [])]
         if self.direction == PROOF:
             return ["verify", "--entity", self.entity, *(["--ids"] if self.ids else [])]
         options = [name for name in ("full", "sweep", "dry_run", "allow_mass_delete") if getattr(self, name)]

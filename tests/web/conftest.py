@@ -18,6 +18,7 @@ import requests
 
 from settings import Settings
 from tests.kit.cli import start_main
+from tests.kit.waiting import until
 from values.canonical import dumps
 
 
@@ -44,6 +45,19 @@ class Served:
         return requests.post(
             self.url + path, data=form, headers={**self.headers, **given}, timeout=60, allow_redirects=False
         )
+
+
+def proved(served: Served, kind: str = "whole") -> dict[str, Any]:
+    """Has the contacts proved by the page, waits for the end, and returns the proof as it is listed."""
+    known = {proof["id"] for proof in served.json("/proofs")["proofs"]}
+    assert served.post("/proofs", entity="contacts", kind=kind).json()["pid"]
+
+    def ended() -> list[dict[str, Any]]:
+        shown = served.json("/proofs")
+        return [] if shown["going"] else [found for found in shown["proofs"] if found["id"] not in known]
+
+    (made,) = until(ended, what="the proof")
+    return dict(made)
 
 
 @contextmanager

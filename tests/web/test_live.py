@@ -15,7 +15,7 @@ pytestmark = pytest.mark.xdist_group("browser")
 
 ELSEWHERE = {
     *("signing_in", "logout"),
-    *("boards.apply", "checks.fix"),  # test_mending.py
+    *("boards.apply", "boards.reload", "checks.fix"),  # test_mending.py
     "alerts.test",  # test_page_of_alerts.py
     *("accounts.pause", "accounts.resume"),  # test_account_pages.py
 }
@@ -170,7 +170,13 @@ def test_every_act_works_without_javascript(served, opened, full, sides, app):
     pause_and_resume(page, served)
     press("/alerts", "Silence", "No message about")
     press("/conflicts", "Both get", "1 conflict decided")
-    press("/proofs", "Prove it now", "Proof of contacts")
+    press("/proofs", "Prove it now", "It appears here within some seconds")
+    until(
+        lambda: not served.json("/proofs")["going"] and served.json("/proofs")["proofs"][0]["finished_at"],
+        60,
+        "the proof",
+    )
+    page.goto(f"{served.url}/proofs/{served.json('/proofs')['proofs'][0]['id']}")
     page.get_by_role("link", name="Plan").first.click()
     page.get_by_role("button", name="Apply").click()
     watched.shows("Mended.")

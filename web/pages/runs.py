@@ -17,6 +17,7 @@ from sync.report import SERVICES
 from values.parsing import iso_moment
 from values.wording import plural
 from web.answers import done, note_act, shown, site
+from web.grid import grid_of
 from web.starting import OF_SYNCS, Started, Wanted
 
 pages = Blueprint("runs", __name__)
@@ -35,8 +36,10 @@ def runs() -> Response:
     with site().reading() as tx:
         found = lists.runs_page(tx, wanted, PAGE + 1)
     more = found[PAGE - 1] if len(found) > PAGE else None
+    every = [shown_run(run) for run in found[:PAGE]]
     data = {
-        "runs": [_brief(shown_run(run)) for run in found[:PAGE]],
+        "runs": [_brief(run) for run in every],
+        "grid": grid_of(every, [asked["entity"]] if asked["entity"] else site().names),
         "asked": asked,
         "next": more and f"{more['started_at'].isoformat()},{more['run_id']}",
         "entities": site().names,

@@ -58,13 +58,14 @@ def _going(run: dict[str, Any]) -> dict[str, Any]:
 @pages.post("/proofs")
 def prove() -> Response:
     """Starts a proof of one entity, in a process of its own: it reads both sides, and writes neither."""
+    # a database that is away is told at once
+    with site().reading():
+        pass
     entity = request.form.get("entity", "")
     mapping = site().mapping(entity)
     site().settings.require_key()
     if problem := why_not(mapping, board_of(site().settings, mapping), "bidirectional"):
         raise problem
-    with site().reading():
-        pass
     wanted = Wanted(PROOF, entity, ids=request.form.get("kind") == IDS)
     started = site().starter.start(wanted)
     note_act(f"started {wanted.words()}", mapping.entity_type)

@@ -296,6 +296,8 @@ select pg_temp.index('sync_mapping_retry_idx', 'sync_mapping (next_try_at) where
 -- What monday.com is being told, until its answer is written down. A run after a kill that finds it here, and the item
 -- showing it, knows it as the tool's own words.
 select pg_temp.column('sync_mapping', 'sending jsonb');
+-- A hash of the cells that were found to show the base, and of the base itself: a proof sees by it that both are still so.
+select pg_temp.column('sync_mapping', 'seal text');
 select pg_temp.index('sync_mapping_sending_idx', 'sync_mapping (entity_type) where sending is not null');
 select pg_temp.index('sync_mapping_intent_idx', 'sync_mapping (intent_at) where intent_at is not null');
 

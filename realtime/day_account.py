@@ -9,8 +9,9 @@ from state.runs import Runs
 from sync.heartbeat import Heartbeat
 from sync.parts import Parts
 
-BEAT_S = 4.0
-"""A process that lives says so at least every 5 s; an idle daemon writes no more often than it has to."""
+BEAT_S = 20.0
+"""Shorter than the time after which a run without a sign of life is taken for dead; an idle daemon hardly writes. Runs of
+the daemon have a row of their own, and beat as all runs do."""
 COUNTED = ("calls", "complexity", "retries", "waited_s")
 
 

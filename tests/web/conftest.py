@@ -47,14 +47,15 @@ class Served:
         )
 
 
-def proved(served: Served, kind: str = "whole") -> dict[str, Any]:
-    """Has the contacts proved by the page, waits for the end, and returns the proof as it is listed."""
+def proved(served: Served, entity: str = "contacts") -> dict[str, Any]:
+    """Has an entity or a sync proved by the page, waits for the end, and returns the proof as it is listed."""
     known = {proof["id"] for proof in served.json("/proofs")["proofs"]}
-    assert served.post("/proofs", entity="contacts", kind=kind).json()["pid"]
+    assert served.post("/proofs", entity=entity, kind="whole").json()["pid"]
 
     def ended() -> list[dict[str, Any]]:
         shown = served.json("/proofs")
-        return [] if shown["going"] else [found for found in shown["proofs"] if found["id"] not in known]
+        new = [found for found in shown["proofs"] if found["id"] not in known and found["finished_at"]]
+        return [] if any(run["outcome"] == "running" for run in shown["going"]) else new
 
     (made,) = until(ended, what="the proof")
     return dict(made)

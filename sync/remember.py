@@ -52,9 +52,7 @@ def remember(
     if task.skip is not None:
         batch.unskipped.append(item_id)
     if decision.waits:
-        batch.report.errors += 1
-        batch.log("pull", "error", f"its row is not found: {decision.waits}", item_id)
-        batch.unwritten.append((task.item, decision.waits))
+        _note_row_not_found(task, decision.waits, batch)
     refused = _note_refused_fields(task, root_id, batch)
     # no row, or the item follows its row
     if root_id is None or decision.removes_item:
@@ -87,6 +85,13 @@ def _seal(cycle: Cycle, task: Task, base: Record) -> Callable[[bytes], str] | No
     if task.unread or task.unresolved or not task.hash or task.record != base:
         return None
     return partial(seal_of, cycle.seal_key, task.hash)
+
+
+def _note_row_not_found(task: Task, reason: str, batch: Batch) -> None:
+    """Notes that an item waits for its row: it is tried again after a pause."""
+    batch.report.errors += 1
+    batch.log("pull", "error", f"its row is not found: {reason}", task.item.id)
+    batch.unwritten.append((task.item, reason))
 
 
 def _note_refused_fields(task: Task, root_id: str | None, batch: Batch) -> bool:

@@ -136,6 +136,16 @@ def pause_and_resume(page, served) -> None:
     expect(page.locator("p").filter(has_text="Paused since")).to_be_hidden()
 
 
+def mend_what_was_found(watched, served) -> None:
+    until(
+        lambda: not (shown := served.json("/proofs"))["going"] and shown["proofs"][0]["finished_at"], what="the proof"
+    )
+    watched.page.goto(f"{served.url}/proofs/{served.json('/proofs')['proofs'][0]['id']}")
+    watched.page.get_by_role("link", name="Plan").first.click()
+    watched.page.get_by_role("button", name="Apply").click()
+    watched.shows("Mended.")
+
+
 def ask_for_a_new_item(watched) -> None:
     page = watched.page
     page.get_by_text("Its item is gone").click()
@@ -171,15 +181,7 @@ def test_every_act_works_without_javascript(served, opened, full, sides, app):
     press("/alerts", "Silence", "No message about")
     press("/conflicts", "Both get", "1 conflict decided")
     press("/proofs", "Prove it now", "It appears here within some seconds")
-    until(
-        lambda: not served.json("/proofs")["going"] and served.json("/proofs")["proofs"][0]["finished_at"],
-        60,
-        "the proof",
-    )
-    page.goto(f"{served.url}/proofs/{served.json('/proofs')['proofs'][0]['id']}")
-    page.get_by_role("link", name="Plan").first.click()
-    page.get_by_role("button", name="Apply").click()
-    watched.shows("Mended.")
+    mend_what_was_found(watched, served)
     press(record, "Change", "The next run deals with what waits")
     ask_for_a_new_item(watched)
     page.goto(served.url + "/retries")

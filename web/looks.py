@@ -24,7 +24,6 @@ MARKS = {
     "working": "↻",
     "running": "↻",
     "waiting": "…",
-    "not ended": "…",
     "note": "•",
     "partial": "!",
     "warning": "!",

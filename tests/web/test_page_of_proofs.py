@@ -43,3 +43,20 @@ def test_a_proof_that_fails_says_why_on_the_page(served, sides):
 def test_what_cannot_be_proved_is_refused_at_once(served):
     assert served.post("/proofs", entity="nobody").status_code == 400
     assert served.json("/proofs")["going"] == []
+
+
+def test_a_proof_whose_process_was_killed_is_told_as_died(served, db):
+    from state.runs import Runs
+
+    run_id = Runs(db).start("verify", "verify")
+    db.execute_query(
+        "insert into sync_proofs (id, entity_type, monday_board_id, kind)"
+        " values (gen_random_uuid(), 'contact', '1', 'whole')",
+        fetch=False,
+    )
+    assert served.json("/proofs")["proofs"][0]["outcome"] == "running"
+    db.execute_query(
+        "update sync_runs set heartbeat_at = now() - interval '31 s' where id = %s", (run_id,), fetch=False
+    )
+    shown = served.json("/proofs")
+    assert (shown["proofs"][0]["outcome"], shown["going"][0]["outcome"]) == ("died", "died")

@@ -102,17 +102,19 @@ def test_a_board_is_reloaded_as_its_plan_said_or_not_at_all(planning, shown, ope
     page = watched.page
     page.goto(shown.url + "/boards/planning")
     page.get_by_role("button", name="Show what a reload would change").click()
+    watched.shows("What it would do")
     plan = page.url.removeprefix(shown.url)
     until(lambda: shown.json(plan)["ended"], what="the plan")
     page.goto(shown.url + plan)
     expect(page.locator("pre")).to_contain_text(f"update planning {first}")
     planning.admin("items/change", item_id=second, values={"text1": "later"})
     page.get_by_role("button", name="Apply: reload planning").click()
-    watched.shows("the board or the table have changed")
+    # the plan is made once more, in a process of its own
+    expect(page.locator("main")).to_contain_text("the board or the table have changed", timeout=60_000)
     assert "409" in watched.wrong.pop() and planning.rows()[0]["Notes"] == "by SQL"
     expect(page.locator("pre")).to_contain_text(f"update planning {second}")
     page.get_by_role("button", name="Apply: reload planning").click()
-    watched.shows("It appears here within some seconds")
+    expect(page.locator("main")).to_contain_text("It appears here within some seconds", timeout=60_000)
     until(lambda: [run["outcome"] for run in shown.json("/runs?kind=reload")["runs"]] == ["success"], what="the reload")
     assert [row["Notes"] for row in planning.rows()][:2] == ["a", "later"]
 

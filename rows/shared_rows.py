@@ -235,14 +235,7 @@ class SharedRowWriter:
                 continue
             for slot in want.values:
                 if self.edits.get((row.id, slot), 0) > want.since:
-                    want.record.overtaken |= frozenset(self._fields_at(want.home, slot))
-
-    def _fields_at(self, home: Home, slot: Slot) -> Sequence[str]:
-        """Returns the field in a place of a row, or the fields that are shown through a pointer."""
-        if slot in home.slots:
-            return (home.slots[slot],)
-        other = home.own_pointers.get(slot[0])
-        return self.homes.related[other].names if other else ()
+                    want.record.overtaken |= frozenset(_fields_at(self.homes, want.home, slot))
 
     def _uses(self) -> Composable:
         return pointing(self.homes.mapping, [home.name for home in self.table.homes])
@@ -335,3 +328,11 @@ def _edited(home: Home, row: Row, known: Map[str, Any]) -> set[Slot]:
         (slot, row.values.get(slot), from_json(home.kinds[slot], known.get(name))) for slot, name in home.slots.items()
     )
     return {slot for slot, now, was in shown if not home.same(slot, now, was)}
+
+
+def _fields_at(homes: Homes, home: Home, slot: Slot) -> Sequence[str]:
+    """Returns the field in a place of a row, or the fields that are shown through a pointer."""
+    if slot in home.slots:
+        return (home.slots[slot],)
+    other = home.own_pointers.get(slot[0])
+    return homes.related[other].names if other else ()

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 
 from errors import (
     EXIT_IN_STEP,
@@ -41,8 +42,20 @@ from timing import Stop, backoff, duration
 log = logging.getLogger("monday_sync")
 
 Send = Callable[[Due, int], bool]
-Kind = Callable[[OpenAccount, Due, Begun], "float | None"]
-"""Does a piece of work. Returns in how many seconds it is due again; None when nothing is known to come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """Says when work is due again."""
+
+    in_s: float | None
+    """None: nothing is known to come."""
+    done: bool = True
+    """False: it did not come to its end, so that what was asked of it is asked for still."""
+
+
+Kind = Callable[[OpenAccount, Due, Begun], Next]
+"""Does a piece of work."""
 
 SLICE_S = 20.0
 RUN_S = 300.0
@@ -109,29 +122,30 @@ class Work:
         message, outcome, started = None, "done", time.monotonic()
         try:
             with self._beating(due):
-                next_in_s = work(self._open.get(account), due, begun)
+                then = work(self._open.get(account), due, begun)
         except Exception as exc:
-            next_in_s, message = self._failed(due, exc if isinstance(exc, SyncError) else unexpected(exc))
+            then, message = self._failed(due, exc if isinstance(exc, SyncError) else unexpected(exc))
             outcome = "put_off" if isinstance(exc, (BudgetSpent, MondayIsAway)) else "failed"
-        self._end(due, begun, next_in_s, message)
+        if self.due.end(due, begun, next_in_s=then.in_s, message=message, done=then.done):
+            self._send(due, 0)
         self._note(due.task, outcome, begun.late_s, time.monotonic() - started)
 
     def _asking(self, work: Kind) -> Kind:
         """Makes work that asks monday.com wait while others have found that it does not answer."""
 
-        def asking(opened: OpenAccount, due: Due, begun: Begun) -> float | None:
+        def asking(opened: OpenAccount, due: Due, begun: Begun) -> Next:
             address, calls = opened.settings.api_url, opened.parts.costs()["calls"]
             if seconds := self._outages.wait_s(address):
                 raise MondayIsAway(seconds)
             try:
-                next_in_s = work(opened, due, begun)
+                then = work(opened, due, begun)
             except MondayUnavailable as exc:
                 if not isinstance(exc, BudgetSpent):
                     self._outages.failed(address)
                 raise
             if due.task == RUN or opened.parts.costs()["calls"] > calls:
                 self._outages.answered(address)
-            return next_in_s
+            return then
 
         return asking
 
@@ -161,23 +175,20 @@ class Work:
 
         return _meanwhile(watch, LOOK_AT_STOP_S)
 
-    def _end(self, due: Due, begun: Begun, next_in_s: float | None, message: str | None = None) -> None:
-        if self.due.end(due, begun, next_in_s=next_in_s, message=message):
-            self._send(due, 0)
-
-    def _failed(self, due: Due, problem: SyncError) -> tuple[float, str]:
+    def _failed(self, due: Due, problem: SyncError) -> tuple[Next, str]:
         """Returns how long to wait after a failure, and why. The slot is free meanwhile."""
         if isinstance(problem, (BudgetSpent, MondayIsAway)):
             log.info("%s, %s: %s", due.account, due.entity, problem.message)
-            return problem.seconds, problem.message
+            return Next(problem.seconds, done=False), problem.message
         log.error("%s, %s: %s", due.account, due.entity or "account", problem.message, extra={"hint": problem.hint})
         self._open.close(due.account)
         lasting = isinstance(problem, (DailyLimitReached, SettingsError))
-        return LASTING_S if lasting else AGAIN_AFTER_S + backoff(2, AGAIN_AFTER_S), problem.message
+        wait_s = LASTING_S if lasting else AGAIN_AFTER_S + backoff(2, AGAIN_AFTER_S)
+        return Next(wait_s, done=False), problem.message
 
     # Kinds of work
 
-    def _look(self, opened: OpenAccount, due: Due, begun: Begun) -> float:
+    def _look(self, opened: OpenAccount, due: Due, begun: Begun) -> Next:
         entities = [mapping.entity for mapping, _ in opened.chosen] + [SYNC + sync.name for sync in opened.syncs]
         self.due.know(due.account, entities)
         with opened.parts.db.transaction(read_only=True) as tx:
@@ -190,12 +201,12 @@ class Work:
         self._hint(Due(due.account, entity, LIVE) for entity in waiting)
         if ask:
             self._hint(Due(due.account, entity, RUN) for entity in moved(opened.parts, opened.chosen))
-        return LOOK_AT_QUIET_EVERY_S if quiet else LOOK_EVERY_S
+        return Next(LOOK_AT_QUIET_EVERY_S if quiet else LOOK_EVERY_S)
 
-    def _live(self, opened: OpenAccount, due: Due, begun: Begun) -> float | None:
+    def _live(self, opened: OpenAccount, due: Due, begun: Begun) -> Next:
         pair = opened.pair(due.entity)
         if pair is None:
-            return None
+            return Next(None)
         live = opened.live.get(due.entity)
         if live is None:
             make = program().live
@@ -207,19 +218,19 @@ class Work:
             self._hint([Due(due.account, due.entity, RUN)], sweep=True)
         if done.linked:
             self._hint(Due(due.account, behind, LIVE) for behind in _behind(opened, due.entity))
-        return done.next_in_s
+        return Next(done.next_in_s)
 
-    def _run(self, opened: OpenAccount, due: Due, begun: Begun) -> float | None:
+    def _run(self, opened: OpenAccount, due: Due, begun: Begun) -> Next:
         pair = opened.pair(due.entity)
         if pair is None:
-            return None
+            return Next(None)
         mapping, board_id = pair
         with opened.parts.db.transaction(read_only=True) as tx:
             if pause_of(tx, due.entity):
-                return LOOK_EVERY_S  # what comes for it waits
+                return Next(LOOK_EVERY_S, done=False)  # what comes for it waits
         with opened.parts.db.try_lock(lock_name(mapping.entity_type)) as free:
             if not free:
-                return BUSY_AGAIN_S  # without waiting: another process works on the entity
+                return Next(BUSY_AGAIN_S, done=False)  # without waiting: another process works on the entity
         mark = mark_of(opened.parts, board_id, [board for _, board in opened.chosen])
         opened.live.pop(due.entity, None)  # the run reads the board anew
         parts = opened.parts.for_one_run()
@@ -227,26 +238,25 @@ class Work:
         run = Run(parts, mapping.direction, program().directions[mapping.direction], options)
         with self._stopped_in_time(parts.stop):
             report = run.of([(mapping, board_id)])
-        again = _again(report)
-        if again is not None:
+        if again := _again(report):
             return again
         self._hint(Due(due.account, other, LIVE) for other in (due.entity, *_behind(opened, due.entity)))
         if report.exit_code == EXIT_IN_STEP:
             note_run(opened.parts, mapping, mark)
         # the look of each hour asks for one whose board, or whose rows, may have changed
-        return RUN_AT_LEAST_EVERY_S * random.uniform(0.8, 1.0)
+        return Next(RUN_AT_LEAST_EVERY_S * random.uniform(0.8, 1.0))
 
-    def _copy(self, opened: OpenAccount, due: Due, begun: Begun) -> float | None:
+    def _copy(self, opened: OpenAccount, due: Due, begun: Begun) -> Next:
         """Runs a sync of a query, at the interval of the account's SYNC_INTERVAL_MINUTES."""
         run_syncs, stop, name = program().syncs, Stop(), due.entity.removeprefix(SYNC)
         if run_syncs is None or name not in [sync.name for sync in opened.syncs]:
-            return None
+            return Next(None)
         period_s = opened.settings.sync_interval_minutes * 60
         options = RunOptions(PullOptions(sweep=begun.sweep), kind="scheduled", period_s=round(period_s))
         with self._stopped_in_time(stop):
             report = run_syncs(opened.settings, [name], options, Caller(stop=stop))
         again = _again(report) if report is not None else None
-        return again if again is not None else period_s
+        return again or Next(period_s)
 
     def _hint(self, work: Iterable[Due], sweep: bool = False) -> None:
         found = list(work)
@@ -255,13 +265,13 @@ class Work:
             self._send(due, 0)
 
 
-def _again(report: RunReport) -> float | None:
-    """Returns in how many seconds a run has to be made again, because it did not come to its end. Raises its problem."""
+def _again(report: RunReport) -> Next | None:
+    """Returns when a run has to be made again, because it did not come to its end. Raises its problem."""
     if any(isinstance(problem, TurnBusy) for problem in report.problems):
-        return BUSY_AGAIN_S
+        return Next(BUSY_AGAIN_S, done=False)
     if report.problems:
         raise report.problems[0]
-    return AGAIN_S if report.interrupted else None
+    return Next(AGAIN_S, done=False) if report.interrupted else None
 
 
 def _behind(opened: OpenAccount, entity: str) -> list[str]:

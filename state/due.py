@@ -124,12 +124,14 @@ class DueWork:
                 (due.account, due.entity, due.task),
             )
 
-    def end(self, due: Due, begun: Begun, *, next_in_s: float | None, message: str | None = None) -> bool:
+    def end(
+        self, due: Due, begun: Begun, *, next_in_s: float | None, message: str | None = None, done: bool = True
+    ) -> bool:
         """Notes that work has ended, and when it is due again: at once if it was asked for meanwhile, never for None.
 
-        Returns whether it is due now.
+        A sweep that was not `done` is asked for still. Returns whether it is due now.
         """
-        swept = begun.sweep and message is None
+        swept = begun.sweep and done
         values = {"message": message, "marks": begun.marks, "swept": swept, "in_s": next_in_s}
         keys = {"account": due.account, "entity": due.entity, "task": due.task}
         with self._db.transaction() as tx:

@@ -24,10 +24,12 @@ from datetime import datetime, timezone
 from itertools import chain, islice
 
 from data_cache import SnapshotBoard
+from db_connector import Transaction
 from mappings.declaration import Mapping
 from models import Item, Page
 from services.monday.pages import ReadOptions
 from state.values import put, watermark
+from state.waiting import look_again
 from sync.board import BoardSync, Opening, open_board, too_many, work_in_view
 from sync.changed_items import OVERLAP, ChangedItems, moment, settled_mark
 from sync.full_read import FullRead, count_read, reading_of
@@ -291,6 +293,7 @@ class Pull:
         sync = self.sync
         if sync.options.dry_run:
             return
+        first = "watermark" not in sync.remembered
         if sync.report.complete:
             # What changed behind a long read's back is older than the newest time it saw.
             newest = self.intake.newest or "1970-01-01T00:00:00Z"
@@ -304,10 +307,19 @@ class Pull:
             take_new_names(sync)
         offset = self._count_offset()
         with sync.db.transaction() as tx:
+            if first:
+                self._have_links_made(tx)
             if self.sweep.listing is not None:
                 self._note_sweep(began)
                 sync.remembered["count_offset"] = offset
             put(tx, sync.pulled, sync.remembered)
+
+    def _have_links_made(self, tx: Transaction) -> None:
+        """Has records that may point at these, and were read before them, looked at again."""
+        own = self.sync.mapping.entity
+        for mapping in self.sync.parts.mappings.values():
+            for field in (name for binding in mapping.bindings if binding.link_to == own for name in binding.fields):
+                look_again(tx, mapping.entity_type, field)
 
     def _note_sweep(self, began: str) -> None:
         """Remembers when all was listed. What changed before that is known, but for what could not be taken in."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -114,9 +115,8 @@ class Stage:
         """Marks work, and sends all that is due, as the beat would."""
         from jobs.celery import send
 
-        self.due.mark(work, sweep=sweep)
-        for due, starts in self.due.take():
-            send(due, starts)
+        for due in (*self.due.mark(work, sweep=sweep), *(due for due, _ in self.due.take())):
+            send(due)
 
     def settled(self, seconds: float = 300.0) -> float:
         """Waits until nothing is due, and returns the seconds."""
@@ -279,6 +279,8 @@ def _copy(stage: Stage, of: str, name: str) -> None:
         session.execute(given)
     stage.in_account(name, lambda tx: tx.execute(ASKED))
     _add(stage, name)
+    homes = stage.fleet.home / "accounts"
+    shutil.copytree(homes / of, homes / name)  # with what was read of its mappings
 
 
 def _add(stage: Stage, name: str) -> None:

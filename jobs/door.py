@@ -14,14 +14,14 @@ from db_connector import Database, connect
 from errors import DatabaseError, SyncError
 from jobs.metrics import DoorMetrics
 from jobs.opened import boards_of, settings_at_home
-from jobs.work import Send
+from jobs.sending import Send, send_all
 from mappings.query_syncs import choose_syncs
 from services.monday.webhook_signatures import Access
 from settings import Settings
 from state import triggers
 from state.accounts import Account, Accounts
 from state.control import open_control
-from state.due import LIVE, LOOK, RUN, Due, DueWork
+from state.due import LIVE, LOOK, RUN, SYNC, Due, DueWork
 from state.inbox import InboxWriter
 from sync.cycle import TO_POSTGRES
 from sync.parts import known_mappings
@@ -78,7 +78,6 @@ class Opened:
     url: str = field(repr=False)
     db: Database
     receiver: Receiver
-    entities: frozenset[str]
     at: float = field(default_factory=time.monotonic)
 
 
@@ -199,7 +198,7 @@ class Door:
             self.metrics,
             lambda: self._hints.add(lost=[account.name]),
         )
-        return Opened(account.version, url, db, Receiver(gate, opened), frozenset(entities.values()))
+        return Opened(account.version, url, db, Receiver(gate, opened))
 
     # Hints
 
@@ -210,24 +209,23 @@ class Door:
             work, lost = self._hints.take()
             try:
                 if work:
-                    self.due.mark(work)
-                for account in lost:
-                    self._sweep(account)
+                    send_all(self.due, self._send, self.due.mark(work, patient=True))
+                    work = set()
+                while lost:
+                    self._sweep(max(lost))
+                    lost.remove(max(lost))
             except SyncError as exc:
                 log.warning("Hints could not be noted: %s", exc.message)
                 self._stopping.wait(1.0)
                 self._hints.add(work, lost)
             except Exception as exc:
                 unexpected(exc)
-            else:
-                for due in work:
-                    self._send(due, 0)
 
     def _sweep(self, account: str) -> None:
-        """Has both sides of an account compared in full: events may be lost."""
-        opened = self._open(account)
-        if opened is not None:
-            self.due.mark([Due(account, entity, RUN) for entity in opened.entities], sweep=True)
+        """Has both sides of an account compared in full: events may be lost. Its own database may be away meanwhile."""
+        boards = [entity for entity in self.due.entities(account) if not entity.startswith(SYNC)]
+        runs = self.due.mark([Due(account, entity, RUN) for entity in boards], sweep=True)
+        send_all(self.due, self._send, runs)
 
     def _renew(self) -> None:
         """Takes over changes of accounts, and says that their events are heard. After a gap both sides are compared."""

@@ -1,10 +1,10 @@
-"""Has runs made by a worker, for a command that waits for them."""
+"""Sends messages about what is due, and has runs made by a worker for a command that waits for them."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from errors import SettingsError
 from jobs.requirements import check_cluster
@@ -14,9 +14,19 @@ from state.due import LOOK, RUN, Due, DueWork
 
 log = logging.getLogger("monday_sync")
 
+Send = Callable[[Due, int], bool]
+"""Sends a message about work that was begun so many times without an end. False: the broker cannot be reached."""
 
 FIRST_LOOK_S, LOOK_EVERY_S = 30.0, 0.5
 """How long a worker may take to find out what a new account has, and how often that is asked."""
+
+
+def send_all(due: DueWork, send: Send, work: Iterable[Due]) -> bool:
+    """Sends messages about work that is noted as sent. What could not be sent is noted: the tick sends it."""
+    unsent = [one for one in work if not send(one, 0)]
+    if unsent:
+        due.not_sent(unsent)
+    return not unsent
 
 
 def ask(settings: Settings, entities: Sequence[str]) -> Sequence[str]:
@@ -37,11 +47,10 @@ def ask(settings: Settings, entities: Sequence[str]) -> Sequence[str]:
             )
         work = [Due(settings.account, entity, RUN) for entity in entities or known]
         due.mark(work)
+        if not send_all(due, send, work):
+            log.warning("The broker cannot be reached; the work is sent when it is back.")
     finally:
         db.close()
-    sent = [send(one, 0) for one in work]
-    if not all(sent):
-        log.warning("The broker cannot be reached; the work is sent when it is back.")
     return [one.entity for one in work]
 
 

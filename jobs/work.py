@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
+from db_connector import Transaction
 from errors import (
     EXIT_IN_STEP,
     BudgetSpent,
@@ -20,19 +21,21 @@ from errors import (
     SyncError,
     TurnBusy,
 )
-from jobs.marks import mark_of, marks_are_old, moved, note_run
+from jobs.glance import glance, glance_at, note_look
+from jobs.marks import mark_of, moved, note_run
 from jobs.metrics import Note, nobody
-from jobs.opened import OpenAccount, OpenAccounts
+from jobs.opened import OpenAccount, OpenAccounts, settings_at_home
 from jobs.program import program
+from jobs.sending import Send, send_all
+from mappings.declaration import Mapping
+from rows.relations import is_synced
 from settings import Settings
-from state.accounts import Accounts
+from state.accounts import Account, Accounts
 from state.control import open_control
 from state.due import BEAT_S, LIVE, LOOK, RUN, SET_ASIDE, SYNC, Begun, Due, DueWork
 from state.outages import Outages
 from state.pauses import pause_of
-from state.stats import written_lately
 from state.turns import lock_name
-from state.waiting import waiting_now
 from sync.options import PullOptions, RunOptions
 from sync.report import RunReport
 from sync.run import Caller, Run
@@ -40,8 +43,6 @@ from terminal.logs import unexpected
 from timing import Stop, backoff, duration
 
 log = logging.getLogger("monday_sync")
-
-Send = Callable[[Due, int], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,10 @@ class Next:
     """False: it did not come to its end, so that what was asked of it is asked for still."""
 
 
-Kind = Callable[[OpenAccount, Due, Begun], Next]
+Kind = Callable[[Account, Due, Begun], Next]
 """Does a piece of work."""
+Opened = Callable[[OpenAccount, Due, Begun], Next]
+"""Does a piece of work that needs the account to be open."""
 
 SLICE_S = 20.0
 RUN_S = 300.0
@@ -99,7 +102,7 @@ class Work:
 
     def look(self, account: str) -> None:
         """Looks which entities an account has, and which of them have work that no message has told of."""
-        self._do(Due(account, "", LOOK), self._look)
+        self._do(Due(account, "", LOOK), self._glance)
 
     def live(self, account: str, entity: str) -> None:
         """Deals with the events and changes of an entity."""
@@ -107,7 +110,9 @@ class Work:
 
     def run(self, account: str, entity: str) -> None:
         """Compares both sides of an entity."""
-        self._do(Due(account, entity, RUN), self._copy if entity.startswith(SYNC) else self._asking(self._run))
+        self._do(
+            Due(account, entity, RUN), self._opening(self._copy) if entity.startswith(SYNC) else self._asking(self._run)
+        )
 
     def _do(self, due: Due, work: Kind) -> None:
         """Does a piece of work between its beginning and its end. A failure is noted, and puts it off."""
@@ -122,15 +127,19 @@ class Work:
         message, outcome, started = None, "done", time.monotonic()
         try:
             with self._beating(due):
-                then = work(self._open.get(account), due, begun)
+                then = work(account, due, begun)
         except Exception as exc:
             then, message = self._failed(due, exc if isinstance(exc, SyncError) else unexpected(exc))
             outcome = "put_off" if isinstance(exc, (BudgetSpent, MondayIsAway)) else "failed"
         if self.due.end(due, begun, next_in_s=then.in_s, message=message, done=then.done):
-            self._send(due, 0)
+            send_all(self.due, self._send, [due])
         self._note(due.task, outcome, begun.late_s, time.monotonic() - started)
 
-    def _asking(self, work: Kind) -> Kind:
+    def _opening(self, work: Opened) -> Kind:
+        """Has the account opened for a piece of work."""
+        return lambda account, due, begun: work(self._open.get(account), due, begun)
+
+    def _asking(self, work: Opened) -> Kind:
         """Makes work that asks monday.com wait while others have found that it does not answer."""
 
         def asking(opened: OpenAccount, due: Due, begun: Begun) -> Next:
@@ -147,7 +156,7 @@ class Work:
                 self._outages.answered(address)
             return then
 
-        return asking
+        return self._opening(asking)
 
     def _put_aside(self, due: Due, starts: int) -> None:
         """Lets work wait that may end the processes which begin it: twice as long after each try."""
@@ -188,20 +197,28 @@ class Work:
 
     # Kinds of work
 
-    def _look(self, opened: OpenAccount, due: Due, begun: Begun) -> Next:
+    def _glance(self, account: Account, due: Due, begun: Begun) -> Next:
+        """Opens the account only where there is something to look at."""
+        seen = glance(settings_at_home(account, self.settings), account.version)
+        if seen is None or not seen.is_enough:
+            return self._look(self._open.get(account), due)
+        return Next(LOOK_AT_QUIET_EVERY_S if seen.is_quiet else LOOK_EVERY_S)
+
+    def _look(self, opened: OpenAccount, due: Due) -> Next:
         entities = [mapping.entity for mapping, _ in opened.chosen] + [SYNC + sync.name for sync in opened.syncs]
         self.due.know(due.account, entities)
-        with opened.parts.db.transaction(read_only=True) as tx:
-            boards, types = waiting_now(tx)
-            ask = bool(opened.chosen) and marks_are_old(tx)
-            quiet = not boards and not types and not written_lately(tx)
+        with opened.parts.db.transaction() as tx:
+            seen = glance_at(tx, opened.settings, opened.version)
+            note_look(tx, opened.settings, opened.version)
         waiting = [
-            mapping.entity for mapping, board in opened.chosen if board in boards or mapping.entity_type in types
+            mapping.entity
+            for mapping, board in opened.chosen
+            if board in seen.boards or mapping.entity_type in seen.types
         ]
         self._hint(Due(due.account, entity, LIVE) for entity in waiting)
-        if ask:
+        if opened.chosen and seen.marks_are_old:
             self._hint(Due(due.account, entity, RUN) for entity in moved(opened.parts, opened.chosen))
-        return Next(LOOK_AT_QUIET_EVERY_S if quiet else LOOK_EVERY_S)
+        return Next(LOOK_AT_QUIET_EVERY_S if seen.is_quiet else LOOK_EVERY_S)
 
     def _live(self, opened: OpenAccount, due: Due, begun: Begun) -> Next:
         pair = opened.pair(due.entity)
@@ -228,6 +245,9 @@ class Work:
         with opened.parts.db.transaction(read_only=True) as tx:
             if pause_of(tx, due.entity):
                 return Next(LOOK_EVERY_S, done=False)  # what comes for it waits
+            unread = unread_before(tx, opened, mapping)
+        if unread and self.due.will_run(due.account, unread):
+            return Next(AGAIN_S, done=False)  # links to records of another board are made after its first run
         with opened.parts.db.try_lock(lock_name(mapping.entity_type)) as free:
             if not free:
                 return Next(BUSY_AGAIN_S, done=False)  # without waiting: another process works on the entity
@@ -260,9 +280,8 @@ class Work:
 
     def _hint(self, work: Iterable[Due], sweep: bool = False) -> None:
         found = list(work)
-        self.due.mark(found, sweep=sweep)
-        for due in found:
-            self._send(due, 0)
+        if found:
+            send_all(self.due, self._send, self.due.mark(found, sweep=sweep, patient=True))
 
 
 def _again(report: RunReport) -> Next | None:
@@ -272,6 +291,12 @@ def _again(report: RunReport) -> Next | None:
     if report.problems:
         raise report.problems[0]
     return Next(AGAIN_S, done=False) if report.interrupted else None
+
+
+def unread_before(tx: Transaction, opened: OpenAccount, mapping: Mapping) -> list[str]:
+    """Returns the entities after which this one is read, and which were never read: but those that wait for a user."""
+    others = [other for other, _ in opened.chosen if other.entity in mapping.after]
+    return [other.entity for other in others if not is_synced(tx, other) and not pause_of(tx, other.entity)]
 
 
 def _behind(opened: OpenAccount, entity: str) -> list[str]:

@@ -12,7 +12,7 @@ from collections.abc import Mapping as Map
 from collections.abc import Sequence
 
 from databases.postgres.names import compose, identifier, table_name
-from db_connector import Database
+from db_connector import Database, Transaction
 from mappings.declaration import Mapping
 
 FRESH_FOR_S = 5.0
@@ -90,4 +90,9 @@ class Relations:
         if mapping is None:
             return False
         with self._db.transaction(read_only=True) as tx:
-            return bool(tx.value(IS_SYNCED, (mapping.entity_type, f"pull:{entity}")))
+            return is_synced(tx, mapping)
+
+
+def is_synced(tx: Transaction, mapping: Mapping) -> bool:
+    """Returns whether an entity has records, or was read at least once."""
+    return bool(tx.value(IS_SYNCED, (mapping.entity_type, f"pull:{mapping.entity}")))

@@ -92,12 +92,19 @@ class Fleet:
         return line.split()[-1]
 
     def event(
-        self, base: str, account: str, item_id: str, board: str = CONTACTS, secret: str = "", **members: Any
+        self,
+        base: str,
+        account: str,
+        item_id: str,
+        board: str = CONTACTS,
+        secret: str = "",
+        wait_s: float = 10.0,
+        **members: Any,
     ) -> requests.Response:
         """Sends an event to a board's address at a door."""
         body = {"event": {"boardId": int(board), "pulseId": int(item_id), "type": "update_column_value", **members}}
         token = token_of(secret or SECRET + account, board)
-        return requests.post(f"{base}/webhook/{account}/{token}", json=body, timeout=10)
+        return requests.post(f"{base}/webhook/{account}/{token}", json=body, timeout=wait_s)
 
     def fleet(self) -> list[dict[str, Any]]:
         """Returns what `fleet` shows."""

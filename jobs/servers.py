@@ -1,4 +1,4 @@
-"""Keeps a database server that does not answer from holding up more than a few threads of a door."""
+"""Keeps a database server that does not answer from holding up more than a few threads of a door, and tasks of workers."""
 
 from __future__ import annotations
 
@@ -7,10 +7,30 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from errors import DatabaseError
+from db_connector import connect
+from errors import DatabaseError, DatabaseIsAway, DatabaseUnreachable
+from settings import Settings
+from state.outages import Outages
 
 PATIENCE_S = 3.0
 """Whoever asks a server on which others have waited for so long is refused at once."""
+SLOW_S = 1.0
+"""A server that refuses at once holds up nothing."""
+
+
+@contextmanager
+def asking_the_server_of(settings: Settings, outages: Outages) -> Iterator[None]:
+    """Notes a server that keeps a task waiting for nothing. Raises DatabaseIsAway where several tasks have found one."""
+    server, began = f"postgresql://{connect(settings).target.rpartition('/')[0]}", time.monotonic()
+    if seconds := outages.wait_s(server):
+        raise DatabaseIsAway(seconds)
+    try:
+        yield
+    except DatabaseUnreachable:
+        if time.monotonic() - began > SLOW_S:
+            outages.failed(server)
+        raise
+    outages.answered(server)
 
 
 class Servers:

@@ -15,6 +15,7 @@ from errors import (
     EXIT_IN_STEP,
     BudgetSpent,
     DailyLimitReached,
+    DatabaseIsAway,
     MondayIsAway,
     MondayUnavailable,
     SettingsError,
@@ -27,6 +28,7 @@ from jobs.metrics import Note, nobody
 from jobs.opened import OpenAccount, OpenAccounts, settings_at_home
 from jobs.program import program
 from jobs.sending import Send, send_all
+from jobs.servers import asking_the_server_of
 from mappings.declaration import Mapping
 from rows.relations import is_synced
 from settings import Settings
@@ -73,6 +75,8 @@ LEAVE_S = 2.0
 AGAIN_AFTER_S, LASTING_S = 5.0, 600.0
 """Pauses after a failure: the first may pass, the second is a user's to mend."""
 LOOK_AT_STOP_S = 0.5
+PUT_OFF = (BudgetSpent, MondayIsAway, DatabaseIsAway)
+"""What keeps work waiting for so many seconds, and is no failure of its own."""
 
 
 class Work:
@@ -130,14 +134,21 @@ class Work:
                 then = work(account, due, begun)
         except Exception as exc:
             then, message = self._failed(due, exc if isinstance(exc, SyncError) else unexpected(exc))
-            outcome = "put_off" if isinstance(exc, (BudgetSpent, MondayIsAway)) else "failed"
+            outcome = "put_off" if isinstance(exc, PUT_OFF) else "failed"
         if self.due.end(due, begun, next_in_s=then.in_s, message=message, done=then.done):
             send_all(self.due, self._send, [due])
         self._note(due.task, outcome, begun.late_s, time.monotonic() - started)
 
     def _opening(self, work: Opened) -> Kind:
         """Has the account opened for a piece of work."""
-        return lambda account, due, begun: work(self._open.get(account), due, begun)
+
+        def opening(account: Account, due: Due, begun: Begun) -> Next:
+            if not self._open.is_open(account):
+                with asking_the_server_of(settings_at_home(account, self.settings), self._outages):
+                    self._open.get(account)
+            return work(self._open.get(account), due, begun)
+
+        return opening
 
     def _asking(self, work: Opened) -> Kind:
         """Makes work that asks monday.com wait while others have found that it does not answer."""
@@ -186,7 +197,7 @@ class Work:
 
     def _failed(self, due: Due, problem: SyncError) -> tuple[Next, str]:
         """Returns how long to wait after a failure, and why. The slot is free meanwhile."""
-        if isinstance(problem, (BudgetSpent, MondayIsAway)):
+        if isinstance(problem, PUT_OFF):
             log.info("%s, %s: %s", due.account, due.entity, problem.message)
             return Next(problem.seconds, done=False), problem.message
         log.error("%s, %s: %s", due.account, due.entity or "account", problem.message, extra={"hint": problem.hint})
@@ -199,7 +210,9 @@ class Work:
 
     def _glance(self, account: Account, due: Due, begun: Begun) -> Next:
         """Opens the account only where there is something to look at."""
-        seen = glance(settings_at_home(account, self.settings), account.version)
+        settings = settings_at_home(account, self.settings)
+        with asking_the_server_of(settings, self._outages):
+            seen = glance(settings, account.version)
         if seen is None or not seen.is_enough:
             return self._look(self._open.get(account), due)
         return Next(LOOK_AT_QUIET_EVERY_S if seen.is_quiet else LOOK_EVERY_S)

@@ -315,9 +315,9 @@ class Pull:
             put(tx, sync.pulled, sync.remembered)
 
     def _have_links_made(self, tx: Transaction) -> None:
-        """Has records that may point at these, and were read before them, looked at again."""
+        """Has records of other boards that may point at these, and were read before them, looked at again."""
         own = self.sync.mapping.entity
-        for mapping in self.sync.parts.mappings.values():
+        for mapping in (other for other in self.sync.parts.mappings.values() if other.entity != own):
             for field in (name for binding in mapping.bindings if binding.link_to == own for name in binding.fields):
                 look_again(tx, mapping.entity_type, field)
 

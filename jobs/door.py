@@ -12,9 +12,9 @@ from typing import Any
 
 from db_connector import Database, connect
 from errors import DatabaseError, SyncError
+from jobs.hints import Send, send_all
 from jobs.metrics import DoorMetrics
 from jobs.opened import boards_of, settings_at_home
-from jobs.sending import Send, send_all
 from jobs.servers import PATIENCE_S, Servers
 from mappings.query_syncs import choose_syncs
 from services.monday.webhook_events import Event, Hint

@@ -1,12 +1,13 @@
-"""Sends messages about what is due, and has runs made by a worker for a command that waits for them."""
+"""Has runs made by a worker, for a command that waits for them."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 
 from errors import SettingsError
+from jobs.hints import send_all
 from jobs.requirements import check_cluster
 from settings import Settings
 from state.control import open_control
@@ -14,19 +15,9 @@ from state.due import LOOK, RUN, Due, DueWork
 
 log = logging.getLogger("monday_sync")
 
-Send = Callable[[Due, int], bool]
-"""Sends a message about work that was begun so many times without an end. False: the broker cannot be reached."""
 
 FIRST_LOOK_S, LOOK_EVERY_S = 30.0, 0.5
 """How long a worker may take to find out what a new account has, and how often that is asked."""
-
-
-def send_all(due: DueWork, send: Send, work: Iterable[Due]) -> bool:
-    """Sends messages about work that is noted as sent. What could not be sent is noted: the tick sends it."""
-    unsent = [one for one in work if not send(one, 0)]
-    if unsent:
-        due.not_sent(unsent)
-    return not unsent
 
 
 def ask(settings: Settings, entities: Sequence[str]) -> Sequence[str]:

@@ -23,11 +23,11 @@ from errors import (
     TurnBusy,
 )
 from jobs.glance import glance, glance_at, note_look
+from jobs.hints import Send, send_all
 from jobs.marks import mark_of, moved, note_run
 from jobs.metrics import Note, nobody
 from jobs.opened import OpenAccount, OpenAccounts, settings_at_home
 from jobs.program import program
-from jobs.sending import Send, send_all
 from jobs.servers import asking_the_server_of
 from mappings.declaration import Mapping
 from rows.relations import is_synced

@@ -308,18 +308,11 @@ class Pull:
         offset = self._count_offset()
         with sync.db.transaction() as tx:
             if first:
-                self._have_links_made(tx)
+                have_links_made(tx, sync)
             if self.sweep.listing is not None:
                 self._note_sweep(began)
                 sync.remembered["count_offset"] = offset
             put(tx, sync.pulled, sync.remembered)
-
-    def _have_links_made(self, tx: Transaction) -> None:
-        """Has records of other boards that may point at these, and were read before them, looked at again."""
-        own = self.sync.mapping.entity
-        for mapping in (other for other in self.sync.parts.mappings.values() if other.entity != own):
-            for field in (name for binding in mapping.bindings if binding.link_to == own for name in binding.fields):
-                look_again(tx, mapping.entity_type, field)
 
     def _note_sweep(self, began: str) -> None:
         """Remembers when all was listed. What changed before that is known, but for what could not be taken in."""
@@ -328,6 +321,14 @@ class Pull:
         remembered["swept_ids"] = self.sweep.by_ids or bool(remembered.get("swept_ids"))
         if self.sync.report.complete:
             remembered["swept_from"] = began
+
+
+def have_links_made(tx: Transaction, sync: BoardSync) -> None:
+    """Has records of other boards that may point at these, and were read before them, looked at again."""
+    own = sync.mapping.entity
+    for mapping in (other for other in sync.parts.mappings.values() if other.entity != own):
+        for field in (name for binding in mapping.bindings if binding.link_to == own for name in binding.fields):
+            look_again(tx, mapping.entity_type, field)
 
 
 def sync_sales_staff(limit: int | None = None) -> EntityReport:

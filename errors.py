@@ -60,6 +60,17 @@ class DatabaseUnreachable(DatabaseError):
     """Means that there is no connection, or it was cut; the transaction that was open did not happen."""
 
 
+class DatabaseIsAway(DatabaseUnreachable):
+    """Means that other tasks have found that a server does not answer; it was not asked for `seconds`."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            "The account's PostgreSQL does not answer, as other tasks have found; one at a time tries again.",
+            hint="Check the server and the way to it; nothing is lost: it goes on then.",
+        )
+        self.seconds = seconds
+
+
 class SchemaMissing(DatabaseError):
     """Means that the tool's tables do not exist, or are older than the tool."""
 

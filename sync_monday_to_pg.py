@@ -24,10 +24,12 @@ from datetime import datetime, timezone
 from itertools import chain, islice
 
 from data_cache import SnapshotBoard
+from db_connector import Transaction
 from mappings.declaration import Mapping
 from models import Item, Page
 from services.monday.pages import ReadOptions
 from state.values import put, watermark
+from state.waiting import look_again
 from sync.board import BoardSync, Opening, open_board, too_many, work_in_view
 from sync.changed_items import OVERLAP, ChangedItems, moment, settled_mark
 from sync.full_read import FullRead, count_read, reading_of
@@ -291,6 +293,7 @@ class Pull:
         sync = self.sync
         if sync.options.dry_run:
             return
+        first = "watermark" not in sync.remembered
         if sync.report.complete:
             # What changed behind a long read's back is older than the newest time it saw.
             newest = self.intake.newest or "1970-01-01T00:00:00Z"
@@ -304,6 +307,8 @@ class Pull:
             take_new_names(sync)
         offset = self._count_offset()
         with sync.db.transaction() as tx:
+            if first:
+                have_links_made(tx, sync)
             if self.sweep.listing is not None:
                 self._note_sweep(began)
                 sync.remembered["count_offset"] = offset
@@ -316,6 +321,14 @@ class Pull:
         remembered["swept_ids"] = self.sweep.by_ids or bool(remembered.get("swept_ids"))
         if self.sync.report.complete:
             remembered["swept_from"] = began
+
+
+def have_links_made(tx: Transaction, sync: BoardSync) -> None:
+    """Has records of other boards that may point at these, and were read before them, looked at again."""
+    own = sync.mapping.entity
+    for mapping in (other for other in sync.parts.mappings.values() if other.entity != own):
+        for field in (name for binding in mapping.bindings if binding.link_to == own for name in binding.fields):
+            look_again(tx, mapping.entity_type, field)
 
 
 def sync_sales_staff(limit: int | None = None) -> EntityReport:

@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from statistics import quantiles
 
@@ -36,6 +36,11 @@ IDLE_S = 60.0
 RUN_ACCOUNTS = 20
 SLICES = 50
 SLOTS = 4
+IDLE = (
+    ("transactions a second", "transactions", 1, "", 20),
+    ("CPU of doors, workers and beat, of one core", "cpu_s", 100, "%", 5),
+    ("CPU of PostgreSQL, of one core", "postgres_cpu_s", 100, "%", None),
+)
 EVERY_S = 0.4
 """Between single events: few enough that the slots can take them."""
 
@@ -80,16 +85,17 @@ def slices(stage: Stage, options: Options, measured: Measured) -> Measured:
         table.add("from its start until it is ready", ready, "s", 2, 2.0)
     name, board = account(0), board_ids(BOARDS)[0]
     work = Work(load_settings({**stage.fleet.env}), lambda due, starts: True)
-    took = []
+    took, held = [], []
     for number in range(SLICES + 1):
         arrived = (f"slice-{number}", board, f"{board}{number % 10:06d}", '{"columnId": "text1"}')
         stage.in_account(name, partial(_insert, arrived))
         stage.due.mark([Due(name, entity(0), LIVE)])
         if number == 1:  # the first slice opens the account
             stage.null.forget()
-        began = time.process_time()
+        began, begun = time.process_time(), time.perf_counter()
         work.live(name, entity(0))
         took.append(time.process_time() - began)
+        held.append(time.perf_counter() - begun)
     work.close()
     calls = stage.null.told()["calls"] / SLICES
     cpu_s = sum(took[1:]) / SLICES
@@ -97,7 +103,7 @@ def slices(stage: Stage, options: Options, measured: Measured) -> Measured:
     table.add("the first slice of an account, CPU", took[0] * 1000, "ms", 1)
     table.add("calls a slice", calls, "", 2, 1.1)
     table.show()
-    return replace(measured, slice_cpu_s=cpu_s, slice_calls=calls)
+    return measured.taking(slice_cpu_s=cpu_s, slice_calls=calls, slice_wall_s=sum(held[1:]) / SLICES)
 
 
 INSERT = """
@@ -117,54 +123,56 @@ def more_workers(stage: Stage, options: Options, measured: Measured) -> Measured
     )
     apart = [Due(account(number), entity(0), RUN) for number in range(min(RUN_ACCOUNTS, stage.accounts))]
     together = [Due(account(0), entity(number), RUN) for number in range(4)]
-    cpu_s = 0.0
+    cost: dict[str, float] = {}
     for what, work, goal in (("accounts", apart, 1 / 2.5), ("boards in one database", together, 1 / 1.6)):
         took = []
         for workers in (1, 3):
             with stage.workers(workers, 1):
+                stage.null.forget()
                 before, began = stage.cpu_s(), time.perf_counter()
                 stage.send(work, sweep=True)
                 stage.settled()
                 took.append(time.perf_counter() - began)
-                cpu_s = cpu_s or (stage.cpu_s() - before) / len(work)
+                spent = {"cpu_s": stage.cpu_s() - before, "wall_s": took[-1], "calls": stage.null.told()["calls"]}
+                cost = cost or {f"run_{name}": value / len(work) for name, value in spent.items()}
         table.add(f"{what}: one worker", took[0], "s", 1)
         table.add(f"{what}: three / one", took[1] / took[0], "x", 2, goal)
-    table.add("a run that compares all, CPU", cpu_s * 1000, "ms", 0)
+    table.add("a run that compares all, CPU", cost["run_cpu_s"] * 1000, "ms", 0)
     table.show()
-    return replace(measured, run_cpu_s=cpu_s)
+    return measured.taking(**cost)
 
 
 def idle(stage: Stage, options: Options, measured: Measured) -> Measured:
-    """Measures what it costs that nothing happens."""
-    seconds = options.idle_s
+    """Measures what it costs that nothing happens: looks and runs are due as on any quiet day."""
     table = Table(
-        f"Nothing happens: {stage.accounts:,} accounts, {seconds:.0f} s, two workers of {SLOTS} slots, a door, a beat"
+        f"Nothing happens: {stage.accounts:,} accounts, {options.idle_s:.0f} s, two workers of {SLOTS} slots, a door, a beat"
     )
     stage.fleet.door()
     stage.fleet.start("beat")
+    stage.calm()
     with stage.workers(2, SLOTS):
+        stage.spread()
         time.sleep(20.0)
         stage.null.forget()
-        cpu, transactions = stage.cpu_s(), stage.transactions()
-        looks = stage.fleet.tasks_done("look")
-        time.sleep(seconds)
-        cpu, transactions = stage.cpu_s() - cpu, stage.transactions() - transactions
-        looks = stage.fleet.tasks_done("look") - looks
-        calls = stage.null.told()["calls"]
-        memory = sum(process.memory_info().rss for process in stage.processes())
-    elapsed = seconds + 2.0
+        before, began = stage.idle_costs(), time.perf_counter()
+        time.sleep(options.idle_s)
+        spent = {name: value - before[name] for name, value in stage.idle_costs().items()}
+        elapsed = time.perf_counter() - began
+        calls, memory, child_mb = stage.null.told()["calls"], stage.memory(), stage.child_mb()
+    if not spent["looks"]:
+        raise Failed(f"No account was looked at in {elapsed:.0f} s: take more accounts, or a longer --idle.")
     share = stage.accounts / 1000
-    table.add("looks at an account", looks, "", 0)
-    table.add("transactions a second", transactions / elapsed, "", 1)
-    table.add("  for 1,000 accounts", transactions / elapsed / share, "", 1, 20)
-    table.add("CPU of all processes, of one core", cpu / elapsed * 100, "%", 1)
-    table.add("  for 1,000 accounts", cpu / elapsed * 100 / share, "%", 1, 5)
+    table.add("looks at an account", spent["looks"], "", 0)
+    table.add("runs of a board", spent["runs"], "", 0)
+    for name, key, factor, unit, goal in IDLE:
+        table.add(name, spent[key] * factor / elapsed, unit, 1)
+        table.add("  for 1,000 accounts", spent[key] * factor / elapsed / share, unit, 1, goal)
     table.add("calls an account and hour", calls * 3600 / elapsed / stage.accounts, "", 1, 60)
     table.add("memory of all processes", memory / 1e6, "MB", 0)
     table.show()
     stage.fleet.end()
     stage.hush()
-    return replace(measured, look_cpu_s=cpu / max(looks, 1.0))
+    return measured.taking(look_cpu_s=spent["cpu_s"] / spent["looks"], child_mb=child_mb)
 
 
 def burst(stage: Stage, options: Options, measured: Measured) -> Measured:
@@ -244,6 +252,10 @@ def _p99(seconds: Sequence[float]) -> float:
 
 def reckon(measured: Measured) -> None:
     """Reckons from what was measured what more accounts need, and plays their queues."""
+    table = Table("What a piece of work costs")
+    for name, value, unit, digits in measured.lines():
+        table.add(name, value, unit, digits)
+    table.show()
     for size in fleets():
         table = Table(f"Reckoned: {size.accounts:,} accounts, {size.boards:,} boards, {size.items / 1e6:,.0f} M items")
         for name, value, unit, digits in size.needs(measured):

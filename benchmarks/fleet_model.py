@@ -1,4 +1,7 @@
-"""Reckons what many accounts need, and plays their queues: formulas and a discrete simulation, both fed by measurements."""
+"""Reckons what many accounts need, and plays their queues: formulas and a discrete simulation, both fed by measurements.
+
+What was not measured in the same run has its usual value, and `Measured.lines` says so.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import heapq
 import random
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from statistics import quantiles
 
 DAY_S = 86_400.0
@@ -22,21 +25,47 @@ USED = 0.7
 """Of a slot's time, at the peak."""
 LEAST_SLOTS = 4
 """Those of a single worker."""
-CHILD_MB = 110
 SIMULATED_S, BURST_AT_S = 300.0, 60.0
 BURST = 20_000
 EVENTS_AT_ONCE = 5_000
 ITEMS_A_CALL = 100
 
+COSTS = {
+    "slice_cpu_s": ("a slice of live work, CPU", "s", 4),
+    "slice_wall_s": ("  its slot is held for", "s", 2),
+    "slice_calls": ("  calls", "", 2),
+    "run_cpu_s": ("a run that compares all of a small board, CPU", "s", 3),
+    "run_wall_s": ("  its slot is held for", "s", 2),
+    "run_calls": ("  calls", "", 2),
+    "look_cpu_s": ("a look at an account, with all that idles, CPU", "s", 3),
+    "child_mb": ("a process of a worker", "MB", 0),
+}
+
 
 @dataclass(frozen=True)
 class Measured:
-    """Holds what was measured of single pieces of work: CPU seconds and calls. The usual values are those of two cores."""
+    """Holds what single pieces of work cost: CPU and wall seconds, calls, megabytes. The usual values are of two cores."""
 
     slice_cpu_s: float = 0.007
+    slice_wall_s: float = 0.33
     slice_calls: float = 1.0
     run_cpu_s: float = 0.15
+    run_wall_s: float = 1.5
+    run_calls: float = 4.0
     look_cpu_s: float = 0.025
+    child_mb: float = 110.0
+    measured: frozenset[str] = field(default=frozenset())
+    """The names of those that this run has measured."""
+
+    def taking(self, **values: float) -> Measured:
+        """Returns the same with some values measured."""
+        return replace(self, **values, measured=self.measured | values.keys())  # type: ignore[arg-type]
+
+    def lines(self) -> Iterator[tuple[str, float, str, int]]:
+        """Yields name, value, unit and digits of each cost."""
+        for cost, (name, unit, digits) in COSTS.items():
+            how = "" if cost in self.measured else " (as usual: not measured now)"
+            yield name + how, getattr(self, cost), unit, digits
 
 
 @dataclass(frozen=True)
@@ -76,8 +105,8 @@ class Size:
     def needs(self, measured: Measured) -> Iterator[tuple[str, float, str, int]]:
         """Yields name, value, unit and digits of what it needs."""
         marks = 24 * self.accounts * -(-self.boards // self.accounts // BOARDS_A_MARKS_CALL)
-        pages = -(-self.items // self.boards // ITEMS_A_PAGE)
-        calls = marks + self.runs_a_s * DAY_S * (3 + pages) + self.slices_a_s * DAY_S * measured.slice_calls
+        runs = self.runs_a_s * DAY_S
+        calls = marks + runs * (measured.run_calls + more_pages(self)) + self.slices_a_s * DAY_S * measured.slice_calls
         looks_a_s = self.accounts * LOOKS_A_DAY / DAY_S
         cpu = (
             PEAK * (self.slices_a_s * measured.slice_cpu_s + self.runs_a_s * measured.run_cpu_s)
@@ -87,7 +116,7 @@ class Size:
         yield "calls a second at the peak", PEAK * calls / DAY_S, "", 0
         yield "cores of the workers at the peak", cpu, "", 1
         yield "slots at the peak", self.slots(measured), "", 0
-        yield "memory of the workers", self.slots(measured) * CHILD_MB / 1000, "GB", 1
+        yield "memory of the workers", self.slots(measured) * measured.child_mb / 1000, "GB", 1
 
 
 def fleets() -> list[Size]:
@@ -101,13 +130,17 @@ def fleets() -> list[Size]:
 
 def slice_s(measured: Measured) -> float:
     """Returns how long a slice of a few events holds its slot."""
-    return measured.slice_calls * CALL_S + 2 * measured.slice_cpu_s
+    return measured.slice_wall_s
+
+
+def more_pages(size: Size) -> int:
+    """Returns how many calls a run of a board makes beside those of a board of a single page."""
+    return -(-size.items // size.boards // ITEMS_A_PAGE) - 1
 
 
 def run_s(measured: Measured, size: Size) -> float:
     """Returns how long a run holds its slot."""
-    pages = -(-size.items // size.boards // ITEMS_A_PAGE)
-    return (3 + pages) * CALL_S + 2 * measured.run_cpu_s
+    return measured.run_wall_s + more_pages(size) * CALL_S
 
 
 def simulated(size: Size, measured: Measured, seed: int = 1) -> Waits:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -23,7 +24,7 @@ import psutil
 from benchmarks.bench import scratch
 from benchmarks.boards import PROJECT
 from benchmarks.database import Postgres
-from benchmarks.measure import Failed, Serving
+from benchmarks.measure import Failed, Serving, cpu_of
 from benchmarks.null_account import board_ids
 from benchmarks.realtime import child
 from databases.postgres.names import compose, identifier
@@ -66,7 +67,10 @@ fields:
 SPREAD = """
 update sync_due
 set due_at = now() + random() * case task when 'look' then interval '10 minutes' else interval '1 day' end, sent_at = null
+where task in ('look', 'run')
 """
+CALM = "update sync_stats set hour = hour - interval '3 hours' where hour > now() - interval '3 hours'"
+"""As if the last change was some hours ago."""
 HUSH = "update sync_due set due_at = 'infinity', sent_at = null"
 ASKED = """
 update sync_state
@@ -111,9 +115,8 @@ class Stage:
         """Marks work, and sends all that is due, as the beat would."""
         from jobs.celery import send
 
-        self.due.mark(work, sweep=sweep)
-        for due, starts in self.due.take():
-            send(due, starts)
+        for due in (*self.due.mark(work, sweep=sweep), *(due for due, _ in self.due.take())):
+            send(due)
 
     def settled(self, seconds: float = 300.0) -> float:
         """Waits until nothing is due, and returns the seconds."""
@@ -167,6 +170,11 @@ class Stage:
         """Lets nothing be due but what is asked for from now on."""
         self._all_due(HUSH)
 
+    def calm(self) -> None:
+        """Lets no account have written anything lately."""
+        for name in self.databases:
+            self.in_account(name, lambda tx: tx.execute(CALM))
+
     def spread(self) -> None:
         """Spreads what is due over time, as it is after a day of work."""
         self._all_due(SPREAD)
@@ -188,6 +196,26 @@ class Stage:
         """Returns the CPU seconds of these processes until now."""
         times = [process.cpu_times() for process in self.processes()]
         return sum(time.user + time.system for time in times)
+
+    def idle_costs(self) -> dict[str, float]:
+        """Returns what all of it has cost until now: tasks, transactions, CPU seconds."""
+        transactions = float(self.transactions())
+        return {
+            "transactions": transactions,
+            "cpu_s": self.cpu_s(),
+            "postgres_cpu_s": cpu_of(self.postgres.process),
+            "looks": self.fleet.tasks_done("look"),
+            "runs": self.fleet.tasks_done("run"),
+        }
+
+    def memory(self) -> int:
+        """Returns the bytes of these processes. What processes share is counted once."""
+        return sum(process.memory_full_info().pss for process in self.processes())
+
+    def child_mb(self) -> float:
+        """Returns the megabytes that a process of a worker has of its own, in the mean."""
+        own = [process.memory_full_info().uss / 1e6 for process in self.processes() if "worker" in process.cmdline()]
+        return sum(own) / len(own)
 
     def transactions(self) -> int:
         """Returns how many transactions PostgreSQL has ended until now."""
@@ -237,8 +265,7 @@ def _first(stage: Stage, name: str) -> None:
         stage.send()
         stage.until(lambda: stage.one("select count(*) from sync_due where task = 'run'") == BOARDS, 60)
         stage.settled()
-    # as if the last change was some hours ago
-    stage.in_account(name, lambda tx: tx.execute("update sync_stats set hour = hour - interval '3 hours'"))
+    stage.calm()
     if failed := stage.one("select message from sync_due where message is not null"):
         raise Failed(failed)
 
@@ -252,6 +279,8 @@ def _copy(stage: Stage, of: str, name: str) -> None:
         session.execute(given)
     stage.in_account(name, lambda tx: tx.execute(ASKED))
     _add(stage, name)
+    homes = stage.fleet.home / "accounts"
+    shutil.copytree(homes / of, homes / name)  # with what was read of its mappings
 
 
 def _add(stage: Stage, name: str) -> None:

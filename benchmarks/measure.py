@@ -48,7 +48,7 @@ def spent(
         out, err, notes = (Path(folder) / name for name in ("out", "err", "notes"))
         program = [module] if module.endswith(".py") else ["-m", module]
         environment = {**_bare_environment(), **(env or {}), "BENCHMARK_NOTES": str(notes)}
-        before = _cpu(postgres)
+        before = cpu_of(postgres)
         with open(out, "wb") as stdout, open(err, "wb") as stderr:
             started_at, started = time.time(), time.perf_counter()
             child = subprocess.Popen(
@@ -69,7 +69,7 @@ def spent(
             used.ru_utime + used.ru_stime,
             # In bytes on macOS, in kilobytes elsewhere.
             used.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
-            _cpu(postgres) - before,
+            cpu_of(postgres) - before,
             out.read_text(),
             started_at,
             orjson.loads(notes.read_bytes()) if notes.exists() else {},
@@ -85,7 +85,7 @@ def _bare_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(others)}
 
 
-def _cpu(postmaster: psutil.Process | None) -> float:
+def cpu_of(postmaster: psutil.Process | None) -> float:
     """Returns the CPU seconds of a server and all its processes, also of those that have ended."""
     if postmaster is None:
         return 0.0

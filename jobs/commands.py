@@ -24,7 +24,7 @@ def door(host: str, port: int | None) -> None:
     """Take the events of all accounts, at /webhook/ACCOUNT/TOKEN; as many doors as you like."""
     settings = check_cluster(prepared())
     from jobs.celery import send
-    from jobs.door import Door
+    from jobs.door import THREADS, Door
     from terminal.web_server import WebServer
     from webhook_handler import make_door
 
@@ -32,7 +32,7 @@ def door(host: str, port: int | None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: asked.set())
     taker = Door(settings, send)
-    server = WebServer(make_door(taker), host, settings.port if port is None else port)
+    server = WebServer(make_door(taker), host, settings.port if port is None else port, THREADS)
     server.open()
     taker.start()
     click.echo(f"listening on {server.url}")

@@ -6,22 +6,24 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from db_connector import Database, connect
 from errors import DatabaseError, SyncError
+from jobs.hints import Send, send_all
 from jobs.metrics import DoorMetrics
 from jobs.opened import boards_of, settings_at_home
-from jobs.work import Send
+from jobs.servers import PATIENCE_S, Servers
 from mappings.query_syncs import choose_syncs
+from services.monday.webhook_events import Event, Hint
 from services.monday.webhook_signatures import Access
 from settings import Settings
 from state import triggers
 from state.accounts import Account, Accounts
 from state.control import open_control
-from state.due import LIVE, LOOK, RUN, Due, DueWork
+from state.due import LIVE, LOOK, RUN, SYNC, Due, DueWork
 from state.inbox import InboxWriter
 from sync.cycle import TO_POSTGRES
 from sync.parts import known_mappings
@@ -37,6 +39,8 @@ FRESH_FOR_S = 300.0
 LOST_AFTER_S = 25 * 60.0
 """monday.com repeats a delivery for 30 minutes; after a gap of this length some may be lost."""
 CONNECTIONS = 4
+THREADS, MOST_ASKING = 16, 4
+"""Of a door, and of those how many may wait for one server of databases."""
 LISTENERS = 50
 """Of so many accounts changes of rows are heard at once; those of others are found within a minute."""
 LISTEN_S = 20.0
@@ -48,6 +52,19 @@ from (select name, heard_at from sync_accounts where name = any(%(names)s) for u
 where a.name = old.name
 returning a.name, coalesce(old.heard_at < now() - make_interval(secs => %(lost)s), false)
 """
+
+
+class PatientInbox(InboxWriter):
+    """Stores the events of an account, while few enough threads wait for its server."""
+
+    def __init__(self, db: Database, servers: Servers, arrived: Callable[[set[str]], None]) -> None:
+        super().__init__(db, arrived)
+        self._target, self._servers = db.target, servers
+
+    def write(self, event: Event, hints: Sequence[Hint]) -> bool:
+        """Commits an event; returns False when it was known. Raises DatabaseError when it is not written."""
+        with self._servers.asking(self._target):
+            return super().write(event, hints)
 
 
 @dataclass
@@ -78,7 +95,6 @@ class Opened:
     url: str = field(repr=False)
     db: Database
     receiver: Receiver
-    entities: frozenset[str]
     at: float = field(default_factory=time.monotonic)
 
 
@@ -117,6 +133,7 @@ class Door:
         self._known = {account.name: account for account in self._accounts.all()}
         self._opened: dict[str, Opened] = {}
         self._opening: dict[str, threading.Lock] = {}
+        self._servers = Servers(MOST_ASKING)
         self._listeners: dict[str, threading.Thread] = {}
         self._hints = Hints()
         self._stopping = threading.Event()
@@ -165,10 +182,15 @@ class Door:
             return None
         if (found := self._usable(account)) is not None:
             return found
-        with self._opening.setdefault(name, threading.Lock()):
+        lock = self._opening.setdefault(name, threading.Lock())
+        if not lock.acquire(timeout=PATIENCE_S):
+            raise DatabaseError(f"The database of {name} does not answer.")
+        try:
             found = self._usable(account)
             if found is None:
                 found = self._opened[name] = self._opened_anew(account, self._opened.get(name))
+        finally:
+            lock.release()
         return found
 
     def _usable(self, account: Account) -> Opened | None:
@@ -179,7 +201,8 @@ class Door:
     def _opened_anew(self, account: Account, before: Opened | None) -> Opened:
         """Opens an account. Its connections are kept, unless its database is another one by now."""
         settings = settings_at_home(account, self.settings)
-        with known_mappings(settings) as mappings:
+        target = connect(settings).target
+        with self._servers.asking(target), known_mappings(settings) as mappings:
             chosen = boards_of(settings, mappings, choose_syncs(settings.home))
         entities = {board: mapping.entity for mapping, board in chosen if mapping.direction in TO_POSTGRES}
         board_of = {mapping.entity: board for mapping, board in chosen}
@@ -195,11 +218,11 @@ class Door:
         opened = OpenDoor(
             frozenset(entities),
             {parent: board for board, parent in above.items() if parent},
-            InboxWriter(db, arrived),
+            PatientInbox(db, self._servers, arrived),
             self.metrics,
             lambda: self._hints.add(lost=[account.name]),
         )
-        return Opened(account.version, url, db, Receiver(gate, opened), frozenset(entities.values()))
+        return Opened(account.version, url, db, Receiver(gate, opened))
 
     # Hints
 
@@ -210,24 +233,23 @@ class Door:
             work, lost = self._hints.take()
             try:
                 if work:
-                    self.due.mark(work)
-                for account in lost:
-                    self._sweep(account)
+                    send_all(self.due, self._send, self.due.mark(work, patient=True))
+                    work = set()
+                while lost:
+                    self._sweep(max(lost))
+                    lost.remove(max(lost))
             except SyncError as exc:
                 log.warning("Hints could not be noted: %s", exc.message)
                 self._stopping.wait(1.0)
                 self._hints.add(work, lost)
             except Exception as exc:
                 unexpected(exc)
-            else:
-                for due in work:
-                    self._send(due, 0)
 
     def _sweep(self, account: str) -> None:
-        """Has both sides of an account compared in full: events may be lost."""
-        opened = self._open(account)
-        if opened is not None:
-            self.due.mark([Due(account, entity, RUN) for entity in opened.entities], sweep=True)
+        """Has both sides of an account compared in full: events may be lost. Its own database may be away meanwhile."""
+        boards = [entity for entity in self.due.entities(account) if not entity.startswith(SYNC)]
+        runs = self.due.mark([Due(account, entity, RUN) for entity in boards], sweep=True)
+        send_all(self.due, self._send, runs)
 
     def _renew(self) -> None:
         """Takes over changes of accounts, and says that their events are heard. After a gap both sides are compared."""

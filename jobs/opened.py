@@ -63,15 +63,17 @@ class OpenAccounts:
         self._settings, self._control = settings, control
         self._open: OrderedDict[str, OpenAccount] = OrderedDict()
 
+    def is_open(self, account: Account) -> bool:
+        """Returns whether an account need not be opened: its settings are as they were, and it was opened lately."""
+        found = self._open.get(account.name)
+        return found is not None and found.version == account.version and not found.is_old
+
     def get(self, account: Account) -> OpenAccount:
         """Returns what work for an account needs; opened anew when its settings have changed, and after a while."""
-        found = self._open.get(account.name)
-        if found is not None and (found.version != account.version or found.is_old):
+        if not self.is_open(account):
             self.close(account.name)
-            found = None
-        if found is None:
-            found = self._opened(account)
-            self._open[account.name] = found
+            self._open[account.name] = self._opened(account)
+        found = self._open[account.name]
         found.used_at = time.monotonic()
         self._open.move_to_end(account.name)
         for name, other in list(self._open.items()):

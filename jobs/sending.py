@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 
 from errors import SettingsError
+from jobs.hints import send_all
 from jobs.requirements import check_cluster
 from settings import Settings
 from state.control import open_control
@@ -37,11 +38,10 @@ def ask(settings: Settings, entities: Sequence[str]) -> Sequence[str]:
             )
         work = [Due(settings.account, entity, RUN) for entity in entities or known]
         due.mark(work)
+        if not send_all(due, send, work):
+            log.warning("The broker cannot be reached; the work is sent when it is back.")
     finally:
         db.close()
-    sent = [send(one, 0) for one in work]
-    if not all(sent):
-        log.warning("The broker cannot be reached; the work is sent when it is back.")
     return [one.entity for one in work]
 
 

@@ -8,30 +8,36 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 
+from db_connector import Transaction
 from errors import (
     EXIT_IN_STEP,
     BudgetSpent,
     DailyLimitReached,
+    DatabaseIsAway,
     MondayIsAway,
     MondayUnavailable,
     SettingsError,
     SyncError,
     TurnBusy,
 )
-from jobs.marks import mark_of, marks_are_old, moved, note_run
+from jobs.glance import glance, glance_at, note_look
+from jobs.hints import Send, send_all
+from jobs.marks import mark_of, moved, note_run
 from jobs.metrics import Note, nobody
-from jobs.opened import OpenAccount, OpenAccounts
+from jobs.opened import OpenAccount, OpenAccounts, settings_at_home
 from jobs.program import program
+from jobs.servers import asking_the_server_of
+from mappings.declaration import Mapping
+from rows.relations import is_synced
 from settings import Settings
-from state.accounts import Accounts
+from state.accounts import Account, Accounts
 from state.control import open_control
 from state.due import BEAT_S, LIVE, LOOK, RUN, SET_ASIDE, SYNC, Begun, Due, DueWork
 from state.outages import Outages
 from state.pauses import pause_of
-from state.stats import written_lately
 from state.turns import lock_name
-from state.waiting import waiting_now
 from sync.options import PullOptions, RunOptions
 from sync.report import RunReport
 from sync.run import Caller, Run
@@ -40,9 +46,21 @@ from timing import Stop, backoff, duration
 
 log = logging.getLogger("monday_sync")
 
-Send = Callable[[Due, int], bool]
-Kind = Callable[[OpenAccount, Due, Begun], "float | None"]
-"""Does a piece of work. Returns in how many seconds it is due again; None when nothing is known to come."""
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """Says when work is due again."""
+
+    in_s: float | None
+    """None: nothing is known to come."""
+    done: bool = True
+    """False: it did not come to its end, so that what was asked of it is asked for still."""
+
+
+Kind = Callable[[Account, Due, Begun], Next]
+"""Does a piece of work."""
+Opened = Callable[[OpenAccount, Due, Begun], Next]
+"""Does a piece of work that needs the account to be open."""
 
 SLICE_S = 20.0
 RUN_S = 300.0
@@ -57,6 +75,8 @@ LEAVE_S = 2.0
 AGAIN_AFTER_S, LASTING_S = 5.0, 600.0
 """Pauses after a failure: the first may pass, the second is a user's to mend."""
 LOOK_AT_STOP_S = 0.5
+PUT_OFF = (BudgetSpent, MondayIsAway, DatabaseIsAway)
+"""What keeps work waiting for so many seconds, and is no failure of its own."""
 
 
 class Work:
@@ -86,7 +106,7 @@ class Work:
 
     def look(self, account: str) -> None:
         """Looks which entities an account has, and which of them have work that no message has told of."""
-        self._do(Due(account, "", LOOK), self._look)
+        self._do(Due(account, "", LOOK), self._glance)
 
     def live(self, account: str, entity: str) -> None:
         """Deals with the events and changes of an entity."""
@@ -94,7 +114,9 @@ class Work:
 
     def run(self, account: str, entity: str) -> None:
         """Compares both sides of an entity."""
-        self._do(Due(account, entity, RUN), self._copy if entity.startswith(SYNC) else self._asking(self._run))
+        self._do(
+            Due(account, entity, RUN), self._opening(self._copy) if entity.startswith(SYNC) else self._asking(self._run)
+        )
 
     def _do(self, due: Due, work: Kind) -> None:
         """Does a piece of work between its beginning and its end. A failure is noted, and puts it off."""
@@ -109,31 +131,43 @@ class Work:
         message, outcome, started = None, "done", time.monotonic()
         try:
             with self._beating(due):
-                next_in_s = work(self._open.get(account), due, begun)
+                then = work(account, due, begun)
         except Exception as exc:
-            next_in_s, message = self._failed(due, exc if isinstance(exc, SyncError) else unexpected(exc))
-            outcome = "put_off" if isinstance(exc, (BudgetSpent, MondayIsAway)) else "failed"
-        self._end(due, begun, next_in_s, message)
+            then, message = self._failed(due, exc if isinstance(exc, SyncError) else unexpected(exc))
+            outcome = "put_off" if isinstance(exc, PUT_OFF) else "failed"
+        if self.due.end(due, begun, next_in_s=then.in_s, message=message, done=then.done):
+            send_all(self.due, self._send, [due])
         self._note(due.task, outcome, begun.late_s, time.monotonic() - started)
 
-    def _asking(self, work: Kind) -> Kind:
+    def _opening(self, work: Opened) -> Kind:
+        """Has the account opened for a piece of work."""
+
+        def opening(account: Account, due: Due, begun: Begun) -> Next:
+            if not self._open.is_open(account):
+                with asking_the_server_of(settings_at_home(account, self.settings), self._outages):
+                    self._open.get(account)
+            return work(self._open.get(account), due, begun)
+
+        return opening
+
+    def _asking(self, work: Opened) -> Kind:
         """Makes work that asks monday.com wait while others have found that it does not answer."""
 
-        def asking(opened: OpenAccount, due: Due, begun: Begun) -> float | None:
+        def asking(opened: OpenAccount, due: Due, begun: Begun) -> Next:
             address, calls = opened.settings.api_url, opened.parts.costs()["calls"]
             if seconds := self._outages.wait_s(address):
                 raise MondayIsAway(seconds)
             try:
-                next_in_s = work(opened, due, begun)
+                then = work(opened, due, begun)
             except MondayUnavailable as exc:
                 if not isinstance(exc, BudgetSpent):
                     self._outages.failed(address)
                 raise
             if due.task == RUN or opened.parts.costs()["calls"] > calls:
                 self._outages.answered(address)
-            return next_in_s
+            return then
 
-        return asking
+        return self._opening(asking)
 
     def _put_aside(self, due: Due, starts: int) -> None:
         """Lets work wait that may end the processes which begin it: twice as long after each try."""
@@ -161,41 +195,48 @@ class Work:
 
         return _meanwhile(watch, LOOK_AT_STOP_S)
 
-    def _end(self, due: Due, begun: Begun, next_in_s: float | None, message: str | None = None) -> None:
-        if self.due.end(due, begun, next_in_s=next_in_s, message=message):
-            self._send(due, 0)
-
-    def _failed(self, due: Due, problem: SyncError) -> tuple[float, str]:
+    def _failed(self, due: Due, problem: SyncError) -> tuple[Next, str]:
         """Returns how long to wait after a failure, and why. The slot is free meanwhile."""
-        if isinstance(problem, (BudgetSpent, MondayIsAway)):
+        if isinstance(problem, PUT_OFF):
             log.info("%s, %s: %s", due.account, due.entity, problem.message)
-            return problem.seconds, problem.message
+            return Next(problem.seconds, done=False), problem.message
         log.error("%s, %s: %s", due.account, due.entity or "account", problem.message, extra={"hint": problem.hint})
         self._open.close(due.account)
         lasting = isinstance(problem, (DailyLimitReached, SettingsError))
-        return LASTING_S if lasting else AGAIN_AFTER_S + backoff(2, AGAIN_AFTER_S), problem.message
+        wait_s = LASTING_S if lasting else AGAIN_AFTER_S + backoff(2, AGAIN_AFTER_S)
+        return Next(wait_s, done=False), problem.message
 
     # Kinds of work
 
-    def _look(self, opened: OpenAccount, due: Due, begun: Begun) -> float:
+    def _glance(self, account: Account, due: Due, begun: Begun) -> Next:
+        """Opens the account only where there is something to look at."""
+        settings = settings_at_home(account, self.settings)
+        with asking_the_server_of(settings, self._outages):
+            seen = glance(settings, account.version)
+        if seen is None or not seen.is_enough:
+            return self._look(self._open.get(account), due)
+        return Next(LOOK_AT_QUIET_EVERY_S if seen.is_quiet else LOOK_EVERY_S)
+
+    def _look(self, opened: OpenAccount, due: Due) -> Next:
         entities = [mapping.entity for mapping, _ in opened.chosen] + [SYNC + sync.name for sync in opened.syncs]
         self.due.know(due.account, entities)
-        with opened.parts.db.transaction(read_only=True) as tx:
-            boards, types = waiting_now(tx)
-            ask = bool(opened.chosen) and marks_are_old(tx)
-            quiet = not boards and not types and not written_lately(tx)
+        with opened.parts.db.transaction() as tx:
+            seen = glance_at(tx, opened.settings, opened.version)
+            note_look(tx, opened.settings, opened.version)
         waiting = [
-            mapping.entity for mapping, board in opened.chosen if board in boards or mapping.entity_type in types
+            mapping.entity
+            for mapping, board in opened.chosen
+            if board in seen.boards or mapping.entity_type in seen.types
         ]
         self._hint(Due(due.account, entity, LIVE) for entity in waiting)
-        if ask:
+        if opened.chosen and seen.marks_are_old:
             self._hint(Due(due.account, entity, RUN) for entity in moved(opened.parts, opened.chosen))
-        return LOOK_AT_QUIET_EVERY_S if quiet else LOOK_EVERY_S
+        return Next(LOOK_AT_QUIET_EVERY_S if seen.is_quiet else LOOK_EVERY_S)
 
-    def _live(self, opened: OpenAccount, due: Due, begun: Begun) -> float | None:
+    def _live(self, opened: OpenAccount, due: Due, begun: Begun) -> Next:
         pair = opened.pair(due.entity)
         if pair is None:
-            return None
+            return Next(None)
         live = opened.live.get(due.entity)
         if live is None:
             make = program().live
@@ -207,19 +248,22 @@ class Work:
             self._hint([Due(due.account, due.entity, RUN)], sweep=True)
         if done.linked:
             self._hint(Due(due.account, behind, LIVE) for behind in _behind(opened, due.entity))
-        return done.next_in_s
+        return Next(done.next_in_s)
 
-    def _run(self, opened: OpenAccount, due: Due, begun: Begun) -> float | None:
+    def _run(self, opened: OpenAccount, due: Due, begun: Begun) -> Next:
         pair = opened.pair(due.entity)
         if pair is None:
-            return None
+            return Next(None)
         mapping, board_id = pair
         with opened.parts.db.transaction(read_only=True) as tx:
             if pause_of(tx, due.entity):
-                return LOOK_EVERY_S  # what comes for it waits
+                return Next(LOOK_EVERY_S, done=False)  # what comes for it waits
+            unread = unread_before(tx, opened, mapping)
+        if unread and self.due.will_run(due.account, unread):
+            return Next(AGAIN_S, done=False)  # links to records of another board are made after its first run
         with opened.parts.db.try_lock(lock_name(mapping.entity_type)) as free:
             if not free:
-                return BUSY_AGAIN_S  # without waiting: another process works on the entity
+                return Next(BUSY_AGAIN_S, done=False)  # without waiting: another process works on the entity
         mark = mark_of(opened.parts, board_id, [board for _, board in opened.chosen])
         opened.live.pop(due.entity, None)  # the run reads the board anew
         parts = opened.parts.for_one_run()
@@ -227,41 +271,45 @@ class Work:
         run = Run(parts, mapping.direction, program().directions[mapping.direction], options)
         with self._stopped_in_time(parts.stop):
             report = run.of([(mapping, board_id)])
-        again = _again(report)
-        if again is not None:
+        if again := _again(report):
             return again
         self._hint(Due(due.account, other, LIVE) for other in (due.entity, *_behind(opened, due.entity)))
         if report.exit_code == EXIT_IN_STEP:
             note_run(opened.parts, mapping, mark)
         # the look of each hour asks for one whose board, or whose rows, may have changed
-        return RUN_AT_LEAST_EVERY_S * random.uniform(0.8, 1.0)
+        return Next(RUN_AT_LEAST_EVERY_S * random.uniform(0.8, 1.0))
 
-    def _copy(self, opened: OpenAccount, due: Due, begun: Begun) -> float | None:
+    def _copy(self, opened: OpenAccount, due: Due, begun: Begun) -> Next:
         """Runs a sync of a query, at the interval of the account's SYNC_INTERVAL_MINUTES."""
         run_syncs, stop, name = program().syncs, Stop(), due.entity.removeprefix(SYNC)
         if run_syncs is None or name not in [sync.name for sync in opened.syncs]:
-            return None
+            return Next(None)
         period_s = opened.settings.sync_interval_minutes * 60
         options = RunOptions(PullOptions(sweep=begun.sweep), kind="scheduled", period_s=round(period_s))
         with self._stopped_in_time(stop):
             report = run_syncs(opened.settings, [name], options, Caller(stop=stop))
         again = _again(report) if report is not None else None
-        return again if again is not None else period_s
+        return again or Next(period_s)
 
     def _hint(self, work: Iterable[Due], sweep: bool = False) -> None:
         found = list(work)
-        self.due.mark(found, sweep=sweep)
-        for due in found:
-            self._send(due, 0)
+        if found:
+            send_all(self.due, self._send, self.due.mark(found, sweep=sweep, patient=True))
 
 
-def _again(report: RunReport) -> float | None:
-    """Returns in how many seconds a run has to be made again, because it did not come to its end. Raises its problem."""
+def _again(report: RunReport) -> Next | None:
+    """Returns when a run has to be made again, because it did not come to its end. Raises its problem."""
     if any(isinstance(problem, TurnBusy) for problem in report.problems):
-        return BUSY_AGAIN_S
+        return Next(BUSY_AGAIN_S, done=False)
     if report.problems:
         raise report.problems[0]
-    return AGAIN_S if report.interrupted else None
+    return Next(AGAIN_S, done=False) if report.interrupted else None
+
+
+def unread_before(tx: Transaction, opened: OpenAccount, mapping: Mapping) -> list[str]:
+    """Returns the entities after which this one is read, and which were never read: but those that wait for a user."""
+    others = [other for other, _ in opened.chosen if other.entity in mapping.after]
+    return [other.entity for other in others if not is_synced(tx, other) and not pause_of(tx, other.entity)]
 
 
 def _behind(opened: OpenAccount, entity: str) -> list[str]:

@@ -12,7 +12,7 @@ from collections.abc import Mapping as Map
 from collections.abc import Sequence
 
 from databases.postgres.names import compose, identifier, table_name
-from db_connector import Database
+from db_connector import Database, Transaction
 from mappings.declaration import Mapping
 
 FRESH_FOR_S = 5.0
@@ -40,9 +40,10 @@ select exists (select from sync_mapping where entity_type = %s)
 class Relations:
     """Looks up links of any entity that a mapping points at."""
 
-    def __init__(self, db: Database, mappings: Map[str, Mapping]) -> None:
+    def __init__(self, db: Database, mappings: Map[str, Mapping], own: str = "") -> None:
+        """Takes all mappings, and the entity whose records point at others: it is being synced."""
         self._db = db
-        self._mappings = mappings
+        self._mappings, self._own = mappings, own
         self._known: dict[tuple[str, str, str], tuple[float, str]] = {}
         self._lock = threading.Lock()
 
@@ -87,7 +88,12 @@ class Relations:
     def _is_synced(self, entity: str) -> bool:
         """Returns whether the entity is synced at all. Where it is not, its items never get rows."""
         mapping = self._mappings.get(entity)
-        if mapping is None:
-            return False
+        if mapping is None or entity == self._own:
+            return mapping is not None
         with self._db.transaction(read_only=True) as tx:
-            return bool(tx.value(IS_SYNCED, (mapping.entity_type, f"pull:{entity}")))
+            return is_synced(tx, mapping)
+
+
+def is_synced(tx: Transaction, mapping: Mapping) -> bool:
+    """Returns whether an entity has records, or was read at least once."""
+    return bool(tx.value(IS_SYNCED, (mapping.entity_type, f"pull:{mapping.entity}")))

@@ -25,12 +25,24 @@ SYNC = "sync:"
 """How the names of syncs of queries begin, beside those of entities."""
 
 MARK = """
-insert into sync_due (account, entity, task, due_at, sweep, marks)
-select new.account, new.entity, new.task, now() + make_interval(secs => %(in_s)s), %(sweep)s, 1
+insert into sync_due (account, entity, task, due_at, sweep, marks, sent_at)
+select new.account, new.entity, new.task, now(), %(sweep)s, 1, now()
 from {rows}
 join sync_accounts as a on a.name = new.account
 on conflict (account, entity, task) do update
-set due_at = least(sync_due.due_at, excluded.due_at), sweep = sync_due.sweep or excluded.sweep, marks = sync_due.marks + 1
+set sweep = sync_due.sweep or excluded.sweep, marks = sync_due.marks + 1,
+    -- what failed waits for its time, unless a user asks
+    due_at = case
+        when %(patient)s and sync_due.message is not null then sync_due.due_at
+        else least(sync_due.due_at, excluded.due_at)
+    end,
+    -- while a message is on its way, or a process at work, no other is needed: the end of the work sends the next
+    sent_at = case
+        when %(patient)s and sync_due.message is not null and sync_due.due_at > now() then sync_due.sent_at
+        when sync_due.sent_at > now() - make_interval(secs => %(again)s) then sync_due.sent_at
+        else now()
+    end
+returning account, entity, task, sent_at = now()
 """
 TAKE = """
 update sync_due as d
@@ -56,19 +68,32 @@ returning marks, sweep, starts, extract(epoch from clock_timestamp() - due_at)::
 """
 END = """
 update sync_due
-set starts = 0, sent_at = null, message = %(message)s, sweep = sweep and (marks <> %(marks)s or not %(swept)s),
+set starts = 0, message = %(message)s, sweep = sweep and (marks <> %(marks)s or not %(swept)s),
+    sent_at = case when (marks <> %(marks)s or %(in_s)s::float8 <= 0) and %(message)s::text is null then now() end,
     due_at = case
-        when marks <> %(marks)s then now()
+        when marks <> %(marks)s and %(message)s::text is null then now()
         when %(in_s)s::float8 is null then 'infinity'
         else now() + make_interval(secs => %(in_s)s)
     end
 where account = %(account)s and entity = %(entity)s and task = %(task)s
-returning due_at <= now()
+returning sent_at is not null
+"""
+NOT_SENT = """
+update sync_due as d
+set sent_at = null
+from {rows}
+where (d.account, d.entity, d.task) = (new.account, new.entity, new.task)
 """
 PUT_ASIDE = """
 update sync_due
 set sent_at = null, message = %(message)s, due_at = now() + make_interval(secs => %(in_s)s)
 where account = %(account)s and entity = %(entity)s and task = %(task)s
+"""
+WILL_RUN = """
+select exists (
+    select from sync_due
+    where account = %s and entity = any(%s) and task = %s and due_at <= now() and message is null
+)
 """
 KEYS = {"account": "text", "entity": "text", "task": "text"}
 
@@ -99,11 +124,19 @@ class DueWork:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    def mark(self, work: Iterable[Due], *, in_s: float = 0.0, sweep: bool = False) -> None:
-        """Notes that there is work, at the latest in so many seconds. Accounts that are gone are left out."""
-        rows = sorted({(due.account, due.entity, due.task) for due in work})
+    def mark(self, work: Iterable[Due], *, sweep: bool = False, patient: bool = False) -> list[Due]:
+        """Notes that there is work now, and returns that of which a message has to be sent. It is noted as sent.
+
+        `patient`: what has failed is tried again at its time only. Accounts that are gone are left out.
+        """
+        values = {"sweep": sweep, "patient": patient, "again": SEND_AGAIN_S}
         with self._db.transaction() as tx:
-            tx.bulk(MARK, KEYS, rows, {"in_s": in_s, "sweep": sweep})
+            return [Due(*row[:3]) for row in tx.bulk(MARK, KEYS, _rows(work), values) if row[3]]
+
+    def not_sent(self, work: Iterable[Due]) -> None:
+        """Notes that no message could be sent."""
+        with self._db.transaction() as tx:
+            tx.bulk(NOT_SENT, KEYS, _rows(work))
 
     def take(self, most: int = 1000, again_s: float = SEND_AGAIN_S) -> list[tuple[Due, int]]:
         """Returns what is due and not on its way, with the starts that had no end; notes that a message is sent now."""
@@ -124,12 +157,15 @@ class DueWork:
                 (due.account, due.entity, due.task),
             )
 
-    def end(self, due: Due, begun: Begun, *, next_in_s: float | None, message: str | None = None) -> bool:
+    def end(
+        self, due: Due, begun: Begun, *, next_in_s: float | None, message: str | None = None, done: bool = True
+    ) -> bool:
         """Notes that work has ended, and when it is due again: at once if it was asked for meanwhile, never for None.
 
-        Returns whether it is due now.
+        What failed, with a message, waits all the same. A sweep that was not `done` is asked for still. Returns whether
+        a message has to be sent; it is noted as sent.
         """
-        swept = begun.sweep and message is None
+        swept = begun.sweep and done
         values = {"message": message, "marks": begun.marks, "swept": swept, "in_s": next_in_s}
         keys = {"account": due.account, "entity": due.entity, "task": due.task}
         with self._db.transaction() as tx:
@@ -155,6 +191,11 @@ class DueWork:
                 """,
                 (account, list(entities)),
             )
+
+    def will_run(self, account: str, entities: Sequence[str]) -> bool:
+        """Returns whether a run of one of these entities is due, and has not failed."""
+        with self._db.transaction(read_only=True) as tx:
+            return bool(tx.value(WILL_RUN, (account, list(entities), RUN)))
 
     def entities(self, account: str) -> list[str]:
         """Returns the entities of an account, and its syncs of queries, as a look has found them."""
@@ -198,3 +239,7 @@ class DueWork:
                     """
                 )
             )
+
+
+def _rows(work: Iterable[Due]) -> list[tuple[str, str, str]]:
+    return sorted({(due.account, due.entity, due.task) for due in work})

@@ -33,6 +33,10 @@ update sync_mappings
 set live = %(live)s
 where entity = %(entity)s and live is distinct from %(live)s
 """
+CHANGE_OF_ALL = """
+select count(*), count(*) filter (where live), max(changed_at)::text
+from sync_mappings
+"""
 TEXT_OF = "select text from sync_mappings where entity = %s and version = %s"
 
 
@@ -60,6 +64,11 @@ def newest(tx: Transaction, entity: str) -> Stored | None:
 
 def _newest(tx: Transaction, entity: str | None) -> Sequence[Stored]:
     return [Stored(**row) for row in tx.dicts(NEWEST, {"entity": entity})]
+
+
+def change_of_all(tx: Transaction) -> list[object]:
+    """Returns what is another value after any change of a mapping."""
+    return list(tx.rows(CHANGE_OF_ALL)[0])
 
 
 def text_of(tx: Transaction, entity: str, version: int) -> str | None:

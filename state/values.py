@@ -18,6 +18,10 @@ FILTER_KEY = "update_filter"
 """What monday.com's filter by update time understands."""
 
 
+LOOKED_KEY = "looked"
+"""What an account had when a worker looked at it in full."""
+
+
 MARKS_KEY = "marks"
 """The marks of an account's boards, as they were last asked for."""
 

@@ -274,6 +274,13 @@ class Waiting:
         return Leftovers(int(held), int(set_aside), int(pausing))
 
 
+LOOK_AGAIN = """
+update sync_mapping
+set monday_hash = null
+where entity_type = %s and monday_id is not null and archived_at is null and monday_hash is not null
+  and not coalesce(base ? %s, false)
+"""
+
 WAITING_NOW = """
 select 'board', monday_board_id from sync_inbox
 where done_at is null and (next_try_at is null or next_try_at <= now())
@@ -284,6 +291,11 @@ select 'type', entity_type from sync_mapping where next_try_at <= now() and sync
 union
 select 'type', entity_type from sync_intents
 """
+
+
+def look_again(tx: Transaction, entity_type: str, field: str) -> None:
+    """Has items without a value for this field looked at again: what they point at may have rows now."""
+    tx.execute(LOOK_AGAIN, (entity_type, field))
 
 
 def waiting_now(tx: Transaction) -> tuple[set[str], set[str]]:

@@ -95,7 +95,9 @@ def open_board(parts: Parts, mapping: Mapping, board_id: str, opening: Opening |
         refuse_hidden(tx, [*tables, *MEMORY])
         refuse_no_tables(tx, tables[1:])
         began = tx.value("select now()")
-    item_reader = ItemReader(bind(mapping, board, MONDAY_KINDS, types, Relations(parts.db, parts.mappings)))
+    item_reader = ItemReader(
+        bind(mapping, board, MONDAY_KINDS, types, Relations(parts.db, parts.mappings, mapping.entity))
+    )
     if opening.snapshot is None:
         know_people(item_reader.bound, parts)
     state = EntityState(mapping.entity_type, board_id, opening.run_id)

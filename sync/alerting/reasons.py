@@ -24,6 +24,7 @@ DIED = Reason("Its process ended without a word.", True)
 
 REASONS = {
     "DatabaseUnreachable": Reason("PostgreSQL could not be reached.", True, f"{DOCTOR} pg"),
+    "DatabaseIsAway": Reason("PostgreSQL does not answer.", True, f"{DOCTOR} pg"),
     "SchemaMissing": Reason("A table is missing, or of another version.", False, f"{DOCTOR} pg mapping"),
     "DatabaseError": Reason("PostgreSQL did not do what it was asked to do.", False, f"{DOCTOR} pg"),
     "RowRejected": Reason("PostgreSQL refused a row."),

@@ -18,9 +18,10 @@ def broker():
 
 
 @pytest.fixture(scope="module")
-def databases(postgres, template):
-    """Makes the control database, and one for each of two accounts."""
-    names = [f"test_{postgres.run}_{uuid.uuid4().hex[:12]}" for _ in range(3)]
+def databases(request, postgres, template):
+    """Makes the control database, and one for each account: two, unless a test says how many."""
+    accounts = getattr(request, "param", 2)
+    names = [f"test_{postgres.run}_{uuid.uuid4().hex[:12]}" for _ in range(1 + accounts)]
     for name in names:
         postgres.create(name, template)
     yield [postgres.url(name) for name in names]

@@ -1,6 +1,7 @@
-"""Kills children, workers, doors, the beat and the broker at random moments, while users edit both sides of two accounts.
+"""Kills children, workers, doors, the beat and the broker at random moments, while users edit both sides of some accounts.
 
-Some kills are enough for every run of the suite. For two hundred: KILLS=200 make test TESTS=tests/jobs/test_kills.py
+Some kills are enough for every run of the suite. For two hundred, of more:
+KILLS=200 ACCOUNTS=5 WORKERS=3 make test TESTS=tests/jobs/test_kills.py
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import psutil
 import pytest
 
 from tests.kit.fleet import Fleet
+from tests.kit.fleet import fleet as made_fleet
 from tests.kit.live import SECRET, LiveWorld, subscribe_to
 from tests.kit.people import People
 from tests.kit.shipped import CONTACTS, ORGANIZATIONS
@@ -22,24 +24,33 @@ from tests.kit.waiting import until
 
 KILLS = int(os.environ.get("KILLS", "20"))
 SEED = int(os.environ.get("SEED", "1"))
+ACCOUNTS = ["acme", "globex", "initech", "umbrella", "hooli"][: int(os.environ.get("ACCOUNTS", "2"))]
+WORKERS = [f"w{number}" for number in range(1, 1 + int(os.environ.get("WORKERS", "2")))]
 
 pytestmark = pytest.mark.xdist_group("fleet")
 
 
+@pytest.fixture
+def fleet(databases, broker, tmp_path):
+    """Makes an installation with these accounts."""
+    with made_fleet(databases, broker, tmp_path, ACCOUNTS) as made:
+        yield made
+
+
 class Machines:
-    """Runs a door, two workers and a beat, and kills them and the broker."""
+    """Runs a door, workers and a beat, and kills them and the broker."""
 
     def __init__(self, fleet: Fleet, dice: random.Random) -> None:
         self.fleet, self.dice = fleet, dice
         self.base = fleet.door()
         self.port = self.base.rpartition(":")[2]
         self.parts = {"door": fleet.processes[-1], "beat": fleet.start("beat")}
-        self.parts |= {name: fleet.worker(name=name) for name in ("w1", "w2")}
+        self.parts |= {name: fleet.worker(name=name) for name in WORKERS}
         self.killed: dict[str, int] = {}
 
     def kill_one(self) -> None:
         """Kills something, and starts it again."""
-        what = self.dice.choice(["child", "child", "w1", "w2", "door", "beat", "broker"])
+        what = self.dice.choice(["child", "child", *WORKERS, "door", "beat", "broker"])
         self.killed[what] = self.killed.get(what, 0) + 1
         if what == "child":
             return self._kill_child()
@@ -56,7 +67,7 @@ class Machines:
             self.parts[what] = self.fleet.worker(name=what)
 
     def _kill_child(self) -> None:
-        worker = psutil.Process(self.parts[self.dice.choice(["w1", "w2"])].pid)
+        worker = psutil.Process(self.parts[self.dice.choice(WORKERS)].pid)
         children = worker.children()
         if children:
             self.dice.choice(children).kill()
@@ -69,6 +80,7 @@ def is_equal(here: LiveWorld) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.timeout(180 + 12 * KILLS)
+@pytest.mark.parametrize("databases", [len(ACCOUNTS)], indirect=True, ids=[""])
 def test_kills_of_all_parts_lose_nothing_and_double_nothing(fleet):
     dice = random.Random(SEED)
     for here in fleet.worlds.values():

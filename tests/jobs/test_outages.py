@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
-from state.due import RUN, Due
+from state.accounts import Accounts
+from state.due import LOOK, RUN, Due
 from tests.kit.live import SECOND_PROFILE, LiveWorld, world
 from tests.kit.workshop import Workshop, workshop
 
@@ -53,6 +56,20 @@ def test_a_failure_of_one_board_holds_up_no_other(here, shop):
     here.change("insert into sync_outages (address, failures, until) values (%s, 2, now())", here.sandbox.graphql_url)
     assert tasks(shop, 1) == ["done", "done"]
     assert here.value("select count(*) from sync_outages") == 0, "a good answer ends it"
+
+
+def test_a_database_server_that_says_nothing_is_asked_by_one_task_at_a_time(here, shop, tmp_path):
+    with socket.create_server(("127.0.0.1", 0), backlog=20) as silent:
+        port = silent.getsockname()[1]
+        (tmp_path / "silent").write_text(f"postgresql://globex@127.0.0.1:{port}/globex?connect_timeout=2")
+        Accounts(here.db).add("globex", {"DATABASE_URL_FILE": str(tmp_path / "silent")})
+        shop.outcomes.clear()
+        for _ in range(5):
+            shop.work.due.mark([Due("globex", "", LOOK)])
+            shop.work.look("globex")
+        assert shop.outcomes == [*["failed"] * 3, *["put_off"] * 2]
+    assert "as other tasks have found" in here.value("select message from sync_due where account = 'globex'")
+    assert tasks(shop, 1) == ["done", "done"], "another account's server is asked"
 
 
 def test_what_ends_its_processes_waits_between_its_tries_and_is_done_once_it_can_be(here, shop):

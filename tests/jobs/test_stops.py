@@ -1,6 +1,12 @@
-"""What is stopped goes on elsewhere; and when no door was there to take events, both sides are compared."""
+"""What is stopped goes on elsewhere; and when no door was there to take events, both sides are compared.
+
+A first load of some pages is enough for every run of the suite. A long one:
+ITEMS=50000 STOPS=5 make test TESTS=tests/jobs/test_stops.py
+"""
 
 from __future__ import annotations
+
+import os
 
 import pytest
 
@@ -10,7 +16,8 @@ from tests.kit.waiting import until
 
 pytestmark = pytest.mark.xdist_group("fleet")
 
-ITEMS = 1_500
+ITEMS = int(os.environ.get("ITEMS", "1500"))
+STOPS = int(os.environ.get("STOPS", "1"))
 PAGE = 500
 
 
@@ -22,6 +29,11 @@ def large(databases, broker, tmp_path_factory):
         yield made
 
 
+def loaded(here) -> int:
+    """Returns how many of the larger board's items have rows."""
+    return int(here.value("select count(*) from sync_mapping where entity_type = 'contact' and monday_id is not null"))
+
+
 def pages(fleet) -> int:
     """Counts the pages of items with their cells in which acme's boards were read."""
     asked = fleet.worlds["acme"].sandbox.admin("requests")
@@ -29,19 +41,23 @@ def pages(fleet) -> int:
     return len([entry for entry in named if "column_values" in entry["query"]])
 
 
+@pytest.mark.timeout(240 + ITEMS / 25)
 def test_a_first_load_that_is_stopped_goes_on_at_another_worker_and_reads_nothing_twice(large):
     acme = large.worlds["acme"]
     acme.sandbox.admin("latency", ms=400)
-    large.start("beat")
-    worker = large.worker()
-    until(lambda: 0 < len(acme.pairs()) < ITEMS, 60, "a part of the first load")
-    large.leave(worker)
-    assert worker.returncode == 0
-    assert 0 < len(acme.pairs()) < ITEMS, "it ended after its batch"
+    beat = large.start("beat")
+    for stop in range(STOPS):
+        worker, least = large.worker(), stop * ITEMS // (STOPS + 1)
+        until(lambda least=least: least < loaded(acme) < ITEMS, 60 + ITEMS / 100, "a part of the first load")
+        for process in (worker, beat):
+            large.leave(process)
+        assert worker.returncode == 0
+        assert least < loaded(acme) < ITEMS, "it ended after its batch"
+        beat = large.start("beat")
     large.worker()
-    until(lambda: len(acme.pairs()) == ITEMS and not acme.differences(), 90, "the whole load")
+    until(lambda: loaded(acme) == ITEMS and not acme.differences(), 90 + ITEMS / 100, "the whole load")
     once = ITEMS // PAGE + 1  # the other board has one page
-    assert once <= pages(large) <= once + 2, "at most a page of each board was read twice"
+    assert once <= pages(large) <= once + 2 * STOPS, "at each stop at most a page of each board was read for nothing"
 
 
 def test_what_happened_while_no_door_was_there_is_found_when_one_is(large):

@@ -63,9 +63,14 @@ def run_python(*arguments: str, env: dict[str, str] | None = None, **options: An
 
 def start_main(*arguments: str, env: dict[str, str], **options: Any) -> subprocess.Popen[str]:
     """Starts `python main.py ...` and goes on. What it says is thrown away unless `options` say where it goes."""
+    return start_python(MAIN, *arguments, env=env, **options)
+
+
+def start_python(*arguments: str, env: dict[str, str], **options: Any) -> subprocess.Popen[str]:
+    """Starts Python in the project's folder and goes on."""
     nothing = subprocess.DEVNULL
     return subprocess.Popen(
-        [sys.executable, MAIN, *arguments],
+        [sys.executable, *arguments],
         cwd=PROJECT,
         env={**without_settings(), **env},
         text=True,

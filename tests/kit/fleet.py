@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ import requests
 from db_connector import Database
 from services.monday.webhook_signatures import token_of
 from tests.kit.broker import Broker
-from tests.kit.cli import Done, run_main, start_main
+from tests.kit.cli import Done, run_main, start_main, start_python
 from tests.kit.live import BOARDS, SECRET, LiveWorld, world
 from tests.kit.rabbitmq import RabbitMq
 from tests.kit.shipped import CONTACTS
@@ -66,8 +66,16 @@ class Fleet:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Starts a command that goes on, in a group of processes of its own."""
+        return self._start(start_main, *arguments)
+
+    def celery_worker(self, slots: int, **transport: float) -> subprocess.Popen[str]:
+        """Starts a worker as users of Celery do, with options for the connection to the broker."""
+        options = f"broker.transport_options=(dict){json.dumps(transport)}"
+        return self._start(start_python, "-m", "celery", "-A", "jobs", "worker", "-c", str(slots), "--", options)
+
+    def _start(self, how: Callable[..., subprocess.Popen[str]], *arguments: str) -> subprocess.Popen[str]:
         with open(self.home / f"{arguments[0]}.txt", "a", encoding="utf-8") as said:
-            process = start_main(*arguments, env=self.env, stdout=subprocess.PIPE, stderr=said, start_new_session=True)
+            process = how(*arguments, env=self.env, stdout=subprocess.PIPE, stderr=said, start_new_session=True)
         self.processes.append(process)
         return process
 
@@ -84,12 +92,19 @@ class Fleet:
         return line.split()[-1]
 
     def event(
-        self, base: str, account: str, item_id: str, board: str = CONTACTS, secret: str = "", **members: Any
+        self,
+        base: str,
+        account: str,
+        item_id: str,
+        board: str = CONTACTS,
+        secret: str = "",
+        wait_s: float = 10.0,
+        **members: Any,
     ) -> requests.Response:
         """Sends an event to a board's address at a door."""
         body = {"event": {"boardId": int(board), "pulseId": int(item_id), "type": "update_column_value", **members}}
         token = token_of(secret or SECRET + account, board)
-        return requests.post(f"{base}/webhook/{account}/{token}", json=body, timeout=10)
+        return requests.post(f"{base}/webhook/{account}/{token}", json=body, timeout=wait_s)
 
     def fleet(self) -> list[dict[str, Any]]:
         """Returns what `fleet` shows."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ class Workshop:
 
     work: Work
     outcomes: list[str] = field(default_factory=list)
+    stopping: threading.Event = field(default_factory=threading.Event)
+    """Asks what is being done to end after its batch, as SIGTERM does."""
 
 
 @contextmanager
@@ -28,12 +31,12 @@ def workshop(here: LiveWorld, folder: Path, **more: str) -> Iterator[Workshop]:
     for name, text in (("key", here.sandbox.token), ("url", here.url)):
         (folder / name).write_text(text)
     settings = Settings(home=folder, database_url=here.url, accounts=folder / "accounts")
-    outcomes: list[str] = []
-    work = Work(settings, lambda due, starts: True, note=lambda task, outcome, *_: outcomes.append(outcome))
+    outcomes, stopping = list[str](), threading.Event()
+    work = Work(settings, lambda due, starts: True, stopping.is_set, lambda task, outcome, *_: outcomes.append(outcome))
     files = {"MONDAY_API_KEY_FILE": str(folder / "key"), "DATABASE_URL_FILE": str(folder / "url")}
     Accounts(work._control).add("acme", {"MONDAY_API_URL": here.sandbox.graphql_url, **files, **BOARDS, **more})
     work.look("acme")
     try:
-        yield Workshop(work, outcomes)
+        yield Workshop(work, outcomes, stopping)
     finally:
         work.close()

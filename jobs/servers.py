@@ -1,0 +1,71 @@
+"""Keeps a database server that does not answer from holding up more than a few threads of a door, and tasks of workers."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from db_connector import connect
+from errors import DatabaseError, DatabaseIsAway, DatabaseUnreachable
+from settings import Settings
+from state.outages import Outages
+
+PATIENCE_S = 3.0
+"""Whoever asks a server on which others have waited for so long is refused at once."""
+SLOW_S = 1.0
+"""A server that refuses at once holds up nothing."""
+
+
+@contextmanager
+def asking_the_server_of(settings: Settings, outages: Outages) -> Iterator[None]:
+    """Notes a server that keeps a task waiting for nothing. Raises DatabaseIsAway where several tasks have found one."""
+    server, began = f"postgresql://{connect(settings).target.rpartition('/')[0]}", time.monotonic()
+    if seconds := outages.wait_s(server):
+        raise DatabaseIsAway(seconds)
+    try:
+        yield
+    except DatabaseUnreachable:
+        if time.monotonic() - began > SLOW_S:
+            outages.failed(server)
+        raise
+    outages.answered(server)
+
+
+class Servers:
+    """Counts how many threads are asking each server."""
+
+    def __init__(self, most: int) -> None:
+        """Takes how many threads may ask one server at once."""
+        self._most = most
+        self._asking: dict[str, dict[int, float]] = {}
+        """Server → thread → since when."""
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def asking(self, target: str) -> Iterator[None]:
+        """Waits until few enough ask the server of a database. Raises DatabaseError when that takes too long."""
+        server, thread = target.rpartition("/")[0], threading.get_ident()
+        self._enter(server, thread)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._asking[server].pop(thread)
+                self._changed.notify_all()
+
+    def _enter(self, server: str, thread: int) -> None:
+        until = time.monotonic() + PATIENCE_S
+        with self._changed:
+            asking = self._asking.setdefault(server, {})
+            while (now := time.monotonic()) < until and not _are_stuck(asking, now):
+                if len(asking) < self._most:
+                    asking[thread] = now
+                    return
+                self._changed.wait(until - now)
+        raise DatabaseError(f"PostgreSQL at {server} does not answer.", hint="Others were waiting for it already.")
+
+
+def _are_stuck(asking: dict[int, float], now: float) -> bool:
+    return any(now - since > PATIENCE_S for since in asking.values())

@@ -22,6 +22,7 @@ from settings import PROJECT, Settings
 from state.mapping_texts import stored_as_far_as_there
 from state.schema import check_schema
 from sync.parts import Chosen, Parts, board_of, mappings_of, open_parts
+from sync.queries.parts import SuiteParts, open_suite_parts
 from sync.run import Program
 from web.starting import Starter
 
@@ -35,7 +36,7 @@ PATIENCE_S = 2.0
 
 
 WAIT_S = 20.0
-"""How long an act waits for monday.com, or for a run that works on the same entity."""
+"""How long an act waits for monday.com or SmartSuite, or for a run that works on the same entity."""
 
 
 class Site:
@@ -174,8 +175,13 @@ class Site:
     @contextmanager
     def working(self) -> Iterator[Parts]:
         """Opens the parts of an act, as the commands do, with the patience of a user before a page."""
-        settings = replace(self.settings, give_up_after=min(self.settings.give_up_after, WAIT_S))
-        with open_parts(settings, self.program.follow, mappings=self.mappings) as parts:
+        with open_parts(_patient(self.settings), self.program.follow, mappings=self.mappings) as parts:
+            yield parts
+
+    @contextmanager
+    def working_on_syncs(self) -> Iterator[SuiteParts]:
+        """Opens the same for an act on syncs of queries. Raises SettingsError without a key of SmartSuite."""
+        with open_suite_parts(_patient(self.settings)) as parts:
             yield parts
 
     def close(self) -> None:
@@ -184,6 +190,10 @@ class Site:
         if self._control is not None:
             self._control.close()
         self.db.close()
+
+
+def _patient(settings: Settings) -> Settings:
+    return replace(settings, give_up_after=min(settings.give_up_after, WAIT_S))
 
 
 def _stamps(folders: Iterable[Path], names: str) -> Iterator[tuple[str, int, int]]:

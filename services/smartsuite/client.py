@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from errors import (
@@ -29,12 +29,17 @@ INTERVAL_S = 0.205
 BLOCK_S = (30.0, 60.0, 120.0)
 """How long it waits after a refusal for speed, unless SmartSuite says how long; after the last it is no matter of speed."""
 TRIES = 4
+NOTED_TOGETHER, NOTED_AFTER_S = 25, 5.0
+"""How many calls are noted for the month at once, and how long one waits for that at most: a kill loses no more."""
 
 log = logging.getLogger("monday_sync.api")
 
 
 class SmartSuite:
-    """Speaks to SmartSuite for one key and one account."""
+    """Speaks to SmartSuite for one key and one account. Each call is counted here, in `_sent`, and nowhere else."""
+
+    note: Callable[[int], bool] = staticmethod(lambda calls: True)
+    """Notes calls of the month; returns False when that cannot be done now."""
 
     def __init__(
         self, url: str, token: str, account_id: str, *, clock: Clock | None = None, limits: Limits | None = None
@@ -46,6 +51,7 @@ class SmartSuite:
         self._silence = silence
         self.pauses = Pauses(self._clock, self._limits, silence, self._tally, lambda event, facts: None)
         self._next_at = float("-inf")
+        self._unnoted, self._noted_at = 0, self._clock.monotonic()
 
     def __repr__(self) -> str:
         return f"SmartSuite(url={self._wire.url!r})"
@@ -57,7 +63,14 @@ class SmartSuite:
 
     def close(self) -> None:
         """Closes the connection."""
+        self.note_calls()
         self._wire.close()
+
+    def note_calls(self) -> None:
+        """Has the calls noted that are not noted yet."""
+        if self._unnoted and self.note(self._unnoted):
+            self._unnoted = 0
+        self._noted_at = self._clock.monotonic()
 
     def wait(self, seconds: float, cause: str) -> None:
         """Pauses, by the client's clock, and counts it."""
@@ -216,6 +229,9 @@ class SmartSuite:
             self._clock.sleep(ahead)
         self._next_at = self._clock.monotonic() + INTERVAL_S
         self._tally.add(calls=1)
+        self._unnoted += 1
+        if self._unnoted >= NOTED_TOGETHER or self._clock.monotonic() > self._noted_at + NOTED_AFTER_S:
+            self.note_calls()
         reply = self._wire.send(method, path, body)
         self._tally.add(bytes_received=len(reply.content))
         log.debug("%s %s: %s", method, path, _seen(reply))

@@ -51,7 +51,8 @@ class Syncs:
             return {}, [exc.message]
 
     def _suite(self) -> SmartSuite:
-        return suite_of(replace(self.settings, give_up_after=min(self.settings.give_up_after, PATIENCE_S)))
+        settings = replace(self.settings, give_up_after=min(self.settings.give_up_after, PATIENCE_S))
+        return suite_of(settings, self.examined.database)
 
     def _table(self, table_id: str) -> Table:
         return self.suite().table(table_id)

@@ -74,6 +74,8 @@ class Forms:
 
     def later(self, job: Job) -> Cells:
         """Returns the cells that only an update can fill."""
+        if not self._later:
+            return {}
         return {slug: cell for slug, cell in job.cells.items() if cell is not None and self._kind(slug) in FILLED_LATER}
 
     def _kind(self, slug: str) -> str:

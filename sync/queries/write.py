@@ -57,6 +57,8 @@ class RecordWriter:
     """A record that was deleted in SmartSuite is made anew."""
     dry_run: bool = False
     look_again_s: Sequence[float] = field(default=LOOK_AGAIN_S)
+    _made: list[Job] = field(default_factory=list)
+    """Rows whose records were made, and are not noted yet."""
 
     # Planning
 
@@ -119,9 +121,14 @@ class RecordWriter:
     def _make(self, jobs: Sequence[Job]) -> None:
         with self.parts.db.transaction() as tx:
             self.records.intend(tx, {job.row.key: self.forms.made(job) for job in jobs})
-        for some in batched(list(jobs), BULK):
-            self.parts.stop.check()
-            self._call(some)
+        try:
+            for some in batched(list(jobs), BULK):
+                self.parts.stop.check()
+                self._call(some)
+        finally:
+            # together, as their intents: what is lost by a kill is looked up by the next run
+            made, self._made = self._made, []
+            self._note(made, "create")
 
     def _call(self, jobs: Sequence[Job]) -> None:
         made = [self.forms.sent(self.forms.made(job)) for job in jobs]
@@ -139,11 +146,13 @@ class RecordWriter:
     def _note_made(self, jobs: Sequence[Job], found: dict[str, list[str]]) -> list[Job]:
         """Notes the records that are there. Returns the jobs without one."""
         made = [Job(job.row, job.cells, job.known, found[job.row.key][0]) for job in jobs if job.row.key in found]
-        self._note(made, "create")
         self._count("created", made)
         # what only an update can fill
         if later := [job for job in made if self.forms.later(job)]:
+            self._note(made, "create")
             self._update(later, self.forms.later)
+        else:
+            self._made += made
         return [job for job in jobs if job.row.key not in found]
 
     def _after_refusal(self, jobs: Sequence[Job], exc: ValuesRefused) -> None:

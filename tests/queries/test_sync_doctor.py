@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 
+from mappings.query_syncs import load_syncs
+from rows.queries import opened
+from settings import read_settings
+from sync.queries.checking import of_keys
 from tests.kit.cli import run_main
 
 
@@ -61,6 +65,24 @@ def test_rows_without_a_key_and_keys_of_several_rows_are_found(shop):
     shop.write_sync(query=f"{names} union all {names}", source={"database": "mysql"})
     found, code = doctor(shop, "keys")
     assert (code, found["keys.shop"]["sentence"]) == (3, "3 rows with the id of another row; neither is written.")
+
+
+def test_keys_are_compared_as_a_run_takes_them(shop):
+    shop.mysql("insert into customers (id, name) values (1, 'a  b'), (2, ' a b')")
+    shop.write_sync(
+        query="select name as id, name, amount, stage, born, note from customers", source={"database": "mysql"}
+    )
+    found, code = doctor(shop, "keys")
+    assert (code, found["keys.shop"]["sentence"]) == (3, "1 row with the id of another row; neither is written.")
+
+
+def test_keys_that_cannot_all_be_read_in_time_are_told_with_their_number(shop):
+    shop.mysql("insert into customers (id, name) select seq, seq from seq_1_to_2500")
+    settings = read_settings({"MONDAY_SYNC_HOME": str(shop.home), **shop.env}, str(shop.home)).settings
+    sync = load_syncs(shop.home)["shop"]
+    with opened(settings, None, sync) as source:
+        (told,) = of_keys(sync, source, seconds=-1.0)
+    assert told.sentence.startswith("1,000 rows, each with a key of its own. Of the first 1,000 rows:")
 
 
 def test_each_fault_of_smartsuite_is_found(world):

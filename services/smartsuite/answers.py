@@ -22,6 +22,13 @@ def records_of(body: object) -> list[Item]:
     return [item for item in body if isinstance(item, dict)] if isinstance(body, list) else []
 
 
+def refusals_of(body: object) -> list[str]:
+    """Returns why records of a bulk call that was carried out were left out, where the answer says so."""
+    failed = body.get("failed_items") if isinstance(body, Mapping) else None
+    listed = failed if isinstance(failed, list) else []
+    return [str(part.get("reason") or part) if isinstance(part, Mapping) else str(part) for part in listed]
+
+
 def words_of(body: object, labels: Mapping[str, str]) -> str:
     """Words what an error says: labels in the place of slugs, nested lists in one line."""
     if isinstance(body, Mapping):

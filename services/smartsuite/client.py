@@ -8,6 +8,7 @@ from typing import Any
 
 from errors import (
     CarriedOutOrNot,
+    PartlyRefused,
     SmartSuiteQuota,
     SmartSuiteRefused,
     SmartSuiteUnavailable,
@@ -16,7 +17,7 @@ from errors import (
 )
 from services.monday.pacing import ApiStats, Tally
 from services.monday.waiting import Limits, Pauses, Silence
-from services.smartsuite.answers import Item, records_of, refusal_of
+from services.smartsuite.answers import Item, records_of, refusal_of, refusals_of
 from services.smartsuite.structure import Table, table_of
 from services.smartsuite.wire import Reply, Wire
 from timing import Clock, backoff
@@ -132,19 +133,29 @@ class SmartSuite:
     # Writing
 
     def create(self, table: Table, records: Sequence[Mapping[str, Any]]) -> list[Item]:
-        """Creates records, in one call. Raises CarriedOutOrNot when it may have happened; it is never sent twice."""
+        """Creates records, in one call. Raises CarriedOutOrNot when it may have happened; it is never sent twice.
+
+        Raises PartlyRefused when the answer says that only some were made.
+        """
         alone = len(records) == 1
         path = f"applications/{table.id}/records/" if alone else f"applications/{table.id}/records/bulk/"
         body: object = records[0] if alone else {"items": list(records)}
         reply = self._answered("POST", path, body)
-        if reply.is_good and (found := records_of(reply.body)):
-            return found
+        if reply.is_good:
+            found, refusals = records_of(made := reply.body), refusals_of(made)
+            if refusals and not alone:
+                raise PartlyRefused("; ".join(dict.fromkeys(refusals)), found)
+            if found:
+                return found
         if reply.is_good or reply.status == 0 or reply.status >= 500:
             raise CarriedOutOrNot(f"SmartSuite did not say whether it made the records ({_seen(reply)}).")
         raise refusal_of(reply, f"the table {table.name}", table.labels)
 
     def update(self, table: Table, records: Sequence[Mapping[str, Any]]) -> list[Item]:
-        """Changes fields of records, in one call; each has its `id`. What did not change may be absent in the answer."""
+        """Changes fields of records, in one call; each has its `id`.
+
+        What did not change, and what was refused, may be absent in the answer.
+        """
         if len(records) == 1:
             rest = {name: value for name, value in records[0].items() if name != "id"}
             path = f"applications/{table.id}/records/{records[0]['id']}/"

@@ -19,6 +19,7 @@ from sync.queries.edited import OF_SMARTSUITE, OF_SOURCE, by_id
 from sync.queries.forms import forms_of
 from sync.queries.parts import SuiteParts
 from sync.queries.target import Cells, Target, target_of
+from sync.queries.write import unwritten
 from values.slices import batched
 
 log = logging.getLogger("monday_sync")
@@ -185,9 +186,11 @@ class Settling:
             cells: dict[str, Cells] = {}
             for place in places:
                 cells.setdefault(place.record_id, {})[place.field.slug] = place.of_source
+            suite, table = self.parts.smartsuite, self.target.table
+            sent = [{"id": name, **made} for name, made in cells.items()]
             try:
-                self.parts.smartsuite.update(self.target.table, [{"id": name, **made} for name, made in cells.items()])
-                return {}
+                left = unwritten(suite, table, sent, suite.update(table, sent))
+                places = [place for place in places if place.record_id in left]
             except (ValuesRefused, CarriedOutOrNot) as exc:  # each alone tells which
                 log.debug("%s", exc.message)
         return {place.id: problem for place in places if (problem := self._alone(place))}

@@ -10,11 +10,13 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from errors import CarriedOutOrNot, SuiteRecordGone, ValuesRefused
+from errors import CarriedOutOrNot, PartlyRefused, SuiteRecordGone, ValuesRefused
 from models import LogEntry
 from services.smartsuite.answers import Item
 from services.smartsuite.cells import EXTERNAL_IDS, key_shown
 from services.smartsuite.client import BULK, SmartSuite
+from services.smartsuite.shown import shows
+from services.smartsuite.structure import Table
 from state.log import Log
 from state.records import Known, Records
 from sync.parts import Parts
@@ -135,6 +137,10 @@ class RecordWriter:
         sent = [{slug: cell for slug, cell in cells.items() if cell is not None} for cells in made]
         try:
             answered = self.suite.create(self.target.table, sent)
+        except PartlyRefused as exc:
+            for job in self._note_made(jobs, _by_key(exc.made, self.target)):
+                self._make([job])
+            return None
         except ValuesRefused as exc:
             return self._after_refusal(jobs, exc)
         except CarriedOutOrNot:
@@ -209,7 +215,7 @@ class RecordWriter:
         cells_of = cells or (lambda job: job.changed)
         sent = [{"id": job.record_id, **self.forms.sent(cells_of(job))} for job in jobs]
         try:
-            self.suite.update(self.target.table, sent)
+            answered = self.suite.update(self.target.table, sent)
         except (ValuesRefused, CarriedOutOrNot) as exc:
             if len(jobs) > 1:
                 for job in jobs:
@@ -221,6 +227,10 @@ class RecordWriter:
             else:
                 self.refuse(jobs, exc.message)
             return
+        if len(jobs) > 1 and (left := unwritten(self.suite, self.target.table, sent, answered)):
+            for job in (job for job in jobs if job.record_id in left):
+                self._update([job], cells)
+            jobs = [job for job in jobs if job.record_id not in left]
         self._note(jobs, "update")
         if cells is None:
             self._count("updated", jobs)
@@ -297,6 +307,22 @@ class RecordWriter:
 def entry(job: Job, operation: str, status: str, message: str) -> LogEntry:
     """Returns what the log says of a row."""
     return LogEntry(operation, status, message, job.record_id, job.row.key, "smartsuite")
+
+
+def unwritten(suite: SmartSuite, table: Table, sent: Sequence[Cells], answered: Sequence[Item]) -> set[str]:
+    """Returns the records that a bulk update was to change and did not: its answer lacks them, and they show others."""
+    missing = {str(cells["id"]): cells for cells in sent}
+    for item in answered:
+        missing.pop(str(item.get("id")), None)
+    shown = by_id(suite.by_id(table.id, list(missing))) if missing else {}
+    return {
+        record_id
+        for record_id, cells in missing.items()
+        if record_id not in shown
+        or not all(
+            shows(table.fields[slug], shown[record_id].get(slug), cell) for slug, cell in cells.items() if slug != "id"
+        )
+    }
 
 
 def _by_key(items: Sequence[Item], target: Target) -> dict[str, list[str]]:

@@ -45,6 +45,7 @@ from sync.queries.compare import Keys, Row, Shape, Spool
 from sync.queries.edited import Editing
 from sync.queries.forms import Forms
 from sync.queries.jobs import Job
+from sync.queries.neighbours import neighbours_of
 from sync.queries.order import in_order
 from sync.queries.parts import DIRECTION, SuiteParts, open_suite_parts
 from sync.queries.references import References
@@ -128,7 +129,7 @@ class Copy:
             missing = self._gone()
             self._forget_unmade()
             repeated = self.keys.repeated()
-            if spool.count or repeated or missing:
+            if spool.count or missing:
                 self._write(spool, repeated, missing)
         report = self.report
         if not (self.options.dry_run or self.options.limit or report.errors or report.set_aside):
@@ -265,10 +266,15 @@ class Copy:
 
     def _write(self, spool: Spool, repeated: frozenset[int], missing: Sequence[Gone]) -> None:
         suite = self.parts.smartsuite
+        # what is told of the month counts the syncs before
+        suite.note_calls()
         target = target_of(self.sync, self.parts.table(self.sync.table_id))
         held = Held(self.sync.name, self.log.run_id)
         editing = Editing(self.parts, suite, target, self.log, held, self.report, self.sync.on_conflict)
-        writer = RecordWriter(self.parts, suite, target, self.records, self.log, self.report, editing, Forms(target))
+        neighbours = neighbours_of(self.parts, self.sync, self.records)
+        writer = RecordWriter(
+            self.parts, suite, target, self.records, self.log, self.report, editing, Forms(target), neighbours
+        )
         writer.dry_run, writer.recreates = self.options.dry_run, self.sync.on_record_removed == RECREATE
         ahead = Ahead(self.parts, self.sync, self.records)
         ahead.count(spool)

@@ -118,7 +118,7 @@ def forget(entity: str, yes: bool) -> None:
         if syncs:
             # a record that shows the row's key is taken over
             _agree(entity, "look each record up by its row's key", yes)
-            with working_on(parts.db, syncs[0].entity_type), parts.db.transaction() as tx:
+            with working_on(parts.db, syncs[0].turn), parts.db.transaction() as tx:
                 links = forget_sync(tx, entity)
         else:
             mapping = choose(parts.mappings, entities)[0]
@@ -228,7 +228,7 @@ def _give_up(parts: Parts, sync: QuerySync, rows: Sequence[dict[str, Any]]) -> i
     keys = [waits["entity_id"] for waits in rows if waits["entity"] == sync.name]
     if not keys:
         return 0
-    with working_on(parts.db, sync.entity_type) as db, db.transaction() as tx:
+    with working_on(parts.db, sync.turn) as db, db.transaction() as tx:
         entry = [LogEntry("drop", "success", "the row is given up", None, key, "smartsuite") for key in keys]
         Log(sync.entity_type, None).append(tx, entry)
         return give_up_rows(tx, sync.name, keys)

@@ -59,7 +59,12 @@ class QuerySync:
 
     @property
     def entity_type(self) -> str:
-        """Returns the name under which one process at a time works on it: the table that it fills."""
+        """Returns the type under which its log and its conflicts are kept."""
+        return f"query:{self.name}"
+
+    @property
+    def turn(self) -> str:
+        """Returns the name of the turn in which one process at a time works on it: the table that it fills."""
         return f"smartsuite:{self.table_id}"
 
 

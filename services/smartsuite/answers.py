@@ -33,7 +33,8 @@ def words_of(body: object, labels: Mapping[str, str]) -> str:
     """Words what an error says: labels in the place of slugs, nested lists in one line."""
     if isinstance(body, Mapping):
         if set(body) & {"detail", "message", "error", "err"} and not set(body) & set(labels):
-            return str(next(body[name] for name in ("detail", "message", "error", "err") if name in body))
+            said = next(body[name] for name in ("detail", "message", "error", "err") if name in body)
+            return str(said).strip().rstrip(".")
         found = [(str(name), words_of(part, labels)) for name, part in body.items()]
         return "; ".join(f"{labels.get(name, name)}: {words}" for name, words in found if words)
     if isinstance(body, list):

@@ -85,7 +85,7 @@ def settle(
         raise SettingsError(f"There is no sync {unknown[0]!r} any more.", hint="config/sync_mappings.yml")
     for name, conflicts in by_sync.items():
         sync = syncs[name]
-        with parts.in_turn(sync.entity_type) as mine:
+        with parts.in_turn(sync.turn) as mine:
             target = target_of(sync, parts.smartsuite.table(sync.table_id))
             settling = Settling(replace(parts, db=mine.db), sync, target, winner, force, dry_run)
             for some in batched(conflicts, BULK):

@@ -94,7 +94,7 @@ class SyncVerification:
         with self.parts.db.transaction() as tx:
             proof.id = self.findings.begin(tx, WHOLE)
         try:
-            with working_on(self.parts.db, self.sync.entity_type), closing(Shelf()) as shelf:
+            with working_on(self.parts.db, self.sync.turn), closing(Shelf()) as shelf:
                 self._list(shelf)
                 with closing(Spool()) as spool:
                     self._compare(spool, self._read(spool), shelf)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from errors import CarriedOutOrNot, PartlyRefused, SuiteRecordGone, ValuesRefused
 from models import LogEntry
@@ -24,6 +25,7 @@ from sync.queries.compare import Row
 from sync.queries.edited import Editing, by_id
 from sync.queries.forms import Forms
 from sync.queries.jobs import Job, is_ours
+from sync.queries.neighbours import Neighbours
 from sync.queries.target import Cells, Target
 from sync.queries.unlinked import why_unlinked, written_of
 from sync.report import EntityReport
@@ -38,6 +40,7 @@ LOOK_AGAIN_S = (1.0, 4.0, 10.0)
 PLANS_KEPT = 10_000
 """Rows whose plan a dry run keeps: its memory does not grow with the query."""
 IN_DOUBT = "SmartSuite did not say whether it made the record, and it is not there; the next run looks again"
+TAKEN = "%s fills the record with this key, %s: two syncs of one table need keys that differ"
 GONE = "the record was deleted in SmartSuite; record %s/%s --recreate makes it anew"
 
 
@@ -53,6 +56,7 @@ class RecordWriter:
     report: EntityReport
     editing: Editing
     forms: Forms
+    neighbours: Neighbours
     listed: dict[str, list[str]] | None = None
     """Record ids by key, when all records of the table were listed before."""
     recreates: bool = False
@@ -81,11 +85,14 @@ class RecordWriter:
     def create(self, jobs: Sequence[Job]) -> None:
         """Creates the records of rows that have none, and adopts those that are there already."""
         found = self.find([job.row.key for job in jobs])
+        owners = self.neighbours.owners(list(chain(*found.values())))
         adopted, new = [], []
         for job in jobs:
             ids = found.get(job.row.key, [])
             if len(ids) > 1:
                 self.refuse([job], f"{len(ids)} records have this key: {', '.join(ids[:5])}")
+            elif ids and ids[0] in owners:
+                self.refuse([job], TAKEN % (owners[ids[0]], ids[0]))
             elif ids:
                 adopted.append(replace(job, record_id=ids[0]))
             else:

@@ -216,16 +216,10 @@ def _settle(found: Sequence[dict[str, Any]], winner: Side, force: bool) -> Respo
     for result in settled:
         conflict, told = result.conflict, result.problem or winner.outcome
         message = f"conflict {conflict['id'][:8]} about {conflict['field']}: {told}"
-        note_act(message, _logged_as(conflict), conflict["monday_id"], conflict["entity_id"])
+        note_act(message, conflict["entity_type"], conflict["monday_id"], conflict["entity_id"])
     problems = Counter(result.problem for result in settled if result.problem)
     told = f"{plural(len(well), 'conflict')} decided: {winner.outcome}."
     told += "".join(f" {plural(number, 'conflict')} not: {problem}." for problem, number in problems.items())
     asked: dict[str, Any] = {name: text for name, text in _asked(_wanted(request.form)).items() if text}
     back = url_for("conflicts.conflicts", **asked)
     return done(told, back, {"conflicts": [result.as_json() for result in settled]})
-
-
-def _logged_as(conflict: dict[str, Any]) -> str:
-    """Returns the type under which the log keeps what is done with a record."""
-    sync = site().syncs.get(conflict["entity"]) if is_of_sync(conflict) else None
-    return str(sync.entity_type if sync else conflict["entity_type"])

@@ -104,15 +104,23 @@ class SmartSuite:
 
     def find(self, table_id: str, slug: str, comparison: str, values: Sequence[str]) -> list[Item]:
         """Returns the records whose field holds one of these values, at most 25; the caller compares again."""
-        conditions = [{"field": slug, "comparison": comparison, "value": value} for value in values]
-        body = self._listed(table_id, 0, {"sort": [], "filter": {"operator": "or", "fields": conditions}})
-        return records_of(body.get("items"))
+
+        def ask(some: Sequence[str]) -> list[Item]:
+            conditions = [{"field": slug, "comparison": comparison, "value": value} for value in some]
+            body = self._listed(table_id, 0, {"sort": [], "filter": {"operator": "or", "fields": conditions}})
+            return records_of(body.get("items"))
+
+        return _in_parts(ask, values)
 
     def by_id(self, table_id: str, record_ids: Sequence[str]) -> list[Item]:
         """Returns those of the records that still exist, at most 25 at a time."""
-        body = self._listed(table_id, 0, {"sort": [], "filter": {}, "ids": list(record_ids)})
         wanted = set(record_ids)
-        return [item for item in records_of(body.get("items")) if item.get("id") in wanted]
+
+        def ask(some: Sequence[str]) -> list[Item]:
+            body = self._listed(table_id, 0, {"sort": [], "filter": {}, "ids": list(some)})
+            return [item for item in records_of(body.get("items")) if item.get("id") in wanted]
+
+        return _in_parts(ask, record_ids)
 
     def members(self) -> list[Item]:
         """Returns the people of the workspace."""
@@ -247,6 +255,19 @@ class SmartSuite:
         self._tally.add(bytes_received=len(reply.content))
         log.debug("%s %s: %s", method, path, _seen(reply))
         return reply
+
+
+def _in_parts(ask: Callable[[Sequence[str]], list[Item]], given: Sequence[str]) -> list[Item]:
+    """Asks for all at once; where that is refused, for each half: how many SmartSuite takes is not documented."""
+    try:
+        return ask(given)
+    except SuiteRecordGone:
+        raise
+    except ValuesRefused:
+        if len(given) < 2:
+            raise
+        half = len(given) // 2
+        return _in_parts(ask, given[:half]) + _in_parts(ask, given[half:])
 
 
 def _seen(reply: Reply) -> str:

@@ -152,6 +152,19 @@ def test_answers_in_every_form(world):
     assert {record["Note"] for record in world.records().values()} == {"x"}
 
 
+def test_a_server_that_takes_few_conditions_and_ids_is_asked_in_parts(world):
+    world.rows(20)
+    world.counts()
+    world.switch(conditions_limit=4, ids_limit=6)
+    world.rows(20, begin=21)
+    world.execute("update shop set amount = 5, updated_at = now() where id <= 20")
+    # what is remembered is lost, so that records are looked up by their keys
+    world.execute("delete from sync_records where source_key in ('1', '2', '3', '4', '5', '6', '7')")
+    told = world.counts("--full")
+    assert (told["created"], told["errors"], len(world.records())) == (20, 0, 40)
+    assert {record["Amount"] for key, record in world.records().items() if int(key) <= 20} == {"5"}
+
+
 def test_a_dry_run_writes_nothing(world):
     world.rows(3)
     done = world.run("--dry-run")

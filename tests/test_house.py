@@ -34,7 +34,7 @@ FLOORS = (
 """Rooms and root modules from the ground up."""
 
 FLOOR = {room: number for number, floor in enumerate(FLOORS, 1) for room in floor}
-BESIDE = ("benchmarks", "sandbox", "tests")
+BESIDE = (".ci", "benchmarks", "sandbox", "tests")
 """Programs of their own: no room imports them."""
 
 DOORS = {

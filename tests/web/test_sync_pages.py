@@ -95,10 +95,12 @@ def test_rows_that_were_refused_are_shown_and_tried_again_and_a_sync_is_paused(s
     assert open_shop.json("/entities/shop")["card"]["counts"]["refused"] == 1
     (refused,) = open_shop.json("/retries?entity=shop")["records"]
     assert (refused["entity"], refused["entity_id"], refused["last_error"]) == ("shop", "2", "no such label")
-    assert open_shop.post("/retries/drop", id="shop|2|", typed="1").status_code == 400
+    assert open_shop.post("/retries/drop", id="shop|2|", typed="2").status_code == 400
     assert open_shop.post("/retries/now", id="shop|2|").status_code == 200
     waits = shop.db.execute_query("select next_try_at from sync_records where source_key = '2'")
     assert waits == [{"next_try_at": None}]
+    assert open_shop.post("/retries/drop", id="shop|2|", typed="1").status_code == 200
+    assert open_shop.json("/retries?entity=shop")["records"] == []
     assert open_shop.post("/entities/shop/pause").status_code == 200
     assert open_shop.json("/")["syncs"][0]["state"] == "paused"
     assert open_shop.post("/entities/shop/resume").status_code == 200

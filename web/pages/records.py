@@ -208,9 +208,8 @@ def try_again(act: str) -> Response:
             chosen = [(mapping, board) for mapping in mappings if (board := board_of(parts.settings, mapping))]
             if records := [one for one in some if one["entity"] not in site().syncs]:
                 work.drop(parts, chosen, records)
-            for sync in site().syncs.values():
-                give_up(parts.db, sync, some)
-        told = f"{plural(len(some), 'record')} given up. Both sides stay as they are until one is edited."
+            number = len(records) + sum(give_up(parts.db, sync, some) for sync in site().syncs.values())
+        told = f"{plural(number, 'record')} given up. Both sides stay as they are until one is edited."
     else:
         raise SettingsError(f"Unknown: {act}.")
     note_act(f"retry {act}: {plural(len(some), 'record')} of {entity or 'all entities'}")

@@ -253,6 +253,14 @@ class ValuesRefused(SmartSuiteError):
     """Means that SmartSuite refused what was sent; the same cannot succeed, other records can."""
 
 
+class PartlyRefused(ValuesRefused):
+    """Means that SmartSuite made some of the records, which are in `made`, and says that it refused the others."""
+
+    def __init__(self, message: str, made: list[dict[str, Any]]) -> None:
+        super().__init__(message)
+        self.made = made
+
+
 class SuiteRecordGone(ValuesRefused):
     """Means that the record does not exist any more."""
 

@@ -36,7 +36,7 @@ from settings import Settings
 from state.held import Held
 from state.log import Log
 from state.records import Known, Records
-from state.runs import suite_calls_this_month
+from state.suite_calls import calls_this_month
 from state.values import put, query_key, value_of, watermark
 from sync.options import PullOptions, RunOptions
 from sync.parts import Parts
@@ -45,6 +45,8 @@ from sync.queries.compare import Keys, Row, Shape, Spool
 from sync.queries.edited import Editing
 from sync.queries.forms import Forms
 from sync.queries.jobs import Job
+from sync.queries.neighbours import neighbours_of
+from sync.queries.order import in_order
 from sync.queries.parts import DIRECTION, SuiteParts, open_suite_parts
 from sync.queries.references import References
 from sync.queries.removed import IGNORE, Gone, Removal
@@ -78,7 +80,8 @@ def run_syncs(
     with open_suite_parts(settings, caller.progress, caller.stop) as parts:
         run = Run(parts, DIRECTION, copy_rows, options, caller.on_entity)
         run.on_begun = caller.on_begun
-        report = run.of([(sync, sync.table_id) for sync in chosen])
+        ordered = in_order(parts, chosen, remembers=not run.report.dry_run)
+        report = run.of([(sync, sync.table_id) for sync in ordered])
         tell_calls(parts, report)
     return report
 
@@ -87,8 +90,9 @@ def tell_calls(parts: SuiteParts, report: RunReport) -> None:
     """Tells what the calls of this month come to, when this run made some."""
     if report.dry_run or not report.api["calls"]:
         return
+    parts.smartsuite.note_calls()
     with parts.db.transaction(read_only=True) as tx:
-        log.info("%s to SmartSuite this month, by this tool.", plural(suite_calls_this_month(tx), "call"))
+        log.info("%s to SmartSuite this month, by this tool.", plural(calls_this_month(tx), "call"))
 
 
 def copy_rows(parts: Parts, sync: QuerySync, table_id: str, options: RunOptions, run_id: str | None) -> EntityReport:
@@ -125,7 +129,7 @@ class Copy:
             missing = self._gone()
             self._forget_unmade()
             repeated = self.keys.repeated()
-            if spool.count or repeated or missing:
+            if spool.count or missing:
                 self._write(spool, repeated, missing)
         report = self.report
         if not (self.options.dry_run or self.options.limit or report.errors or report.set_aside):
@@ -262,10 +266,15 @@ class Copy:
 
     def _write(self, spool: Spool, repeated: frozenset[int], missing: Sequence[Gone]) -> None:
         suite = self.parts.smartsuite
-        target = target_of(self.sync, suite.table(self.sync.table_id))
+        # what is told of the month counts the syncs before
+        suite.note_calls()
+        target = target_of(self.sync, self.parts.table(self.sync.table_id))
         held = Held(self.sync.name, self.log.run_id)
         editing = Editing(self.parts, suite, target, self.log, held, self.report, self.sync.on_conflict)
-        writer = RecordWriter(self.parts, suite, target, self.records, self.log, self.report, editing, Forms(target))
+        neighbours = neighbours_of(self.parts, self.sync, self.records)
+        writer = RecordWriter(
+            self.parts, suite, target, self.records, self.log, self.report, editing, Forms(target), neighbours
+        )
         writer.dry_run, writer.recreates = self.options.dry_run, self.sync.on_record_removed == RECREATE
         ahead = Ahead(self.parts, self.sync, self.records)
         ahead.count(spool)

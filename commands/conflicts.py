@@ -14,6 +14,7 @@ from errors import EXIT_LEFTOVERS, SettingsError
 from terminal.commands import Example, Several, entity_option, json_option, prepared
 
 if TYPE_CHECKING:
+    from db_connector import Database
     from mappings.declaration import Mapping
     from settings import Settings
     from sync.queries.settle import Settled
@@ -39,21 +40,20 @@ def conflicts() -> None:
 def list_conflicts(entity: str | None, everything: bool, limit: int | None, as_json: bool) -> None:
     """List the conflicts that wait for a decision."""
     from mappings.query_syncs import load_syncs
+    from state.disputes import conflicts_of, is_of_sync, names_of
     from sync.parts import open_parts
-    from sync.queries import settle
-    from sync.resolve import conflicts_of
+    from sync.queries.settle import shape_of
 
     settings = prepared()
     syncs = load_syncs(settings.home)
     with open_parts(settings) as parts:
         if entity not in syncs:
             _check_entity(parts.mappings, entity)
-        names = list(syncs) if entity is None else [entity] if entity in syncs else []
         with parts.db.transaction(read_only=True) as tx:
-            found = [] if entity in syncs else conflicts_of(tx, parts.mappings.values(), entity, everything, limit)
-            of_syncs = settle.conflicts_of(tx, names, everything, limit)
+            found = conflicts_of(tx, names_of(parts.mappings.values(), syncs), entity, everything, limit)
     # a query's conflict has another shape
-    found = [conflict for conflict in found if not conflict["entity_type"].startswith("query:")]
+    of_syncs = [shape_of(conflict) for conflict in found if is_of_sync(conflict)]
+    found = [conflict for conflict in found if not is_of_sync(conflict)]
     if as_json:
         click.echo(json.dumps({"conflicts": found, "of_syncs": of_syncs}))
     else:
@@ -65,12 +65,13 @@ def list_conflicts(entity: str | None, everything: bool, limit: int | None, as_j
 @json_option
 def show(conflict: str, as_json: bool) -> None:
     """Show everything that is known of one conflict: the agreed value, both values, their times, the rule, the winner."""
+    from state.disputes import find, is_of_sync, names_of
     from sync.parts import open_parts
-    from sync.queries import settle
-    from sync.resolve import find
+    from sync.queries.settle import shape_of
 
     with open_parts(prepared()) as parts, parts.db.transaction(read_only=True) as tx:
-        found = settle.find(tx, conflict) or find(tx, parts.mappings.values(), [conflict])[0]
+        (found,) = find(tx, names_of(parts.mappings.values(), ()), [conflict])
+    found = shape_of(found) if is_of_sync(found) else found
     if as_json:
         click.echo(json.dumps(found))
     else:
@@ -127,45 +128,44 @@ class Asked:
 
 
 def _resolve(settings: Settings, compose: Compose, asked: Asked) -> Sequence[Resolved]:
+    from state.disputes import names_of
     from sync import resolve as work
     from sync.parts import open_parts
 
     settings.require_key()
     with open_parts(settings, compose().follow) as parts:
         _check_entity(parts.mappings, asked.entity)
-        mappings = parts.mappings.values()
-        with parts.db.transaction(read_only=True) as tx:
-            if asked.ids:
-                found = work.find(tx, mappings, asked.ids)
-            else:
-                found = work.conflicts_of(tx, mappings, asked.entity, asked.everything)
-        if of_sync := [conflict["id"] for conflict in found if conflict["entity_type"].startswith("query:")]:
-            raise SettingsError(f"{of_sync[0][:SHORT]} is of a sync.", hint=f"Its sides: {', '.join(OF_SYNCS)}.")
+        found = _asked_for(parts.db, names_of(parts.mappings.values(), ()), asked)
         return work.resolve(parts, found, asked.winner, asked.force)
 
 
 def _settle(settings: Settings, asked: Asked) -> Sequence[Settled]:
     from mappings.query_syncs import choose_syncs, load_syncs
-    from sync.queries import settle
+    from state.disputes import names_of
     from sync.queries.parts import open_suite_parts
+    from sync.queries.settle import settle
 
     if asked.entity:
         choose_syncs(settings.home, (asked.entity,))
+    syncs = load_syncs(settings.home)
     with open_suite_parts(settings) as parts:
-        with parts.db.transaction(read_only=True) as tx:
-            if asked.entity:
-                found = settle.conflicts_of(tx, [asked.entity], asked.everything, None)
-            else:
-                found = [_of_sync(settle.find(tx, given), given) for given in asked.ids]
-        return settle.settle(parts, load_syncs(settings.home), found, asked.winner, asked.force)
+        found = _asked_for(parts.db, names_of((), syncs), asked)
+        return settle(parts, syncs, found, asked.winner, asked.force)
 
 
-def _of_sync(found: dict[str, Any] | None, given: str) -> dict[str, Any]:
-    if found is None:
-        hint = (
-            f"python main.py conflicts list --all shows them; those of entities have the sides {' and '.join(SIDES)}."
-        )
-        raise SettingsError(f"{given} names no conflict of a sync, or several.", hint=hint)
+def _asked_for(db: Database, names: dict[str, str], asked: Asked) -> list[dict[str, Any]]:
+    """Returns the conflicts. Raises SettingsError where one does not have the side that is to win."""
+    from state.disputes import conflicts_of, find, is_of_sync
+
+    with db.transaction(read_only=True) as tx:
+        if not asked.ids:
+            return conflicts_of(tx, names, asked.entity, asked.everything)
+        found = find(tx, names, asked.ids)
+    for conflict in found:
+        if is_of_sync(conflict) != (asked.winner in OF_SYNCS):
+            sides, what = (OF_SYNCS, "a sync") if is_of_sync(conflict) else (SIDES, "an entity")
+            told = f"{conflict['id'][:SHORT]} is a conflict of {what}."
+            raise SettingsError(told, hint=f"Its sides: {', '.join(sides)}.")
     return found
 
 
@@ -229,13 +229,14 @@ def show_conflict(conflict: dict[str, Any]) -> None:
 
 def show_settled(settled: Sequence[Resolved | Settled]) -> None:
     """Writes the result for each conflict that was to be resolved."""
+    from state.disputes import is_of_sync
     from terminal.console import say
 
     if not settled:
         say("There was nothing to resolve.")
     for done in settled:
         conflict = done.conflict
-        where = (conflict.get("entity") or conflict["sync"], conflict.get("monday_id") or conflict["key"])
+        where = (conflict["entity"], conflict["entity_id" if is_of_sync(conflict) else "monday_id"])
         name = f"{conflict['id'][:SHORT]} {' '.join(map(str, where))} {conflict['field']}"
         say(f"{name}: {f'not resolved: {done.problem}' if done.problem else f'{done.winner} has won'}")
 

@@ -118,7 +118,7 @@ def forget(entity: str, yes: bool) -> None:
         if syncs:
             # a record that shows the row's key is taken over
             _agree(entity, "look each record up by its row's key", yes)
-            with working_on(parts.db, syncs[0].entity_type), parts.db.transaction() as tx:
+            with working_on(parts.db, syncs[0].turn), parts.db.transaction() as tx:
                 links = forget_sync(tx, entity)
         else:
             mapping = choose(parts.mappings, entities)[0]
@@ -200,7 +200,7 @@ def drop(compose: Compose, ids: tuple[str, ...], entity: str | None, everything:
     """Give the records up: both sides stay as they are until a user edits one of them; of a sync, until its row changes."""
     from sync import records as work
     from sync.parts import board_of, open_parts
-    from sync.queries.known import apart
+    from sync.queries.known import apart, give_up
 
     # giving up everything has to be asked for
     if not (ids or entity or everything):
@@ -214,24 +214,8 @@ def drop(compose: Compose, ids: tuple[str, ...], entity: str | None, everything:
         records = [waits for waits in chosen if waits not in rows]
         if records:
             work.drop(parts, boards, records)
-        number = len(records) + sum(_give_up(parts, sync, rows) for sync in apart(settings.home, syncs)[1])
+        number = len(records) + sum(give_up(parts.db, sync, rows) for sync in apart(settings.home, syncs)[1])
     click.echo(f"{plural(number, 'record')} given up.")
-
-
-def _give_up(parts: Parts, sync: QuerySync, rows: Sequence[dict[str, Any]]) -> int:
-    """Gives up those of the rows that are of this sync, while no run works on it."""
-    from models import LogEntry
-    from state.log import Log
-    from state.query_syncs import give_up_rows
-    from state.turns import working_on
-
-    keys = [waits["entity_id"] for waits in rows if waits["entity"] == sync.name]
-    if not keys:
-        return 0
-    with working_on(parts.db, sync.entity_type) as db, db.transaction() as tx:
-        entry = [LogEntry("drop", "success", "the row is given up", None, key, "smartsuite") for key in keys]
-        Log(sync.entity_type, None).append(tx, entry)
-        return give_up_rows(tx, sync.name, keys)
 
 
 def _subjects(parts: Parts, name: str | None) -> tuple[Sequence[Mapping], Sequence[str]]:

@@ -18,13 +18,13 @@ COLUMNS = {"in step": "in_step", "refused": "refused", "in doubt": "in_doubt", "
 def state_of_syncs(parts: Parts) -> dict[str, Any]:
     """Returns the state of each sync of the home, and the calls of this month."""
     from state.query_syncs import status_of_syncs
-    from state.runs import suite_calls_this_month
+    from state.suite_calls import calls_this_month
     from sync.queries.known import syncs_as_far_as_readable
 
     syncs = syncs_as_far_as_readable(parts.settings.home)
     with parts.db.transaction(read_only=True) as tx:
         found = status_of_syncs(tx, {sync.name: sync.table_id for sync in syncs.values()})
-        calls = suite_calls_this_month(tx)
+        calls = calls_this_month(tx)
     shown = [{**state, "enabled": syncs[state["sync"]].enabled} for state in found]
     return {"syncs": shown, "smartsuite": {"calls_this_month": calls}}
 

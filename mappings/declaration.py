@@ -173,6 +173,11 @@ class Mapping:
     own_file: bool = False
     """Its file is a user's own, and wins over what the database holds."""
 
+    @property
+    def turn(self) -> str:
+        """Returns the name of the turn in which one process at a time works on it."""
+        return self.entity_type
+
     @cached_property
     def fingerprint(self) -> str:
         """Returns a text that changes when the mapping does, so that everything is compared again."""

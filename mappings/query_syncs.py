@@ -9,7 +9,7 @@ from typing import Any
 
 from errors import MappingError
 from mappings.files import MappingFile, check_table, line_of, read_bytes, yaml_of
-from mappings.query_grammar import SYNC, SYNCS_FILE
+from mappings.query_grammar import DESTINATION, SOURCE, SYNC, SYNCS_FILE
 from mappings.query_transforms import Change, change_of
 from mappings.stored import at_line
 
@@ -59,7 +59,12 @@ class QuerySync:
 
     @property
     def entity_type(self) -> str:
-        """Returns the name under which one process at a time works on it: the table that it fills."""
+        """Returns the type under which its log and its conflicts are kept."""
+        return f"query:{self.name}"
+
+    @property
+    def turn(self) -> str:
+        """Returns the name of the turn in which one process at a time works on it: the table that it fills."""
         return f"smartsuite:{self.table_id}"
 
 
@@ -72,7 +77,10 @@ def load_syncs(home: Path) -> dict[str, QuerySync]:
 
 
 def read_syncs(home: Path) -> tuple[dict[str, QuerySync], list[str]]:
-    """Returns the syncs without mistakes, and all mistakes, each with file and line. Raises MappingError for no YAML."""
+    """Returns the syncs that can be checked further, and all mistakes, each with file and line.
+
+    A sync with mistakes is one of them while it says what it reads and fills. Raises MappingError for no YAML.
+    """
     path = home / FILE
     if not path.exists():
         return {}, []
@@ -104,29 +112,43 @@ def _read(path: Path) -> MappingFile:
 
 
 def _checked(file: MappingFile) -> dict[str, QuerySync]:
-    """Returns the syncs without mistakes; what is wrong with the others is noted in the file."""
+    """Returns the syncs that can be checked further; what is wrong is noted in the file."""
     found: dict[str, QuerySync] = {}
     listed = file.tree.get("syncs")
     for place, tree in enumerate(listed if isinstance(listed, list) else ()):
-        whole = MappingFile(file.path, tree)
-        if isinstance(tree, Mapping):
-            check_table(whole, tree, SYNC)  # type: ignore[arg-type]
-        if not isinstance(tree, Mapping) or whole.mistakes:
+        if not _says_what_it_does(file, tree):
             continue
-        before = len(file.mistakes)
         changes = _changes(file, tree)
         if tree["name"] in found:
             file.note(listed, place, f"two syncs have the name {tree['name']!r}")
-        if len(set(tree["destination"]["field_mappings"].values())) < len(tree["destination"]["field_mappings"]):
+            continue
+        fields = [str(name) for name in tree["destination"]["field_mappings"].values()]
+        if len(set(fields)) < len(fields):
             file.note(tree["destination"], "field_mappings", "two columns fill one field")
-        if len(file.mistakes) == before:
-            found[tree["name"]] = _sync(file, tree, changes, place)
+        found[tree["name"]] = _sync(file, tree, changes, place)
     return found
+
+
+def _says_what_it_does(file: MappingFile, tree: Any) -> bool:
+    """Tells whether a sync says what it reads and fills, so that the rest of it can be checked, too."""
+    if not isinstance(tree, Mapping):
+        return False
+    parts = {"source": SOURCE, "destination": DESTINATION}
+    if not all(isinstance(tree.get(name), Mapping) for name in parts):
+        return False
+    needed = {name: {key: rule for key, rule in keys.items() if rule.required} for name, keys in parts.items()}
+    needed["source"]["database"] = SOURCE["database"]
+    apart = MappingFile(file.path, file.tree)
+    for table, keys in ((tree, {"name": SYNC["name"]}), *((tree[name], keys) for name, keys in needed.items())):
+        check_table(apart, {name: table[name] for name in keys if name in table}, keys)
+    return not apart.mistakes
 
 
 def _changes(file: MappingFile, tree: Any) -> dict[str, Change]:
     changes: dict[str, Change] = {}
     given = tree.get("transformations") or {}
+    if not isinstance(given, Mapping):
+        return changes
     for column, options in given.items():
         if column not in tree["destination"]["field_mappings"]:
             file.note(given, column, f"`transformations` names the column {column!r}, which fills no field")
@@ -134,16 +156,19 @@ def _changes(file: MappingFile, tree: Any) -> dict[str, Change]:
             file.note(given, column, f"the transformation of {column!r} must hold `type:` and its options")
             continue
         try:
-            changes[column] = change_of(dict(options))
+            change = change_of(dict(options))
         except ValueError as exc:
             file.note(given, column, f"the transformation of {column!r}: {exc}")
+        else:
+            if column in tree["destination"]["field_mappings"]:
+                changes[column] = change
     return changes
 
 
 def _sync(file: MappingFile, tree: Any, changes: dict[str, Change], place: int) -> QuerySync:
     source, destination = tree["source"], tree["destination"]
     fields = {str(column): str(slug) for column, slug in destination["field_mappings"].items()}
-    changed = {str(column): _plain(options) for column, options in (tree.get("transformations") or {}).items()}
+    changed = {str(column): _plain(tree["transformations"][column]) for column in changes}
     # what waits for a user is looked at anew when the rule decides it
     rule = ["manual"] if destination.get("on_conflict") == "manual" else []
     return QuerySync(
@@ -172,7 +197,8 @@ def _sync(file: MappingFile, tree: Any, changes: dict[str, Change], place: int) 
 
 
 def _lines(tree: Any) -> dict[str, int]:
-    source, destination, changed = tree["source"], tree["destination"], tree.get("transformations") or {}
+    source, destination, changed = tree["source"], tree["destination"], tree.get("transformations")
+    changed = changed if isinstance(changed, Mapping) else {}
     lines = {str(name): line_of(part, name) for part in (source, destination) for name in part}
     lines |= {f"field:{name}": line_of(destination["field_mappings"], name) for name in destination["field_mappings"]}
     return lines | {f"change:{name}": line_of(changed, name) for name in changed}

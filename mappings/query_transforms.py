@@ -30,7 +30,7 @@ def change_of(options: dict[str, Any]) -> Change:
                 raise ValueError(f"unknown option {option!r}; {name} knows {', '.join(known)}")
         return make(options)
     if not isinstance(name, str) or (name not in TRANSFORMS and ":" not in name):
-        raise ValueError(f"`type` must be one of {', '.join([*OWN, *TRANSFORMS])}, not {name!r}")
+        raise ValueError(f"`type` must be one of {', '.join(dict.fromkeys([*OWN, *TRANSFORMS]))}, not {name!r}")
     made = make_transform(name, options, columns=1, fields=1)
     return lambda value: made.read((value,))[0]
 

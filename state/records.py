@@ -227,10 +227,11 @@ class Records:
         statement += " and (attempts > 0 or refused_hash is not null) and record_id is null and intent_at is null"
         return [row[0] for row in tx.rows(statement, (self.sync, self.table_id))]
 
-    def of_others(self, tx: Transaction, record_ids: Sequence[str]) -> set[str]:
-        """Returns those of these records that other syncs fill."""
-        statement = "select record_id from sync_records where sync_name <> %s and table_id = %s and record_id = any(%s)"
-        return {row[0] for row in tx.rows(statement, (self.sync, self.table_id, list(record_ids)))}
+    def of_others(self, tx: Transaction, record_ids: Sequence[str]) -> dict[str, str]:
+        """Returns those of these records that other syncs fill, each with the name of one."""
+        statement = "select record_id, sync_name from sync_records where sync_name <> %s and table_id = %s"
+        statement += " and record_id = any(%s) and removed_at is null"
+        return dict(tx.rows(statement, (self.sync, self.table_id, list(record_ids))))
 
     def count(self, tx: Transaction) -> int:
         """Returns how many records are linked."""

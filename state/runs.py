@@ -34,12 +34,6 @@ from sync_runs
 where started_at >= date_trunc('day', now(), 'UTC') and direction is distinct from 'mysql_to_smartsuite'
 """
 
-CALLS_THIS_MONTH = """
-select coalesce(sum((api ->> 'calls')::numeric), 0)
-from sync_runs
-where started_at >= date_trunc('month', now(), 'UTC') and direction = 'mysql_to_smartsuite'
-"""
-
 REFUSED_LATELY = """
 select coalesce(sum((api -> 'retries_by_cause' ->> 'speed')::numeric), 0)
 from sync_runs
@@ -162,11 +156,6 @@ class Runs:
 def calls_today(tx: Transaction) -> float:
     """Returns how many calls to monday.com the runs of today have made (UTC), those that go on included."""
     return float(tx.value(CALLS_TODAY))
-
-
-def suite_calls_this_month(tx: Transaction) -> int:
-    """Returns how many calls to SmartSuite the runs of this month have made (UTC)."""
-    return int(tx.value(CALLS_THIS_MONTH))
 
 
 def suite_refusals_lately(tx: Transaction) -> int:

@@ -46,6 +46,11 @@ def query_key(sync: str) -> str:
     return f"query:{sync}"
 
 
+def links_key(sync: str) -> str:
+    """Returns the name of the tables of SmartSuite that the fields of a sync link to."""
+    return f"links:{sync}"
+
+
 def setup_key(entity: str) -> str:
     """Returns the name of the mark that `setup` leaves; part of the push's fingerprint."""
     return f"setup:{entity}"

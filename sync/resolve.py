@@ -1,4 +1,4 @@
-"""Lists conflicts, with what was decided and why, and carries out what a user decides otherwise.
+"""Carries out what a user decides about conflicts of entities.
 
 A decision goes through the same cycle as any other change: the chosen value becomes the only news, on the side that lacks
 it. What was edited since the conflict is not overwritten unless the user forces it.
@@ -6,15 +6,15 @@ it. What was edited since the conflict is not overwritten unless the user forces
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as Map
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from db_connector import Transaction
 from errors import SettingsError
 from mappings.declaration import Mapping
 from models import Winner
+from state.disputes import SUPERSEDED, newest_of
 from sync.board import BoardSync, Opening, open_board
 from sync.options import PullOptions
 from sync.parts import Parts, board_of
@@ -22,75 +22,10 @@ from sync.reconcile import Choice
 from sync.task import Hints
 from values.comparing import from_json
 from values.slices import batched
-from values.wording import utc_milliseconds
 
 AT_ONCE = 100
 UNREACHED = "its item or its row is gone, or the record's settings keep it off"
 REFUSED = "monday.com did not take it; PostgreSQL shows it, and it will be tried again"
-SUPERSEDED = "a later conflict about the same field stands; name that one"
-
-SELECT = """
-select id::text, entity_type, entity_id, monday_id, field, base_value, monday_value, postgres_value, monday_changed_at,
-       postgres_changed_at, rule, winner, status, created_at, resolved_at, run_id::text
-from sync_conflicts
-"""
-
-NEWEST_FIRST = f"""{SELECT}
-where (%(all)s or status = 'open') and (%(every)s or entity_type = any(%(types)s))
-order by created_at desc, id
-limit %(limit)s
-"""
-
-MATCHING = """
-from sync_conflicts
-where entity_type = any(%(types)s)
-  and (%(state)s = 'all' or status = %(state)s)
-  and (%(field)s = '' or field = %(field)s)
-  and (%(rule)s = '' or rule = %(rule)s)
-"""
-
-PAGE = (
-    SELECT.partition("\nfrom ")[0]
-    + MATCHING
-    + """
-  and (%(at)s = ''
-       or (date_trunc('milliseconds', created_at), id)
-           < (nullif(%(at)s, '')::timestamptz, nullif(%(id)s, '')::uuid))
-order by date_trunc('milliseconds', created_at) desc, id desc
-limit %(limit)s
-"""
-)
-
-BEGINNING_WITH = f"""{SELECT}
-where starts_with(id::text, %s)
-limit 2
-"""
-
-NEWEST_OF_FIELD = """
-select distinct on (entity_type, entity_id, field) id::text
-from sync_conflicts
-where (entity_type, entity_id, field) in (
-    select entity_type, entity_id, field from sync_conflicts where id = any(%s::uuid[]))
-order by entity_type, entity_id, field, created_at desc, id
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Says which conflicts are wanted, and from which on: the time and the id of the last that was shown."""
-
-    entity: str = ""
-    field: str = ""
-    rule: str = ""
-    state: str = "open"
-    """`open`, `resolved`, or `all`."""
-    at: str = ""
-    id: str = ""
-
-    def params(self, mappings: Iterable[Mapping]) -> dict[str, Any]:
-        """Returns the parameters of `MATCHING`."""
-        types = [mapping.entity_type for mapping in mappings if self.entity in ("", mapping.entity)]
-        return {**asdict(self), "types": types}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,66 +42,6 @@ class Resolved:
         return {**shown, "winner": self.winner, "resolved": not self.problem, "problem": self.problem}
 
 
-# Looking
-
-
-def conflicts_of(
-    tx: Transaction,
-    mappings: Iterable[Mapping],
-    entity: str | None = None,
-    everything: bool = False,
-    limit: int | None = None,
-) -> list[dict[str, Any]]:
-    """Returns the conflicts that wait for a user, or also those that were decided, newest first."""
-    known = list(mappings)
-    types = [mapping.entity_type for mapping in known if entity in (None, mapping.entity)]
-    params = {"all": everything, "every": entity is None, "types": types, "limit": limit}
-    rows = tx.dicts(NEWEST_FIRST, params)
-    return [_named(row, known) for row in rows]
-
-
-def page_of(tx: Transaction, mappings: Iterable[Mapping], wanted: Wanted, limit: int) -> list[dict[str, Any]]:
-    """Returns the conflicts that match, newest first."""
-    known = list(mappings)
-    return [_named(row, known) for row in tx.dicts(PAGE, {**wanted.params(known), "limit": limit})]
-
-
-def count_of(tx: Transaction, mappings: Iterable[Mapping], wanted: Wanted) -> int:
-    """Counts the conflicts that match."""
-    return int(tx.value(f"select count(*) {MATCHING}", wanted.params(mappings)))
-
-
-def with_ids(tx: Transaction, mappings: Iterable[Mapping], ids: Sequence[str]) -> list[dict[str, Any]]:
-    """Returns the conflicts of these whole ids, as far as they exist."""
-    known = list(mappings)
-    return [_named(row, known) for row in tx.dicts(f"{SELECT}\nwhere id::text = any(%s)", (list(ids),))]
-
-
-def find(tx: Transaction, mappings: Iterable[Mapping], ids: Sequence[str]) -> list[dict[str, Any]]:
-    """Returns the conflicts of these ids, or beginnings of ids. Raises SettingsError when an id names none, or several."""
-    known, found = list(mappings), []
-    for given in ids:
-        text = given.strip().lower()
-        rows = tx.dicts(BEGINNING_WITH, (text,)) if len(text) >= 4 else []
-        if len(rows) != 1:
-            what = "names several conflicts" if rows else "names no conflict"
-            raise SettingsError(
-                f"{given} {what}.", hint="python main.py conflicts list --all shows them with their ids."
-            )
-        found.append(_named(rows[0], known))
-    return found
-
-
-def _named(row: dict[str, Any], mappings: Sequence[Mapping]) -> dict[str, Any]:
-    of_type = (mapping.entity for mapping in mappings if mapping.entity_type == row["entity_type"])
-    entity = next(of_type, row["entity_type"])
-    times = {name: row[name] and utc_milliseconds(row[name]) for name in row if name.endswith("_at")}
-    return {"id": row["id"], "entity": entity, **row, **times}
-
-
-# Resolving
-
-
 def resolve(
     parts: Parts, found: Sequence[dict[str, Any]], winner: str, force: bool = False, dry_run: bool = False
 ) -> list[Resolved]:
@@ -175,7 +50,7 @@ def resolve(
     With `dry_run` it returns what would become of each, and writes nothing.
     """
     with parts.db.transaction(read_only=True) as tx:
-        newest = {row[0] for row in tx.rows(NEWEST_OF_FIELD, ([conflict["id"] for conflict in found],))}
+        newest = newest_of(tx, found)
     older = [conflict for conflict in found if conflict["id"] not in newest]
     done = {conflict["id"]: Resolved(conflict, winner, SUPERSEDED) for conflict in older}
     by_type: dict[str, list[dict[str, Any]]] = {}

@@ -329,8 +329,8 @@ class Run(Generic[S]):
         """Takes the turn; a dry run writes nothing and needs none."""
         if self.report.dry_run:
             return nullcontext(self.parts)
-        what = f"another process that works on {mapping.entity_type} records"
-        return self.parts.in_turn(mapping.entity_type, patience_s, lambda: self.steps.waits(mapping.entity, what))
+        what = f"another process that works on {mapping.turn} records"
+        return self.parts.in_turn(mapping.turn, patience_s, lambda: self.steps.waits(mapping.entity, what))
 
     def _done(self, report: EntityReport) -> None:
         self.steps.ended(report.entity)

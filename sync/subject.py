@@ -15,6 +15,10 @@ class Subject(Protocol):
 
     @property
     def entity_type(self) -> str:
+        """Returns the type under which its log and its conflicts are kept."""
+
+    @property
+    def turn(self) -> str:
         """Returns the name of the turn in which one process at a time works on it."""
 
     @property

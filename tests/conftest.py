@@ -20,6 +20,7 @@ import pytest
 from databases.postgres.embedded import LocalPostgres
 from db_connector import Database
 from tests.kit.cli import Done, run_main, settings_for
+from tests.kit.mariadb import MariaDB, needed
 from tests.kit.postgres import RUN_FOLDER, RUN_PREFIX, Postgres, memory_folder, server_folder
 from tests.kit.shipped import PROJECT
 
@@ -247,3 +248,12 @@ def history(history_world):
     from tests.histories.world import Setup
 
     return lambda **setup: History(history_world, Setup(**setup))
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[MariaDB]:
+    """Starts the MariaDB of this worker."""
+    needed()
+    running = MariaDB()
+    yield running
+    running.close()

@@ -117,6 +117,8 @@ def loads_exact(text: str | bytes) -> Any:
 
 def as_text(value: Value) -> str:
     """Returns the value as a user would write it."""
+    if type(value) is str:
+        return clean_text(value)
     value = to_json(value)
     if isinstance(value, Decimal):
         return plain_digits(value)

@@ -22,6 +22,7 @@ from settings import PROJECT, Settings
 from state.mapping_texts import stored_as_far_as_there
 from state.schema import check_schema
 from sync.parts import Chosen, Parts, board_of, mappings_of, open_parts
+from sync.queries.parts import SuiteParts, open_suite_parts
 from sync.run import Program
 from web.starting import Starter
 
@@ -35,7 +36,7 @@ PATIENCE_S = 2.0
 
 
 WAIT_S = 20.0
-"""How long an act waits for monday.com, or for a run that works on the same entity."""
+"""How long an act waits for monday.com or SmartSuite, or for a run that works on the same entity."""
 
 
 class Site:
@@ -180,6 +181,12 @@ class Site:
     def working(self) -> Iterator[Parts]:
         """Opens the parts of an act, as the commands do, with the patience of a user before a page."""
         with open_parts(self.settings_of_acts, self.program.follow, mappings=self.mappings) as parts:
+            yield parts
+
+    @contextmanager
+    def working_on_syncs(self) -> Iterator[SuiteParts]:
+        """Opens the same for an act on syncs of queries. Raises SettingsError without a key of SmartSuite."""
+        with open_suite_parts(self.settings_of_acts) as parts:
             yield parts
 
     def close(self) -> None:

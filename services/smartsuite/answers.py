@@ -22,11 +22,19 @@ def records_of(body: object) -> list[Item]:
     return [item for item in body if isinstance(item, dict)] if isinstance(body, list) else []
 
 
+def refusals_of(body: object) -> list[str]:
+    """Returns why records of a bulk call that was carried out were left out, where the answer says so."""
+    failed = body.get("failed_items") if isinstance(body, Mapping) else None
+    listed = failed if isinstance(failed, list) else []
+    return [str(part.get("reason") or part) if isinstance(part, Mapping) else str(part) for part in listed]
+
+
 def words_of(body: object, labels: Mapping[str, str]) -> str:
     """Words what an error says: labels in the place of slugs, nested lists in one line."""
     if isinstance(body, Mapping):
         if set(body) & {"detail", "message", "error", "err"} and not set(body) & set(labels):
-            return str(next(body[name] for name in ("detail", "message", "error", "err") if name in body))
+            said = next(body[name] for name in ("detail", "message", "error", "err") if name in body)
+            return str(said).strip().rstrip(".")
         found = [(str(name), words_of(part, labels)) for name, part in body.items()]
         return "; ".join(f"{labels.get(name, name)}: {words}" for name, words in found if words)
     if isinstance(body, list):

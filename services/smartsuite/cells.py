@@ -16,7 +16,7 @@ from values.canonical import is_empty
 
 def cell_of(field: Field, value: Value) -> Any:
     """Returns the JSON to send for a value; None for an empty one."""
-    if is_empty(value) and field.kind != "yesnofield":
+    if (value is None or is_empty(value)) and field.kind != "yesnofield":
         return None
     return WRITERS[field.kind](field, value)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from errors import (
     CarriedOutOrNot,
+    PartlyRefused,
     SmartSuiteQuota,
     SmartSuiteRefused,
     SmartSuiteUnavailable,
@@ -16,7 +17,7 @@ from errors import (
 )
 from services.monday.pacing import ApiStats, Tally
 from services.monday.waiting import Limits, Pauses, Silence
-from services.smartsuite.answers import Item, records_of, refusal_of
+from services.smartsuite.answers import Item, records_of, refusal_of, refusals_of
 from services.smartsuite.structure import Table, table_of
 from services.smartsuite.wire import Reply, Wire
 from timing import Clock, backoff
@@ -29,12 +30,17 @@ INTERVAL_S = 0.205
 BLOCK_S = (30.0, 60.0, 120.0)
 """How long it waits after a refusal for speed, unless SmartSuite says how long; after the last it is no matter of speed."""
 TRIES = 4
+NOTED_TOGETHER, NOTED_AFTER_S = 25, 5.0
+"""How many calls are noted for the month at once, and how long one waits for that at most: a kill loses no more."""
 
 log = logging.getLogger("monday_sync.api")
 
 
 class SmartSuite:
-    """Speaks to SmartSuite for one key and one account."""
+    """Speaks to SmartSuite for one key and one account. Each call is counted here, in `_sent`, and nowhere else."""
+
+    note: Callable[[int], bool] = staticmethod(lambda calls: True)
+    """Notes calls of the month; returns False when that cannot be done now."""
 
     def __init__(
         self, url: str, token: str, account_id: str, *, clock: Clock | None = None, limits: Limits | None = None
@@ -46,6 +52,7 @@ class SmartSuite:
         self._silence = silence
         self.pauses = Pauses(self._clock, self._limits, silence, self._tally, lambda event, facts: None)
         self._next_at = float("-inf")
+        self._unnoted, self._noted_at = 0, self._clock.monotonic()
 
     def __repr__(self) -> str:
         return f"SmartSuite(url={self._wire.url!r})"
@@ -57,7 +64,14 @@ class SmartSuite:
 
     def close(self) -> None:
         """Closes the connection."""
+        self.note_calls()
         self._wire.close()
+
+    def note_calls(self) -> None:
+        """Has the calls noted that are not noted yet."""
+        if self._unnoted and self.note(self._unnoted):
+            self._unnoted = 0
+        self._noted_at = self._clock.monotonic()
 
     def wait(self, seconds: float, cause: str) -> None:
         """Pauses, by the client's clock, and counts it."""
@@ -90,15 +104,23 @@ class SmartSuite:
 
     def find(self, table_id: str, slug: str, comparison: str, values: Sequence[str]) -> list[Item]:
         """Returns the records whose field holds one of these values, at most 25; the caller compares again."""
-        conditions = [{"field": slug, "comparison": comparison, "value": value} for value in values]
-        body = self._listed(table_id, 0, {"sort": [], "filter": {"operator": "or", "fields": conditions}})
-        return records_of(body.get("items"))
+
+        def ask(some: Sequence[str]) -> list[Item]:
+            conditions = [{"field": slug, "comparison": comparison, "value": value} for value in some]
+            body = self._listed(table_id, 0, {"sort": [], "filter": {"operator": "or", "fields": conditions}})
+            return records_of(body.get("items"))
+
+        return _in_parts(ask, values)
 
     def by_id(self, table_id: str, record_ids: Sequence[str]) -> list[Item]:
         """Returns those of the records that still exist, at most 25 at a time."""
-        body = self._listed(table_id, 0, {"sort": [], "filter": {}, "ids": list(record_ids)})
         wanted = set(record_ids)
-        return [item for item in records_of(body.get("items")) if item.get("id") in wanted]
+
+        def ask(some: Sequence[str]) -> list[Item]:
+            body = self._listed(table_id, 0, {"sort": [], "filter": {}, "ids": list(some)})
+            return [item for item in records_of(body.get("items")) if item.get("id") in wanted]
+
+        return _in_parts(ask, record_ids)
 
     def members(self) -> list[Item]:
         """Returns the people of the workspace."""
@@ -119,19 +141,29 @@ class SmartSuite:
     # Writing
 
     def create(self, table: Table, records: Sequence[Mapping[str, Any]]) -> list[Item]:
-        """Creates records, in one call. Raises CarriedOutOrNot when it may have happened; it is never sent twice."""
+        """Creates records, in one call. Raises CarriedOutOrNot when it may have happened; it is never sent twice.
+
+        Raises PartlyRefused when the answer says that only some were made.
+        """
         alone = len(records) == 1
         path = f"applications/{table.id}/records/" if alone else f"applications/{table.id}/records/bulk/"
         body: object = records[0] if alone else {"items": list(records)}
         reply = self._answered("POST", path, body)
-        if reply.is_good and (found := records_of(reply.body)):
-            return found
+        if reply.is_good:
+            found, refusals = records_of(made := reply.body), refusals_of(made)
+            if refusals and not alone:
+                raise PartlyRefused("; ".join(dict.fromkeys(refusals)), found)
+            if found:
+                return found
         if reply.is_good or reply.status == 0 or reply.status >= 500:
             raise CarriedOutOrNot(f"SmartSuite did not say whether it made the records ({_seen(reply)}).")
         raise refusal_of(reply, f"the table {table.name}", table.labels)
 
     def update(self, table: Table, records: Sequence[Mapping[str, Any]]) -> list[Item]:
-        """Changes fields of records, in one call; each has its `id`. What did not change may be absent in the answer."""
+        """Changes fields of records, in one call; each has its `id`.
+
+        What did not change, and what was refused, may be absent in the answer.
+        """
         if len(records) == 1:
             rest = {name: value for name, value in records[0].items() if name != "id"}
             path = f"applications/{table.id}/records/{records[0]['id']}/"
@@ -216,10 +248,26 @@ class SmartSuite:
             self._clock.sleep(ahead)
         self._next_at = self._clock.monotonic() + INTERVAL_S
         self._tally.add(calls=1)
+        self._unnoted += 1
+        if self._unnoted >= NOTED_TOGETHER or self._clock.monotonic() > self._noted_at + NOTED_AFTER_S:
+            self.note_calls()
         reply = self._wire.send(method, path, body)
         self._tally.add(bytes_received=len(reply.content))
         log.debug("%s %s: %s", method, path, _seen(reply))
         return reply
+
+
+def _in_parts(ask: Callable[[Sequence[str]], list[Item]], given: Sequence[str]) -> list[Item]:
+    """Asks for all at once; where that is refused, for each half: how many SmartSuite takes is not documented."""
+    try:
+        return ask(given)
+    except SuiteRecordGone:
+        raise
+    except ValuesRefused:
+        if len(given) < 2:
+            raise
+        half = len(given) // 2
+        return _in_parts(ask, given[:half]) + _in_parts(ask, given[half:])
 
 
 def _seen(reply: Reply) -> str:

@@ -15,7 +15,7 @@ from models import Value
 from services.smartsuite.structure import Field
 from values.canonical import as_text, is_empty, is_set
 from values.folding import fold
-from values.parsing import CellError, clock_time, exact_number, moment_of
+from values.parsing import CellError, clean_text, clock_time, exact_number, moment_of
 
 UNNAMED = {
     "userfield": "no id, and the e-mail address of nobody in the workspace",
@@ -29,6 +29,9 @@ SPAN = re.compile(r"(?:(?P<days>-?\d+) days? ?)?(?:(?P<sign>[+-]?)(?P<h>\d+):(?P
 
 def plain_text(value: Value) -> str:
     """Returns a value as text. Raises CellError for bytes that are none."""
+    # as most values are
+    if type(value) is str:
+        return clean_text(value)
     if isinstance(value, (bytes, bytearray, memoryview)):
         try:
             return bytes(value).decode()
@@ -133,8 +136,7 @@ def moment(field: Field, value: Value) -> dict[str, Any]:
 def choice(field: Field, value: Value) -> str:
     """Returns the id of the choice with that label, or with that id; upper and lower case do not count at the last."""
     choices, wanted = field.choices, plain_text(value)
-    exact = [name for name, label in choices.items() if label == wanted]
-    found = exact or [name for name in choices if name == wanted]
+    found = field.ids_by_label.get(wanted) or [name for name in choices if name == wanted]
     found = found or [name for name, label in choices.items() if fold(label) == fold(wanted)]
     if len(found) == 1:
         return found[0]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from errors import SmartSuiteUnavailable
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Field:
     """Holds a field: the slug that records carry, the label that people see."""
 
@@ -20,12 +21,20 @@ class Field:
     nested: Mapping[str, str] = field(default_factory=dict)
     """The labels of its parts by slug, where it has parts."""
 
-    @property
+    @cached_property
     def choices(self) -> dict[str, str]:
         """Returns the labels by the ids that records carry."""
         found = self.params.get("choices")
         listed = found if isinstance(found, list) else []
         return {str(choice["value"]): str(choice.get("label", "")) for choice in listed if "value" in choice}
+
+    @cached_property
+    def ids_by_label(self) -> dict[str, list[str]]:
+        """Returns the ids of the choices by their labels."""
+        found: dict[str, list[str]] = {}
+        for name, label in self.choices.items():
+            found.setdefault(label, []).append(name)
+        return found
 
     @property
     def is_automatic(self) -> bool:

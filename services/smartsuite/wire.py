@@ -55,7 +55,7 @@ class Wire:
         """Sends a request once. A failure is described in the reply, never raised; redirects are not followed."""
         import requests
 
-        data = None if body is None else json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+        data = None if body is None else _json(body)
         try:
             answer = self._opened().request(
                 method, f"{self.url}/{path}", data=data, timeout=TIMEOUT, allow_redirects=False
@@ -89,6 +89,13 @@ class Wire:
             self._session.verify = settings["verify"]
             self._session.trust_env = False
         return self._session
+
+
+def _json(body: object) -> bytes:
+    try:
+        return orjson.dumps(body)
+    except TypeError:  # half a pair of surrogates, or more than 64 bits
+        return json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def _no_answer(error: Exception) -> Reply:

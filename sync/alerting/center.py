@@ -21,7 +21,6 @@ from services.channels import Answer, Channel, Outcome, channels_of
 from settings import Settings
 from state import alerts
 from state.alerts import Claimed
-from state.values import query_key
 from sync.alerting.judge import Judged, judged
 from sync.alerting.observe import Entity, Look, observed
 from sync.alerting.rules import Rules, rules_of
@@ -62,7 +61,7 @@ class Center:
         boards = [(mapping, board_of(self.settings, mapping)) for mapping in self.mappings.values()]
         found = [Entity(mapping.entity, mapping.entity_type, board) for mapping, board in boards if board is not None]
         return found + [
-            Entity(sync.name, query_key(sync.name), sync.table_id, sync.entity_type, gives_up=False)
+            Entity(sync.name, sync.entity_type, sync.table_id, gives_up=False)
             for sync in self._syncs().values()
             if sync.enabled and sync.name not in self.mappings
         ]

@@ -106,8 +106,6 @@ class Entity:
     name: str
     entity_type: str
     board_id: str
-    log_type: str = ""
-    """The type of its entries in `sync_logs`, where that is another."""
     gives_up: bool = True
     """False: what is refused is tried again until it is written."""
 
@@ -243,7 +241,7 @@ def _held(look: Look) -> Iterator[Seen]:
 def _errors(look: Look) -> Iterator[Seen]:
     found = look.by_type(ERRORS, None)
     for entity in look.entities:
-        number, errors = found.get(entity.log_type or entity.entity_type, (0, 0))
+        number, errors = found.get(entity.entity_type, (0, 0))
         bad = number >= ERRORS_AT_LEAST and errors * 100 > look.limit("errors") * number
         told = f"{counted(int(errors))} of the last {plural(int(number), 'record')} were refused."
         command = f"python main.py retry list --entity {entity.name}"

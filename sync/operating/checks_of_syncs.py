@@ -24,7 +24,7 @@ from values.wording import counted, minute_text, plural
 
 FILES, MYSQL, SUITE, SYNCS = "settings", "MySQL", "SmartSuite", "syncs"
 CONNECT_S, COUNT_S, CALL_S = 15.0, 30.0, 20.0
-"""How long a connection to MySQL, counting all rows, and calls to SmartSuite may take."""
+"""How long a connection to MySQL, reading keys, and calls to SmartSuite may take."""
 CLOCKS_APART_S = 5.0
 MANY_CALLS = 80
 """A sync that reads SmartSuite's calls up to this share of the month, in percent, is told."""
@@ -51,7 +51,8 @@ class Syncs:
             return {}, [exc.message]
 
     def _suite(self) -> SmartSuite:
-        return suite_of(replace(self.settings, give_up_after=min(self.settings.give_up_after, PATIENCE_S)))
+        settings = replace(self.settings, give_up_after=min(self.settings.give_up_after, PATIENCE_S))
+        return suite_of(settings, self.examined.database)
 
     def _table(self, table_id: str) -> Table:
         return self.suite().table(table_id)

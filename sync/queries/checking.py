@@ -5,6 +5,7 @@ What is wrong is told with file and line, all of it at once.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from decimal import Decimal
@@ -19,13 +20,15 @@ from services.smartsuite.cells import cell_of, is_writable
 from services.smartsuite.client import SmartSuite
 from services.smartsuite.structure import Field, Table
 from sync.operating.check import Seen, fault, note, warning
-from sync.queries.compare import Row, known_columns, wrong_columns
+from sync.queries.compare import Keys, Row, key_text, known_columns, wrong_columns
 from sync.queries.references import NAMED, References
 from sync.queries.target import cell_in, unfit
 from values.parsing import CellError
 from values.wording import plural
 
-KEYS = "select count(*), count({key}), count(distinct {text}) from (\n{{}}\n) as q"
+KEYS = "select q.{key} from (\n{{}}\n) as q"
+SCAN_S = 10.0
+"""How long keys are read. A run looks at all of them; a check is not to hold up the others."""
 DATE_FORMATS: dict[Any, Value] = {"datetime": datetime(2020, 1, 1)}
 
 
@@ -49,22 +52,28 @@ def of_query(sync: QuerySync, source: Reading) -> Iterator[Seen]:
         )
 
 
-def of_keys(sync: QuerySync, source: Reading) -> Iterator[Seen]:
-    """Finds rows without a key, and keys that several rows have, by counting all rows."""
+def of_keys(sync: QuerySync, source: Reading, seconds: float = SCAN_S) -> Iterator[Seen]:
+    """Finds rows without a key, and keys that several rows have, by reading the keys as a run does, for so many seconds."""
     quote = "`" if source.is_mysql else '"'
-    key = quote + sync.primary_key.replace(quote, quote * 2) + quote
-    key = key.replace("%", "%%").replace("{", "{{").replace("}", "}}")
-    # keys that differ in case alone are different
-    form = KEYS.format(key=key, text=f"cast({key} as binary)" if source.is_mysql else f"{key}::text")
-    ((rows, with_key, different),) = next(iter(source.pages(*question(source, sync, None, form))))[1]
-    if rows > with_key:
-        told = f"{plural(rows - with_key, 'row')} without {sync.primary_key}, which are not written."
+    name = quote + sync.primary_key.replace(quote, quote * 2) + quote
+    form = KEYS.format(key=name.replace("%", "%%").replace("{", "{{").replace("}", "}}"))
+    ends_at, keys, rows, without, whole = time.monotonic() + seconds, Keys(), 0, 0, True
+    for _, page in source.pages(*question(source, sync, None, form)):
+        found = [text for row in page if (text := key_text(row[0]))]
+        keys.add(found)
+        rows, without = rows + len(page), without + len(page) - len(found)
+        if time.monotonic() > ends_at:
+            whole = False
+            break
+    seen = "" if whole else f" Of the first {plural(rows, 'row')}: {seconds:.0f} s allowed no more."
+    if without:
+        told = f"{plural(without, 'row')} without {sync.primary_key}, which are not written.{seen}"
         yield warning(told, f"Leave them out in the query: {sync.at('query')}.", sync.name)
-    if with_key > different:
-        told = f"{plural(with_key - different, 'row')} with the {sync.primary_key} of another row; neither is written."
+    if twice := keys.surplus():
+        told = f"{plural(twice, 'row')} with the {sync.primary_key} of another row; neither is written.{seen}"
         yield warning(told, f"Take a column that tells the rows apart: {sync.at('primary_key')}.", sync.name)
-    if rows == with_key == different:
-        yield note(f"{plural(rows, 'row')}, each with a key of its own", affects=sync.name)
+    if not without and not twice:
+        yield note(f"{plural(rows, 'row')}, each with a key of its own{seen and f'.{seen}'}", affects=sync.name)
 
 
 def count_rows(sync: QuerySync, source: Reading) -> int:

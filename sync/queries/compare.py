@@ -110,6 +110,10 @@ class Keys:
         place = bisect_left(bucket, digest)
         return place < len(bucket) and bucket[place] == digest
 
+    def surplus(self) -> int:
+        """Returns how many keys came that had come before."""
+        return sum(len(bucket) - len(set(bucket)) for bucket in self._buckets)
+
     def repeated(self) -> frozenset[int]:
         """Returns the hashes of the keys that came more than once, as this process hashes them."""
         found: set[int] = set()
@@ -132,6 +136,14 @@ def known_columns(names: Sequence[str]) -> str:
     return f"It has {', '.join(names)}." if names else "It returns no rows at all."
 
 
+def key_text(key: Any) -> str:
+    """Returns a key as text; "" for none, or one without anything in it."""
+    # as most keys are
+    if type(key) is int:
+        return str(key)
+    return "" if key is None else " ".join(as_text(key).split())
+
+
 class Shape:
     """Reads rows by the mapping: key, values, hash. Made of the names of the query's columns, which it checks."""
 
@@ -149,11 +161,7 @@ class Shape:
 
     def key_of(self, row: Sequence[Any]) -> str:
         """Returns the key as text; "" for none, or one without anything in it."""
-        key = row[self._key]
-        # as most keys are
-        if type(key) is int:
-            return str(key)
-        return "" if key is None else " ".join(as_text(key).split())
+        return key_text(row[self._key])
 
     def hash_of(self, row: Sequence[Any]) -> str:
         """Returns the hash of what the mapping reads of a row; "" when that cannot be read.

@@ -7,10 +7,18 @@ from typing import Any
 
 from services.smartsuite.cells import FILLED_LATER, empty_form
 from services.smartsuite.composite import as_texts
+from services.smartsuite.structure import Field
 from sync.queries.jobs import Job
 from sync.queries.target import Cells, Target
 
 RANGES = frozenset({"daterangefield", "duedatefield"})
+
+
+def forms_of(field: Field, cell: Any) -> list[Any]:
+    """Returns the forms in which SmartSuite may take a cell, the usual one first."""
+    if cell is None:
+        return [None, empty_form(field)]
+    return [cell, as_texts(cell)] if field.kind in RANGES else [cell]
 
 
 @dataclass
@@ -66,6 +74,8 @@ class Forms:
 
     def later(self, job: Job) -> Cells:
         """Returns the cells that only an update can fill."""
+        if not self._later:
+            return {}
         return {slug: cell for slug, cell in job.cells.items() if cell is not None and self._kind(slug) in FILLED_LATER}
 
     def _kind(self, slug: str) -> str:

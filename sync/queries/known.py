@@ -7,10 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from db_connector import Transaction
+from db_connector import Database, Transaction
 from errors import MappingError, SettingsError
 from mappings.query_syncs import QuerySync, load_syncs
+from models import LogEntry
+from state.log import Log
+from state.query_syncs import give_up_rows
 from state.records import Records
+from state.turns import working_on
 from state.values import delete, query_key
 from values.wording import utc_or_none
 
@@ -56,6 +60,20 @@ def shown(tx: Transaction, sync: QuerySync, key: str) -> dict[str, Any]:
     moments = ("removed_at", "intent_at", "next_try_at", "synced_at")
     told = {name: utc_or_none(value) if name in moments else value for name, value in rows[0].items()}
     return {"sync": sync.name, "key": key, "table_id": sync.table_id, **told}
+
+
+def give_up(db: Database, sync: QuerySync, waiting: Sequence[Mapping[str, Any]]) -> int:
+    """Ends the tries of those refused rows that are of this sync, until they change, while no run works on it.
+
+    Returns how many.
+    """
+    keys = [str(waits["entity_id"]) for waits in waiting if waits["entity"] == sync.name]
+    if not keys:
+        return 0
+    with working_on(db, sync.turn) as mine, mine.transaction() as tx:
+        entry = [LogEntry("drop", "success", "the row is given up", None, key, "smartsuite") for key in keys]
+        Log(sync.entity_type, None).append(tx, entry)
+        return give_up_rows(tx, sync.name, keys)
 
 
 def recreate(tx: Transaction, sync: QuerySync, key: str) -> None:

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from db_connector import connect
-from errors import SettingsError
+from db_connector import Database, connect
+from errors import SettingsError, SyncError
 from services.monday.pacing import Left
 from services.monday.waiting import Limits, Pause
 from services.smartsuite.client import SmartSuite
+from services.smartsuite.structure import Table
 from settings import Settings
 from state.schema import check_schema
-from sync.parts import Client, Parts, Progress, mappings_of
+from state.suite_calls import note_calls
+from sync.parts import Client, Parts, Progress, has_database, mappings_of
 from timing import Stop
+from values.wording import plural
+
+log = logging.getLogger("monday_sync")
 
 DIRECTION = "mysql_to_smartsuite"
-"""How runs of this pair are called; the calls of the month are those of such runs."""
+"""How runs of this pair are called."""
 
 
 def _no_monday() -> Any:
@@ -45,6 +51,8 @@ class SuiteParts(Parts):
 
     suite: SmartSuite | None = None
     """Made before the run begins; it makes no call until there is something to write."""
+    tables: dict[str, Table] = field(default_factory=dict)
+    """The tables that were read, by id."""
 
     @property
     def smartsuite(self) -> SmartSuite:
@@ -52,6 +60,12 @@ class SuiteParts(Parts):
         if self.suite is None:
             raise SettingsError("There is no client of SmartSuite.")
         return self.suite
+
+    def table(self, table_id: str) -> Table:
+        """Returns a table, which is read once. Raises SmartSuiteError."""
+        if table_id not in self.tables:
+            self.tables[table_id] = self.smartsuite.table(table_id)
+        return self.tables[table_id]
 
     def costs(self) -> dict[str, float]:
         stats = self.smartsuite.stats
@@ -82,11 +96,29 @@ class SuiteParts(Parts):
         self.db.close()
 
 
-def suite_of(settings: Settings, stop: Stop | None = None) -> SmartSuite:
-    """Returns a client by the settings, which makes no call yet. Raises SettingsError without a key or an account."""
+def suite_of(settings: Settings, database: Callable[[], Database], stop: Stop | None = None) -> SmartSuite:
+    """Returns a client by the settings, which makes no call yet. Raises SettingsError without a key or an account.
+
+    `database` returns where the calls of the month are noted. While that cannot be done, the client goes on.
+    """
     token, account = credentials(settings)
     limits = Limits(give_up_after=settings.give_up_after, stop=stop or Stop())
-    return SmartSuite(settings.smartsuite_url, token, account, limits=limits)
+    suite = SmartSuite(settings.smartsuite_url, token, account, limits=limits)
+
+    def note(calls: int) -> bool:
+        # a mere question makes no server
+        if not has_database(settings):
+            return True
+        try:
+            with database().transaction() as tx:
+                note_calls(tx, calls)
+        except SyncError as exc:
+            log.debug("%s to SmartSuite could not be noted: %s", plural(calls, "call"), exc.message)
+            return False
+        return True
+
+    suite.note = note
+    return suite
 
 
 @contextmanager
@@ -95,7 +127,9 @@ def open_suite_parts(
 ) -> Iterator[SuiteParts]:
     """Yields the parts by the settings, and closes them. Raises SchemaMissing and what else is wrong with them."""
     own = Stop(stop)
-    suite, db = suite_of(settings, own), connect(settings)
+    credentials(settings)
+    db = connect(settings)
+    suite = suite_of(settings, lambda: db, own)
     parts = SuiteParts(
         settings, db, mappings_of(settings), Client(_no_monday), progress=progress, stop=own, suite=suite
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from db_connector import Transaction
 from services.smartsuite.client import BULK
 from settings import Settings
-from state.runs import suite_calls_this_month
+from state.suite_calls import calls_this_month
 from values.wording import counted, plural
 
 SETTING = "SMARTSUITE_MONTHLY_CALLS"
@@ -41,7 +41,7 @@ class Quota:
 
 def quota_of(tx: Transaction, settings: Settings) -> Quota:
     """Returns what is left of the month's calls."""
-    return Quota(suite_calls_this_month(tx), settings.smartsuite_monthly_calls)
+    return Quota(calls_this_month(tx), settings.smartsuite_monthly_calls)
 
 
 def calls_for(new: int, changed: int, listing: int | None) -> int:

@@ -73,7 +73,7 @@ def _why_not(sync: QuerySync, found: Compared) -> str:
 
 def apply(parts: SuiteParts, sync: QuerySync, repair: SyncRepair) -> None:
     """Carries a plan out, while no run works on the table. Raises Moved when it is another one by now."""
-    with working_on(parts.db, sync.entity_type) as db:
+    with working_on(parts.db, sync.turn) as db:
         parts = replace(parts, db=db)
         now = planned(parts, sync, repair.finding)
         if now.steps != repair.steps:

@@ -26,9 +26,7 @@ class Target:
 
     def cells(self, row: Row) -> Cells:
         """Returns what a row's record is to hold, by slug. Raises CellError that names column and field."""
-        cells: Cells = {}
-        for column, field in self.fields.items():
-            cells[field.slug] = cell_in(row, column, field)
+        cells = {field.slug: cell_in(row, column, field) for column, field in self.fields.items()}
         cells[self.key.slug] = row.key
         return cells
 
@@ -36,8 +34,10 @@ class Target:
 def cell_in(row: Row, column: str, field: Field) -> Any:
     """Returns what a field is to hold of a row. Raises CellError that names column and field."""
     try:
-        value, unlinked = row.values[column], row.unlinked.get(field.slug)
-        return cell_of(field, [name for name in value if name not in unlinked] if unlinked else value)
+        value = row.values[column]
+        if row.unlinked and (unlinked := row.unlinked.get(field.slug)):
+            value = [name for name in value if name not in unlinked]
+        return cell_of(field, value)
     except CellError as exc:
         raise CellError(f"{column} → {field.label}: {exc}") from None
 

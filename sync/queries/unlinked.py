@@ -11,6 +11,8 @@ from values.wording import shortened
 
 def why_unlinked(target: Target, row: Row) -> str:
     """Says which records a row names that are not there; "" when all are."""
+    if not row.unlinked:
+        return ""
     fields = target.table.fields
     told = [f"{fields[slug].label}: no record of {', '.join(names)} yet" for slug, names in row.unlinked.items()]
     return shortened("; ".join(told))

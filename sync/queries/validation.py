@@ -81,7 +81,7 @@ def _of_tables(settings: Settings, syncs: Sequence[QuerySync], database: Once[Da
     if not syncs:
         return []
     try:
-        suite = suite_of(settings)
+        suite = suite_of(settings, database)
     except SettingsError as exc:
         return [failed(exc, "SmartSuite")]
     seen: list[Seen] = []

@@ -96,7 +96,7 @@ class SyncVerification:
         with self.parts.db.transaction() as tx:
             proof.id = self.findings.begin(tx, WHOLE)
         try:
-            with working_on(self.parts.db, self.sync.entity_type):
+            with working_on(self.parts.db, self.sync.turn):
                 self._look()
         except SyncError as exc:
             proof.fails(exc)

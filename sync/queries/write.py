@@ -9,12 +9,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
-from errors import CarriedOutOrNot, SuiteRecordGone, ValuesRefused
+from errors import CarriedOutOrNot, PartlyRefused, SuiteRecordGone, ValuesRefused
 from models import LogEntry
 from services.smartsuite.answers import Item
 from services.smartsuite.cells import EXTERNAL_IDS, key_shown
 from services.smartsuite.client import BULK, SmartSuite
+from services.smartsuite.shown import shows
+from services.smartsuite.structure import Table
 from state.log import Log
 from state.records import Known, Records
 from sync.parts import Parts
@@ -22,6 +25,7 @@ from sync.queries.compare import Row
 from sync.queries.edited import Editing, by_id
 from sync.queries.forms import Forms
 from sync.queries.jobs import Job, is_ours
+from sync.queries.neighbours import Neighbours
 from sync.queries.target import Cells, Target
 from sync.queries.unlinked import why_unlinked, written_of
 from sync.report import EntityReport
@@ -36,6 +40,7 @@ LOOK_AGAIN_S = (1.0, 4.0, 10.0)
 PLANS_KEPT = 10_000
 """Rows whose plan a dry run keeps: its memory does not grow with the query."""
 IN_DOUBT = "SmartSuite did not say whether it made the record, and it is not there; the next run looks again"
+TAKEN = "%s fills the record with this key, %s: two syncs of one table need keys that differ"
 GONE = "the record was deleted in SmartSuite; record %s/%s --recreate makes it anew"
 
 
@@ -51,12 +56,15 @@ class RecordWriter:
     report: EntityReport
     editing: Editing
     forms: Forms
+    neighbours: Neighbours
     listed: dict[str, list[str]] | None = None
     """Record ids by key, when all records of the table were listed before."""
     recreates: bool = False
     """A record that was deleted in SmartSuite is made anew."""
     dry_run: bool = False
     look_again_s: Sequence[float] = field(default=LOOK_AGAIN_S)
+    _made: list[Job] = field(default_factory=list)
+    """Rows whose records were made, and are not noted yet."""
 
     # Planning
 
@@ -77,11 +85,14 @@ class RecordWriter:
     def create(self, jobs: Sequence[Job]) -> None:
         """Creates the records of rows that have none, and adopts those that are there already."""
         found = self.find([job.row.key for job in jobs])
+        owners = self.neighbours.owners(list(chain(*found.values())))
         adopted, new = [], []
         for job in jobs:
             ids = found.get(job.row.key, [])
             if len(ids) > 1:
                 self.refuse([job], f"{len(ids)} records have this key: {', '.join(ids[:5])}")
+            elif ids and ids[0] in owners:
+                self.refuse([job], TAKEN % (owners[ids[0]], ids[0]))
             elif ids:
                 adopted.append(replace(job, record_id=ids[0]))
             else:
@@ -119,15 +130,24 @@ class RecordWriter:
     def _make(self, jobs: Sequence[Job]) -> None:
         with self.parts.db.transaction() as tx:
             self.records.intend(tx, {job.row.key: self.forms.made(job) for job in jobs})
-        for some in batched(list(jobs), BULK):
-            self.parts.stop.check()
-            self._call(some)
+        try:
+            for some in batched(list(jobs), BULK):
+                self.parts.stop.check()
+                self._call(some)
+        finally:
+            # together, as their intents: what is lost by a kill is looked up by the next run
+            made, self._made = self._made, []
+            self._note(made, "create")
 
     def _call(self, jobs: Sequence[Job]) -> None:
         made = [self.forms.sent(self.forms.made(job)) for job in jobs]
         sent = [{slug: cell for slug, cell in cells.items() if cell is not None} for cells in made]
         try:
             answered = self.suite.create(self.target.table, sent)
+        except PartlyRefused as exc:
+            for job in self._note_made(jobs, _by_key(exc.made, self.target)):
+                self._make([job])
+            return None
         except ValuesRefused as exc:
             return self._after_refusal(jobs, exc)
         except CarriedOutOrNot:
@@ -139,11 +159,13 @@ class RecordWriter:
     def _note_made(self, jobs: Sequence[Job], found: dict[str, list[str]]) -> list[Job]:
         """Notes the records that are there. Returns the jobs without one."""
         made = [Job(job.row, job.cells, job.known, found[job.row.key][0]) for job in jobs if job.row.key in found]
-        self._note(made, "create")
         self._count("created", made)
         # what only an update can fill
         if later := [job for job in made if self.forms.later(job)]:
+            self._note(made, "create")
             self._update(later, self.forms.later)
+        else:
+            self._made += made
         return [job for job in jobs if job.row.key not in found]
 
     def _after_refusal(self, jobs: Sequence[Job], exc: ValuesRefused) -> None:
@@ -200,7 +222,7 @@ class RecordWriter:
         cells_of = cells or (lambda job: job.changed)
         sent = [{"id": job.record_id, **self.forms.sent(cells_of(job))} for job in jobs]
         try:
-            self.suite.update(self.target.table, sent)
+            answered = self.suite.update(self.target.table, sent)
         except (ValuesRefused, CarriedOutOrNot) as exc:
             if len(jobs) > 1:
                 for job in jobs:
@@ -212,6 +234,10 @@ class RecordWriter:
             else:
                 self.refuse(jobs, exc.message)
             return
+        if len(jobs) > 1 and (left := unwritten(self.suite, self.target.table, sent, answered)):
+            for job in (job for job in jobs if job.record_id in left):
+                self._update([job], cells)
+            jobs = [job for job in jobs if job.record_id not in left]
         self._note(jobs, "update")
         if cells is None:
             self._count("updated", jobs)
@@ -288,6 +314,22 @@ class RecordWriter:
 def entry(job: Job, operation: str, status: str, message: str) -> LogEntry:
     """Returns what the log says of a row."""
     return LogEntry(operation, status, message, job.record_id, job.row.key, "smartsuite")
+
+
+def unwritten(suite: SmartSuite, table: Table, sent: Sequence[Cells], answered: Sequence[Item]) -> set[str]:
+    """Returns the records that a bulk update was to change and did not: its answer lacks them, and they show others."""
+    missing = {str(cells["id"]): cells for cells in sent}
+    for item in answered:
+        missing.pop(str(item.get("id")), None)
+    shown = by_id(suite.by_id(table.id, list(missing))) if missing else {}
+    return {
+        record_id
+        for record_id, cells in missing.items()
+        if record_id not in shown
+        or not all(
+            shows(table.fields[slug], shown[record_id].get(slug), cell) for slug, cell in cells.items() if slug != "id"
+        )
+    }
 
 
 def _by_key(items: Sequence[Item], target: Target) -> dict[str, list[str]]:

@@ -69,7 +69,7 @@ def run_in(settings: Settings, db: Database, options: dict[str, Any]) -> EntityR
     sync = load_syncs(settings.home)[NAME]
     suite = Client(settings.smartsuite_url, *credentials(settings), clock=PatientClock())
     parts = SuiteParts(settings, db, {}, Unused(_no_monday), suite=suite)
-    with closing(suite), working_on(db, sync.entity_type):
+    with closing(suite), working_on(db, sync.turn):
         return copy_rows(parts, sync, sync.table_id, RunOptions(PullOptions(**options)), None)
 
 

@@ -1,7 +1,6 @@
 import pytest
 
 from sandbox import SmartSuite
-from tests.kit.mariadb import MariaDB, needed
 from tests.kit.query_runs import QueryBench
 from tests.kit.syncs import MYSQL_QUERY, MYSQL_SHOP, shop_world
 
@@ -10,14 +9,6 @@ from tests.kit.syncs import MYSQL_QUERY, MYSQL_SHOP, shop_world
 def world(db, database_url, tmp_path):
     with shop_world(db, database_url, tmp_path) as made:
         yield made
-
-
-@pytest.fixture(scope="session")
-def server():
-    needed()
-    running = MariaDB()
-    yield running
-    running.close()
 
 
 @pytest.fixture

@@ -102,6 +102,32 @@ def test_each_refused_record_of_a_call_costs_itself_alone(world, invalid):
     assert set(world.records()) == {str(key) for key in range(1, 13)} - {"2", "7", "11"}
 
 
+@pytest.mark.parametrize("form", ["array", "items", "successful_items"])
+@pytest.mark.parametrize("invalid", ["all_refused", "rest_written", "rest_written_and_refused"])
+def test_each_refused_change_of_a_call_costs_itself_alone(world, invalid, form):
+    world.rows(12)
+    world.counts()
+    world.switch(text_limit=30, bulk_invalid=invalid, bulk_answer=form)
+    world.execute("update shop set amount = 5, updated_at = now()")
+    world.execute("update shop set name = repeat('long ', 20) where id in (2, 7, 11)")
+    done = world.run("--json")
+    assert done.code == 3, done.err
+    told = json.loads(done.out)["entities"][0]
+    assert (told["updated"], told["errors"]) == (9, 3)
+    assert [f"row {key}: " in done.err for key in (2, 7, 11)] == [True] * 3
+    assert [key for key, record in world.records().items() if record["Amount"] != "5"] == ["2", "7", "11"]
+
+
+def test_records_that_a_call_says_it_refused_are_not_waited_for(world):
+    world.rows(12)
+    world.switch(text_limit=30, bulk_invalid="rest_written", bulk_answer="successful_items")
+    world.execute("update shop set name = repeat('long ', 20) where id in (2, 7, 11)")
+    told = world.counts(code=3)
+    assert (told["created"], told["errors"]) == (9, 3)
+    # table, listing or look-up, one call for all, and one for each that was refused
+    assert told["calls"] == 6
+
+
 def test_lost_answers_make_nothing_twice(world):
     world.rows(30)
     world.fault("lost_answer", match={"operation": "bulk/create"})
@@ -124,6 +150,19 @@ def test_answers_in_every_form(world):
     world.execute("update shop set note = 'x', updated_at = now()")
     assert world.counts()["updated"] == 40
     assert {record["Note"] for record in world.records().values()} == {"x"}
+
+
+def test_a_server_that_takes_few_conditions_and_ids_is_asked_in_parts(world):
+    world.rows(20)
+    world.counts()
+    world.switch(conditions_limit=4, ids_limit=6)
+    world.rows(20, begin=21)
+    world.execute("update shop set amount = 5, updated_at = now() where id <= 20")
+    # what is remembered is lost, so that records are looked up by their keys
+    world.execute("delete from sync_records where source_key in ('1', '2', '3', '4', '5', '6', '7')")
+    told = world.counts("--full")
+    assert (told["created"], told["errors"], len(world.records())) == (20, 0, 40)
+    assert {record["Amount"] for key, record in world.records().items() if int(key) <= 20} == {"5"}
 
 
 def test_a_dry_run_writes_nothing(world):

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 
+from mappings.query_syncs import load_syncs
+from rows.queries import opened
+from settings import read_settings
+from sync.queries.checking import of_keys
 from tests.kit.cli import run_main
 
 
@@ -63,6 +67,24 @@ def test_rows_without_a_key_and_keys_of_several_rows_are_found(shop):
     assert (code, found["keys.shop"]["sentence"]) == (3, "3 rows with the id of another row; neither is written.")
 
 
+def test_keys_are_compared_as_a_run_takes_them(shop):
+    shop.mysql("insert into customers (id, name) values (1, 'a  b'), (2, ' a b')")
+    shop.write_sync(
+        query="select name as id, name, amount, stage, born, note from customers", source={"database": "mysql"}
+    )
+    found, code = doctor(shop, "keys")
+    assert (code, found["keys.shop"]["sentence"]) == (3, "1 row with the id of another row; neither is written.")
+
+
+def test_keys_that_cannot_all_be_read_in_time_are_told_with_their_number(shop):
+    shop.mysql("insert into customers (id, name) select seq, seq from seq_1_to_2500")
+    settings = read_settings({"MONDAY_SYNC_HOME": str(shop.home), **shop.env}, str(shop.home)).settings
+    sync = load_syncs(shop.home)["shop"]
+    with opened(settings, None, sync) as source:
+        (told,) = of_keys(sync, source, seconds=-1.0)
+    assert told.sentence.startswith("1,000 rows, each with a key of its own. Of the first 1,000 rows:")
+
+
 def test_each_fault_of_smartsuite_is_found(world):
     found, code = doctor(world, "smartsuite", SMARTSUITE_TOKEN="wrong-secret")
     assert code == 2 and "refuses the key" in found["smartsuite.key"]["sentence"]
@@ -107,10 +129,11 @@ def test_the_months_calls_are_told_before_a_first_run_and_by_doctor(world):
     dry = run_main(world.home, "run", "--sync-name", "shop", "--dry-run", env={**world.env, **many})
     assert "shop needs about 5 calls to SmartSuite; 5,000 of 5,000 calls of this month are left." in dry.err
     first = run_main(world.home, "run", "--sync-name", "shop", env={**world.env, **few})
-    assert "shop needs about 5 calls to SmartSuite, and 4 of 4 calls of this month are left." in first.err
+    # the dry run has read the table
+    assert "shop needs about 5 calls to SmartSuite, and 3 of 4 calls of this month are left." in first.err
     assert world.suite.admin("requests") and len(world.records()) == 60
     found, code = doctor(world, "smartsuite.calls", **many)
-    assert (code, found["smartsuite.calls"]["sentence"]) == (0, "4,995 of 5,000 calls of this month are left")
+    assert (code, found["smartsuite.calls"]["sentence"]) == (0, "4,994 of 5,000 calls of this month are left")
     idle = run_main(world.home, "run", "--sync-name", "shop", env={**world.env, **few})
     assert "needs about" not in idle.err
     assert "SMARTSUITE_MONTHLY_CALLS is not set" in doctor(world, "smartsuite.calls")[0]["smartsuite.calls"]["sentence"]

@@ -39,6 +39,35 @@ def test_a_sync_that_is_in_order_has_no_findings_and_nothing_is_written(world):
     assert (shown.code, "nothing is wrong" in shown.out) == (0, True)
 
 
+def test_mistakes_of_the_file_hide_none_of_the_query_and_of_the_table(world):
+    fields = {"name": "title", "amount": "Amuont", "stage": "Stage"}
+    world.write_sync(
+        source={"primary_key": "no"},
+        destination={"field_mappings": fields, "on_conflict": "nobody"},
+        transformations={
+            "name": {"type": "uper"},
+            "other": {"type": "upper"},
+            "stage": {"type": "value_map", "map": {"n": "Odd"}},
+        },
+        enabeld=True,
+    )
+    told, code = validate(world)
+    assert code == 2
+    said = "\n".join(finding["message"] for finding in told["findings"])
+    for mistake in (
+        "unknown key 'enabeld'",
+        "'on_conflict' is 'nobody'",
+        "the transformation of 'name'",
+        "names the column 'other'",
+        "the query has no column 'no'",
+        "the table Shop has no field 'Amuont'",
+        "no choice 'Odd'",
+    ):
+        assert mistake in said, said
+    done = world.run()
+    assert done.code == 2 and len(world.records()) == 0
+
+
 def test_all_mistakes_are_told_at_once_with_their_lines(world):
     fields = {"name": "title", "amount": "Amuont", "stage": "Stage", "born": "first_created", "note": "Note"}
     world.write_sync(

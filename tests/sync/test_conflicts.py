@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from errors import SettingsError
-from sync.resolve import REFUSED, SUPERSEDED, conflicts_of, find, resolve
+from state.disputes import SUPERSEDED, conflicts_of, find, names_of
+from sync.resolve import REFUSED, resolve
 from tests.kit.rows import column
 from tests.kit.runs import parts_of
 from tests.kit.shipped import MAPPINGS
@@ -37,8 +38,9 @@ def dispute(sides):
 def decide(sides, winner, *given, force=False):
     """Does what `conflicts resolve` does, in this process."""
     mappings = {**MAPPINGS, "contacts": sides.mapping}
+    names = names_of(mappings.values(), ())
     with sides.db.transaction(read_only=True) as tx:
-        some = find(tx, mappings.values(), given) if given else conflicts_of(tx, mappings.values(), everything=True)
+        some = find(tx, names, given) if given else conflicts_of(tx, names, everything=True)
     return resolve(parts_of(sides.db, sides.monday, mappings), some, winner, force)
 
 
@@ -359,4 +361,4 @@ def test_a_beginning_of_an_id_that_names_several_conflicts_is_refused(sides, dis
         " ('aaaaaaaa-0000-4000-8000-000000000000', 'contact', 'notes', 'manual', 'held')"
     )
     with sides.db.transaction(read_only=True) as tx, pytest.raises(SettingsError, match="names several conflicts"):
-        find(tx, MAPPINGS.values(), ["aaaaaaaa"])
+        find(tx, names_of(MAPPINGS.values(), ()), ["aaaaaaaa"])

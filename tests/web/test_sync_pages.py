@@ -18,7 +18,11 @@ create table shop (
     id bigint, name text, amount numeric(12, 2), stage text, born date, note text,
     updated_at timestamptz not null default now())
 """
-REFUSED = "update sync_records set attempts = 2, next_try_at = now() + '1 h', last_error = %s where source_key = '2'"
+REFUSED = """
+update sync_records
+set attempts = 2, next_try_at = now() + '1 h', last_error = %s, refused_hash = 'as it was'
+where source_key = '2'
+"""
 
 
 HELD = """
@@ -95,7 +99,7 @@ def test_rows_that_were_refused_are_shown_and_tried_again_and_a_sync_is_paused(s
     assert open_shop.json("/entities/shop")["card"]["counts"]["refused"] == 1
     (refused,) = open_shop.json("/retries?entity=shop")["records"]
     assert (refused["entity"], refused["entity_id"], refused["last_error"]) == ("shop", "2", "no such label")
-    assert open_shop.post("/retries/drop", id="shop|2|", typed="1").status_code == 400
+    assert open_shop.post("/retries/drop", id="shop|2|", typed="2").status_code == 400
     assert open_shop.post("/retries/now", id="shop|2|").status_code == 200
     waits = shop.db.execute_query("select next_try_at from sync_records where source_key = '2'")
     assert waits == [{"next_try_at": None}]
@@ -103,6 +107,8 @@ def test_rows_that_were_refused_are_shown_and_tried_again_and_a_sync_is_paused(s
     assert open_shop.json("/")["syncs"][0]["state"] == "paused"
     assert open_shop.post("/entities/shop/resume").status_code == 200
     assert open_shop.json("/")["syncs"][0]["state"] == "waiting"
+    assert open_shop.post("/retries/drop", id="shop|2|", typed="1").status_code == 200
+    assert open_shop.json("/retries?entity=shop")["records"] == []
 
 
 def test_a_field_that_both_sides_changed_waits_on_the_page_of_its_sync(shop, open_shop):

@@ -10,17 +10,22 @@ from typing import Any
 from flask import Blueprint, Response, request, url_for
 
 from errors import SettingsError
-from sync import resolve as work
+from state import disputes
+from state.disputes import is_of_sync
+from sync.queries.settle import Settled, settle
+from sync.resolve import Resolved
+from sync.resolve import resolve as resolve_conflicts
 from values.wording import plural
-from web.answers import digest_of, done, note_act, shown, site
+from web.answers import done, note_act, shown, site
+from web.sides import OF_ENTITIES, OF_SYNCS, SIDES, Side, digest_of_all, has, sides_of, with_sides
 
 pages = Blueprint("conflicts", __name__)
 
 PAGE = 50
 MOST = 5000
 """How many conflicts one act decides at most."""
-SIDES = {"monday": "the board", "postgres": "PostgreSQL"}
-OTHER = {"monday": "postgres", "postgres": "monday"}
+MOST_OF_SYNCS = 1000
+"""The same of syncs: SmartSuite takes five calls a second, each for 25 records, and a user waits."""
 SHOWN = 200
 
 
@@ -29,22 +34,40 @@ def conflicts() -> Response:
     """Lists the conflicts, newest first."""
     wanted = _wanted(request.args)
     with site().reading() as tx:
-        found = work.page_of(tx, site().mappings.values(), wanted, PAGE + 1)
-        total = work.count_of(tx, site().mappings.values(), wanted)
+        found = disputes.page_of(tx, _names(), wanted, PAGE + 1)
+        total = disputes.count_of(tx, _names(), wanted)
     last = found[PAGE - 1] if len(found) > PAGE else None
+    kinds = _kinds(wanted.entity)
     data = {
-        "conflicts": [with_digest(conflict) for conflict in found[:PAGE]],
+        "conflicts": [with_sides(conflict) for conflict in found[:PAGE]],
         "asked": _asked(wanted),
         "total": total,
         "next": last and f"{last['created_at']},{last['id']}",
-        "entities": [mapping.entity for mapping, _ in site().chosen()],
+        "entities": site().names,
+        "columns": [", ".join(titles) for titles in zip(*[[side.title for side in sides] for sides in kinds])],
+        "winners": [
+            {"winner": side.winner, "title": side.short[0].upper() + side.short[1:]}
+            for sides in kinds
+            for side in sides
+        ],
     }
     return shown("conflicts.html", data)
 
 
-def _wanted(given: Any) -> work.Wanted:
+def _names() -> dict[str, str]:
+    return disputes.names_of(site().mappings.values(), site().syncs)
+
+
+def _kinds(entity: str) -> list[tuple[Side, Side]]:
+    """Returns the pairs of sides that conflicts of this entity or sync can have; of all there are, for none."""
+    if entity:
+        return [OF_SYNCS if entity in site().syncs else OF_ENTITIES]
+    return [*([OF_ENTITIES] * bool(site().chosen() or not site().syncs)), *([OF_SYNCS] * bool(site().syncs))]
+
+
+def _wanted(given: Any) -> disputes.Wanted:
     at, _, conflict_id = given.get("before", "").partition(",")
-    return work.Wanted(
+    return disputes.Wanted(
         entity=given.get("entity", ""),
         field=given.get("field", ""),
         rule=given.get("rule", ""),
@@ -54,28 +77,16 @@ def _wanted(given: Any) -> work.Wanted:
     )
 
 
-def _asked(wanted: work.Wanted) -> dict[str, str]:
+def _asked(wanted: disputes.Wanted) -> dict[str, str]:
     return {name: text for name, text in asdict(wanted).items() if name in ("entity", "field", "rule", "state")}
-
-
-def with_digest(conflict: dict[str, Any]) -> dict[str, Any]:
-    """Adds what tells whether a conflict is still as it was shown."""
-    return {**conflict, "digest": _digest_of([conflict])}
-
-
-def _digest_of(conflicts: Sequence[dict[str, Any]], winner: str = "") -> str:
-    """Returns a digest of what was shown of conflicts, and of what is to be done with them."""
-    names = ("id", "base_value", "monday_value", "postgres_value", "status", "winner")
-    seen = [[conflict[name] for name in names] for conflict in conflicts]
-    return digest_of([winner, seen])
 
 
 @pages.get("/conflicts/<conflict_id>")
 def conflict(conflict_id: str) -> Response:
     """Shows everything that is known of one conflict."""
     with site().reading() as tx:
-        (found,) = work.find(tx, site().mappings.values(), [conflict_id])
-    return shown("conflict.html", {"conflict": with_digest(found)})
+        (found,) = disputes.find(tx, _names(), [conflict_id])
+    return shown("conflict.html", {"conflict": with_sides(found)})
 
 
 # Deciding
@@ -85,57 +96,85 @@ def conflict(conflict_id: str) -> Response:
 def plan() -> Response:
     """Shows what deciding the ticked conflicts, or all that match, will do."""
     winner = _winner(request.args.get("winner", ""))
-    found = _chosen(request.args)
+    found = _chosen(request.args, winner)
     return shown("conflicts_plan.html", _plan(found, winner, request.args))
 
 
-def _winner(given: str) -> str:
+def _winner(given: str) -> Side:
     if given not in SIDES:
-        raise SettingsError("Say which side wins.", hint="winner is monday or postgres.")
-    return given
+        raise SettingsError("Say which side wins.", hint=f"winner is one of {', '.join(SIDES)}.")
+    return SIDES[given]
 
 
-def _chosen(given: Any) -> list[dict[str, Any]]:
+def _chosen(given: Any, winner: Side) -> list[dict[str, Any]]:
     """Returns the conflicts that are named, or all that match the filter, in an order that does not change."""
-    ids, mappings = given.getlist("id"), site().mappings.values()
+    ids = given.getlist("id")
     with site().reading() as tx:
         if ids:
-            found = work.with_ids(tx, mappings, ids)
+            found = disputes.with_ids(tx, _names(), ids)
         elif given.get("all"):
-            found = work.page_of(tx, mappings, _wanted({**given.to_dict(), "before": ""}), MOST)
+            of_syncs = winner in OF_SYNCS
+            names = disputes.names_of(() if of_syncs else site().mappings.values(), site().syncs if of_syncs else ())
+            most = MOST_OF_SYNCS if of_syncs else MOST
+            found = disputes.page_of(tx, names, _wanted({**given.to_dict(), "before": ""}), most)
         else:
             raise SettingsError("No conflict is ticked.", hint="Tick some, or decide all that match.")
     return sorted(found, key=lambda conflict: str(conflict["id"]))
 
 
-def _plan(found: Sequence[dict[str, Any]], winner: str, given: Any) -> dict[str, Any]:
-    """Returns what would become of each conflict, as the cycle says that will carry it out."""
+def _carried_out(
+    found: Sequence[dict[str, Any]], winner: Side, force: bool = False, dry_run: bool = False
+) -> list[Resolved | Settled]:
+    """Does what the command `conflicts resolve` does; returns what becomes of each conflict."""
+    if winner in OF_SYNCS:
+        with site().working_on_syncs() as suite:
+            return [*settle(suite, site().syncs, found, winner.winner, force, dry_run)]
+    site().settings.require_key()
     with site().working() as parts:
-        parts.settings.require_key()
-        planned = work.resolve(parts, found, winner, dry_run=True)
-    problems = {str(result.conflict["id"]): result.problem for result in planned if result.problem}
-    loser = SIDES[OTHER[winner]]
-    done = len(found) - len(problems)
+        return [*resolve_conflicts(parts, found, winner.winner, force, dry_run)]
+
+
+def _plan(found: Sequence[dict[str, Any]], winner: Side, given: Any) -> dict[str, Any]:
+    """Returns what would become of each conflict, as the functions say that will carry it out."""
+    fit = [conflict for conflict in found if has(conflict, winner.winner)]
+    problems = {conflict["id"]: _other_sides(conflict) for conflict in found if not has(conflict, winner.winner)}
+    if fit:
+        planned = _carried_out(fit, winner, dry_run=True)
+        problems |= {str(result.conflict["id"]): result.problem for result in planned if result.problem}
+    number = len(found) - len(problems)
     return {
-        "winner": winner,
-        "number": done,
-        "sentence": f"{plural(done, 'field')} of {loser} will get the value of {SIDES[winner]}.",
-        "stay": [{"reason": reason, "number": number} for reason, number in Counter(problems.values()).most_common()],
+        "winner": winner.winner,
+        "number": number,
+        "sentence": winner.sentence(number),
+        "stay": [{"reason": reason, "number": count} for reason, count in Counter(problems.values()).most_common()],
         "by_field": [
-            {"entity": entity, "field": field, "number": number}
-            for (entity, field), number in sorted(Counter((c["entity"], c["field"]) for c in found).items())
+            {"entity": entity, "field": field, "number": count}
+            for (entity, field), count in sorted(Counter((c["entity"], c["field"]) for c in found).items())
         ],
         "conflicts": [
             {name: c[name] for name in ("id", "entity", "entity_id", "monday_id", "field")}
-            | {"now": c[f"{OTHER[winner]}_value"], "gets": c[f"{winner}_value"], "stays": problems.get(str(c["id"]))}
+            | {"now": c[_loser_of(c, winner).value], "gets": c[winner.value], "stays": problems.get(str(c["id"]))}
             for c in found[:SHOWN]
         ],
-        "digest": _digest_of(found, f"{winner} {sorted(problems.items())}"),
+        "digest": digest_of_all(found, f"{winner.winner} {sorted(problems.items())}"),
         "ids": given.getlist("id"),
         "all": bool(given.get("all")) and not given.getlist("id"),
         "asked": _asked(_wanted(given)),
         "moved": False,
     }
+
+
+def _other_sides(conflict: dict[str, Any]) -> str:
+    first, second = sides_of(conflict)
+    return f"{conflict['entity']} has other sides: {first.short} and {second.short}"
+
+
+def _loser_of(conflict: dict[str, Any], winner: Side) -> Side:
+    """Returns the side whose value a plan shows as the present one: of SmartSuite's fields the source's is no other."""
+    first, second = sides_of(conflict)
+    if is_of_sync(conflict):
+        return first
+    return second if winner is first else first
 
 
 @pages.post("/conflicts/resolve")
@@ -147,37 +186,39 @@ def resolve() -> Response:
 
 
 def _one(form: Any) -> Response:
-    conflict_id, winner, digest = (form["one"].split(":") + ["", ""])[:3]
+    conflict_id, given, digest = (form["one"].split(":") + ["", ""])[:3]
     with site().reading() as tx:
-        found = work.find(tx, site().mappings.values(), [conflict_id])
-    if _digest_of(found) != digest:
-        return _moved({"conflict": with_digest(found[0])}, "conflict.html")
-    return _settle(found, _winner(winner), "force" in form)
+        found = disputes.find(tx, _names(), [conflict_id])
+    if digest_of_all(found) != digest:
+        return _moved({"conflict": with_sides(found[0])}, "conflict.html")
+    winner = _winner(given)
+    if not has(found[0], winner.winner):
+        raise SettingsError("Nothing was done.", hint=f"{_other_sides(found[0])}.")
+    return _settle(found, winner, "force" in form)
 
 
 def _several(form: Any) -> Response:
-    winner, found = _winner(form.get("winner", "")), _chosen(form)
+    winner = _winner(form.get("winner", ""))
+    found = _chosen(form, winner)
     now = _plan(found, winner, form)
     if now["digest"] != form.get("digest"):
         return _moved(now, "conflicts_plan.html")
-    return _settle(found, winner, False)
+    return _settle([conflict for conflict in found if has(conflict, winner.winner)], winner, False)
 
 
 def _moved(data: dict[str, Any], template: str) -> Response:
     return shown(template, {**data, "moved": True}, 409)
 
 
-def _settle(found: Sequence[dict[str, Any]], winner: str, force: bool) -> Response:
-    site().settings.require_key()
-    with site().working() as parts:
-        settled = work.resolve(parts, found, winner, force)
+def _settle(found: Sequence[dict[str, Any]], winner: Side, force: bool) -> Response:
+    settled = _carried_out(found, winner, force)
     well = [result for result in settled if not result.problem]
     for result in settled:
-        conflict, told = result.conflict, result.problem or f"both sides get the value of {SIDES[winner]}"
+        conflict, told = result.conflict, result.problem or winner.outcome
         message = f"conflict {conflict['id'][:8]} about {conflict['field']}: {told}"
         note_act(message, conflict["entity_type"], conflict["monday_id"], conflict["entity_id"])
     problems = Counter(result.problem for result in settled if result.problem)
-    told = f"{plural(len(well), 'conflict')} decided: both sides have the value of {SIDES[winner]}."
+    told = f"{plural(len(well), 'conflict')} decided: {winner.outcome}."
     told += "".join(f" {plural(number, 'conflict')} not: {problem}." for problem, number in problems.items())
     asked: dict[str, Any] = {name: text for name, text in _asked(_wanted(request.form)).items() if text}
     back = url_for("conflicts.conflicts", **asked)

@@ -21,7 +21,7 @@ from sync.operating import repair as mending
 from sync.operating.verify import IDS
 from sync.parts import board_of
 from sync.queries import repair as mending_syncs
-from sync.queries.parts import credentials, open_suite_parts
+from sync.queries.parts import credentials
 from values.canonical import to_json
 from web.answers import digest_of, done, note_act, shown, site
 from web.pages.runs import steps_of
@@ -129,7 +129,7 @@ def _planned(finding_id: str) -> Iterator[Planned]:
         found = mending.finding_of(tx, finding_id)
     sync = next((sync for sync in site().syncs.values() if query_key(sync.name) == found["entity_type"]), None)
     if sync is not None:
-        with open_suite_parts(site().settings_of_acts) as parts:
+        with site().working_on_syncs() as parts:
             of_sync = mending_syncs.planned(parts, sync, found)
             yield _as_planned(of_sync, sync, lambda: mending_syncs.apply(parts, sync, of_sync))
         return

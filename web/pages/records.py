@@ -21,6 +21,7 @@ from sync.operating.explain import asked_for
 from sync.operating.explain import explain as explained
 from sync.options import PullOptions
 from sync.parts import board_of
+from sync.queries.known import give_up
 from values.wording import plural
 from web.answers import digest_of, done, note_act, shown, site
 from web.pages import syncs
@@ -197,8 +198,6 @@ def try_again(act: str) -> Response:
                 if keys := [str(one["entity_id"]) for one in some if one["entity"] == name]:
                     try_rows_now(tx, name, keys)
         told = f"{plural(len(some), 'record')} will be tried by the next run."
-    elif act == "drop" and any(one["entity"] in site().syncs for one in some):
-        raise SettingsError("Rows of queries are not given up: they are tried until they can be written.")
     elif act == "drop":
         if str(len(some)) != form.get("typed", "").strip():
             raise SettingsError(
@@ -207,8 +206,10 @@ def try_again(act: str) -> Response:
             )
         with site().working() as parts:
             chosen = [(mapping, board) for mapping in mappings if (board := board_of(parts.settings, mapping))]
-            work.drop(parts, chosen, some)
-        told = f"{plural(len(some), 'record')} given up. Both sides stay as they are until one is edited."
+            if records := [one for one in some if one["entity"] not in site().syncs]:
+                work.drop(parts, chosen, records)
+            number = len(records) + sum(give_up(parts.db, sync, some) for sync in site().syncs.values())
+        told = f"{plural(number, 'record')} given up. Both sides stay as they are until one is edited."
     else:
         raise SettingsError(f"Unknown: {act}.")
     note_act(f"retry {act}: {plural(len(some), 'record')} of {entity or 'all entities'}")

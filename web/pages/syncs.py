@@ -9,11 +9,12 @@ from flask import Response, url_for
 
 from mappings.query_syncs import QuerySync
 from state import lists
+from state.disputes import conflicts_of, names_of
 from state.pauses import pauses
 from state.query_syncs import refused_rows, states_of
 from state.runs import last_of_each
 from sync.queries.known import shown as remembered_of
-from sync.queries.settle import conflicts_of
+from sync.queries.settle import shape_of
 from values.wording import plural
 from web import charts
 from web.answers import shown, site
@@ -50,7 +51,7 @@ def _needs(name: str, state: dict[str, Any]) -> Iterator[dict[str, str]]:
         yield need(f"The last run of {name} {ended}{said}", url_for("runs.run", run_id=run["id"]), "Look at the run")
     if number := state["conflicts"]:
         told = f"{plural(number, 'conflict')} of {name} {'waits' if number == 1 else 'wait'} for a decision"
-        yield need(told, url_for("overview.entity", entity=name), "Look at them")
+        yield need(told, url_for("conflicts.conflicts", entity=name), "Decide")
 
 
 def _word(sync: QuerySync, state: dict[str, Any], needs: bool) -> str:
@@ -75,7 +76,7 @@ def page(sync: QuerySync) -> Response:
         (state,) = states_of(tx, {name: sync.table_id}, last_of_each(tx, [name]), pauses(tx))
         runs = lists.runs_page(tx, lists.RunFilter(entity=name), 10)
         refused = refused_rows(tx, [name])
-        conflicts = conflicts_of(tx, [name], False, ROWS_SHOWN)
+        conflicts = [shape_of(found) for found in conflicts_of(tx, names_of((), [name]), name, limit=ROWS_SHOWN)]
     data = {
         "card": card(sync, state, []),
         "pause_hours": PAUSE_HOURS,
@@ -101,11 +102,18 @@ def row(sync: QuerySync, key: str) -> Response:
     """Shows what is remembered of one row, and of its record."""
     with site().reading() as tx:
         known = remembered_of(tx, sync, key)
+        conflicts = conflicts_of(tx, names_of((), [sync.name]), sync.name, key=key)
         entries = lists.log_page(
             tx, lists.LogFilter(since="-infinity", entity_type=sync.entity_type, q=key), ROWS_SHOWN
         )
     known["state"] = _state_of_row(known)
-    return shown("row_of_query.html", {"known": known, "log": entries, "names": site().subject_names()})
+    data = {
+        "known": known,
+        "conflicts": [{name: conflict[name] for name in ("id", "field")} for conflict in conflicts],
+        "log": entries,
+        "names": site().subject_names(),
+    }
+    return shown("row_of_query.html", data)
 
 
 def _state_of_row(known: dict[str, Any]) -> str:

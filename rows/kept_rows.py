@@ -16,7 +16,7 @@ from databases.postgres.transactions import Snapshot
 from db_connector import Transaction
 from rows.homes import Key, Row
 from rows.tables import Table, comes_back
-from rows.wanted_rows import Shapes, WantedRow
+from rows.wanted_rows import RowShape, Shapes, WantedRow
 
 WORTH_KEEPING = 50
 """New records of a page from which on rows are kept: for fewer, asking costs more than it spares."""
@@ -92,6 +92,22 @@ class KnownRows:
             return None
         # found by its best key, or by no better one than before
         return row if shape.revision == self.revision or self.by_key.get(shape.keys[0]) is row else None
+
+    def is_settled(self, shape: RowShape) -> bool:
+        """Returns whether all that a new record wants is known to stand in a row, found by its best key, and no more."""
+        row = shape.row
+        return (
+            row is not None
+            and shape.changes == row.changes == shape.shown_at
+            and not shape.shown
+            and not shape.others
+            and self.by_key.get(shape.keys[0]) is row
+        )
+
+    def within_reach(self, kinds: Iterable[WantedRow]) -> set[str]:
+        """Returns the ids of the rows that records may come to, after the look-up."""
+        found = {row.id for want in kinds for key in want.keys if (row := self.by_key.get(key)) is not None}
+        return found.union(want.current for want in kinds if want.current)
 
     def meet(self, kinds: Iterable[WantedRow]) -> None:
         """Notes the known rows that records of this page have now, or may come to."""

@@ -122,11 +122,16 @@ class RecordWriter:
 
     def _write_shared(self, tx: Transaction, table: Table, records: Sequence[WrittenRecord], written: Written) -> None:
         rows = self._kept.of(table)
-        wanted = wanted_rows(self.homes, table.homes, records, rows.shapes)
-        if not wanted:
+        wants = wanted_rows(self.homes, table.homes, records, rows)
+        for row in wants.rows_given():
+            row.page = rows.page
+        kinds = list(each_kind(wants.in_order()))
+        if not kinds:
+            written.rows |= rows.of_page()
             return
-        kinds = list(each_kind(wanted))
         self._look_up(tx, table, kinds, rows)
+        wants.take_back(rows.within_reach(kinds))
+        wanted = wants.in_order()
         writer = SharedRowWriter(self.homes, table, rows, self._new_ids)
         writer.write(tx, wanted, kinds, written)
         written.rows |= rows.of_page()

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 from typing import Any
 
 from databases.postgres.names import compose, joined, literal, table_name
 from databases.postgres.transactions import Snapshot
 from db_connector import Transaction
-from rows.homes import Key, Row
+from rows.homes import Key, Row, Slot
 from rows.tables import Table, comes_back
 from rows.wanted_rows import RowShape, Shapes, WantedRow
 
@@ -23,6 +24,7 @@ WORTH_KEEPING = 50
 MOST_ROWS = 1000
 """Rows of a table that are kept; those that were met last stay."""
 BITS = 1 << 23
+MASK = BITS - 1
 MOST_OWN = 1000
 """Transactions of its own that are told from others."""
 
@@ -156,26 +158,33 @@ class KnownRows:
         rows = list(self.by_id.values())
         if self.count is not None:
             self.count += sum(row.new for row in rows)
+        stands = _standing(table)
+        gone = {row.id for row in rows if row.page == self.page and not _settled(row, stands)}
         if len(rows) > MOST_ROWS:
-            rows = sorted(rows, key=lambda row: row.page)[-MOST_ROWS // 2 :]
-        self.by_id = stay = {row.id: row for row in rows if row.page < self.page or _settled(table, row)}
+            gone.update(row.id for row in sorted(rows, key=lambda row: row.page)[: -MOST_ROWS // 2])
         for row in [self.by_key.pop(key) for key in self.guessed if key in self.by_key]:
             row.indexed = False
-        self.by_key = {key: row for key, row in self.by_key.items() if row.id in stay}
-        shapes = [
-            (like, shape) for like, shape in self.shapes.items() if shape.row is not None and shape.row.id in stay
-        ]
-        self.shapes, self.guessed = dict(shapes[-MOST_ROWS:]), set()
+        if gone:
+            self.by_id = {row_id: row for row_id, row in self.by_id.items() if row_id not in gone}
+            self.by_key = {key: row for key, row in self.by_key.items() if row.id not in gone}
+        if gone or len(self.shapes) > MOST_ROWS:
+            shapes = [
+                (like, shape)
+                for like, shape in self.shapes.items()
+                if shape.row is not None and shape.row.id not in gone
+            ]
+            self.shapes = dict(shapes[-MOST_ROWS:])
+        self.guessed = set()
         self.revision += 1
         self.page += 1
 
 
-def _settled(table: Table, row: Row) -> bool:
+def _settled(row: Row, stands: Map[Slot, Sequence[type]]) -> bool:
     """Makes a row of the last page one of the table's; returns whether that shows what is known of it."""
     # changed: by which other rows' keys it can be found now is not known; or filled by defaults of its own
     if row.dirty or row.standins:
         return False
-    if row.new and not _stands(table, row):
+    if row.new and not _stands(row, stands):
         return False
     row.new, row.claimed, row.rank = False, False, None
     if row.edited:
@@ -183,13 +192,19 @@ def _settled(table: Table, row: Row) -> bool:
     return True
 
 
-def _stands(table: Table, row: Row) -> bool:
+def _standing(table: Table) -> dict[Slot, Sequence[type]]:
+    """Returns for the columns of a table the types of the values that they show as they were written."""
+    return {(column, None): comes_back(table.types.get(column, "text")) for column in table.plain}
+
+
+def _stands(row: Row, stands: Map[Slot, Sequence[type]]) -> bool:
     """Returns whether a look-up would find the values that a new row was made with."""
-    if any((column, None) in row.values for column in row.defaults):
+    if row.defaults and any((column, None) in row.values for column in row.defaults):
         return False
-    return all(
-        slot[1] is not None or comes_back(value, table.types.get(slot[0], "text")) for slot, value in row.values.items()
-    )
+    for slot, value in row.values.items():
+        if slot[1] is None and value is not None and type(value) not in stands.get(slot, ()):
+            return False
+    return True
 
 
 class Keys:
@@ -200,16 +215,23 @@ class Keys:
 
     def add(self, key: Key) -> None:
         """Adds a key."""
+        bits = self._bits
         for place in _places(key):
-            self._bits[place >> 3] |= 1 << (place & 7)
+            bits[place >> 3] |= 1 << (place & 7)
 
     def __contains__(self, key: Key) -> bool:
-        return all(self._bits[place >> 3] & 1 << (place & 7) for place in _places(key))
+        bits, (first, second, third) = self._bits, _places(key)
+        # most keys that are not there fail at the first place
+        return bool(
+            bits[first >> 3] & 1 << (first & 7)
+            and bits[second >> 3] & 1 << (second & 7)
+            and bits[third >> 3] & 1 << (third & 7)
+        )
 
 
 def _places(key: Key) -> tuple[int, int, int]:
     number = hash(key)
-    return number % BITS, (number >> 20) % BITS, (number >> 40) % BITS
+    return number & MASK, (number >> 20) & MASK, (number >> 40) & MASK
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,15 +79,19 @@ class SharedRowWriter:
                 row.rank = max(row.rank or NEVER, want.record.upsert.rank)
                 self._give(want, row)
                 continue
-            row = self._row_for(want, alone)
+            found = self._found(want)
+            if found is None and want.record.upsert.stored is None:
+                self._give_new(want)
+                continue
+            row = self._row_for(want, found, alone)
             self._bring_in(want, row, alone, written)
             if want.current is None and self._shows_all(want, row):
                 shape.row, shape.revision, shape.changes = row, self.rows.revision, row.changes
 
     # Which row
 
-    def _row_for(self, want: WantedRow, alone: set[str]) -> Row:
-        row = self._found(want) or self._kept(want, alone)
+    def _row_for(self, want: WantedRow, found: Row | None, alone: set[str]) -> Row:
+        row = found or self._kept(want, alone)
         if row is None or row.id != want.current:
             want.show_own()
         row = row or self._made(want)
@@ -95,6 +99,17 @@ class SharedRowWriter:
         if row.id != want.current:
             self.joined.add(row.id)
         return row
+
+    def _give_new(self, want: WantedRow) -> None:
+        """Makes a row for a new record, and tells the next record like it that it shows all of that."""
+        row, shape = self._made(want), want.shape
+        row.claimed = True
+        self._give(want, row)
+        self.joined.add(row.id)
+        # without a key the next record gets another, and an empty text is not written
+        if shape.keys and len(row.values) == sum(value is not None for value in shape.values.values()):
+            shape.row, shape.revision, shape.changes = row, self.rows.revision, row.changes
+            shape.shown, shape.shown_at, shape.others = {}, row.changes, ()
 
     def _give(self, want: WantedRow, row: Row) -> None:
         want.row = row

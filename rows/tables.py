@@ -362,9 +362,9 @@ def to_column(value: Value, kind: str) -> Any:
     return value
 
 
-def comes_back(value: Value, kind: str) -> bool:
-    """Returns whether a column of that type shows a value just as it was written."""
-    return value is None or type(value) in COMES_BACK.get(kind.partition("(")[0], ())
+def comes_back(kind: str) -> Sequence[type]:
+    """Returns the types of the values that a column of that type shows just as they were written; None is always."""
+    return COMES_BACK.get(kind.partition("(")[0], ())
 
 
 # Facts of tables

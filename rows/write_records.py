@@ -21,6 +21,8 @@ from rows.tables import Table, table_of
 from rows.wanted_rows import WantedRow, each_kind, is_redirected, note_shown, wanted_rows
 from values.canonical import is_empty
 
+VARIANTS = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+"""For a random digit of a UUID the one that says by which rules the UUID is made."""
 OLDEST_FIRST = """
 -- Of several rows with one key, the first counts.
 order by 3, 2
@@ -211,5 +213,5 @@ def new_ids() -> Iterator[str]:
 
 def _uuid4(digits: str) -> str:
     """Returns 32 random hexadecimal digits as a UUID of version 4 (RFC 9562, section 5.4)."""
-    variant = "89ab"[int(digits[16], 16) & 3]
+    variant = VARIANTS[digits[16]]
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"

@@ -15,8 +15,9 @@ from typing import Any
 from databases.postgres.names import compose, joined, literal, table_name
 from databases.postgres.transactions import Snapshot
 from db_connector import Transaction
+from rows.cells import comes_back
 from rows.homes import Key, Row, Slot
-from rows.tables import Table, comes_back
+from rows.tables import Table
 from rows.wanted_rows import RowShape, Shapes, WantedRow
 
 WORTH_KEEPING = 50

@@ -136,8 +136,9 @@ def copy_text(rows: Sequence[Sequence[Any]]) -> bytes:
     # not all texts of a large table at once
     for start in range(0, len(rows), ROWS_PER_CHUNK):
         columns = [copy_column(column) for column in zip(*rows[start : start + ROWS_PER_CHUNK], strict=True)]
-        lines = map("\t".join, zip(*columns, strict=True))
-        chunks.append("\n".join([*lines, ""]).encode())
+        # line by line, because a single letter beyond ASCII makes a text of all of them four times as wide
+        lines = map(str.encode, map("\t".join, zip(*columns, strict=True)))
+        chunks.append(b"\n".join([*lines, b""]))
     return b"".join(chunks)
 
 

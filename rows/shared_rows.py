@@ -12,9 +12,9 @@ from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 from typing import Any
 
-from databases.postgres.names import compose
+from databases.postgres.names import compose, identifier
 from db_connector import Composable, Transaction
-from mappings.pointers import pointing
+from mappings.pointers import ANY_OF_IDS, pointing
 from models import Value
 from rows.homes import NEVER, Home, Homes, Row, Slot, Written
 from rows.kept_rows import KnownRows
@@ -23,11 +23,12 @@ from rows.wanted_rows import WantedRow
 from values.canonical import is_empty
 from values.comparing import from_json
 
-USES = """
-select row_id, count(distinct root)
-from ({uses}) as uses
-where row_id = any(%(ids)s)
-group by row_id
+USED_ONCE = """
+select given.id::text
+from unnest(%(ids)s::uuid[]) as given (id)
+cross join lateral (select root from ({uses}) as uses limit 1) as one
+-- ends at the second record, however many there are
+where not exists (select from ({uses}) as uses where uses.root <> one.root)
 """
 FILLED_BY = """
 select
@@ -35,8 +36,8 @@ select
     last.home,
     l.monday_id,
     to_char(l.monday_updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
-    coalesce(l.base, '{{}}'),
-    coalesce(l.base_postgres, '{{}}')
+    {base},
+    {base_postgres}
 from (
     -- Of the items that show a row, the one that was updated last.
     select distinct on (uses.row_id) uses.row_id, uses.home, l.id
@@ -46,6 +47,16 @@ from (
     order by uses.row_id, l.monday_updated_at desc nulls last, length(l.monday_id) desc, l.monday_id desc
 ) as last
 join sync_mapping as l on l.id = last.id
+"""
+PARTS_OF_BASE = """
+coalesce(
+    (
+        select jsonb_object_agg(part.key, part.value)
+        from jsonb_each(l.{base}) as part
+        where part.key = any(%(fields)s)
+    ),
+    '{{}}'
+)
 """
 SHOWN_BY_ITEMS = """
 select distinct new.at, new.home, l.base -> new.name
@@ -236,8 +247,8 @@ class SharedRowWriter:
 
     # What other records show
 
-    def _uses(self) -> Composable:
-        return pointing(self.homes.mapping, [home.name for home in self.table.homes])
+    def _uses(self, ids: str = ANY_OF_IDS) -> Composable:
+        return pointing(self.homes.mapping, [home.name for home in self.table.homes], ids)
 
     def _used_by_one_record(self, tx: Transaction, wanted: Sequence[WantedRow]) -> set[str]:
         """Returns the present rows that only one record uses, so that correcting them corrects no other record's."""
@@ -249,8 +260,8 @@ class SharedRowWriter:
         }
         if not ids:
             return set()
-        uses = tx.rows(compose(USES, uses=self._uses()), {"ids": sorted(ids)})
-        return {row_id for row_id, count in uses if count == 1}
+        once = tx.rows(compose(USED_ONCE, uses=self._uses("given.id")), {"ids": sorted(ids)})
+        return {row_id for (row_id,) in once}
 
     def _respells(self, want: WantedRow, row: Row | None) -> bool:
         """Returns whether a record spells the key of its present row otherwise."""
@@ -268,9 +279,11 @@ class SharedRowWriter:
             row.edited = {slot for slot, value in row.values.items() if not is_empty(value)}
         mapping = self.homes.mapping
         homes = [self.homes.related[name] for name in mapping.related]
-        params = {"ids": sorted(disputed), "type": mapping.entity_type}
+        fields = sorted({name for home in self.table.homes for name in home.names})
+        params = {"ids": sorted(disputed), "type": mapping.entity_type, "fields": fields}
+        bases = {name: compose(PARTS_OF_BASE, base=identifier(name)) for name in ("base", "base_postgres")}
         differing: list[tuple[Row, Slot]] = []
-        for found in tx.rows(compose(FILLED_BY, uses=self._uses()), params):
+        for found in tx.rows(compose(FILLED_BY, uses=self._uses(), **bases), params):
             row_id, number, monday_id, updated_at, base, base_postgres = found
             row, home = disputed[row_id], homes[number]
             row.rank = (updated_at or "", int(monday_id))

@@ -246,12 +246,13 @@ class _Looked:
 class KeptRows:
     """Keeps the known rows of the tables of a mapping. What is not certain to be as it was is forgotten."""
 
-    def __init__(self, tables: Sequence[Table], written: Iterable[str], worth: int) -> None:
+    def __init__(self, tables: Sequence[Table], root: str | None, written: Iterable[str], worth: int) -> None:
         """Takes the tables whose rows can be kept, and the names of all tables that a page writes.
 
-        For fewer than `worth` new records a page, nothing is kept.
+        `root` is the table of root rows, where the natural keys of its rows can be kept. For fewer than `worth` new
+        records a page, nothing is kept.
         """
-        self._tables, self._written, self._worth = tables, sorted(set(written)), worth
+        self._tables, self._root, self._written, self._worth = tables, root, sorted(set(written)), worth
         self._known: dict[str, KnownRows] = {}
         self._oids: dict[str, int] = {}
         self._own: deque[int] = deque(maxlen=MOST_OWN)
@@ -260,7 +261,7 @@ class KeptRows:
     def begin(self, tx: Transaction, new: int) -> None:
         """Prepares for a page with so many new records."""
         last, self._last = self._last, None
-        if new < self._worth or not self._tables:
+        if new < self._worth or not (self._tables or self._root):
             self._known = {}
             return
         (current, text, ended, stays), *_ = tx.rows(LOOK, (last.transaction if last else None,))
@@ -281,6 +282,17 @@ class KeptRows:
             tx.own_writes.note(current, self._oids.values())
         self._own.append(current)
         self._last = now
+
+    def maybe_there(self, keys: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
+        """Returns those natural keys that a root row may have; all of them count as there from now on."""
+        known = self._known.get(self._root) if self._root else None
+        if known is None or known.keys is None:
+            return list(keys)
+        asked = [Key(0, key) for key in keys]
+        there = [key.folded for key in asked if key in known.keys]
+        for key in asked:
+            known.keys.add(key)
+        return there
 
     def of(self, table: Table) -> KnownRows:
         """Returns what is known of the rows of a table."""
@@ -314,10 +326,16 @@ class KeptRows:
             return
         oids = list(self._oids.values())
         kept = [
-            table.name for table in self._tables if found[table.name][1] and oids.count(self._oids[table.name]) == 1
+            name
+            for name in (*(table.name for table in self._tables), *([self._root] if self._root else []))
+            if found[name][1] and oids.count(self._oids[name]) == 1
         ]
         for name, is_empty, count in self._ask(tx, COUNT, kept, {}):
-            self._known[name] = KnownRows(keys=Keys() if is_empty else None, count=count)
+            # of root rows only their keys are known, and only from the first on
+            if name != self._root:
+                self._known[name] = KnownRows(keys=Keys() if is_empty else None, count=count)
+            elif is_empty:
+                self._known[name] = KnownRows(keys=Keys())
 
     def _ask(self, tx: Transaction, statement: str, names: Sequence[str], params: dict[str, object]) -> list[Any]:
         """Asks the same of several tables at once."""

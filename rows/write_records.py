@@ -23,6 +23,8 @@ from values.canonical import is_empty
 
 VARIANTS = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 """For a random digit of a UUID the one that says by which rules the UUID is made."""
+SHOWN_AS_WRITTEN = ("text", "character varying")
+"""Types of columns in which different texts stay different, and equal ones equal."""
 OLDEST_FIRST = """
 -- Of several rows with one key, the first counts.
 order by 3, 2
@@ -37,13 +39,28 @@ class RecordWriter:
         self.homes, self.keep_from = homes, keep_from
         self._new_ids = new_ids()
         self._ways: Map[str, TableWays] = {}
+        self._begun_in: Transaction | None = None
+        """The transaction in which it is known already what was kept."""
+
+    def maybe_there(self, tx: Transaction, keys: Sequence[tuple[str, ...]], new: int) -> list[tuple[str, ...]]:
+        """Returns those natural keys that a root row may have. To be asked before a page of `new` records is written."""
+        if new < self.keep_from:
+            return list(keys)
+        self._begin(tx, new)
+        self._begun_in = tx
+        return self._kept.maybe_there(keys)
+
+    def _begin(self, tx: Transaction, new: int) -> None:
+        if new and not self._ways:
+            self._ways = ways_of(tx, self._names)
+        self._kept.begin(tx, new)
 
     def write(self, tx: Transaction, upserts: Sequence[Upsert]) -> Written:
         """Writes related rows first, then root rows, then rows that point at root rows."""
-        if upserts and not self._ways:
-            self._ways = ways_of(tx, self._names)
+        begun, self._begun_in = self._begun_in is tx, None
+        if not begun:
+            self._begin(tx, sum(upsert.stored is None for upsert in upserts))
         written = Written(self._begun(tx, upserts))
-        self._kept.begin(tx, sum(upsert.stored is None for upsert in upserts))
         # Where several records meet in a row, the item that was updated last comes last.
         ranked = sorted(written.records, key=lambda record: record.upsert.rank)
         for table in self._shared_tables:
@@ -94,7 +111,17 @@ class RecordWriter:
         quiet = not self._may_alter and not any(
             table.ways.before_insert or table.ways.deferred for table in self._tables
         )
-        return KeptRows(self._shared_tables if quiet else [], self._names, self.keep_from)
+        shared = self._shared_tables if quiet else []
+        root = self.homes.root.table if quiet and self._shows_keys_as_written else None
+        return KeptRows(shared, root, self._names, self.keep_from)
+
+    @property
+    def _shows_keys_as_written(self) -> bool:
+        """Tells whether root rows have just the natural keys that records ask for, and are written as such alone."""
+        table, columns = self._root_table, [part.column for part in self.homes.mapping.key]
+        others = {related.table for related in self.homes.mapping.related.values()}
+        texts = all(table.types.get(column) in SHOWN_AS_WRITTEN for column in columns)
+        return bool(columns) and texts and table.name not in others and not set(table.required) & set(columns)
 
     @property
     def _tables(self) -> list[Table]:

@@ -65,7 +65,7 @@ class KnownRows:
     revision: int = 0
     """Grows whenever a row can be found by other keys or shows something else."""
     shapes: Shapes = field(default_factory=dict)
-    """What new records want of a row, by what makes them alike."""
+    """What new records want of a row, by related name and what makes them alike."""
     keys: Keys | None = None
     """All keys of the table's rows, where they are known."""
     guessed: set[Key] = field(default_factory=set)
@@ -168,13 +168,14 @@ class KnownRows:
         if gone:
             self.by_id = {row_id: row for row_id, row in self.by_id.items() if row_id not in gone}
             self.by_key = {key: row for key, row in self.by_key.items() if row.id not in gone}
-        if gone or len(self.shapes) > MOST_ROWS:
-            shapes = [
-                (like, shape)
-                for like, shape in self.shapes.items()
-                if shape.row is not None and shape.row.id not in gone
-            ]
-            self.shapes = dict(shapes[-MOST_ROWS:])
+        for name, shapes in self.shapes.items():
+            if gone or len(shapes) > MOST_ROWS:
+                stay = [
+                    (like, shape)
+                    for like, shape in shapes.items()
+                    if shape.row is not None and shape.row.id not in gone
+                ]
+                self.shapes[name] = dict(stay[-MOST_ROWS:])
         self.guessed = set()
         self.revision += 1
         self.page += 1

@@ -34,7 +34,7 @@ def write_root_rows(tx: Transaction, homes: Homes, table: Table, records: Sequen
 
 def _insert(tx: Transaction, homes: Homes, table: Table, new: Sequence[WrittenRecord]) -> bool:
     mapping, filled = homes.mapping, False
-    if table.required:
+    if _needs_defaults(homes, table, new):
         rows = [_root_row(homes, record) for record in new]
         filled = table.fill_required(tx, rows)
         written = table.cells(rows)
@@ -51,6 +51,16 @@ def _insert(tx: Transaction, homes: Homes, table: Table, new: Sequence[WrittenRe
     for record, key in zip(new, table.insert(tx, cells, mapping.primary_key), strict=False):
         record.root_id = key
     return filled
+
+
+def _needs_defaults(homes: Homes, table: Table, new: Sequence[WrittenRecord]) -> bool:
+    """Returns whether the table's own defaults have to stand in for values that a new row may not be without."""
+    for column in table.required:
+        name = homes.root.slots[column, None]
+        values = [record.upsert.record.get(name) for record in new]
+        if None in column_of(values, table.types.get(column, "text")):
+            return True
+    return False
 
 
 def _cells_of_new(homes: Homes, table: Table, new: Sequence[WrittenRecord]) -> list[list[Any]]:

@@ -65,8 +65,8 @@ class WantedRow:
             self.shape = RowShape({**self.values, **own}, self.keys)
 
 
-Shapes = dict[tuple[Any, ...], RowShape]
-"""Of new records, by what makes them alike."""
+Shapes = dict[str, dict[tuple[Any, ...], RowShape]]
+"""Of new records, by related name, and then by what makes them alike."""
 
 
 class Known(Protocol):
@@ -148,13 +148,17 @@ def _wanted(
     wanted: list[WantedRow | None] = []
     name, names, others = home.name, home.names, home.others
     own = home.related is not None and home.related.without_key == "own"
-    shapes, page = known.shapes, known.page
+    shapes, page = known.shapes.setdefault(name, {}), known.page
     for at, record in enumerate(records):
         upsert, ids = record.upsert, record.ids
         if upsert.stored is None:
-            alike = (name, *map(upsert.record.get, names), *map(ids.get, others))
+            alike = tuple(map(upsert.record.get, names))
+            if others:
+                alike += tuple(map(ids.get, others))
             try:
-                shape = shapes.get(alike) or shapes.setdefault(alike, _shape(home, record))
+                shape = shapes.get(alike)
+                if shape is None:
+                    shape = shapes[alike] = _shape(home, record)
             except TypeError:  # a list or a dict among the values
                 shape = _shape(home, record)
             if shape.page != page:

@@ -24,6 +24,8 @@ WORTH_KEEPING = 50
 """New records of a page from which on rows are kept: for fewer, asking costs more than it spares."""
 MOST_ROWS = 1000
 """Rows of a table that are kept; those that were met last stay."""
+WORTH_MEETING = 0.05
+"""Which share of the kept rows a page has to meet: with fewer, to keep them costs more than to look them up."""
 BITS = 1 << 23
 MASK = BITS - 1
 MOST_OWN = 1000
@@ -72,6 +74,8 @@ class KnownRows:
     """Keys of rows by which a look-up might find other rows that are older."""
     count: int | None = None
     """How many rows the table has, where it is small."""
+    worth: bool = True
+    """Rows of earlier pages are met again often enough to be kept."""
     page: int = 0
 
     def add(self, table: Table, found: Sequence[object]) -> None:
@@ -126,7 +130,7 @@ class KnownRows:
 
     def is_known(self, key: Key) -> bool:
         """Returns whether nothing more can be found out about the row of a key."""
-        return key in self.by_key or self._is_absent(key)
+        return key in self.by_key or (self.keys is not None and key not in self.keys)
 
     def _is_absent(self, key: Key) -> bool:
         return self.keys is not None and key not in self.keys
@@ -159,6 +163,14 @@ class KnownRows:
         rows = list(self.by_id.values())
         if self.count is not None:
             self.count += sum(row.new for row in rows)
+        kept = [row for row in rows if row.kept]
+        if kept and sum(row.page == self.page for row in kept) < len(kept) * WORTH_MEETING:
+            self.worth = False
+        if not self.worth:
+            self.by_id, self.by_key, self.shapes, self.guessed = {}, {}, {}, set()
+            self.revision += 1
+            self.page += 1
+            return
         stands = _standing(table)
         gone = {row.id for row in rows if row.page == self.page and not _settled(row, stands)}
         if len(rows) > MOST_ROWS:
@@ -188,7 +200,7 @@ def _settled(row: Row, stands: Map[Slot, Sequence[type]]) -> bool:
         return False
     if row.new and not _stands(row, stands):
         return False
-    row.new, row.claimed, row.rank = False, False, None
+    row.new, row.claimed, row.rank, row.kept = False, False, None, True
     if row.edited:
         row.edited = set()
     return True
@@ -217,23 +229,17 @@ class Keys:
 
     def add(self, key: Key) -> None:
         """Adds a key."""
-        bits = self._bits
-        for place in _places(key):
+        bits, number = self._bits, hash(key)
+        for place in (number & MASK, (number >> 20) & MASK, (number >> 40) & MASK):
             bits[place >> 3] |= 1 << (place & 7)
 
     def __contains__(self, key: Key) -> bool:
-        bits, (first, second, third) = self._bits, _places(key)
-        # most keys that are not there fail at the first place
-        return bool(
-            bits[first >> 3] & 1 << (first & 7)
-            and bits[second >> 3] & 1 << (second & 7)
-            and bits[third >> 3] & 1 << (third & 7)
-        )
-
-
-def _places(key: Key) -> tuple[int, int, int]:
-    number = hash(key)
-    return number & MASK, (number >> 20) & MASK, (number >> 40) & MASK
+        bits, number = self._bits, hash(key)
+        for place in (number & MASK, (number >> 20) & MASK, (number >> 40) & MASK):
+            # most keys that are not there fail at the first place
+            if not bits[place >> 3] & 1 << (place & 7):
+                return False
+        return True
 
 
 @dataclass(frozen=True, slots=True)

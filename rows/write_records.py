@@ -159,7 +159,8 @@ class RecordWriter:
             written.rows |= rows.of_page()
             return
         self._look_up(tx, table, kinds, rows)
-        wants.take_back(rows.within_reach(kinds))
+        if any(wants.settled):
+            wants.take_back(rows.within_reach(kinds))
         wanted = wants.in_order()
         writer = SharedRowWriter(self.homes, table, rows, self._new_ids)
         writer.write(tx, wanted, kinds, written)

@@ -55,8 +55,6 @@ class Row:
     """How often its values were changed since it is known."""
     page: int = 0
     """The last page on which a record was given the row."""
-    kept: bool = False
-    """The row was known before the page."""
 
 
 class Key(NamedTuple):

@@ -24,8 +24,6 @@ WORTH_KEEPING = 50
 """New records of a page from which on rows are kept: for fewer, asking costs more than it spares."""
 MOST_ROWS = 1000
 """Rows of a table that are kept; those that were met last stay."""
-WORTH_MEETING = 0.05
-"""Which share of the kept rows a page has to meet: with fewer, to keep them costs more than to look them up."""
 BITS = 1 << 23
 MASK = BITS - 1
 MOST_OWN = 1000
@@ -74,8 +72,6 @@ class KnownRows:
     """Keys of rows by which a look-up might find other rows that are older."""
     count: int | None = None
     """How many rows the table has, where it is small."""
-    worth: bool = True
-    """Rows of earlier pages are met again often enough to be kept."""
     page: int = 0
 
     def add(self, table: Table, found: Sequence[object]) -> None:
@@ -163,14 +159,6 @@ class KnownRows:
         rows = list(self.by_id.values())
         if self.count is not None:
             self.count += sum(row.new for row in rows)
-        kept = [row for row in rows if row.kept]
-        if kept and sum(row.page == self.page for row in kept) < len(kept) * WORTH_MEETING:
-            self.worth = False
-        if not self.worth:
-            self.by_id, self.by_key, self.shapes, self.guessed = {}, {}, {}, set()
-            self.revision += 1
-            self.page += 1
-            return
         stands = _standing(table)
         gone = {row.id for row in rows if row.page == self.page and not _settled(row, stands)}
         if len(rows) > MOST_ROWS:
@@ -200,7 +188,7 @@ def _settled(row: Row, stands: Map[Slot, Sequence[type]]) -> bool:
         return False
     if row.new and not _stands(row, stands):
         return False
-    row.new, row.claimed, row.rank, row.kept = False, False, None, True
+    row.new, row.claimed, row.rank = False, False, None
     if row.edited:
         row.edited = set()
     return True

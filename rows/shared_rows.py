@@ -42,8 +42,13 @@ from (
     -- Of the items that show a row, the one that was updated last.
     select distinct on (uses.row_id) uses.row_id, uses.home, l.id
     from ({uses}) as uses
-    join sync_mapping as l on l.entity_id = uses.root and l.entity_type = %(type)s
-    where l.monday_id is not null
+    cross join lateral (
+        select l.id, l.monday_id, l.monday_updated_at
+        from sync_mapping as l
+        where l.entity_id = uses.root and l.entity_type = %(type)s and l.monday_id is not null
+        -- A look-up for each: without it, tables that are being filled and have no statistics are read as a whole.
+        offset 0
+    ) as l
     order by uses.row_id, l.monday_updated_at desc nulls last, length(l.monday_id) desc, l.monday_id desc
 ) as last
 join sync_mapping as l on l.id = last.id
@@ -62,7 +67,12 @@ SHOWN_BY_ITEMS = """
 select distinct new.at, new.home, l.base -> new.name
 from {rows}
 join ({uses}) as uses on uses.row_id = new.row_id and uses.home = new.home
-join sync_mapping as l on l.entity_id = uses.root and l.entity_type = %(type)s and l.monday_id is not null
+cross join lateral (
+    select l.base
+    from sync_mapping as l
+    where l.entity_id = uses.root and l.entity_type = %(type)s and l.monday_id is not null
+    offset 0
+) as l
 """
 
 

@@ -289,6 +289,12 @@ class KeptRows:
             known.keys.add(key)
         return there
 
+    def note_roots(self, number: int) -> None:
+        """Notes how many root rows a page has made."""
+        known = self._known.get(self._root) if self._root else None
+        if known is not None and known.count is not None:
+            known.count += number
+
     def of(self, table: Table) -> KnownRows:
         """Returns what is known of the rows of a table."""
         return self._known.get(table.name) or KnownRows()
@@ -330,7 +336,7 @@ class KeptRows:
             if name != self._root:
                 self._known[name] = KnownRows(keys=Keys() if is_empty else None, count=count)
             elif is_empty:
-                self._known[name] = KnownRows(keys=Keys())
+                self._known[name] = KnownRows(keys=Keys(), count=count)
 
     def _ask(self, tx: Transaction, statement: str, names: Sequence[str], params: dict[str, object]) -> list[Any]:
         """Asks the same of several tables at once."""

@@ -46,20 +46,25 @@ class RecordWriter:
         """Returns those natural keys that a root row may have. To be asked before a page of `new` records is written."""
         if new < self.keep_from:
             return list(keys)
-        self._begin(tx, new)
+        self._learn_ways(tx)
+        self._kept.begin(tx, new)
         self._begun_in = tx
         return self._kept.maybe_there(keys)
 
-    def _begin(self, tx: Transaction, new: int) -> None:
-        if new and not self._ways:
+    def _learn_ways(self, tx: Transaction) -> None:
+        if not self._ways:
             self._ways = ways_of(tx, self._names)
-        self._kept.begin(tx, new)
 
     def write(self, tx: Transaction, upserts: Sequence[Upsert]) -> Written:
         """Writes related rows first, then root rows, then rows that point at root rows."""
         begun, self._begun_in = self._begun_in is tx, None
+        if not upserts:
+            return Written([])
+        new = sum(upsert.stored is None for upsert in upserts)
+        self._learn_ways(tx)
         if not begun:
-            self._begin(tx, sum(upsert.stored is None for upsert in upserts))
+            self._kept.begin(tx, new)
+        self._kept.note_roots(new)
         written = Written(self._begun(tx, upserts))
         # Where several records meet in a row, the item that was updated last comes last.
         ranked = sorted(written.records, key=lambda record: record.upsert.rank)

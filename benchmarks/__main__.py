@@ -13,7 +13,7 @@ from benchmarks.measure import Failed
 
 BENCHMARKS = (
     *("pull", "first_pull", "client", "memory", "large_boards", "both_ways", "deployed", "startup"),
-    *("realtime", "proof", "dashboard", "syncs", "fleet"),
+    *("realtime", "idle", "proof", "dashboard", "syncs", "fleet"),
 )
 """Names of files in this folder, each with `ABOUT` and `run`."""
 
@@ -45,7 +45,7 @@ def main() -> int:
     items, rows = (5_000, 10_000) if options.quick else (options.items, options.rows)
     with scratch() as home, running() as postgres:
         bench = Bench(items, options.repeat, postgres, home, rows)
-        if set(options.only) - {"realtime", "dashboard", "syncs", "fleet"}:
+        if set(options.only) - {"realtime", "idle", "dashboard", "syncs", "fleet"}:
             bench.rendering  # noqa: B018 - rendered now, so that no measurement includes it
         load = os.getloadavg()[0]
         python = sys.version.split()[0]

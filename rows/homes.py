@@ -298,6 +298,8 @@ class WrittenRecord:
     may have defaults and triggers of its own."""
     kept: list[str] = field(default_factory=list)
     """The titles of the board columns that the root's metadata keeps, because their row would have no key."""
+    overtaken: frozenset[str] = frozenset()
+    """The fields of a shared row that another record has edited since this one came to the row: news for this one."""
 
 
 @dataclass(slots=True)

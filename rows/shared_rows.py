@@ -88,6 +88,8 @@ class SharedRowWriter:
     """Rows that records of this batch have come to."""
     filled: dict[tuple[str, Slot], Row] = field(default_factory=dict)
     """What records that came new to a row have filled into it, and no edit has changed since."""
+    edits: dict[tuple[str, Slot], int] = field(default_factory=dict)
+    """What edits have changed in a row, and nothing has filled since: at which revision of the known rows."""
 
     def write(self, tx: Transaction, wanted: Sequence[WantedRow], kinds: Sequence[WantedRow], written: Written) -> None:
         """Gives each wanted row its row, and notes what that does to other records. `kinds`: one of each kind."""
@@ -108,6 +110,8 @@ class SharedRowWriter:
             self._bring_in(want, row, alone, written)
             if want.current is None and self._shows_all(want, row):
                 shape.row, shape.revision, shape.changes = row, self.rows.revision, row.changes
+        if self.edits:
+            self._note_overtaken(wanted)
 
     # Which row
 
@@ -133,7 +137,7 @@ class SharedRowWriter:
             shape.shown, shape.shown_at, shape.others = {}, row.changes, ()
 
     def _give(self, want: WantedRow, row: Row) -> None:
-        want.row = row
+        want.row, want.since = row, self.rows.revision
         row.page = self.rows.page
         want.record.ids[want.home.name] = row.id
 
@@ -209,6 +213,7 @@ class SharedRowWriter:
             if self._set(want, row, slot, value, respells=row.id in alone):
                 is_edited = True
                 self.filled.pop((row.id, slot), None)
+                self.edits[row.id, slot] = self.rows.revision
         self.rows.index(self.table, row)
         return is_edited
 
@@ -224,6 +229,7 @@ class SharedRowWriter:
             if is_empty(shown) or (rank > last and not want.home.same(slot, shown, value)):
                 if self._set(want, row, slot, value):
                     self.filled[row.id, slot] = row
+                    self.edits.pop((row.id, slot), None)
         row.rank = max(last, rank)
         self.rows.index(self.table, row)
 
@@ -256,6 +262,23 @@ class SharedRowWriter:
         return (slot[0] if slot[1] is None else f"{slot[0]}.{slot[1]}") in owner.owns
 
     # What other records show
+
+    def _note_overtaken(self, wanted: Sequence[WantedRow]) -> None:
+        """Notes of records that came new to a row what edits of other records have changed in it since."""
+        for want in wanted:
+            row = want.row
+            if row is None or row.id == want.current:
+                continue
+            for slot in want.values:
+                if self.edits.get((row.id, slot), 0) > want.since:
+                    want.record.overtaken |= frozenset(self._fields_at(want.home, slot))
+
+    def _fields_at(self, home: Home, slot: Slot) -> Sequence[str]:
+        """Returns the field in a place of a row, or the fields that are shown through a pointer."""
+        if slot in home.slots:
+            return (home.slots[slot],)
+        other = home.own_pointers.get(slot[0])
+        return self.homes.related[other].names if other else ()
 
     def _uses(self, ids: str = ANY_OF_IDS) -> Composable:
         return pointing(self.homes.mapping, [home.name for home in self.table.homes], ids)

@@ -246,7 +246,8 @@ class RecordStore:
         stored = self.load(tx, unknown, any_entity=True)
         for record, found in known.items():
             shown = stored[record.root_id].record if found is None else found
-            for name in (name for other in written.redirected[record] for name in self.homes.related[other].names):
+            names = (name for other in written.redirected[record] for name in self.homes.related[other].names)
+            for name in (name for name in names if name not in record.overtaken):
                 if not self.bound.same(name, shown.get(name), record.upsert.record.get(name)):
                     record.shown[name] = shown.get(name)
 
@@ -293,7 +294,7 @@ def _answered_for(homes: Homes, record: WrittenRecord, standing: Stored) -> Iter
     What other records wrote there is news for this one.
     """
     upsert = record.upsert
-    for name in homes.bound.fields:
+    for name in (name for name in homes.bound.fields if name not in record.overtaken):
         home = homes.related.get(homes.bound.places[name].home)
         is_shared = home is not None and home.related is not None and home.related.child is None
         if is_shared and home is not None and upsert.changed is not None and name not in upsert.changed:

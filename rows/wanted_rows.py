@@ -46,6 +46,8 @@ class WantedRow:
     current: str | None
     """The row that the record has now."""
     row: Row | None = None
+    since: int = 0
+    """The revision of the known rows when it got the row."""
 
     @property
     def values(self) -> dict[Slot, Value]:
@@ -212,12 +214,13 @@ def note_shown(wanted: Iterable[WantedRow], written: Written) -> None:
     for want in wanted:
         row, shape = want.row, want.shape
         assert row is not None
+        is_one_of_many = want.current is None and shape.row is row and not want.record.overtaken
         # a record like this one was compared already
-        if want.current is None and shape.row is row and shape.shown is not None and shape.shown_at == row.changes:
+        if is_one_of_many and shape.shown is not None and shape.shown_at == row.changes:
             others, shown_otherwise = shape.others, shape.shown
         else:
             others, shown_otherwise = _others(want, row), _shown_otherwise(want, row)
-            if want.current is None and shape.row is row and not want.record.upsert.own:
+            if is_one_of_many and not want.record.upsert.own:
                 shape.others, shape.shown, shape.shown_at = others, shown_otherwise, row.changes
         if others:
             # The row points at another row than this record's own, so what hangs on it shows something else too.
@@ -246,6 +249,8 @@ def _shown_otherwise(want: WantedRow, row: Row) -> Record:
         if shown == value and not (own and name in own):
             continue
         if not has_moved and upsert.changed is not None and name not in upsert.changed:
+            continue
+        if name in want.record.overtaken:
             continue
         if name in upsert.own or not want.home.looks_same(slot, shown, value):
             found[name] = shown

@@ -81,6 +81,18 @@ def test_edits_of_a_shared_row_from_several_items_at_once_reach_all_that_show_it
     assert len({(item.fields["customer.name"], item.fields["customer.phone"]) for item in h.items()}) == 1
 
 
+@pytest.mark.parametrize("key_changed", ["rename", "relink"])
+def test_an_edit_of_a_shared_row_reaches_the_items_that_came_new_to_it_in_the_same_run(history, key_changed):
+    h = history(profile="projects", key_changed=key_changed)
+    h.monday.create({"customer.name": 0, "customer.phone": 1, "customer.email": 3})
+    h.run("pull")
+    h.monday.duplicate("C1")
+    h.pass_time(5)
+    h.monday.edit("C1", "customer.email", 6)
+
+    h.quiet()
+
+
 def test_edits_of_a_shared_row_reach_all_that_show_it_where_its_table_has_a_trigger_of_its_own(history):
     h = history(profile="projects")
     h.world.db.execute_query(

@@ -108,7 +108,7 @@ class SharedRowWriter:
                 continue
             row = self._row_for(want, found, alone)
             self._bring_in(want, row, alone, written)
-            if want.current is None and self._shows_all(want, row):
+            if want.current is None and _shows_all(want, row):
                 shape.row, shape.revision, shape.changes = row, self.rows.revision, row.changes
         if self.edits:
             self._note_overtaken(wanted)
@@ -248,15 +248,6 @@ class SharedRowWriter:
         row.dirty = True
         return True
 
-    def _shows_all(self, want: WantedRow, row: Row) -> bool:
-        """Returns whether all that a record wants stands in the row, so that the next record like it changes nothing.
-
-        Without a key a row is one record's alone, and the next record like it gets another.
-        """
-        return bool(want.keys) and all(
-            value is None or value == row.values.get(slot) for slot, value in want.values.items()
-        )
-
     def _is_owned(self, slot: Slot) -> bool:
         owner = self.homes.owners[str(self.table.related.owned_by)]
         return (slot[0] if slot[1] is None else f"{slot[0]}.{slot[1]}") in owner.owns
@@ -271,14 +262,7 @@ class SharedRowWriter:
                 continue
             for slot in want.values:
                 if self.edits.get((row.id, slot), 0) > want.since:
-                    want.record.overtaken |= frozenset(self._fields_at(want.home, slot))
-
-    def _fields_at(self, home: Home, slot: Slot) -> Sequence[str]:
-        """Returns the field in a place of a row, or the fields that are shown through a pointer."""
-        if slot in home.slots:
-            return (home.slots[slot],)
-        other = home.own_pointers.get(slot[0])
-        return self.homes.related[other].names if other else ()
+                    want.record.overtaken |= frozenset(_fields_at(self.homes, want.home, slot))
 
     def _uses(self, ids: str = ANY_OF_IDS) -> Composable:
         return pointing(self.homes.mapping, [home.name for home in self.table.homes], ids)
@@ -360,6 +344,24 @@ class SharedRowWriter:
         homes = [self.homes.related[name] for name in numbers]
         known = {at for at, number, value in shown if _shows(homes[number], *cells[at], value)}
         return [cells[at] for at in sorted({at for at, *_ in asked} - known)]
+
+
+def _shows_all(want: WantedRow, row: Row) -> bool:
+    """Returns whether all that a record wants stands in the row, so that the next record like it changes nothing.
+
+    Without a key a row is one record's alone, and the next record like it gets another.
+    """
+    return bool(want.keys) and all(
+        value is None or value == row.values.get(slot) for slot, value in want.values.items()
+    )
+
+
+def _fields_at(homes: Homes, home: Home, slot: Slot) -> Sequence[str]:
+    """Returns the field in a place of a row, or the fields that are shown through a pointer."""
+    if slot in home.slots:
+        return (home.slots[slot],)
+    other = home.own_pointers.get(slot[0])
+    return homes.related[other].names if other else ()
 
 
 def _shows(home: Home, row: Row, slot: Slot, value: Any) -> bool:

@@ -163,11 +163,8 @@ def _wanted(
                     shape = shapes[alike] = _shape(home, record)
             except TypeError:  # a list or a dict among the values
                 shape = _shape(home, record)
-            if shape.page != page:
-                shape.page, shape.given = page, None
-                if known.is_settled(shape):
-                    shape.given = []
-                    settled.append(shape)
+            if shape.page != page and _is_settled(known, shape):
+                settled.append(shape)
             if shape.given is not None and shape.row is not None:
                 shape.given.append(at)
                 ids[name] = shape.row.id
@@ -185,6 +182,13 @@ def _wanted(
             ids[name] = None
             wanted.append(None)
     return wanted
+
+
+def _is_settled(known: Known, shape: RowShape) -> bool:
+    """Returns whether new records of this page that want this need no more than the id of the row; notes it."""
+    is_settled = known.is_settled(shape)
+    shape.page, shape.given = known.page, [] if is_settled else None
+    return is_settled
 
 
 def _shape(home: Home, record: WrittenRecord) -> RowShape:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,13 @@ EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_LEFTOVERS = 3
 EXIT_GUARD = 4
+GRAVEST_FIRST = (EXIT_FAILED, EXIT_USAGE, EXIT_GUARD, EXIT_LEFTOVERS)
+
+
+def gravest_code(codes: Iterable[int]) -> int:
+    """Returns the gravest of the exit codes, or 0 when there is none; that of an interrupt where nothing else went wrong."""
+    found = set(codes)
+    return next((code for code in GRAVEST_FIRST if code in found), max(found, default=EXIT_IN_STEP))
 
 
 class SyncError(Exception):

@@ -296,6 +296,8 @@ select pg_temp.index('sync_mapping_retry_idx', 'sync_mapping (next_try_at) where
 -- What monday.com is being told, until its answer is written down. A run after a kill that finds it here, and the item
 -- showing it, knows it as the tool's own words.
 select pg_temp.column('sync_mapping', 'sending jsonb');
+-- A hash of the cells that were found to show the base, and of the base itself: a proof sees by it that both are still so.
+select pg_temp.column('sync_mapping', 'seal text');
 select pg_temp.index('sync_mapping_sending_idx', 'sync_mapping (entity_type) where sending is not null');
 select pg_temp.index('sync_mapping_intent_idx', 'sync_mapping (intent_at) where intent_at is not null');
 
@@ -667,6 +669,8 @@ create unlogged table if not exists sync_listing (
     monday_id text not null,
     monday_updated_at timestamptz,
     primary key (pass, monday_id));
+-- What a process that was killed has left is known by its age.
+select pg_temp.column('sync_listing', 'noted_at timestamptz not null default now()');
 
 -- Boards that were turned into tables by `boards deploy`.
 create table if not exists board_registry (

@@ -243,12 +243,11 @@ def _at_a_terminal() -> bool:
 @batch_option
 @workers_option
 @click.option("--allow-mass-delete", is_flag=True, help="Continue when more than 10 % of the items are gone.")
+@click.option("--dry-run", is_flag=True, help="Read and check the board, and show which rows would change.")
 @json_option
 @quiet_option
 @click.pass_obj
-def reload(
-    compose: Compose, name: str, batch_size: int, max_workers: int, allow_mass_delete: bool, as_json: bool, quiet: bool
-) -> None:
+def reload(compose: Compose, name: str, as_json: bool, quiet: bool, **asked: Any) -> None:
     """Read a deployed board again, and replace its rows in one transaction, while other programs read them."""
     settings = prepared(quiet)
     from boards import deploy as work
@@ -262,12 +261,11 @@ def reload(
     with Progress(quiet or as_json) as progress, open_parts(settings, program.follow, progress=progress) as parts:
         mapping = work.deployed_mapping(parts, name)
         pull = PullOptions(
-            batch_size=min(batch_size, work.ITEMS_PER_PAGE),
-            max_workers=max_workers,
+            batch_size=min(asked["batch_size"], work.ITEMS_PER_PAGE),
             full=True,
-            allow_mass_delete=allow_mass_delete,
+            **{option: asked[option] for option in ("max_workers", "allow_mass_delete", "dry_run")},
         )
-        report = work.reload(parts, mapping, RunOptions(pull), batch_size, program.directions["monday_to_pg"])
+        report = work.reload(parts, mapping, RunOptions(pull), asked["batch_size"], program.directions["monday_to_pg"])
     show_run(report, as_json)
     sys.exit(report.exit_code)
 

@@ -14,12 +14,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from boards import link_tables, registry, scripts
+from boards import registry, scripts
 from boards import tables as boards_tables
 from boards.decisions import decided_before, with_decisions
+from boards.linked_boards import link_up
 from boards.mapping_text import file_in, part_of, whole_text
 from boards.names import LONGEST_TABLE, checked_entity, checked_table, entity_of
-from boards.proposal import RELATION, Proposal, propose, subitem_boards
+from boards.proposal import Proposal, propose, subitem_boards
 from boards.staging import Staging
 from boards.staging_table import check_names
 from boards.types_of_tables import TypeMap, load_types
@@ -29,7 +30,7 @@ from db_connector import Transaction
 from errors import SettingsError
 from mappings.declaration import Mapping as EntityMapping
 from mappings.files import read_plain, write_text
-from mappings.loader import load_mapping, read_again
+from mappings.loader import load_mapping
 from models import Board
 from state import mapping_texts
 from state.mapping_texts import stored_mappings
@@ -290,7 +291,12 @@ def load_board(parts: Parts, mapping: EntityMapping, opening: Opening, batch_siz
     sync = open_board(parts, mapping, str(mapping.board_id), opening)
     parts.begun[mapping.entity] = sync.report
     sync.begin()
-    report = Staging(sync, batch_size).run(opening.options.allow_mass_delete)
+    staging = Staging(sync, batch_size)
+    if opening.options.dry_run:
+        # the staging table is that of a reload
+        with parts.in_turn(mapping.entity_type):
+            return staging.run(opening.options.allow_mass_delete)
+    report = staging.run(opening.options.allow_mass_delete)
     tell_unparsed(sync)
     _note_loaded(parts, report)
     return report
@@ -326,27 +332,6 @@ def _tell_loaded(mapping: EntityMapping, report: EntityReport) -> None:
         log.warning("Deployed %s: %s in %s, %s without a value.", mapping.entity, read, mapping.table, without)
     else:
         log.info("Deployed %s: %s in %s.", mapping.entity, plural(stored, "item"), mapping.table)
-
-
-def link_up(parts: Parts, mapping: EntityMapping, board: Board) -> list[str]:
-    """Makes link tables for this board's relations, and for those of other boards that point at it; returns their names."""
-    deployed = {str(other.board_id): other for other in parts.mappings.values() if other.own_table}
-    made: list[str] = []
-    for other in deployed.values():
-        its_board = board if other.board_id == board.id else _board_with_relations(parts, other)
-        if its_board is None:
-            continue  # has no relations
-        with parts.db.transaction() as tx:
-            # A user may have dropped the table and left the mapping.
-            if catalogue.exists(tx, other.table):
-                made += link_tables.make_links(tx, other, its_board, deployed, since=mapping)
-    return sorted(made)
-
-
-def _board_with_relations(parts: Parts, mapping: EntityMapping) -> Board | None:
-    entries = read_again(mapping).tree["fields"]
-    relations = any(entry.get("type") == RELATION and "rejected" not in entry for entry in entries)
-    return parts.monday.board(str(mapping.board_id)) if relations else None
 
 
 # Reloading

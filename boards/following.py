@@ -7,7 +7,7 @@ and counts for nothing.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -124,17 +124,33 @@ def _settled(
     return Settled(_without(mapping, found, left), found, _other_values(found) or filled or adopted)
 
 
-def tried_out(db: Database, mapping: EntityMapping, board: Board, home: Path, decided: Decided) -> TriedOut:
-    """Returns the DDL that settling with this decision would run, and what PostgreSQL would refuse. Nothing is kept."""
+def tried_out(
+    db: Database,
+    mapping: EntityMapping,
+    board: Board,
+    home: Path,
+    decided: Decided,
+    then: Callable[[Transaction, EntityMapping], None],
+) -> TriedOut:
+    """Returns the DDL that settling with this decision would run, and what PostgreSQL would refuse. Nothing is kept.
+
+    `then` does what comes after it, with the mapping as it is then.
+    """
     standing = standing_of(db, mapping, home)
     source = standing.source
-    if source.own:
-        adopt(standing, board, True)
+    adopted = adopt(standing, board, True) if source.own else False
     mapping = standing.mapping_of(_as_written(mapping, source))
     now = datetime.now(timezone.utc)
     found = _compared(known_columns(source.tree["fields"]), board, mapping, now, decided)
     change = Change(mapping, board, source.tree, load_types(home), decided.day, decided.rejected)
-    return try_out(db, change, found, _lacking(db, mapping, board))
+    work, lacking = Work(change, standing, adopted), _lacking(db, mapping, board)
+
+    def apply(tx: Transaction) -> list[Drift]:
+        changed = _changed(tx, work, found, lacking)
+        then(tx, changed.mapping)
+        return changed.found
+
+    return try_out(db, apply)
 
 
 def _other_values(found: Sequence[Drift]) -> bool:
@@ -228,28 +244,45 @@ def _followed(
 def _applied(
     db: Database, work: Work, found: Sequence[Drift], lacking: Sequence[str]
 ) -> tuple[EntityMapping, list[Drift], list[str]]:
-    change, standing = work.change, work.standing
-    mapping, text = change.mapping, ""
+    mapping, standing = work.change.mapping, work.standing
     with db.transaction() as tx:
         tx.execute("set local lock_timeout = '2s'")  # processes that read the table go first; the next run tries again
         if not standing.is_as(mapping_texts.hold(tx, mapping.entity)):
             raise _Moved
-        watched = triggers.installed(tx, mapping)
-        left = change.fill_up(tx, lacking)
-        found = change.apply(tx, found)
-        registry.note_columns(tx, mapping.entity, change.tree["fields"])
-        if work.adopted or _to_apply(found):
-            text = tree_text(change.tree)
-            mapping = keep(tx, mapping, standing, text)
-            forget_reading(tx, mapping.entity)
-            if watched:
-                # Triggers name columns: with an old name, every write of the table would fail.
-                triggers.install(tx, [mapping])
-        new = _keep(tx, mapping, change.board, found)
-    if text:
-        standing.refresh(text)
-    _tell(mapping, new)
-    return mapping, found, left
+        changed = _changed(tx, work, found, lacking)
+        new = _keep(tx, changed.mapping, work.change.board, changed.found)
+    if changed.text:
+        standing.refresh(changed.text)
+    _tell(changed.mapping, new)
+    return changed.mapping, changed.found, changed.left
+
+
+@dataclass(frozen=True)
+class _Changed:
+    """Holds the mapping after a change, its text if that is another, the drifts, and the fields that still lack a column."""
+
+    mapping: EntityMapping
+    text: str
+    found: list[Drift]
+    left: list[str]
+
+
+def _changed(tx: Transaction, work: Work, found: Sequence[Drift], lacking: Sequence[str]) -> _Changed:
+    """Changes the table, its triggers, and the text of the mapping in the database."""
+    change = work.change
+    mapping, text = change.mapping, ""
+    watched = triggers.installed(tx, mapping)
+    left = change.fill_up(tx, lacking)
+    found = change.apply(tx, found)
+    registry.note_columns(tx, mapping.entity, change.tree["fields"])
+    if work.adopted or _to_apply(found):
+        text = tree_text(change.tree)
+        mapping = keep(tx, mapping, work.standing, text)
+        forget_reading(tx, mapping.entity)
+        if watched:
+            # Triggers name columns: with an old name, every write of the table would fail.
+            triggers.install(tx, [mapping])
+    return _Changed(mapping, text, found, left)
 
 
 # Noting it

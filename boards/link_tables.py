@@ -5,7 +5,7 @@ Triggers fill a link table from the relation's column of ids, in the transaction
 
 from __future__ import annotations
 
-import secrets
+import hashlib
 from collections.abc import Iterator
 from collections.abc import Mapping as Map
 from dataclasses import dataclass
@@ -233,7 +233,8 @@ class LinkTable(LinkNames):
         ]
 
     def _function(self, what: str, body: str) -> str:
-        tag = f"$monday_sync_{secrets.token_hex(4)}$"  # a column's name may hold any text, also the end of the body
+        # a column's name may hold any text, also the end of a body, but not a hash of the body that it is in
+        tag = f"$monday_sync_{hashlib.blake2b(body.encode(), digest_size=16).hexdigest()}$"
         return FUNCTION.format(function=self.function(what), tag=tag, body=body.strip("\n"))
 
     def _trigger(self, name: str, when: str, table: str, function: str) -> list[str]:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from boards.staging_table import StagingTable
-from databases.postgres.names import compose, identifier, identifiers, joined
+from databases.postgres.names import compose, identifier, identifiers, joined, literal
 from db_connector import Composable, Transaction
 from errors import RowRejected
 from state.entity import EntityState
@@ -102,6 +102,22 @@ where t.{key} = s.{key}
   and {may}
   and (%(keys)s::bigint[] is null or s.{key} = any(%(keys)s::bigint[]))
 """
+WOULD_INSERT = """
+select s.{key}
+from {staging} as s
+where not exists (select from {table} as t where t.{key} = s.{key})
+  and {may}
+order by 1
+"""
+WOULD_UPDATE = """
+select t.{key}, array_remove(array[{names_of_cells}]::text[], null)
+from {table} as t
+join {staging} as s on t.{key} = s.{key}
+where ({archived} or ({live_cells}) is distinct from ({staged_cells}))
+  and {may}
+order by 1
+"""
+DIFFERS = "case when t.{c} is distinct from s.{c} then {name} end"
 LINK = """
 insert into sync_mapping as l (
     monday_id, entity_id, entity_type, monday_board_id, base, monday_hash, monday_updated_at, sync_status, synced_at
@@ -206,6 +222,11 @@ class LiveTable:
         tx.bulk(RENAME_ROWS, columns, rows, **names)
         tx.bulk(RENAME_LINKS, columns, rows, **names)
 
+    def differing(self, tx: Transaction) -> tuple[list[int], dict[int, list[str]]]:
+        """Returns the keys of the rows that would be inserted, and of those that would be updated, with their columns."""
+        new = [row[0] for row in tx.rows(self._composed(WOULD_INSERT), self._params)]
+        return new, dict(tx.rows(self._composed(WOULD_UPDATE), self._params))
+
     def write(self, tx: Transaction, keys: Sequence[int] | None = None) -> Written:
         """Inserts and updates what differs, of all rows or of those with some keys.
 
@@ -263,6 +284,7 @@ class LiveTable:
             cells=_listed("s", self.staging.columns),
             live_cells=_listed("t", cells),
             staged_cells=_listed("s", cells),
+            names_of_cells=joined(", ", [compose(DIFFERS, c=identifier(c), name=literal(c)) for c in cells]),
             sets=joined(", ", sets),
             archived=archived,
             may=joined(" and ", may),

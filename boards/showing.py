@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from boards.drift import APPLY, DriftShape, sentence
 from boards.proposal import Proposal, ProposedColumn, related_boards, subitem_boards
 from boards.tables import create_statements, ddl_text
+from sync.command import show_plans
 from sync.report import RunReport, entity_line, run_line
 from terminal.console import say, show_table
 from terminal.leaving import show_error
@@ -105,6 +106,7 @@ def show_run(report: RunReport, as_json: bool, more: dict[str, Any] | None = Non
         return say(json.dumps({**report.as_json(), **(more or {})}))
     for entity in report.entities:
         say(entity_line(entity, report.direction))
+    show_plans([plan for entity in report.entities for plan in entity.plans])
     say(run_line(report))
 
 

@@ -72,7 +72,10 @@ class Staging:
         self._dice = random.Random(0)
 
     def run(self, allow_mass_delete: bool = False) -> EntityReport:
-        """Reads the board, checks what is staged, and makes it live. When a check fails, the live table is as it was."""
+        """Reads the board, checks what is staged, and makes it live. When a check fails, the live table is as it was.
+
+        In a dry run the report says what would change, and nothing but the staging table is written.
+        """
         started = time.monotonic()
         self._check_direction()
         self._make()
@@ -84,9 +87,15 @@ class Staging:
             if not allow_mass_delete:
                 self._check_guard(gone)
             self._confirm(gone)
-            self._make_live(gone)
+            if self.sync.options.dry_run:
+                _plan(self, gone)
+            else:
+                self._make_live(gone)
         finally:
             self._drop()
+        self.report.seconds = time.monotonic() - started
+        if self.sync.options.dry_run:
+            return self.report
         _take_one_by_one(self.sync, self.staged.left)
         with self.db.autocommit() as session:
             session.execute(compose("analyze {table}", table=table_name(self.mapping.table)))
@@ -249,7 +258,7 @@ class Staging:
         self.live.link(tx)
         self._note_items(tx, written)
         self._remember(tx)
-        self._count(written, archived)
+        self.count(written, archived)
         self.staged.left = self.staged.failed.keys() | written.refused.keys()
 
     def _note_items(self, tx: Transaction, written: Written) -> None:
@@ -267,7 +276,8 @@ class Staging:
         known.pop("reading", None)
         put(tx, sync.pulled, known)
 
-    def _count(self, written: Written, archived: int) -> None:
+    def count(self, written: Written, archived: int) -> None:
+        """Puts what was written, or would be, into the report."""
         report, read = self.report, len(self.staged.seen)
         report.read, report.created = read, written.inserted
         report.updated, report.restored = written.updated - written.restored, written.restored
@@ -275,6 +285,20 @@ class Staging:
         report.unchanged = read - written.inserted - written.updated - report.errors
         report.to_postgres.created, report.to_postgres.updated = written.inserted, written.updated
         report.to_postgres.archived = archived
+
+
+def _plan(staging: Staging, gone: Sequence[str]) -> None:
+    """Tells what would be changed."""
+    with staging.db.transaction(keep=False) as tx:
+        staging.live.take_other_keys(tx)
+        new, changed = staging.live.differing(tx)
+    kind = staging.mapping.entity_type
+    staging.report.plans = [
+        *(f"create {kind} {key}" for key in new),
+        *(f"update {kind} {key}: {', '.join(names) or 'restored'}" for key, names in changed.items()),
+        *(f"archive {kind} {item_id}" for item_id in gone),
+    ]
+    staging.count(Written(len(new), 0, len(changed)), len(gone))
 
 
 def _take_one_by_one(sync: BoardSync, left: set[str]) -> None:

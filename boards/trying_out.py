@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from boards.changes import Change
 from boards.drift import WAIT, Drift
 from db_connector import Composable, Database, Transaction
+from errors import DatabaseError, DatabaseUnreachable
 
 DDL = ("alter ", "create ", "drop ", "comment ")
 WITHOUT_WAITING = "set local lock_timeout = '200ms'"
@@ -25,9 +26,10 @@ class Heard(Transaction):
         """Runs a statement."""
         done = super().execute(statement, params)  # type: ignore[arg-type]
         text = statement if isinstance(statement, str) else statement.as_string(self.connection).replace("%%", "%")
-        text = " ".join(text.split())
+        text = textwrap.dedent(text).strip()
         if text.startswith(DDL):
-            self.ddl.append(f"{text};")
+            # the body of a function has comments, which end with their lines
+            self.ddl.append(f"{text if '$' in text else ' '.join(text.split())};")
         return done
 
 
@@ -37,13 +39,22 @@ class TriedOut:
 
     ddl: tuple[str, ...]
     refused: tuple[Drift, ...]
+    problem: str = ""
+    """Why it would end half way; empty when it would not."""
 
 
-def try_out(db: Database, change: Change, found: Sequence[Drift], lacking: Sequence[str]) -> TriedOut:
+def try_out(db: Database, apply: Callable[[Transaction], Sequence[Drift]]) -> TriedOut:
     """Applies changes and takes them back. The table is locked for some milliseconds, as when they are applied."""
-    with db.transaction(keep=False) as tx:
-        tx.execute(WITHOUT_WAITING)
-        heard = Heard(tx)
-        change.fill_up(heard, lacking)
-        done = change.apply(heard, found)
-    return TriedOut(tuple(heard.ddl), tuple(drift for drift in done if drift.move == WAIT))
+    done: Sequence[Drift] = ()
+    ddl: list[str] = []
+    try:
+        with db.transaction(keep=False) as tx:
+            tx.execute(WITHOUT_WAITING)
+            heard = Heard(tx)
+            ddl = heard.ddl
+            done = apply(heard)
+    except DatabaseUnreachable:
+        raise  # says nothing about the changes
+    except DatabaseError as exc:
+        return TriedOut(tuple(ddl), tuple(drift for drift in done if drift.move == WAIT), exc.message)
+    return TriedOut(tuple(ddl), tuple(drift for drift in done if drift.move == WAIT))

@@ -8,10 +8,12 @@ from typing import Any
 
 from boards import deploy, following, scripts
 from boards.drift import ADDED, APPLY, WAIT, Drift, sentence
+from boards.linked_boards import LinkedBoards, link_up
 from boards.mapping_text import mapping_now
 from boards.proposal import Proposal, propose
 from boards.questions import today, with_answers
 from boards.types_of_tables import HARD, load_types
+from db_connector import Transaction
 from errors import EXIT_IN_STEP, EXIT_LEFTOVERS
 from mappings.declaration import Mapping
 from models import Board
@@ -48,7 +50,7 @@ def update(parts: Parts, name: str, decide: Decide) -> Updated:
         drift = _apply(mine, mapping, board, decide)
     scripts.write(parts.settings.home, mapping, board.name)
     parts.mappings[name] = mapping_now(parts.db, mapping, parts.settings.home)
-    links = deploy.link_up(parts, parts.mappings[name], board) if mapping.own_table else []
+    links = link_up(parts, parts.mappings[name], board) if mapping.own_table else []
     return Updated(name, tuple(drift), tuple(links))
 
 
@@ -71,11 +73,20 @@ def preview(parts: Parts, name: str) -> dict[str, Any]:
     made = propose(board, mapping.entity, "t", load_types(home), monday=parts.monday) if new else None
     columns = [column.as_json() for column in (made.columns if made else ()) if column.about.id in new]
     shown = ("id", "title", "type", "sql_type", "hard", "read_only", "samples")
-    tried = following.tried_out(parts.db, mapping, board, home, following.Decided(frozenset(), today()))
+    linked = LinkedBoards.of(parts, board)
+
+    def then(tx: Transaction, followed: Mapping) -> None:
+        for entity in linked.boards if followed.own_table else ():
+            linked.make(tx, entity, followed)
+
+    tried = following.tried_out(parts.db, mapping, board, home, following.Decided(frozenset(), today()), then)
     return {
         "table": mapping.table,
         "ddl": list(tried.ddl),
-        "refused": [sentence(replace(drift, move=APPLY)) for drift in tried.refused],
+        "refused": [
+            *(sentence(replace(drift, move=APPLY)) for drift in tried.refused),
+            *([f"what comes after the changes: {tried.problem}"] if tried.problem else []),
+        ],
         "changes": [{**drift.as_json(), "at": "", "sentence": sentence(replace(drift, move=APPLY))} for drift in found],
         "columns": [{key: column[key] for key in shown} for column in columns],
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,8 +12,9 @@ from values.canonical import dumps, to_json
 from values.wording import counted, plural
 
 if TYPE_CHECKING:
+    from db_connector import Database
+    from sync.operating.proof import Proof
     from sync.operating.repair import Step
-    from sync.operating.verify import Proof
 
 SHORT = 8
 """The number of characters of an id that are shown; they are enough to name it."""
@@ -53,10 +55,29 @@ def finding_json(finding: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def finished(db: Database, proof: Proof, as_json: bool, sides: Sides = BOARD) -> dict[str, Any]:
+    """Shows what a proof has found, unless it is to be JSON. Returns the documented shape."""
+    from errors import DatabaseError
+    from state.findings import findings_of
+    from terminal.leaving import show_error
+
+    found: list[dict[str, Any]] = []
+    # of a database that is away the proof has told
+    with suppress(DatabaseError), db.transaction(read_only=True) as tx:
+        found = findings_of(tx, proof.id, 10_000 if as_json else MOST) if proof.id else []
+    if not as_json:
+        show_proof(proof, found, sides)
+    if proof.problem is not None:
+        show_error(proof.problem)
+    return {**proof.as_json(), "findings": [finding_json(finding) for finding in found]}
+
+
 def show_proof(proof: Proof, found: Sequence[dict[str, Any]], sides: Sides = BOARD) -> None:
     """Writes the counts, the first findings, and the verdict."""
     from terminal.console import say
 
+    if not proof.id:
+        return say(f"{proof.entity}: {'stopped' if proof.stopped else 'not proved'}: {proof.message.rstrip('.')}.")
     words = [(mark, word.format(there=sides.there, here=sides.here)) for mark, word in WORDS]
     counts = [f"{counted(proof.counts[mark])} {word}" for mark, word in words if mark in ALWAYS or proof.counts[mark]]
     say("  " + "    ".join(counts))
@@ -68,7 +89,7 @@ def show_proof(proof: Proof, found: Sequence[dict[str, Any]], sides: Sides = BOA
         stale = plural(proof.stale_bases, "equal record")
         say(f"  note: {stale} remembered otherwise; {sides.mends} mends that.")
     if proof.message:
-        say(f"Incomplete: {proof.message}.")
+        say(f"Incomplete: {proof.message.rstrip('.')}.")
     if proof.differences:
         more = f", the first {len(found)} are shown" if proof.differences > len(found) else ""
         say(f"Not equal: {counted(proof.differences)} of {counted(proof.counts.total())}{more}.")

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from commands.proof_lines import MOST, finding_json, show_history, show_proof, show_repair, shown
-from errors import EXIT_IN_STEP, EXIT_LEFTOVERS, SettingsError
+from commands.proof_lines import finished, show_history, show_repair, shown
+from errors import EXIT_IN_STEP, EXIT_LEFTOVERS, SettingsError, gravest_code
 from terminal.commands import Example, json_option, prepared
-from timing import TERMINATED
+from terminal.signals import INTERRUPTED
 from values.canonical import dumps
 from values.wording import plural
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from models import Finding
     from settings import Settings
     from sync.board import BoardSync
-    from sync.operating.verify import Extent, Proof
+    from sync.operating.proof import Proof, Proofs
+    from sync.operating.verify import Extent
     from sync.parts import Chosen, Parts
     from sync.run import Compose
 
@@ -57,13 +58,14 @@ def verify(
         with open_parts(settings, compose().follow) as parts:
             return _memory(parts, entities, as_json)
     proofs: list[dict[str, Any]] = []
-    code = EXIT_IN_STEP
+    codes = [EXIT_IN_STEP]
     if entities or not syncs:
-        proofs, code = _of_entities(compose, settings, entities, (extent, as_json))
-    if code != TERMINATED:
-        of_syncs = sync_proving.verified(settings, syncs, as_json)
-        proofs += of_syncs
-        code = code or (EXIT_IN_STEP if all(proof["equal"] for proof in of_syncs) else EXIT_LEFTOVERS)
+        proofs, of_entities = _of_entities(compose, settings, entities, (extent, as_json))
+        codes.append(of_entities)
+    if max(codes) < INTERRUPTED:
+        of_syncs, of_these = sync_proving.verified(settings, syncs, as_json)
+        proofs, codes = proofs + of_syncs, [*codes, of_these]
+    code = max(codes) if max(codes) >= INTERRUPTED else gravest_code(codes)
     if as_json:
         # numbers with every digit, which `json` would refuse
         click.echo(dumps({"entities": proofs, "exit_code": code}).decode())
@@ -82,11 +84,11 @@ def _of_entities(
     with open_parts(settings, compose().follow) as parts:
         settings.require_key()
         chosen = choose_boards(settings, parts.mappings, "bidirectional", entities)
-        proofs, code = _proved(parts, chosen, *how)
+        shapes, proofs = _proved(parts, chosen, *how)
         # of what a user has ended nothing is told
-        if code != TERMINATED:
+        if not proofs.interrupted:
             check_at_end(parts.db, settings, parts.mappings)
-    return proofs, code
+    return shapes, proofs.exit_code
 
 
 def _extent(ids: bool, sample: str | None) -> Extent:
@@ -122,17 +124,11 @@ class _Told:
 
     def ends(self, proof: Proof) -> None:
         """Shows what the proof of an entity has found."""
-        from state.findings import findings_of
-
-        with self._parts.db.transaction(read_only=True) as tx:
-            found = findings_of(tx, proof.id, 10_000 if self._as_json else MOST)
-        if not self._as_json:
-            show_proof(proof, found)
-        self.shapes.append({**proof.as_json(), "findings": [finding_json(finding) for finding in found]})
+        self.shapes.append(finished(self._parts.db, proof, self._as_json))
 
 
-def _proved(parts: Parts, chosen: Chosen, extent: Extent, as_json: bool) -> tuple[list[dict[str, Any]], int]:
-    """Makes the proofs. Returns their shapes, and the exit code."""
+def _proved(parts: Parts, chosen: Chosen, extent: Extent, as_json: bool) -> tuple[list[dict[str, Any]], Proofs]:
+    """Makes the proofs. Returns their shapes, and what became of them."""
     from sync.operating.proving import Proving, Watcher
     from terminal.console import Progress
 
@@ -143,9 +139,8 @@ def _proved(parts: Parts, chosen: Chosen, extent: Extent, as_json: bool) -> tupl
             progress.done(proof.entity)
             told.ends(proof)
 
-        proving = Proving(parts, extent, Watcher(progress, told.begins, ends))
-        proving.of(chosen)
-    return told.shapes, proving.exit_code
+        proofs = Proving(parts, extent, Watcher(progress, told.begins, ends)).of(chosen)
+    return told.shapes, proofs
 
 
 # --links

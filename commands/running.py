@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from errors import EXIT_IN_STEP, SettingsError
+from errors import SettingsError, gravest_code
 from sync.command import Request, collect_less_garbage, show_entity_line, show_run
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def run_all_and_leave(
     only_syncs: bool = False,
 ) -> NoReturn:
     """Runs the syncs of queries and, unless only they are asked for, all entities; leaves with the gravest exit code."""
-    from sync.run import GRAVEST_FIRST, Caller
+    from sync.run import Caller
     from terminal.console import Progress
 
     collect_less_garbage()
@@ -54,7 +54,7 @@ def run_all_and_leave(
             hint="Copy config/sync_mappings.example.yml to config/sync_mappings.yml, or set MONDAY_API_KEY.",
         )
     codes = {report.exit_code for report in reports}
-    code = next((code for code in GRAVEST_FIRST if code in codes), max(codes, default=EXIT_IN_STEP))
+    code = gravest_code(codes)
     _show(reports, request.as_json, limited, code)
     sys.exit(code)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from errors import EXIT_IN_STEP, SettingsError
+from errors import SettingsError, gravest_code
 from terminal.logs import log
 from values.wording import utc_or_none
 
@@ -30,7 +30,6 @@ def send_and_leave(compose: Compose, settings: Settings, names: Sequence[str], a
     """Has a worker run these entities of an account, waits for each, and leaves with the gravest exit code."""
     from db_connector import connect
     from state.runs import now
-    from sync.run import GRAVEST_FIRST
 
     send = compose().send
     if send is None:
@@ -43,7 +42,7 @@ def send_and_leave(compose: Compose, settings: Settings, names: Sequence[str], a
     finally:
         db.close()
     codes = {run["exit_code"] for run in runs}
-    code = next((code for code in GRAVEST_FIRST if code in codes), EXIT_IN_STEP)
+    code = gravest_code(codes)
     if as_json:
         shown = [_as_json(run) for run in runs]
         several = {"exit_code": code, "runs": shown}

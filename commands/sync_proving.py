@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from commands.proof_lines import MOST, SUITE, finding_json, show_history, show_proof, show_repair, shown
+from commands.proof_lines import SUITE, finished, show_history, show_repair, shown
 from errors import EXIT_IN_STEP, EXIT_LEFTOVERS, SettingsError
 from values.wording import plural
 
 if TYPE_CHECKING:
     from mappings.query_syncs import QuerySync
     from settings import Settings
-    from sync.operating.verify import Proof
+    from sync.operating.proof import Proof
 
 HISTORY = 20
 OF_SYNC = "query:"
@@ -25,14 +25,17 @@ OF_SYNC = "query:"
 def chosen(settings: Settings, names: Sequence[str], whole: bool) -> tuple[list[str], list[QuerySync]]:
     """Returns the entities and the syncs to prove: those that are named; without names and a key of monday.com all syncs.
 
-    Raises SettingsError for a part of a sync.
+    Raises SettingsError for a part of a sync, and without a key of SmartSuite.
     """
     from mappings.query_syncs import choose_syncs
     from sync.queries.known import apart
+    from sync.queries.parts import credentials
 
     entities, syncs = apart(settings.home, names)
     if whole and not names and not settings.api_key:
         syncs = choose_syncs(settings.home)
+    if syncs:
+        credentials(settings)
     if syncs and not whole:
         raise SettingsError(
             f"{syncs[0].name} is a sync of a query: it is read as a whole.", hint="Leave the option out."
@@ -40,11 +43,10 @@ def chosen(settings: Settings, names: Sequence[str], whole: bool) -> tuple[list[
     return entities, syncs
 
 
-def verified(settings: Settings, syncs: Sequence[QuerySync], as_json: bool) -> list[dict[str, Any]]:
-    """Proves syncs, shows what is found, and returns the proofs in the documented shape."""
+def verified(settings: Settings, syncs: Sequence[QuerySync], as_json: bool) -> tuple[list[dict[str, Any]], int]:
+    """Proves syncs, and shows what is found. Returns the proofs in the documented shape, and the exit code."""
     if not syncs:
-        return []
-    from state.findings import findings_of
+        return [], EXIT_IN_STEP
     from sync.alerting.center import check_at_end
     from sync.queries.parts import open_suite_parts
     from sync.queries.verify import proved
@@ -54,19 +56,17 @@ def verified(settings: Settings, syncs: Sequence[QuerySync], as_json: bool) -> l
 
     def ends(proof: Proof) -> None:
         progress.done(proof.entity)
-        with parts.db.transaction(read_only=True) as tx:
-            found = findings_of(tx, proof.id, 10_000 if as_json else MOST)
-        if not as_json:
-            show_proof(proof, found, SUITE)
-        shapes.append({**proof.as_json(), "findings": [finding_json(finding) for finding in found]})
+        shapes.append(finished(parts.db, proof, as_json, SUITE))
 
     if not as_json:
         names = ", ".join(sync.name for sync in syncs)
         say(f"{names}: reading query and table, a call for each 1,000 records; neither is written.")
     with Progress(as_json) as progress, open_suite_parts(settings, progress) as parts:
-        proved(parts, syncs, ends)
-        check_at_end(parts.db, settings, parts.mappings)
-    return shapes
+        proofs = proved(parts, syncs, ends)
+        # of what a user has ended nothing is told
+        if not proofs.interrupted:
+            check_at_end(parts.db, settings, parts.mappings)
+    return shapes, proofs.exit_code
 
 
 def is_of_sync(finding: dict[str, Any]) -> bool:

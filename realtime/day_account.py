@@ -10,7 +10,8 @@ from sync.heartbeat import Heartbeat
 from sync.parts import Parts
 
 BEAT_S = 20.0
-"""Shorter than the time after which a run without a sign of life is taken for dead."""
+"""Shorter than the time after which a run without a sign of life is taken for dead; an idle daemon hardly writes. Runs of
+the daemon have a row of their own, and beat as all runs do."""
 COUNTED = ("calls", "complexity", "retries", "waited_s")
 
 

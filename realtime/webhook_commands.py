@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from errors import EXIT_FAILED, EXIT_IN_STEP, EXIT_LEFTOVERS
+from errors import EXIT_FAILED, EXIT_IN_STEP, EXIT_LEFTOVERS, gravest_code
 from terminal.commands import Example, Several, entities_option, json_option, prepared
 
 if TYPE_CHECKING:
@@ -165,6 +165,4 @@ def show(steps: Sequence[Step], as_json: bool, words: Mapping[str, str]) -> None
 
 def leave(codes: set[int]) -> NoReturn:
     """Ends the process with the gravest of the exit codes."""
-    from sync.run import GRAVEST_FIRST
-
-    sys.exit(next((code for code in GRAVEST_FIRST if code in codes), EXIT_IN_STEP))
+    sys.exit(gravest_code(codes))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,7 +12,7 @@ from databases.postgres.names import compose
 from db_connector import Composable, Transaction
 from models import Record
 from state.skipped import Skip
-from values.canonical import dumps, is_empty
+from values.canonical import dumps, filled
 from values.comparing import from_json
 
 
@@ -59,6 +59,8 @@ class LinkChange:
     id: str | None = None
     status: str = "synced"
     archived: bool = False
+    seal: Callable[[bytes], str] | None = None
+    """Makes the seal of the base, as it is kept; None when cells do not show it."""
     due: bool = False
     """The next push looks at it again: the row shows something that monday.com does not have yet."""
 
@@ -94,7 +96,7 @@ where l.entity_type = %s and l.entity_id = any(%s)
 
 NEW_COLUMNS = [
     *("monday_id", "entity_id", "entity_type", "monday_board_id", "base", "base_postgres"),
-    *("monday_hash", "monday_updated_at", "sync_status", "synced_at", "next_try_at"),
+    *("seal", "monday_hash", "monday_updated_at", "sync_status", "synced_at", "next_try_at"),
 ]
 
 CHANGED_COLUMNS = {
@@ -103,6 +105,7 @@ CHANGED_COLUMNS = {
     "entity_id": "text",
     "base": "jsonb",
     "base_postgres": "jsonb",
+    "seal": "text",
     "monday_hash": "text",
     "monday_updated_at": "timestamptz",
     "status": "text",
@@ -113,7 +116,7 @@ CHANGED_COLUMNS = {
 CHANGE = """
 update sync_mapping as l
 set monday_id = new.monday_id, entity_id = new.entity_id, monday_board_id = %(board)s,
-    base = new.base, base_postgres = new.base_postgres,
+    base = new.base, base_postgres = new.base_postgres, seal = new.seal,
     monday_hash = new.monday_hash, monday_updated_at = new.monday_updated_at,
     -- a refused change stays refused until its next try
     sync_status = case when new.due and l.attempts > 0 and new.status = 'pending' then l.sync_status
@@ -382,13 +385,11 @@ def _changed_row(change: LinkChange) -> list[Any]:
     ]
 
 
-def _bases(change: LinkChange) -> tuple[str, str | None]:
-    """Returns the bases as they are kept: monday.com's filled fields, and those in which PostgreSQL differs."""
-    base = change.base_monday
-    # 0 and false are no empty values
-    if not all(base.values()):
-        base = {name: value for name, value in base.items() if value or not is_empty(value)}
-    return dumps(base).decode(), _differing(change.base_monday, change.base_postgres)
+def _bases(change: LinkChange) -> tuple[str, str | None, str | None]:
+    """Returns the bases as they are kept: monday.com's filled fields, those in which PostgreSQL differs, and the seal."""
+    base = dumps(filled(change.base_monday), sort=True)
+    seal = change.seal(base) if change.seal else None
+    return base.decode(), _differing(change.base_monday, change.base_postgres), seal
 
 
 def _differing(monday: Record, postgres: Record) -> str | None:

@@ -26,6 +26,19 @@ where s.pass = %(pass)s
 order by s.monday_id
 """
 
+FORGET_ABANDONED = """
+delete from sync_listing as l
+using (
+    select pass
+    from sync_listing
+    group by pass
+    having max(noted_at) < now() - interval '2 days'    -- a cursor lives for an hour
+) as old
+where l.pass = old.pass
+  -- a reading that was cut off goes on where it was
+  and not exists (select from sync_state as s where s.value #>> '{reading,pass}' = l.pass::text)
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Listings:
@@ -147,3 +160,8 @@ class Listings:
     def delete(self, tx: Transaction, pass_id: str) -> None:
         """Deletes a listing that is not needed any more."""
         tx.execute("delete from sync_listing where pass = %s", (pass_id,))
+
+
+def forget_abandoned(tx: Transaction) -> int:
+    """Deletes the listings of processes that were killed. Returns the number of ids."""
+    return tx.execute(FORGET_ABANDONED)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from db_connector import Transaction
-from state.runs import SHOWN
+from state.runs import DIED, PROOF, SHOWN
 
 RUNS = f"""
 select *
@@ -121,9 +121,16 @@ order by entity_id
 limit %(limit)s
 """
 
-PROOFS = """
-select id::text, entity_type, kind, started_at, finished_at, outcome, message, coalesce(counts, '{}') as counts
-from sync_proofs
+PROOFS = f"""
+with going as (
+    select min(started_at) as since
+    from sync_runs
+    where kind = '{PROOF}' and outcome = 'running' and not ({DIED}) and started_at > now() - interval '30 days'
+)
+select id::text, entity_type, kind, started_at, finished_at, message, coalesce(counts, '{{}}') as counts,
+       -- one that was killed has no end, and no run that lives
+       case when finished_at is null and (since is null or started_at < since) then 'died' else outcome end as outcome
+from sync_proofs, going
 order by started_at desc
 limit %s
 """

@@ -14,7 +14,7 @@ from db_connector import Transaction
 
 FIND = """
 select l.monday_id, l.id::text, l.entity_id, l.xmin::text || ' ' || l.ctid::text,
-       l.archived_at is null and l.sending is null, p.cells, p.seen_row, p.shown
+       l.archived_at is null and l.sending is null, l.seal, p.cells, p.seen_row, p.shown
 from sync_mapping as l
 left join sync_proved as p on p.link = l.id and p.version = l.xmin::text || ' ' || l.ctid::text
 where l.entity_type = %s and l.monday_id = any(%s)
@@ -42,15 +42,19 @@ class Proved(NamedTuple):
     """A hash of the row that was found equal to them, if one was."""
     shown: str = ""
     """The digest of what both showed."""
+    seal: str = ""
+    """What a run has sealed the base of the link with, after it had taken the cells apart."""
+    content: str = ""
+    """A hash of what the item shows, as links keep it."""
 
 
 def find_proved(tx: Transaction, entity_type: str, cells: Map[str, str]) -> dict[str, Proved]:
     """Returns what there is to know of items with a link (id → hash of the cells as they are), by id."""
     return {
-        item_id: Proved(link, root_id, version, lives, cells[item_id], True, row or "", shown or "")
+        item_id: Proved(link, root_id, version, lives, cells[item_id], True, row or "", shown or "", seal or "")
         if noted == cells[item_id]
-        else Proved(link, root_id, version, lives, cells[item_id], False)
-        for item_id, link, root_id, version, lives, noted, row, shown in tx.rows(FIND, (entity_type, list(cells)))
+        else Proved(link, root_id, version, lives, cells[item_id], False, seal=seal or "")
+        for item_id, link, root_id, version, lives, seal, noted, row, shown in tx.rows(FIND, (entity_type, list(cells)))
     }
 
 

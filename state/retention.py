@@ -1,4 +1,7 @@
-"""Deletes what is old: rows of the log, runs, settled conflicts and findings, proofs, messages. The sums by hour stay."""
+"""Deletes what is old: rows of the log, runs, settled conflicts and findings, proofs, messages, abandoned listings.
+
+The sums by hour stay.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from datetime import datetime, timedelta, timezone
 
 from db_connector import Database
 from state import stats
+from state.listings import forget_abandoned
 from state.runs import DIED
 from state.values import Values, watermark
 
@@ -88,6 +92,8 @@ def prune(db: Database, keep_logs_days: int, may_go_on: Callable[[], bool] = lam
     It ends early once `may_go_on` says no. Two processes can do it at once.
     """
     stats.count_earlier(db)
+    with db.transaction() as tx:
+        forget_abandoned(tx)
     gone = dict.fromkeys((kind.name for kind in KINDS), 0)
     for name, number in _batches(db, days_of(keep_logs_days)):
         gone[name] += number

@@ -6,8 +6,8 @@ that change nothing mapped. They do not speak to monday.com, so it never slows a
 
 from __future__ import annotations
 
+import hashlib
 import logging
-import secrets
 from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as Map
 from dataclasses import dataclass
@@ -200,26 +200,23 @@ def trigger_names(schema: str, suffix: str) -> dict[str, str]:
 
 
 def _make_function(tx: Transaction, function: Composable, schema: str, notes: Notes) -> None:
-    # A column may have any name, also one like the end of the body.
-    delimiter = compose(f"$monday_sync_{secrets.token_hex(4)}$")
     outbox = literal(f"{quoted(schema)}.sync_outbox")
-    tx.execute(
-        compose(
-            FUNCTION,
-            function=function,
-            schema=identifier(schema),
-            delimiter=delimiter,
-            marks=compose(" ".join([VERSION, *(watcher.mark for watcher in notes.watchers)])),
-            guard=compose(IF_NOT_REPLICATED, outbox=outbox) if notes.of_one_row else compose(""),
-            insert=notes.of("insert"),
-            update=notes.of("update"),
-            delete=notes.of("delete"),
-            truncate=notes.of_all_records(),
-            anything=notes.of_all_changed(),
-            channel=literal(channel_in(schema)),
-            world=literal(schema),
-        )
-    )
+    parts: dict[str, Composable] = {
+        "function": function,
+        "schema": identifier(schema),
+        "marks": compose(" ".join([VERSION, *(watcher.mark for watcher in notes.watchers)])),
+        "guard": compose(IF_NOT_REPLICATED, outbox=outbox) if notes.of_one_row else compose(""),
+        "insert": notes.of("insert"),
+        "update": notes.of("update"),
+        "delete": notes.of("delete"),
+        "truncate": notes.of_all_records(),
+        "anything": notes.of_all_changed(),
+        "channel": literal(channel_in(schema)),
+        "world": literal(schema),
+    }
+    # A column may have any name, also one like the end of the body, but none has a hash of what it is a part of.
+    told = hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
+    tx.execute(compose(FUNCTION, delimiter=compose(f"$monday_sync_{told}$"), **parts))
 
 
 @dataclass(frozen=True, slots=True)

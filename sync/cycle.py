@@ -15,6 +15,7 @@ from rows.homes import Stored
 from state.entity import EntityState
 from state.links import Link
 from sync.report import EntityReport
+from sync.seals import key_of
 from sync.sides import Source
 from sync.task import NO_HINTS, Batch, Hints
 
@@ -62,6 +63,11 @@ class Cycle:
     def mapping(self) -> Mapping:
         """Gives the mapping as it is declared."""
         return self.reader.bound.mapping
+
+    @cached_property
+    def seal_key(self) -> bytes:
+        """Gives what decides how the cells of the board are read, as the key of seals."""
+        return key_of(self.bound.board, self.mapping)
 
     @cached_property
     def declared_rules(self) -> dict[str, str]:

@@ -14,6 +14,7 @@ from models import STATES_ONLY, Item, Page
 from services.monday.pages import OnMalformed, ReadOptions
 from services.monday.parallel_reading import ParallelReading
 from services.monday.prefetch import Prepare
+from state.listings import forget_abandoned
 from sync.board import BoardSync
 
 LISTING_TRIES = 3
@@ -85,10 +86,17 @@ def read_by_id(sync: BoardSync, ids: Sequence[str], on_malformed: OnMalformed | 
 # Ids
 
 
+def new_pass(sync: BoardSync) -> str:
+    """Returns the name of a new listing. What killed processes have left of theirs is deleted first."""
+    with sync.db.transaction() as tx:
+        forget_abandoned(tx)
+    return str(uuid.uuid4())
+
+
 def list_ids(sync: BoardSync) -> Listing:
     """Lists every id and update time of the board; a listing that outlives its cursor starts again."""
     for tries_left in reversed(range(LISTING_TRIES)):
-        pass_id = str(uuid.uuid4())
+        pass_id = new_pass(sync)
         try:
             for page in sync.destination.listing(sync.board.id, ReadOptions(prefetch=True)):
                 with sync.db.transaction() as tx:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from db_connector import Transaction
 from mappings.declaration import ROOT
-from models import Item, LogEntry
+from models import Item, LogEntry, Record
 from rows.homes import WrittenRecord
 from state.links import LinkChange
 from sync.apart import in_words
 from sync.cycle import TO_MONDAY, Cycle, may
 from sync.decide import FIRST_MEETING
+from sync.seals import seal_of
 from sync.task import Answer, Batch, Decision, Outgoing, Task
 
 log = logging.getLogger("monday_sync")
@@ -50,9 +52,7 @@ def remember(
     if task.skip is not None:
         batch.unskipped.append(item_id)
     if decision.waits:
-        batch.report.errors += 1
-        batch.log("pull", "error", f"its row is not found: {decision.waits}", item_id)
-        batch.unwritten.append((task.item, decision.waits))
+        _note_row_not_found(task, decision.waits, batch)
     refused = _note_refused_fields(task, root_id, batch)
     # no row, or the item follows its row
     if root_id is None or decision.removes_item:
@@ -76,7 +76,22 @@ def remember(
         status=status,
         archived=_stays_gone(task, decision),
         due=due,
+        seal=_seal(cycle, task, plan.base_monday),
     )
+
+
+def _seal(cycle: Cycle, task: Task, base: Record) -> Callable[[bytes], str] | None:
+    """Returns what seals the base, if the item's cells, all read, show it."""
+    if task.unread or task.unresolved or not task.hash or task.record != base:
+        return None
+    return partial(seal_of, cycle.seal_key, task.hash)
+
+
+def _note_row_not_found(task: Task, reason: str, batch: Batch) -> None:
+    """Notes that an item waits for its row: it is tried again after a pause."""
+    batch.report.errors += 1
+    batch.log("pull", "error", f"its row is not found: {reason}", task.item.id)
+    batch.unwritten.append((task.item, reason))
 
 
 def _note_refused_fields(task: Task, root_id: str | None, batch: Batch) -> bool:

@@ -19,11 +19,6 @@ from typing import TYPE_CHECKING, Generic
 
 from db_connector import Database
 from errors import (
-    EXIT_FAILED,
-    EXIT_GUARD,
-    EXIT_IN_STEP,
-    EXIT_LEFTOVERS,
-    EXIT_USAGE,
     DailyLimitReached,
     DatabaseError,
     MondayRefused,
@@ -34,6 +29,7 @@ from errors import (
     SmartSuiteUnavailable,
     SyncError,
     TurnBusy,
+    gravest_code,
 )
 from mappings.declaration import Mapping
 from services.monday.pacing import left_in_words
@@ -59,7 +55,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("monday_sync")
 
-GRAVEST_FIRST = (EXIT_FAILED, EXIT_USAGE, EXIT_GUARD, EXIT_LEFTOVERS)
 ENDS_THE_RUN = (
     *(DatabaseError, MondayUnavailable, MondayRefused, DailyLimitReached),
     *(SmartSuiteUnavailable, SmartSuiteQuota),
@@ -369,8 +364,7 @@ class Run(Generic[S]):
 
     def _close(self) -> None:
         report = self.report
-        codes = {entity.exit_code for entity in report.entities}
-        report.exit_code = report.interrupted or next((code for code in GRAVEST_FIRST if code in codes), EXIT_IN_STEP)
+        report.exit_code = report.interrupted or gravest_code(entity.exit_code for entity in report.entities)
         report.api = self.parts.costs()
         if report.dry_run:
             return

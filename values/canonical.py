@@ -51,10 +51,18 @@ _ODD_TIME = re.compile(rb'\.\d{5}"')
 """A time of day with 10 to 99 milliseconds, of which orjson 3.13 drops a zero."""
 
 
-def dumps(value: Any) -> bytes:
-    """Writes JSON of a canonical value, or of anything made of them, with every digit."""
+def filled(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Returns a record without its empty values; 0 and false are none."""
+    if all(record.values()):
+        return record
+    return {name: value for name, value in record.items() if value or not is_empty(value)}
+
+
+def dumps(value: Any, sort: bool = False) -> bytes:
+    """Writes JSON of a canonical value, or of anything made of them, with every digit; names in order, if they are to be."""
+    option = _UTC_WITH_Z | orjson.OPT_SORT_KEYS if sort else _UTC_WITH_Z
     try:
-        text = orjson.dumps(value, default=_json_rest, option=_UTC_WITH_Z)
+        text = orjson.dumps(value, default=_json_rest, option=option)
         if _OTHER_ZONE.search(text) is None and _ODD_TIME.search(text) is None:
             return text
         # what orjson writes otherwise, or a text that looks like it: `to_json` writes moments and times

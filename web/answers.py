@@ -28,7 +28,7 @@ def wants_json() -> bool:
 def shown(template: str, data: dict[str, Any], status: int = 200) -> Response:
     """Returns the page, or its data."""
     body = dumps(data)
-    g.busy = b'"running"' in body or b'"working"' in body
+    g.busy = any(word in body for word in (b'"running"', b'"working"', b'"begins":true'))
     if wants_json():
         return _tagged(Response(body, status, mimetype="application/json"), body)
     news = bool(session.get("_flashes"))

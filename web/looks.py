@@ -33,6 +33,7 @@ MARKS = {
     "off": "–",
     "paused": "–",
     "never run": "–",
+    "not run": "–",
 }
 """A mark beside each word, so that colour alone says nothing. All others are wrong: ✗."""
 COLOURS = {"✓": "success", "↻": "primary", "…": "info", "•": "secondary", "!": "warning", "–": "secondary"}

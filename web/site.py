@@ -171,11 +171,15 @@ class Site:
         with self.db.transaction(read_only=True, snapshot=True) as tx:
             yield tx
 
+    @property
+    def settings_of_acts(self) -> Settings:
+        """Returns the settings with the patience of a user before a page."""
+        return replace(self.settings, give_up_after=min(self.settings.give_up_after, WAIT_S))
+
     @contextmanager
     def working(self) -> Iterator[Parts]:
         """Opens the parts of an act, as the commands do, with the patience of a user before a page."""
-        settings = replace(self.settings, give_up_after=min(self.settings.give_up_after, WAIT_S))
-        with open_parts(settings, self.program.follow, mappings=self.mappings) as parts:
+        with open_parts(self.settings_of_acts, self.program.follow, mappings=self.mappings) as parts:
             yield parts
 
     def close(self) -> None:

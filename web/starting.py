@@ -28,10 +28,16 @@ COMMAND_S = 60.0
 PLAN_AGAIN_S = 60.0
 """How long a user waits before a page while a plan is made once more."""
 REMOVALS_SHOWN = 4000
+WOULD = re.compile(r"\s*would ")
+"""How the line of a plan begins that says what would be done."""
 REMOVAL = re.compile(r"\s*would archive \S+ (\S+)")
 """The line of a plan that names an item which is removed, or whose row is."""
 OF_SYNCS = "mysql_to_smartsuite"
 """The direction of syncs of queries."""
+RELOAD = "reload"
+"""The direction of a deployed board that is read anew."""
+PROOF = "verify"
+"""The direction of what only compares."""
 MOST_AT_ONCE = 4
 """How many runs that were started here may go on at once."""
 
@@ -48,9 +54,15 @@ class Wanted:
     sweep: bool = False
     dry_run: bool = False
     allow_mass_delete: bool = False
+    ids: bool = False
+    """A proof reads ids and update times, and not every item."""
 
     def arguments(self) -> list[str]:
         """Returns the command line."""
+        if self.direction == RELOAD:
+            return ["boards", "reload", self.entity, *(["--dry-run"] if self.dry_run else [])]
+        if self.direction == PROOF:
+            return ["verify", "--entity", self.entity, *(["--ids"] if self.ids else [])]
         options = [name for name in ("full", "sweep", "dry_run", "allow_mass_delete") if getattr(self, name)]
         if self.direction == OF_SYNCS:
             return ["run", "--sync-name", self.entity, *(f"--{name.replace('_', '-')}" for name in options)]
@@ -81,6 +93,11 @@ class Started:
     def is_made(self) -> bool:
         """Returns whether it is a plan that came to its end."""
         return self.child.poll() in PLANNED
+
+    @property
+    def changes(self) -> list[str]:
+        """Returns what it would do, in a fixed order."""
+        return sorted(line for line in self.lines() if WOULD.match(line))
 
     @property
     def removed(self) -> list[str]:
@@ -146,11 +163,12 @@ class Starter:
     def _started(self, wanted: Wanted, only_removing: Sequence[str]) -> Started:
         output = tempfile.TemporaryFile() if wanted.dry_run else None
         agreed = ["--only-removing", "-"] if only_removing else []
+        quiet = "--json" if wanted.direction == PROOF else "--quiet"
         with tempfile.TemporaryFile() as given:
             given.write("\n".join(only_removing).encode())
             given.seek(0)
             child = subprocess.Popen(
-                self._command([*wanted.arguments(), *agreed, "--quiet"]),
+                self._command([*wanted.arguments(), *agreed, quiet]),
                 cwd=PROJECT,
                 env=self._environment(),
                 stdin=given,
@@ -160,6 +178,11 @@ class Starter:
                 start_new_session=True,
             )
         return Started(next(self._numbers), wanted, child, output)
+
+    def goes_on(self, pid: int) -> bool:
+        """Tells whether a run that was started here has not ended."""
+        with self._guard:
+            return any(child.pid == pid and child.poll() is None for child in self._children)
 
     def carry_out(self, arguments: list[str]) -> tuple[int, str]:
         """Runs a command that ends soon, and waits for it. Returns its exit code and its last line."""

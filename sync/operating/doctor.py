@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from errors import EXIT_FAILED, EXIT_IN_STEP, EXIT_LEFTOVERS, SettingsError, SyncError
+from errors import EXIT_FAILED, EXIT_IN_STEP, EXIT_LEFTOVERS, SettingsError, SyncError, gravest_code
 from models import Finding, State
 from sync.operating.check import Check, Seen, failed, fault, unseen
-from sync.run import GRAVEST_FIRST
 
 PROGRAM = "python main.py "
 HARMLESS = ("init-db", "setup", "webhooks repair", "webhooks register", "runs --close-dead")
@@ -81,7 +80,7 @@ def verdict(results: Iterable[Result]) -> int:
     """Returns the exit code: the gravest of the faults, else 3 after a warning, else 0."""
     done = list(results)
     codes = {result.exit_code for result in done}
-    grave = next((code for code in GRAVEST_FIRST if code in codes), EXIT_IN_STEP)
+    grave = gravest_code(codes)
     if grave != EXIT_IN_STEP:
         return grave
     warned = any(finding.state is State.WARNING for result in done for finding in result.findings)
@@ -119,7 +118,7 @@ def _looked_at(check: Check, mask: Mask) -> Result:
     late = f"It gave no answer within {check.patience_s:g} s, and was left."
     seen = done[0] if done else [fault(late, "Try again, or look at the network in between.", exit_code=EXIT_FAILED)]
     faults = {found.exit_code for found in seen if found.state is State.FAULT}
-    grave = next((code for code in GRAVEST_FIRST if code in faults), EXIT_IN_STEP)
+    grave = gravest_code(faults)
     looked = any(found.looked for found in seen)
     return Result(check, tuple(_finding(check, found, mask) for found in seen), grave, seconds, looked)
 

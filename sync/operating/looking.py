@@ -20,6 +20,7 @@ from sync.cycle import Cycle
 from sync.decide import decide_record
 from sync.identity import match_rows
 from sync.look_up import load_rows, read_item
+from sync.seals import is_sealed
 from sync.task import Batch, Decision, Task
 
 UNREAD = "the item cannot be read"
@@ -73,14 +74,21 @@ def read_items(
     readable, unread = [], {}
     for task in tasks:
         known = proved.get(task.item.id) if task.item.id not in sending else None
-        if known and known.noted and task.link and task.link.id == known.link:
-            task.base_monday, task.base_postgres = task.link.images(cycle.bound.kinds)
+        if _shows_base(cycle, task, known):
             task.record = dict(task.base_monday)
         elif not read_item(cycle, task, None, sending, batch) or task.unread:
             unread[task.item.id] = _why_unread(task, batch)
             continue
         readable.append(task)
     return Reading(cycle, batch, readable, unread, sending)
+
+
+def _shows_base(cycle: Cycle, task: Task, known: Proved | None) -> bool:
+    """Returns whether the cells of an item were found to show its base, by a proof, or by the run that has sealed it."""
+    if known is None or task.link is None or task.link.id != known.link or not (known.noted or known.seal):
+        return False
+    task.base_monday, task.base_postgres = task.link.images(cycle.bound.kinds)
+    return known.noted or is_sealed(cycle.seal_key, known.content, task.base_monday, known.seal)
 
 
 def matched(reading: Reading, tx: Transaction, tasks: list[Task]) -> Looked:

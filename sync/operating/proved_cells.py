@@ -7,21 +7,14 @@ board, the mapping, and the code. The base that they were found to show is the i
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
 
 from db_connector import Transaction
 from models import Item
-from settings import PROJECT
 from state.proved import Proved, find_proved
 from sync.board import BoardSync
 from sync.task import Task
-from values.canonical import dumps
-
-CODE = ("mappings/*.py", "services/monday/cells/*.py", "values/*.py")
-"""What decides how a cell is read."""
 
 
 @dataclass
@@ -33,17 +26,18 @@ class ProvedCells:
     """What is to be noted, by link."""
 
     def __post_init__(self) -> None:
-        board, mapping = self.sync.board, self.sync.mapping
-        columns = [(column.id, column.type, column.title, column.settings) for column in board.columns]
-        facts = dumps((board.id, mapping.fingerprint, columns, _code()))
-        self._key = hashlib.blake2b(facts, digest_size=32).digest()
+        self._key = self.sync.engine.cycle.seal_key
         # what such a cell shows depends on the links of another entity
-        self._usable = not any(binding.link_to for binding in mapping.bindings)
+        self._usable = not any(binding.link_to for binding in self.sync.mapping.bindings)
 
     def find(self, tx: Transaction, items: Sequence[Item]) -> dict[str, Proved]:
         """Returns what is known of items, by id; nothing where a cell alone does not decide what it shows."""
-        cells = {item.id: self._hash(item) for item in items} if self._usable else {}
-        return find_proved(tx, self.sync.mapping.entity_type, cells) if cells else {}
+        if not self._usable:
+            return {}
+        content = {item.id: self.sync.reader.fingerprint(item)[0] for item in items}
+        cells = {item_id: self._hash(digest) for item_id, digest in content.items()}
+        known = find_proved(tx, self.sync.mapping.entity_type, cells)
+        return {item_id: found._replace(content=content[item_id]) for item_id, found in known.items()}
 
     def note(self, task: Task, known: Proved | None, row: str = "", shown: str = "") -> None:
         """Collects an item whose cells show its base; with the hash of its row and the digest where both are equal."""
@@ -57,14 +51,5 @@ class ProvedCells:
         """Returns what is to be noted, once it is that much, and forgets it."""
         return [self.new.popitem()[1] for _ in range(len(self.new))] if len(self.new) >= at_least else []
 
-    def _hash(self, item: Item) -> str:
-        digest, _ = self.sync.reader.fingerprint(item)
+    def _hash(self, digest: str) -> str:
         return hashlib.blake2b(digest.encode(), key=self._key, digest_size=16).hexdigest()
-
-
-@cache
-def _code() -> list[tuple[str, int, int]]:
-    """Returns what tells one state of the code from another."""
-    files = [path for pattern in CODE for path in sorted(PROJECT.glob(pattern))]
-    stats = [(path.name, path.stat()) for path in files]
-    return [("", *sys.version_info[:2]), *((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)]

@@ -6,8 +6,7 @@ Each difference is looked at a second time while no other process works on the e
 from __future__ import annotations
 
 import time
-import uuid
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Mapping as Map
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from db_connector import Transaction
-from errors import EXIT_IN_STEP, EXIT_LEFTOVERS, MondayUnavailable, TurnBusy
+from errors import MondayUnavailable, SyncError, TurnBusy
 from models import Item
 from state import outbox
 from state.findings import Findings, Found
@@ -37,13 +36,13 @@ from sync.operating.compare import (
     compare_rows,
 )
 from sync.operating.looking import look_at
+from sync.operating.proof import Proof
 from sync.operating.proved_cells import ProvedCells
-from sync.read_board import count_listed, forget_listing, larger_count, list_ids, read_by_id, read_pages
+from sync.read_board import count_listed, forget_listing, larger_count, list_ids, new_pass, read_by_id, read_pages
 from sync.steps import Steps
 from timing import Stopped
 from values.canonical import to_json
 from values.slices import batched
-from values.wording import counted
 
 ROWS_AT_ONCE = 800
 ITEMS_AT_ONCE = 250
@@ -61,57 +60,6 @@ class Extent:
     kind: str = WHOLE
     number: int = 1
     parts: int = 1
-
-
-@dataclass(slots=True)
-class Proof:
-    """Holds the result of a proof of one entity."""
-
-    entity: str
-    board_id: str
-    kind: str
-    id: str = ""
-    counts: Counter[str] = field(default_factory=Counter)
-    """How many records are of each class, by its mark."""
-    known: Counter[str] = field(default_factory=Counter)
-    """Of those that are known to differ, how many for which reason."""
-    stale_bases: int = 0
-    message: str = "it was cut short"
-    """Why the proof is not whole; empty when it is."""
-    stopped: bool = False
-    """A user has asked it to stop."""
-    digests: tuple[int, int] = (0, 0)
-    calls: int = 0
-    seconds: float = 0.0
-
-    @property
-    def differences(self) -> int:
-        """Returns how many records differ, and nobody knows of it."""
-        return sum(self.counts[kind.value] for kind in DIFFERENCES)
-
-    @property
-    def exit_code(self) -> int:
-        """Returns 0 when both sides are equal but for what is known, else 3."""
-        return EXIT_LEFTOVERS if self.differences or self.message else EXIT_IN_STEP
-
-    def as_json(self) -> dict[str, Any]:
-        """Returns the documented shape."""
-        names = {kind.value: kind.name.lower() for kind in Class}
-        return {
-            "entity": self.entity,
-            "board_id": self.board_id,
-            "proof_id": self.id,
-            "kind": self.kind,
-            "equal": self.exit_code == EXIT_IN_STEP,
-            "counts": {name: self.counts[mark] for mark, name in names.items()},
-            "known": dict(self.known),
-            "stale_bases": self.stale_bases,
-            "message": self.message,
-            "digest_monday": f"{self.digests[0]:032x}",
-            "digest_postgres": f"{self.digests[1]:032x}",
-            "calls": self.calls,
-            "seconds": round(self.seconds, 3),
-        }
 
 
 def estimated_calls(sync: BoardSync, extent: Extent) -> int:
@@ -139,7 +87,7 @@ class Verification:
         self.findings = Findings(self.sync.mapping.entity_type, self.sync.board.id)
 
     def run(self) -> Proof:
-        """Reads both sides, keeps what it finds, and returns the result; of a part of them when a user ends it."""
+        """Reads both sides, keeps what it finds, and returns the result: of a part when it fails, or a user ends it."""
         started, proof = time.monotonic(), self.proof
         with self.sync.db.transaction() as tx:
             proof.id = self.findings.begin(tx, self.extent.kind)
@@ -149,11 +97,13 @@ class Verification:
             self._second_looks(at_least=1)
             self._note_proved()
             self._check_listing()
-        except (Stopped, MondayUnavailable):
+        except (Stopped, SyncError) as exc:
             # one that is to stop does not wait until monday.com is back
-            if not self.sync.parts.stop.asked:
-                raise
-            self._stopped()
+            waits = self.sync.parts.stop.asked and isinstance(exc, MondayUnavailable)
+            if isinstance(exc, SyncError) and not waits:
+                proof.fails(exc)
+            else:
+                self._stopped()
         finally:
             proof.seconds = time.monotonic() - started
             self._finish()
@@ -164,7 +114,7 @@ class Verification:
     def _items(self) -> None:
         sync = self.sync
         if self.extent.kind == WHOLE:
-            self.pass_id = str(uuid.uuid4())
+            self.pass_id = new_pass(sync)
             return self._compare(self._pages())
         self.pass_id = list_ids(sync).pass_id
         with sync.db.transaction(read_only=True) as tx:
@@ -280,14 +230,10 @@ class Verification:
 
     def _stopped(self) -> None:
         """Ends with what was found so far; what would have to wait for a second look is left out."""
-        proof = self.proof
-        proof.stopped = True
         with suppress(TurnBusy, MondayUnavailable):
             self._second_looks(at_least=1, patience_s=0.0)
         self._note_proved()
-        total = self.sync.board.items_count
-        of = f" of {counted(total)}" if total is not None else ""
-        proof.message = f"a user asked it to stop, when it had compared {counted(proof.counts.total())}{of} records"
+        self.proof.stops(self.sync.board.items_count)
 
     def _malformed(self, item_id: str, reason: str) -> None:
         self.suspects.append(Compared(Class.UNREADABLE, item_id or None, None, f"did not come whole: {reason}"))

@@ -8,12 +8,12 @@ from __future__ import annotations
 import pickle
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from errors import EXIT_IN_STEP
+from errors import SmartSuiteUnavailable, SyncError
 from mappings.query_syncs import QuerySync
 from rows.queries import opened, question
 from services.smartsuite.answers import Item
@@ -25,8 +25,9 @@ from state.turns import working_on
 from state.values import query_key
 from sync.entry import Entry
 from sync.operating.compare import DIFFERENCES, Class, Compared
-from sync.operating.proving import as_run, words_of
-from sync.operating.verify import WHOLE, Proof, finding_of
+from sync.operating.proof import Proof, Proofs
+from sync.operating.proving import as_run
+from sync.operating.verify import WHOLE, finding_of
 from sync.queries.both_sides import REPEATED, Pair, chosen_item, compared
 from sync.queries.compare import Keys, Row, Shape, Spool
 from sync.queries.edited import by_id
@@ -34,6 +35,7 @@ from sync.queries.parts import DIRECTION, SuiteParts
 from sync.queries.references import References
 from sync.queries.target import Target, target_of
 from sync.steps import Steps
+from timing import Stopped
 from values.parsing import CellError
 from values.slices import batched
 
@@ -94,17 +96,32 @@ class SyncVerification:
         with self.parts.db.transaction() as tx:
             proof.id = self.findings.begin(tx, WHOLE)
         try:
-            with working_on(self.parts.db, self.sync.entity_type), closing(Shelf()) as shelf:
+            with working_on(self.parts.db, self.sync.entity_type):
+                self._look()
+        except SyncError as exc:
+            proof.fails(exc)
+        finally:
+            proof.seconds, proof.calls = time.monotonic() - started, int(self.parts.costs()["calls"] - before)
+            self._finish()
+        return proof
+
+    def _look(self) -> None:
+        """Compares both sides; what was compared so far, when a user asks for the end."""
+        try:
+            with closing(Shelf()) as shelf:
                 self._list(shelf)
                 with closing(Spool()) as spool:
                     self._compare(spool, self._read(spool), shelf)
                 self._without_row(shelf)
                 self._second_looks()
-            proof.message = ""
-        finally:
-            proof.seconds, proof.calls = time.monotonic() - started, int(self.parts.costs()["calls"] - before)
-            self._finish()
-        return proof
+            self.proof.message = ""
+        except (Stopped, SmartSuiteUnavailable):
+            # one that is to stop does not wait until SmartSuite is back
+            if not self.parts.stop.asked:
+                raise
+            with suppress(SmartSuiteUnavailable):
+                self._second_looks()
+            self.proof.stops(None)
 
     def _tell(self, done: int, total: int | None) -> None:
         """Tells how far it is. Raises Stopped when a user has asked for the end."""
@@ -199,21 +216,28 @@ class SyncVerification:
     def _second_looks(self) -> None:
         """Reads the records that differ again, and keeps what differs then, too."""
         kept: list[Found] = [finding_of(found) for found in self._unread]
-        for some in batched(self.suspects, BULK):
-            again = self._read_again([pair for pair, _ in some]) if len(kept) < SECOND_LOOKS else {}
-            for pair, found in some:
-                item = again.get(pair.item_id or "")
-                if item and not pair.refusal:
-                    found = compared(self.sync, self.target, replace(pair, item=item))
-                elif pair.item_id and again and not item:
-                    found = Compared(Class.MOVED, pair.item_id, pair.key)
-                if found.kind is Class.EQUAL:
-                    found = replace(found, kind=Class.MOVED)
-                self._count(found)
-                if found.kind in DIFFERENCES:
-                    kept.append(finding_of(found))
-        with self.parts.db.transaction() as tx:
-            self.findings.add(tx, self.proof.id, kept)
+        self._unread, looked_at = [], 0
+        while self.suspects or kept:
+            some = self.suspects[:BULK]
+            again = self._read_again([pair for pair, _ in some]) if looked_at < SECOND_LOOKS else {}
+            self.suspects = self.suspects[BULK:]
+            kept += [finding_of(found) for found in self._settled(some, again) if found.kind in DIFFERENCES]
+            with self.parts.db.transaction() as tx:
+                self.findings.add(tx, self.proof.id, kept)
+            looked_at, kept = looked_at + len(kept), []
+
+    def _settled(self, suspects: Sequence[tuple[Pair, Compared]], again: dict[str, Item]) -> Iterator[Compared]:
+        """Counts what the second look has found, and yields it."""
+        for pair, found in suspects:
+            item = again.get(pair.item_id or "")
+            if item and not pair.refusal:
+                found = compared(self.sync, self.target, replace(pair, item=item))
+            elif pair.item_id and again and not item:
+                found = Compared(Class.MOVED, pair.item_id, pair.key)
+            if found.kind is Class.EQUAL:
+                found = replace(found, kind=Class.MOVED)
+            self._count(found)
+            yield found
 
     def _read_again(self, pairs: Sequence[Pair]) -> dict[str, Item]:
         ids = [pair.item_id for pair in pairs if pair.item_id]
@@ -229,31 +253,13 @@ class SyncVerification:
             self.findings.finish(tx, proof.id, {**shape, "outcome": outcome, "api": self.parts.costs()})
 
 
-def proved(parts: SuiteParts, syncs: Sequence[QuerySync], on_end: Callable[[Proof], None]) -> int:
-    """Proves syncs one after another, as one run that `runs` shows and can stop. Returns 0 when all are equal, else 3."""
+def proved(parts: SuiteParts, syncs: Sequence[QuerySync], on_end: Callable[[Proof], None]) -> Proofs:
+    """Proves syncs one after another, as one run that `runs` shows and can stop. An error of a sync is in its proof."""
     steps = Steps(parts.progress, parts.stop, parts.pause)
-    own, told = replace(parts, progress=steps), list[dict[str, Any]]()
-    entry = Entry(own, steps)
+    own = replace(parts, progress=steps)
+    proofs = Proofs(steps, own.stop, WHOLE, on_end)
     steps.expect(sync.name for sync in syncs)
-    proofs: list[Proof] = []
-    with as_run(entry, DIRECTION, told, lambda: (gravest(proofs), False)):
+    with as_run(Entry(own, steps), DIRECTION, proofs):
         for sync in syncs:
-            proofs.append(_one(own, sync, steps, told, on_end))
-    return gravest(proofs)
-
-
-def gravest(proofs: Sequence[Proof]) -> int:
-    """Returns 0 when all are equal, else 3."""
-    return max((proof.exit_code for proof in proofs), default=EXIT_IN_STEP)
-
-
-def _one(
-    parts: SuiteParts, sync: QuerySync, steps: Steps, told: list[dict[str, Any]], on_end: Callable[[Proof], None]
-) -> Proof:
-    steps.works(sync.name)
-    proof = SyncVerification(parts, sync).run()
-    steps.ended(sync.name)
-    shape = {"entity": sync.name, "board_id": sync.table_id, "read": proof.counts.total(), "proof_id": proof.id}
-    told.append({**shape, "complete": not proof.message, "message": words_of(proof), "counts": dict(proof.counts)})
-    on_end(proof)
-    return proof
+            proofs.make(sync.name, sync.table_id, SyncVerification(own, sync).run)
+    return proofs

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+from contextlib import closing
 
 import pytest
 
-from tests.kit.cli import run_main
+from tests.kit.cli import run_main, start_main
+from tests.kit.relay import Relay
 from tests.kit.syncs import QUERY
+from tests.kit.waiting import until
 from tests.queries.test_mysql_to_smartsuite import fill
 
 
@@ -230,3 +234,43 @@ def test_a_query_of_mysql_is_proved_explained_and_mended(shop):
     for finding in found.values():
         main(shop, "repair", finding["id"], "--apply")
     assert verify(shop)["counts"]["equal"] == 1499
+
+
+def test_a_proof_that_a_user_stops_tells_what_it_has_found_so_far(world):
+    world.rows(30)
+    world.counts()
+    with closing(Relay(world.suite)) as relay:
+        hold = relay.hold("list")
+        hold.goes_on = True
+        env = {**world.env, "MONDAY_SYNC_HOME": str(world.home), "SMARTSUITE_API_URL": f"{relay.url}/api/v1"}
+        with start_main("verify", "--sync-name", "shop", "--json", env=env, stdout=subprocess.PIPE) as process:
+            until(hold.reached.is_set, what="the list of records")
+            (run,) = world.db.execute_query("select id::text from sync_runs where kind = 'verify'")
+            main(world, "runs", "--stop", run["id"])
+            heard = "select heartbeat_at > stop_asked_at as heard from sync_runs where kind = 'verify'"
+            until(lambda: world.db.execute_query(heard)[0]["heard"], what="the heartbeat that hears of it")
+            hold.go.set()
+            shown = json.loads(process.communicate(timeout=60)[0])
+    assert process.returncode == shown["exit_code"] == 143
+    (proof,) = shown["entities"]
+    assert proof["stopped"] and not proof["equal"] and sum(proof["counts"].values()) < 31
+    assert proof["message"].startswith("a user asked it to stop")
+    (run,) = world.db.execute_query("select outcome, exit_code, message from sync_runs where kind = 'verify'")
+    assert run == {"outcome": "interrupted", "exit_code": 143, "message": "a user asked it to stop"}
+    (kept,) = world.db.execute_query("select outcome, message from sync_proofs")
+    assert kept == {"outcome": "incomplete", "message": proof["message"]}
+
+
+def test_a_sync_that_cannot_be_proved_keeps_no_other_from_being_proved(world):
+    world.rows(3)
+    world.counts()
+    path = world.home / "config" / "sync_mappings.yml"
+    (sync,) = json.loads(path.read_text())["syncs"]
+    wrong = {**sync, "name": "wrong", "source": {**sync["source"], "query": "select * from nowhere"}}
+    path.write_text(json.dumps({"syncs": [wrong, sync]}))
+    done = json.loads(main(world, "verify", "--json", code=2).out)
+    assert [(proof["entity"], proof["equal"], bool(proof["error"])) for proof in done["entities"]] == [
+        ("wrong", False, True),
+        ("shop", True, False),
+    ]
+    assert done["exit_code"] == 2

@@ -168,3 +168,22 @@ def test_the_command_says_what_it_would_delete_and_then_deletes_it(
         " 3 runs, 1 settled conflict, 1 settled finding, 1 proof, 0 messages.\n"
     )
     assert len(left(aged, "sync_logs", "message")) == 6
+
+
+def test_the_listings_of_killed_processes_go_and_that_of_a_reading_to_be_carried_on_stays(db: Database) -> None:
+    execute(
+        db,
+        "insert into sync_listing (pass, monday_id, noted_at)"
+        " select md5(word)::uuid, n::text, now() - make_interval(days => days) + n * interval '1 minute'"
+        " from (values ('killed', 3), ('carried on', 3), ('goes on', 1)) as l (word, days), generate_series(1, 3) as n",
+    )
+    execute(
+        db,
+        "insert into sync_state (name, value) values"
+        " ('pull:users', jsonb_build_object('reading', jsonb_build_object('pass', md5('carried on')::uuid)))",
+    )
+    retention.prune(db, 90)
+    passes = (
+        "select distinct case pass when md5('killed')::uuid then 'killed' else 'kept' end as x, pass from sync_listing"
+    )
+    assert [row["x"] for row in db.execute_query(passes)] == ["kept", "kept"]

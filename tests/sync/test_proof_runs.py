@@ -154,6 +154,20 @@ def test_a_proof_whose_process_was_killed_is_told_as_died_everywhere_and_closed(
     assert things.cli("verify", "--entity", "things")["entities"][0]["equal"]
 
 
+def test_the_ids_that_a_killed_proof_has_listed_mislead_no_later_one_and_go(things: Things) -> None:
+    with things.verifying() as (process, hold):
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    listed = "select count(*) as n from sync_listing"
+    assert things.bench.sql(listed)[0]["n"] > 0
+    gone = things.bench.sql("select min(monday_id) as id from sync_listing")[0]["id"]
+    things.bench.sandbox.admin("items/archive", item_id=gone)
+    things.bench.sql("update sync_listing set noted_at = now() - interval '49 hours'")
+    (proof,) = things.cli("verify", "--entity", "things", code=3)["entities"]
+    assert [finding["monday_id"] for finding in proof["findings"]] == [gone]
+    assert things.bench.sql(listed)[0]["n"] == 0
+
+
 def test_a_proof_that_fails_says_why_in_its_run(things: Things) -> None:
     things.bench.sandbox.admin("boards/set", board_id=things.bench.board, state="archived")
     done = run_main(things.home, "verify", "--entity", "things", env=things.env)

@@ -348,3 +348,34 @@ def test_the_text_of_verify_names_the_repair_and_the_explanation(world: Equal) -
     assert "name" in world.cli("explain", f"contacts/{root}").out
     assert "Done." in world.cli("repair", repair, "--apply").out
     assert "Equal in" in world.cli("verify", "--entity", "contacts").out
+
+
+def test_entities_that_cannot_be_proved_keep_no_other_from_being_proved(world: Equal) -> None:
+    world.sandbox.admin("boards/set", board_id=PLACES["users"][0], state="archived")
+    name = PLACES["contacts"][2]
+    world.unheard(
+        "contacts", f"update contacts set {name} = 'By SQL' where id::text = %s", world.links("contacts")[0][1]
+    )
+    named = [word for entity in SMALL for word in ("--entity", entity)]
+    done = world.cli("verify", *named, "--json", code=2)
+    proofs = {proof["entity"]: proof for proof in json.loads(done.out)["entities"]}
+    assert json.loads(done.out)["exit_code"] == 2 and set(proofs) == set(SMALL)
+    failed = proofs["users"]
+    assert not failed["equal"] and failed["exit_code"] == 2 and failed["findings"] == []
+    assert failed["error"]["message"] == failed["message"] and PLACES["users"][0] in failed["message"]
+    assert failed["error"]["hint"] and failed["message"] in done.err
+    assert proofs["organizations"]["equal"] and proofs["organizations"]["error"] is None
+    assert (proofs["contacts"]["exit_code"], kinds(proofs["contacts"])) == (3, {"different": 1})
+    (run,) = world.db.execute_query("select exit_code, outcome, entities from sync_runs where kind = 'verify'")
+    assert (run["exit_code"], run["outcome"]) == (2, "failed")
+    told = {entity["entity"]: (entity["problem"], entity["complete"]) for entity in run["entities"]}
+    assert told == {"users": ("BoardNotVisible", False), "organizations": (None, True), "contacts": (None, True)}
+    shown = world.cli("verify", *named, code=2)
+    assert f"Incomplete: {failed['message']}" in shown.out
+    assert shown.out.count("Equal") == 1 and "Not equal: 1 of" in shown.out
+
+
+def test_no_proof_is_tried_after_an_error_that_all_would_meet(world: Equal) -> None:
+    done = world.cli("verify", "--json", code=2, env={"MONDAY_API_KEY": "refused"})
+    told = [(proof["message"] == "not run", bool(proof["error"])) for proof in json.loads(done.out)["entities"]]
+    assert told == [(False, True), *[(True, False)] * (len(told) - 1)] and len(told) > 2

@@ -18,6 +18,7 @@ import requests
 
 from settings import Settings
 from tests.kit.cli import start_main
+from tests.kit.waiting import until
 from values.canonical import dumps
 
 
@@ -44,6 +45,20 @@ class Served:
         return requests.post(
             self.url + path, data=form, headers={**self.headers, **given}, timeout=60, allow_redirects=False
         )
+
+
+def proved(served: Served, entity: str = "contacts") -> dict[str, Any]:
+    """Has an entity or a sync proved by the page, waits for the end, and returns the proof as it is listed."""
+    known = {proof["id"] for proof in served.json("/proofs")["proofs"]}
+    assert served.post("/proofs", entity=entity, kind="whole").json()["pid"]
+
+    def ended() -> list[dict[str, Any]]:
+        shown = served.json("/proofs")
+        new = [found for found in shown["proofs"] if found["id"] not in known and found["finished_at"]]
+        return [] if any(run["outcome"] == "running" for run in shown["going"]) else new
+
+    (made,) = until(ended, what="the proof")
+    return dict(made)
 
 
 @contextmanager

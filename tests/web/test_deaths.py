@@ -29,7 +29,7 @@ def test_a_run_of_the_shell_moves_on_an_open_page_and_is_shown_as_dead_when_it_i
     page.goto(served.url + "/runs")
     child = start_main("monday-to-pg", "--entity", "contacts", "--batch-size", "10", env=environment)
     try:
-        page.locator("tbody tr").get_by_role("link").click(timeout=20_000)
+        page.locator("#list tr").get_by_role("link").click(timeout=20_000)
         expect(page.locator("#run")).to_contain_text("running")
         bar = page.get_by_role("progressbar")
         expect(bar).to_have_attribute("value", re.compile(r"[1-9]"), timeout=15_000)

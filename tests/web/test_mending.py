@@ -7,8 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from tests.kit.deployed import Deployment, deployment
+from tests.kit.waiting import until
 from tests.web.conftest import Served, serving
 from tests.web.test_browser import look_at_all
+
+CREWS = 99_000_002
 
 
 @pytest.fixture
@@ -87,3 +90,48 @@ def test_what_postgres_would_refuse_is_told_before_it_is_applied(planning, shown
         in_use = shown.json("/boards/planning/plan")
     assert [told.split(" is new")[0] for told in in_use["refused"]] == ["column 'New' (text)"]
     assert shown.json("/boards/planning/plan")["refused"] == []
+
+
+@pytest.mark.xdist_group("browser")
+def test_a_board_is_reloaded_as_its_plan_said_or_not_at_all(planning, shown, opened):
+    from playwright.sync_api import expect
+
+    first, second = planning.ids()[:2]
+    planning.sql(f'update planning set "Notes" = \'by SQL\' where "Item ID" = {first}')
+    watched = opened(java_script_enabled=False)
+    page = watched.page
+    page.goto(shown.url + "/boards/planning")
+    page.get_by_role("button", name="Show what a reload would change").click()
+    watched.shows("What it would do")
+    plan = page.url.removeprefix(shown.url)
+    until(lambda: shown.json(plan)["ended"], what="the plan")
+    page.goto(shown.url + plan)
+    expect(page.locator("pre")).to_contain_text(f"update planning {first}")
+    planning.admin("items/change", item_id=second, values={"text1": "later"})
+    page.get_by_role("button", name="Apply: reload planning").click()
+    # the plan is made once more, in a process of its own
+    expect(page.locator("main")).to_contain_text("the board or the table have changed", timeout=60_000)
+    assert "409" in watched.wrong.pop() and planning.rows()[0]["Notes"] == "by SQL"
+    expect(page.locator("pre")).to_contain_text(f"update planning {second}")
+    page.get_by_role("button", name="Apply: reload planning").click()
+    expect(page.locator("main")).to_contain_text("It appears here within some seconds", timeout=60_000)
+    until(lambda: [run["outcome"] for run in shown.json("/runs?kind=reload")["runs"]] == ["success"], what="the reload")
+    assert [row["Notes"] for row in planning.rows()][:2] == ["a", "later"]
+
+
+def test_the_plan_shows_the_link_tables_and_triggers_that_applying_makes_and_makes_none(planning, shown):
+    planning.board(("text1", "Town", "text"), id=CREWS, name="Crews")
+    planning.deploy(board=str(CREWS), name="crews")
+    planning.admin("columns/add", id="crew1", title="Crew", type="board_relation")
+    planning.admin("columns/settings", column_id="crew1", boardIds=[CREWS])
+    planning.pull()
+    planned = shown.json("/boards/planning/plan")
+    told = "\n".join(planned["ddl"])
+    assert planned["refused"] == [] and 'create table if not exists "public"."planning_Crew"' in told.replace("\n", " ")
+    for what in ("create or replace function", "create trigger", "create index", "-- new rows that cells named before"):
+        assert what in told, what
+    assert planning.db.execute_query("select to_regclass('\"planning_Crew\"') is null as lacks") == [{"lacks": True}]
+    # the same plan is told as the same
+    assert shown.json("/boards/planning/plan")["digest"] == planned["digest"]
+    done = shown.post("/boards/planning", digest=planned["digest"])
+    assert done.status_code == 200 and done.json()["links"] == ["planning_Crew"], done.text

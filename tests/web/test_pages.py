@@ -10,7 +10,7 @@ import pytest
 
 from tests.kit.live import away
 from tests.kit.waiting import until
-from tests.web.conftest import routes
+from tests.web.conftest import proved, routes
 
 PAGES = (
     "/",
@@ -41,8 +41,7 @@ PAGES = (
 def pages_of_rows(served) -> list[str]:
     """Returns the pages that are named by a row, as `full` has made it, or by an act."""
     conflict, run = served.json("/conflicts")["conflicts"][0], served.json("/runs")["runs"][0]
-    served.post("/proofs", entity="contacts", kind="whole")
-    proof = served.json("/proofs")["proofs"][0]["id"]
+    proof = proved(served)["id"]
     finding = served.json(f"/proofs/{proof}")["findings"][0]["id"]
     return [
         f"/conflicts/{conflict['id']}",
@@ -292,9 +291,9 @@ def test_a_difference_is_proved_and_mended_as_planned(served, sides):
     sides.sql("alter table contacts disable trigger user")
     sides.update(row_id, A="Q")
     sides.sql("alter table contacts enable trigger user")
-    proof = served.post("/proofs", entity="contacts", kind="whole").json()["proof"]
-    assert not proof["equal"]
-    (found,) = served.json(f"/proofs/{proof['proof_id']}")["findings"]
+    proof = proved(served)
+    assert proof["outcome"] == "different"
+    (found,) = served.json(f"/proofs/{proof['id']}")["findings"]
     plan = served.json(f"/findings/{found['id']}")
     assert served.post(f"/findings/{found['id']}", digest="another").status_code == 409
     assert served.post(f"/findings/{found['id']}", digest=plan["digest"]).status_code == 200

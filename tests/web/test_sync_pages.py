@@ -9,7 +9,7 @@ import pytest
 from sandbox import SmartSuite
 from tests.kit.syncs import World
 from tests.kit.waiting import until
-from tests.web.conftest import HOSTILE, Served, serving
+from tests.web.conftest import HOSTILE, Served, proved, serving
 from tests.web.test_browser import look_at_all
 from tests.web.test_pages import LARGEST, STATEMENTS, commands_of
 
@@ -136,3 +136,18 @@ def test_pages_of_syncs_can_be_used_by_all(shop, open_shop, opened):
         # once a minute the mappings in the database are looked at, too
         answer = min((open_shop.get(path), open_shop.get(path)), key=commands_of)
         assert commands_of(answer) <= STATEMENTS + 2 and len(answer.content) <= LARGEST, path
+
+
+def test_a_sync_is_proved_and_what_is_found_is_mended_as_planned(shop, open_shop):
+    shop.counts()
+    (record,) = [found for found in shop.snapshot() if found[shop.slugs["External id"]] == "2"]
+    shop.suite.admin("records/change", record_id=record["id"], values={shop.slugs["Amount"]: "7"})
+    proof = proved(open_shop, "shop")
+    assert (proof["entity"], proof["outcome"]) == ("shop", "different")
+    assert "SmartSuite 7, row 2.5" in open_shop.get(f"/proofs/{proof['id']}").text
+    (found,) = open_shop.json(f"/proofs/{proof['id']}")["findings"]
+    plan = open_shop.json(f"/findings/{found['id']}")
+    assert [(step["side"], step["name"], step["after"]) for step in plan["steps"]] == [("SmartSuite", "Amount", "2.5")]
+    assert open_shop.post(f"/findings/{found['id']}", digest="another").status_code == 409
+    assert open_shop.post(f"/findings/{found['id']}", digest=plan["digest"]).status_code == 200
+    assert shop.records()["2"]["Amount"] == "2.5" and proved(open_shop, "shop")["outcome"] == "equal"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, Response, request, url_for
@@ -10,6 +11,8 @@ from errors import SettingsError
 from sync.parts import Parts, Updates
 from values.wording import plural
 from web.answers import digest_of, done, note_act, shown, site
+from web.pages.runs import no_plan
+from web.starting import RELOAD, Wanted
 
 pages = Blueprint("boards", __name__)
 
@@ -27,6 +30,33 @@ def board(name: str) -> Response:
     """Shows one deployed board."""
     (found,) = site().program.deployed(site().db, name)
     return shown("board.html", {"board": found})
+
+
+@pages.post("/boards/<name>/reload")
+def reload(name: str) -> Response:
+    """Has the plan of a reload made; carries that plan out, or refuses when it would be another by now."""
+    site().program.deployed(site().db, name)
+    site().settings.require_key()
+    starter, wanted = site().starter, Wanted(RELOAD, name)
+    number = request.form.get("plan", "")
+    if not number:
+        started = starter.start(replace(wanted, dry_run=True))
+        note_act(f"started {started.wanted.words()}")
+        to = url_for("runs.plan", number=started.number)
+        return done("The plan is being made. Nothing is written.", to, {"plan": to})
+    shown_plan = starter.standing(int(number), wanted) if number.isdecimal() else None
+    if shown_plan is None:
+        raise no_plan("Have the plan made again, on the page of the board.")
+    fresh = starter.plan_again(wanted)
+    if not fresh.is_made or fresh.changes != shown_plan.changes:
+        return shown("plan.html", {**fresh.as_json(), "moved": True}, 409)
+    for made in (fresh, shown_plan):
+        if not starter.use_up(made):
+            raise no_plan("Have the plan made again, on the page of the board.")
+    started = starter.start(wanted)
+    note_act(f"started {wanted.words()}")
+    told = f"Started {wanted.words()}. It appears here within some seconds."
+    return done(told, url_for("runs.runs"), {"pid": started.pid})
 
 
 @pages.get("/boards/<name>/plan")

@@ -83,11 +83,14 @@ def queues() -> Response:
     now = datetime.now(timezone.utc)
     names = site().subject_names()
     names |= {board_id: mapping.entity for mapping, board_id in site().chosen()}
+    # a run of the mapping's own direction, as POST /sync/ENTITY makes it
+    directions = {mapping.entity: mapping.direction for mapping, _ in site().chosen() if mapping.direction != "none"}
     rows = [
         # whole minutes, so that a page on which nothing happens stays the same
         {
             **row,
             "of": names.get(row["of"], row["of"]),
+            "direction": directions.get(names.get(row["of"], "")),
             "minutes": math.floor((now - row["oldest"]).total_seconds() / 60),
         }
         for row in found

@@ -17,13 +17,14 @@ from sync.report import SERVICES
 from values.parsing import iso_moment
 from values.wording import plural
 from web.answers import done, note_act, shown, site
+from web.grid import grid_of
 from web.starting import OF_SYNCS, Started, Wanted
 
 pages = Blueprint("runs", __name__)
 
 PAGE = 50
 OUTCOMES = ("success", "partial", "guarded", "failed", "running", "died")
-KINDS = ("command", "scheduled", "http", "catch-up", "live", "shell", "verify")
+KINDS = ("command", "scheduled", "http", "catch-up", "live", "shell", "deploy", "reload", "verify")
 
 
 @pages.get("/runs")
@@ -35,8 +36,10 @@ def runs() -> Response:
     with site().reading() as tx:
         found = lists.runs_page(tx, wanted, PAGE + 1)
     more = found[PAGE - 1] if len(found) > PAGE else None
+    every = [shown_run(run) for run in found[:PAGE]]
     data = {
-        "runs": [_brief(shown_run(run)) for run in found[:PAGE]],
+        "runs": [_brief(run) for run in every],
+        "grid": grid_of(every, [asked["entity"]] if asked["entity"] else site().names),
         "asked": asked,
         "next": more and f"{more['started_at'].isoformat()},{more['run_id']}",
         "entities": site().names,
@@ -75,14 +78,9 @@ def run(run_id: str) -> Response:
         found = _run(tx, run_id)
         entries = lists.log_page(tx, lists.LogFilter(since="-infinity", run=found["run_id"]), PAGE)
         today = calls_today(tx)
-    steps = [
-        {"entity": name, **step, "percent": _percent(step)}
-        for name, step in found["progress"].items()
-        if found["finished_at"] is None
-    ]
     data = {
         "run": _brief(found) | {name: found[name] for name in ("host", "pid", "stop_asked_at", "heartbeat_at", "api")},
-        "steps": steps,
+        "steps": steps_of(found),
         "entities": found["entities"],
         "log": entries,
         "names": site().subject_names(),
@@ -114,6 +112,12 @@ def _stopped(run: dict[str, Any]) -> list[str]:
         for entity in run["entities"]
         if entity.get("problem") == "GuardStop" and entity["entity"] in known
     ]
+
+
+def steps_of(run: dict[str, Any]) -> list[dict[str, Any]]:
+    """Returns how far each entity of a run is, while it goes on."""
+    steps = {} if run["finished_at"] else run["progress"]
+    return [{"entity": name, **step, "percent": _percent(step)} for name, step in steps.items()]
 
 
 def _percent(step: dict[str, Any]) -> int | None:
@@ -182,7 +186,7 @@ def start() -> Response:
             return shown("plan.html", {**fresh.as_json(), "moved": True}, 409)
         for plan in (fresh, confirmed):
             if not site().starter.use_up(plan):
-                raise _no_plan()
+                raise no_plan(AGAIN)
     started = site().starter.start(wanted, agreed)
     note_act(f"started {wanted.words()}{f', to remove {len(agreed)}' if agreed else ''}")
     if wanted.dry_run:
@@ -218,15 +222,17 @@ def _confirmed(wanted: Wanted, form: Any) -> Started:
     number = form.get("plan", "")
     plan = site().starter.standing(int(number), wanted) if number.isdecimal() else None
     if plan is None:
-        raise _no_plan()
+        raise no_plan(AGAIN)
     return plan
 
 
-def _no_plan() -> SettingsError:
-    return SettingsError(
-        "Nothing was started: this plan was carried out already, failed, or is older than 15 minutes.",
-        hint="Look again at what would be removed, on the page of the run that was stopped.",
-    )
+AGAIN = "Look again at what would be removed, on the page of the run that was stopped."
+
+
+def no_plan(hint: str) -> SettingsError:
+    """Returns what says that a plan cannot be carried out."""
+    told = "Nothing was started: this plan was carried out already, failed, or is older than 15 minutes."
+    return SettingsError(told, hint=hint)
 
 
 @pages.get("/sync/plans/<int:number>")

@@ -19,7 +19,7 @@ function search() {
 }
 
 function toRow(step) {
-  const rows = [...document.querySelectorAll("main tbody tr")];
+  const rows = [...document.querySelectorAll("main table:not(.grid) tbody tr")];
   const now = rows.findIndex((row) => row.contains(document.activeElement));
   const row = rows[now < 0 ? 0 : Math.min(Math.max(now + step, 0), rows.length - 1)];
   if (!row) return;
@@ -28,7 +28,7 @@ function toRow(step) {
 }
 
 function rowHere() {
-  return document.activeElement.closest("main tbody tr");
+  return document.activeElement.closest("main table:not(.grid) tbody tr");
 }
 
 const acts = {

@@ -1,16 +1,32 @@
-"""Measures a first pull of each board by itself, an unchanged full one, and its floor (`benchmarks.floor`), by turns."""
+"""Measures by turns: a first pull of each board, its floor (`benchmarks.floor`), an unchanged full one, a bare loop."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from benchmarks.bench import Bench, Pulled, scratch
 from benchmarks.beside_floor import ADDRESS_COLUMNS, Floor
-from benchmarks.measure import Spent
+from benchmarks.boards import mappings
+from benchmarks.measure import Serving, Spent, spent
 from benchmarks.table import Table
 
-ABOUT = "a first pull of each board beside its floor: wall, CPU of the process, CPU of PostgreSQL"
+ABOUT = "a first pull of each board beside its floor: wall, CPU, points; an unchanged full one beside a bare loop"
+
+
+@dataclass
+class _Runs:
+    """Holds what was measured by turns."""
+
+    pulled: list[Pulled] = field(default_factory=list)
+    least: list[Spent] = field(default_factory=list)
+    """Of the floor."""
+    full: list[Pulled] = field(default_factory=list)
+    bare: list[Spent] = field(default_factory=list)
+    """Of a loop that reads the same pages and does nothing with them (`benchmarks.large_boards`)."""
+    bare_told: dict[str, Any] = field(default_factory=dict)
 
 
 def run(bench: Bench) -> None:
@@ -21,22 +37,28 @@ def run(bench: Bench) -> None:
 
 
 def _measure(bench: Bench, entity: str, folder: Path) -> None:
-    floor = Floor(bench, folder, [entity])
-    pulled: list[Pulled] = []
-    least: list[Spent] = []
+    floor, runs = Floor(bench, folder, [entity]), _Runs()
     with bench.serving() as server:
         for number in range(bench.repeat):
             with bench.database() as name:
-                pulled.append(bench.pull(server, name, "--entity", entity))
+                runs.pulled.append(bench.pull(server, name, "--entity", entity))
                 if number == 0:
                     floor.prepare(server, name)
-            least.append(floor.run())
-    _show(bench, entity, pulled, least)
+                runs.full.append(bench.pull(server, name, "--entity", entity, "--full"))
+            runs.least.append(floor.run())
+            runs.bare.append(_bare(server, entity))
+            runs.bare_told = server.told()
+    _show(bench, entity, runs)
 
 
-def _show(bench: Bench, entity: str, pulled: list[Pulled], least: list[Spent]) -> None:
-    thousands = pulled[0].read / 1000
-    pairs = [(run.spent, other) for run, other in zip(pulled, least, strict=True)]
+def _bare(server: Serving, entity: str) -> Spent:
+    server.forget()
+    return spent("benchmarks.large_boards", server.url, str(mappings()[entity].board_id))
+
+
+def _show(bench: Bench, entity: str, runs: _Runs) -> None:
+    pulled, thousands = runs.pulled, runs.pulled[0].read / 1000
+    pairs = [(run.spent, other) for run, other in zip(pulled, runs.least, strict=True)]
     table = Table(f"First pull of {entity}: {pulled[0].read:,} items, {bench.repeat} times")
     table.add("wall", [run.wall for run, _ in pairs], "s")
     table.add("  of the floor", [other.wall for _, other in pairs], "s")
@@ -49,4 +71,9 @@ def _show(bench: Bench, entity: str, pulled: list[Pulled], least: list[Spent]) -
     table.add("CPU of PostgreSQL / the floor's", shares, "x", at_most=1.4)
     table.add("peak memory", [run.memory / (1 << 20) for run, _ in pairs], "MB", 0, 160)
     table.add("statements", median(run.spent.notes["statements"] for run in pulled), "", 0)
+    points = median(run.told["points"] for run in pulled)
+    table.add("points / a bare loop's", points / runs.bare_told["points"], "x", at_most=1.1)
+    full = [(run.spent, bare) for run, bare in zip(runs.full, runs.bare, strict=True)]
+    table.add("unchanged --full / a bare loop", [run.wall / bare.wall for run, bare in full], "x", at_most=2.5)
+    table.add("  CPU", [run.cpu / bare.cpu for run, bare in full], "x", at_most=2.5)
     table.show()

@@ -107,10 +107,12 @@ class AddressObject:
             found = self.parser.parse(trimmed(cells[0]))
             parts = (found.street, found.city, found.state, found.zip, found.country)
             made = {"raw": cells[0], **dict(zip(OBJECT_PARTS, parts, strict=True)), **own}
-        return {name: part for name, part in made.items() if trimmed(part)}
+        return {name: part for name, part in made.items() if part is not None and trimmed(part)}
 
     def _own(self, cells: Values) -> dict[str, str]:
         """Returns the parts that have a column of their own."""
+        if len(cells) == 1:
+            return {}
         own = {part: trimmed(cell) for part, cell in zip(OWN_COLUMNS, cells[1:], strict=False) if trimmed(cell)}
         if "state" in own:
             own["state"] = state_code(own["state"]) or own["state"]

@@ -10,25 +10,31 @@ from mappings.declaration import ROOT, Mapping
 FROM_ROOT = """
 select {via}::text as row_id, {key}::text as root, {number} as home
 from {table}
-where {via} = any(%(ids)s::uuid[])
+where {via} = {ids}
 """
 
 FROM_RELATED = """
 select p.{via}::text as row_id, r.{key}::text as root, {number} as home
 from {parent} as p
 join {table} as r on r.{link} = p.id
-where p.{via} = any(%(ids)s::uuid[])
+where p.{via} = {ids}
 """
 
-
-def pointing(mapping: Mapping, names: Iterable[str]) -> Composable:
-    """Composes which root rows use which of the rows `ids`, by these relations: row_id, root, the relation's number."""
-    return joined(" union all ", [_pointing(mapping, name) for name in sorted(names)])
+ANY_OF_IDS = "any(%(ids)s::uuid[])"
 
 
-def _pointing(mapping: Mapping, name: str) -> Composable:
+def pointing(mapping: Mapping, names: Iterable[str], ids: str = ANY_OF_IDS) -> Composable:
+    """Composes which root rows use which of the rows `ids`, by these relations: row_id, root, the relation's number.
+
+    `ids` may be an expression in SQL for a single row's id instead.
+    """
+    return joined(" union all ", [_pointing(mapping, name, ids) for name in sorted(names)])
+
+
+def _pointing(mapping: Mapping, name: str, ids: str) -> Composable:
     related = mapping.related[name]
     names = {
+        "ids": compose(ids),
         "via": identifier(str(related.via)),
         "key": identifier(mapping.primary_key),
         "table": table_name(mapping.table),

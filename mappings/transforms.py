@@ -132,7 +132,7 @@ class Join:
     kinds: tuple[str | None, ...] = ("text",)
 
     def read(self, cells: Values, before: Values | None = None) -> Made:
-        return (self.separator.join(filter(None, map(trimmed, cells))) or None,)
+        return (self.separator.join([text for cell in cells if (text := trimmed(cell))]) or None,)
 
     def write(self, fields: Values, agreed: Values | None, cells: Values) -> Made:
         if alike(fields[0], self.read(cells)[0]):
@@ -184,7 +184,10 @@ class FirstFilled:
     kinds: tuple[str | None, ...] = (None,)
 
     def read(self, cells: Values, before: Values | None = None) -> Made:
-        return (next((cell for cell in cells if trimmed(cell)), None),)
+        for cell in cells:
+            if trimmed(cell):
+                return (cell,)
+        return (None,)
 
     def write(self, fields: Values, agreed: Values | None, cells: Values) -> Made:
         if alike(fields[0], self.read(cells)[0]):

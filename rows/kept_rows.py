@@ -8,21 +8,24 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 from typing import Any
 
 from databases.postgres.names import compose, joined, literal, table_name
 from databases.postgres.transactions import Snapshot
 from db_connector import Transaction
-from rows.homes import Key, Row
-from rows.tables import Table, comes_back
-from rows.wanted_rows import Shapes, WantedRow
+from rows.cells import comes_back
+from rows.homes import Key, Row, Slot
+from rows.tables import Table
+from rows.wanted_rows import RowShape, Shapes, WantedRow
 
 WORTH_KEEPING = 50
 """New records of a page from which on rows are kept: for fewer, asking costs more than it spares."""
 MOST_ROWS = 1000
 """Rows of a table that are kept; those that were met last stay."""
 BITS = 1 << 23
+MASK = BITS - 1
 MOST_OWN = 1000
 """Transactions of its own that are told from others."""
 
@@ -62,7 +65,7 @@ class KnownRows:
     revision: int = 0
     """Grows whenever a row can be found by other keys or shows something else."""
     shapes: Shapes = field(default_factory=dict)
-    """What new records want of a row, by what makes them alike."""
+    """What new records want of a row, by related name and what makes them alike."""
     keys: Keys | None = None
     """All keys of the table's rows, where they are known."""
     guessed: set[Key] = field(default_factory=set)
@@ -93,6 +96,22 @@ class KnownRows:
         # found by its best key, or by no better one than before
         return row if shape.revision == self.revision or self.by_key.get(shape.keys[0]) is row else None
 
+    def is_settled(self, shape: RowShape) -> bool:
+        """Returns whether all that a new record wants is known to stand in a row, found by its best key, and no more."""
+        row = shape.row
+        return (
+            row is not None
+            and shape.changes == row.changes == shape.shown_at
+            and not shape.shown
+            and not shape.others
+            and self.by_key.get(shape.keys[0]) is row
+        )
+
+    def within_reach(self, kinds: Iterable[WantedRow]) -> set[str]:
+        """Returns the ids of the rows that records may come to, after the look-up."""
+        found = {row.id for want in kinds for key in want.keys if (row := self.by_key.get(key)) is not None}
+        return found.union(want.current for want in kinds if want.current)
+
     def meet(self, kinds: Iterable[WantedRow]) -> None:
         """Notes the known rows that records of this page have now, or may come to."""
         for want in kinds:
@@ -107,7 +126,7 @@ class KnownRows:
 
     def is_known(self, key: Key) -> bool:
         """Returns whether nothing more can be found out about the row of a key."""
-        return key in self.by_key or self._is_absent(key)
+        return key in self.by_key or (self.keys is not None and key not in self.keys)
 
     def _is_absent(self, key: Key) -> bool:
         return self.keys is not None and key not in self.keys
@@ -140,26 +159,34 @@ class KnownRows:
         rows = list(self.by_id.values())
         if self.count is not None:
             self.count += sum(row.new for row in rows)
+        stands = _standing(table)
+        gone = {row.id for row in rows if row.page == self.page and not _settled(row, stands)}
         if len(rows) > MOST_ROWS:
-            rows = sorted(rows, key=lambda row: row.page)[-MOST_ROWS // 2 :]
-        self.by_id = stay = {row.id: row for row in rows if row.page < self.page or _settled(table, row)}
+            gone.update(row.id for row in sorted(rows, key=lambda row: row.page)[: -MOST_ROWS // 2])
         for row in [self.by_key.pop(key) for key in self.guessed if key in self.by_key]:
             row.indexed = False
-        self.by_key = {key: row for key, row in self.by_key.items() if row.id in stay}
-        shapes = [
-            (like, shape) for like, shape in self.shapes.items() if shape.row is not None and shape.row.id in stay
-        ]
-        self.shapes, self.guessed = dict(shapes[-MOST_ROWS:]), set()
+        if gone:
+            self.by_id = {row_id: row for row_id, row in self.by_id.items() if row_id not in gone}
+            self.by_key = {key: row for key, row in self.by_key.items() if row.id not in gone}
+        for name, shapes in self.shapes.items():
+            if gone or len(shapes) > MOST_ROWS:
+                stay = [
+                    (like, shape)
+                    for like, shape in shapes.items()
+                    if shape.row is not None and shape.row.id not in gone
+                ]
+                self.shapes[name] = dict(stay[-MOST_ROWS:])
+        self.guessed = set()
         self.revision += 1
         self.page += 1
 
 
-def _settled(table: Table, row: Row) -> bool:
+def _settled(row: Row, stands: Map[Slot, Sequence[type]]) -> bool:
     """Makes a row of the last page one of the table's; returns whether that shows what is known of it."""
     # changed: by which other rows' keys it can be found now is not known; or filled by defaults of its own
     if row.dirty or row.standins:
         return False
-    if row.new and not _stands(table, row):
+    if row.new and not _stands(row, stands):
         return False
     row.new, row.claimed, row.rank = False, False, None
     if row.edited:
@@ -167,13 +194,19 @@ def _settled(table: Table, row: Row) -> bool:
     return True
 
 
-def _stands(table: Table, row: Row) -> bool:
+def _standing(table: Table) -> dict[Slot, Sequence[type]]:
+    """Returns for the columns of a table the types of the values that they show as they were written."""
+    return {(column, None): comes_back(table.types.get(column, "text")) for column in table.plain}
+
+
+def _stands(row: Row, stands: Map[Slot, Sequence[type]]) -> bool:
     """Returns whether a look-up would find the values that a new row was made with."""
-    if any((column, None) in row.values for column in row.defaults):
+    if row.defaults and any((column, None) in row.values for column in row.defaults):
         return False
-    return all(
-        slot[1] is not None or comes_back(value, table.types.get(slot[0], "text")) for slot, value in row.values.items()
-    )
+    for slot, value in row.values.items():
+        if slot[1] is None and value is not None and type(value) not in stands.get(slot, ()):
+            return False
+    return True
 
 
 class Keys:
@@ -184,16 +217,17 @@ class Keys:
 
     def add(self, key: Key) -> None:
         """Adds a key."""
-        for place in _places(key):
-            self._bits[place >> 3] |= 1 << (place & 7)
+        bits, number = self._bits, hash(key)
+        for place in (number & MASK, (number >> 20) & MASK, (number >> 40) & MASK):
+            bits[place >> 3] |= 1 << (place & 7)
 
     def __contains__(self, key: Key) -> bool:
-        return all(self._bits[place >> 3] & 1 << (place & 7) for place in _places(key))
-
-
-def _places(key: Key) -> tuple[int, int, int]:
-    number = hash(key)
-    return number % BITS, (number >> 20) % BITS, (number >> 40) % BITS
+        bits, number = self._bits, hash(key)
+        for place in (number & MASK, (number >> 20) & MASK, (number >> 40) & MASK):
+            # most keys that are not there fail at the first place
+            if not bits[place >> 3] & 1 << (place & 7):
+                return False
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,12 +241,13 @@ class _Looked:
 class KeptRows:
     """Keeps the known rows of the tables of a mapping. What is not certain to be as it was is forgotten."""
 
-    def __init__(self, tables: Sequence[Table], written: Iterable[str], worth: int) -> None:
+    def __init__(self, tables: Sequence[Table], root: str | None, written: Iterable[str], worth: int) -> None:
         """Takes the tables whose rows can be kept, and the names of all tables that a page writes.
 
-        For fewer than `worth` new records a page, nothing is kept.
+        `root` is the table of root rows, where the natural keys of its rows can be kept. For fewer than `worth` new
+        records a page, nothing is kept.
         """
-        self._tables, self._written, self._worth = tables, sorted(set(written)), worth
+        self._tables, self._root, self._written, self._worth = tables, root, sorted(set(written)), worth
         self._known: dict[str, KnownRows] = {}
         self._oids: dict[str, int] = {}
         self._own: deque[int] = deque(maxlen=MOST_OWN)
@@ -221,7 +256,7 @@ class KeptRows:
     def begin(self, tx: Transaction, new: int) -> None:
         """Prepares for a page with so many new records."""
         last, self._last = self._last, None
-        if new < self._worth or not self._tables:
+        if new < self._worth or not (self._tables or self._root):
             self._known = {}
             return
         (current, text, ended, stays), *_ = tx.rows(LOOK, (last.transaction if last else None,))
@@ -242,6 +277,23 @@ class KeptRows:
             tx.own_writes.note(current, self._oids.values())
         self._own.append(current)
         self._last = now
+
+    def maybe_there(self, keys: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
+        """Returns those natural keys that a root row may have; all of them count as there from now on."""
+        known = self._known.get(self._root) if self._root else None
+        if known is None or known.keys is None:
+            return list(keys)
+        asked = [Key(0, key) for key in keys]
+        there = [key.folded for key in asked if key in known.keys]
+        for key in asked:
+            known.keys.add(key)
+        return there
+
+    def note_roots(self, number: int) -> None:
+        """Notes how many root rows a page has made."""
+        known = self._known.get(self._root) if self._root else None
+        if known is not None and known.count is not None:
+            known.count += number
 
     def of(self, table: Table) -> KnownRows:
         """Returns what is known of the rows of a table."""
@@ -275,10 +327,16 @@ class KeptRows:
             return
         oids = list(self._oids.values())
         kept = [
-            table.name for table in self._tables if found[table.name][1] and oids.count(self._oids[table.name]) == 1
+            name
+            for name in (*(table.name for table in self._tables), *([self._root] if self._root else []))
+            if found[name][1] and oids.count(self._oids[name]) == 1
         ]
         for name, is_empty, count in self._ask(tx, COUNT, kept, {}):
-            self._known[name] = KnownRows(keys=Keys() if is_empty else None, count=count)
+            # of root rows only their keys are known, and only from the first on
+            if name != self._root:
+                self._known[name] = KnownRows(keys=Keys() if is_empty else None, count=count)
+            elif is_empty:
+                self._known[name] = KnownRows(keys=Keys(), count=count)
 
     def _ask(self, tx: Transaction, statement: str, names: Sequence[str], params: dict[str, object]) -> list[Any]:
         """Asks the same of several tables at once."""

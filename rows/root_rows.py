@@ -8,6 +8,7 @@ from typing import Any
 from databases.postgres.names import compose, identifier
 from db_connector import Transaction
 from models import Value
+from rows.cells import column_of, document
 from rows.homes import Home, Homes, Row, WrittenRecord
 from rows.tables import Assignment, Table
 from values.canonical import is_empty
@@ -32,19 +33,61 @@ def write_root_rows(tx: Transaction, homes: Homes, table: Table, records: Sequen
 
 
 def _insert(tx: Transaction, homes: Homes, table: Table, new: Sequence[WrittenRecord]) -> bool:
-    mapping, rows = homes.mapping, [_root_row(homes, record) for record in new]
-    filled = table.fill_required(tx, rows)
+    mapping, filled = homes.mapping, False
+    if _needs_defaults(homes, table, new):
+        rows = [_root_row(homes, record) for record in new]
+        filled = table.fill_required(tx, rows)
+        written = table.cells(rows)
+    else:
+        written = _cells_of_new(homes, table, new)
     cells: dict[str, Sequence[Any]] = {}
     # else the table makes the keys
     if new[0].root_id:
         cells[mapping.primary_key] = [record.root_id for record in new]
     if homes.shows_item_id:
         cells["monday_id"] = [record.upsert.monday_id for record in new]
-    cells |= dict(zip(table.columns, table.cells(rows), strict=True))
+    cells |= dict(zip(table.columns, written, strict=True))
     cells |= {column: [value] * len(new) for column, value in mapping.only.items()}
     for record, key in zip(new, table.insert(tx, cells, mapping.primary_key), strict=False):
         record.root_id = key
     return filled
+
+
+def _needs_defaults(homes: Homes, table: Table, new: Sequence[WrittenRecord]) -> bool:
+    """Returns whether the table's own defaults have to stand in for values that a new row may not be without."""
+    for column in table.required:
+        name = homes.root.slots[column, None]
+        values = [record.upsert.record.get(name) for record in new]
+        if None in column_of(values, table.types.get(column, "text")):
+            return True
+    return False
+
+
+def _cells_of_new(homes: Homes, table: Table, new: Sequence[WrittenRecord]) -> list[list[Any]]:
+    """Returns the cells of new rows, column by column, in the order of the table's columns.
+
+    A row for each record, as for those that exist, would take twice as long.
+    """
+    home = homes.root
+    cells: list[list[Any]] = []
+    for column in table.plain:
+        name, other = home.slots.get((column, None)), home.pointers.get(column)
+        if other is not None:
+            cells.append([record.ids.get(other) for record in new])
+        else:
+            values = [record.upsert.record.get(name) for record in new] if name else [None] * len(new)
+            cells.append(column_of(values, table.types.get(column, "text")))
+    kept = [dict(_kept_of(homes, record)) for record in new]
+    for column in table.documents:
+        members = [(key, name) for (at, key), name in home.slots.items() if key and at == column]
+        more = kept if column == homes.mapping.rest else [{}] * len(new)
+        cells.append([document(_members(members, record, own)) for record, own in zip(new, more, strict=True)])
+    return cells
+
+
+def _members(members: Sequence[tuple[str, str]], record: WrittenRecord, more: dict[str, Value]) -> dict[str, Value]:
+    value_of = record.upsert.record.get
+    return {key: value for key, name in members if (value := value_of(name)) is not None} | more
 
 
 def _untouched(homes: Homes, record: WrittenRecord) -> set[str]:
@@ -93,16 +136,22 @@ def _extras(homes: Homes, records: Sequence[WrittenRecord]) -> list[Assignment]:
 def _root_row(homes: Homes, record: WrittenRecord) -> Row:
     upsert = record.upsert
     values = homes.root.values(upsert.record, record.ids)
-    for home in homes.keeping:
-        if (upsert.stored or record.ids.get(home.name) is None) and upsert.touches(home.names):
-            for title, value in _kept_cells(homes, home, record):
-                values[str(homes.mapping.rest), title] = value
-                if not is_empty(value):
-                    record.kept.append(title)
+    values.update({(str(homes.mapping.rest), title): value for title, value in _kept_of(homes, record)})
     return Row(record.root_id, values, new=upsert.stored is None)
 
 
 # Cells of a related row that does not exist stand in the metadata under their columns' titles, until it does exist.
+
+
+def _kept_of(homes: Homes, record: WrittenRecord) -> Iterator[tuple[str, Value]]:
+    """Yields what the metadata is to keep of all related rows (title, value), and notes what it is."""
+    upsert = record.upsert
+    for home in homes.keeping:
+        if (upsert.stored or record.ids.get(home.name) is None) and upsert.touches(home.names):
+            for title, value in _kept_cells(homes, home, record):
+                if not is_empty(value):
+                    record.kept.append(title)
+                yield title, value
 
 
 def _kept_cells(homes: Homes, home: Home, record: WrittenRecord) -> Iterator[tuple[str, Value]]:

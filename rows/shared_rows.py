@@ -12,9 +12,9 @@ from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 from typing import Any
 
-from databases.postgres.names import compose
+from databases.postgres.names import compose, identifier
 from db_connector import Composable, Transaction
-from mappings.pointers import pointing
+from mappings.pointers import ANY_OF_IDS, pointing
 from models import Value
 from rows.homes import NEVER, Home, Homes, Row, Slot, Written
 from rows.kept_rows import KnownRows
@@ -23,11 +23,12 @@ from rows.wanted_rows import WantedRow
 from values.canonical import is_empty
 from values.comparing import from_json
 
-USES = """
-select row_id, count(distinct root)
-from ({uses}) as uses
-where row_id = any(%(ids)s)
-group by row_id
+USED_ONCE = """
+select given.id::text
+from unnest(%(ids)s::uuid[]) as given (id)
+cross join lateral (select root from ({uses}) as uses limit 1) as one
+-- ends at the second record, however many there are
+where not exists (select from ({uses}) as uses where uses.root <> one.root)
 """
 FILLED_BY = """
 select
@@ -35,23 +36,43 @@ select
     last.home,
     l.monday_id,
     to_char(l.monday_updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
-    coalesce(l.base, '{{}}'),
-    coalesce(l.base_postgres, '{{}}')
+    {base},
+    {base_postgres}
 from (
     -- Of the items that show a row, the one that was updated last.
     select distinct on (uses.row_id) uses.row_id, uses.home, l.id
     from ({uses}) as uses
-    join sync_mapping as l on l.entity_id = uses.root and l.entity_type = %(type)s
-    where l.monday_id is not null
+    cross join lateral (
+        select l.id, l.monday_id, l.monday_updated_at
+        from sync_mapping as l
+        where l.entity_id = uses.root and l.entity_type = %(type)s and l.monday_id is not null
+        -- A look-up for each: without it, tables that are being filled and have no statistics are read as a whole.
+        offset 0
+    ) as l
     order by uses.row_id, l.monday_updated_at desc nulls last, length(l.monday_id) desc, l.monday_id desc
 ) as last
 join sync_mapping as l on l.id = last.id
+"""
+PARTS_OF_BASE = """
+coalesce(
+    (
+        select jsonb_object_agg(part.key, part.value)
+        from jsonb_each(l.{base}) as part
+        where part.key = any(%(fields)s)
+    ),
+    '{{}}'
+)
 """
 SHOWN_BY_ITEMS = """
 select distinct new.at, new.home, l.base -> new.name
 from {rows}
 join ({uses}) as uses on uses.row_id = new.row_id and uses.home = new.home
-join sync_mapping as l on l.entity_id = uses.root and l.entity_type = %(type)s and l.monday_id is not null
+cross join lateral (
+    select l.base
+    from sync_mapping as l
+    where l.entity_id = uses.root and l.entity_type = %(type)s and l.monday_id is not null
+    offset 0
+) as l
 """
 
 
@@ -81,17 +102,21 @@ class SharedRowWriter:
                 row.rank = max(row.rank or NEVER, want.record.upsert.rank)
                 self._give(want, row)
                 continue
-            row = self._row_for(want, alone)
+            found = self._found(want)
+            if found is None and want.record.upsert.stored is None:
+                self._give_new(want)
+                continue
+            row = self._row_for(want, found, alone)
             self._bring_in(want, row, alone, written)
-            if want.current is None and self._shows_all(want, row):
+            if want.current is None and _shows_all(want, row):
                 shape.row, shape.revision, shape.changes = row, self.rows.revision, row.changes
         if self.edits:
             self._note_overtaken(wanted)
 
     # Which row
 
-    def _row_for(self, want: WantedRow, alone: set[str]) -> Row:
-        row = self._found(want) or self._kept(want, alone)
+    def _row_for(self, want: WantedRow, found: Row | None, alone: set[str]) -> Row:
+        row = found or self._kept(want, alone)
         if row is None or row.id != want.current:
             want.show_own()
         row = row or self._made(want)
@@ -99,6 +124,17 @@ class SharedRowWriter:
         if row.id != want.current:
             self.joined.add(row.id)
         return row
+
+    def _give_new(self, want: WantedRow) -> None:
+        """Makes a row for a new record, and tells the next record like it that it shows all of that."""
+        row, shape = self._made(want), want.shape
+        row.claimed = True
+        self._give(want, row)
+        self.joined.add(row.id)
+        # without a key the next record gets another, and an empty text is not written
+        if shape.keys and len(row.values) == sum(value is not None for value in shape.values.values()):
+            shape.row, shape.revision, shape.changes = row, self.rows.revision, row.changes
+            shape.shown, shape.shown_at, shape.others = {}, row.changes, ()
 
     def _give(self, want: WantedRow, row: Row) -> None:
         want.row, want.since = row, self.rows.revision
@@ -212,15 +248,6 @@ class SharedRowWriter:
         row.dirty = True
         return True
 
-    def _shows_all(self, want: WantedRow, row: Row) -> bool:
-        """Returns whether all that a record wants stands in the row, so that the next record like it changes nothing.
-
-        Without a key a row is one record's alone, and the next record like it gets another.
-        """
-        return bool(want.keys) and all(
-            value is None or value == row.values.get(slot) for slot, value in want.values.items()
-        )
-
     def _is_owned(self, slot: Slot) -> bool:
         owner = self.homes.owners[str(self.table.related.owned_by)]
         return (slot[0] if slot[1] is None else f"{slot[0]}.{slot[1]}") in owner.owns
@@ -237,8 +264,8 @@ class SharedRowWriter:
                 if self.edits.get((row.id, slot), 0) > want.since:
                     want.record.overtaken |= frozenset(_fields_at(self.homes, want.home, slot))
 
-    def _uses(self) -> Composable:
-        return pointing(self.homes.mapping, [home.name for home in self.table.homes])
+    def _uses(self, ids: str = ANY_OF_IDS) -> Composable:
+        return pointing(self.homes.mapping, [home.name for home in self.table.homes], ids)
 
     def _used_by_one_record(self, tx: Transaction, wanted: Sequence[WantedRow]) -> set[str]:
         """Returns the present rows that only one record uses, so that correcting them corrects no other record's."""
@@ -250,8 +277,8 @@ class SharedRowWriter:
         }
         if not ids:
             return set()
-        uses = tx.rows(compose(USES, uses=self._uses()), {"ids": sorted(ids)})
-        return {row_id for row_id, count in uses if count == 1}
+        once = tx.rows(compose(USED_ONCE, uses=self._uses("given.id")), {"ids": sorted(ids)})
+        return {row_id for (row_id,) in once}
 
     def _respells(self, want: WantedRow, row: Row | None) -> bool:
         """Returns whether a record spells the key of its present row otherwise."""
@@ -269,9 +296,11 @@ class SharedRowWriter:
             row.edited = {slot for slot, value in row.values.items() if not is_empty(value)}
         mapping = self.homes.mapping
         homes = [self.homes.related[name] for name in mapping.related]
-        params = {"ids": sorted(disputed), "type": mapping.entity_type}
+        fields = sorted({name for home in self.table.homes for name in home.names})
+        params = {"ids": sorted(disputed), "type": mapping.entity_type, "fields": fields}
+        bases = {name: compose(PARTS_OF_BASE, base=identifier(name)) for name in ("base", "base_postgres")}
         differing: list[tuple[Row, Slot]] = []
-        for found in tx.rows(compose(FILLED_BY, uses=self._uses()), params):
+        for found in tx.rows(compose(FILLED_BY, uses=self._uses(), **bases), params):
             row_id, number, monday_id, updated_at, base, base_postgres = found
             row, home = disputed[row_id], homes[number]
             row.rank = (updated_at or "", int(monday_id))
@@ -317,6 +346,24 @@ class SharedRowWriter:
         return [cells[at] for at in sorted({at for at, *_ in asked} - known)]
 
 
+def _shows_all(want: WantedRow, row: Row) -> bool:
+    """Returns whether all that a record wants stands in the row, so that the next record like it changes nothing.
+
+    Without a key a row is one record's alone, and the next record like it gets another.
+    """
+    return bool(want.keys) and all(
+        value is None or value == row.values.get(slot) for slot, value in want.values.items()
+    )
+
+
+def _fields_at(homes: Homes, home: Home, slot: Slot) -> Sequence[str]:
+    """Returns the field in a place of a row, or the fields that are shown through a pointer."""
+    if slot in home.slots:
+        return (home.slots[slot],)
+    other = home.own_pointers.get(slot[0])
+    return homes.related[other].names if other else ()
+
+
 def _shows(home: Home, row: Row, slot: Slot, value: Any) -> bool:
     """Returns whether an item that last showed this value in JSON shows what the row has."""
     return home.same(slot, row.values.get(slot), from_json(home.kinds[slot], value))
@@ -328,11 +375,3 @@ def _edited(home: Home, row: Row, known: Map[str, Any]) -> set[Slot]:
         (slot, row.values.get(slot), from_json(home.kinds[slot], known.get(name))) for slot, name in home.slots.items()
     )
     return {slot for slot, now, was in shown if not home.same(slot, now, was)}
-
-
-def _fields_at(homes: Homes, home: Home, slot: Slot) -> Sequence[str]:
-    """Returns the field in a place of a row, or the fields that are shown through a pointer."""
-    if slot in home.slots:
-        return (home.slots[slot],)
-    other = home.own_pointers.get(slot[0])
-    return homes.related[other].names if other else ()

@@ -155,8 +155,12 @@ class RecordStore:
         key = folded(self.mapping.key, parts)
         return key if all(key) else None
 
-    def holders(self, tx: Transaction, keys: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], Holder]:
-        """Returns which item has the root row of each natural key, for keys whose row is there."""
+    def holders(self, tx: Transaction, keys: Sequence[tuple[str, ...]], new: int = 0) -> dict[tuple[str, ...], Holder]:
+        """Returns which item has the root row of each natural key, for keys whose row is there.
+
+        `new`: so many of the records are new, and are written next in this transaction.
+        """
+        keys = self._writer.maybe_there(tx, keys, new)
         if not keys:
             return {}
         columns = {f"v{index}": "text" for index in range(len(self.mapping.key))}

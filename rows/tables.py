@@ -6,8 +6,6 @@ import re
 from collections.abc import Container, Iterable, Sequence
 from collections.abc import Mapping as Map
 from dataclasses import dataclass
-from datetime import date, datetime
-from decimal import Decimal
 from typing import Any, NamedTuple
 
 from databases.postgres.names import compose, identifier, identifiers, joined, table_name
@@ -16,8 +14,9 @@ from db_connector import Composable, Transaction
 from errors import RowRejected
 from mappings.declaration import KeyPart, Mapping, Related
 from models import Value
+from rows.cells import column_of, document, to_column
 from rows.homes import Home, NaturalKeys, Row, Slot
-from values.canonical import dumps, is_empty, to_json
+from values.canonical import is_empty
 from values.comparing import from_json
 
 KEY_FORMS = {
@@ -32,16 +31,6 @@ NO_TEXTS = frozenset(
     + ("time without time zone", "timestamp without time zone", "timestamp with time zone")
 )
 """Types whose values are the same in one way only."""
-
-COMES_BACK: dict[str, tuple[type, ...]] = {
-    **dict.fromkeys(("text", "character varying", "uuid"), (str,)),
-    **dict.fromkeys(("smallint", "integer", "bigint"), (int,)),
-    "numeric": (int, Decimal),
-    "boolean": (bool,),
-    "date": (date,),
-    "timestamp with time zone": (datetime,),
-}
-"""Types of columns, and values that they show as they were written."""
 
 SELECT = """
 select {found_by}, t.id::text, t.created_at, {owned}, {cells}
@@ -291,9 +280,7 @@ class Table:
                 row.standins.get(column) if (written := to_column(cell, kind)) is None else written
                 for row, cell in found
             ]
-        if kind == "text" and {str, type(None)}.issuperset(map(type, cells)):
-            return cells
-        return [to_column(cell, kind) for cell in cells]
+        return column_of(cells, kind)
 
 
 def _check_all(table: str, kept: int, sent: int) -> None:
@@ -332,39 +319,12 @@ def table_of(homes: Sequence[Home], ways: TableWays, root: Mapping | None = None
 # Cells
 
 
-def document(members: Map[Any, Value]) -> str:
-    """Returns the JSON text of a document's filled members."""
-    return dumps({name: value for name, value in members.items() if value or not is_empty(value)}).decode()
-
-
 def _members(row: Row, column: str) -> dict[str, Value]:
     return {key: value for (name, key), value in row.values.items() if key and name == column}
 
 
 def _emptied(members: Map[str, Value]) -> list[str]:
     return [str(name) for name, value in members.items() if is_empty(value)]
-
-
-def to_column(value: Value, kind: str) -> Any:
-    """Returns a canonical value as a table column of that type takes it."""
-    if value is None:
-        return None
-    if kind == "text":
-        if isinstance(value, str):
-            return value
-        return dumps(value).decode() if isinstance(value, (list, dict)) else str(to_json(value))
-    if isinstance(value, str) and not value:
-        return None
-    if kind in ("jsonb", "json"):
-        return dumps(value).decode()
-    if kind == "date" and hasattr(value, "date"):
-        return value.date()
-    return value
-
-
-def comes_back(value: Value, kind: str) -> bool:
-    """Returns whether a column of that type shows a value just as it was written."""
-    return value is None or type(value) in COMES_BACK.get(kind.partition("(")[0], ())
 
 
 # Facts of tables

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from collections.abc import Mapping as Map
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 from models import Record, Value
 from rows.homes import Home, Homes, Key, Row, Slot, Written, WrittenRecord
@@ -30,6 +30,10 @@ class RowShape:
     """How often the row had been changed then."""
     others: Sequence[str] = ()
     """The related rows that it points at otherwise in the end."""
+    page: int = -1
+    """On which page it was last asked whether new records need more than the id of the row."""
+    given: list[int] | None = None
+    """Where they do not: the places of those records among the page's."""
 
 
 @dataclass(slots=True)
@@ -63,19 +67,64 @@ class WantedRow:
             self.shape = RowShape({**self.values, **own}, self.keys)
 
 
-Shapes = dict[tuple[Any, ...], RowShape]
-"""Of new records, by what makes them alike."""
+Shapes = dict[str, dict[tuple[Any, ...], RowShape]]
+"""Of new records, by related name, and then by what makes them alike."""
+
+
+class Known(Protocol):
+    """Knows rows of a table (`rows.kept_rows.KnownRows`)."""
+
+    @property
+    def shapes(self) -> Shapes:
+        """Returns what new records have wanted so far."""
+
+    @property
+    def page(self) -> int:
+        """Returns the number of the page."""
+
+    def is_settled(self, shape: RowShape) -> bool:
+        """Tells whether a new record that wants this needs no more than the id of the row."""
 
 
 # What is wanted
 
 
-def wanted_rows(
-    homes: Homes, together: Sequence[Home], records: Sequence[WrittenRecord], shapes: Shapes
-) -> list[WantedRow]:
-    """Returns what the records want of the rows of one table, record by record; `shapes` are those known already."""
-    by_home = [_wanted(homes, home, records, shapes) for home in together]
-    return [want for of_record in zip(*by_home, strict=True) for want in of_record if want is not None]
+class WantedRows(NamedTuple):
+    """Holds what the records of a page want of the rows of one table.
+
+    A first pull mostly meets rows in which all that a record wants stands already: such a record was given its row, and
+    nothing more is to be done for it as long as nothing else on the page touches that row.
+    """
+
+    together: Sequence[Home]
+    records: Sequence[WrittenRecord]
+    by_home: list[list[WantedRow | None]]
+    """For each home and record what has to be looked at."""
+    settled: list[list[RowShape]]
+    """For each home the shapes whose records were given their rows."""
+
+    def in_order(self) -> list[WantedRow]:
+        """Returns what has to be looked at, record by record."""
+        return [want for of_record in zip(*self.by_home, strict=True) for want in of_record if want is not None]
+
+    def take_back(self, touched: Container[str]) -> None:
+        """Has the records looked at that were given one of these rows (by id)."""
+        for home, wanted, shapes in zip(self.together, self.by_home, self.settled, strict=True):
+            for shape in shapes:
+                if shape.row is not None and shape.row.id in touched:
+                    for at in shape.given or ():
+                        wanted[at] = WantedRow(self.records[at], home, shape, None)
+
+    def rows_given(self) -> Iterator[Row]:
+        """Yields the rows that records were given."""
+        return (shape.row for shapes in self.settled for shape in shapes if shape.row is not None)
+
+
+def wanted_rows(homes: Homes, together: Sequence[Home], records: Sequence[WrittenRecord], known: Known) -> WantedRows:
+    """Returns what the records want of the rows of one table, and gives those their rows that need no more."""
+    settled: list[list[RowShape]] = [[] for _ in together]
+    by_home = [_wanted(homes, home, records, known, shapes) for home, shapes in zip(together, settled, strict=True)]
+    return WantedRows(together, records, by_home, settled)
 
 
 def each_kind(wanted: Iterable[WantedRow]) -> Iterable[WantedRow]:
@@ -94,19 +143,33 @@ def is_redirected(homes: Homes, home: Home, record: WrittenRecord) -> bool:
     return any(record.ids.get(other) != before.get(other) for other in (*home.others, *needed_by))
 
 
-def _wanted(homes: Homes, home: Home, records: Sequence[WrittenRecord], shapes: Shapes) -> list[WantedRow | None]:
+def _wanted(
+    homes: Homes, home: Home, records: Sequence[WrittenRecord], known: Known, settled: list[RowShape]
+) -> list[WantedRow | None]:
     """Returns what each record wants of one related row; None where nothing about it is to change."""
     wanted: list[WantedRow | None] = []
     name, names, others = home.name, home.names, home.others
     own = home.related is not None and home.related.without_key == "own"
-    for record in records:
+    shapes, page = known.shapes.setdefault(name, {}), known.page
+    for at, record in enumerate(records):
         upsert, ids = record.upsert, record.ids
         if upsert.stored is None:
-            alike = (name, *map(upsert.record.get, names), *map(ids.get, others))
+            alike = tuple(map(upsert.record.get, names))
+            if others:
+                alike += tuple(map(ids.get, others))
             try:
-                shape = shapes.get(alike) or shapes.setdefault(alike, _shape(home, record))
+                shape = shapes.get(alike)
+                if shape is None:
+                    shape = shapes[alike] = _shape(home, record)
             except TypeError:  # a list or a dict among the values
                 shape = _shape(home, record)
+            if shape.page != page and _is_settled(known, shape):
+                settled.append(shape)
+            if shape.given is not None and shape.row is not None:
+                shape.given.append(at)
+                ids[name] = shape.row.id
+                wanted.append(None)
+                continue
         elif upsert.touches(names) or is_redirected(homes, home, record):
             shape = _shape(home, record)
         # an edit that leaves this row alone
@@ -119,6 +182,13 @@ def _wanted(homes: Homes, home: Home, records: Sequence[WrittenRecord], shapes: 
             ids[name] = None
             wanted.append(None)
     return wanted
+
+
+def _is_settled(known: Known, shape: RowShape) -> bool:
+    """Returns whether new records of this page that want this need no more than the id of the row; notes it."""
+    is_settled = known.is_settled(shape)
+    shape.page, shape.given = known.page, [] if is_settled else None
+    return is_settled
 
 
 def _shape(home: Home, record: WrittenRecord) -> RowShape:

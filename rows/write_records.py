@@ -21,6 +21,10 @@ from rows.tables import Table, table_of
 from rows.wanted_rows import WantedRow, each_kind, is_redirected, note_shown, wanted_rows
 from values.canonical import is_empty
 
+VARIANTS = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+"""For a random digit of a UUID the one that says by which rules the UUID is made."""
+SHOWN_AS_WRITTEN = ("text", "character varying")
+"""Types of columns in which different texts stay different, and equal ones equal."""
 OLDEST_FIRST = """
 -- Of several rows with one key, the first counts.
 order by 3, 2
@@ -35,13 +39,33 @@ class RecordWriter:
         self.homes, self.keep_from = homes, keep_from
         self._new_ids = new_ids()
         self._ways: Map[str, TableWays] = {}
+        self._begun_in: Transaction | None = None
+        """The transaction in which it is known already what was kept."""
+
+    def maybe_there(self, tx: Transaction, keys: Sequence[tuple[str, ...]], new: int) -> list[tuple[str, ...]]:
+        """Returns those natural keys that a root row may have. To be asked before a page of `new` records is written."""
+        if new < self.keep_from:
+            return list(keys)
+        self._learn_ways(tx)
+        self._kept.begin(tx, new)
+        self._begun_in = tx
+        return self._kept.maybe_there(keys)
+
+    def _learn_ways(self, tx: Transaction) -> None:
+        if not self._ways:
+            self._ways = ways_of(tx, self._names)
 
     def write(self, tx: Transaction, upserts: Sequence[Upsert]) -> Written:
         """Writes related rows first, then root rows, then rows that point at root rows."""
-        if upserts and not self._ways:
-            self._ways = ways_of(tx, self._names)
+        begun, self._begun_in = self._begun_in is tx, None
+        if not upserts:
+            return Written([])
+        new = sum(upsert.stored is None for upsert in upserts)
+        self._learn_ways(tx)
+        if not begun:
+            self._kept.begin(tx, new)
+        self._kept.note_roots(new)
         written = Written(self._begun(tx, upserts))
-        self._kept.begin(tx, sum(upsert.stored is None for upsert in upserts))
         # Where several records meet in a row, the item that was updated last comes last.
         ranked = sorted(written.records, key=lambda record: record.upsert.rank)
         for table in self._shared_tables:
@@ -92,7 +116,17 @@ class RecordWriter:
         quiet = not self._may_alter and not any(
             table.ways.before_insert or table.ways.deferred for table in self._tables
         )
-        return KeptRows(self._shared_tables if quiet else [], self._names, self.keep_from)
+        shared = self._shared_tables if quiet else []
+        root = self.homes.root.table if quiet and self._shows_keys_as_written else None
+        return KeptRows(shared, root, self._names, self.keep_from)
+
+    @property
+    def _shows_keys_as_written(self) -> bool:
+        """Tells whether root rows have just the natural keys that records ask for, and are written as such alone."""
+        table, columns = self._root_table, [part.column for part in self.homes.mapping.key]
+        others = {related.table for related in self.homes.mapping.related.values()}
+        texts = all(table.types.get(column) in SHOWN_AS_WRITTEN for column in columns)
+        return bool(columns) and texts and table.name not in others and not set(table.required) & set(columns)
 
     @property
     def _tables(self) -> list[Table]:
@@ -122,11 +156,17 @@ class RecordWriter:
 
     def _write_shared(self, tx: Transaction, table: Table, records: Sequence[WrittenRecord], written: Written) -> None:
         rows = self._kept.of(table)
-        wanted = wanted_rows(self.homes, table.homes, records, rows.shapes)
-        if not wanted:
+        wants = wanted_rows(self.homes, table.homes, records, rows)
+        for row in wants.rows_given():
+            row.page = rows.page
+        kinds = list(each_kind(wants.in_order()))
+        if not kinds:
+            written.rows |= rows.of_page()
             return
-        kinds = list(each_kind(wanted))
         self._look_up(tx, table, kinds, rows)
+        if any(wants.settled):
+            wants.take_back(rows.within_reach(kinds))
+        wanted = wants.in_order()
         writer = SharedRowWriter(self.homes, table, rows, self._new_ids)
         writer.write(tx, wanted, kinds, written)
         written.rows |= rows.of_page()
@@ -206,5 +246,5 @@ def new_ids() -> Iterator[str]:
 
 def _uuid4(digits: str) -> str:
     """Returns 32 random hexadecimal digits as a UUID of version 4 (RFC 9562, section 5.4)."""
-    variant = "89ab"[int(digits[16], 16) & 3]
+    variant = VARIANTS[digits[16]]
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"

@@ -161,7 +161,8 @@ def _by_key(cycle: Cycle, tx: Transaction, tasks: list[Task], batch: Batch) -> l
             _skip(task, without_key, None, batch)
         else:
             keyed.append((task, key))
-    holders = cycle.store.holders(tx, [key for _, key in keyed if key])
+    new = sum(task.link is None for task, _ in keyed)
+    holders = cycle.store.holders(tx, [key for _, key in keyed if key], new)
     return [task for task, key in keyed if key is None or _claim(cycle, task, key, holders, batch)]
 
 

@@ -77,8 +77,11 @@ class Source(Protocol):
         """Returns the values of the root's natural key, as they are compared; None when a value is empty."""
         ...
 
-    def holders(self, tx: Transaction, keys: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], Holder]:
-        """Returns which item has the root row of each natural key, for keys whose row is there."""
+    def holders(self, tx: Transaction, keys: Sequence[tuple[str, ...]], new: int = 0) -> dict[tuple[str, ...], Holder]:
+        """Returns which item has the root row of each natural key, for keys whose row is there.
+
+        `new`: so many of the records are new, and are written next.
+        """
         ...
 
     def unlinked_with(self, tx: Transaction, name: str, values: Sequence[str]) -> dict[str, list[Stored]]:

@@ -54,7 +54,7 @@ DOORS = {
     "rich": ("terminal/",),
     "ruamel": ("mappings/", "boards/"),
     "jinja2": ("boards/scripts.py",),
-    "usaddress": ("values/addresses.py",),
+    "usaddress": ("values/address_words.py",),
     "psutil": ("databases/postgres/",),
 }
 """Which files may import a library."""

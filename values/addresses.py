@@ -106,11 +106,11 @@ class AddressParser:
     def _by_library(self, line: str) -> Address:
         with _ONE_AT_A_TIME:
             # Imported when the first address comes: it loads a model of a megabyte.
-            import usaddress
+            from values.address_words import labelled
 
             started = thread_time()
             try:
-                tokens = usaddress.parse(line)
+                tokens = labelled(line)
             except (ValueError, RuntimeError):
                 return UNKNOWN
             finally:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import orjson
@@ -120,14 +120,22 @@ ESCAPES = (("\\", "\\\\"), ("\n", "\\n"), ("\t", "\\t"), ("\r", "\\r"))
 """What COPY would not read as it stands. The backslash comes first, because the others bring one."""
 
 
-def copy_column(column: Sequence[Any]) -> list[str]:
+def copy_column(column: Sequence[Any]) -> Sequence[str]:
     """Returns a column as COPY reads it."""
     texts = texts_of(column)
-    together = "".join([text for text in texts if text is not None])
-    for letter, escaped in ESCAPES:
+    if type(None) not in set(map(type, texts)):
+        return escaped(cast("Sequence[str]", texts))
+    filled = iter(escaped([text for text in texts if text is not None]))
+    return ["\\N" if text is None else next(filled) for text in texts]
+
+
+def escaped(texts: Sequence[str]) -> Sequence[str]:
+    """Returns texts as COPY reads them."""
+    together = "".join(texts)
+    for letter, as_sent in ESCAPES:
         if letter in together:
-            texts = [text and text.replace(letter, escaped) for text in texts]
-    return ["\\N" if text is None else text for text in texts]
+            texts = [text.replace(letter, as_sent) for text in texts]
+    return texts
 
 
 def copy_text(rows: Sequence[Sequence[Any]]) -> bytes:
@@ -136,8 +144,9 @@ def copy_text(rows: Sequence[Sequence[Any]]) -> bytes:
     # not all texts of a large table at once
     for start in range(0, len(rows), ROWS_PER_CHUNK):
         columns = [copy_column(column) for column in zip(*rows[start : start + ROWS_PER_CHUNK], strict=True)]
-        lines = map("\t".join, zip(*columns, strict=True))
-        chunks.append("\n".join([*lines, ""]).encode())
+        # line by line, because a single letter beyond ASCII makes a text of all of them four times as wide
+        lines = map(str.encode, map("\t".join, zip(*columns, strict=True)))
+        chunks.append(b"\n".join([*lines, b""]))
     return b"".join(chunks)
 
 

@@ -84,6 +84,15 @@ def test_a_related_row_gets_the_defaults_of_its_table(bench, db):
     assert bench.take(bench.item(1, **fill)).unchanged == 1
 
 
+def test_a_page_on_which_nothing_is_new_comes_before_one_that_needs_a_default(bench, db):
+    change(db, "alter table customers alter phone set default '-', alter phone set not null")
+    bench.take(bench.item(1, email="ann@example.com"))
+    engine = bench.engine()
+    engine.take([bench.item(1, email="ann@example.com")])
+    engine.take([bench.item(2, email="bea@example.com")])
+    assert (engine.report.unchanged, engine.report.created, engine.report.errors) == (1, 1, 0)
+
+
 @pytest.mark.parametrize("body", ["new.id := gen_random_uuid();", "if new.name = 'Bad' then return null; end if;"])
 def test_a_related_row_that_is_not_there_as_it_was_sent_is_told(bench, db, body):
     trigger(db, "customers", body, "before insert")

@@ -26,7 +26,7 @@ demo-smartsuite: .venv/.installed  ## queries of a MariaDB, or PostgreSQL, fill 
 	@$(VENV) main.py demo --smartsuite
 
 test: .venv/.installed-dev  ## the whole suite; TESTS=tests/test_config.py for a part of it
-	@$(VENV) -m pytest -n 2 --dist loadgroup $(TESTS) </dev/null
+	@$(VENV) -m pytest -n 3 --dist loadgroup $(TESTS) </dev/null
 
 lint: .venv/.installed-dev  ## ruff, its layout, and mypy
 	$(VENV) -m ruff check .

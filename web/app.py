@@ -22,7 +22,7 @@ from web.answers import shown, wants_json
 from web.answers import site as current_site
 from web.dark import dark_styles
 from web.pages import about, accounts, alerts, boards, checks, conflicts, logs, operating, overview, records, runs
-from web.site import Site
+from web.site import Site, stamp_of_files
 from web.unchanged import Unchanged
 
 log = logging.getLogger("monday_sync")
@@ -155,7 +155,12 @@ def _poll(app: Flask, site: Site) -> None:
 
 
 def _asked() -> tuple[str, ...]:
-    return request.full_path, f"{g.role} {g.user}", "json" if wants_json() else "html", str(current_site().stamp())
+    return (
+        request.full_path,
+        f"{g.role} {g.user}",
+        "json" if wants_json() else "html",
+        str(stamp_of_files(current_site().settings.home)),
+    )
 
 
 def _may_change() -> Any:

@@ -62,7 +62,7 @@ class Site:
     def mappings(self) -> dict[str, Mapping]:
         """Returns the mappings; files and rows of the database that have changed are read again."""
         stored = self._stored()
-        stamp = self.stamp(), [(row.entity, row.version) for row in stored]
+        stamp = stamp_of_files(self.settings.home), [(row.entity, row.version) for row in stored]
         with self._guard:
             if stamp != self._stamp:
                 self._mappings, self._stamp = mappings_of(self.settings, stored=stored), stamp
@@ -109,7 +109,7 @@ class Site:
         return self._read_syncs()[1]
 
     def _read_syncs(self) -> tuple[dict[str, QuerySync], str]:
-        stamp = self.stamp()
+        stamp = stamp_of_files(self.settings.home)
         with self._guard:
             if stamp != self._syncs[0]:
                 try:
@@ -137,12 +137,6 @@ class Site:
         """Returns the names by what rows of the tool call the same."""
         subjects: list[Mapping | QuerySync] = [*self.syncs.values(), *self.mappings.values()]
         return {subject.entity_type: subject.entity for subject in subjects}
-
-    def stamp(self) -> tuple[tuple[str, int, int], ...]:
-        """Returns what changes when a mapping file does, or that of the syncs."""
-        home = self.settings.home
-        folders = (PROJECT / "mappings", home / "mappings")
-        return tuple(sorted([*_stamps(folders, "*.yaml"), *_stamps([(home / SYNCS).parent], SYNCS.name)]))
 
     def chosen(self) -> Chosen:
         """Returns the mappings that have a board, each with its id."""
@@ -195,6 +189,12 @@ class Site:
         if self._control is not None:
             self._control.close()
         self.db.close()
+
+
+def stamp_of_files(home: Path) -> tuple[tuple[str, int, int], ...]:
+    """Returns what changes when a mapping file does, or that of the syncs."""
+    folders = (PROJECT / "mappings", home / "mappings")
+    return tuple(sorted([*_stamps(folders, "*.yaml"), *_stamps([(home / SYNCS).parent], SYNCS.name)]))
 
 
 def _stamps(folders: Iterable[Path], names: str) -> Iterator[tuple[str, int, int]]:

@@ -178,7 +178,7 @@ def test_a_mistake_in_one_sync_does_not_hide_those_of_another(world):
     path_of(world).write_text(json.dumps({"syncs": [bad, other, lost]}, indent=1))
     told, code = validate(world)
     text = "\n".join(finding["message"] for finding in told["findings"])
-    assert code == 2 and told["entities"] == ["lost"]
+    assert code == 2 and told["entities"] == ["other", "lost"]
     assert "did you mean 'query'" in text and "must be float or int" in text and "0" * 24 in text
     run = world.run()
     assert run.code == 2 and "did you mean 'query'" in run.err and "must be float or int" in run.err

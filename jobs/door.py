@@ -15,7 +15,7 @@ from errors import DatabaseError, SyncError
 from jobs.hints import Send, send_all
 from jobs.metrics import DoorMetrics
 from jobs.opened import boards_of, settings_at_home
-from jobs.servers import PATIENCE_S, Servers
+from jobs.servers import HINT, PATIENCE_S, Servers
 from mappings.query_syncs import choose_syncs
 from services.monday.webhook_events import Event, Hint
 from services.monday.webhook_signatures import Access
@@ -184,7 +184,7 @@ class Door:
             return found
         lock = self._opening.setdefault(name, threading.Lock())
         if not lock.acquire(timeout=PATIENCE_S):
-            raise DatabaseError(f"The database of {name} does not answer.")
+            raise DatabaseError(f"The database of {name} does not answer.", hint=HINT)
         try:
             found = self._usable(account)
             if found is None:

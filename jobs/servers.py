@@ -14,6 +14,7 @@ from state.outages import Outages
 
 PATIENCE_S = 3.0
 """Whoever asks a server on which others have waited for so long is refused at once."""
+HINT = "Check the server and the way to it. Events are refused meanwhile, and monday.com repeats them."
 SLOW_S = 1.0
 """A server that refuses at once holds up nothing."""
 
@@ -64,7 +65,7 @@ class Servers:
                     asking[thread] = now
                     return
                 self._changed.wait(until - now)
-        raise DatabaseError(f"PostgreSQL at {server} does not answer.", hint="Others were waiting for it already.")
+        raise DatabaseError(f"PostgreSQL at {server} does not answer.", hint=HINT)
 
 
 def _are_stuck(asking: dict[int, float], now: float) -> bool:

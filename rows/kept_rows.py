@@ -126,7 +126,7 @@ class KnownRows:
 
     def is_known(self, key: Key) -> bool:
         """Returns whether nothing more can be found out about the row of a key."""
-        return key in self.by_key or (self.keys is not None and key not in self.keys)
+        return key in self.by_key or self._is_absent(key)
 
     def _is_absent(self, key: Key) -> bool:
         return self.keys is not None and key not in self.keys

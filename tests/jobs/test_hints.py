@@ -13,6 +13,7 @@ import pytest
 
 from jobs.celery import queue_of
 from state.due import LIVE, RUN, Due
+from tests.kit.fleet import work_off
 from tests.kit.live import SECRET, away, first_item
 from tests.kit.waiting import until
 
@@ -30,11 +31,7 @@ def installed(fleet):
 @pytest.fixture
 def quiet(installed):
     """Has everything done that waits, and leaves the installation without a worker."""
-    worker = installed.worker()
-    for here in installed.worlds.values():
-        until(lambda here=here: len(here.pairs()) == 6 and not here.differences(), 60, "the first runs")
-    until(lambda: all(row["due"] == 0 for row in installed.fleet()), 30, "an end of all work")
-    installed.leave(worker)
+    work_off(installed)
     yield installed
     for process in installed.alive():
         if "worker" in process.args:

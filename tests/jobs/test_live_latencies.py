@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from state.due import LIVE, Due
-from tests.kit.live import LiveWorld, world
+from tests.kit.live import LiveWorld
 from tests.kit.workshop import workshop
-
-
-@pytest.fixture
-def here(db, database_url, home):
-    with world(db, database_url, home) as found:
-        yield found
 
 
 def test_a_slice_of_live_work_leaves_the_latency_of_a_change(here: LiveWorld, tmp_path):

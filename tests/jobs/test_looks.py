@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from state.due import LOOK, Due
-from tests.kit.live import LiveWorld, world
+from tests.kit.live import LiveWorld
 from tests.kit.workshop import workshop
-
-
-@pytest.fixture
-def here(db, database_url, home):
-    with world(db, database_url, home) as found:
-        yield found
 
 
 def next_look_s(here: LiveWorld) -> float:

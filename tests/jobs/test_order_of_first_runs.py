@@ -5,14 +5,8 @@ from __future__ import annotations
 import pytest
 
 from state import pauses
-from tests.kit.live import LiveWorld, world
+from tests.kit.live import LiveWorld
 from tests.kit.workshop import workshop
-
-
-@pytest.fixture
-def here(db, database_url, home):
-    with world(db, database_url, home) as found:
-        yield found
 
 
 def links(here: LiveWorld) -> list[tuple[str, str]]:

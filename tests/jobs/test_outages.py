@@ -8,14 +8,8 @@ import pytest
 
 from state.accounts import Accounts
 from state.due import LOOK, RUN, Due
-from tests.kit.live import SECOND_PROFILE, LiveWorld, world
+from tests.kit.live import SECOND_PROFILE, LiveWorld
 from tests.kit.workshop import Workshop, workshop
-
-
-@pytest.fixture
-def here(db, database_url, home):
-    with world(db, database_url, home) as found:
-        yield found
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from celery import Celery
 
 from jobs.celery import queue_of
 from state.due import LIVE, RUN, Due, DueWork
-from tests.kit.fleet import Fleet
+from tests.kit.fleet import Fleet, work_off
 from tests.kit.live import SECOND_PROFILE, LiveWorld, first_item
 from tests.kit.shipped import CONTACTS
 from tests.kit.waiting import until
@@ -26,11 +26,7 @@ AGAIN_S = 1
 def settled(fleet: Fleet) -> Fleet:
     """Has the first runs made, and leaves the installation without a worker."""
     fleet.start("beat")
-    worker = fleet.worker()
-    for here in fleet.worlds.values():
-        until(lambda here=here: len(here.pairs()) == 6 and not here.differences(), 60, "the first runs")
-    until(lambda: all(row["due"] == 0 for row in fleet.fleet()), 30, "an end of all work")
-    fleet.leave(worker)
+    work_off(fleet)
     return fleet
 
 

@@ -7,14 +7,8 @@ import pytest
 from state import pauses
 from state.due import RUN, Due
 from state.turns import lock_name
-from tests.kit.live import LiveWorld, first_item, world
+from tests.kit.live import LiveWorld, first_item
 from tests.kit.workshop import Workshop, workshop
-
-
-@pytest.fixture
-def here(db, database_url, home):
-    with world(db, database_url, home) as found:
-        yield found
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from tests.kit.cli import Done, run_main, start_main, start_python
 from tests.kit.live import BOARDS, SECRET, LiveWorld, world
 from tests.kit.rabbitmq import RabbitMq
 from tests.kit.shipped import CONTACTS
+from tests.kit.waiting import until
 
 
 @dataclass
@@ -198,3 +199,11 @@ def fleet(
         for name in names:
             made.add(name)
         yield made
+
+
+def work_off(fleet: Fleet) -> None:
+    """Has a worker make the first runs, and all else that is due, and leaves the installation without one."""
+    worker, worlds = fleet.worker(), fleet.worlds.values()
+    until(lambda: all(len(here.pairs()) == 6 and not here.differences() for here in worlds), 120, "the first runs")
+    until(lambda: all(row["due"] == 0 for row in fleet.fleet()), 30, "an end of all work")
+    fleet.leave(worker)

@@ -80,8 +80,13 @@ select new.monday_id, l.id::text, l.entity_id, l.monday_hash = new.hash,
        l.base_postgres, l.sync_enabled, l.sync_direction, l.sync_status, l.archived_at is not null, l.attempts,
        s.reason, s.key, s.monday_hash = new.hash and coalesce(s.next_try_at > now(), true)
 from {rows}
-left join sync_mapping as l on l.monday_id = new.monday_id and l.entity_type = %(type)s
-left join sync_skipped as s on s.monday_id = new.monday_id and s.entity_type = %(type)s
+-- A look-up for each: of an entity whose table has no statistics yet, the planner would read all links for a page.
+left join lateral (
+    select m.* from sync_mapping as m where m.monday_id = new.monday_id and m.entity_type = %(type)s offset 0
+) as l on true
+left join lateral (
+    select k.* from sync_skipped as k where k.monday_id = new.monday_id and k.entity_type = %(type)s offset 0
+) as s on true
 where l.id is not null or s.id is not null
 """
 
@@ -306,7 +311,10 @@ class Links:
             update sync_mapping as l
             set sending = new.sending
             from {rows}
-            where l.monday_id = new.id and l.entity_type = %(type)s
+            cross join lateral (
+                select m.id from sync_mapping as m where m.monday_id = new.id and m.entity_type = %(type)s offset 0
+            ) as told
+            where l.id = told.id
             """,
             {"id": "text", "sending": "jsonb"},
             [

@@ -52,6 +52,7 @@ where sync_fold({shown}) = any(%(values)s)
     and not exists (
         select from sync_mapping as l
         where l.entity_type = %(type)s and l.entity_id = t.{key}::text
+        offset 0
     )
 """
 PAGE_OF_IDS = """

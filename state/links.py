@@ -173,7 +173,8 @@ class Links:
             where not exists (
                 select from sync_mapping as l
                 where l.entity_type = %s and l.entity_id = new.id
-                  and l.monday_id is not null and l.archived_at is null)
+                  and l.monday_id is not null and l.archived_at is null
+                offset 0)
             """,
             (list(entity_ids), self.entity_type),
         )
@@ -255,7 +256,7 @@ class Links:
             insert into sync_mapping (monday_id, entity_id, entity_type, monday_board_id)
             select monday_id, entity_id, %(type)s, %(board)s from {rows}
             where not exists (
-                select from sync_mapping as k where k.monday_id = new.monday_id and k.entity_type = %(type)s)
+                select from sync_mapping as k where k.monday_id = new.monday_id and k.entity_type = %(type)s offset 0)
             -- the row's link is there already, without an item
             on conflict (entity_id, entity_type) do update
             set monday_id = excluded.monday_id, intent = null, intent_key = null, intent_at = null,

@@ -111,6 +111,8 @@ def parted(sandbox, journey):
         for n in range(2_400)
     ]
     sandbox.admin("items/load", board_id=USERS, items=items)
+    # a run that has no page to wait for is not served sooner by more cursors
+    sandbox.admin("switches", latency_ms=500)
     return sandbox
 
 

@@ -34,7 +34,7 @@ class Pause:
     @property
     def ends_in_s(self) -> float:
         """Returns the seconds until its time has passed."""
-        return (self.until - datetime.now(timezone.utc)).total_seconds() if self.until else math.inf
+        return max(0.0, (self.until - datetime.now(timezone.utc)).total_seconds()) if self.until else math.inf
 
     @property
     def sentence(self) -> str:

@@ -49,6 +49,7 @@ DOORS = {
     "waitress": ("terminal/web_server.py",),
     "schedule": ("realtime/scheduler.py",),
     "prometheus_client": ("terminal/counting.py",),
+    "jwt": ("services/monday/webhook_signatures.py",),
     "dotenv": ("config/env_file.py",),
     "rich": ("terminal/",),
     "ruamel": ("mappings/", "boards/"),

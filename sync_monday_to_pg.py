@@ -36,8 +36,8 @@ from sync.full_read import FullRead, count_read, reading_of
 from sync.intake import Intake
 from sync.options import PullOptions, RunOptions
 from sync.parts import Parts, cannot_follow
-from sync.people_names import take_new_names
 from sync.read_board import Listing, forget_listing, larger_count
+from sync.renamed_users import take_new_names
 from sync.report import EntityReport
 from sync.run import Program, run_once
 from sync.snapshot import items_of, snapshot_of

@@ -55,6 +55,11 @@ def try_turn(tx: Transaction, entity_type: str) -> Callable[[], None] | None:
     return watched(tx)
 
 
+def is_free(tx: Transaction, entity_type: str) -> bool:
+    """Returns whether no other process works on the entity, and keeps it so until the end of the transaction."""
+    return bool(tx.value(TRY_LOCK_IN_TRANSACTION, (lock_name(entity_type),)))
+
+
 def take_turn(tx: Transaction) -> None:
     """Waits until no other process of the tool writes, before this transaction looks at anything."""
     tx.execute(f"{CHEAP_INDEXES}lock table sync_turn in exclusive mode")

@@ -95,7 +95,7 @@ def test_a_message_and_a_process_hold_no_secret(quiet):
     for process in (*quiet.alive(), *psutil.Process(worker.pid).children(recursive=True)):
         with suppress(FileNotFoundError, ProcessLookupError):  # it has ended
             told += Path(f"/proc/{process.pid}/cmdline").read_text() + Path(f"/proc/{process.pid}/environ").read_text()
-    assert "main.py" in told and "celery" in told
+    assert "main.py" in told and "worker" in told
     told += quiet.said()
     secrets = [quiet.control_url, SECRET, "said in secret"]
     secrets += [text for here in quiet.worlds.values() for text in (here.sandbox.token, here.url)]

@@ -139,6 +139,17 @@ def test_an_account_whose_database_is_away_holds_up_no_other_and_loses_nothing(q
     arrives(quiet, "acme", item, "said to a closed database", 120)
 
 
+def test_an_event_that_a_new_door_cannot_take_is_found_later(quiet):
+    acme = quiet.worlds["acme"]
+    item = first_item(acme)
+    with away(acme):
+        base = quiet.door()
+        acme.sandbox.admin("items/change", item_id=item, values={"notes": "said to a new door"})
+        assert quiet.event(base, "acme", item, triggerUuid="new door").status_code == 503
+    quiet.worker()
+    arrives(quiet, "acme", item, "said to a new door", 60)
+
+
 def test_a_door_refuses_what_is_not_signed_and_knows_no_other_address(quiet):
     item = first_item(quiet.worlds["acme"])
     assert quiet.event(quiet.base, "acme", item, secret="of somebody else").status_code == 401

@@ -117,6 +117,18 @@ class Database:
             finally:
                 self._pool.put_back(transaction.connection)
 
+    @contextmanager
+    def glance(self) -> Iterator[Transaction]:
+        """Opens a connection for one transaction that reads, and closes it: the server is asked for nothing else."""
+        with self._pool.place():
+            connection = self._pool.bare()
+            try:
+                transaction = Transaction(connection, self.count_statement)
+                transaction.execute(f"begin read only; {self._pool.settings('true')}")
+                yield transaction
+            finally:
+                connection.close()
+
     def run_in_transaction(self, function: Callable[[Transaction], T], tries: int = TRIES, **how: Any) -> T:
         """Calls the function in its own transaction, and again after a deadlock, a lock time-out or a serialization failure.
 
@@ -213,11 +225,9 @@ class Database:
     @contextmanager
     def beside(self, counted: bool = False) -> Iterator[Transaction]:
         """Opens a connection beside the pool, without a transaction, and closes it at the end."""
-        connection = self._pool.opened()
+        connection = self._pool.opened(locks.SESSION_STAYS)
         try:
-            session = Transaction(connection, self.count_statement if counted else lambda: None, self._remembered)
-            session.execute(locks.STAYS, (False,))
-            yield session
+            yield Transaction(connection, self.count_statement if counted else lambda: None, self._remembered)
         finally:
             connection.close()
 

@@ -32,11 +32,11 @@ from state.values import put, watermark
 from state.waiting import look_again
 from sync.board import BoardSync, Opening, open_board, too_many, work_in_view
 from sync.changed_items import OVERLAP, ChangedItems, moment, settled_mark
-from sync.full_read import FullRead, count_read, reading_of
+from sync.full_read import FullRead, WholeRead, count_read, reading_of
 from sync.intake import Intake
 from sync.options import PullOptions, RunOptions
 from sync.parts import Parts, cannot_follow
-from sync.read_board import Listing, forget_listing, larger_count
+from sync.read_board import forget_listing, larger_count
 from sync.renamed_users import take_new_names
 from sync.report import EntityReport
 from sync.run import Program, run_once
@@ -134,9 +134,9 @@ class Pull:
         reading = FullRead(self.sync, self.intake, self.sweep)
         read = reading.run(first)
         if self.sweep.listing is None and not self.sync.options.dry_run:
-            if self._is_whole(read.ids):  # what was read is as good as a listing
+            if self._is_whole(read):  # what was read is as good as a listing
                 self.sweep.adopt(read.ids)
-            elif not first:
+            elif not first or self.intake.before:
                 gone = self.sweep.find_gone()
                 reading.read_left_out(read)
         self._archive(gone)
@@ -211,9 +211,11 @@ class Pull:
         # the board's own time may lag
         return moment(mark) + OVERLAP < moment(remembered["swept_from"]) and self._adds_up()
 
-    def _is_whole(self, read: Listing) -> bool:
+    def _is_whole(self, read: WholeRead) -> bool:
         """Returns whether a reading has seen as many items as the board says it has, and all that are linked."""
-        return read.count == self._claimed() and self.sweep.shows_all_known(read)
+        if read.claimed != self.sync.board.items_count:
+            return False  # of what was read before it was cut off, some may be gone, and as many passed by
+        return read.ids.count == self._claimed() and self.sweep.shows_all_known(read.ids)
 
     def _needs_listing(self, first: Page | None) -> bool:
         """Returns whether new items may make up for removed ones in the board's count: then ids come before any write."""
@@ -239,10 +241,10 @@ class Pull:
         sync = self.sync
         if sync.options.dry_run:
             return
-        with sync.db.transaction(read_only=True) as tx:
+        with sync.db.transaction(read_only=self.sweep.listing is None) as tx:
             sync.report.set_aside += sync.state.skipped.count_failed(tx)
-        self.sweep.forget_skips()
-        known = self._known()
+            self.sweep.forget_skips(tx)
+            known = count_known(tx, sync)
         claimed = self.sweep.count if self.sweep.listing else self._claimed()
         if claimed is None or known == claimed:  # nothing to compare with, or all there
             self._check_listing()
@@ -251,8 +253,9 @@ class Pull:
             # Counts can be wrong; ids are checked.
             self._archive(self.sweep.find_gone())
             self.intake.take_by_id(self.sweep.stale())
-            self.sweep.forget_skips()
-            known, claimed = self._known(), self.sweep.count
+            with sync.db.transaction() as tx:
+                self.sweep.forget_skips(tx)
+                known, claimed = count_known(tx, sync), self.sweep.count
         self._check_listing()
         if known != claimed:
             self._report_incomplete(f"the board lists {claimed} items, {known} are accounted for")
@@ -270,7 +273,7 @@ class Pull:
 
     def _known(self) -> int:
         with self.sync.db.transaction(read_only=True) as tx:
-            return self.sync.state.links.count_active(tx) + self.sync.state.skipped.count(tx)
+            return count_known(tx, self.sync)
 
     def _claimed(self) -> int | None:
         """Returns how many items the board says it has, but for what its count was off at the last sweep."""
@@ -321,6 +324,11 @@ class Pull:
         remembered["swept_ids"] = self.sweep.by_ids or bool(remembered.get("swept_ids"))
         if self.sync.report.complete:
             remembered["swept_from"] = began
+
+
+def count_known(tx: Transaction, sync: BoardSync) -> int:
+    """Returns how many of the board's items are known: by their rows, or as skipped."""
+    return sync.state.links.count_active(tx) + sync.state.skipped.count(tx)
 
 
 def have_links_made(tx: Transaction, sync: BoardSync) -> None:

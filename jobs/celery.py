@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from celery import Celery
 from celery.signals import (
     setup_logging,
+    worker_init,
     worker_process_init,
     worker_process_shutdown,
     worker_ready,
@@ -99,6 +100,14 @@ def _log(**_: Any) -> None:
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = logs.log.handlers, False
         logger.setLevel(logging.WARNING)
+
+
+@worker_init.connect
+def _import(**_: Any) -> None:
+    """Imports what tasks need, once: the processes that do them are copies of this one."""
+    from jobs.program import program
+
+    program()
 
 
 @worker_shutting_down.connect

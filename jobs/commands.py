@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import sys
 import threading
-from typing import NoReturn
 
 import click
 
 from jobs.requirements import check_cluster
-from settings import PROJECT
 from terminal.commands import Example, json_option, prepared
 from values.wording import minute_text, utc_or_none
+
+NICENESS = 5
+"""Of a door: its answers may come some milliseconds later, and monday.com repeats what was not answered."""
 
 
 @click.command("door", cls=Example, example="door --port 8080")
@@ -28,6 +30,7 @@ def door(host: str, port: int | None) -> None:
     from terminal.web_server import WebServer
     from webhook_handler import make_door
 
+    _yield_processors()
     asked = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: asked.set())
@@ -42,6 +45,12 @@ def door(host: str, port: int | None) -> None:
     taker.close()
 
 
+def _yield_processors() -> None:
+    """Leaves workers of the same machine what they need of its processors while a burst of events comes."""
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
+
+
 @click.command("worker", cls=Example, example="worker --slots 8")
 @click.option("--slots", type=click.IntRange(1, 256), default=4, show_default=True, help="Tasks at a time.")
 @click.option("--queues", metavar="NAMES", help="Only these queues, with commas between them: loads, for example.")
@@ -49,15 +58,30 @@ def door(host: str, port: int | None) -> None:
 def worker(slots: int, queues: str | None, name: str) -> None:
     """Work for all accounts, on this machine; as many workers as you like. WORKER_METRICS says where its metrics are."""
     check_cluster(prepared())
-    of_queues = ["-Q", queues] if queues else []
-    _become("worker", "-c", str(slots), "-n", f"{name}@%h", *of_queues, "--without-gossip", "--without-mingle")
+    from celery.utils.nodenames import default_nodename, host_format
+
+    from jobs.celery import app
+
+    # as `celery -A jobs worker` would, without Celery's command line, which takes longer to import than all else
+    started = app.Worker(
+        hostname=host_format(default_nodename(f"{name}@%h")),
+        concurrency=slots,
+        queues=queues,
+        loglevel=logging.WARNING,
+        without_gossip=True,
+        without_mingle=True,
+    )
+    started.start()
+    sys.exit(started.exitcode)
 
 
 @click.command("beat", cls=Example, example="beat")
 def beat() -> None:
     """Send out what is due, every 5 seconds. A second one does no harm."""
     check_cluster(prepared())
-    _become("beat", "--scheduler", "celery.beat:Scheduler", "--pidfile=")
+    from jobs.celery import app
+
+    app.Beat(scheduler="celery.beat:Scheduler", pidfile="", loglevel="WARNING").run()
 
 
 @click.command("fleet", cls=Example, example="fleet --json")
@@ -96,10 +120,3 @@ def _show(rows: list[dict[str, object]]) -> None:
     if not found:
         return click.echo("There is no account yet. Add one: python main.py accounts add NAME --key-file FILE")
     show_table("", headings, found, numbers=("entities", "due", "oldest"))
-
-
-def _become(command: str, *arguments: str) -> NoReturn:
-    """Goes on as the Celery command line. Addresses are read from the settings there: none is an argument."""
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))
-    sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "celery", "-A", "jobs", command, *arguments])

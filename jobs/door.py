@@ -173,7 +173,11 @@ class Door:
 
     def receiver(self, name: str) -> Receiver | None:
         """Returns what takes the events of an account; None for an unknown one. Raises SyncError when it fails."""
-        opened = self._open(name)
+        try:
+            opened = self._open(name)
+        except SyncError:
+            self._hints.add(lost=[name])  # of which board the event is cannot be known
+            raise
         return None if opened is None else opened.receiver
 
     def _open(self, name: str) -> Opened | None:

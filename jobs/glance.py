@@ -42,7 +42,7 @@ def glance(settings: Settings, version: int) -> Glance | None:
     """Returns what an account's database tells; None where only a look in full finds out what it lacks."""
     db = connect(settings, max_connections=1)
     try:
-        with db.transaction(read_only=True) as tx:
+        with db.glance() as tx:
             return glance_at(tx, settings, version)
     except SchemaMissing:
         return None

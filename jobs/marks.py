@@ -18,20 +18,11 @@ from sync.cycle import TO_MONDAY
 from sync.parts import Chosen, Parts
 from values.parsing import iso_moment
 
-ASKED_LATELY = timedelta(minutes=5)
 ASKED_EVERY = timedelta(hours=1)
 LONGEST = timedelta(days=1)
 
 Mark = list[Any]
 """Update time and number of items."""
-
-
-def mark_of(parts: Parts, board_id: str, boards: Sequence[str]) -> Mark | None:
-    """Returns the mark of a board; None when monday.com tells none. One call asks for all boards of the account."""
-    known = Values(parts.db).get(MARKS_KEY) or {}
-    if not _within(known.get("at"), ASKED_LATELY) or board_id not in known["boards"]:
-        known = _asked(parts, boards)
-    return _usable(known, board_id)
 
 
 def marks_are_old(tx: Transaction) -> bool:
@@ -46,10 +37,9 @@ def moved(parts: Parts, chosen: Chosen) -> list[str]:
         return [mapping.entity for mapping, board in chosen if not _stands_still(tx, mapping, _usable(known, board))]
 
 
-def note_run(parts: Parts, mapping: Mapping, mark: Mark | None) -> None:
-    """Notes that a run has dealt with all that the board had when its mark was taken."""
-    with parts.db.transaction() as tx:
-        put(tx, mark_key(mapping.entity), {"mark": mark, "at": _now().isoformat()})
+def note_run(tx: Transaction, mapping: Mapping, mark: Mark) -> None:
+    """Notes that a run has dealt with all that the board had when it was opened."""
+    put(tx, mark_key(mapping.entity), {"mark": _whole(mark), "at": _now().isoformat()})
 
 
 def _asked(parts: Parts, boards: Sequence[str]) -> dict[str, Any]:
@@ -60,7 +50,10 @@ def _asked(parts: Parts, boards: Sequence[str]) -> dict[str, Any]:
 
 
 def _usable(known: Any, board_id: str) -> Mark | None:
-    mark: Mark | None = known["boards"].get(board_id)
+    return _whole(known["boards"].get(board_id))
+
+
+def _whole(mark: Mark | None) -> Mark | None:
     return mark if mark and None not in mark else None
 
 

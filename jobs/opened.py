@@ -18,10 +18,11 @@ from mappings.query_syncs import QuerySync, choose_syncs
 from settings import Settings
 from state.accounts import Account, settings_of
 from state.budgets import AccountBudget
+from state.mapping_texts import stored_as_far_as_there
 from state.schema import check_schema
 from sync.choosing import choose_boards
 from sync.live import Live
-from sync.parts import Chosen, Client, Parts, known_mappings, make_client
+from sync.parts import Chosen, Client, Parts, make_client, mappings_of
 from terminal.logs import mask_also
 from timing import Stop
 
@@ -94,21 +95,21 @@ class OpenAccounts:
 
     def _opened(self, account: Account) -> OpenAccount:
         settings = settings_at_home(account, self._settings)
-        with known_mappings(settings) as mappings:
-            syncs = choose_syncs(settings.home)
-            chosen = boards_of(settings, mappings, syncs)
-        if chosen:
-            settings.require_key()
         settings = replace(settings, give_up_after=min(settings.give_up_after, GIVE_UP_AFTER_S))
         db, stop = connect(settings, max_connections=CONNECTIONS), Stop()
+        try:
+            mappings = mappings_of(settings, stored=stored_as_far_as_there(db))
+            syncs = choose_syncs(settings.home)
+            chosen = boards_of(settings, mappings, syncs)
+            if chosen:
+                settings.require_key()
+            check_schema(db)
+        except BaseException:
+            db.close()
+            raise
         shared = AccountBudget(self._control, account.name, settings.daily_calls)
         client = Client(partial(make_client, settings, db, stop, shared))
         parts = Parts(settings, db, mappings, client, program().follow, stop=stop)
-        try:
-            check_schema(db)
-        except BaseException:
-            parts.close()
-            raise
         return OpenAccount(account.version, settings, parts, chosen, syncs)
 
 

@@ -24,7 +24,7 @@ from errors import (
 )
 from jobs.glance import glance, glance_at, note_look
 from jobs.hints import Send, send_all
-from jobs.marks import mark_of, moved, note_run
+from jobs.marks import moved, note_run
 from jobs.metrics import Note, nobody
 from jobs.opened import OpenAccount, OpenAccounts, settings_at_home
 from jobs.program import program
@@ -32,12 +32,13 @@ from jobs.servers import asking_the_server_of
 from mappings.declaration import Mapping
 from rows.relations import is_synced
 from settings import Settings
-from state.accounts import Account, Accounts
+from state.accounts import Account
 from state.control import open_control
 from state.due import BEAT_S, LIVE, LOOK, RUN, SET_ASIDE, SYNC, Begun, Due, DueWork
 from state.outages import Outages
 from state.pauses import pause_of
-from state.turns import lock_name
+from state.turns import is_free
+from state.waiting import waiting_now
 from sync.options import PullOptions, RunOptions
 from sync.report import RunReport
 from sync.run import Caller, Run
@@ -88,7 +89,7 @@ class Work:
         """Takes the settings of the installation, and what sends a message, says that the process is to end, and counts."""
         self.settings, self._send, self._stopping, self._note = settings, send, stopping, note
         self._control = open_control(settings)
-        self.accounts, self.due = Accounts(self._control), DueWork(self._control)
+        self.due = DueWork(self._control)
         self._open, self._outages = OpenAccounts(settings, self._control), Outages(self._control)
 
     def close(self) -> None:
@@ -120,18 +121,16 @@ class Work:
 
     def _do(self, due: Due, work: Kind) -> None:
         """Does a piece of work between its beginning and its end. A failure is noted, and puts it off."""
-        account = self.accounts.find(due.account)
-        if account is None or account.paused_at is not None:
-            return
         begun = self.due.begin(due)
         if begun is None:
-            return  # another process has done it
+            return  # another process has done it, or the account is gone or paused
+        self._outages.heard(begun.outages)
         if begun.starts > SET_ASIDE and (begun.starts - SET_ASIDE) % 2:
             return self._put_aside(due, begun.starts)
         message, outcome, started = None, "done", time.monotonic()
         try:
             with self._beating(due):
-                then = work(account, due, begun)
+                then = work(begun.account, due, begun)
         except Exception as exc:
             then, message = self._failed(due, exc if isinstance(exc, SyncError) else unexpected(exc))
             outcome = "put_off" if isinstance(exc, PUT_OFF) else "failed"
@@ -259,12 +258,11 @@ class Work:
             if pause_of(tx, due.entity):
                 return Next(LOOK_EVERY_S, done=False)  # what comes for it waits
             unread = unread_before(tx, opened, mapping)
+            free = is_free(tx, mapping.entity_type)
         if unread and self.due.will_run(due.account, unread):
             return Next(AGAIN_S, done=False)  # links to records of another board are made after its first run
-        with opened.parts.db.try_lock(lock_name(mapping.entity_type)) as free:
-            if not free:
-                return Next(BUSY_AGAIN_S, done=False)  # without waiting: another process works on the entity
-        mark = mark_of(opened.parts, board_id, [board for _, board in opened.chosen])
+        if not free:
+            return Next(BUSY_AGAIN_S, done=False)  # without waiting: another process works on the entity
         opened.live.pop(due.entity, None)  # the run reads the board anew
         parts = opened.parts.for_one_run()
         options = RunOptions(PullOptions(sweep=begun.sweep), kind="catch-up")
@@ -273,9 +271,7 @@ class Work:
             report = run.of([(mapping, board_id)])
         if again := _again(report):
             return again
-        self._hint(Due(due.account, other, LIVE) for other in (due.entity, *_behind(opened, due.entity)))
-        if report.exit_code == EXIT_IN_STEP:
-            note_run(opened.parts, mapping, mark)
+        self._hint(Due(due.account, other, LIVE) for other in _after(report, opened, mapping, board_id))
         # the look of each hour asks for one whose board, or whose rows, may have changed
         return Next(RUN_AT_LEAST_EVERY_S * random.uniform(0.8, 1.0))
 
@@ -310,6 +306,18 @@ def unread_before(tx: Transaction, opened: OpenAccount, mapping: Mapping) -> lis
     """Returns the entities after which this one is read, and which were never read: but those that wait for a user."""
     others = [other for other, _ in opened.chosen if other.entity in mapping.after]
     return [other.entity for other in others if not is_synced(tx, other) and not pause_of(tx, other.entity)]
+
+
+def _after(report: RunReport, opened: OpenAccount, mapping: Mapping, board_id: str) -> list[str]:
+    """Notes the end of a run. Returns the entities of which something waits, or may go on now."""
+    with opened.parts.db.transaction() as tx:
+        if report.exit_code == EXIT_IN_STEP:
+            note_run(tx, mapping, report.entities[0].mark)
+        boards, types = waiting_now(tx)
+    # events that came meanwhile were left to this run
+    own = [mapping.entity] if board_id in boards or mapping.entity_type in types else []
+    news = any(entity.read or entity.changes for entity in report.entities)
+    return [*own, *(_behind(opened, mapping.entity) if news else ())]
 
 
 def _behind(opened: OpenAccount, entity: str) -> list[str]:

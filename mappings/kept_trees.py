@@ -83,7 +83,8 @@ class KeptTrees:
         return bool(self._code)
 
     def _place(self, path: Path) -> Path:
-        name = hashlib.blake2b(os.fsencode(os.path.abspath(self.folder / path)), digest_size=12).hexdigest()
+        # what the database holds has a path of its own, the same in every home
+        name = hashlib.blake2b(os.fsencode(path), digest_size=12).hexdigest()
         return self.folder / f"{name}.json"
 
     def _mark(self, content: bytes, body: bytes) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 from db_connector import Database
+from state.accounts import COLUMNS, Account
 
 SEND_AGAIN_S = 30.0
 """After so long without a sign of life, another message is sent."""
@@ -60,11 +61,13 @@ from (
 where (d.account, d.entity, d.task) = (found.account, found.entity, found.task)
 returning d.account, d.entity, d.task, d.starts
 """
-BEGIN = """
-update sync_due
+BEGIN = f"""
+update sync_due as d
 set starts = starts + 1, sent_at = now()
-where account = %s and entity = %s and task = %s and due_at <= now()
-returning marks, sweep, starts, extract(epoch from clock_timestamp() - due_at)::float8
+from (select {COLUMNS} from sync_accounts where name = %(account)s and paused_at is null) as a
+where d.account = %(account)s and d.entity = %(entity)s and d.task = %(task)s and d.due_at <= now()
+returning d.marks, d.sweep, d.starts, extract(epoch from clock_timestamp() - d.due_at)::float8,
+    exists (select from sync_outages), a.*
 """
 END = """
 update sync_due
@@ -116,6 +119,9 @@ class Begun:
     starts: int
     late_s: float
     """For how long it had been due."""
+    outages: bool
+    """Whether any address is known that does not answer."""
+    account: Account
 
 
 class DueWork:
@@ -144,10 +150,13 @@ class DueWork:
             return [(Due(*row[:3]), row[3]) for row in tx.rows(TAKE, {"most": most, "again": again_s})]
 
     def begin(self, due: Due) -> Begun | None:
-        """Notes that work begins. None: it is not due any more, or its account is gone."""
+        """Notes that work begins. None: it is not due any more, or its account is gone or paused."""
         with self._db.transaction() as tx:
-            row = tx.row(BEGIN, (due.account, due.entity, due.task))
-        return Begun(*row) if row else None
+            row = tx.row(BEGIN, asdict(due))
+        if row is None:
+            return None
+        marks, sweep, starts, late_s, outages, *account = row
+        return Begun(marks, sweep, starts, late_s, outages, Account(*account))
 
     def beat(self, due: Due) -> None:
         """Notes that the work goes on."""

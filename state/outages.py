@@ -34,11 +34,17 @@ class Outages:
     def __init__(self, db: Database) -> None:
         self._db = db
         self._looked: dict[str, tuple[float, bool]] = {}
+        self._none_at = float("-inf")
+        """When there was no outage at all."""
+
+    def heard(self, any_known: bool) -> None:
+        """Takes over whether there is any outage, where another statement has asked that: it need not be asked again."""
+        self._none_at = float("-inf") if any_known else time.monotonic()
 
     def wait_s(self, address: str) -> float:
         """Returns for how many seconds nothing is to be asked there: 0 while it answers, and for who tries again."""
         at, failing = self._looked.get(address, (0.0, False))
-        if not failing and time.monotonic() - at < LOOK_EVERY_S:
+        if not failing and time.monotonic() - max(at, self._none_at) < LOOK_EVERY_S:
             return 0.0
         with self._db.transaction() as tx:
             row = tx.row(STATE, (address,))
@@ -54,6 +60,7 @@ class Outages:
         with self._db.transaction() as tx:
             tx.execute(NOTE, (address, AGAIN_S))
         self._looked.pop(address, None)
+        self.heard(any_known=True)
 
     def answered(self, address: str) -> None:
         """Notes a good answer. It costs nothing while there was no failure."""

@@ -51,8 +51,13 @@ def try_turn(tx: Transaction, entity_type: str) -> Callable[[], None] | None:
     """Takes the turn until the end of the transaction, if it is free. Returns what raises TurnLost once it is lost."""
     if not tx.value(TRY_LOCK_IN_TRANSACTION, (lock_name(entity_type),)):
         return None
-    tx.execute(STAYS, (True,))
+    tx.execute(STAYS)
     return watched(tx)
+
+
+def is_free(tx: Transaction, entity_type: str) -> bool:
+    """Returns whether no other process works on the entity, and keeps it so until the end of the transaction."""
+    return bool(tx.value(TRY_LOCK_IN_TRANSACTION, (lock_name(entity_type),)))
 
 
 def take_turn(tx: Transaction) -> None:

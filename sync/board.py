@@ -36,7 +36,7 @@ from state.record_settings import note_settings
 from state.sight import note_table
 from state.sync_id import with_own_sync_id
 from state.turns import take_turn
-from state.values import Values, pull_key, put
+from state.values import Values, pull_key, put, value_of
 from sync.cycle import TO_MONDAY, TO_POSTGRES, Options
 from sync.engine import Engine
 from sync.options import PullOptions
@@ -95,6 +95,7 @@ def open_board(parts: Parts, mapping: Mapping, board_id: str, opening: Opening |
         refuse_hidden(tx, [*tables, *MEMORY])
         refuse_no_tables(tx, tables[1:])
         began = tx.value("select now()")
+        remembered = value_of(tx, pull_key(mapping.entity)) or {}
     item_reader = ItemReader(
         bind(mapping, board, MONDAY_KINDS, types, Relations(parts.db, parts.mappings, mapping.entity))
     )
@@ -114,7 +115,7 @@ def open_board(parts: Parts, mapping: Mapping, board_id: str, opening: Opening |
         state=state,
         store=store,
         engine=Engine(parts.db, item_reader, store, state, options),
-        remembered=Values(parts.db).get(pull_key(mapping.entity)) or {},
+        remembered=remembered,
         aim=aim,
         compare_all=compare_all,
     )
@@ -266,7 +267,7 @@ class BoardSync:
             (before[column], title) for column, title in self.titles().items() if before.get(column, title) != title
         ]
         if not moved:
-            if not before:
+            if not before and self.titles():
                 self.remembered["titles"] = self.titles()
                 self.memory.put(self.pulled, self.remembered)
             return
@@ -345,6 +346,7 @@ def work_in_view(sync: BoardSync, work: Callable[[BoardSync], EntityReport]) -> 
     """Works on one board for a run, with the report in sight should it be cut short."""
     sync.parts.begun[sync.mapping.entity] = sync.report
     sync.report.missing = list(sync.bound.missing)
+    sync.report.mark = [sync.board.updated_at, sync.board.items_count]
     report = work(sync)
     tell_unparsed(sync)
     report.plans = sync.engine.plans

@@ -10,7 +10,7 @@ from errors import ListingNeeded
 from models import STATES_ONLY, Board, Item, Page
 from services.monday.pages import ReadOptions
 from services.monday.updates import DAYS, NOTHING, SECONDS, UNKNOWN, WORDS
-from state.values import FILTER_KEY, watermark
+from state.values import FILTER_KEY, value_of, watermark
 from sync.board import BoardSync
 from sync.intake import Intake
 
@@ -43,8 +43,8 @@ class ChangedItems:
 
     def first(self, anew: bool) -> Page | None:
         """Returns the first changed items; None when no filter tells. `anew`: what the filter does is found out again."""
-        kept = self._recall_filter(anew)
-        options = ReadOptions(on_malformed=self.intake.malformed, prefetch=True, known=self._known_item())
+        kept, known = self._recall_filter(anew)
+        options = ReadOptions(on_malformed=self.intake.malformed, prefetch=True, known=known)
         pages = self.sync.destination.changed_since(self.sync.board.id, self.since(), self.sync.bound.wanted, options)
         try:
             found = self._first_of(pages)
@@ -91,21 +91,17 @@ class ChangedItems:
 
     # What the filter understands
 
-    def _recall_filter(self, anew: bool) -> str | None:
-        """Gives the client what an earlier run found out, and returns it."""
+    def _recall_filter(self, anew: bool) -> tuple[str, tuple[str, str] | None]:
+        """Gives the client what an earlier run found out, and returns it; and an item to find it out with, if need be."""
         update_filter = self.sync.destination.update_filter
-        kept = self.sync.memory.get(FILTER_KEY)
-        if anew:
-            update_filter.precision = UNKNOWN
-        elif update_filter.precision == UNKNOWN and kept in LEARNT:
-            update_filter.precision = kept
-        return str(kept)
-
-    def _known_item(self) -> tuple[str, str] | None:
-        if self.sync.destination.update_filter.precision != UNKNOWN:
-            return None
         with self.sync.db.transaction(read_only=True) as tx:
-            return self.sync.state.listings.oldest(tx)
+            kept = value_of(tx, FILTER_KEY)
+            if anew:
+                update_filter.precision = UNKNOWN
+            elif update_filter.precision == UNKNOWN and kept in LEARNT:
+                update_filter.precision = kept
+            known = self.sync.state.listings.oldest(tx) if update_filter.precision == UNKNOWN else None
+        return str(kept), known
 
     def _keep_filter(self, kept: str | None) -> None:
         learnt = self.sync.destination.update_filter.precision

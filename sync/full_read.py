@@ -18,8 +18,9 @@ from services.monday.prefetch import Prepare
 from state.values import put, watermark
 from sync.board import BoardSync
 from sync.intake import Intake
-from sync.read_board import Listing, count_listed, in_parallel, read_pages, reads_in_parallel
+from sync.read_board import SOME, Listing, count_listed, in_parallel, read_by_id, read_pages, reads_in_parallel
 from sync.sweep import Sweep
+from timing import Stopped
 from values.slices import batched
 
 log = logging.getLogger("monday_sync")
@@ -39,9 +40,10 @@ def count_read(sync: BoardSync) -> int:
 
 @dataclass(frozen=True, slots=True)
 class WholeRead:
-    """Says when a reading began, and under which name the ids that were read are kept."""
+    """Says when a reading began, how many items the board said it had then, and which ids were read."""
 
     started: str
+    claimed: int | None
     ids: Listing
 
 
@@ -71,14 +73,17 @@ class FullRead:
                 # What was read so far cannot be trusted either.
                 self._forget_reading()
                 raise
-        read = WholeRead(str(reading["started"]), Listing(reading["pass"], count_listed(self.sync, reading["pass"])))
+        ids = Listing(reading["pass"], count_listed(self.sync, reading["pass"]))
+        read = WholeRead(str(reading["started"]), reading.get("claimed"), ids)
         self.read_left_out(read)
         self.sync.remembered.pop("reading", None)
         return read
 
     def _new_reading(self, first: bool) -> dict[str, Any]:
-        started = self.sync.destination.server_time().isoformat()
-        return {"pass": str(uuid.uuid4()), "first": first, "started": started, "fingerprint": self.sync.fingerprint()}
+        return {
+            **{"pass": str(uuid.uuid4()), "first": first, "fingerprint": self.sync.fingerprint()},
+            **{"started": self.sync.destination.server_time().isoformat(), "claimed": self.sync.board.items_count},
+        }
 
     def _prepare(self, reading: dict[str, Any]) -> Prepare | None:
         """Returns what the threads that read ahead do with items. Items that are known may turn out to be unchanged."""
@@ -90,22 +95,32 @@ class FullRead:
         if reads_in_parallel(sync) and not cursor:
             self._note_reading(reading | {"cursor": None})
             for items in in_parallel(sync, malformed, prepare):
-                self.intake.take([items])
+                self.intake.take_page(items)
                 self._note_read(reading, items, None)
+                self.intake.tell()
             return
         started = watermark(reading["started"]) if cursor else None
         if cursor:
             self._report_going_on(reading)
+        ends = False
         for page in read_pages(sync, malformed, prepare, cursor, started):
-            self.intake.take([page.items])
+            self.intake.take_page(page.items)
             self._note_read(reading, page.items, page.cursor)
+            try:
+                self.intake.tell()
+            except Stopped:
+                if ends:
+                    raise
+                ends = True  # the page that is on its way is taken in, too; no other is asked for
 
     def _read_rest(self, reading: dict[str, Any]) -> None:
         """Lists all ids again, which is cheap, and reads those that have not been read."""
         self._report_going_on(reading)
-        for some in batched(self.sweep.unread(reading["pass"]), self.sync.options.batch_size):
-            self.intake.take_by_id(some)
+        for some in batched(self.sweep.unread(reading["pass"]), SOME):
+            for items in read_by_id(self.sync, some, self.intake.malformed):
+                self.intake.take_page(items)
             self._note_read(reading, [], None, some)
+            self.intake.tell()
 
     def read_left_out(self, read: WholeRead) -> None:
         """Reads by id what the listing has and the pages had not. Without a listing, the counts are compared."""

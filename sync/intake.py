@@ -26,11 +26,18 @@ class Intake:
 
     def take(self, pages: Iterable[list[Item]], force: bool = False) -> None:
         """Takes pages in, and sends what they have for monday.com. `force` looks also at items that seem unchanged."""
-        sync = self.sync
         for items in pages:
-            sync.deliver(sync.engine.take(items, force, self.hints))
-            self.newest = max([self.newest, *(item.updated_at or "" for item in items)])
-            sync.progress(sync.mapping.entity, self.before + sync.report.read, self.total)
+            self.take_page(items, force)
+            self.tell()
+
+    def take_page(self, items: list[Item], force: bool = False) -> None:
+        """Takes a page in, and tells nobody yet: a run that is to stop may have to note the page before."""
+        self.sync.deliver(self.sync.engine.take(items, force, self.hints))
+        self.newest = max([self.newest, *(item.updated_at or "" for item in items)])
+
+    def tell(self) -> None:
+        """Tells how far the reading is. Raises Stopped when a user has asked for the end."""
+        self.sync.progress(self.sync.mapping.entity, self.before + self.sync.report.read, self.total)
 
     def expect_no_links(self) -> None:
         """Asks once whether there are links at all. Where there are none, pages do not ask for those of their items."""

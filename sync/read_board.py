@@ -90,21 +90,20 @@ def read_by_id(sync: BoardSync, ids: Sequence[str], on_malformed: OnMalformed | 
 # Ids
 
 
-def new_pass(sync: BoardSync) -> str:
-    """Returns the name of a new listing. What killed processes have left of theirs is deleted first."""
-    with sync.db.transaction() as tx:
-        forget_abandoned(tx)
+def new_pass() -> str:
+    """Returns the name of a new listing."""
     return str(uuid.uuid4())
 
 
 def list_ids(sync: BoardSync) -> Listing:
     """Lists every id and update time of the board; a listing that outlives its cursor starts again."""
     for tries_left in reversed(range(LISTING_TRIES)):
-        pass_id = new_pass(sync)
+        pass_id, count = new_pass(), 0
         try:
             for page in sync.destination.listing(sync.board.id, ReadOptions(prefetch=True)):
                 with sync.db.transaction() as tx:
                     sync.state.listings.note(tx, pass_id, page.items)
+                    count = sync.state.listings.count(tx, pass_id) if page.cursor is None else 0
             break
         except CursorExpired:
             forget_listing(sync, pass_id)
@@ -114,7 +113,7 @@ def list_ids(sync: BoardSync) -> Listing:
             with suppress(DatabaseError):
                 forget_listing(sync, pass_id)
             raise
-    return Listing(pass_id, count_listed(sync, pass_id))
+    return Listing(pass_id, count)
 
 
 def count_listed(sync: BoardSync, pass_id: str) -> int:
@@ -124,9 +123,10 @@ def count_listed(sync: BoardSync, pass_id: str) -> int:
 
 
 def forget_listing(sync: BoardSync, pass_id: str) -> None:
-    """Deletes the ids that are noted under this name."""
+    """Deletes the ids that are noted under this name, and what killed processes have left of theirs."""
     with sync.db.transaction() as tx:
         sync.state.listings.delete(tx, pass_id)
+        forget_abandoned(tx)
 
 
 def larger_count(sync: BoardSync, listed: int) -> int | None:

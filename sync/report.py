@@ -58,6 +58,8 @@ class EntityReport:
     """The exit code of the error that ended it; 0 when no error did."""
     problem: str | None = None
     """The kind of that error, without its text."""
+    mark: list[Any] = field(default_factory=list)
+    """The board's update time and number of items when it was opened."""
 
     @property
     def changes(self) -> int:
@@ -90,7 +92,7 @@ class EntityReport:
     def as_json(self) -> dict[str, Any]:
         """Returns the documented shape."""
         shape = asdict(self)
-        for name in ("plans", "failed", "problem", "first_held"):
+        for name in ("plans", "failed", "problem", "first_held", "mark"):
             del shape[name]
         for name in ("missing", "message", "seconds", "to_smartsuite"):
             if not shape[name]:

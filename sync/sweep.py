@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import timedelta
 
+from db_connector import Transaction
 from errors import DatabaseError, GuardStop
 from sync.board import BoardSync, too_many
 from sync.read_board import Listing, confirmed_gone, forget_listing, list_ids, some_of
@@ -39,7 +40,7 @@ class Sweep:
     def find_gone(self) -> list[str]:
         """Lists the board, and returns the linked items that are gone. Raises GuardStop, or Incomplete."""
         listing = self.list_once()
-        with self.sync.db.transaction() as tx:
+        with self.sync.db.transaction(read_only=True) as tx:
             absent = self.sync.state.listings.absent(tx, listing.pass_id)
             active = self.sync.state.links.count_active(tx)
         self._check_guard(listing, absent, active)
@@ -79,11 +80,10 @@ class Sweep:
         with self.sync.db.transaction(read_only=True) as tx:
             return self.sync.state.listings.unread(tx, self.list_once().pass_id, read)
 
-    def forget_skips(self) -> None:
+    def forget_skips(self, tx: Transaction) -> None:
         """Forgets skipped items that are not on the board any more."""
         if self.listing is not None:
-            with self.sync.db.transaction() as tx:
-                self.sync.state.skipped.remove_unseen(tx, self.listing.pass_id)
+            self.sync.state.skipped.remove_unseen(tx, self.listing.pass_id)
 
     def close(self) -> None:
         """Deletes the listing."""

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import threading
+from dataclasses import replace
+
 import pytest
 
 from errors import DailyLimitReached, MondayUnavailable
 from monday_api import Limits, Monday
+from sync.options import PullOptions, RunOptions
 from sync.report import EntityReport
+from sync.run import Run
 from tests.kit.clocks import SharedClock
 from tests.kit.pushes import PushBench, load_items
-from tests.kit.runs import parts_of, run
+from tests.kit.runs import PROGRAM, parts_of, run
+from tests.kit.waiting import until
+from timing import Stop
 
 ITEMS, PAGE = 60, 10
 
@@ -34,6 +41,10 @@ def pull(
 def calls_for_cells(bench: PushBench) -> list[dict]:
     asked = bench.sandbox.admin("requests", last=10_000)
     return [request for request in asked if "column_values" in request["query"] and request["operation"] == "query"]
+
+
+def has_rows(bench: PushBench) -> int:
+    return int(bench.sql("select count(*) as n from things")[0]["n"])
 
 
 def pages_read(bench: PushBench) -> int:
@@ -61,6 +72,30 @@ def test_a_read_that_was_cut_off_reads_at_most_one_page_twice(bench: PushBench, 
     report = pull(bench, full=full)
     assert (report.complete, report.exit_code) == (True, 0)
     assert pages_read(bench) <= (ITEMS - done) // PAGE + 1
+    must_be_whole(bench)
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_a_read_that_is_asked_to_stop_has_noted_all_that_it_had_asked_for(bench: PushBench, workers: int) -> None:
+    load_items(bench, ITEMS)
+    bench.sandbox.admin("latency", ms=30)
+    stop = Stop()
+    client = Monday(token=bench.sandbox.token, url=bench.sandbox.graphql_url, limits=Limits(stop=stop))
+    parts = replace(parts_of(bench.db, client, bench.mappings), stop=stop)
+    options = RunOptions(PullOptions(batch_size=PAGE, max_workers=workers))
+    stopped = Run(parts, "monday_to_pg", PROGRAM.directions["monday_to_pg"], options)
+    threading.Thread(target=lambda: (until(lambda: has_rows(bench) > 10, 30, "some rows"), stop.ask())).start()
+    report = stopped.of([(bench.mapping, bench.board)])
+    client.close()
+    assert report.interrupted
+    assert has_rows(bench) < ITEMS
+    if workers == 1:
+        assert pages_read(bench) == has_rows(bench) // PAGE, "each page that was read is in"
+    bench.sandbox.admin("latency", ms=0)
+    had = has_rows(bench)
+    bench.sandbox.admin("requests/reset")
+    again = pull(bench, max_workers=workers)
+    assert (again.created, again.read) == (ITEMS - had, ITEMS - had), "nothing that is in is read again"
     must_be_whole(bench)
 
 

@@ -46,11 +46,13 @@ FREE = "select pg_advisory_unlock_all()"
 THEN_FREE = f"; {FREE}"
 BACKEND = "select pg_backend_pid()"
 # A session that holds a lock has nothing else to do, and a time-out for idle sessions is not meant for it.
-STAYS = """
-select set_config(name, '0', %s)
+TIME_OUTS = """
 from pg_settings
 where name in ('idle_session_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')
 """
+STAYS = f"select set_config(name, '0', true) {TIME_OUTS}"
+SESSION_STAYS = f", (select count(set_config(name, '0', false)) {TIME_OUTS})"
+"""The same among the settings with which a session begins."""
 PATIENCE_S = 300.0
 BETWEEN_WORDS_S = 1.0
 BETWEEN_S = 0.1

@@ -121,8 +121,25 @@ class Pool:
                 return
         connection.close()
 
-    def opened(self) -> Connection:
-        """Opens a new connection, in autocommit, that reads PostgreSQL's values as the tool wants them."""
+    def opened(self, more: str = "") -> Connection:
+        """Opens a new connection, in autocommit, that reads PostgreSQL's values as the tool wants them.
+
+        `more` is what else its session begins with.
+        """
+        connection = self.bare()
+        backend = self._begin_session(connection, more)
+        # Once: what stands between stays the same.
+        if not self._seen_through:
+            try:
+                refuse_pooler(connection, backend, self.target.options)
+            except BaseException:
+                connection.close()
+                raise
+            self._seen_through = True
+        return connection
+
+    def bare(self) -> Connection:
+        """Opens the same, without the settings of a session: its one transaction begins with them (`settings`)."""
         try:
             connection = self.target.connect()
         except DatabaseUnreachable:
@@ -136,23 +153,18 @@ class Pool:
             extensions.register_type(caster, connection)
         extras.register_default_json(connection, loads=json_value)
         extras.register_default_jsonb(connection, loads=json_value)
-        backend = self._begin_session(connection)
-        # Once: what stands between stays the same.
-        if not self._seen_through:
-            try:
-                refuse_pooler(connection, backend, self.target.options)
-            except BaseException:
-                connection.close()
-                raise
-            self._seen_through = True
         return connection
 
-    def _begin_session(self, connection: Connection) -> int:
-        settings = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in self.target.session.items())
+    def _begin_session(self, connection: Connection, more: str) -> int:
         self._counted()
         with translated(), connection.cursor() as cursor:
-            cursor.execute(f"select {settings}, set_config('monday_sync.world', {WORLD}, false), pg_backend_pid()")
+            cursor.execute(f"{self.settings('false')}{more}, pg_backend_pid()")
             return int((cursor.fetchone() or (0,))[-1])
+
+    def settings(self, local: str) -> str:
+        """Returns the statement that begins a session, or what it lets one transaction see where `local` is true."""
+        settings = ", ".join(f"set_config('{name}', '{value}', {local})" for name, value in self.target.session.items())
+        return f"select {settings}, set_config('monday_sync.world', {WORLD}, {local})"
 
     def close(self) -> None:
         """Closes idle connections, and stops the embedded server if there is one. Others are closed when put back."""

@@ -114,7 +114,7 @@ class Verification:
     def _items(self) -> None:
         sync = self.sync
         if self.extent.kind == WHOLE:
-            self.pass_id = new_pass(sync)
+            self.pass_id = new_pass()
             return self._compare(self._pages())
         self.pass_id = list_ids(sync).pass_id
         with sync.db.transaction(read_only=True) as tx:

@@ -95,7 +95,7 @@ def test_a_message_and_a_process_hold_no_secret(quiet):
     for process in (*quiet.alive(), *psutil.Process(worker.pid).children(recursive=True)):
         with suppress(FileNotFoundError, ProcessLookupError):  # it has ended
             told += Path(f"/proc/{process.pid}/cmdline").read_text() + Path(f"/proc/{process.pid}/environ").read_text()
-    assert "main.py" in told and "celery" in told
+    assert "main.py" in told and "worker" in told
     told += quiet.said()
     secrets = [quiet.control_url, SECRET, "said in secret"]
     secrets += [text for here in quiet.worlds.values() for text in (here.sandbox.token, here.url)]
@@ -137,6 +137,17 @@ def test_an_account_whose_database_is_away_holds_up_no_other_and_loses_nothing(q
         other = say(quiet, "globex", "said beside a closed database")
         arrives(quiet, "globex", other, "said beside a closed database", 90)
     arrives(quiet, "acme", item, "said to a closed database", 120)
+
+
+def test_an_event_that_a_new_door_cannot_take_is_found_later(quiet):
+    acme = quiet.worlds["acme"]
+    item = first_item(acme)
+    with away(acme):
+        base = quiet.door()
+        acme.sandbox.admin("items/change", item_id=item, values={"notes": "said to a new door"})
+        assert quiet.event(base, "acme", item, triggerUuid="new door").status_code == 503
+    quiet.worker()
+    arrives(quiet, "acme", item, "said to a new door", 60)
 
 
 def test_a_door_refuses_what_is_not_signed_and_knows_no_other_address(quiet):

@@ -57,7 +57,9 @@ def test_a_first_load_that_is_stopped_goes_on_at_another_worker_and_reads_nothin
     large.worker()
     until(lambda: loaded(acme) == ITEMS and not acme.differences(), 90 + ITEMS / 100, "the whole load")
     once = ITEMS // PAGE + 1  # the other board has one page
-    assert once <= pages(large) <= once + 2 * STOPS, "at each stop at most a page of each board was read for nothing"
+    read = pages(large)
+    print(f"{read} pages read, {once} needed, {STOPS} stops")
+    assert once <= read <= once + STOPS, "at each stop at most a page of the account was read for nothing"
 
 
 def test_what_happened_while_no_door_was_there_is_found_when_one_is(large):

@@ -267,7 +267,7 @@ class Work:
         mark = mark_of(opened.parts, board_id, [board for _, board in opened.chosen])
         opened.live.pop(due.entity, None)  # the run reads the board anew
         parts = opened.parts.for_one_run()
-        options = RunOptions(PullOptions(sweep=begun.sweep), kind="catch-up")
+        options = RunOptions(PullOptions(sweep=begun.sweep, in_slices=True), kind="catch-up")
         run = Run(parts, mapping.direction, program().directions[mapping.direction], options)
         with self._stopped_in_time(parts.stop):
             report = run.of([(mapping, board_id)])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from celery import Celery
@@ -91,6 +93,15 @@ def work_of_process() -> Work:
     return _work[0]
 
 
+@contextmanager
+def _told() -> Iterator[None]:
+    """Tells in a sentence what kept a task from beginning or ending: what it was about is due still, and is sent again."""
+    try:
+        yield
+    except SyncError as exc:
+        logs.log.error("%s", exc.message, extra={"hint": exc.hint})
+
+
 @setup_logging.connect
 def _log(**_: Any) -> None:
     """Logs as the settings say, masked: Celery's own lines, too."""
@@ -136,25 +147,29 @@ def _end(**_: Any) -> None:
 @app.task(name="jobs.live")
 def live(account: str, entity: str) -> None:
     """Does the live work that waits for an entity."""
-    work_of_process().live(account, entity)
+    with _told():
+        work_of_process().live(account, entity)
 
 
 @app.task(name="jobs.run")
 def run(account: str, entity: str) -> None:
     """Compares both sides of an entity."""
-    work_of_process().run(account, entity)
+    with _told():
+        work_of_process().run(account, entity)
 
 
 @app.task(name="jobs.look")
 def look(account: str, entity: str = "") -> None:
     """Looks what there is to do for an account."""
-    work_of_process().look(account)
+    with _told():
+        work_of_process().look(account)
 
 
 @app.task(name="jobs.tick")
 def tick() -> None:
     """Sends out what is due and not on its way."""
-    work_of_process().tick()
+    with _told():
+        work_of_process().tick()
 
 
 def queue_of(due: Due, starts: int = 0) -> str:

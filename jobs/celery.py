@@ -20,6 +20,7 @@ from celery.signals import (
 from celery.worker.state import active_requests
 from kombu import Queue
 from kombu.exceptions import OperationalError
+from kombu.transport import TRANSPORT_ALIASES
 
 from errors import SyncError
 from jobs.metrics import WorkerMetrics, metrics_server
@@ -45,6 +46,8 @@ QUEUES = [
     LOADS,
     CONTROL,
 ]
+
+TRANSPORT_ALIASES |= dict.fromkeys(("redis", "rediss"), "jobs.redis_transport:Transport")
 
 app = Celery("jobs")
 app.conf.update(

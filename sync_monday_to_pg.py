@@ -25,6 +25,7 @@ from itertools import chain, islice
 
 from data_cache import SnapshotBoard
 from db_connector import Transaction
+from errors import GuardStop, Incomplete
 from mappings.declaration import Mapping
 from models import Item, Page
 from services.monday.pages import ReadOptions
@@ -34,6 +35,7 @@ from sync.board import BoardSync, Opening, open_board, too_many, work_in_view
 from sync.changed_items import OVERLAP, ChangedItems, moment, settled_mark
 from sync.full_read import FullRead, WholeRead, count_read, reading_of
 from sync.intake import Intake
+from sync.kept_listing import NOTED
 from sync.options import PullOptions, RunOptions
 from sync.parts import Parts, cannot_follow
 from sync.read_board import forget_listing, larger_count
@@ -45,6 +47,8 @@ from sync.sweep import SWEEP_EVERY, Sweep
 from values.slices import batched
 
 log = logging.getLogger("monday_sync")
+
+LONG_AGO = "1970-01-01T00:00:00Z"
 
 
 def pull_entity(parts: Parts, mapping: Mapping, board_id: str, options: RunOptions, run_id: str | None) -> EntityReport:
@@ -93,8 +97,13 @@ def read_changes(sync: BoardSync) -> None:
 def _pull_with(pull: Pull, way: Callable[[Pull], None]) -> None:
     try:
         way(pull)
-    finally:
+    except (GuardStop, Incomplete):
         pull.sweep.close()
+        raise
+    except BaseException:
+        pull.sweep.close(stopped=True)
+        raise
+    pull.sweep.close()
 
 
 def _warn_of_missing_columns(sync: BoardSync) -> None:
@@ -148,7 +157,11 @@ class Pull:
 
     def incremental(self) -> None:
         """Reads what was updated since the newest update known, and sweeps when it is time to or the count is off."""
-        gone = self.sweep.find_gone() if self._must_sweep_first() else None
+        gone = self.sweep.find_gone() if self.sweep.goes_on or self._must_sweep_first() else None
+        if began := self.sweep.began_earlier:
+            # item by item, so that each run comes further than the one before
+            self.intake.take_by_id(self.sweep.stale())
+            self.changed.listed_from = moment(began)
         first = self.changed.first(anew=gone is not None)
         if gone is None and self._needs_listing(first):
             gone = self.sweep.find_gone()
@@ -241,6 +254,7 @@ class Pull:
         sync = self.sync
         if sync.options.dry_run:
             return
+        self.sweep.renew()
         with sync.db.transaction(read_only=self.sweep.listing is None) as tx:
             sync.report.set_aside += sync.state.skipped.count_failed(tx)
             self.sweep.forget_skips(tx)
@@ -284,7 +298,7 @@ class Pull:
         """Returns by how much the board's own count is off; what is made or removed during a run is no part of that."""
         known, counted = int(self.sync.remembered.get("count_offset", 0)), self.sync.board.items_count
         swept = self.sweep.count
-        if swept is None or not self.sync.report.complete:  # nothing new is known
+        if swept is None or self.sweep.began_earlier or not self.sync.report.complete:  # nothing new is known
             return known
         if swept == counted:  # the count is right
             return 0
@@ -296,12 +310,12 @@ class Pull:
         sync = self.sync
         if sync.options.dry_run:
             return
-        first = "watermark" not in sync.remembered
+        first, listed_from = "watermark" not in sync.remembered, self.sweep.began_earlier
         if sync.report.complete:
             # What changed behind a long read's back is older than the newest time it saw.
-            newest = self.intake.newest or "1970-01-01T00:00:00Z"
+            newest = max(self.intake.newest or LONG_AGO, listed_from or LONG_AGO, key=moment)
             if self.sweep.listing is not None or newest != sync.remembered.get("watermark"):
-                seen = None if self.sweep.listing is not None else moment(newest)
+                seen = None if self.sweep.listing is not None and listed_from is None else moment(newest)
                 sync.remembered["settled_mark"] = settled_mark(sync.board, seen, moment(began))
             sync.remembered["watermark"] = min(newest, began, key=moment)
             sync.remembered["fingerprint"] = sync.fingerprint()
@@ -309,11 +323,12 @@ class Pull:
         if self.sweep.listing is not None or sync.options.full:
             take_new_names(sync)
         offset = self._count_offset()
+        sync.remembered.pop(NOTED, None)
         with sync.db.transaction() as tx:
             if first:
                 have_links_made(tx, sync)
             if self.sweep.listing is not None:
-                self._note_sweep(began)
+                self._note_sweep(min(began, listed_from or began, key=moment))
                 sync.remembered["count_offset"] = offset
             put(tx, sync.pulled, sync.remembered)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from celery import Celery
@@ -19,6 +21,7 @@ from celery.signals import (
 from celery.worker.state import active_requests
 from kombu import Queue
 from kombu.exceptions import OperationalError
+from kombu.transport import TRANSPORT_ALIASES
 
 from errors import SyncError
 from jobs.metrics import WorkerMetrics, metrics_server
@@ -44,6 +47,8 @@ QUEUES = [
     LOADS,
     CONTROL,
 ]
+
+TRANSPORT_ALIASES |= dict.fromkeys(("redis", "rediss"), "jobs.redis_transport:Transport")
 
 app = Celery("jobs")
 app.conf.update(
@@ -90,6 +95,15 @@ def work_of_process() -> Work:
     if not _work:
         _work.append(Work(load_settings(), send, _stopping.is_set, _metrics.note))
     return _work[0]
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Tells in a sentence what kept a task from beginning or ending: what it was about is due still, and is sent again."""
+    try:
+        yield
+    except SyncError as exc:
+        logs.log.error("%s", exc.message, extra={"hint": exc.hint})
 
 
 @setup_logging.connect
@@ -145,25 +159,29 @@ def _end(**_: Any) -> None:
 @app.task(name="jobs.live")
 def live(account: str, entity: str) -> None:
     """Does the live work that waits for an entity."""
-    work_of_process().live(account, entity)
+    with _told():
+        work_of_process().live(account, entity)
 
 
 @app.task(name="jobs.run")
 def run(account: str, entity: str) -> None:
     """Compares both sides of an entity."""
-    work_of_process().run(account, entity)
+    with _told():
+        work_of_process().run(account, entity)
 
 
 @app.task(name="jobs.look")
 def look(account: str, entity: str = "") -> None:
     """Looks what there is to do for an account."""
-    work_of_process().look(account)
+    with _told():
+        work_of_process().look(account)
 
 
 @app.task(name="jobs.tick")
 def tick() -> None:
     """Sends out what is due and not on its way."""
-    work_of_process().tick()
+    with _told():
+        work_of_process().tick()
 
 
 def queue_of(due: Due, starts: int = 0) -> str:

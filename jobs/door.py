@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from config.checks import account_name
 from db_connector import Database, connect
 from errors import DatabaseError, SyncError
 from jobs.hints import Send, send_all
 from jobs.metrics import DoorMetrics
 from jobs.opened import boards_of, settings_at_home
-from jobs.servers import HINT, PATIENCE_S, Servers
+from jobs.servers import HINT, PATIENCE_S, Patient, Servers
 from mappings.query_syncs import choose_syncs
 from services.monday.webhook_events import Event, Hint
 from services.monday.webhook_signatures import Access
@@ -29,7 +30,7 @@ from state.wake import RUN_NEWS
 from sync.cycle import TO_POSTGRES
 from sync.parts import known_mappings
 from terminal.logs import unexpected
-from webhook_handler import Receiver
+from webhook_handler import Bucket, Receiver
 
 log = logging.getLogger("monday_sync")
 
@@ -42,6 +43,8 @@ LOST_AFTER_S = 25 * 60.0
 CONNECTIONS = 4
 THREADS, MOST_ASKING = 16, 4
 """Of a door, and of those how many may wait for one server of databases."""
+LOOKUPS_A_SECOND, LOOKUPS_AT_ONCE = 1.0, 10.0
+"""Of names that are in no account's list, which may have been added lately."""
 LISTENERS = 50
 """Of so many accounts changes of rows are heard at once; those of others are found within a minute."""
 LISTEN_S = 20.0
@@ -134,7 +137,8 @@ class Door:
         self._known = {account.name: account for account in self._accounts.all()}
         self._opened: dict[str, Opened] = {}
         self._opening: dict[str, threading.Lock] = {}
-        self._servers = Servers(MOST_ASKING)
+        self._servers, self._at_control = Servers(MOST_ASKING), Patient()
+        self._lookups, self._told_at = Bucket(LOOKUPS_A_SECOND, LOOKUPS_AT_ONCE), -RENEW_S
         self._listeners: dict[str, threading.Thread] = {}
         self._hints = Hints()
         self._stopping = threading.Event()
@@ -162,7 +166,8 @@ class Door:
     def ready(self) -> dict[str, Any]:
         """Returns whether the control database answers, and how long the oldest work has been due."""
         try:
-            return {"ready": True, "accounts": len(self._known), "due_oldest_s": round(self.due.oldest_s(), 1)}
+            oldest_s = self._at_control.ask(self.due.oldest_s)
+            return {"ready": True, "accounts": len(self._known), "due_oldest_s": round(oldest_s, 1)}
         except DatabaseError:
             return {"ready": False, "accounts": len(self._known), "due_oldest_s": None}
 
@@ -182,7 +187,7 @@ class Door:
 
     def _open(self, name: str) -> Opened | None:
         """Returns what is open of an account. One whose database is away keeps no other account's events waiting."""
-        account = self._known.get(name)
+        account = self._known.get(name) or self._added_lately(name)
         if account is None:
             return None
         if (found := self._usable(account)) is not None:
@@ -197,6 +202,19 @@ class Door:
         finally:
             lock.release()
         return found
+
+    def _added_lately(self, name: str) -> Account | None:
+        """Asks for an account that is not known yet. Raises DatabaseError while the control database does not answer."""
+        try:
+            account_name(name)
+        except ValueError:
+            return None
+        if not self._lookups.take():
+            return None
+        account = self._at_control.ask(lambda: self._accounts.find(name))
+        if account is not None:
+            self._known[name] = account
+        return account
 
     def _usable(self, account: Account) -> Opened | None:
         found = self._opened.get(account.name)
@@ -244,11 +262,17 @@ class Door:
                     self._sweep(max(lost))
                     lost.remove(max(lost))
             except SyncError as exc:
-                log.warning("Hints could not be noted: %s", exc.message)
+                self._tell(exc)
                 self._stopping.wait(1.0)
                 self._hints.add(work, lost)
             except Exception as exc:
                 unexpected(exc)
+
+    def _tell(self, problem: SyncError) -> None:
+        """Tells once in a while that hints wait."""
+        if (now := time.monotonic()) - self._told_at >= RENEW_S:
+            log.warning("Hints could not be noted: %s", problem.message)
+            self._told_at = now
 
     def _sweep(self, account: str) -> None:
         """Has both sides of an account compared in full: events may be lost. Its own database may be away meanwhile."""

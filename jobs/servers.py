@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from db_connector import connect
 from errors import DatabaseError, DatabaseIsAway, DatabaseUnreachable
 from settings import Settings
 from state.outages import Outages
 
+T = TypeVar("T")
+
 PATIENCE_S = 3.0
 """Whoever asks a server on which others have waited for so long is refused at once."""
 HINT = "Check the server and the way to it. Events are refused meanwhile, and monday.com repeats them."
+NO_ANSWER = "The control database does not answer."
 SLOW_S = 1.0
 """A server that refuses at once holds up nothing."""
 
@@ -66,6 +70,38 @@ class Servers:
                     return
                 self._changed.wait(until - now)
         raise DatabaseError(f"PostgreSQL at {server} does not answer.", hint=HINT)
+
+
+class Patient:
+    """Asks a database one question at a time, each in a thread of its own: who asks does not wait long for an answer."""
+
+    def __init__(self) -> None:
+        self._turn, self._is_stuck = threading.Lock(), False
+
+    def ask(self, question: Callable[[], T]) -> T:
+        """Returns the answer. Raises DatabaseError when none comes in time."""
+        found: list[T | Exception] = []
+        answered = threading.Event()
+
+        def answer() -> None:
+            try:
+                found.append(question())
+            except Exception as exc:
+                found.append(exc)
+            finally:
+                self._is_stuck = False
+                self._turn.release()
+                answered.set()
+
+        if not self._turn.acquire(timeout=0 if self._is_stuck else PATIENCE_S):
+            raise DatabaseError(NO_ANSWER)
+        threading.Thread(target=answer, name="question", daemon=True).start()
+        if not answered.wait(PATIENCE_S):
+            self._is_stuck = True
+            raise DatabaseError(NO_ANSWER)
+        if isinstance(told := found[0], Exception):
+            raise told
+        return told
 
 
 def _are_stuck(asking: dict[int, float], now: float) -> bool:

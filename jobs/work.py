@@ -265,7 +265,7 @@ class Work:
             return Next(BUSY_AGAIN_S, done=False)  # without waiting: another process works on the entity
         opened.live.pop(due.entity, None)  # the run reads the board anew
         parts = opened.parts.for_one_run()
-        options = RunOptions(PullOptions(sweep=begun.sweep), kind="catch-up")
+        options = RunOptions(PullOptions(sweep=begun.sweep, in_slices=True), kind="catch-up")
         run = Run(parts, mapping.direction, program().directions[mapping.direction], options)
         with self._stopped_in_time(parts.stop):
             report = run.of([(mapping, board_id)])

@@ -13,6 +13,12 @@ from db_connector import Database, json_text
 from errors import SettingsError
 from settings import BOARD, FLEET, NAMES, SECRETS, Settings, environment_of_account, load_settings
 
+ADD = """
+insert into sync_accounts (name, settings, version)
+-- another one than an account of this name that was removed has had: processes know accounts by name and version
+values (%s, %s, (random() * 2000000000)::integer)
+on conflict do nothing
+"""
 COLUMNS = "name, settings, version, paused_at, paused_by, paused_why, heard_at, created_at"
 
 
@@ -58,10 +64,7 @@ class Accounts:
         """Adds an account, and has it looked at soon. Raises SettingsError for a name in use and for wrong settings."""
         checked = checked_settings(name, settings)
         with self._db.transaction() as tx:
-            new = tx.execute(
-                "insert into sync_accounts (name, settings) values (%s, %s) on conflict do nothing",
-                (name, json_text(checked)),
-            )
+            new = tx.execute(ADD, (name, json_text(checked)))
             if not new:
                 raise SettingsError(
                     f"There is an account {name!r} already.", hint=f"python main.py accounts set {name} NAME=VALUE"

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 
 from db_connector import Database, Transaction
+from errors import DatabaseError
 from services.monday.pacing import CONCURRENT_CALLS, Told, daily_limit
 
 WINDOW_S = 60.0
@@ -136,8 +138,11 @@ class AccountBudget:
         return max(0.05, seconds), CAUSES[budget]
 
     def learn(self, kind: str, told: Mapping[str, Told], back: float) -> None:
-        """Takes over what an answer has told, and gives back the slot, and what a call cost less than was taken for it."""
-        with self._db.transaction() as tx:
+        """Takes over what an answer has told, and gives back the slot, and what a call cost less than was taken for it.
+
+        The answer counts more than the budget: it is not lost with the control database.
+        """
+        with suppress(DatabaseError), self._db.transaction() as tx:
             tx.execute("set local synchronous_commit = off")
             self._free_slot(tx)
             for budget, (left, seconds, whole) in sorted(told.items()):

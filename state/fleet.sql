@@ -3,7 +3,7 @@
 create table if not exists sync_accounts (
     name        text primary key,
     settings    jsonb not null default '{}',     -- settings by name; a secret is the path of a file (NAME_FILE)
-    version     integer not null default 1,      -- grows with each change of the settings
+    version     integer not null default 1,      -- grows with each change of the settings, from a number of its own
     paused_at   timestamptz,
     paused_by   text,
     paused_why  text,

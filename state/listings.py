@@ -26,6 +26,28 @@ where s.pass = %(pass)s
 order by s.monday_id
 """
 
+IS_FRESH = """
+-- after a crash PostgreSQL has lost all of it
+select coalesce(max(noted_at) > now() - interval '1 hour' and min(noted_at) > now() - interval '1 day', false)
+from sync_listing
+where pass = %s
+"""
+ADD_MADE_SINCE = """
+insert into sync_listing (pass, monday_id, monday_updated_at)
+select %(pass)s::uuid, l.monday_id, l.monday_updated_at
+from sync_mapping as l
+where l.entity_type = %(type)s and l.monday_board_id = %(board)s
+  and l.archived_at is null and l.monday_id is not null
+  and l.created_at >= (select min(noted_at) from sync_listing where pass = %(pass)s)
+on conflict do nothing
+"""
+TAKE_OUT_GONE_SINCE = """
+delete from sync_listing as s
+using sync_mapping as l
+where s.pass = %(pass)s and l.monday_id = s.monday_id and l.entity_type = %(type)s
+  and l.archived_at >= (select min(noted_at) from sync_listing where pass = %(pass)s)
+"""
+
 FORGET_ABANDONED = """
 delete from sync_listing as l
 using (
@@ -65,6 +87,16 @@ class Listings:
         # What pages know of rows still holds: this transaction writes none.
         for (transaction,) in noted:
             tx.own_writes.note(transaction)
+
+    def is_fresh(self, tx: Transaction, pass_id: str) -> bool:
+        """Returns whether a listing is there, was begun within a day, and went on within the last hour."""
+        return bool(tx.value(IS_FRESH, (pass_id,)))
+
+    def take_over(self, tx: Transaction, pass_id: str) -> None:
+        """Adds the items that were linked since a listing began, and takes out those that went since."""
+        values = {"pass": pass_id, "type": self.entity_type, "board": self.board_id}
+        tx.execute(ADD_MADE_SINCE, values)
+        tx.execute(TAKE_OUT_GONE_SINCE, values)
 
     def count(self, tx: Transaction, pass_id: str) -> int:
         """Counts the items that a sweep has seen."""

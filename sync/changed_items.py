@@ -26,6 +26,8 @@ class ChangedItems:
         self.sync, self.intake = sync, intake
         self.rest: Iterator[Page] = iter(())
         """The pages after the first."""
+        self.listed_from: datetime | None = None
+        """What was changed before is known by a listing, and was read."""
 
     def since(self) -> datetime:
         """Returns from when on changes are read."""
@@ -34,7 +36,7 @@ class ChangedItems:
         if self.sync.destination.update_filter.precision == WORDS:
             # Words reach back some weeks only; what was changed before all was listed is known.
             known = max(known, watermark(remembered.get("swept_from")) or known)
-        return known - OVERLAP
+        return max(known, self.listed_from or known) - OVERLAP
 
     def quiet(self) -> bool:
         """Returns whether the board says that nothing was changed but for what is known."""

@@ -22,6 +22,8 @@ class PullOptions:
     """The ids of the items that may be removed, or whose rows may; None: all that are gone."""
     unify: bool = False
     max_workers: int = 1
+    in_slices: bool = False
+    """The run may be stopped after some minutes, and the next goes on where it was."""
 
     def removable(self, item_id: str) -> bool:
         """Returns whether an item that is gone on one side may be removed on the other in this run."""

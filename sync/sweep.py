@@ -8,6 +8,7 @@ from datetime import timedelta
 from db_connector import Transaction
 from errors import DatabaseError, GuardStop
 from sync.board import BoardSync, too_many
+from sync.kept_listing import KeptListing
 from sync.read_board import Listing, confirmed_gone, forget_listing, list_ids, some_of
 
 SWEEP_EVERY = timedelta(hours=24)
@@ -21,6 +22,17 @@ class Sweep:
         self.listing: Listing | None = None
         self.by_ids = False
         """Ids alone were listed: no reading of all items stands for that."""
+        self._kept = KeptListing(sync) if sync.options.in_slices else None
+
+    @property
+    def goes_on(self) -> bool:
+        """Returns whether an earlier run, which was stopped, has begun to list."""
+        return self._kept is not None and self._kept.began is not None
+
+    @property
+    def began_earlier(self) -> str | None:
+        """Returns when an earlier run began the listing of this one; None when this run did."""
+        return self._kept.began if self._kept and self.by_ids else None
 
     @property
     def count(self) -> int | None:
@@ -30,8 +42,13 @@ class Sweep:
     def list_once(self) -> Listing:
         """Returns the listing, and makes it first when there is none."""
         if self.listing is None:
-            self.listing, self.by_ids = list_ids(self.sync), True
+            self.listing, self.by_ids = self._kept.listed() if self._kept else list_ids(self.sync), True
         return self.listing
+
+    def renew(self) -> None:
+        """Takes over what was learnt since an earlier run began to list."""
+        if self._kept and self.began_earlier is not None:
+            self.listing = self._kept.up_to_date()
 
     def adopt(self, ids: Listing) -> None:
         """Takes the ids that a whole reading has seen for the listing."""
@@ -85,8 +102,12 @@ class Sweep:
         if self.listing is not None:
             self.sync.state.skipped.remove_unseen(tx, self.listing.pass_id)
 
-    def close(self) -> None:
-        """Deletes the listing."""
-        if self.listing is not None:
+    def close(self, stopped: bool = False) -> None:
+        """Deletes the listing, unless the run was `stopped` and the next one goes on with it."""
+        if self._kept and (stopped or self.listing is None):
+            return
+        if self._kept and self.by_ids:
+            self._kept.forget()
+        elif self.listing is not None:
             with suppress(DatabaseError):
                 forget_listing(self.sync, self.listing.pass_id)

@@ -41,6 +41,11 @@ OF_THE_IMAGE = [
     for name, service in services.items()
     if service.get("image") in OURS
 ]
+OF_DEBIAN = (
+    *("root", "0", "daemon", "bin", "sys", "sync", "games", "man", "lp", "mail", "news", "uucp", "proxy", "www-data"),
+    *("backup", "list", "irc", "_apt", "nobody"),
+)
+"""Users that its images have already: none can be made with such a name."""
 ANALYZE = shutil.which("systemd-analyze")
 
 
@@ -138,7 +143,9 @@ def test_the_image_is_made_of_known_instructions_and_ends_as_the_daemon():
     entry, command = YAML(typ="safe").load(found["ENTRYPOINT"]), YAML(typ="safe").load(found["CMD"])
     assert entry == ["python", "/app/main.py"]
     understood(command)
-    assert found["USER"] not in ("root", "0")
+    assert found["USER"] not in OF_DEBIAN
+    (made,) = [shlex.split(line)[-1] for name, line in instructions() if name == "RUN" and line.startswith("useradd")]
+    assert made == found["USER"]
 
 
 def test_what_the_image_holds_is_enough_to_run(tmp_path):

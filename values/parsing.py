@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from datetime import date, datetime, time, timezone
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 UTC = timezone.utc
+SHORT = re.compile(r"(:\d\d)(?:\.(\d{1,6})\d*)?(?:([+-]\d\d)(?::?(\d\d))?)?$")
+"""The end of a time: a fraction of any number of digits, and an offset of hours, or of hours and minutes."""
 
 
 class CellError(ValueError):
@@ -91,9 +97,9 @@ def day_of(text: Any) -> date:
 
 
 def clock_time(text: Any) -> time:
-    """Reads `12:11:30`."""
+    """Reads `12:11:30`, and what PostgreSQL shows: `12:11:30.5+00`."""
     try:
-        return time.fromisoformat(text)
+        return _from_iso(time.fromisoformat, text)
     except (TypeError, ValueError):
         raise CellError(f"not a time: {excerpt(text)}") from None
 
@@ -108,7 +114,21 @@ def moment_of(text: Any) -> datetime:
 
 def iso_moment(text: str) -> datetime:
     """Reads an ISO 8601 text; `Z` is UTC. Raises ValueError."""
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return _from_iso(datetime.fromisoformat, text.replace("Z", "+00:00"))
+
+
+def _from_iso(read: Callable[[str], T], text: str) -> T:
+    """Reads a text. Python 3.10 needs all digits of a fraction, and the minutes of an offset: they are filled up for it."""
+    try:
+        return read(text)
+    except ValueError:
+        return read(SHORT.sub(_filled_up, text))
+
+
+def _filled_up(found: re.Match[str]) -> str:
+    before, fraction, hours, minutes = found.groups()
+    offset = f"{hours}:{minutes or '00'}" if hours else ""
+    return before + (f".{fraction:0<6}" if fraction else "") + offset
 
 
 def in_utc(moment: datetime) -> datetime:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import uuid
-
 import pytest
 
 from tests.kit.broker import broker as running_broker
+from tests.kit.fleet import databases as made_databases
 from tests.kit.fleet import fleet as made_fleet
 
 
@@ -19,14 +18,9 @@ def broker():
 
 @pytest.fixture(scope="module")
 def databases(request, postgres, template):
-    """Makes the control database, and one for each account: two, unless a test says how many."""
-    accounts = getattr(request, "param", 2)
-    names = [f"test_{postgres.run}_{uuid.uuid4().hex[:12]}" for _ in range(1 + accounts)]
-    for name in names:
-        postgres.create(name, template)
-    yield [postgres.url(name) for name in names]
-    for name in names:
-        postgres.drop(name)
+    """Makes the databases of an installation with two accounts, unless a test says how many."""
+    with made_databases(postgres, template, getattr(request, "param", 2)) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
 
 import pytest
 
@@ -14,6 +15,8 @@ from settings import Settings
 from state.accounts import Accounts
 from state.budgets import AccountBudget
 from state.control import open_control
+from tests.kit.live import LiveWorld, away
+from tests.kit.relay import Relay
 
 STANDARD_MINUTE = 1000
 """Calls a minute of the plan that the stand-in imitates."""
@@ -104,6 +107,19 @@ def test_the_slot_of_a_killed_process_is_free_again_after_a_while(control):
     assert other.take("read", 1) is None
     one.learn("read", {}, 0.0)
     assert in_thread(lambda: one.take("read", 1)) is not None, "what lapsed gives no slot of another back"
+
+
+def test_an_answer_is_not_lost_with_the_control_database(control, database_url, tmp_path):
+    with ExitStack() as stack:
+        sandbox = stack.enter_context(Sandbox(boards="organizations:3"))
+        relay = Relay(sandbox)
+        stack.callback(relay.close)
+        limits = Limits(shared=AccountBudget(control, "acme", None))
+        client = stack.enter_context(Monday(token=sandbox.token, url=f"{relay.url}/v2", limits=limits))
+        assert client.run("query { me { id } }")
+        here = LiveWorld(control, database_url, sandbox, tmp_path)
+        relay.act_at(1, "after", lambda: stack.enter_context(away(here)))
+        assert client.run("query { me { id } }")
 
 
 def test_eight_clients_of_one_account_are_hardly_ever_refused(control):

@@ -14,7 +14,7 @@ import pytest
 from jobs.celery import queue_of
 from state.due import LIVE, RUN, Due
 from tests.kit.fleet import work_off
-from tests.kit.live import SECRET, away, first_item
+from tests.kit.live import BOARDS, SECRET, away, first_item
 from tests.kit.waiting import until
 
 pytestmark = pytest.mark.xdist_group("fleet")
@@ -155,6 +155,20 @@ def test_a_door_refuses_what_is_not_signed_and_knows_no_other_address(quiet):
     assert quiet.event(quiet.base, "acme", item, secret="of somebody else").status_code == 401
     assert quiet.event(quiet.base, "nobody", item).status_code == 404
     assert quiet.event(quiet.base, "acme", item, secret=SECRET + "globex").status_code == 401
+
+
+def test_an_account_that_was_added_a_moment_ago_is_known_to_doors(quiet):
+    item = first_item(quiet.worlds["acme"])
+    files = [str(quiet.home / f"acme.{kind}") for kind in ("key", "url", "secret")]
+    options = ("--key-file", "--database-url-file", "--webhook-secret-file")
+    given = [word for pair in zip(options, files, strict=True) for word in pair]
+    given += [word for pair in BOARDS.items() for word in ("--set", "=".join(pair))]
+    try:
+        assert quiet.event(quiet.base, "initech", item, secret="of somebody else").status_code == 404
+        assert quiet.main("accounts", "add", "initech", *given).code == 0
+        assert quiet.event(quiet.base, "initech", item, secret="of somebody else").status_code == 401
+    finally:
+        quiet.main("accounts", "remove", "initech", "--yes")
 
 
 def test_accounts_have_queues_of_their_own_and_what_kills_its_process_is_put_apart():

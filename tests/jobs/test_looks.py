@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from state.due import LOOK, Due
-from tests.kit.live import LiveWorld
+from tests.kit.live import SECOND_PROFILE, LiveWorld
 from tests.kit.workshop import workshop
 
 
@@ -31,3 +31,15 @@ def test_a_quiet_account_is_looked_at_every_ten_minutes_and_a_busy_one_each_minu
         assert next_look_s(here) <= 60, "changes wait"
         found = here.sql("select entity from sync_due where task = 'live' and due_at <= now()")
         assert [row["entity"] for row in found] == ["contacts"], "what no message told of is found"
+
+
+def test_an_account_that_is_removed_and_added_again_is_looked_at_in_full(here, tmp_path):
+    with workshop(here, tmp_path) as shop:
+        accounts, settings = shop.work.accounts, dict(shop.work.accounts.get("acme").settings)
+        for entity in SECOND_PROFILE:
+            shop.work.run("acme", entity)
+        accounts.remove("acme")
+        accounts.add("acme", settings)
+        assert shop.work.due.entities("acme") == []
+        shop.work.look("acme")
+        assert shop.work.due.entities("acme") == sorted(SECOND_PROFILE)

@@ -42,8 +42,8 @@ def needed() -> None:
 class Broker:
     """Runs one server on loopback. It keeps its messages over a kill."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, password: str = "") -> None:
+        self.folder, self._password = folder, password
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port: int = free.getsockname()[1]
@@ -52,7 +52,7 @@ class Broker:
     @property
     def url(self) -> str:
         """Returns the value for `BROKER_URL`."""
-        return f"redis://127.0.0.1:{self.port}/0"
+        return f"redis://{f':{self._password}@' * bool(self._password)}127.0.0.1:{self.port}/0"
 
     def start(self) -> None:
         """Starts the server, with what it kept."""
@@ -60,11 +60,12 @@ class Broker:
             [
                 *(str(program()), "--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder)),
                 *("--save", "", "--appendonly", "yes", "--appendfsync", "everysec"),
+                *(("--requirepass", self._password) if self._password else ()),
             ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        until(lambda: self.says("PING").startswith("+PONG"), 20, "an answer of the broker")
+        until(lambda: self.says("PING").startswith(("+PONG", "-NOAUTH")), 20, "an answer of the broker")
 
     def kill(self) -> None:
         """Kills it."""
@@ -93,11 +94,11 @@ class Broker:
 
 
 @contextmanager
-def broker() -> Iterator[Broker | RabbitMq]:
-    """Yields a running broker."""
+def broker(password: str = "") -> Iterator[Broker | RabbitMq]:
+    """Yields a running broker. A `password` is for Valkey and Redis only."""
     needed()
     with tempfile.TemporaryDirectory(prefix="broker-", ignore_cleanup_errors=True) as folder:
-        running = RabbitMq(Path(folder)) if is_wanted() else Broker(Path(folder))
+        running = RabbitMq(Path(folder)) if is_wanted() else Broker(Path(folder), password)
         try:
             yield running
         finally:

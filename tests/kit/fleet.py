@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from services.monday.webhook_signatures import token_of
 from tests.kit.broker import Broker
 from tests.kit.cli import Done, run_main, start_main, start_python
 from tests.kit.live import BOARDS, SECRET, LiveWorld, world
+from tests.kit.postgres import Postgres
 from tests.kit.rabbitmq import RabbitMq
 from tests.kit.shipped import CONTACTS
 from tests.kit.waiting import until
@@ -177,6 +179,17 @@ class Fleet:
         if not path.exists():
             path.write_text(text)
         return path
+
+
+@contextmanager
+def databases(postgres: Postgres, template: str, accounts: int = 2) -> Iterator[list[str]]:
+    """Makes the control database, and one for each account."""
+    names = [f"test_{postgres.run}_{uuid.uuid4().hex[:12]}" for _ in range(1 + accounts)]
+    for name in names:
+        postgres.create(name, template)
+    yield [postgres.url(name) for name in names]
+    for name in names:
+        postgres.drop(name)
 
 
 @contextmanager

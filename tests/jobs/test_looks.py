@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from state.accounts import Accounts
 from state.due import LOOK, Due
 from tests.kit.live import SECOND_PROFILE, LiveWorld
 from tests.kit.workshop import workshop
@@ -35,7 +36,8 @@ def test_a_quiet_account_is_looked_at_every_ten_minutes_and_a_busy_one_each_minu
 
 def test_an_account_that_is_removed_and_added_again_is_looked_at_in_full(here, tmp_path):
     with workshop(here, tmp_path) as shop:
-        accounts, settings = shop.work.accounts, dict(shop.work.accounts.get("acme").settings)
+        accounts = Accounts(here.db)
+        settings = dict(accounts.get("acme").settings)
         for entity in SECOND_PROFILE:
             shop.work.run("acme", entity)
         accounts.remove("acme")

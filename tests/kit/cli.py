@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import Sandbox
+from tests.kit.forked import forks
 from tests.kit.shipped import PROJECT
 
 SETTINGS = ("MONDAY_", "ALERT_", "HEARTBEAT_", "DATABASE_URL", "WEBHOOK_BASE_URL", "PORT", "DEBUG", "LOG_FORMAT", "PG")
@@ -43,9 +44,10 @@ def settings_for(sandbox: Sandbox, database_url: str, **more: str) -> dict[str, 
     }
 
 
-def run_main(home: Path, *arguments: str, env: dict[str, str] | None = None, **options: Any) -> Done:
-    """Runs `python main.py ...` to its end."""
-    return run_python(MAIN, *arguments, env={"MONDAY_SYNC_HOME": str(home), **(env or {})}, **options)
+def run_main(home: Path, *arguments: str, env: dict[str, str] | None = None, timeout: float = 60.0) -> Done:
+    """Runs `python main.py ...` to its end, in a process that need not import the tool anew."""
+    given = {**without_settings(), "MONDAY_SYNC_HOME": str(home), **(env or {})}
+    return Done(*forks().run(MAIN, arguments, given, timeout))
 
 
 def run_python(*arguments: str, env: dict[str, str] | None = None, **options: Any) -> Done:

@@ -47,8 +47,10 @@ if TYPE_CHECKING:
     from settings import Settings
     from sync.live import Live
     from sync.operating.examined import Checks
+    from sync.options import RunOptions
     from sync.parts import Followed, Parts, Updates
-    from sync.run import Program
+    from sync.report import RunReport
+    from sync.run import Caller, Program
 
 COMMANDS: tuple[click.Command, ...] = (
     init,
@@ -96,11 +98,10 @@ def compose() -> Program:
     """
     from sync.run import Program
     from sync_monday_to_pg import pull_entity, read_changes
-    from sync_mysql_to_smartsuite import run_syncs
     from sync_pg_to_monday import both_ways, push_entity
 
     directions = {"monday_to_pg": pull_entity, "pg_to_monday": push_entity, "bidirectional": both_ways(read_changes)}
-    return Program(directions, _follow, _checks, _deployed, run_syncs, _updates, _live, _send)
+    return Program(directions, _follow, _checks, _deployed, _run_syncs, _updates, _live, _send)
 
 
 def _follow(db: Database, mapping: Mapping, board: Board, home: Path, *, dry_run: bool = False) -> Followed:
@@ -120,6 +121,12 @@ def _deployed(db: Database, name: str | None) -> Sequence[Mapped[str, object]]:
     from boards.registry import status_of
 
     return status_of(db, name)
+
+
+def _run_syncs(settings: Settings, names: Sequence[str], options: RunOptions, caller: Caller) -> RunReport | None:
+    from sync_mysql_to_smartsuite import run_syncs  # a daemon of boards would hold it for nothing
+
+    return run_syncs(settings, names, options, caller)
 
 
 def _updates() -> Updates:

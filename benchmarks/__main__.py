@@ -12,8 +12,8 @@ from benchmarks.database import running
 from benchmarks.measure import Failed
 
 BENCHMARKS = (
-    *("pull", "first_pull", "client", "memory", "large_boards", "both_ways", "deployed", "startup"),
-    *("realtime", "idle", "proof", "dashboard", "syncs", "fleet"),
+    *("pull", "first_pull", "client", "memory", "large_boards", "both_ways", "deployed", "loader"),
+    *("startup", "realtime", "idle", "proof", "dashboard", "syncs", "fleet"),
 )
 """Names of files in this folder, each with `ABOUT` and `run`."""
 

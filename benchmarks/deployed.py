@@ -44,7 +44,7 @@ def run(bench: Bench) -> None:
     loads: list[Spent] = []
     shipped: list[float] = []
     with scratch() as folder:
-        mapping = _mapping(folder, board_id)
+        mapping = proposed(folder, BOARD, NAME)
         rendering = rendered(bench.items, {BOARD: mapping}, "deployed")
         for number in range(bench.repeat):
             with bench.serving() as server, bench.database() as name:
@@ -70,16 +70,16 @@ def run(bench: Bench) -> None:
     table.show()
 
 
-def _mapping(folder: Path, board_id: str) -> Mapping:
-    """Returns the mapping that a deploy would make of the board, with every column."""
+def proposed(folder: Path, entity: str, name: str) -> Mapping:
+    """Returns the mapping that a deploy would make of the entity's board, with every column, for a table `name`."""
     from boards.proposal import propose
     from boards.types_of_tables import load_types
     from monday_api import Monday
 
-    with sandbox(f"{BOARD}:1") as url, Monday(token=TOKEN, url=url) as monday:
-        board = monday.board(board_id)
-    path = folder / f"{NAME}.yaml"
-    path.write_text(propose(board, NAME, NAME, load_types(folder)).text(), encoding="utf-8")
+    with sandbox(f"{entity}:1") as url, Monday(token=TOKEN, url=url) as monday:
+        board = monday.board(str(mappings()[entity].board_id))
+    path = folder / f"{name}.yaml"
+    path.write_text(propose(board, name, name, load_types(folder)).text(), encoding="utf-8")
     return load_mapping(path)
 
 

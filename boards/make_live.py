@@ -120,15 +120,16 @@ order by 1
 DIFFERS = "case when t.{c} is distinct from s.{c} then {name} end"
 LINK = """
 insert into sync_mapping as l (
-    monday_id, entity_id, entity_type, monday_board_id, base, monday_hash, monday_updated_at, sync_status, synced_at
+    monday_id, entity_id, entity_type, monday_board_id, base, seal, monday_hash, monday_updated_at, sync_status, synced_at
 )
-select s.monday_id, s.entity_id, %(type)s, %(board)s, s.base, s.monday_hash, s.monday_updated_at, 'synced', now()
+select s.monday_id, s.entity_id, %(type)s, %(board)s, s.base, s.seal, s.monday_hash, s.monday_updated_at, 'synced', now()
 from (select n.*, n.entity_id as {key} from {links} as n) as s
 where {may}
 on conflict (monday_id, entity_type) do update
 set entity_id = excluded.entity_id,
     base = excluded.base,
     base_postgres = null,
+    seal = excluded.seal,
     monday_hash = excluded.monday_hash,
     monday_updated_at = excluded.monday_updated_at,
     monday_board_id = excluded.monday_board_id,

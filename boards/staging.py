@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -39,6 +40,8 @@ from sync.read_board import (
     some_of,
 )
 from sync.report import EntityReport
+from sync.seals import seal_of
+from values.canonical import dumps, filled
 from values.wording import plural
 
 SAMPLE = 50
@@ -77,7 +80,7 @@ class Staging:
         In a dry run the report says what would change, and nothing but the staging table is written.
         """
         started = time.monotonic()
-        self._check_direction()
+        _check_direction(self)
         self._make()
         try:
             self._read()
@@ -102,19 +105,6 @@ class Staging:
         self.report.seconds = time.monotonic() - started
         return self.report
 
-    def _check_direction(self) -> None:
-        """Checks that triggers tell which rows SQL has changed, so that a load does not undo these changes."""
-        if self.mapping.direction not in TO_MONDAY:
-            return  # changes of SQL are not sent anyway
-        with self.db.transaction(read_only=True) as tx:
-            # before the first load there is no row that SQL could have changed
-            known = triggers.installed(tx, self.mapping) or not self.state.links.count_active(tx)
-        if not known:
-            raise SettingsError(
-                f"{self.mapping.entity} flows both ways and has no triggers, so a reload could undo changes made with SQL.",
-                hint=f"run: python main.py setup --entity {self.mapping.entity}",
-            )
-
     def _make(self) -> None:
         self._drop()
         with self.db.transaction() as tx:
@@ -127,6 +117,18 @@ class Staging:
     # Reading
 
     def _read(self) -> None:
+        """Reads all pages. What is ready of one batch is copied in a thread while the next is read."""
+        with ThreadPoolExecutor(1, "staging") as thread:
+            copying: Future[None] | None = None
+            for items in self._batches():
+                ready = self._ready(items)
+                if copying is not None:
+                    copying.result()
+                copying = thread.submit(self._copy, ready)
+            if copying is not None:
+                copying.result()
+
+    def _batches(self) -> Iterator[list[Item]]:
         batch: list[Item] = []
         seen = self.staged.seen
         for items in self._pages():
@@ -134,9 +136,9 @@ class Staging:
             batch += [item for item in items if item.id not in seen]
             seen.update(item.id for item in items)
             if len(batch) >= self.batch_size:
-                self._stage(batch)
+                yield batch
                 batch = []
-        self._stage(batch)
+        yield batch
 
     def _pages(self) -> Iterator[list[Item]]:
         prepare = self.sync.reader.read_ahead
@@ -166,7 +168,7 @@ class Staging:
         listed = [row[0] for row in rows]
         for here in read_by_id(self.sync, [item_id for item_id in listed if item_id not in seen]):
             seen.update(item.id for item in here)
-            self._stage(here)
+            self._copy(self._ready(here))
         if lacking := [item_id for item_id in listed if item_id not in seen]:
             raise ValidationFailed(
                 f"The board lists {plural(len(listed), 'item')}; {len(lacking)} did not come, such as {lacking[0]}.",
@@ -192,14 +194,14 @@ class Staging:
 
     # Staging
 
-    def _stage(self, items: Sequence[Item]) -> None:
-        ready = [made for item in items if (made := self._ready(item)) is not None]
-        if ready:
-            self._copy(ready)
+    def _ready(self, items: Sequence[Item]) -> list[Ready]:
+        """Returns items as they go into the staging table, without those whose cells are not understood."""
+        ready = [made for item in items if (made := self._ready_one(item)) is not None]
         self.staged.newest = max([self.staged.newest, *(item.updated_at or "" for item in items)])
         self.sync.progress(self.mapping.entity, len(self.staged.seen), self.sync.board.items_count)
+        return ready
 
-    def _ready(self, item: Item) -> Ready | None:
+    def _ready_one(self, item: Item) -> Ready | None:
         reading = self.sync.reader.read(item)
         if reading.unread:
             self.staged.failed[item.id] = in_words(reading.unread)
@@ -211,10 +213,14 @@ class Staging:
             if len(sample) >= SAMPLE:
                 sample.pop(self._dice.choice(list(sample)))
             sample[item.id] = record
-        return Ready(item, record, self.sync.reader.fingerprint(item)[0])
+        cells, base = self.sync.reader.fingerprint(item)[0], dumps(filled(record), sort=True)
+        seal = None if reading.unresolved else seal_of(self.sync.engine.cycle.seal_key, cells, base)
+        return Ready(item, record, cells, base.decode(), seal)
 
     def _copy(self, ready: Sequence[Ready]) -> None:
         """Copies items into the staging table. A row that PostgreSQL refuses costs its own item only."""
+        if not ready:
+            return
         try:
             with self.db.transaction() as tx:
                 self.table.copy(tx, ready)
@@ -285,6 +291,20 @@ class Staging:
         report.unchanged = read - written.inserted - written.updated - report.errors
         report.to_postgres.created, report.to_postgres.updated = written.inserted, written.updated
         report.to_postgres.archived = archived
+
+
+def _check_direction(staging: Staging) -> None:
+    """Checks that triggers tell which rows SQL has changed, so that a load does not undo these changes."""
+    if staging.mapping.direction not in TO_MONDAY:
+        return  # changes of SQL are not sent anyway
+    with staging.db.transaction(read_only=True) as tx:
+        # before the first load there is no row that SQL could have changed
+        known = triggers.installed(tx, staging.mapping) or not staging.state.links.count_active(tx)
+    if not known:
+        raise SettingsError(
+            f"{staging.mapping.entity} flows both ways and has no triggers, so a reload could undo changes made with SQL.",
+            hint=f"run: python main.py setup --entity {staging.mapping.entity}",
+        )
 
 
 def _plan(staging: Staging, gone: Sequence[str]) -> None:

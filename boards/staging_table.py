@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,13 +11,13 @@ from db_connector import Composable, Transaction
 from errors import Incomplete, SettingsError
 from mappings.declaration import Mapping as EntityMapping
 from models import Item, Record
-from rows.homes import Home, Row
+from rows.homes import Home
+from rows.root_rows import document_cells, plain_cells
 from rows.tables import Table
-from values.canonical import dumps, is_empty
 
 AS_IT_WAS = "The live table is as it was."
 
-LINK_COLUMNS = ("monday_id", "entity_id", "base", "monday_hash", "monday_updated_at")
+LINK_COLUMNS = ("monday_id", "entity_id", "base", "seal", "monday_hash", "monday_updated_at")
 
 WITH_COMMENT = """
 select c::text, obj_description(c, 'pg_class')
@@ -35,6 +35,7 @@ create unlogged table {links} (
     monday_id text,
     entity_id text,
     base jsonb,
+    seal text,
     monday_hash text,
     monday_updated_at timestamptz
 )
@@ -55,6 +56,10 @@ class Ready:
     item: Item
     record: Record
     hash: str
+    base: str
+    """The values that both sides agree on, as the JSON that is stored."""
+    seal: str | None
+    """Of the base; None when the cells do not show it."""
 
 
 @dataclass(frozen=True)
@@ -106,11 +111,16 @@ class StagingTable:
 
     def copy(self, tx: Transaction, ready: Sequence[Ready]) -> None:
         """Copies items into both tables."""
-        rows = [Row(made.item.id, self.home.values(made.record, {}), new=True) for made in ready]
-        cells: list[list[Any]] = [[row.id for row in rows], *self.live.cells(rows)]
+        records = [made.record for made in ready]
+        cells: list[list[Any]] = [[made.item.id for made in ready]]
+        cells += [plain_cells(self.home, column, records) for column in self.live.plain]
+        cells += [document_cells(self.home, column, records) for column in self.live.documents]
         tx.copy_in(self.rows, self.columns, zip(*cells, strict=True))
-        links = [(made.item.id, made.item.id, base_of(made.record), made.hash, made.item.updated_at) for made in ready]
-        tx.copy_in(self.links, LINK_COLUMNS, links)
+        ids = cells[0]
+        links = [(made.base, made.seal, made.hash, made.item.updated_at) for made in ready]
+        tx.copy_in(
+            self.links, LINK_COLUMNS, [(item_id, item_id, *link) for item_id, link in zip(ids, links, strict=True)]
+        )
 
 
 def staging_names(table: str) -> tuple[str, str]:
@@ -133,8 +143,3 @@ def check_names(tx: Transaction, entity: str, table: str) -> None:
 def _mark(entity: str) -> str:
     """Returns the comment by which the tool knows its own staging tables."""
     return f"monday-sync staging of {entity}"
-
-
-def base_of(record: Mapping[str, Any]) -> str:
-    """Returns the values that both sides agree on, as the JSON that is stored."""
-    return dumps({name: value for name, value in record.items() if not is_empty(value)}).decode()

@@ -25,6 +25,7 @@ from state.accounts import Account, Accounts
 from state.control import open_control
 from state.due import LIVE, LOOK, RUN, SYNC, Due, DueWork
 from state.inbox import InboxWriter
+from state.wake import RUN_NEWS
 from sync.cycle import TO_POSTGRES
 from sync.parts import known_mappings
 from terminal.logs import unexpected
@@ -298,7 +299,7 @@ class Door:
                 now = self._opened.get(name)
                 if self._stopping.is_set() or now is None or now.db is not opened.db:
                     return
-                if payload is not None:
+                if payload not in (None, RUN_NEWS):
                     self._hints.add([Due(name, "", LOOK)])
         except SyncError as exc:
             log.warning("Changes of %s are not heard now: %s", name, exc.message)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from db_connector import Database
+from db_connector import Database, Transaction
 from mappings.declaration import Mapping
 from realtime.worker_settings import WorkerSettings
 from state.overview import count_linked
@@ -22,6 +22,8 @@ log = logging.getLogger("monday_sync")
 LOST_AFTER = timedelta(minutes=25)
 """monday.com repeats a delivery for 30 minutes; after a gap of this length some may be lost."""
 ALWAYS_SWEEP_BELOW = 10_000
+NOTE_AGAIN_S = 50.0
+"""A round that ends so long after the last note says again that events arrive, in its own transaction."""
 
 
 class CatchUp:
@@ -37,6 +39,7 @@ class CatchUp:
         self._asked = 0
         self._sweep_wanted = False
         self._next = 0.0
+        self._noted_at = -NOTE_AGAIN_S
 
     def ask(self, why: str, sweep: bool = False) -> None:
         """Notes that something may have been missed."""
@@ -82,17 +85,21 @@ class CatchUp:
         self._next = time.monotonic() + self.settings.catch_up_every_s
         log.warning("%s: the run was stopped; what it did not look at is looked at in the next.", self.mapping.title)
 
-    def beat(self) -> bool:
+    @property
+    def noted_ago_s(self) -> float:
+        """Returns the seconds since this process noted that events arrive."""
+        return time.monotonic() - self._noted_at
+
+    def beat(self, tx: Transaction) -> bool:
         """Notes that events arrive, unless none did for so long that some may be lost. Returns whether some may be lost.
 
         A machine that slept, or a process that was stopped for a while, is noticed here.
         """
-        with self.db.transaction() as tx:
-            lost = self._is_gap(value_of(tx, self._heartbeat))
-            if not lost:
-                put(tx, self._heartbeat, datetime.now(timezone.utc).isoformat())
+        lost = self._is_gap(value_of(tx, self._heartbeat))
         if lost:
             self.ask("no process listened for a while", sweep=True)
+        else:
+            self._note(tx)
         return lost
 
     @property
@@ -111,7 +118,11 @@ class CatchUp:
 
     def _note_alive(self) -> None:
         with self.db.transaction() as tx:
-            put(tx, self._heartbeat, datetime.now(timezone.utc).isoformat())
+            self._note(tx)
+
+    def _note(self, tx: Transaction) -> None:
+        put(tx, self._heartbeat, datetime.now(timezone.utc).isoformat())
+        self._noted_at = time.monotonic()
 
     def _is_small(self) -> bool:
         """Returns whether a sweep costs little."""

@@ -31,7 +31,7 @@ from realtime.worker_settings import WorkerSettings
 from settings import Settings
 from state import inbox, triggers
 from state.schema import check_schema
-from state.wake import wake
+from state.wake import RUN_NEWS, wake
 from sync.cycle import TO_MONDAY, TO_POSTGRES
 from sync.parts import Chosen, Client, Parts, board_of, known_mappings, make_client
 from sync.queries.known import syncs_as_far_as_readable
@@ -74,7 +74,7 @@ class Daemon:
         self._outage = False
         self._listener = threading.Thread(target=self._listen, name="listen", daemon=True)
         self._keeper = threading.Thread(target=self._keep, name="keep", daemon=True)
-        self._judge = Judge(parts, self.stopping)
+        self.judge = Judge(parts, self.stopping, self._hears)
 
     @property
     def boards(self) -> frozenset[str]:
@@ -105,6 +105,7 @@ class Daemon:
     def stop(self, patience_s: float = PATIENCE_S) -> bool:
         """Lets the rounds that have begun end, and begins no other. Returns whether the workers ended in time."""
         self.stopping.set()
+        self.judge.news.set()
         for worker in self.workers.values():
             worker.stop()
         until = time.monotonic() + patience_s
@@ -114,8 +115,8 @@ class Daemon:
         if self._keeper.is_alive():
             self._keeper.join(max(1.0, until - time.monotonic()))
         # a message that is being sent waits for its answer
-        if self._judge.is_alive():
-            self._judge.join(JUDGE_S)
+        if self.judge.is_alive():
+            self.judge.join(JUDGE_S)
         try:
             self.account.note()
             self.account.close()
@@ -126,12 +127,13 @@ class Daemon:
     @property
     def threads(self) -> list[threading.Thread]:
         """Returns the threads that have to run until the daemon stops."""
-        return [*self.workers.values(), self._listener, self._keeper, self._judge]
+        return [*self.workers.values(), self._listener, self._keeper, self.judge]
 
     # News
 
     def arrived(self, boards: set[str]) -> None:
         """Wakes the workers of boards whose events are in the inbox."""
+        self.judge.news.set()
         for board_id in boards & self.workers.keys():
             self.workers[board_id].wake.set()
 
@@ -153,7 +155,9 @@ class Daemon:
                     self._show_listening(True)
                     if payload is not None:  # None: nothing came
                         self._hears.set()
-                        self._wake_all()
+                        self.judge.news.set()
+                        if payload != RUN_NEWS:  # a run does its own work
+                            self._wake_all()
                     elif not self._hears.is_set():
                         self._ask_whether_it_hears()
             except SyncError as exc:
@@ -180,6 +184,7 @@ class Daemon:
         else:
             self.listening.clear()
             self._hears.clear()
+            self.judge.news.set()  # no news come for now
         self.metrics.listening.set(int(listens))
 
     def _wake_all(self) -> None:
@@ -201,7 +206,8 @@ class Daemon:
                 minutes += 1
                 self.account.note()
                 for worker in self.workers.values():
-                    worker.beat()
+                    if not worker.noted_lately:
+                        worker.beat()
                 # tidying has succeeded: PostgreSQL is back
                 if self._outage:
                     self._outage = False

@@ -35,7 +35,7 @@ COALESCE_S, LONGEST_COALESCE_S = 0.05, 1.0
 """The items of events that come within this time are read in one call. The more events, the longer the next round waits."""
 STORM = 1_000
 """After so many events in a round, the next round waits longest."""
-IDLE_S = 40.0
+IDLE_S = 60.0
 """What has to be done sooner is notified, or has a time of its own."""
 LOOK_AGAIN_S = 2.0
 RETRY_EVERY_S = 10.0
@@ -230,15 +230,19 @@ class RoundsInTurn:
         in_turn = replace(parts, db=parts.db.during(self._still_in_turn))
         self.rounds = Rounds(in_turn, mapping, board_id, settings, metrics)
 
-    def round(self, result: RoundResult) -> float | None:
-        """Does all that waits. Returns the seconds until there may be more; None while another process has the turn."""
+    def round(self, result: RoundResult, at_end: Callable[[Transaction], None] = lambda tx: None) -> float | None:
+        """Does all that waits, and `at_end` in the same transaction. Returns the seconds until there may be more; None
+        while another process has the turn.
+        """
         with self._db.transaction() as tx:
-            if pause_of(tx, self.rounds.mapping.entity):
-                return IDLE_S  # `resume` notifies
+            if paused := pause_of(tx, self.rounds.mapping.entity):
+                at_end(tx)
+                return min(IDLE_S, paused.ends_in_s)  # `resume` notifies
             self._check_turn = try_turn(tx, self._entity_type)
             if self._check_turn is None:
                 return None
             pause = self.rounds.work(tx, result)
+            at_end(tx)
         self._note_latencies()
         return pause
 

@@ -10,10 +10,10 @@ import threading
 import time
 from collections.abc import Collection
 
-from db_connector import TransactionConflict
+from db_connector import Transaction, TransactionConflict
 from errors import DatabaseError, GuardStop, SyncError, TurnLost
 from mappings.declaration import Mapping
-from realtime.catch_up import CatchUp
+from realtime.catch_up import NOTE_AGAIN_S, CatchUp
 from realtime.metrics import Metrics
 from realtime.rounds import LiveParts, RoundResult, RoundsInTurn
 from realtime.worker_settings import WorkerSettings
@@ -28,6 +28,8 @@ log = logging.getLogger("monday_sync")
 
 BUSY_S = 0.02
 LONGEST_PAUSE_S = 60.0
+NOTED_LATELY_S = 65.0
+"""More than the time between the rounds of a worker that has nothing to do."""
 UNHEARD_S = 2.0
 """Nothing is notified while no connection listens: then work is looked for."""
 
@@ -105,8 +107,27 @@ class EntityWorker(threading.Thread):
 
     def beat(self) -> None:
         """Notes that events of the entity arrive, or notices that some may be lost."""
-        if self.settings.pulls and self.caught_up and self.trouble is None and self._catch_up.beat():
+        if self._takes_events and self.trouble is None:
+            with self.parts.db.transaction() as tx:
+                self._beat_in(tx)
+
+    @property
+    def noted_lately(self) -> bool:
+        """Returns whether a round has noted that events arrive: then no transaction of its own is needed for that."""
+        return self._catch_up.noted_ago_s < NOTED_LATELY_S
+
+    @property
+    def _takes_events(self) -> bool:
+        return self.settings.pulls and self.caught_up
+
+    def _beat_in(self, tx: Transaction) -> None:
+        if self._catch_up.beat(tx):
             self.wake.set()
+
+    def _end_round(self, tx: Transaction) -> None:
+        """Does what a round does last, in its transaction."""
+        if self._takes_events and self._catch_up.noted_ago_s >= NOTE_AGAIN_S:
+            self._beat_in(tx)
 
     def stop(self) -> None:
         """Asks the thread to end after its round."""
@@ -174,7 +195,7 @@ class EntityWorker(threading.Thread):
             self._catch_up.make_run()
             self._rounds.live = None  # the run read the board anew, and it may have other columns by now
             result.linked = True
-        pause = self._in_turn.round(result)
+        pause = self._in_turn.round(result, self._end_round)
         if pause is None:
             return BUSY_S  # another process works on the entity
         return min(pause, self._catch_up.due_in_s, pause if self._listening.is_set() else UNHEARD_S)

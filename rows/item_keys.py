@@ -20,7 +20,9 @@ join {table} as t on t.{key} = new.new::bigint
 union
 select new.new
 from {rows}
-join sync_mapping as l on l.entity_id = new.new and l.entity_type = %(type)s
+cross join lateral (
+    select from sync_mapping as l where l.entity_id = new.new and l.entity_type = %(type)s offset 0
+) as linked
 """
 """Of the ids that rows are to get, those that are another row's key, or were."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from databases.postgres.names import compose, identifier
 from db_connector import Transaction
-from models import Value
+from models import Record, Value
 from rows.cells import column_of, document
 from rows.homes import Home, Homes, Row, WrittenRecord
 from rows.tables import Assignment, Table
@@ -68,26 +68,33 @@ def _cells_of_new(homes: Homes, table: Table, new: Sequence[WrittenRecord]) -> l
 
     A row for each record, as for those that exist, would take twice as long.
     """
-    home = homes.root
+    home, records = homes.root, [record.upsert.record for record in new]
     cells: list[list[Any]] = []
     for column in table.plain:
-        name, other = home.slots.get((column, None)), home.pointers.get(column)
-        if other is not None:
-            cells.append([record.ids.get(other) for record in new])
-        else:
-            values = [record.upsert.record.get(name) for record in new] if name else [None] * len(new)
-            cells.append(column_of(values, table.types.get(column, "text")))
+        other = home.pointers.get(column)
+        cells.append([record.ids.get(other) for record in new] if other else plain_cells(home, column, records))
     kept = [dict(_kept_of(homes, record)) for record in new]
     for column in table.documents:
-        members = [(key, name) for (at, key), name in home.slots.items() if key and at == column]
-        more = kept if column == homes.mapping.rest else [{}] * len(new)
-        cells.append([document(_members(members, record, own)) for record, own in zip(new, more, strict=True)])
+        cells.append(document_cells(home, column, records, kept if column == homes.mapping.rest else ()))
     return cells
 
 
-def _members(members: Sequence[tuple[str, str]], record: WrittenRecord, more: dict[str, Value]) -> dict[str, Value]:
-    value_of = record.upsert.record.get
-    return {key: value for key, name in members if (value := value_of(name)) is not None} | more
+def plain_cells(home: Home, column: str, records: Sequence[Record]) -> list[Any]:
+    """Returns the cells of a column that shows one field, for new rows of these records."""
+    name = home.slots.get((column, None))
+    values = [record.get(name) for record in records] if name else [None] * len(records)
+    return column_of(values, home.types.get(column, "text"))
+
+
+def document_cells(
+    home: Home, column: str, records: Sequence[Record], more: Sequence[dict[str, Value]] = ()
+) -> list[str]:
+    """Returns the cells of a column that is a document of several fields, and of `more` for each record."""
+    members = [(key, name) for (at, key), name in home.slots.items() if key and at == column]
+    found = [{key: value for key, name in members if (value := of.get(name)) is not None} for of in records]
+    return (
+        [document(own | other) for own, other in zip(found, more, strict=True)] if more else list(map(document, found))
+    )
 
 
 def _untouched(homes: Homes, record: WrittenRecord) -> set[str]:

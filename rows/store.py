@@ -36,7 +36,11 @@ HOLDERS = """
 select {values}, t.{key}::text, l.id::text, l.monday_id, l.archived_at is not null, l.created_at, true{only}
 from {rows}
 join {table} as t on {conditions}
-left join sync_mapping as l on l.entity_id = t.{key}::text and l.entity_type = %(type)s
+left join lateral (
+    select m.* from sync_mapping as m where m.entity_id = t.{key}::text and m.entity_type = %(type)s
+    -- a look-up for each, as in `state.links`
+    offset 0
+) as l on true
 -- Of several rows with one key, the last counts, which is the oldest.
 order by t.created_at desc
 """
@@ -48,6 +52,7 @@ where sync_fold({shown}) = any(%(values)s)
     and not exists (
         select from sync_mapping as l
         where l.entity_type = %(type)s and l.entity_id = t.{key}::text
+        offset 0
     )
 """
 PAGE_OF_IDS = """

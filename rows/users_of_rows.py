@@ -46,7 +46,10 @@ from (
     )
     group by uses.root
 ) as shown
-where l.entity_id = shown.root and l.entity_type = %(type)s
+cross join lateral (
+    select m.id from sync_mapping as m where m.entity_id = shown.root and m.entity_type = %(type)s offset 0
+) as told
+where l.id = told.id
 """
 
 

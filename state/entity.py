@@ -11,6 +11,7 @@ from state.intents import Intents
 from state.links import Links
 from state.listings import Listings
 from state.log import Log
+from state.sending import Sending
 from state.skipped import Skipped
 from state.waiting import Waiting
 
@@ -37,6 +38,11 @@ class EntityState:
     def links(self) -> Links:
         """Gives the links of items and rows."""
         return Links(self.entity_type, self.board_id)
+
+    @cached_property
+    def sending(self) -> Sending:
+        """Gives what is being sent to items."""
+        return Sending(self.entity_type)
 
     @cached_property
     def waiting(self) -> Waiting:

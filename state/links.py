@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -80,8 +80,13 @@ select new.monday_id, l.id::text, l.entity_id, l.monday_hash = new.hash,
        l.base_postgres, l.sync_enabled, l.sync_direction, l.sync_status, l.archived_at is not null, l.attempts,
        s.reason, s.key, s.monday_hash = new.hash and coalesce(s.next_try_at > now(), true)
 from {rows}
-left join sync_mapping as l on l.monday_id = new.monday_id and l.entity_type = %(type)s
-left join sync_skipped as s on s.monday_id = new.monday_id and s.entity_type = %(type)s
+-- A look-up for each: of an entity whose table has no statistics yet, the planner would read all links for a page.
+left join lateral (
+    select m.* from sync_mapping as m where m.monday_id = new.monday_id and m.entity_type = %(type)s offset 0
+) as l on true
+left join lateral (
+    select k.* from sync_skipped as k where k.monday_id = new.monday_id and k.entity_type = %(type)s offset 0
+) as s on true
 where l.id is not null or s.id is not null
 """
 
@@ -168,7 +173,8 @@ class Links:
             where not exists (
                 select from sync_mapping as l
                 where l.entity_type = %s and l.entity_id = new.id
-                  and l.monday_id is not null and l.archived_at is null)
+                  and l.monday_id is not null and l.archived_at is null
+                offset 0)
             """,
             (list(entity_ids), self.entity_type),
         )
@@ -250,7 +256,7 @@ class Links:
             insert into sync_mapping (monday_id, entity_id, entity_type, monday_board_id)
             select monday_id, entity_id, %(type)s, %(board)s from {rows}
             where not exists (
-                select from sync_mapping as k where k.monday_id = new.monday_id and k.entity_type = %(type)s)
+                select from sync_mapping as k where k.monday_id = new.monday_id and k.entity_type = %(type)s offset 0)
             -- the row's link is there already, without an item
             on conflict (entity_id, entity_type) do update
             set monday_id = excluded.monday_id, intent = null, intent_key = null, intent_at = null,
@@ -285,36 +291,6 @@ class Links:
             key=key,
         )
         tx.execute(statement, (self.entity_type,))
-
-    # What is being sent to monday.com
-
-    def sending(self, tx: Transaction) -> dict[str, Map[str, Any]]:
-        """Returns what was being sent to items when a run was killed, by item id: usually nothing."""
-        rows = tx.rows(
-            """
-            select monday_id, sending from sync_mapping
-            where entity_type = %s and sending is not null and monday_id is not null
-            """,
-            (self.entity_type,),
-        )
-        return {row[0]: row[1] for row in rows}
-
-    def note_sending(self, tx: Transaction, told: Map[str, Map[str, Any]], over: Iterable[str]) -> None:
-        """Notes what is about to be sent to items, and for which others the sending has ended."""
-        tx.bulk(
-            """
-            update sync_mapping as l
-            set sending = new.sending
-            from {rows}
-            where l.monday_id = new.id and l.entity_type = %(type)s
-            """,
-            {"id": "text", "sending": "jsonb"},
-            [
-                *((item_id, dumps(fields).decode()) for item_id, fields in told.items()),
-                *((item_id, None) for item_id in over),
-            ],
-            {"type": self.entity_type},
-        )
 
     # Items that are known to differ from their rows
 

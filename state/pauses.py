@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -29,6 +30,11 @@ class Pause:
     def is_over(self) -> bool:
         """Returns whether its time has passed."""
         return self.until is not None and self.until <= datetime.now(timezone.utc)
+
+    @property
+    def ends_in_s(self) -> float:
+        """Returns the seconds until its time has passed."""
+        return max(0.0, (self.until - datetime.now(timezone.utc)).total_seconds()) if self.until else math.inf
 
     @property
     def sentence(self) -> str:

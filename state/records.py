@@ -55,14 +55,26 @@ set record_id = new.record, source_hash = new.hash, synced_at = now(), updated_a
     refused_hash = new.refused, unlinked = new.unlinked, attempts = (new.unlinked is not null)::int, last_error = new.reason,
     next_try_at = case when new.unlinked is not null then now() + interval '1 minute' end
 from {rows}
-where r.sync_name = %(sync)s and r.source_key = new.key
+cross join lateral (
+    select m.sync_name, m.source_key from sync_records as m
+    where m.sync_name = %(sync)s and m.source_key = new.key
+    -- a look-up for each, as in `state.links`
+    offset 0
+) as known
+where r.sync_name = known.sync_name and r.source_key = known.source_key
 """
 
 SENDING = """
 update sync_records as r
 set base = new.base, sent = new.sent, updated_at = now()
 from {rows}
-where r.sync_name = %(sync)s and r.source_key = new.key
+cross join lateral (
+    select m.sync_name, m.source_key from sync_records as m
+    where m.sync_name = %(sync)s and m.source_key = new.key
+    -- a look-up for each, as in `state.links`
+    offset 0
+) as known
+where r.sync_name = known.sync_name and r.source_key = known.source_key
 """
 
 BASED = """

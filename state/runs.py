@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from db_connector import Database, Transaction
+from state.wake import RUN_NEWS, wake
 from values.canonical import dumps
 from values.wording import utc_or_none
 
@@ -137,6 +138,7 @@ class Runs:
                 """,
                 (run_id, kind, direction, dumps(progress or {}).decode(), socket.gethostname(), os.getpid(), period_s),
             )
+            wake(tx, RUN_NEWS)
         return run_id
 
     def note_costs(self, run_id: str, api: Any) -> None:
@@ -151,6 +153,7 @@ class Runs:
                 FINISH,
                 (exit_code, outcome, message, dumps(entities).decode(), dumps(api).decode(), run_id),
             )
+            wake(tx, RUN_NEWS)
 
 
 def calls_today(tx: Transaction) -> float:

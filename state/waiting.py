@@ -203,7 +203,10 @@ class Waiting:
             """
             -- an item that was edited since is tried at once
             select l.monday_id
-            from {rows} join sync_mapping as l on l.monday_id = new.id and l.entity_type = %(type)s
+            from {rows}
+            cross join lateral (
+                select m.* from sync_mapping as m where m.monday_id = new.id and m.entity_type = %(type)s offset 0
+            ) as l
             where l.attempts > 0 and l.monday_hash is null and l.monday_updated_at = new.at
               and coalesce(l.next_try_at > now(), true)
             """,

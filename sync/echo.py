@@ -25,7 +25,7 @@ def note_sending(cycle: Cycle, tx: Transaction, tasks: Iterable[Task], known: It
     noted = set(known)
     over = [task.item.id for task in tasks if task.item.id in noted and task.item.id not in told]
     if told or over:
-        cycle.state.links.note_sending(tx, told, over)
+        cycle.state.sending.note(tx, told, over)
 
 
 def know_own_words(cycle: Cycle, task: Task, told: Map[str, object]) -> None:

@@ -203,7 +203,7 @@ def _apply(cycle: Cycle, tx: Transaction, items: Sequence[Item], answers: Map[st
     made = [answer for answer in answers.values() if answer.made_under]
     state.links.adopt(tx, {answer.item.id: answer.root_id for answer in made})
     tasks = find_tasks(cycle, tx, items, force, batch)
-    sending = state.links.sending(tx) if any(task.link for task in tasks) else {}
+    sending = state.sending.known(tx) if any(task.link for task in tasks) else {}
     tasks = [task for task in tasks if read_item(cycle, task, answers.get(task.item.id), sending, batch)]
     tasks = match_rows(cycle, tx, tasks, batch)
     load_rows(cycle, tx, tasks)

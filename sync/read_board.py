@@ -50,10 +50,14 @@ def read_pages(
 
 
 def reads_in_parallel(sync: BoardSync) -> bool:
-    """Returns whether the board is read with several cursors: two pages come as soon from one."""
-    count = sync.board.items_count
-    is_small = count is not None and count <= 2 * sync.options.batch_size
-    return sync.options.max_workers > 1 and bool(sync.board.groups) and not is_small
+    """Returns whether the board is read with several cursors."""
+    return bool(sync.board.groups) and cursors_for(sync) > 1
+
+
+def cursors_for(sync: BoardSync) -> int:
+    """Returns how many cursors a board is worth: one for each two pages. More would ask for pages that others bring."""
+    count, most = sync.board.items_count, sync.options.max_workers
+    return most if count is None else min(most, -(-count // sync.options.batch_size) // 2)
 
 
 def in_parallel(sync: BoardSync, on_malformed: OnMalformed, prepare: Prepare | None) -> Iterable[list[Item]]:
@@ -70,7 +74,7 @@ def in_parallel(sync: BoardSync, on_malformed: OnMalformed, prepare: Prepare | N
     return ParallelReading(
         groups,
         pages,
-        sync.options.max_workers,
+        cursors_for(sync),
         total=sync.board.items_count or 0,
         status=sorted(status),
         prepare=prepare,

@@ -18,6 +18,8 @@ CONNECTIONS = 500
 CROWDED = 400
 """From this number of connections on, idle connections are closed."""
 ROOM_AFTER_S = 1.0
+LOOK_EVERY_S, ALONE_S = 0.2, 60.0
+"""How long it waits for something to happen: while there are connections, which may be too slow, and while there is none."""
 IDLE_CONNECTION_S = 10
 WHOLE_REQUEST_S = 15.0
 """A request that is not complete by then is dropped, even if more of it still arrives."""
@@ -81,6 +83,7 @@ class WebServer:
         except (OSError, ValueError) as exc:  # a ValueError when the host has no address
             wasyncore.close_all(self._sockets, ignore_all=True)
             raise _not_listening(host, port, exc) from exc
+        self._alone = len(self._sockets)
         self._listening = [server for server in self._sockets.values() if hasattr(server, "channel_class")]
         for server in self._listening:
             server.channel_class = type("SlowReader", (SlowReader,), {"patience_s": patience_s})
@@ -103,11 +106,13 @@ class WebServer:
         """Answers the requests that have arrived, takes no more, and closes."""
         self._closing.set()
         if self._thread.is_alive():
+            self._listening[0].pull_trigger()
             self._thread.join(patience_s)
 
     def _serve(self) -> None:
         while not self._closing.is_set():
-            wasyncore.loop(timeout=0.2, use_poll=True, map=self._sockets, count=1)
+            timeout = LOOK_EVERY_S if len(self._sockets) > self._alone else ALONE_S
+            wasyncore.loop(timeout=timeout, use_poll=True, map=self._sockets, count=1)
             if len(self._sockets) > CROWDED:
                 for channel in list(self._sockets.values()):
                     if isinstance(channel, SlowReader):

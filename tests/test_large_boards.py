@@ -86,6 +86,15 @@ def test_a_board_with_one_large_group_is_read_whole_by_several_cursors(journey, 
     assert (report.created, report.complete, len(set(column(db, "users", "monday_id")))) == (340, True, 340)
 
 
+@pytest.mark.parametrize("items, several", [(60, False), (80, True)])
+def test_several_cursors_read_a_board_only_if_each_has_two_pages(journey, sandbox, db, items, several):
+    groups = [group_id for group_id, _ in journey.monday.board(USERS).groups]
+    load(sandbox, items, group_id=groups[0])
+    report = journey.pull(max_workers=4, batch_size=20)
+    assert (report.created, report.complete) == (items, True)
+    assert any(request["name"] == "GroupPage" for request in sandbox.admin("requests", last=1000)) == several
+
+
 @pytest.fixture
 def parted(sandbox, journey):
     """Loads a board of which one group holds all 2,400 items, with three labels in a status column and some blanks."""
@@ -102,6 +111,8 @@ def parted(sandbox, journey):
         for n in range(2_400)
     ]
     sandbox.admin("items/load", board_id=USERS, items=items)
+    # a run that has no page to wait for is not served sooner by more cursors
+    sandbox.admin("switches", latency_ms=500)
     return sandbox
 
 

@@ -2,8 +2,10 @@
 
 Groups alone are no way to split a board of which one group holds nearly everything. A worker without a group of its own
 therefore reads the group that is furthest from its end backwards, until the two meet. A worker that finds no end left
-parts a group in two, by the labels of a status column, and each part has two ends again. Neither the order of a listing
-nor a filter is trusted: what all workers miss shows in the count of the board, and is then read by id.
+parts a group in two, by the labels of a status column, and each part has two ends again. Both read some pages twice,
+so they are done only while the caller waits for pages: who has more work than that is not served sooner. Neither the
+order of a listing nor a filter is trusted: what all workers miss shows in the count of the board, and is then read by
+id.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import json
 import queue
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
@@ -28,6 +31,9 @@ WORTH_PARTING = 2_000
 """Items. When fewer are left to be read, the pages that are read twice would cost more than the parting saves."""
 UNEVEN = 0.2
 """A part with less than this share of its group is not worth a cursor of its own."""
+LOOK_AGAIN_S = 0.05
+WORTH_AN_END, WORTH_PARTS = 0.1, 0.5
+"""For which share of its own work the caller has to wait for pages: a second end reads one page twice, parts some."""
 
 _Made = list[Item] | BaseException | None
 """What a thread hands on: new items, why it ends before its time, or that it ends."""
@@ -97,6 +103,35 @@ def _label(cell: Cell | None) -> int | None:
         return None
 
 
+class _Caller:
+    """Keeps how long the caller has waited for pages, and worked on them. What it waited for the first does not count."""
+
+    def __init__(self) -> None:
+        self._waited = self._worked = 0.0
+        self._waits_since: float | None = None
+        self._works_since: float | None = None
+
+    def waits(self) -> None:
+        """Notes that it wants pages."""
+        now = time.monotonic()
+        if self._works_since is not None:
+            self._worked += now - self._works_since
+            self._waits_since = now
+
+    def works(self) -> None:
+        """Notes that it has got pages."""
+        now = time.monotonic()
+        if self._waits_since is not None:
+            self._waited += now - self._waits_since
+        self._waits_since, self._works_since = None, now
+
+    def waits_for(self, share: float) -> bool:
+        """Returns whether it waits for more than this share of the time for which it works."""
+        since = self._waits_since
+        waited = self._waited + (time.monotonic() - since if since is not None else 0.0)
+        return waited > share * self._worked
+
+
 class _End(Exception):
     """Ends a worker whose consumer went away."""
 
@@ -130,6 +165,7 @@ class ParallelReading:
         self._waiting = threading.Event()
         self._waiting.set()
         self._stop = threading.Event()
+        self._caller = _Caller()
 
     def __iter__(self) -> Iterator[list[Item]]:
         threads = [threading.Thread(target=self._work, daemon=True) for _ in range(self._workers)]
@@ -152,7 +188,9 @@ class ParallelReading:
     def _ready(self) -> list[_Made]:
         """Waits for pages, and takes all that are ready: one transaction for them is cheaper than one each."""
         self._waiting.set()
+        self._caller.waits()
         ready = [self._made.get()]
+        self._caller.works()
         self._waiting.clear()
         with suppress(queue.Empty):
             for _ in range(self._made.maxsize):
@@ -183,9 +221,10 @@ class ParallelReading:
             while not self._stop.is_set():
                 if task := self._free():
                     return task
-                if not any(part.ends and not part.sampled and not part.done for part in self._parts):
+                if all(part.done for part in self._parts):
                     break
-                self._lock.wait(0.1)  # a first page says whether the part is long, and how it could be parted
+                # a first page says whether the part is long, and how it could be parted; the caller may have to wait
+                self._lock.wait(LOOK_AGAIN_S)
             return None
 
     def _free(self) -> tuple[_Part, bool] | None:
@@ -193,12 +232,14 @@ class ParallelReading:
             if part.ends == 0:
                 part.ends = 1
                 return part, True  # no worker reads it yet
+        if not self._caller.waits_for(WORTH_AN_END):
+            return None
         going = sorted((part for part in self._parts if not part.done), key=lambda part: len(part.seen), reverse=True)
         one_end = [part for part in going if part.ends == 1]
         for part in (part for part in one_end if part.sampled):
             part.ends = 2
             return part, False  # the other end of the longest
-        for part in going if not one_end else ():
+        for part in going if not one_end and self._caller.waits_for(WORTH_PARTS) else ():
             if new := self._parted(part):
                 new[0].ends = 1
                 return new[0], True  # one half of the longest that could be parted

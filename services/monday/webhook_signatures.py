@@ -11,11 +11,12 @@ import hmac
 import os
 import time
 from collections.abc import Iterable
-
-import jwt
-from jwt.types import Options
+from typing import TYPE_CHECKING
 
 from errors import SettingsError
+
+if TYPE_CHECKING:
+    from jwt.types import Options
 
 SKEW_S = 60
 SEEN = 1_000
@@ -71,6 +72,8 @@ class Access:
 
     def sign(self, now: float, url: str) -> str:
         """Makes a signature like monday.com's, for `webhooks test`."""
+        import jwt
+
         claims = {"accountId": 0, "userId": 0, "aud": url, "iat": int(now), "exp": int(now) + 300}
         return jwt.encode(claims, self._secrets[0], algorithm="HS256")
 
@@ -82,6 +85,9 @@ def token_of(secret: str, board_id: str) -> str:
 
 def _good_until(text: str, secret: str) -> float:
     """Returns until when a signature is good; 0 for a signature that is not."""
+    # Imported when the first signature comes: it loads 10 MB, which a daemon without events can do without.
+    import jwt
+
     try:
         return float(jwt.decode(text, secret, algorithms=["HS256"], leeway=SKEW_S, options=CHECKS)["exp"]) + SKEW_S
     except (jwt.InvalidTokenError, ValueError, TypeError, OverflowError):

@@ -21,6 +21,7 @@ from services.channels import Answer, Channel, Outcome, channels_of
 from settings import Settings
 from state import alerts
 from state.alerts import Claimed
+from state.quiet import is_quiet
 from sync.alerting.judge import Judged, judged
 from sync.alerting.observe import Entity, Look, observed
 from sync.alerting.rules import Rules, rules_of
@@ -49,6 +50,8 @@ class Center:
     rules: Rules
     daemon_since: datetime | None = None
     """Since when it runs, if it is that of a daemon; by the clock of PostgreSQL."""
+    is_quiet: bool = False
+    """Whether, at the last look, nothing was under way, waited or failed."""
     _channels: list[Channel] = field(default_factory=list)
 
     @classmethod
@@ -89,7 +92,9 @@ class Center:
         """Judges, and delivers what is due, for so long at most."""
         until = time.monotonic() + patience_s
         changed = self.judge()
-        self.deliver(until - time.monotonic())
+        # no message waits
+        if not self.is_quiet:
+            self.deliver(until - time.monotonic())
         return changed
 
     def judge(self) -> list[Judged]:
@@ -116,6 +121,7 @@ class Center:
                     since = result.alert.since if seen.bad else last and last.since
                     kind = result.message
                     alerts.add(tx, message_of(result.alert, kind, rule, since or None, self.settings.alert_link))
+            self.is_quiet = is_quiet(tx, delivers=bool(self.settings.alert_urls))
         return found
 
     # Delivering

@@ -70,7 +70,7 @@ def read_items(
     """
     cycle = replace(sync.engine.cycle, outbox=dict)
     batch, tasks = cycle.new_batch(), _tasks(cycle, tx, items)
-    sending = cycle.state.links.sending(tx)
+    sending = cycle.state.sending.known(tx)
     readable, unread = [], {}
     for task in tasks:
         known = proved.get(task.item.id) if task.item.id not in sending else None

@@ -327,3 +327,16 @@ def test_types_of_a_users_choice_hold_the_values_and_stay_quiet(everything: Depl
     everything.deploy(board=str(EVERYTHING))
     quiet = everything.json("monday-to-pg", "--entity", "planning", "--full")["entities"][0]
     assert (quiet["unchanged"], quiet["to_postgres"]["updated"]) == (9, 0)
+
+
+def test_a_deploy_seals_what_it_has_read_as_a_run_does(everything: Deployment) -> None:
+    def seals() -> list[str | None]:
+        rows = everything.db.execute_query("select seal from sync_mapping order by monday_id")
+        return [row["seal"] for row in rows]
+
+    everything.deploy(board=str(EVERYTHING))
+    deployed = seals()
+    assert len(set(deployed)) == 9 and all(deployed)
+    everything.sql("update sync_mapping set seal = null, monday_hash = null")
+    everything.json("monday-to-pg", "--entity", "planning", "--full")
+    assert seals() == deployed

@@ -6,6 +6,7 @@ import itertools
 import json
 import random
 import threading
+import time
 from dataclasses import replace
 
 import pytest
@@ -48,6 +49,15 @@ def test_several_cursors_bring_each_item_once(sizes: dict[str, int], workers: in
     assert sorted(map(int, read)) == list(range(1, sum(sizes.values()) + 1))
     pages = sum(-(-count // groups.size) or 1 for count in sizes.values())
     assert groups.calls <= pages + 2 * workers
+
+
+def test_no_page_is_read_twice_for_a_caller_who_has_work_enough() -> None:
+    groups = Groups({"a": 25})
+    reading, read = iter(ParallelReading(["a"], groups.pages, 4)), []
+    for items in reading:
+        read += items
+        time.sleep(0.2)
+    assert (len(read), groups.calls) == (25, 5)
 
 
 def test_an_order_that_is_not_kept_brings_no_item_twice() -> None:

@@ -148,8 +148,8 @@ class Forks:
                 return child.wait(timeout), _text(out), _text(err)
             except subprocess.TimeoutExpired as exc:
                 child.kill()
-                exc.stdout, exc.stderr = _text(out), _text(err)
-                raise
+                child.wait()
+                raise subprocess.TimeoutExpired(exc.cmd, timeout, _text(out), _text(err)) from None
 
     def close(self) -> None:
         """Ends the process."""
@@ -229,7 +229,8 @@ class Server:
             if not pid:
                 return
             ended = self.children.pop(pid)
-            os.write(ended, b"%d\n" % os.waitstatus_to_exitcode(status))
+            with suppress(BrokenPipeError):  # nobody waits for it any more
+                os.write(ended, b"%d\n" % os.waitstatus_to_exitcode(status))
             os.close(ended)
 
     def _order(self, files: list[int]) -> dict[str, Any]:
@@ -252,9 +253,9 @@ def carry_out(order: dict[str, Any]) -> None:
     if order["group"]:
         os.setsid()
     # As Python makes them; those of the process that forks belong to other files.
-    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)
-    sys.stdout = sys.__stdout__ = open(1, "w", encoding="utf-8", closefd=False)
-    sys.stderr = sys.__stderr__ = open(2, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)
+    sys.stdin = open(0, encoding="utf-8", closefd=False)
+    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = open(2, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)
     os.environ.clear()
     os.environ.update(order["env"])
     time.tzset()

@@ -13,15 +13,19 @@ import signal
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from databases.postgres.embedded import LocalPostgres
 from db_connector import Database
+from mappings.kept_trees import KeptTrees
+from mappings.loader import load_mappings
 from tests.kit.cli import Done, run_main, settings_for
+from tests.kit.forked import end_forks
 from tests.kit.mariadb import MariaDB, needed
-from tests.kit.postgres import RUN_FOLDER, RUN_PREFIX, Postgres, memory_folder, server_folder
+from tests.kit.postgres import FILE_BY_FILE, RUN_FOLDER, RUN_PREFIX, Postgres, memory_folder, server_folder
 from tests.kit.shipped import PROJECT
 
 
@@ -35,11 +39,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Cleans up at the end of the whole run, also when a worker crashed and left the server to itself."""
+    end_forks()
     if hasattr(config, "workerinput"):
         return
     folder = Path(os.environ[RUN_FOLDER])
     if os.environ.get("DATABASE_URL"):
-        Postgres.of_url(os.environ["DATABASE_URL"]).drop_all()
+        with closing(Postgres.of_url(os.environ["DATABASE_URL"])) as used:
+            used.drop_all()
     if (folder / "postgres").exists():
         LocalPostgres(folder / "postgres", throwaway=True).end()
     shutil.rmtree(folder, ignore_errors=True)
@@ -49,10 +55,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def postgres() -> Iterator[Postgres]:
     """Starts the server of this run."""
     if os.environ.get("DATABASE_URL"):
-        yield Postgres.of_url(os.environ["DATABASE_URL"])
+        with closing(Postgres.of_url(os.environ["DATABASE_URL"])) as given:
+            yield given
         return
     server = LocalPostgres(Path(os.environ[RUN_FOLDER]) / "postgres", throwaway=True)
-    yield Postgres(server.start())
+    with closing(Postgres(server.start(), FILE_BY_FILE)) as made:
+        yield made
     server.stop()
 
 
@@ -60,13 +68,12 @@ def postgres() -> Iterator[Postgres]:
 def template(postgres: Postgres) -> str:
     """Makes the database that tests clone. The first worker of a run applies `schema.sql` to it."""
     name = f"test_{postgres.run}_template"
-    admin = postgres.database(postgres.connection["dbname"], max_connections=2)
-    with admin.transaction() as tx:
-        tx.execute("select pg_advisory_xact_lock(hashtext(%s))", (name,))
-        if not tx.value("select 1 from pg_database where datname = %s", (name,)):
-            postgres.create(name)
-            _apply_schema(postgres, name)
-    admin.close()
+    with closing(postgres.database(postgres.connection["dbname"], max_connections=1)) as beside:
+        with beside.transaction() as tx:
+            tx.execute("select pg_advisory_xact_lock(hashtext(%s))", (name,))
+            if not tx.value("select 1 from pg_database where datname = %s", (name,)):
+                postgres.create(name)
+                _apply_schema(postgres, name)
     return name
 
 
@@ -106,11 +113,19 @@ def folder() -> Iterator[Path]:
         yield path
 
 
+@pytest.fixture(scope="session")
+def kept_mappings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Makes the cache of a home in which the shipped mappings were read once."""
+    cache = tmp_path_factory.mktemp("kept") / "cache"
+    load_mappings([PROJECT / "mappings"], KeptTrees(cache))
+    return cache
+
+
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
-    """Makes a MONDAY_SYNC_HOME of this test's own, without a `.env`."""
+def home(tmp_path: Path, kept_mappings: Path) -> Path:
+    """Makes a MONDAY_SYNC_HOME of this test's own, without a `.env`. Only the shipped mappings were read in it before."""
     folder = tmp_path / "home"
-    folder.mkdir()
+    shutil.copytree(kept_mappings, folder / "cache")
     return folder
 
 

@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from db_connector import Database
 from main import cli
 from sandbox import Sandbox
-from tests.kit.cli import run_python, settings_for, start_main, with_ctrl_c
+from tests.kit.cli import run_python, settings_for, start_main
 from tests.kit.shipped import PROJECTS, USERS
 from tests.kit.waiting import until
 
@@ -281,7 +281,7 @@ LOST = """
 @pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupt_that_strikes_while_something_is_thrown_away_is_not_lost(number: int, code: int, home: Path):
     settings = {"NUMBER": str(int(number)), "MONDAY_SYNC_HOME": str(home)}
-    done = run_python("-c", textwrap.dedent(LOST), env=settings, timeout=30, preexec_fn=with_ctrl_c)
+    done = run_python("-c", textwrap.dedent(LOST), env=settings, timeout=30)
     assert done.code == code, done.err
     assert "Traceback" not in done.err
 
@@ -306,7 +306,7 @@ def test_a_run_that_is_terminated_tells_its_report_and_is_entered_as_interrupted
 def test_ctrl_c_ends_with_one_line_and_130(env, sandbox, home: Path, db: Database):
     sandbox.admin("latency", ms=3000)
     settings = {**env, "MONDAY_SYNC_HOME": str(home)}
-    child = start_main("monday-to-pg", env=settings, preexec_fn=with_ctrl_c, **PIPES)
+    child = start_main("monday-to-pg", env=settings, **PIPES)
     until(lambda: db.execute_query("select id from sync_runs"), 20)
     child.send_signal(signal.SIGINT)
     _, err = child.communicate(timeout=20)

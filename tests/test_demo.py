@@ -16,7 +16,8 @@ import pytest
 import requests
 
 from commands.demo import with_both
-from tests.kit.cli import start_main, with_ctrl_c
+from tests.kit.cli import start_main
+from tests.kit.forked import Child
 from tests.kit.mariadb import needed
 
 SMALL = ("demo", "--boards", "users:30,projects:40")
@@ -31,9 +32,9 @@ def environment(home: Path) -> Iterator[dict[str, str]]:
     shutil.rmtree(temporary)
 
 
-def started(environment: dict[str, str], *words: str) -> subprocess.Popen[str]:
+def started(environment: dict[str, str], *words: str) -> Child:
     pipe = subprocess.PIPE
-    return start_main(*(words or SMALL), env=environment, stdout=pipe, stderr=pipe, preexec_fn=with_ctrl_c)
+    return start_main(*(words or SMALL), env=environment, stdout=pipe, stderr=pipe)
 
 
 def gone(processes: list[psutil.Process], seconds: float = 15.0) -> bool:
@@ -49,7 +50,7 @@ def told(ask: Callable[[], Any]) -> Any:
         return None
 
 
-def children_at(demo: subprocess.Popen[str], beginning: str) -> list[psutil.Process]:
+def children_at(demo: Child, beginning: str) -> list[psutil.Process]:
     """Returns what the demo has started when it shows a line with that beginning."""
     assert demo.stdout is not None
     assert any(line.startswith(beginning) for line in demo.stdout)
@@ -122,7 +123,7 @@ def test_a_board_that_is_not_named_has_as_many_items_as_usual(asked: str, made: 
 
 def test_the_demo_serves_the_dashboard_until_ctrl_c(environment: dict[str, str]):
     pipe = subprocess.PIPE
-    demo = start_main(*SMALL, "--dashboard", env=environment, stdout=pipe, stderr=pipe, preexec_fn=with_ctrl_c)
+    demo = start_main(*SMALL, "--dashboard", env=environment, stdout=pipe, stderr=pipe)
     assert demo.stdout is not None
     address = next(line.split()[1] for line in demo.stdout if line.startswith("Open http://"))
     children = psutil.Process(demo.pid).children(recursive=True)

@@ -13,6 +13,7 @@ import pytest
 
 from tests.kit.cli import start_main
 from tests.kit.deployed import BOARD, Deployment
+from tests.kit.forked import Child
 from tests.kit.waiting import until
 
 READER = """
@@ -73,7 +74,7 @@ def row(world: Deployment, item_id: int) -> dict[str, Any]:
     return found
 
 
-def begun(world: Deployment) -> subprocess.Popen[str]:
+def begun(world: Deployment) -> Child:
     """Begins a reload in a process of its own."""
     return start_main("boards", "reload", "planning", env=world.env, stderr=subprocess.PIPE)
 

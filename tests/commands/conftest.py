@@ -16,6 +16,14 @@ from tests.kit.postgres import Postgres
 
 
 @pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """Makes a MONDAY_SYNC_HOME that is empty: tests look at all that a first command leaves in it."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
 def empty_url(postgres: Postgres) -> Iterator[str]:
     """Makes a database without any table."""
     name = f"test_{postgres.run}_{uuid.uuid4().hex[:12]}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import jsonschema
 import pytest
@@ -16,6 +15,7 @@ from commands.mapping_pages import KEYS_PAGE, PAGE, SCHEMA, boards_page, fetched
 from errors import SettingsError
 from sandbox import Sandbox
 from settings import Settings
+from tests.kit.cli import MAIN, run_python
 from tests.kit.shipped import PROJECT
 
 STALE = "run: python main.py mapping --write-docs"
@@ -59,7 +59,7 @@ def test_every_transform_is_on_the_page():
     assert [name for name in TRANSFORMS if f"`{name}`" not in page] == []
 
 
-def test_the_first_mapping_of_the_page_loads_and_so_does_its_own_transform(tmp_path: Path, run_cli: Any):
+def test_the_first_mapping_of_the_page_loads_and_so_does_its_own_transform(tmp_path: Path):
     text = KEYS_PAGE.read_text(encoding="utf-8")
     yaml = [part.partition("```")[0] for part in text.split("```yaml\n")[1:]]
     python = text.split("```python\n")[1].partition("```")[0]
@@ -67,7 +67,8 @@ def test_the_first_mapping_of_the_page_loads_and_so_does_its_own_transform(tmp_p
     own = next(part for part in yaml if "cents:Cents" in part)
     (tmp_path / "home" / "mappings" / "tasks.yaml").write_text(yaml[0].replace("rest:", own.rstrip() + "\nrest:"))
     (tmp_path / "cents.py").write_text(python)
-    done = run_cli("mapping", "--entity", "tasks", env={"PYTHONPATH": str(tmp_path)})
+    env = {"MONDAY_SYNC_HOME": str(tmp_path / "home"), "PYTHONPATH": str(tmp_path)}
+    done = run_python(MAIN, "mapping", "--entity", "tasks", env=env)
     assert done.code == 0 and "cents:Cents" in done.out, done.err
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pty
-import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import Sandbox
+from tests.kit.forked import Child, forks
 from tests.kit.shipped import PROJECT
 
 SETTINGS = ("MONDAY_", "ALERT_", "HEARTBEAT_", "DATABASE_URL", "WEBHOOK_BASE_URL", "PORT", "DEBUG", "LOG_FORMAT", "PG")
@@ -43,9 +43,9 @@ def settings_for(sandbox: Sandbox, database_url: str, **more: str) -> dict[str, 
     }
 
 
-def run_main(home: Path, *arguments: str, env: dict[str, str] | None = None, **options: Any) -> Done:
-    """Runs `python main.py ...` to its end."""
-    return run_python(MAIN, *arguments, env={"MONDAY_SYNC_HOME": str(home), **(env or {})}, **options)
+def run_main(home: Path, *arguments: str, env: dict[str, str] | None = None, timeout: float = 60.0) -> Done:
+    """Runs `python main.py ...` to its end, in a process that need not import the tool anew."""
+    return Done(*forks().run(_order(arguments, {"MONDAY_SYNC_HOME": str(home), **(env or {})}), timeout))
 
 
 def run_python(*arguments: str, env: dict[str, str] | None = None, **options: Any) -> Done:
@@ -61,9 +61,20 @@ def run_python(*arguments: str, env: dict[str, str] | None = None, **options: An
     return Done(done.returncode, done.stdout, done.stderr)
 
 
-def start_main(*arguments: str, env: dict[str, str], **options: Any) -> subprocess.Popen[str]:
-    """Starts `python main.py ...` and goes on. What it says is thrown away unless `options` say where it goes."""
-    return start_python(MAIN, *arguments, env=env, **options)
+def start_main(
+    *arguments: str,
+    env: dict[str, str],
+    stdin: Any = subprocess.DEVNULL,
+    stdout: Any = subprocess.DEVNULL,
+    stderr: Any = subprocess.DEVNULL,
+    start_new_session: bool = False,
+) -> Child:
+    """Starts `python main.py ...` likewise, and goes on. What it says is thrown away unless a file or a pipe is given."""
+    return forks().start(_order(arguments, env, start_new_session), stdin, stdout, stderr)
+
+
+def _order(arguments: Sequence[str], env: dict[str, str], group: bool = False) -> dict[str, Any]:
+    return {"main": MAIN, "arguments": arguments, "env": {**without_settings(), **env}, "group": group}
 
 
 def start_python(*arguments: str, env: dict[str, str], **options: Any) -> subprocess.Popen[str]:
@@ -76,11 +87,6 @@ def start_python(*arguments: str, env: dict[str, str], **options: Any) -> subpro
         text=True,
         **{"stdin": nothing, "stdout": nothing, "stderr": nothing, **options},
     )
-
-
-def with_ctrl_c() -> None:
-    """Lets a child heed Ctrl-C, which a shell makes background jobs ignore. For `preexec_fn`."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def on_a_terminal(

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,7 @@ import requests
 from db_connector import Database
 from services.monday.webhook_signatures import token_of
 from tests.kit.broker import Broker
-from tests.kit.cli import Done, run_main, start_main, start_python
+from tests.kit.cli import MAIN, Done, run_main, start_python
 from tests.kit.live import BOARDS, SECRET, LiveWorld, world
 from tests.kit.postgres import Postgres
 from tests.kit.rabbitmq import RabbitMq
@@ -69,16 +69,19 @@ class Fleet:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Starts a command that goes on, in a group of processes of its own."""
-        return self._start(start_main, *arguments)
+        return self._start(MAIN, *arguments)
 
     def celery_worker(self, slots: int, **transport: float) -> subprocess.Popen[str]:
         """Starts a worker as users of Celery do, with options for the connection to the broker."""
         options = f"broker.transport_options=(dict){json.dumps(transport)}"
-        return self._start(start_python, "-m", "celery", "-A", "jobs", "worker", "-c", str(slots), "--", options)
+        return self._start("-m", "celery", "-A", "jobs", "worker", "-c", str(slots), "--", options)
 
-    def _start(self, how: Callable[..., subprocess.Popen[str]], *arguments: str) -> subprocess.Popen[str]:
-        with open(self.home / f"{arguments[0]}.txt", "a", encoding="utf-8") as said:
-            process = how(*arguments, env=self.env, stdout=subprocess.PIPE, stderr=said, start_new_session=True)
+    def _start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Starts Python anew: tests look at the command line and the environment of the process."""
+        with open(self.home / f"{arguments[1]}.txt", "a", encoding="utf-8") as said:
+            process = start_python(
+                *arguments, env=self.env, stdout=subprocess.PIPE, stderr=said, start_new_session=True
+            )
         self.processes.append(process)
         return process
 

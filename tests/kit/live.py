@@ -26,6 +26,7 @@ from services.monday.webhook_signatures import Access
 from settings import Settings
 from state import triggers
 from tests.kit.cli import settings_for, start_main
+from tests.kit.forked import Child
 from tests.kit.shipped import CONTACTS, MAPPINGS, ORGANIZATIONS
 from tests.kit.waiting import until
 from webhook_handler import serve
@@ -220,7 +221,7 @@ def subscribe_to(
 class Process:
     """Runs `main.py webhook` (or another command that goes on) as a child."""
 
-    child: subprocess.Popen[str]
+    child: Child
     line: str
 
     @property

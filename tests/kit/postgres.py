@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote, urlencode
@@ -22,6 +23,8 @@ RUN_FOLDER = "MONDAY_SYNC_TEST_RUN"
 """Names the folder in which the workers of a run find what they share."""
 RUN_PREFIX = "monday-sync-test-"
 ROOM = 1_000_000_000
+FILE_BY_FILE = "strategy file_copy"
+"""Clones a database without writing all of it into the WAL: cheaper where nothing is written to a disk."""
 
 
 def memory_folder() -> str | None:
@@ -37,6 +40,8 @@ class Postgres:
     """Makes and drops databases on a server."""
 
     connection: dict[str, Any]
+    cloning: str = ""
+    """Options of `create database` for a clone."""
 
     @classmethod
     def of_url(cls, url: str) -> Postgres:
@@ -56,27 +61,30 @@ class Postgres:
 
     def create(self, name: str, template: str = "template0", locale: str = "") -> None:
         """Makes a database. `locale` are options of `create database`."""
-        self._do("create database {name} template {template} " + locale, name=name, template=template)
+        options = locale if template == "template0" else self.cloning
+        self._do("create database {name} template {template} " + options, name=name, template=template)
 
     def drop(self, name: str) -> None:
         self._do("drop database if exists {name} with (force)", name=name)
 
     def drop_all(self) -> None:
         """Drops the template, and the databases of tests that did not come to their end."""
-        admin = self.database(self.connection["dbname"], max_connections=1)
         made = "select datname from pg_database where datname like %s"
-        names = [row["datname"] for row in cast(list, admin.execute_query(made, (f"test\\_{self.run}\\_%",)))]
-        admin.close()
+        names = [row["datname"] for row in cast(list, self.admin.execute_query(made, (f"test\\_{self.run}\\_%",)))]
         for name in names:
             self.drop(name)
 
+    @cached_property
+    def admin(self) -> Database:
+        """Returns the connection by which databases are made and dropped; one stays open for all."""
+        return self.database(self.connection["dbname"], max_connections=1)
+
+    def close(self) -> None:
+        self.admin.close()
+
     def _do(self, statement: str, **names: str) -> None:
-        admin = self.database(self.connection["dbname"], max_connections=1)
-        try:
-            with admin.autocommit() as session:
-                session.execute(compose(statement, **{key: identifier(name) for key, name in names.items()}))
-        finally:
-            admin.close()
+        with self.admin.autocommit() as session:
+            session.execute(compose(statement, **{key: identifier(name) for key, name in names.items()}))
 
 
 @contextmanager

@@ -270,7 +270,7 @@ def test_removals_of_several_processes_count_together(db, database_url, home):
         troubles = [remove_nine(here, upto) for upto in (9, 18, 27)]
         assert troubles[:2] == [None, None]
         assert "were removed on the board within 10 minutes" in str(troubles[2])
-        assert here.value(ARCHIVED) == 18
+        assert 18 <= here.value(ARCHIVED) <= 20  # the last nine may be worked off in parts, and 20 may go
 
 
 def remove_nine(here: LiveWorld, upto: int) -> str | None:

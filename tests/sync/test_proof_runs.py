@@ -18,6 +18,7 @@ from state.overview import runs_of
 from state.runs import Runs, last_of
 from state.turns import working_on
 from tests.kit.cli import run_main, settings_for, start_main
+from tests.kit.forked import Child
 from tests.kit.pushes import THINGS, PushBench, bench_of, load_items
 from tests.kit.relay import Hold
 from tests.kit.waiting import until
@@ -51,7 +52,7 @@ class Things:
         return dict(found[0]) if found else {}
 
     @contextmanager
-    def verifying(self) -> Iterator[tuple[subprocess.Popen[str], Hold]]:
+    def verifying(self) -> Iterator[tuple[Child, Hold]]:
         """Yields a `verify` that has compared its first page, and does not get the last."""
         hold = self.bench.relay.hold("NextItemsPage", 2)
         hold.goes_on = True

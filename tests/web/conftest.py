@@ -18,6 +18,7 @@ import requests
 
 from settings import Settings
 from tests.kit.cli import start_main
+from tests.kit.forked import Child
 from tests.kit.waiting import until
 from values.canonical import dumps
 
@@ -27,7 +28,7 @@ class Served:
     """Holds a dashboard that runs in a process of its own."""
 
     url: str
-    child: subprocess.Popen[str]
+    child: Child
     headers: dict[str, str] = field(default_factory=dict)
 
     def get(self, path: str, **options: Any) -> requests.Response:

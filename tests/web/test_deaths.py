@@ -50,6 +50,7 @@ def own_server(folder):
     server = LocalPostgres(folder / "postgres", throwaway=True)
     made = Postgres(server.start())
     made.create("own")
+    made.close()
     database = made.database("own", max_connections=2)
     init_db(database)
     database.close()

@@ -48,12 +48,7 @@ set table_id = excluded.table_id, record_id = null, base = excluded.base, source
     intent_at = now(), updated_at = now(), removed_at = null
 """
 
-MADE = """
--- what was to be made is the base now
-update sync_records as r
-set record_id = new.record, source_hash = new.hash, synced_at = now(), updated_at = now(), intent_at = null,
-    refused_hash = new.refused, unlinked = new.unlinked, attempts = (new.unlinked is not null)::int, last_error = new.reason,
-    next_try_at = case when new.unlinked is not null then now() + interval '1 minute' end
+OF_KEYS = """
 from {rows}
 cross join lateral (
     select m.sync_name, m.source_key from sync_records as m
@@ -63,18 +58,19 @@ cross join lateral (
 ) as known
 where r.sync_name = known.sync_name and r.source_key = known.source_key
 """
+"""Ends an update of the records `r` of some rows."""
+
+MADE = """
+-- what was to be made is the base now
+update sync_records as r
+set record_id = new.record, source_hash = new.hash, synced_at = now(), updated_at = now(), intent_at = null,
+    refused_hash = new.refused, unlinked = new.unlinked, attempts = (new.unlinked is not null)::int, last_error = new.reason,
+    next_try_at = case when new.unlinked is not null then now() + interval '1 minute' end
+"""
 
 SENDING = """
 update sync_records as r
 set base = new.base, sent = new.sent, updated_at = now()
-from {rows}
-cross join lateral (
-    select m.sync_name, m.source_key from sync_records as m
-    where m.sync_name = %(sync)s and m.source_key = new.key
-    -- a look-up for each, as in `state.links`
-    offset 0
-) as known
-where r.sync_name = known.sync_name and r.source_key = known.source_key
 """
 
 BASED = """
@@ -288,12 +284,12 @@ class Records:
     def made(self, tx: Transaction, rows: Iterable[Written]) -> None:
         """Notes rows whose records were created as they were intended."""
         given = [(row.key, row.record_id, *row.rest) for row in rows]
-        tx.bulk(MADE, {"key": "text", "record": "text", **REST}, given, self._names)
+        tx.bulk(MADE + OF_KEYS, {"key": "text", "record": "text", **REST}, given, self._names)
 
     def sending(self, tx: Transaction, rows: Iterable[tuple[str, Mapping[str, Any], Mapping[str, Any]]]) -> None:
         """Notes what is about to be written: by row its key, what its record holds, and what of it will change."""
         given = [(key, dumps(base).decode(), dumps(sent).decode()) for key, base, sent in rows]
-        tx.bulk(SENDING, {"key": "text", "base": "jsonb", "sent": "jsonb"}, given, self._names)
+        tx.bulk(SENDING + OF_KEYS, {"key": "text", "base": "jsonb", "sent": "jsonb"}, given, self._names)
 
     def based(self, tx: Transaction, key: str, base: Mapping[str, Any]) -> None:
         """Notes what a row's record and the source have agreed on."""

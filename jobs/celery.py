@@ -48,6 +48,7 @@ QUEUES = [
     CONTROL,
 ]
 
+# kombu finds a transport by the address of the broker; `celery -A jobs ...` gets this one, too
 TRANSPORT_ALIASES |= dict.fromkeys(("redis", "rediss"), "jobs.redis_transport:Transport")
 
 app = Celery("jobs")

@@ -6,17 +6,15 @@ follows, the items to be read again, may take longer than a run, too.
 
 from __future__ import annotations
 
-import uuid
 from contextlib import suppress
 from typing import Any
 
 from db_connector import Transaction
 from errors import CursorExpired, DatabaseError, Incomplete
 from services.monday.pages import ReadOptions
-from state.listings import forget_abandoned
 from state.values import put, watermark
 from sync.board import BoardSync
-from sync.read_board import LISTING_TRIES, Listing
+from sync.read_board import LISTING_TRIES, Listing, new_pass
 
 NOTED = "listing"
 """The member of what a pull remembers."""
@@ -73,10 +71,8 @@ class KeptListing:
         self.began = None
 
     def _begin(self) -> None:
-        with self.sync.db.transaction() as tx:
-            forget_abandoned(tx)
         started, sweep = self.sync.destination.server_time().isoformat(), self.sync.options.sweep
-        self._noted = {"pass": str(uuid.uuid4()), "board": self.sync.board.id, "started": started, "sweep": sweep}
+        self._noted = {"pass": new_pass(), "board": self.sync.board.id, "started": started, "sweep": sweep}
 
     def _read_pages(self) -> None:
         if self._noted.get("whole"):

@@ -103,7 +103,8 @@ def list_ids(sync: BoardSync) -> Listing:
             for page in sync.destination.listing(sync.board.id, ReadOptions(prefetch=True)):
                 with sync.db.transaction() as tx:
                     sync.state.listings.note(tx, pass_id, page.items)
-                    count = sync.state.listings.count(tx, pass_id) if page.cursor is None else 0
+                    if page.cursor is None:  # the last page: its transaction is open anyway
+                        count = sync.state.listings.count(tx, pass_id)
             break
         except CursorExpired:
             forget_listing(sync, pass_id)

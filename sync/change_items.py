@@ -21,7 +21,8 @@ from values.wording import plural
 
 log = logging.getLogger("monday_sync")
 
-CHANGES_AT_ONCE = 5 * CHANGES_PER_DOCUMENT
+CHANGES_AT_ONCE = 2 * CHANGES_PER_DOCUMENT
+"""As many as one call reads: the next are read while these are written, and none lies long between the two."""
 NOT_HERE = "the row was edited, and its item is not on the board: restore the item, or archive the row"
 
 

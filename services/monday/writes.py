@@ -36,7 +36,7 @@ from services.monday.queries import (
 )
 
 ROWS_PER_DOCUMENT = 25
-CHANGES_PER_DOCUMENT = 40
+CHANGES_PER_DOCUMENT = 50
 """Changing an item is less work for monday.com than making one; 50 aliases are the most it is known to bear."""
 BYTES_PER_DOCUMENT = 900_000
 ROUNDS = 3

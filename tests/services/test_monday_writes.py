@@ -115,12 +115,12 @@ def answering(*refused, code="ColumnValueException"):
     return answer
 
 
-def test_changes_travel_in_documents_of_40_and_answer_row_by_row(monday):
-    client, script = monday(answering("3", "43"))
-    outcomes = client.writing.change_items(7, [(str(n), {"a": "x"}) for n in range(45)], key="k")
-    assert [isinstance(outcome, RecordRefused) for outcome in outcomes] == [n in (3, 43) for n in range(45)]
+def test_changes_travel_in_documents_of_50_and_answer_row_by_row(monday):
+    client, script = monday(answering("3", "53"))
+    outcomes = client.writing.change_items(7, [(str(n), {"a": "x"}) for n in range(55)], key="k")
+    assert [isinstance(outcome, RecordRefused) for outcome in outcomes] == [n in (3, 53) for n in range(55)]
     assert [outcome.id for outcome in outcomes if isinstance(outcome, Item)] == [
-        str(n) for n in range(45) if n not in (3, 43)
+        str(n) for n in range(55) if n not in (3, 53)
     ]
     assert [request.headers["Idempotency-Key"] for request in script.asked] == ["k", "k-1"]
     assert script.variables[0]["values0"] == '{"a":"x"}'
@@ -174,9 +174,9 @@ def test_rows_refused_for_a_limit_are_sent_again_under_another_key(monday):
 
 def test_what_was_done_before_a_limit_is_not_forgotten(monday):
     client, _ = monday(answering(), failed("DAILY_LIMIT_EXCEEDED", http=429))
-    outcomes = client.writing.change_items(7, [(str(n), {"a": 1}) for n in range(1, 51)])
-    assert all(isinstance(outcome, Item) for outcome in outcomes[:40])
-    assert all(isinstance(outcome, DailyLimitReached) for outcome in outcomes[40:])
+    outcomes = client.writing.change_items(7, [(str(n), {"a": 1}) for n in range(1, 61)])
+    assert all(isinstance(outcome, Item) for outcome in outcomes[:50])
+    assert all(isinstance(outcome, DailyLimitReached) for outcome in outcomes[50:])
 
 
 def test_a_document_that_fails_before_anything_was_sent_is_an_error(monday):

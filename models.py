@@ -64,7 +64,7 @@ class Item:
     group_id: str | None
     board_id: str | None
     parent_id: str | None
-    cells: dict[str, Cell]
+    cells: Mapping[str, Cell]
     ahead: Any = field(default=None, repr=False, compare=False)
     """What a mapping has read of it already, while the next page was being fetched."""
 

@@ -25,7 +25,7 @@ from services.monday.items import ItemReading
 from services.monday.masking import Masking
 from services.monday.pacing import ApiStats, Budget, DailyCalls, Left, PageSizes
 from services.monday.pages import READ_ALL, OnMalformed, ReadOptions
-from services.monday.queries import Request, plain
+from services.monday.queries import Decode, Request, plain
 from services.monday.updates import UpdateFilter
 from services.monday.waiting import Limits, Notify, ServerClock
 from services.monday.writes import BoardLocks, ItemWriting, MutationAnswer, Outcome, answer_by_alias
@@ -214,7 +214,9 @@ class HttpWire:
     def __repr__(self) -> str:
         return f"HttpWire(url={self.url!r})"
 
-    def post(self, body: bytes, headers: Mapping[str, str], read_timeout: float) -> HttpReply:
+    def post(
+        self, body: bytes, headers: Mapping[str, str], read_timeout: float, decode: Decode | None = None
+    ) -> HttpReply:
         """Sends a request once. A failure is described in the reply, never raised."""
         import requests
         import urllib3
@@ -236,7 +238,7 @@ class HttpWire:
                     response.close()
                 return HttpReply(failure=_no_answer(error))
         self._compare_version(response.headers)
-        return HttpReply(response.status_code, response.headers, loads(content), len(content))
+        return HttpReply(response.status_code, response.headers, (decode or loads)(content), len(content))
 
     def put(self, url: str, body: bytes) -> int:
         """Uploads a CSV file to an address that is secret itself; the token is not sent. Returns 0 without an answer."""

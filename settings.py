@@ -29,7 +29,7 @@ NAMES = (
     *("SMARTSUITE_TOKEN", "SMARTSUITE_ACCOUNT_ID", "SMARTSUITE_API_URL", "SMARTSUITE_MONTHLY_CALLS"),
     "MONDAY_DAILY_CALLS",
     "MONDAY_GIVE_UP_AFTER",
-    "MONDAY_KEEP_LOGS_DAYS",
+    *("MONDAY_KEEP_LOGS_DAYS", "MONDAY_SECOND_PROCESS_FROM"),
     *("ALERT_URLS", "ALERT_RULES", "ALERT_LINK", "HEARTBEAT_URL"),
     "MONDAY_SYNC_HOME",
     *("DASHBOARD_PASSWORD", "DASHBOARD_VIEW_PASSWORD", "DASHBOARD_HOSTS"),
@@ -66,6 +66,8 @@ ENVIRONMENT = "the environment"
 
 T = TypeVar("T")
 Environment = Mapping[str, str]
+Read = Callable[[str, Callable[[str, str], Any], Any], Any]
+"""(name, check, default) → the value of a setting"""
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,8 @@ class Settings:
     daily_calls: int | None = None
     give_up_after: float = 300.0
     keep_logs_days: int = 90
+    second_process_from: int | None = 4000
+    """Boards with so many items are read in a second process when they are new; None: none is."""
     dashboard_password: str | None = field(default=None, repr=False)
     dashboard_view_password: str | None = field(default=None, repr=False)
     dashboard_hosts: tuple[str, ...] = ()
@@ -222,23 +226,28 @@ def _settings(environment: Environment, start: Path, mistakes: list[str]) -> Set
         daily_calls=read("MONDAY_DAILY_CALLS", checks.calls, None),
         give_up_after=read("MONDAY_GIVE_UP_AFTER", checks.seconds, Settings.give_up_after),
         keep_logs_days=read("MONDAY_KEEP_LOGS_DAYS", checks.days, Settings.keep_logs_days),
-        dashboard_password=environment.get("DASHBOARD_PASSWORD"),
-        dashboard_view_password=environment.get("DASHBOARD_VIEW_PASSWORD"),
-        dashboard_hosts=read("DASHBOARD_HOSTS", checks.hosts, ()),
-        dashboard_user_header=read("DASHBOARD_USER_HEADER", checks.header, None),
-        dashboard_trusted_proxy=read("DASHBOARD_TRUSTED_PROXY", checks.networks, ()),
+        second_process_from=read("MONDAY_SECOND_PROCESS_FROM", checks.items_or_off, Settings.second_process_from),
         alert_urls=read("ALERT_URLS", checks.addresses, ()),
         alert_rules=environment.get("ALERT_RULES", ""),
         alert_link=read("ALERT_LINK", checks.url, None),
         heartbeat_url=read("HEARTBEAT_URL", checks.url, None),
         environment=environment,
+        **_of_dashboard(read, environment),
         **_of_installation(read, environment, start),
     )
 
 
-def _of_installation(
-    read: Callable[[str, Callable[[str, str], Any], Any], Any], environment: Environment, start: Path
-) -> dict[str, Any]:
+def _of_dashboard(read: Read, environment: Environment) -> dict[str, Any]:
+    return {
+        "dashboard_password": environment.get("DASHBOARD_PASSWORD"),
+        "dashboard_view_password": environment.get("DASHBOARD_VIEW_PASSWORD"),
+        "dashboard_hosts": read("DASHBOARD_HOSTS", checks.hosts, ()),
+        "dashboard_user_header": read("DASHBOARD_USER_HEADER", checks.header, None),
+        "dashboard_trusted_proxy": read("DASHBOARD_TRUSTED_PROXY", checks.networks, ()),
+    }
+
+
+def _of_installation(read: Read, environment: Environment, start: Path) -> dict[str, Any]:
     """Returns the settings of the whole installation: where things are, how it logs, what many accounts need."""
     home = start / Path(environment.get("MONDAY_SYNC_HOME", PROJECT)).expanduser()
     return {

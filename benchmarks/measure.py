@@ -6,9 +6,10 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ class Spent:
     wall: float
     cpu: float
     memory: int
-    """Peak, in bytes."""
+    """Peak, in bytes; with what processes that it started have for themselves."""
     postgres: float
     """CPU seconds of the server's processes meanwhile."""
     out: str = ""
@@ -59,7 +60,8 @@ def spent(
                 stdout=stdout,
                 stderr=stderr,
             )
-            _, status, used = os.wait4(child.pid, 0)
+            with _watched(child.pid) as others:
+                _, status, used = os.wait4(child.pid, 0)
             wall = time.perf_counter() - started
         child.returncode = os.waitstatus_to_exitcode(status)
         if child.returncode:
@@ -68,12 +70,34 @@ def spent(
             wall,
             used.ru_utime + used.ru_stime,
             # In bytes on macOS, in kilobytes elsewhere.
-            used.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+            used.ru_maxrss * (1 if sys.platform == "darwin" else 1024) + max(others, default=0),
             cpu_of(postgres) - before,
             out.read_text(),
             started_at,
             orjson.loads(notes.read_bytes()) if notes.exists() else {},
         )
+
+
+@contextmanager
+def _watched(pid: int) -> Iterator[list[int]]:
+    """Looks at the memory that the children of a process do not share with it, in bytes, ten times a second."""
+    found: list[int] = []
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.1):
+            with suppress(psutil.Error):
+                found.append(
+                    sum(child.memory_full_info().uss for child in psutil.Process(pid).children(recursive=True))
+                )
+
+    watcher = threading.Thread(target=look, daemon=True)
+    watcher.start()
+    try:
+        yield found
+    finally:
+        over.set()
+        watcher.join()
 
 
 def _bare_environment() -> dict[str, str]:

@@ -28,6 +28,7 @@ from state.values import put, watermark
 from sync.apart import in_words
 from sync.board import BoardSync, too_many
 from sync.cycle import TO_MONDAY
+from sync.read_ahead import reading_ahead
 from sync.read_board import (
     confirmed_gone,
     forget_listing,
@@ -41,7 +42,7 @@ from sync.read_board import (
 )
 from sync.report import EntityReport
 from sync.seals import seal_of
-from values.canonical import dumps, filled
+from values.canonical import as_kept
 from values.wording import plural
 
 SAMPLE = 50
@@ -141,12 +142,12 @@ class Staging:
         yield batch
 
     def _pages(self) -> Iterator[list[Item]]:
-        prepare = self.sync.reader.read_ahead
-        if reads_in_parallel(self.sync):
-            yield from in_parallel(self.sync, self._malformed, prepare)
-            return
-        for page in read_pages(self.sync, self._malformed, prepare):
-            yield page.items
+        with reading_ahead(self.sync) as ahead:
+            if reads_in_parallel(self.sync):
+                yield from in_parallel(self.sync, self._malformed, ahead)
+                return
+            for page in read_pages(self.sync, self._malformed, ahead):
+                yield page.items
 
     def _malformed(self, item_id: str, reason: str) -> None:
         raise ValidationFailed(f"Item {item_id or '(without id)'} did not come whole: {reason}.", hint=AS_IT_WAS)
@@ -213,7 +214,7 @@ class Staging:
             if len(sample) >= SAMPLE:
                 sample.pop(self._dice.choice(list(sample)))
             sample[item.id] = record
-        cells, base = self.sync.reader.fingerprint(item)[0], dumps(filled(record), sort=True)
+        cells, base = self.sync.reader.fingerprint(item)[0], reading.kept or as_kept(record)
         seal = None if reading.unresolved else seal_of(self.sync.engine.cycle.seal_key, cells, base)
         return Ready(item, record, cells, base.decode(), seal)
 

@@ -105,7 +105,7 @@ def _whole(lowest: int, highest: int) -> Callable[[str, str], int]:
     return check
 
 
-calls, days, port = _whole(1, 100_000_000), _whole(1, 36_500), _whole(0, 65_535)
+calls, items, days, port = _whole(1, 100_000_000), _whole(1, 100_000_000), _whole(1, 36_500), _whole(0, 65_535)
 
 
 def hosts(name: str, value: str) -> tuple[str, ...]:
@@ -140,6 +140,10 @@ def networks(name: str, value: str) -> tuple[str, ...]:
     if not found or not all(network.prefixlen for network in found):
         raise ValueError(f"{name} must be addresses or networks like 10.0.0.5, 10.1.0.0/24, with commas between them.")
     return tuple(str(network) for network in found)
+
+
+def items_or_off(name: str, value: str) -> int | None:
+    return None if value.lower() == "off" else items(name, value)
 
 
 def seconds(name: str, value: str) -> float:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Sequence
 from collections.abc import Mapping as Map
 from datetime import datetime
 from functools import cached_property
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -15,7 +16,7 @@ from mappings.bound import BoundMapping
 from mappings.cell_readers import CellReaders, MadeFields, SingleColumn, cell_readers, instant
 from mappings.declaration import ITEM_NAME
 from models import Cell, Item, Record, Value
-from values.canonical import dumps
+from values.canonical import as_kept, dumps
 from values.parsing import CellError, clean_text
 from values.shown import parsed
 
@@ -33,6 +34,8 @@ class Reading(NamedTuple):
     unresolved: bool = False
     unread: Map[str, str] = MappingProxyType({})
     """The fields whose cells are not understood, with the reason; they are as they were before."""
+    kept: bytes | None = None
+    """The record as links keep it, where another process has made that."""
 
 
 class UnreadCell(CellError):
@@ -43,12 +46,36 @@ class UnreadCell(CellError):
         self.column = column
 
 
-class _Ahead(NamedTuple):
+class Ahead(NamedTuple):
     """Holds what was found out about an item while its page was on its way."""
 
     digest: str
     odd: bool
     reading: Reading
+
+    def told(self) -> tuple[Any, ...]:
+        """Returns it in plain values, to be told to another process, and the record as links keep it."""
+        record, unresolved, unread, _ = self.reading
+        return self.digest, self.odd, record, unresolved, dict(unread), as_kept(record)
+
+    @classmethod
+    def of(cls, told: tuple[Any, ...]) -> Ahead:
+        """Returns what another process has told."""
+        digest, odd, *reading = told
+        return cls(digest, odd, Reading(*reading))
+
+
+class LateReading(NamedTuple):
+    """Says where to wait for what another process finds out about an item."""
+
+    of_page: Callable[[], Sequence[Ahead | None]]
+    """Waits for all items of the page; () when nothing comes."""
+    at: int
+
+    def get(self) -> Ahead | None:
+        """Returns it; None where this process has to read the item itself."""
+        found = self.of_page()
+        return found[self.at] if found else None
 
 
 class ItemReader:
@@ -63,14 +90,18 @@ class ItemReader:
     def _readers(self) -> CellReaders:
         return cell_readers(self.bound)
 
+    @property
+    def reads_alone(self) -> bool:
+        """Tells whether no cell has to be looked up in the database to be read."""
+        return not self._readers.links
+
     def read(self, item: Item, before: Record | None = None) -> Reading:
         """Returns the item's record; empty fields are left out. `before` spares taking apart what did not change.
 
         A cell that cannot be understood costs its own fields: they are as `before` has them.
         """
-        if before is None and item.ahead:
-            ahead: Reading = item.ahead.reading
-            return ahead
+        if before is None and (ahead := _ahead_of(item)) is not None:
+            return ahead.reading
         try:
             return self._read(item, before, self._readers)
         except UnreadCell as exc:
@@ -81,13 +112,25 @@ class ItemReader:
 
         Another mapping reads something else of the same cells, so its hashes are others.
         """
-        if item.ahead:
-            return item.ahead.digest, item.ahead.odd
-        return self._hash(item)
+        ahead = _ahead_of(item)
+        return (ahead.digest, ahead.odd) if ahead is not None else self._hash(item)
 
     def read_ahead(self, item: Item) -> None:
         """Does the work of `fingerprint` and `read` for a new item ahead, in another thread."""
-        item.ahead = _Ahead(*self._hash(item), self.read(item))
+        if item.ahead is None:  # no other process does it
+            item.ahead = self.ahead(item)
+
+    def ahead(self, item: Item) -> Ahead:
+        """Returns the results of `fingerprint` and `read` for a new item."""
+        return Ahead(*self._hash(item), self.read(item))
+
+    def note_unparsed(self, found: Map[str, Map[str, str]]) -> None:
+        """Notes columns of items, with their texts, that show no value of the type that the mapping gives them."""
+        for column, texts in found.items():
+            told = self.unparsed.setdefault(column, {})
+            for item_id, text in texts.items():
+                if len(told) < MOST_TOLD:
+                    told[item_id] = text
 
     def changed_at(self, name: str, item: Item) -> datetime | None:
         """Returns when a field last changed on the board: by its own cells where they keep that, else by the item."""
@@ -162,8 +205,8 @@ class ItemReader:
             value = parsed(self.bound.kinds[typed.field], self.bound.parsed[typed.field], str(text)) if text else None
         if value is not None:
             record[typed.field] = value
-        elif text and len(told := self.unparsed.setdefault(typed.column, {})) < MOST_TOLD:
-            told[item.id] = str(text)
+        elif text:
+            self.note_unparsed({typed.column: {item.id: str(text)}})
 
     def _read_facts(self, item: Item, record: Record) -> None:
         for field in self._readers.names:
@@ -189,7 +232,11 @@ class ItemReader:
 
     def _hash(self, item: Item) -> tuple[str, bool]:
         # No cell shows the facts, so they are hashed beside the cells.
-        content = (item.name, item.cells, *[fact.text_of(item) for fact in self._readers.facts])
+        content = (
+            item.name,
+            item.cells if isinstance(item.cells, dict) else dict(item.cells),
+            *[fact.text_of(item) for fact in self._readers.facts],
+        )
         try:
             text = orjson.dumps(content)
         except TypeError:  # a lone surrogate
@@ -204,6 +251,13 @@ class ItemReader:
     @cached_property
     def _salt(self) -> bytes:
         return bytes.fromhex(self.bound.mapping.fingerprint)
+
+
+def _ahead_of(item: Item) -> Ahead | None:
+    if isinstance(item.ahead, LateReading):
+        item.ahead = item.ahead.get()
+    ahead: Ahead | None = item.ahead
+    return ahead
 
 
 def _read_made(made: MadeFields, item: Item, before: Record | None, record: Record) -> None:

@@ -12,7 +12,7 @@ from databases.postgres.names import compose
 from db_connector import Composable, Transaction
 from models import Record
 from state.skipped import Skip
-from values.canonical import dumps, filled
+from values.canonical import as_kept, dumps
 from values.comparing import from_json
 
 
@@ -63,6 +63,8 @@ class LinkChange:
     """Makes the seal of the base, as it is kept; None when cells do not show it."""
     due: bool = False
     """The next push looks at it again: the row shows something that monday.com does not have yet."""
+    kept: bytes | None = None
+    """`base_monday` as it is kept, where that is there already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,7 +365,7 @@ def _changed_row(change: LinkChange) -> list[Any]:
 
 def _bases(change: LinkChange) -> tuple[str, str | None, str | None]:
     """Returns the bases as they are kept: monday.com's filled fields, those in which PostgreSQL differs, and the seal."""
-    base = dumps(filled(change.base_monday), sort=True)
+    base = change.kept or as_kept(change.base_monday)
     seal = change.seal(base) if change.seal else None
     return base.decode(), _differing(change.base_monday, change.base_postgres), seal
 

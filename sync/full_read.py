@@ -9,15 +9,16 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 from errors import CursorExpired, Incomplete
 from models import Item
-from services.monday.prefetch import Prepare
 from state.values import put, watermark
 from sync.board import BoardSync
 from sync.intake import Intake
+from sync.read_ahead import ReadAhead, reading_ahead
 from sync.read_board import SOME, Listing, count_listed, in_parallel, read_by_id, read_pages, reads_in_parallel
 from sync.sweep import Sweep
 from timing import Stopped
@@ -64,7 +65,8 @@ class FullRead:
             reading = reading or self._new_reading(first)
             self._note_reading(reading)
             try:
-                self._read_pages(reading)
+                with self._reading_ahead(reading) as read_ahead:
+                    self._read_pages(reading, read_ahead)
             except CursorExpired:
                 log.warning("%s: the listing outlived its cursor; the rest is read by id.", self.sync.mapping.entity)
                 self._note_reading(reading | {"cursor": None})
@@ -85,16 +87,16 @@ class FullRead:
             **{"started": self.sync.destination.server_time().isoformat(), "claimed": self.sync.board.items_count},
         }
 
-    def _prepare(self, reading: dict[str, Any]) -> Prepare | None:
-        """Returns what the threads that read ahead do with items. Items that are known may turn out to be unchanged."""
-        return self.sync.reader.read_ahead if reading["first"] else None
+    def _reading_ahead(self, reading: dict[str, Any]) -> AbstractContextManager[ReadAhead]:
+        """Returns who reads items ahead. Those that are known may turn out to be unchanged: their cells are not read."""
+        return reading_ahead(self.sync) if reading["first"] else nullcontext(ReadAhead())
 
-    def _read_pages(self, reading: dict[str, Any]) -> None:
-        sync, malformed, prepare = self.sync, self.intake.malformed, self._prepare(reading)
+    def _read_pages(self, reading: dict[str, Any], read_ahead: ReadAhead) -> None:
+        sync, malformed = self.sync, self.intake.malformed
         cursor = reading.get("cursor")
         if reads_in_parallel(sync) and not cursor:
             self._note_reading(reading | {"cursor": None})
-            for items in in_parallel(sync, malformed, prepare):
+            for items in in_parallel(sync, malformed, read_ahead):
                 self.intake.take_page(items)
                 self._note_read(reading, items, None)
                 self.intake.tell()
@@ -103,7 +105,7 @@ class FullRead:
         if cursor:
             self._report_going_on(reading)
         ends = False
-        for page in read_pages(sync, malformed, prepare, cursor, started):
+        for page in read_pages(sync, malformed, read_ahead, cursor, started):
             self.intake.take_page(page.items)
             self._note_read(reading, page.items, page.cursor)
             try:

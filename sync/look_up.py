@@ -54,7 +54,8 @@ def read_item(
         task.base_monday, task.base_postgres = task.link.images(cycle.bound.kinds)
     known = {**task.base_monday, **answer.sent} if answer is not None else task.base_monday
     reading = cycle.reader.read(task.item, known or None)
-    task.record, task.unresolved, task.withheld = reading.record, reading.unresolved, cycle.withheld
+    task.record, task.kept, task.unresolved = reading.record, reading.kept, reading.unresolved
+    task.withheld = cycle.withheld
     if reading.unread:
         unread = with_their_groups(cycle.bound, reading.unread)
         # its row cannot be told without that cell

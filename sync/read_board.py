@@ -13,9 +13,9 @@ from errors import CursorExpired, DatabaseError, Incomplete
 from models import STATES_ONLY, Item, Page
 from services.monday.pages import OnMalformed, ReadOptions
 from services.monday.parallel_reading import ParallelReading
-from services.monday.prefetch import Prepare
 from state.listings import forget_abandoned
 from sync.board import BoardSync
+from sync.read_ahead import ReadAhead
 
 LISTING_TRIES = 3
 SOME = 100
@@ -33,7 +33,7 @@ class Listing:
 def read_pages(
     sync: BoardSync,
     on_malformed: OnMalformed,
-    prepare: Prepare | None,
+    read_ahead: ReadAhead,
     cursor: str | None = None,
     started: datetime | None = None,
 ) -> Iterator[Page]:
@@ -44,7 +44,8 @@ def read_pages(
         started=started if cursor else None,
         on_malformed=on_malformed,
         prefetch=True,
-        prepare=prepare,
+        prepare=read_ahead.prepare,
+        decode=read_ahead.decode,
     )
     return sync.destination.pages(sync.board.id, sync.bound.wanted, options)
 
@@ -60,12 +61,16 @@ def cursors_for(sync: BoardSync) -> int:
     return most if count is None else min(most, -(-count // sync.options.batch_size) // 2)
 
 
-def in_parallel(sync: BoardSync, on_malformed: OnMalformed, prepare: Prepare | None) -> Iterable[list[Item]]:
+def in_parallel(sync: BoardSync, on_malformed: OnMalformed, read_ahead: ReadAhead) -> Iterable[list[Item]]:
     """Returns the board's items, read with several cursors."""
 
     def pages(group: str, params: Map[str, object]) -> Iterator[Page]:
         options = ReadOptions(
-            limit=sync.options.batch_size, query_params=params or None, group=group, on_malformed=on_malformed
+            limit=sync.options.batch_size,
+            query_params=params or None,
+            group=group,
+            on_malformed=on_malformed,
+            decode=read_ahead.decode,
         )
         return sync.destination.pages(sync.board.id, sync.bound.wanted, options)
 
@@ -77,7 +82,7 @@ def in_parallel(sync: BoardSync, on_malformed: OnMalformed, prepare: Prepare | N
         cursors_for(sync),
         total=sync.board.items_count or 0,
         status=sorted(status),
-        prepare=prepare,
+        prepare=read_ahead.prepare,
     )
 
 

@@ -77,6 +77,7 @@ def remember(
         archived=_stays_gone(task, decision),
         due=due,
         seal=_seal(cycle, task, plan.base_monday),
+        kept=task.kept if plan.base_monday is task.record else None,
     )
 
 

@@ -14,7 +14,7 @@ from functools import cache
 from mappings.declaration import Mapping
 from models import Board, Value
 from settings import PROJECT
-from values.canonical import dumps, filled
+from values.canonical import as_kept, dumps
 
 CODE = ("mappings/*.py", "services/monday/cells/*.py", "values/*.py")
 """What decides how a cell is read."""
@@ -34,7 +34,7 @@ def seal_of(key: bytes, cells: str, base: bytes) -> str:
 
 def is_sealed(key: bytes, cells: str, base: Map[str, Value], seal: str) -> bool:
     """Returns whether these very cells were found to show this very base."""
-    return seal_of(key, cells, dumps(filled(base), sort=True)) == seal
+    return seal_of(key, cells, as_kept(base)) == seal
 
 
 @cache

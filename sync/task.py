@@ -56,6 +56,8 @@ class Task:
 
     # what the item shows, and what both sides showed when they last agreed
     record: Record = field(default_factory=dict)
+    kept: bytes | None = None
+    """The record as links keep it, where that is there already."""
     unresolved: bool = False
     """The item shows an item of another board that has no row yet."""
     base_monday: Record = field(default_factory=dict)

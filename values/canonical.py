@@ -58,6 +58,11 @@ def filled(record: Mapping[str, Any]) -> Mapping[str, Any]:
     return {name: value for name, value in record.items() if value or not is_empty(value)}
 
 
+def as_kept(record: Mapping[str, Any]) -> bytes:
+    """Returns a record as links keep it: its filled fields, by name."""
+    return dumps(filled(record), sort=True)
+
+
 def dumps(value: Any, sort: bool = False) -> bytes:
     """Writes JSON of a canonical value, or of anything made of them, with every digit; names in order, if they are to be."""
     option = _UTC_WITH_Z | orjson.OPT_SORT_KEYS if sort else _UTC_WITH_Z

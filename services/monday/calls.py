@@ -14,7 +14,7 @@ from services.monday.failure_shapes import failures_in
 from services.monday.failures import ApiAnswer, Failure, Remedy, gravest, unknown
 from services.monday.masking import Masking
 from services.monday.pacing import REASONS, REFUSED_CALL, Budget, DailyCalls, Tally
-from services.monday.queries import Request, dump, is_mutation, plain
+from services.monday.queries import Decode, Request, dump, is_mutation, plain
 from services.monday.tries import (
     IN_USE,
     PATIENCE_WITH_LIMITS,
@@ -53,8 +53,8 @@ class Wire(Protocol):
 
     url: str
 
-    def post(self, body: bytes, headers: Mapping[str, str], read_timeout: float) -> HttpReply:
-        """Sends a request once."""
+    def post(self, body: bytes, headers: Mapping[str, str], read_timeout: float, decode: Decode | None) -> HttpReply:
+        """Sends a request once. `decode` makes of the answer's bytes what it says; None: as `monday_api.loads`."""
 
     def put(self, url: str, body: bytes) -> int:
         """Uploads a file, and returns the HTTP status; 0 is no answer."""
@@ -151,7 +151,7 @@ class Caller:
         headers = {"Idempotency-Key": request.key} if request.key else {}
         with budget.slot(request.kind, budget.estimate(request.shape, request.units)):
             sent_at = clock.monotonic()
-            reply = self.line.wire.post(body, headers, self._time_to_answer())
+            reply = self.line.wire.post(body, headers, self._time_to_answer(), request.decode)
         now = clock.monotonic()
         self.tally.add(calls=1, bytes_sent=len(body), bytes_received=reply.size, mutations=int(request.writes))
         answer = self._understand(reply)

@@ -52,7 +52,9 @@ class ItemReading:
         text, find = ITEMS_PAGE, lambda data: board_page(data, board)
         if group is not None:
             text, find = GROUP_PAGE, lambda data: group_page(data, board, group)
-        return self._walk(Listing(board, text, variables, find, columns, _frozen(options.expected)), options)
+        return self._walk(
+            Listing(board, text, variables, find, columns, _frozen(options.expected), decode=options.decode), options
+        )
 
     def listing(self, board_id: str | int, options: ReadOptions = READ_ALL) -> Pages:
         """Yields id, state, update time and group of every active item, 500 a call: a sweep that finds what is gone."""

@@ -11,10 +11,11 @@ from typing import Any
 from errors import BoardNotVisible, CursorExpired, Incomplete, MondayError, QueryTooHeavy, RecordRefused
 from models import Columns, Item, Page, Pages
 from services.monday.failures import ApiAnswer, Failure, Remedy, gravest, sentence
+from services.monday.late_items import WholeItems
 from services.monday.pacing import ITEMS_PER_PAGE, PageSize
 from services.monday.page_items import Fault, read_items
 from services.monday.prefetch import Prepare
-from services.monday.queries import NEXT_ITEMS_PAGE, Request, with_item
+from services.monday.queries import NEXT_ITEMS_PAGE, Decode, Request, with_item
 
 SMALLEST_PAGE_IN_TROUBLE = 25
 """A server that fails is not asked for less than this; a query that is too heavy is reduced to single items."""
@@ -48,6 +49,8 @@ class ReadOptions:
     """Fetches the next page while the present one is worked on."""
     known: tuple[str, str] | None = None
     """The id and the update time of an item, about which the filter is asked as long as it is not known what it does."""
+    decode: Decode | None = None
+    """Decodes the pages, where another process does that (`services.monday.late_items`)."""
     prepare: Prepare | None = None
     """With `prefetch`: called with the items of the next page, for as long as that work takes."""
 
@@ -70,6 +73,8 @@ class Listing:
     repeats_first: bool = False
     """The following pages are asked with the first text, too, and with the cursor instead of the filter."""
     after_first: Data = field(default_factory=dict)
+    decode: Decode | None = None
+    """Decodes the answers, where that is not done as for all others."""
 
     def request(self, cursor: str | None, limit: int, cancelled: threading.Event | None) -> Request:
         """Makes the document for one page."""
@@ -81,7 +86,7 @@ class Listing:
         else:
             text, variables = NEXT_ITEMS_PAGE, {**own, "limit": limit, "cursor": cursor}
         query = with_item(text, self.columns.selection, bool(self.columns.ids), bool(own))
-        return Request(query, variables, "", limit, SMALLEST_PAGE_IN_TROUBLE, cancelled)
+        return Request(query, variables, "", limit, SMALLEST_PAGE_IN_TROUBLE, cancelled, self.decode)
 
     def page(self, cursor: str | None, data: Data) -> Any:
         """Returns the page inside an answer."""
@@ -216,10 +221,14 @@ def read_page(listing: Listing, cursor: str | None, answer: ApiAnswer) -> tuple[
     if not isinstance(rows, list):
         return None, [Fault(-1, "", "the page has no list of items")]
     following = raw.get("cursor")
-    items, faults = read_items(rows, listing.board_id, listing.columns, listing.expected)
+    items, faults = (rows, []) if isinstance(rows, WholeItems) else _read(rows, listing)
     if answer.failures:
         items, faults = _without_failed(items, faults, rows, answer.failures)
     return Page(items, following if isinstance(following, str) and following else None), faults
+
+
+def _read(rows: list[Any], listing: Listing) -> tuple[list[Item], list[Fault]]:
+    return read_items(rows, listing.board_id, listing.columns, listing.expected)
 
 
 def _without_failed(

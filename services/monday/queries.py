@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
 import orjson
+
+Decode = Callable[[bytes], object]
+"""Makes of the bytes of an answer what it says; None where they are no JSON."""
 
 COMPLEXITY = "complexity { before query after reset_in_x_seconds }"
 
@@ -190,6 +193,8 @@ class Request:
     smallest: int = 0
     """Above so many units a failing server is asked for less instead of for the same; 0: there is no less."""
     cancelled: threading.Event | None = None
+    decode: Decode | None = None
+    """Decodes the answer, where that is not done as for all others."""
 
     @property
     def writes(self) -> bool:

@@ -38,6 +38,7 @@ from sync.operating.compare import (
 from sync.operating.looking import look_at
 from sync.operating.proof import Proof
 from sync.operating.proved_cells import ProvedCells
+from sync.read_ahead import ReadAhead
 from sync.read_board import count_listed, forget_listing, larger_count, list_ids, new_pass, read_by_id, read_pages
 from sync.steps import Steps
 from timing import Stopped
@@ -123,7 +124,7 @@ class Verification:
 
     def _pages(self) -> Iterator[Sequence[Item]]:
         """Yields the pages of the board, once their ids are noted."""
-        for page in read_pages(self.sync, self._malformed, None):
+        for page in read_pages(self.sync, self._malformed, ReadAhead()):
             with self.sync.db.transaction() as tx:
                 self.sync.state.listings.note(tx, self.pass_id, page.items)
             yield page.items

@@ -16,8 +16,10 @@ from monday_api import Monday
 from rows.store import RecordStore
 from sandbox import Sandbox
 from services.monday.cells.kinds import MONDAY_KINDS
+from settings import Settings
 from state.entity import EntityState
 from sync.engine import Engine, Options
+from sync.parts import Parts
 from sync.report import EntityReport
 from tests.kit.boards import board_for, item_of
 from tests.kit.runs import See, parts_of, run
@@ -84,10 +86,14 @@ class Journey:
         self.sandbox = sandbox
         self.monday = Monday(token=sandbox.token, url=sandbox.graphql_url)
         self.mappings = dict(MAPPINGS)
+        self.settings = Settings()
+
+    def parts(self, progress: See | None = None) -> Parts:
+        """Makes the parts of a run."""
+        return parts_of(self.db, self.monday, self.mappings, progress, self.settings)
 
     def run(self, direction: str, entity: str = "users", progress: See | None = None, **options: Any) -> EntityReport:
-        parts = parts_of(self.db, self.monday, self.mappings, progress)
-        return run(direction, parts, self.mappings[entity], **options)
+        return run(direction, self.parts(progress), self.mappings[entity], **options)
 
     def pull(self, entity: str = "users", progress: See | None = None, **options: Any) -> EntityReport:
         return self.run("pull", entity, progress, **options)

@@ -33,10 +33,16 @@ class Seen:
         self.see(entity, done, total)
 
 
-def parts_of(db: Database, monday: Monday, mappings: Map[str, Mapping], see: See | None = None) -> Parts:
+def parts_of(
+    db: Database,
+    monday: Monday,
+    mappings: Map[str, Mapping],
+    see: See | None = None,
+    settings: Settings | None = None,
+) -> Parts:
     """Makes the parts of a run, with a client that is there already."""
     progress = Seen(see) if see else None
-    return Parts(Settings(), db, dict(mappings), Client(lambda: monday), PROGRAM.follow, progress)
+    return Parts(settings or Settings(), db, dict(mappings), Client(lambda: monday), PROGRAM.follow, progress)
 
 
 def run(direction: str, parts: Parts, mapping: Mapping, **options: Any) -> EntityReport:

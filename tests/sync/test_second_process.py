@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 import threading
 import time
 from contextlib import contextmanager
@@ -31,6 +32,9 @@ from tests.kit.shipped import CONTACTS, ORGANIZATIONS, PROJECTS, USERS
 from tests.kit.waiting import until
 from values.canonical import as_kept
 
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux" or len(os.sched_getaffinity(0)) < 2, reason="there is none on this machine"
+)
 BOARDS = {"users": USERS, "projects": PROJECTS, "organizations": ORGANIZATIONS, "contacts": CONTACTS}
 SHOWN = {
     "users": "select monday_id, email, name, role, metadata from users order by 1",

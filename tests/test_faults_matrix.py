@@ -14,6 +14,7 @@ from databases.postgres.embedded import LocalPostgres
 from db_connector import Database
 from errors import DatabaseError
 from monday_api import Monday
+from services.monday.writes import CHANGES_PER_DOCUMENT
 from sync.report import EntityReport
 from tests.kit.clocks import SharedClock
 from tests.kit.pushes import PushBench, bench_of, load_items
@@ -119,13 +120,14 @@ def test_items_are_made_once_through_any_failure(bench: PushBench, fault: dict) 
 
 @pytest.mark.parametrize("fault", WRITE_FAULTS, ids=name_of)
 def test_items_are_changed_through_any_failure(bench: PushBench, fault: dict) -> None:
-    load_items(bench, 90)
+    items = 2 * CHANGES_PER_DOCUMENT + 10  # in three documents
+    load_items(bench, items)
     bench.push("pull")
     bench.sql("update things set note = note || ', changed'")
     hurt(bench, fault, field="change_multiple_column_values")
     report = bench.push()
     assert each_has_struck(bench)
-    assert (report.to_monday.updated, report.errors) == (90, 0)
+    assert (report.to_monday.updated, report.errors) == (items, 0)
     must_be_whole(bench)
 
 

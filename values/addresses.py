@@ -5,6 +5,7 @@ An address that cannot be taken apart with confidence is left whole; the caller 
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import dataclass
 from functools import lru_cache
@@ -79,6 +80,16 @@ def _is_zip(text: str) -> bool:
 
 # The library has one tagger, which keeps the text it works on: only one thread at a time may use it.
 _ONE_AT_A_TIME = threading.Lock()
+
+
+def _unlock() -> None:
+    """Makes a new lock in a copy of the process: there, the thread that may hold the old one is not."""
+    global _ONE_AT_A_TIME
+    _ONE_AT_A_TIME = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock)
 
 
 class AddressParser:

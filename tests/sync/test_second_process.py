@@ -30,6 +30,7 @@ from tests.kit.cli import settings_for, start_main
 from tests.kit.rows import MEMORY, rows
 from tests.kit.shipped import CONTACTS, ORGANIZATIONS, PROJECTS, USERS
 from tests.kit.waiting import until
+from values import addresses
 from values.canonical import as_kept
 
 pytestmark = pytest.mark.skipif(
@@ -258,6 +259,17 @@ def test_several_threads_can_use_it(board):
         for thread in threads:
             thread.join()
     assert found == [expected] * 4
+
+
+def test_addresses_are_read_although_another_thread_was_reading_one_when_it_began(board):
+    addresses.shared_parser.cache_clear()  # no address is known
+    sync = board("projects")
+    addresses._ONE_AT_A_TIME.acquire()
+    with second(sync, patience_s=3.0) as process:
+        addresses._ONE_AT_A_TIME.release()
+        found = told(sync.reader, items_of(sync, process.decode))
+        assert is_there(process.pid)
+    assert found == told(sync.reader, items_of(sync))
 
 
 # What it is

@@ -36,6 +36,7 @@ from sync.changed_items import OVERLAP, ChangedItems, moment, settled_mark
 from sync.full_read import FullRead, WholeRead, count_read, reading_of
 from sync.intake import Intake
 from sync.kept_listing import NOTED
+from sync.known_items import KnownItems
 from sync.options import PullOptions, RunOptions
 from sync.parts import Parts, cannot_follow
 from sync.read_board import forget_listing, larger_count
@@ -132,7 +133,7 @@ class Pull:
 
     def __init__(self, sync: BoardSync, began: str, intake: Intake) -> None:
         self.sync, self.began, self.intake = sync, began, intake
-        self.sweep, self.changed = Sweep(sync), ChangedItems(sync, intake)
+        self.sweep, self.changed, self.known = Sweep(sync), ChangedItems(sync, intake), KnownItems(sync)
 
     # Ways of reading
 
@@ -206,7 +207,10 @@ class Pull:
         if not self._swept_lately():  # the daily sweep
             return True
         claimed = self._claimed()
-        return claimed is not None and too_many(self._known() - claimed, self.sync.active())
+        if claimed is None:
+            return False
+        known = self.known.now()
+        return too_many(known.all - claimed, known.linked)
 
     def _swept_lately(self) -> bool:
         swept = watermark(self.sync.remembered.get("swept_at"))
@@ -241,11 +245,12 @@ class Pull:
             found = self.sync.state.links.find(tx, [(item.id, "") for item in first.items])
         known = {item_id for item_id, link in found.links.items() if not link.archived} | found.skips.keys()
         new = sum(item.id not in known for item in first.items)
-        return too_many(self._known() + new - claimed, self.sync.active())
+        counted = self.known.now()
+        return too_many(counted.all + new - claimed, counted.linked)
 
     def _adds_up(self) -> bool:
         """Returns whether the board has as many items as are known, but for what its count was off at the last sweep."""
-        return self._claimed() == self._known()
+        return self._claimed() == self.known.now().all
 
     # Proof
 
@@ -257,8 +262,8 @@ class Pull:
         self.sweep.renew()
         with sync.db.transaction(read_only=self.sweep.listing is None) as tx:
             sync.report.set_aside += sync.state.skipped.count_failed(tx)
-            self.sweep.forget_skips(tx)
-            known = count_known(tx, sync)
+            self._forget_skips(tx)
+            known = self.known.count(tx).all
         claimed = self.sweep.count if self.sweep.listing else self._claimed()
         if claimed is None or known == claimed:  # nothing to compare with, or all there
             self._check_listing()
@@ -268,8 +273,8 @@ class Pull:
             self._archive(self.sweep.find_gone())
             self.intake.take_by_id(self.sweep.stale())
             with sync.db.transaction() as tx:
-                self.sweep.forget_skips(tx)
-                known, claimed = count_known(tx, sync), self.sweep.count
+                self._forget_skips(tx)
+                known, claimed = self.known.count(tx).all, self.sweep.count
         self._check_listing()
         if known != claimed:
             self._report_incomplete(f"the board lists {claimed} items, {known} are accounted for")
@@ -285,9 +290,10 @@ class Pull:
         self.sync.report.message = message
         log.error("%s: %s.", self.sync.mapping.entity, message)
 
-    def _known(self) -> int:
-        with self.sync.db.transaction(read_only=True) as tx:
-            return count_known(tx, self.sync)
+    def _forget_skips(self, tx: Transaction) -> None:
+        if self.sweep.listing is not None:
+            self.sweep.forget_skips(tx)
+            self.known.forget()
 
     def _claimed(self) -> int | None:
         """Returns how many items the board says it has, but for what its count was off at the last sweep."""
@@ -339,11 +345,6 @@ class Pull:
         remembered["swept_ids"] = self.sweep.by_ids or bool(remembered.get("swept_ids"))
         if self.sync.report.complete:
             remembered["swept_from"] = began
-
-
-def count_known(tx: Transaction, sync: BoardSync) -> int:
-    """Returns how many of the board's items are known: by their rows, or as skipped."""
-    return sync.state.links.count_active(tx) + sync.state.skipped.count(tx)
 
 
 def have_links_made(tx: Transaction, sync: BoardSync) -> None:

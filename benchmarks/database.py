@@ -14,10 +14,10 @@ from urllib.parse import quote
 
 import psutil
 
-from benchmarks.boards import PROJECT
 from databases.postgres.embedded import LocalPostgres
 from databases.postgres.names import compose, identifier
 from db_connector import Database, Transaction
+from state.schema import init_db
 
 FOREIGN_KEYS = """
 select conrelid::regclass::text, confrelid::regclass::text
@@ -41,8 +41,8 @@ class Postgres:
         self.process = psutil.Process(pid)
         self._numbers = itertools.count(1)
         self._do("create database template_bench")
-        with self.open("template_bench") as db, db.transaction() as tx:
-            tx.execute((PROJECT / "schema.sql").read_text(encoding="utf-8"))
+        with self.open("template_bench") as db:
+            init_db(db)
 
     def url(self, name: str) -> str:
         """Returns an address for DATABASE_URL."""

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -19,6 +18,8 @@ import psutil
 import requests
 
 from benchmarks.boards import PROJECT, Rendering
+
+STARTER = str(PROJECT / "benchmarks" / "child.py")
 
 
 @dataclass(frozen=True)
@@ -46,50 +47,47 @@ def spent(
 ) -> Spent:
     """Runs `python -m module`, or a file, to its end."""
     with tempfile.TemporaryDirectory(prefix="monday-sync-bench-run-") as folder:
-        out, err, notes = (Path(folder) / name for name in ("out", "err", "notes"))
+        out, err, notes, used = (Path(folder) / name for name in ("out", "err", "notes", "used"))
         program = [module] if module.endswith(".py") else ["-m", module]
         environment = {**_bare_environment(), **(env or {}), "BENCHMARK_NOTES": str(notes)}
         before = cpu_of(postgres)
         with open(out, "wb") as stdout, open(err, "wb") as stderr:
-            started_at, started = time.time(), time.perf_counter()
-            child = subprocess.Popen(
-                [sys.executable, *program, *arguments],
+            starter = subprocess.Popen(
+                [sys.executable, "-S", "-E", STARTER, str(used), sys.executable, *program, *arguments],
                 cwd=PROJECT,
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=stderr,
             )
-            with _watched(child.pid) as others:
-                _, status, used = os.wait4(child.pid, 0)
-            wall = time.perf_counter() - started
-        child.returncode = os.waitstatus_to_exitcode(status)
-        if child.returncode:
-            raise Failed(f"{module} ended with {child.returncode}: {out.read_text()[-1000:]} {err.read_text()[-2000:]}")
+            with _watched(starter.pid) as others:
+                starter.wait()
+        told = orjson.loads(used.read_bytes()) if used.exists() else {"code": starter.returncode}
+        if told["code"]:
+            raise Failed(f"{module} ended with {told['code']}: {out.read_text()[-1000:]} {err.read_text()[-2000:]}")
         return Spent(
-            wall,
-            used.ru_utime + used.ru_stime,
-            # In bytes on macOS, in kilobytes elsewhere.
-            used.ru_maxrss * (1 if sys.platform == "darwin" else 1024) + max(others, default=0),
+            told["wall"],
+            told["cpu"],
+            told["memory"] + max(others, default=0),
             cpu_of(postgres) - before,
             out.read_text(),
-            started_at,
+            told["started_at"],
             orjson.loads(notes.read_bytes()) if notes.exists() else {},
         )
 
 
 @contextmanager
-def _watched(pid: int) -> Iterator[list[int]]:
-    """Looks at the memory that the children of a process do not share with it, in bytes, ten times a second."""
+def _watched(starter: int) -> Iterator[list[int]]:
+    """Looks at the memory that processes which a child started do not share with it, in bytes, ten times a second."""
     found: list[int] = []
     over = threading.Event()
 
     def look() -> None:
         while not over.wait(0.1):
             with suppress(psutil.Error):
-                found.append(
-                    sum(child.memory_full_info().uss for child in psutil.Process(pid).children(recursive=True))
-                )
+                children = psutil.Process(starter).children()
+                others = [other for child in children for other in child.children(recursive=True)]
+                found.append(sum(other.memory_full_info().uss for other in others))
 
     watcher = threading.Thread(target=look, daemon=True)
     watcher.start()

@@ -21,6 +21,7 @@ from urllib.parse import quote, urlencode
 from benchmarks.boards import PROJECT, TOKEN
 from db_connector import Database
 from sandbox.client import Admin
+from state.schema import init_db
 
 BOARD = "6727219152"
 MEGABYTES = 300
@@ -36,8 +37,7 @@ PROGRAM = "import resource, runpy, sys; sys.argv = sys.argv[1:]\n" + (
 def large_board(options: argparse.Namespace, connection: dict[str, Any]) -> bool:
     """Reads the board, and tells whether it is complete and memory stayed below the limit."""
     database = Database(**connection)
-    with database.transaction() as tx:
-        tx.execute((PROJECT / "schema.sql").read_text(encoding="utf-8"))
+    init_db(database)
     given = (
         f"-m sandbox --port 0 --boards projects:{options.items} --token {TOKEN} --limits standard --seed {options.seed}"
     )

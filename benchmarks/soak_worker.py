@@ -7,9 +7,9 @@ import os
 import traceback
 from typing import Any
 
-from benchmarks.boards import PROJECT
 from databases.postgres.names import compose, identifier
 from db_connector import Database
+from state.schema import init_db
 
 PER_BATCH = 50
 STEPS = 20
@@ -31,8 +31,7 @@ def made_database(connection: dict[str, Any]) -> dict[str, Any]:
         server.close()
     own = {**connection, "dbname": name}
     db = Database(**own)
-    with db.transaction() as tx:
-        tx.execute((PROJECT / "schema.sql").read_text(encoding="utf-8"))
+    init_db(db)
     db.close()
     return own
 

@@ -255,7 +255,7 @@ def deploy(parts: Parts, made: Sequence[Proposal], wanted: Wanted, pull: Directi
         done.append(_finish(parts, proposal, mapping, report))
         return report
 
-    run = Run(parts, "monday_to_pg", load, RunOptions(_options(wanted), kind="deploy"))
+    run = Run(parts, "monday_to_pg", load, RunOptions(_options(wanted), max_workers=1, kind="deploy"))
     report = run.of([(mapping, str(mapping.board_id)) for mapping in mappings])
     return done, report
 

@@ -148,8 +148,10 @@ LEFT_OUT = """
 update sync_mapping as l
 set monday_hash = null, updated_at = now()
 from (select n.*, n.entity_id as {key} from {links} as n) as s
-where l.entity_type = %(type)s
-  and l.monday_id = s.monday_id
+cross join lateral (
+    select m.id from sync_mapping as m where m.monday_id = s.monday_id and m.entity_type = %(type)s offset 0
+) as known
+where l.id = known.id
   and l.archived_at is null
   and l.monday_hash is distinct from s.monday_hash
   and not ({may})

@@ -160,10 +160,13 @@ class RecordStore:
         key = folded(self.mapping.key, parts)
         return key if all(key) else None
 
-    def holders(self, tx: Transaction, keys: Sequence[tuple[str, ...]], new: int = 0) -> dict[tuple[str, ...], Holder]:
-        """Returns which item has the root row of each natural key, for keys whose row is there.
+    def holders(
+        self, tx: Transaction, keys: Sequence[tuple[str, ...]], new: int = 0, shown: bool = True
+    ) -> dict[tuple[str, ...], Holder]:
+        """Returns which item has the root row of each natural key, for keys whose row is there, and what the row has.
 
-        `new`: so many of the records are new, and are written next in this transaction.
+        `new`: so many of the records are new, and are written next in this transaction. Unless `shown`, nobody asks
+        what the rows have.
         """
         keys = self._writer.maybe_there(tx, keys, new)
         if not keys:
@@ -189,7 +192,7 @@ class RecordStore:
         )
         width = len(columns)
         found = {tuple(row[:width]): Holder(*row[width:]) for row in rows}
-        stored = self.load(tx, [holder.root_id for holder in found.values()], any_entity=True)
+        stored = self.load(tx, [holder.root_id for holder in found.values()], any_entity=True) if shown else {}
         for holder in found.values():
             holder.stored = stored.get(holder.root_id)
         return found

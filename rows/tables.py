@@ -38,8 +38,10 @@ from {table} as t
 """
 OWNED = """
 exists (
-    select from sync_mapping as o
-    where o.entity_type = %(owner)s and o.entity_id = t.id::text and o.archived_at is null
+    select from (
+        select m.archived_at from sync_mapping as m where m.entity_type = %(owner)s and m.entity_id = t.id::text offset 0
+    ) as o
+    where o.archived_at is null
 )
 """
 WITH_KEY = """

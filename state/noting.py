@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from databases.postgres.names import compose, identifier, joined, literal
@@ -25,24 +25,27 @@ from changed as n
 where n.{key} is not null
 """
 
-# A row with another primary key is another row.
+# Both images of each row are put together once, and each column is compared once, whoever watches it: the numbers of the
+# columns that differ are the bits of `changed`. A row with another primary key is another row.
 UPDATED_ROWS = """
-select {type}, {table}, coalesce(n.{key}, o.{key})::text,
-       case when o.{id} is null then 'insert' when n.{id} is null then 'delete' else 'update' end,
-       case when o.{id} is not null and n.{id} is not null then array_remove(array[{changed}]::text[], null) end
-from changed as n full join before as o on o.{id} = n.{id}
-where coalesce(n.{key}, o.{key}) is not null
-  and (o.{id} is null or n.{id} is null or ({new}) is distinct from ({old}))
+select w.type, w.at, w.row_id, w.operation, {columns}
+from (
+    select case when o.{id} is null then 'insert' when n.{id} is null then 'delete' else 'update' end as operation,
+           {read}
+    from changed as n full join before as o on o.{id} = n.{id}
+    offset 0
+) as x
+cross join lateral (values {entries}) as w (type, at, row_id, operation, {words})
+where w.row_id is not null and ({any_changed})
 """
-
-CHANGED_COLUMN = "case when n.{c}{cast} is distinct from o.{c}{cast} then {name} end"
-
+WORD = 60
+"""Columns whose bits stand in one bigint."""
+DIFFERS = "case when n.{c}{cast} is distinct from o.{c}{cast} then {bit} else 0 end"
+NAMED = "case when w.{word} & {bit} <> 0 then {name} end"
+ENTRY = "({type}, {table}, x.{key}, x.operation, {changed})"
+CHANGED = "case when x.operation = 'update' then x.{word} & {bits} end"
 # A row that belongs to another root now has changed both roots.
-MOVED_ROWS = """
-select {type}, {table}, o.{key}::text, 'update', null::text[]
-from changed as n join before as o on o.{id} = n.{id}
-where o.{key} is not null and o.{key} is distinct from n.{key}
-"""
+MOVED = "({type}, {table}, case when x.operation = 'update' then x.{old} end, 'update', {nothing})"
 
 # Every row, whatever was changed in it, without a column's name.
 ALL_CHANGED_ROWS = """
@@ -79,6 +82,16 @@ class Watched:
     """The root's table."""
 
     @property
+    def hangs(self) -> bool:
+        """Returns whether its rows belong to a root, which another root can take over."""
+        return self.table != self.points_at
+
+    @property
+    def id(self) -> str:
+        """Returns the column by which a row is known again after an update."""
+        return "id" if self.root and self.hangs and self.key != "id" else self.key
+
+    @property
     def mark(self) -> str:
         """Returns what is watched, for the text of the trigger's function, so that a changed mapping is noticed."""
         text = f"[{self.entity_type}:{self.key}:{','.join(self.columns)}]"
@@ -98,8 +111,11 @@ class Notes:
 
     def of(self, operation: str) -> Composable:
         """Returns the statement that notes the changes of an operation. A new shared row changes no record."""
-        counted = [watcher for watcher in self.watchers if operation == "update" or watcher.root]
-        changes = [rows for watcher in counted for rows in self._changes(watcher, operation)]
+        if operation == "update":
+            changes = self._updates()
+        else:
+            counted = [watcher for watcher in self.watchers if watcher.root]
+            changes = [compose(CHANGED_ROWS, operation=literal(operation), **_names(watcher)) for watcher in counted]
         return self._noting(changes, OF_ONE_ROW[operation] if self.of_one_row else "")
 
     def of_all_changed(self) -> Composable:
@@ -123,34 +139,114 @@ class Notes:
         outbox = identifier(self.schema, "sync_outbox")
         return compose(opening + NOTING, outbox=outbox, rows=joined("union all", parts))
 
-    def _changes(self, watcher: Watched, operation: str) -> list[Composable]:
-        names = _names(watcher)
-        if operation != "update":
-            return [compose(CHANGED_ROWS, operation=literal(operation), **names)]
-        # only changes of mapped columns are noted
-        columns = [(identifier(name), "::text" if name in self.texts else "") for name in watcher.columns]
-        new = joined(", ", [compose("n.{c}" + cast, c=column) for column, cast in columns])
-        old = joined(", ", [compose("o.{c}" + cast, c=column) for column, cast in columns])
-        changed = joined(
+    def _updates(self) -> list[Composable]:
+        """Returns a statement for each column by which the images of a row are put together: as a rule there is one."""
+        groups: dict[str, list[Watched]] = {}
+        for watcher in self.watchers:
+            groups.setdefault(watcher.id, []).append(watcher)
+        return [self._updates_by(key, watchers) for key, watchers in groups.items()]
+
+    def _updates_by(self, key: str, watchers: Sequence[Watched]) -> Composable:
+        bits = _Bits(tuple(dict.fromkeys(column for watcher in watchers for column in watcher.columns)))
+        keys = {name: compose(f"key_{n}") for n, name in enumerate(dict.fromkeys(watcher.key for watcher in watchers))}
+        names = {"id": identifier(key)}
+        read = [
+            compose("coalesce(n.{k}, o.{k})::text as {name}", k=identifier(k), name=name) for k, name in keys.items()
+        ]
+        read += [
+            compose(
+                "case when o.{k} is distinct from n.{k} then o.{k}::text end as old_{name}", k=identifier(k), name=name
+            )
+            for k, name in keys.items()
+            if any(watcher.key == k and watcher.hangs for watcher in watchers)
+        ]
+        read += bits.read(self.texts)
+        entries = []
+        for watcher in watchers:
+            given = {**_names(watcher), "key": keys[watcher.key]}
+            entries.append(compose(ENTRY, **given, changed=bits.of(watcher.columns)))
+            if watcher.hangs:
+                old = compose("old_{name}", name=keys[watcher.key])
+                nothing = joined(", ", [compose("null")] * len(bits.words))
+                entries.append(compose(MOVED, **given, old=old, nothing=nothing))
+        return compose(
+            UPDATED_ROWS,
+            **names,
+            read=joined(", ", read),
+            entries=joined(", ", entries),
+            columns=bits.names(),
+            words=joined(", ", [compose(word) for word in bits.words]),
+            any_changed=joined(" or ", [compose(f"w.{word} <> 0 or w.{word} is null") for word in bits.words]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Bits:
+    """Gives each column that is compared a bit of a number; many columns take several numbers."""
+
+    columns: tuple[str, ...]
+
+    @property
+    def words(self) -> list[str]:
+        """Returns the names of the numbers."""
+        return [f"changed_{n}" for n in range(max(1, -(-len(self.columns) // WORD)))]
+
+    def read(self, texts: Collection[str]) -> list[Composable]:
+        """Returns what is selected of two images of a row: the numbers. These `texts` are compared as text."""
+        return [
+            compose(
+                "0::bigint{differ} as {word}",
+                word=compose(word),
+                differ=joined("", [compose(" + ") + self._differs(name, name in texts) for name in self._of(n)]),
+            )
+            for n, word in enumerate(self.words)
+        ]
+
+    def _differs(self, name: str, as_text: bool) -> Composable:
+        statement = DIFFERS.replace("{cast}", "::text" if as_text else "")
+        return compose(statement, c=identifier(name), bit=compose(str(self._bit(name))))
+
+    def of(self, columns: Collection[str]) -> Composable:
+        """Returns the numbers with the bits of these columns alone."""
+        return joined(
             ", ",
             [
-                compose(CHANGED_COLUMN.replace("{cast}", cast), c=identifier(name), name=literal(name))
-                for name, (_, cast) in zip(watcher.columns, columns, strict=True)
+                compose(
+                    CHANGED,
+                    word=compose(word),
+                    bits=compose(str(sum(self._bit(name) for name in self._of(n) if name in columns))),
+                )
+                for n, word in enumerate(self.words)
             ],
         )
-        found = [compose(UPDATED_ROWS, new=new, old=old, changed=changed, **names)]
-        # a row that belongs to a root
-        if watcher.table != watcher.points_at:
-            found.append(compose(MOVED_ROWS, **names))
-        return found
+
+    def names(self) -> Composable:
+        """Returns the names of the columns whose bits are set; null where there is no number."""
+        found = [
+            compose(NAMED, word=compose(word), bit=compose(str(self._bit(name))), name=literal(name))
+            for n, word in enumerate(self.words)
+            for name in self._of(n)
+        ]
+        several = compose("array_remove(array[{found}]::text[], null)", found=joined(", ", found))
+        # Mostly one column was changed: an array that is there already.
+        alone = [
+            compose("when {bit} then array[{name}]", bit=compose(str(self._bit(name))), name=literal(name))
+            for name in (self.columns if len(self.words) == 1 else ())
+        ]
+        by_bit = compose("case w.changed_0 {alone} else {several} end", alone=joined(" ", alone), several=several)
+        return compose("case when w.changed_0 is not null then {names} end", names=by_bit if alone else several)
+
+    def _of(self, n: int) -> tuple[str, ...]:
+        return self.columns[n * WORD : (n + 1) * WORD]
+
+    def _bit(self, name: str) -> int:
+        return 1 << self.columns.index(name) % WORD
 
 
 def _names(watcher: Watched) -> dict[str, Composable]:
-    hangs = watcher.root and watcher.table != watcher.points_at
     return {
         "type": literal(watcher.entity_type),
         "table": literal(watcher.points_at),
         "key": identifier(watcher.key),
         "key_name": literal(watcher.key),
-        "id": identifier("id" if hangs and watcher.key != "id" else watcher.key),
     }

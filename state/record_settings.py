@@ -35,16 +35,18 @@ set updated_at = now(),
         when l.attempts > 0 then 'error'
         when l.monday_id is null then 'pending'
         else 'synced' end
-where l.entity_type = %s and l.archived_at is null and l.intent_key is null
-  and (not l.sync_enabled or l.sync_direction = 'none') is distinct from (l.sync_status = 'disabled')
+where l.entity_type = %(type)s and l.archived_at is null and l.intent_key is null
+  -- each of the two has an index
+  and ((not l.sync_enabled or l.sync_direction = 'none') and l.sync_status <> 'disabled'
+       or l.sync_status = 'disabled' and l.sync_enabled and l.sync_direction <> 'none')
 """
 
+# Each part begins with records that are off, or are said to be: they are few, and links are looked up by their rows.
 NOTE_ON_LINKS_WITH_ROWS = """
 update sync_mapping as l
 set updated_at = now(),
     sync_status = case
-        when not l.sync_enabled or l.sync_direction = 'none' or not t.sync_enabled or t.sync_direction = 'none'
-            then 'disabled'
+        when news.is_off then 'disabled'
         -- what becomes of a record that was off
         when exists (select from sync_conflicts as c
                      where c.status = 'open' and c.entity_type = l.entity_type and c.entity_id = l.entity_id)
@@ -52,27 +54,52 @@ set updated_at = now(),
         when l.attempts > 0 then 'error'
         when l.monday_id is null then 'pending'
         else 'synced' end
-from {table} as t
-where l.entity_type = %s and l.archived_at is null and l.intent_key is null and t.{key}::text = l.entity_id
-  and (not l.sync_enabled or l.sync_direction = 'none' or not t.sync_enabled or t.sync_direction = 'none')
-      is distinct from (l.sync_status = 'disabled')
+from (
+    -- switched off on the link, or said to be off and on again in both places
+    select m.id, m.sync_status <> 'disabled' as is_off
+    from sync_mapping as m join {table} as t on t.{key}::text = m.entity_id
+    where m.entity_type = %(type)s and m.archived_at is null and m.intent_key is null
+      and ((not m.sync_enabled or m.sync_direction = 'none') and m.sync_status <> 'disabled'
+           or m.sync_status = 'disabled' and m.sync_enabled and m.sync_direction <> 'none'
+              and t.sync_enabled and t.sync_direction <> 'none')
+    union
+    -- switched off on the row
+    select m.id, true
+    from {table} as t
+    cross join lateral (
+        select k.* from sync_mapping as k where k.entity_type = %(type)s and k.entity_id = t.{key}::text offset 0
+    ) as m
+    where (not t.sync_enabled or t.sync_direction = 'none')
+      and m.archived_at is null and m.intent_key is null and m.sync_status <> 'disabled'
+) as news
+where l.id = news.id
 """
 
 NOTE_ON_ROWS = """
 update {table} as t
-set sync_status = case when l.sync_status = 'set_aside' then 'error' else l.sync_status end
-from sync_mapping as l
-where l.entity_type = %s and l.archived_at is null and l.entity_id = t.{key}::text
-  and l.sync_status in ('pending', 'synced', 'conflict', 'error', 'disabled', 'set_aside')
-  and (t.sync_status = 'disabled' or l.sync_status = 'disabled')
-  and t.sync_status is distinct from case when l.sync_status = 'set_aside' then 'error' else l.sync_status end
+set sync_status = news.status
+from (
+    select r.{key} as key, case when m.sync_status = 'set_aside' then 'error' else m.sync_status end as status
+    from {table} as r
+    cross join lateral (
+        select k.* from sync_mapping as k where k.entity_type = %(type)s and k.entity_id = r.{key}::text offset 0
+    ) as m
+    where r.sync_status = 'disabled' and m.archived_at is null
+      and m.sync_status in ('pending', 'synced', 'conflict', 'error', 'disabled', 'set_aside')
+    union
+    select r.{key}, 'disabled'
+    from sync_mapping as m join {table} as r on r.{key}::text = m.entity_id
+    where m.entity_type = %(type)s and m.archived_at is null and m.sync_status = 'disabled'
+) as news
+where t.{key} = news.key and t.sync_status is distinct from news.status
 """
 
 NOTE_ON_ROWS_WITHOUT_LINKS = """
 update {table} as t
 set sync_status = case when not t.sync_enabled or t.sync_direction = 'none' then 'disabled' else 'pending' end
 where (not t.sync_enabled or t.sync_direction = 'none') is distinct from (t.sync_status = 'disabled')
-  and not exists (select from sync_mapping as l where l.entity_type = %s and l.entity_id = t.{key}::text)
+  and not exists (
+      select from sync_mapping as l where l.entity_type = %(type)s and l.entity_id = t.{key}::text offset 0)
 """
 
 SET_ON_LINK = """
@@ -95,11 +122,11 @@ def note_settings(tx: Transaction, mapping: Mapping) -> None:
     """Shows in `sync_status` which records are off, and the state of those that were switched on again."""
     # settings stand on links alone
     if not mapping.record_settings:
-        tx.execute(NOTE_ON_LINKS, (mapping.entity_type,))
+        tx.execute(NOTE_ON_LINKS, {"type": mapping.entity_type})
         return
     # Links first: rows show what their links have become.
     for statement in (NOTE_ON_LINKS_WITH_ROWS, NOTE_ON_ROWS, NOTE_ON_ROWS_WITHOUT_LINKS):
-        tx.execute(compose(statement, **_names(mapping)), (mapping.entity_type,))
+        tx.execute(compose(statement, **_names(mapping)), {"type": mapping.entity_type})
 
 
 def link_of(tx: Transaction, mapping: Mapping, given: str) -> dict[str, Any] | None:

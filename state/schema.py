@@ -25,8 +25,10 @@ INDEX_WAIT_S = 900
 """Seconds that one index may take. It keeps no writer waiting."""
 
 INDEXES = {
-    "sync_mapping_state_idx": "sync_mapping (entity_type, sync_status) where archived_at is null",
-    "sync_mapping_archived_idx": "sync_mapping (entity_type) where archived_at is not null",
+    "sync_mapping_living_idx": "sync_mapping (entity_type, sync_status, monday_board_id) where archived_at is null",
+    "sync_mapping_gone_idx": "sync_mapping (entity_type, sync_status) where archived_at is not null",
+    "sync_mapping_unsettled_idx": "sync_mapping (entity_type) where monday_hash is null and archived_at is null",
+    "sync_mapping_off_idx": "sync_mapping (entity_type) where not sync_enabled or sync_direction = 'none'",
     "sync_mapping_differ_idx": "sync_mapping (entity_type) where base_postgres is not null and archived_at is null",
     "sync_mapping_refused_idx": "sync_mapping (entity_type) where archived_at is null and"
     " (attempts > 0 or last_error is not null and next_try_at is not null and monday_id is not null)",
@@ -41,6 +43,8 @@ INDEXES = {
     "sync_logs_trouble_idx": "sync_logs (created_at desc, seq desc nulls last, id desc) where status <> 'success'",
 }
 """Indexes on tables that may hold millions of rows: made one by one, while writers go on."""
+FORMER_INDEXES = ("sync_mapping_state_idx", "sync_mapping_archived_idx")
+"""Indexes of earlier versions, in whose place others are."""
 
 INVALID = """
 select not i.indisvalid
@@ -113,6 +117,8 @@ def make_indexes(db: Database, indexes: Mapping[str, str] = INDEXES, wait_s: flo
             except DatabaseError as exc:
                 log.warning("The index %s is not made yet: %s Run init-db again.", name, exc.message)
                 failed.append(name)
+        for name in () if failed else FORMER_INDEXES:
+            session.execute(compose("drop index concurrently if exists {name}", name=identifier(name)))
     return failed
 
 

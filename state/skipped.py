@@ -10,6 +10,18 @@ from db_connector import Transaction
 FAILED = "error: "
 """How the reason of a skip begins when the item could not be dealt with."""
 
+COUNT = """
+select count(*) from sync_skipped as k
+where entity_type = %(type)s and monday_board_id = %(board)s
+  -- its link is looked up by its key, whatever the planner knows of states
+  and not exists (
+      select from (
+          select m.archived_at from sync_mapping as m
+          where m.monday_id = k.monday_id and m.entity_type = k.entity_type offset 0
+      ) as l
+      where l.archived_at is null)
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Skip:
@@ -71,18 +83,7 @@ class Skipped:
 
     def count(self, tx: Transaction) -> int:
         """Counts the board's items that are skipped and have no row from an earlier run."""
-        return int(
-            tx.value(
-                """
-                select count(*) from sync_skipped as k
-                where entity_type = %s and monday_board_id = %s
-                  and not exists (
-                      select from sync_mapping as l
-                      where l.monday_id = k.monday_id and l.entity_type = k.entity_type and l.archived_at is null)
-                """,
-                (self.entity_type, self.board_id),
-            )
-        )
+        return int(tx.value(COUNT, {"type": self.entity_type, "board": self.board_id}))
 
     def count_failed(self, tx: Transaction) -> int:
         """Counts the items that cannot be read, or were refused too often; each waits until it is edited."""

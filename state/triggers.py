@@ -22,7 +22,7 @@ from state.noting import Notes, Watched
 
 log = logging.getLogger("monday_sync")
 
-VERSION = "[triggers 2]"
+VERSION = "[triggers 3]"
 """Stands in the functions; an older text has none, or another."""
 SETTINGS = ("sync_enabled", "sync_direction")
 
@@ -85,11 +85,11 @@ for each {unit} execute function {function}()
 REPLICA = "insert or update or delete"
 FOR_REPLICAS = "alter table {table} enable replica trigger {trigger}"
 ALWAYS = "alter table {table} enable always trigger {trigger}"
-# Where the outbox is replicated itself, the change is noted by the database that it comes from.
+# Where the outbox is replicated itself, the change is noted by the database that it comes from. It is asked for each row.
 IF_NOT_REPLICATED = """
-if exists (select from pg_subscription_rel where srrelid = to_regclass({outbox})) then return null; end if;
 -- `enable trigger user` lets this one fire in every session, where those for each statement have noted the change
 if current_setting('session_replication_role') <> 'replica' then return null; end if;
+if exists (select from pg_subscription_rel where srrelid = to_regclass({outbox})) then return null; end if;
 """
 TRANSITIONS = {
     "insert": "referencing new table as changed",

@@ -76,10 +76,9 @@ SYNC_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--max-workers",
         type=click.IntRange(1, 4),
-        default=1,
-        show_default=True,
         metavar="N",
-        help="The number of boards that are synced at the same time.",
+        help="How many boards are synced at the same time, and with how many cursors each is read. Default: two boards"
+        " where there are two processors, one cursor.",
     ),
     click.option(
         "--use-cache", is_flag=True, help="Read the newest snapshot of the board; if there is none, take it now."
@@ -147,7 +146,7 @@ def run_options(
     *,
     limit: int | None,
     test: bool,
-    max_workers: int,
+    max_workers: int | None,
     use_cache: bool,
     cache_file: Path | None,
     only_removing: TextIO | None,
@@ -162,7 +161,7 @@ def run_options(
     if test:
         limit = min(limit or TEST_RECORDS, TEST_RECORDS)
     agreed, unify = frozenset(only_removing.read().split()) if only_removing else None, given.pop("unify")
-    pull = PullOptions(limit=limit, max_workers=max_workers, only_removing=agreed, **given)
+    pull = PullOptions(limit=limit, max_workers=max_workers or 1, only_removing=agreed, **given)
     return RunOptions(pull, max_workers, unify, use_cache, cache_file)
 
 

@@ -55,6 +55,8 @@ class Engine:
         self.plans: list[str] = []
         self.held: set[str] = set()
         """The items of which this run has found something held."""
+        self.looked_at = 0
+        """How many times an item was not just as it is known, or was removed."""
         self._first_held: set[str] = set()
         self._disputed: set[str] = set()
         self.cycle = Cycle(reader, store, state, options)
@@ -70,7 +72,7 @@ class Engine:
         to be told is in the batch.
         """
         batch = self._take(items, {}, force, hints)
-        self._count_held(batch)
+        self._count(batch)
         self.report.add(batch.report)
         self.plans += batch.plans
         report_problems(batch, self.cycle.mapping.entity_type)
@@ -86,7 +88,7 @@ class Engine:
         batch = self._take(
             [answer.item for answer in answers], {answer.item.id: answer for answer in answers}, True, hints
         )
-        self._count_held(batch)
+        self._count(batch)
         count_answers(answers, created, batch)
         self.report.add(batch.report)
         report_problems(batch, self.cycle.mapping.entity_type)
@@ -96,14 +98,15 @@ class Engine:
         for seen in (self.held, self._first_held, self._disputed):
             seen.clear()
 
-    def _count_held(self, batch: Batch) -> None:
-        """Counts what is held once, although a run looks at some records several times."""
+    def _count(self, batch: Batch) -> None:
+        """Counts what was looked at, and what is held once, although a run looks at some records several times."""
         batch.report.held += len(batch.held - self.held)
         batch.report.first_held += len(batch.first_held - self._first_held)
         batch.report.conflicts += len(batch.disputed - self._disputed)
         self.held |= batch.held
         self._first_held |= batch.first_held
         self._disputed |= batch.disputed
+        self.looked_at += batch.looked_at
 
     def _take(self, items: Sequence[Item], answers: Map[str, Answer], force: bool, hints: Hints) -> Batch:
         """Takes items in one transaction; when PostgreSQL refuses a row, each half in its own."""
@@ -160,6 +163,7 @@ class Engine:
     def _refuse(self, item: Item, reason: str) -> Batch:
         """Leaves an item whose row PostgreSQL refuses to the next run."""
         batch = note_refusal(self.cycle, item, reason)
+        batch.looked_at += 1
         if not self.options.dry_run:
             with self.db.transaction() as tx:
                 save_refusal(self.cycle, tx, item, reason, batch.logs)
@@ -179,6 +183,7 @@ class Engine:
         def work(tx: Transaction) -> int:
             return remove_rows(self.cycle, tx, item_ids)
 
+        self.looked_at += len(item_ids)
         if self.options.dry_run:
             self.plans += [f"archive {self.cycle.mapping.entity_type} {item_id}" for item_id in item_ids]
             removed = len(item_ids)
@@ -203,6 +208,7 @@ def _apply(cycle: Cycle, tx: Transaction, items: Sequence[Item], answers: Map[st
     made = [answer for answer in answers.values() if answer.made_under]
     state.links.adopt(tx, {answer.item.id: answer.root_id for answer in made})
     tasks = find_tasks(cycle, tx, items, force, batch)
+    batch.looked_at += len(tasks)
     sending = state.sending.known(tx) if any(task.link for task in tasks) else {}
     tasks = [task for task in tasks if read_item(cycle, task, answers.get(task.item.id), sending, batch)]
     tasks = match_rows(cycle, tx, tasks, batch)

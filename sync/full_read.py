@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,12 @@ from timing import Stopped
 from values.slices import batched
 
 log = logging.getLogger("monday_sync")
+
+
+PAGES = 2
+"""A board of so many pages is small."""
+LOOKS_S = 0.5
+"""Who waits for another board's reading looks so often whether the run is to stop."""
 
 
 def reading_of(sync: BoardSync) -> dict[str, Any]:
@@ -56,6 +62,24 @@ class FullRead:
 
     def run(self, first: bool) -> WholeRead:
         """Reads all that is not read yet. `first`: there are no links."""
+        with self._alone():
+            return self._run(first)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Waits while another large board of this run is read. Raises Stopped."""
+        lock, count = self.sync.parts.one_large_reading, self.sync.board.items_count
+        if lock is None or (count is not None and count <= PAGES * self.sync.options.batch_size):
+            yield
+            return
+        while not lock.acquire(timeout=LOOKS_S):
+            self.sync.may_go_on()
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _run(self, first: bool) -> WholeRead:
         if first:
             self.intake.expect_no_links()
         reading = reading_of(self.sync)
@@ -93,12 +117,13 @@ class FullRead:
 
     def _read_pages(self, reading: dict[str, Any], read_ahead: ReadAhead) -> None:
         sync, malformed = self.sync, self.intake.malformed
-        cursor = reading.get("cursor")
+        cursor, told = reading.get("cursor"), not reading["first"]
         if reads_in_parallel(sync) and not cursor:
             self._note_reading(reading | {"cursor": None})
             for items in in_parallel(sync, malformed, read_ahead):
                 self.intake.take_page(items)
                 self._note_read(reading, items, None)
+                told = told or self._tell_planner()
                 self.intake.tell()
             return
         started = watermark(reading["started"]) if cursor else None
@@ -108,12 +133,23 @@ class FullRead:
         for page in read_pages(sync, malformed, read_ahead, cursor, started):
             self.intake.take_page(page.items)
             self._note_read(reading, page.items, page.cursor)
+            told = told or self._tell_planner()
             try:
                 self.intake.tell()
             except Stopped:
                 if ends:
                     raise
                 ends = True  # the page that is on its way is taken in, too; no other is asked for
+
+    def _tell_planner(self) -> bool:
+        """Has PostgreSQL look at the first links of an entity: it is told of them a minute later otherwise.
+
+        Without that it takes them for few, and a question about some asks all of them again and again.
+        """
+        if not self.sync.options.dry_run:
+            with self.sync.db.autocommit() as session:
+                self.sync.state.links.analyze(session)
+        return True
 
     def _read_rest(self, reading: dict[str, Any]) -> None:
         """Lists all ids again, which is cheap, and reads those that have not been read."""

@@ -234,7 +234,7 @@ def freed(cycle: Cycle, tx: Transaction) -> list[str]:
     """Returns the items that were skipped because another item had their key, and whose key is free now."""
     parts = len(cycle.mapping.key)
     waiting = [(item_id, key_from(key, parts)) for item_id, key in cycle.state.skipped.with_keys(tx)]
-    taken = cycle.store.holders(tx, [key for _, key in waiting]) if parts else {}
+    taken = cycle.store.holders(tx, [key for _, key in waiting], shown=False) if parts else {}
     free = [item_id for item_id, key in waiting if key not in taken]
     left = [item_id for item_id, key in waiting if key in taken and taken[key].gone]
     # an item without a row takes that of an item which is gone

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
+
+TOGETHER = 2
+"""Boards that are worked on at the same time where nobody says how many, and there is a processor for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,8 @@ class RunOptions:
     """Holds what the command line asks of a run."""
 
     pull: PullOptions = field(default_factory=PullOptions)
-    max_workers: int = 1
+    max_workers: int | None = None
+    """Boards that are worked on at the same time; None: as many as are usual."""
     unify: bool = False
     use_cache: bool = False
     cache_file: Path | None = None
@@ -47,3 +52,13 @@ class RunOptions:
     def from_snapshot(self) -> bool:
         """Returns whether the boards are taken from snapshots."""
         return self.use_cache or self.cache_file is not None
+
+    @property
+    def boards_at_once(self) -> int:
+        """Returns how many boards are worked on at the same time."""
+        return min(TOGETHER, processors()) if self.max_workers is None else self.max_workers
+
+
+def processors() -> int:
+    """Returns how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -106,6 +106,8 @@ class Parts:
     """What the entities being worked on have done so far, should they not come to their end."""
     stop: Stop = field(default_factory=Stop)
     """Once it is set no other entity is begun, and nothing waits for monday.com to come back."""
+    one_large_reading: threading.Lock | None = None
+    """Held by the board whose items are all read, where boards are worked on side by side: each takes its memory."""
 
     @property
     def monday(self) -> Monday:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from services.monday.prefetch import Prepare
 from services.monday.queries import Decode
 from sync.board import BoardSync
+from sync.options import processors
 
 if TYPE_CHECKING:
     from sync.reading_process import ReadingProcess
@@ -44,7 +44,7 @@ def _is_worth_it(sync: BoardSync) -> bool:
     from_items = sync.parts.settings.second_process_from
     if from_items is None or (sync.board.items_count or 0) < from_items or not sync.reader.reads_alone:
         return False
-    return sys.platform == "linux" and len(os.sched_getaffinity(0)) > 1
+    return sys.platform == "linux" and processors() > 1
 
 
 def _start(sync: BoardSync) -> ReadingProcess | None:

@@ -30,9 +30,10 @@ where jsonb_typeof(t.{column}) = 'array'
           on n.id = e.value ->> 'id' and n.kind = coalesce(e.value ->> 'kind', 'person')
       where n.name is distinct from e.value ->> 'name')
   and exists (
-      select from sync_mapping as l
-      where l.entity_type = %(type)s and l.entity_id = t.{key}::text and l.archived_at is null
-        and l.sync_enabled and l.sync_direction in ('bidirectional', 'monday_to_pg'))
+      select from (
+          select m.* from sync_mapping as m where m.entity_type = %(type)s and m.entity_id = t.{key}::text offset 0
+      ) as l
+      where l.archived_at is null and l.sync_enabled and l.sync_direction in ('bidirectional', 'monday_to_pg'))
 """
 
 

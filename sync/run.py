@@ -206,12 +206,15 @@ class Run(Generic[S]):
         self.on_begun: Callable[[str], None] = _ignore_id
         self.report = RunReport("", direction, datetime.now(timezone.utc), dry_run=self.options.pull.dry_run)
         self.steps = Steps(parts.progress, parts.stop, parts.pause)
-        self.parts = replace(parts, progress=self.steps)
+        # who asks for more at once has the memory for it
+        one_at_a_time = threading.Lock() if self.options.max_workers is None else None
+        self.parts = replace(parts, progress=self.steps, one_large_reading=one_at_a_time)
         self._entry = Entry(self.parts, self.steps)
         if parts.progress is not None:
             parts.progress.left = lambda: left_in_words(self.parts.left())
         self._telling = Telling(parts, self.options)
         self._lock = threading.Lock()
+        self._untold: dict[str, EntityReport] = {}
 
     def of(self, chosen: Pairs[S]) -> RunReport:
         """Works on all of these, and returns the report."""
@@ -225,6 +228,7 @@ class Run(Generic[S]):
         # between two entities; one that is worked on has caught its own
         except (KeyboardInterrupt, SystemExit) as exc:
             self._cut_short(chosen, exc)
+            self._tell(chosen)
         order = {mapping.entity: index for index, (mapping, _) in enumerate(chosen)}
         self.report.entities.sort(key=lambda entity: order[entity.entity])
         self.report.duration_s = time.monotonic() - started
@@ -249,7 +253,7 @@ class Run(Generic[S]):
         later: list[tuple[S, str]] = []
         left = list(chosen)
         while left:
-            wave = next(_waves(left, self.options.max_workers))
+            wave = next(_waves(left, self.options.boards_at_once))
             left = [pair for pair in left if pair not in wave]
             # with nothing else to do it waits at once
             wait = None if len(wave) == 1 and not left and not later else patience_s
@@ -262,6 +266,13 @@ class Run(Generic[S]):
     def _wave(self, wave: Pairs[S], patience_s: float | None) -> Pairs[S]:
         """Works on these. Returns those whose turn did not come in time."""
         busy: list[tuple[S, str]] = []
+        try:
+            self._work_on(wave, patience_s, busy)
+        finally:
+            self._tell(wave)
+        return busy
+
+    def _work_on(self, wave: Pairs[S], patience_s: float | None, busy: list[tuple[S, str]]) -> None:
         if self.parts.stop.asked:
             self.report.ended, self.report.interrupted = True, self.report.interrupted or TERMINATED
         if self.report.ended or self.parts.stop.is_set():
@@ -271,7 +282,12 @@ class Run(Generic[S]):
             self._entity(wave[0], patience_s, busy)
         else:
             self._together(wave, patience_s, busy)
-        return busy
+
+    def _tell(self, chosen: Pairs[S]) -> None:
+        """Tells the caller of those that are done and were not told, in the order in which they were chosen."""
+        for mapping, _ in chosen:
+            if (report := self._untold.pop(mapping.entity, None)) is not None:
+                self.on_entity(report)
 
     def _together(self, wave: Pairs[S], patience_s: float | None, busy: list[tuple[S, str]]) -> None:
         """Works on several boards at once. An interrupt ends the process with its threads: each batch is one transaction."""
@@ -336,8 +352,8 @@ class Run(Generic[S]):
         self.steps.ended(report.entity)
         with self._lock:
             self.report.entities.append(report)
+            self._untold[report.entity] = report
         log.info("%s", entity_line(report, self.report.direction), extra=FILE_ONLY)
-        self.on_entity(report)
 
     def _so_far(self, mapping: S, board_id: str) -> EntityReport:
         report = self.parts.begun.get(mapping.entity) or EntityReport(mapping.entity, board_id)

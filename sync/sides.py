@@ -77,10 +77,12 @@ class Source(Protocol):
         """Returns the values of the root's natural key, as they are compared; None when a value is empty."""
         ...
 
-    def holders(self, tx: Transaction, keys: Sequence[tuple[str, ...]], new: int = 0) -> dict[tuple[str, ...], Holder]:
-        """Returns which item has the root row of each natural key, for keys whose row is there.
+    def holders(
+        self, tx: Transaction, keys: Sequence[tuple[str, ...]], new: int = 0, shown: bool = True
+    ) -> dict[tuple[str, ...], Holder]:
+        """Returns which item has the root row of each natural key, for keys whose row is there, and what the row has.
 
-        `new`: so many of the records are new, and are written next.
+        `new`: so many of the records are new, and are written next. Unless `shown`, nobody asks what the rows have.
         """
         ...
 

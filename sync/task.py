@@ -186,6 +186,8 @@ class Batch:
     """Items whose edits wait, and why."""
     objections: dict[tuple[str, str], str] = field(default_factory=dict)
     """For each decision of a user (item id, field): why it cannot be done, or an empty text."""
+    looked_at: int = 0
+    """How many items were not just as they are known: what is known of them may have changed."""
 
     # what the transaction saves at its end
     skips: list[tuple[str, str, str | None, str]] = field(default_factory=list)
@@ -205,6 +207,7 @@ class Batch:
         self.first_held |= other.first_held
         self.disputed |= other.disputed
         self.objections |= other.objections
+        self.looked_at += other.looked_at
         return self
 
     def log(

@@ -144,3 +144,78 @@ def test_a_table_that_is_emptied_is_news_to_every_record_that_has_an_item(db: Da
         entries(db)
         change(db, f"truncate {table}")
         assert entries(db) == {("delete", row_id)}
+
+
+# Which columns an update has changed, for each entity that watches them
+
+WIDE = [f"c{n}" for n in range(150)]
+
+
+def columns_noted(db: Database) -> dict[str, list[tuple[str, list[str] | None]]]:
+    """Returns, and deletes, what the queue holds: by entity, the operation and the columns (sorted) of each entry."""
+    found = db.execute_query("delete from sync_outbox returning entity_type, operation, columns, id")
+    by_entity: dict[str, list[tuple[str, list[str] | None]]] = {}
+    for row in sorted(found, key=lambda row: row["id"]):
+        columns = row["columns"] and sorted(row["columns"])
+        by_entity.setdefault(row["entity_type"], []).append((row["operation"], columns))
+    return by_entity
+
+
+def of_all(thing: Mapping, entity_type: str, columns: list[str]) -> Mapping:
+    """Makes the mapping of an entity that shows these columns alone."""
+    place = thing.places["note"]
+    places = {name: replace(place, column=name) for name in columns}
+    return replace(thing, entity_type=entity_type, places=places, only={})
+
+
+@pytest.fixture
+def wide(db: Database, things: Mapping) -> None:
+    made(db, "things")
+    change(db, "alter table things " + ", ".join(f"add column {name} integer default 0" for name in WIDE))
+    shown = {"first": WIDE[:2], "all": WIDE, "last": WIDE[-2:]}
+    install(db, *(of_all(things, name, columns) for name, columns in shown.items()))
+
+
+@pytest.mark.parametrize(
+    "changed, expected",
+    [
+        (["c0"], {"first": ["c0"], "all": ["c0"]}),
+        (["c1", "c59", "c60"], {"first": ["c1"], "all": ["c1", "c59", "c60"]}),
+        (["c119", "c120"], {"all": ["c119", "c120"]}),
+        (["c149"], {"all": ["c149"], "last": ["c149"]}),
+        (WIDE, {"first": WIDE[:2], "all": WIDE, "last": WIDE[-2:]}),
+    ],
+)
+def test_each_entity_is_told_which_of_its_own_columns_changed(
+    db: Database, wide: None, changed: list[str], expected: dict[str, list[str]]
+) -> None:
+    change(db, "update things set " + ", ".join(f"{name} = 1" for name in changed))
+    assert columns_noted(db) == {name: [("update", sorted(columns))] for name, columns in expected.items()}
+
+
+def test_a_change_of_a_column_that_nobody_shows_is_noted_for_nobody(db: Database, wide: None) -> None:
+    change(db, "update things set note = 'new', c7 = c7")
+    assert columns_noted(db) == {}
+
+
+def test_a_new_primary_key_is_news_to_every_entity_with_no_column_named(db: Database, wide: None) -> None:
+    change(db, "update things set id = gen_random_uuid()")
+    told = columns_noted(db)
+    assert set(told) == {"first", "all", "last"}
+    assert all(sorted(entries) == [("delete", None), ("insert", None)] for entries in told.values())
+
+
+def test_rows_of_one_table_can_be_known_by_another_column_for_each_entity(db: Database, things: Mapping) -> None:
+    made(db, "things")
+    by_title = replace(of_all(things, "titled", ["note"]), primary_key="title")
+    install(db, of_all(things, "thing", ["note"]), by_title)
+    change(db, "update things set note = 'new'")
+    found = db.execute_query("delete from sync_outbox returning entity_type, row_id, columns")
+    own = db.execute_query("select id::text from things")[0]["id"]
+    assert sorted((row["entity_type"], row["row_id"], *row["columns"]) for row in found) == [
+        ("thing", own, "note"),
+        ("titled", "One", "note"),
+    ]
+    change(db, "update things set title = 'Other'")
+    found = db.execute_query("delete from sync_outbox returning entity_type, row_id, operation")
+    assert sorted(row["operation"] for row in found if row["entity_type"] == "titled") == ["delete", "insert"]

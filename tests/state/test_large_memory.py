@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from contextlib import suppress
@@ -13,10 +14,14 @@ from db_connector import Database
 from errors import DatabaseError
 from models import LogEntry, Removal
 from state import latency
+from state.links import COUNT_ACTIVE, UNLINKED, Links
 from state.log import Log
 from state.overview import LINKS
+from state.record_settings import NOTE_ON_LINKS
 from state.runs import Runs
 from state.schema import INDEXES, init_db, make_indexes
+from state.skipped import COUNT
+from state.waiting import LEFTOVERS, REMOVALS, UNSETTLED
 from tests.kit.rows import rows
 from tests.kit.waiting import until
 
@@ -237,8 +242,17 @@ def test_of_two_that_make_the_tables_at_once_both_end_well(before: Database) -> 
 
 # Plans
 
+OF_THE_BOARD = {"type": "user", "board": "1"}
 QUESTIONS = {
     "states": (LINKS, {"type": "user"}),
+    "active links": (COUNT_ACTIVE, OF_THE_BOARD),
+    "items to look at again": (UNSETTLED, OF_THE_BOARD),
+    "removed items whose rows were kept": (REMOVALS, OF_THE_BOARD),
+    "what waits for a user": (
+        LEFTOVERS.format(table="(select 1 as id where false)", key="id", archived="false"),
+        {**OF_THE_BOARD, "failed": "error: %"},
+    ),
+    "records that were switched on or off": (NOTE_ON_LINKS, {"type": "user"}),
     "item": ("select * from sync_logs where monday_id = '77' order by created_at desc limit 50", None),
     "row": ("select * from sync_logs where entity_id = '77' order by created_at desc limit 50", None),
     "trouble": (
@@ -260,9 +274,10 @@ def all_visible(db: Database) -> bool:
 def grown(db: Database) -> Database:
     execute(
         db,
-        "insert into sync_mapping (entity_type, monday_id, entity_id, base, sync_status, archived_at)"
-        " select (array['user', 'project'])[1 + n % 2], n, n, jsonb_build_object('name', repeat('x', 600)),"
-        " case when n % 100 = 0 then 'error' else 'synced' end,"
+        "insert into sync_mapping (entity_type, monday_id, entity_id, monday_board_id, monday_hash, base, sync_status,"
+        " archived_at)"
+        " select (array['user', 'project'])[1 + n % 2], n, n, '1', case when n % 200 <> 0 then n end,"
+        " jsonb_build_object('name', repeat('x', 600)), case when n % 100 = 0 then 'error' else 'synced' end,"
         " case when n % 50 = 1 then now() end from generate_series(1, 20000) as n",
     )
     execute(
@@ -279,9 +294,24 @@ def grown(db: Database) -> Database:
 @pytest.mark.parametrize("name", QUESTIONS)
 def test_no_question_reads_a_whole_table(grown: Database, name: str) -> None:
     statement, params = QUESTIONS[name]
-    with grown.transaction(read_only=True) as tx:
+    with grown.transaction() as tx:
         plan = "\n".join(line for (line,) in tx.rows(f"explain {statement}", params))
-    assert "Seq Scan" not in plan and "Index" in plan, plan
+    assert not re.search("Seq Scan on sync_(mapping|logs)", plan) and "Index" in plan, plan
+
+
+UNKNOWN = {
+    "skipped items without a row": (COUNT, OF_THE_BOARD),
+    "rows without an item": (UNLINKED, {"type": "user", "ids": ["1", "2"]}),
+}
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_a_link_is_looked_up_by_its_key_also_where_the_planner_knows_nothing_yet(db: Database, name: str) -> None:
+    make_indexes(db)
+    statement, params = UNKNOWN[name]
+    with db.transaction(read_only=True) as tx:
+        plan = "\n".join(line for (line,) in tx.rows(f"explain {statement}", params))
+    assert re.search("using sync_mapping_(item|row)_key", plan), plan
 
 
 def test_counts_by_state_come_from_the_indexes_alone(grown: Database) -> None:
@@ -299,6 +329,31 @@ def test_counts_by_state_are_those_of_the_links(grown: Database) -> None:
     assert (counts["active"], counts["errors"]) == (len(living), sum(link["sync_status"] == "error" for link in living))
     assert counts["active"] + counts["archived"] == 10_000
     assert set(nothing.values()) == {0}
+
+
+def test_active_links_are_those_of_the_board_with_an_item(grown: Database) -> None:
+    execute(grown, "update sync_mapping set monday_id = null where entity_id in ('10', '20', '30')")
+    execute(grown, "update sync_mapping set monday_board_id = '2' where entity_id in ('40', '50')")
+    execute(grown, "update sync_mapping set archived_at = now() where entity_id = '60'")
+    expected = [
+        link
+        for link in rows(grown, "sync_mapping")
+        if link["entity_type"] == "user"
+        and link["monday_board_id"] == "1"
+        and link["monday_id"]
+        and not link["archived_at"]
+    ]
+    with grown.transaction(read_only=True) as tx:
+        assert Links("user", "1").count_active(tx) == len(expected) == 9_994
+
+
+def test_indexes_of_earlier_versions_go_once_others_are_in_their_place(db: Database) -> None:
+    execute(
+        db, "create index sync_mapping_state_idx on sync_mapping (entity_type, sync_status) where archived_at is null"
+    )
+    init_db(db)
+    found = {row["name"] for row in db.execute_query("select indexname as name from pg_indexes")}
+    assert "sync_mapping_living_idx" in found and "sync_mapping_state_idx" not in found
 
 
 def test_every_index_is_on_a_table_of_the_tool(db: Database) -> None:

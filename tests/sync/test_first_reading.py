@@ -93,3 +93,23 @@ def test_a_whole_first_pull_asks_for_no_links(journey, sandbox, db):
         assert journey.pull().created == 2000
         needed.append(db.statements - before)
     assert needed[0] <= needed[1] - 3  # four pages, less the question itself
+
+
+def known_to_the_planner(db):
+    """Returns for how many rows PostgreSQL takes the links; -1 where it has never looked."""
+    with db.transaction(read_only=True) as tx:
+        return tx.value("select reltuples::int from pg_class where oid = 'sync_mapping'::regclass")
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_the_planner_is_told_of_the_first_links_of_an_entity(journey, sandbox, db, workers):
+    load_staff(sandbox, 250)
+    assert known_to_the_planner(db) == -1
+    journey.pull(batch_size=100, max_workers=workers)
+    assert 0 < known_to_the_planner(db) <= 250
+
+
+def test_a_dry_run_tells_the_planner_nothing(journey, sandbox, db):
+    load_staff(sandbox, 5)
+    journey.pull(dry_run=True)
+    assert known_to_the_planner(db) == -1

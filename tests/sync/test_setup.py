@@ -10,6 +10,7 @@ from commands.starting import show_setup
 from models import Columns
 from monday_api import Monday
 from sandbox import Sandbox
+from state.triggers import VERSION
 from sync.setup import Setup, set_up
 from tests.kit.cli import on_a_terminal, settings_for
 from tests.kit.rows import change, row
@@ -248,7 +249,7 @@ def test_init_db_makes_the_triggers_of_an_earlier_version_anew(cli, db):
     for function in db.execute_query(
         "select pg_get_functiondef(oid) as text from pg_proc where proname like 'monday%%'"
     ):
-        db.execute_query(function["text"].replace("[triggers 2]", "").replace("%", "%%"), (), fetch=False)
+        db.execute_query(function["text"].replace(VERSION, "").replace("%", "%%"), (), fetch=False)
     for made in db.execute_query(
         "select tgname, tgrelid::regclass::text as table from pg_trigger where tgname = 'monday_sync_replica'"
     ):

@@ -87,7 +87,9 @@ class Drawer:
     def root_key(self, record: Record) -> tuple[str, ...] | None:
         return (str(record["email"]),)
 
-    def holders(self, tx: object, keys: Sequence[tuple[str, ...]], new: int = 0) -> dict[tuple[str, ...], Holder]:
+    def holders(
+        self, tx: object, keys: Sequence[tuple[str, ...]], new: int = 0, shown: bool = True
+    ) -> dict[tuple[str, ...], Holder]:
         return {}
 
     def unlinked_with(self, tx: object, name: str, values: Sequence[str]) -> dict[str, list[Stored]]:

@@ -121,9 +121,9 @@ select (select count(*) from sync_mapping
           where monday_id is null and entity_type = %(type)s and monday_board_id = %(board)s and archived_at is null)
 """
 
-# Large values are no part of a question.
+# Large values are no part of a question. Who makes an index on the table meanwhile, or vacuums it, is not waited for.
 ANALYZE = """
-analyze sync_mapping (
+analyze (skip_locked) sync_mapping (
     monday_id, entity_id, entity_type, monday_board_id, monday_hash, monday_updated_at, sync_enabled, sync_direction,
     sync_status, archived_at, attempts, next_try_at, last_error, intent_key, intent_at)
 """
@@ -202,15 +202,23 @@ class Links:
         statement = compose(
             """
             select l.monday_id, l.entity_id
-            from sync_mapping as l
-            where l.entity_type = %s and l.archived_at is null
-              and l.monday_id is not null and l.entity_id is not null
-              and not exists (select from {table} as t where t.{key}::text = l.entity_id)
+            from (
+                -- both sides are read from indexes alone
+                select m.entity_id from sync_mapping as m
+                where m.entity_type = %(type)s and m.entity_id is not null
+                  and not exists (select from {table} as t where t.{key}::text = m.entity_id)
+                offset 0
+            ) as lost
+            cross join lateral (
+                select k.* from sync_mapping as k
+                where k.entity_id = lost.entity_id and k.entity_type = %(type)s offset 0
+            ) as l
+            where l.archived_at is null and l.monday_id is not null
             """,
             table=table,
             key=key,
         )
-        return [(row[0], row[1]) for row in tx.rows(statement, (self.entity_type,))]
+        return [(row[0], row[1]) for row in tx.rows(statement, {"type": self.entity_type})]
 
     def rows_archived(
         self, tx: Transaction, table: Composable, key: Composable, archived: Composable

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from db_connector import Database
 from sandbox import Sandbox
 from sync.task import Hints
 from sync.unknown_items import UnknownItems
@@ -107,6 +108,16 @@ def test_the_planner_is_told_of_the_first_links_of_an_entity(journey, sandbox, d
     assert known_to_the_planner(db) == -1
     journey.pull(batch_size=100, max_workers=workers)
     assert 0 < known_to_the_planner(db) <= 250
+
+
+def test_a_first_reading_does_not_wait_for_who_vacuums_the_links_or_makes_an_index(journey, sandbox, db, database_url):
+    load_staff(sandbox, 5)
+    other = Database(database_url)
+    with other.transaction() as tx:
+        tx.execute("lock table sync_mapping in share update exclusive mode")
+        assert journey.pull().created == 5
+    other.close()
+    assert known_to_the_planner(db) == -1
 
 
 def test_a_dry_run_tells_the_planner_nothing(journey, sandbox, db):

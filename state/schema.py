@@ -118,7 +118,10 @@ def make_indexes(db: Database, indexes: Mapping[str, str] = INDEXES, wait_s: flo
                 log.warning("The index %s is not made yet: %s Run init-db again.", name, exc.message)
                 failed.append(name)
         for name in () if failed else FORMER_INDEXES:
-            session.execute(compose("drop index concurrently if exists {name}", name=identifier(name)))
+            try:
+                session.execute(compose("drop index concurrently if exists {name}", name=identifier(name)))
+            except DatabaseError as exc:
+                log.warning("The index %s, which is not needed any more, is still there: %s", name, exc.message)
     return failed
 
 

@@ -291,8 +291,7 @@ class Pull:
         log.error("%s: %s.", self.sync.mapping.entity, message)
 
     def _forget_skips(self, tx: Transaction) -> None:
-        if self.sweep.listing is not None:
-            self.sweep.forget_skips(tx)
+        if self.sweep.forget_skips(tx):
             self.known.forget()
 
     def _claimed(self) -> int | None:

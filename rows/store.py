@@ -165,8 +165,8 @@ class RecordStore:
     ) -> dict[tuple[str, ...], Holder]:
         """Returns which item has the root row of each natural key, for keys whose row is there, and what the row has.
 
-        `new`: so many of the records are new, and are written next in this transaction. Unless `shown`, nobody asks
-        what the rows have.
+        `new`: so many of the records are new, and are written next in this transaction. Without `shown` the rows
+        themselves are not read.
         """
         keys = self._writer.maybe_there(tx, keys, new)
         if not keys:

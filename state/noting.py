@@ -149,7 +149,6 @@ class Notes:
     def _updates_by(self, key: str, watchers: Sequence[Watched]) -> Composable:
         bits = _Bits(tuple(dict.fromkeys(column for watcher in watchers for column in watcher.columns)))
         keys = {name: compose(f"key_{n}") for n, name in enumerate(dict.fromkeys(watcher.key for watcher in watchers))}
-        names = {"id": identifier(key)}
         read = [
             compose("coalesce(n.{k}, o.{k})::text as {name}", k=identifier(k), name=name) for k, name in keys.items()
         ]
@@ -171,7 +170,7 @@ class Notes:
                 entries.append(compose(MOVED, **given, old=old, nothing=nothing))
         return compose(
             UPDATED_ROWS,
-            **names,
+            id=identifier(key),
             read=joined(", ", read),
             entries=joined(", ", entries),
             columns=bits.names(),

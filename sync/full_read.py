@@ -59,6 +59,7 @@ class FullRead:
 
     def __init__(self, sync: BoardSync, intake: Intake, sweep: Sweep) -> None:
         self.sync, self.intake, self.sweep = sync, intake, sweep
+        self._planner_knows = False
 
     def run(self, first: bool) -> WholeRead:
         """Reads all that is not read yet. `first`: there are no links."""
@@ -117,13 +118,13 @@ class FullRead:
 
     def _read_pages(self, reading: dict[str, Any], read_ahead: ReadAhead) -> None:
         sync, malformed = self.sync, self.intake.malformed
-        cursor, told = reading.get("cursor"), not reading["first"]
+        cursor, self._planner_knows = reading.get("cursor"), not reading["first"]
         if reads_in_parallel(sync) and not cursor:
             self._note_reading(reading | {"cursor": None})
             for items in in_parallel(sync, malformed, read_ahead):
                 self.intake.take_page(items)
                 self._note_read(reading, items, None)
-                told = told or self._tell_planner()
+                self._tell_planner()
                 self.intake.tell()
             return
         started = watermark(reading["started"]) if cursor else None
@@ -133,7 +134,7 @@ class FullRead:
         for page in read_pages(sync, malformed, read_ahead, cursor, started):
             self.intake.take_page(page.items)
             self._note_read(reading, page.items, page.cursor)
-            told = told or self._tell_planner()
+            self._tell_planner()
             try:
                 self.intake.tell()
             except Stopped:
@@ -141,15 +142,16 @@ class FullRead:
                     raise
                 ends = True  # the page that is on its way is taken in, too; no other is asked for
 
-    def _tell_planner(self) -> bool:
-        """Has PostgreSQL look at the first links of an entity: it is told of them a minute later otherwise.
+    def _tell_planner(self) -> None:
+        """Has PostgreSQL look at the first links of an entity, once in a reading; by itself it does so a minute later.
 
-        Without that it takes them for few, and a question about some asks all of them again and again.
+        Until then it takes them for few, and reads all of them to answer a question about some.
         """
-        if not self.sync.options.dry_run:
-            with self.sync.db.autocommit() as session:
-                self.sync.state.links.analyze(session)
-        return True
+        if self._planner_knows or self.sync.options.dry_run:
+            return
+        with self.sync.db.autocommit() as session:
+            self.sync.state.links.analyze(session)
+        self._planner_knows = True
 
     def _read_rest(self, reading: dict[str, Any]) -> None:
         """Lists all ids again, which is cheap, and reads those that have not been read."""

@@ -40,7 +40,7 @@ class RunOptions:
 
     pull: PullOptions = field(default_factory=PullOptions)
     max_workers: int | None = None
-    """Boards that are worked on at the same time; None: as many as are usual."""
+    """Boards that are worked on at the same time; None: two where there are two processors."""
     unify: bool = False
     use_cache: bool = False
     cache_file: Path | None = None

@@ -82,7 +82,7 @@ class Source(Protocol):
     ) -> dict[tuple[str, ...], Holder]:
         """Returns which item has the root row of each natural key, for keys whose row is there, and what the row has.
 
-        `new`: so many of the records are new, and are written next. Unless `shown`, nobody asks what the rows have.
+        `new`: so many of the records are new, and are written next. Without `shown` the rows themselves are not read.
         """
         ...
 

@@ -97,10 +97,12 @@ class Sweep:
         with self.sync.db.transaction(read_only=True) as tx:
             return self.sync.state.listings.unread(tx, self.list_once().pass_id, read)
 
-    def forget_skips(self, tx: Transaction) -> None:
-        """Forgets skipped items that are not on the board any more."""
-        if self.listing is not None:
-            self.sync.state.skipped.remove_unseen(tx, self.listing.pass_id)
+    def forget_skips(self, tx: Transaction) -> bool:
+        """Forgets skipped items that are not on the board any more; returns False where no listing tells."""
+        if self.listing is None:
+            return False
+        self.sync.state.skipped.remove_unseen(tx, self.listing.pass_id)
+        return True
 
     def close(self, stopped: bool = False) -> None:
         """Deletes the listing, unless the run was `stopped` and the next one goes on with it."""

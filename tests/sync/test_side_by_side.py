@@ -104,11 +104,11 @@ def sandbox():
         yield running
 
 
-def pulled(database_url, sandbox, see, batch_size):
+def pulled(database_url, sandbox, see, batch_size, options):
     monday = Monday(token=sandbox.token, url=sandbox.graphql_url)
     parts = parts_of(Database(database_url), monday, MAPPINGS, see)
     chosen = [(MAPPINGS["users"], USERS), (MAPPINGS["organizations"], ORGANIZATIONS)]
-    options = replace(TWO, pull=PullOptions(batch_size=batch_size))
+    options = replace(options, pull=PullOptions(batch_size=batch_size))
     report = Run(parts, "monday_to_pg", PROGRAM.directions["monday_to_pg"], options).of(chosen)
     parts.close()
     return report
@@ -116,10 +116,8 @@ def pulled(database_url, sandbox, see, batch_size):
 
 def test_of_two_large_boards_all_is_read_of_one_after_the_other(db, database_url, sandbox):
     """Each takes memory, and a second process. With a number of workers a user says that there is room."""
-    if TWO.max_workers is not None:
-        pytest.skip("boards are worked on one by one here")
     seen = []
-    report = pulled(database_url, sandbox, lambda entity, done, total: seen.append(entity), batch_size=10)
+    report = pulled(database_url, sandbox, lambda entity, done, total: seen.append(entity), 10, RunOptions())
     assert report.exit_code in (0, 3) and {entity.read for entity in report.entities} == {50}
     assert len(seen) >= 10 and len(list(groupby(seen))) == 2
 
@@ -131,5 +129,5 @@ def test_small_boards_are_read_at_the_same_time(db, database_url, sandbox):
         reading[entity].set()
         assert all(other.wait(20) for other in reading.values())
 
-    report = pulled(database_url, sandbox, meet, batch_size=50)
+    report = pulled(database_url, sandbox, meet, 50, TWO)
     assert [(entity.read, entity.failed) for entity in report.entities] == [(50, 0), (50, 0)]

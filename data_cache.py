@@ -14,12 +14,13 @@ import shutil
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import orjson
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from errors import SettingsError, SyncError
 from models import Board, BoardColumn, Item, Page, Pages
@@ -30,8 +31,7 @@ NAME = re.compile(r"(\d+)-(\d{8}T\d{6}Z)\.jsonl\.gz")
 BROKEN = (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, AttributeError)
 
 
-@dataclass(frozen=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """Holds a snapshot that was found whole; its items are read as they are asked for."""
 
     path: Path
@@ -51,8 +51,7 @@ class Snapshot:
                     raise _foreign(self.path, f"a page cannot be read ({type(exc).__name__})") from exc
 
 
-@dataclass(frozen=True, slots=True)
-class SnapshotBoard:
+class SnapshotBoard(Struct, frozen=True):
     """Reads a board from a snapshot, as the client reads it from monday.com."""
 
     snapshot: Snapshot
@@ -115,7 +114,7 @@ def write_snapshot(
                 out.write(_dumps([asdict(item) for item in listed]) + b"\n")
         head = {
             "monday_sync_snapshot": FORMAT,
-            "board": asdict(board),
+            "board": {**asdict(board), "columns": [asdict(column) for column in board.columns]},
             "taken_at": now.isoformat(),
             "items": items,
             "columns": list(columns),

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 EXIT_IN_STEP = 0
 EXIT_FAILED = 1
@@ -108,8 +107,7 @@ class TurnLost(SyncError):
 # monday.com
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
+class Trace(NamedTuple):
     """Names an answer, so that monday.com's support can find it."""
 
     http_status: int = 0

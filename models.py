@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from functools import cached_property
 from typing import Any, NamedTuple
+
+from msgspec import Struct, field
 
 Cell = Mapping[str, Any]
 """One element of `column_values`: `id`, `text`, `value` (a JSON text) and the typed fields that were asked for."""
@@ -19,8 +20,7 @@ Record = dict[str, Value]
 """Field name → canonical value."""
 
 
-@dataclass(frozen=True)
-class BoardColumn:
+class BoardColumn(Struct, frozen=True, dict=True):
     """Describes a column of a board; `settings` are decoded, in the shape of API 2025-10 and later."""
 
     id: str
@@ -34,8 +34,7 @@ class BoardColumn:
         return {}
 
 
-@dataclass(frozen=True, slots=True)
-class Board:
+class Board(Struct, frozen=True):
     """Describes a board: its columns and groups, and how many items it says it has."""
 
     id: str
@@ -52,8 +51,7 @@ class Board:
         return next((column for column in self.columns if column.id == column_id), None)
 
 
-@dataclass(slots=True)
-class Item:
+class Item(Struct):
     """Holds one item of a board. `cells` is keyed by column id; times are the ISO 8601 texts of the API (UTC)."""
 
     id: str
@@ -65,7 +63,7 @@ class Item:
     board_id: str | None
     parent_id: str | None
     cells: Mapping[str, Cell]
-    ahead: Any = field(default=None, repr=False, compare=False)
+    ahead: Any = None
     """What a mapping has read of it already, while the next page was being fetched."""
 
     def is_on(self, board_id: str) -> bool:
@@ -73,8 +71,7 @@ class Item:
         return self.state == "active" and self.board_id in (None, board_id)
 
 
-@dataclass(frozen=True, slots=True)
-class Columns:
+class Columns(Struct, frozen=True):
     """Says what to ask of each item: the cells of these columns, and of a cell these fields."""
 
     ids: tuple[str, ...] = ()
@@ -90,8 +87,7 @@ STATES_ONLY = Columns((), "")
 """No more of an item than its id, state, update time and group."""
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """Holds one page of a listing. Only `cursor` says whether more follows: pages may be short or empty before the end."""
 
     items: list[Item]
@@ -110,8 +106,7 @@ class Winner(Enum):
     HELD = "held"
 
 
-@dataclass(frozen=True, slots=True)
-class Conflict:
+class Conflict(Struct, frozen=True):
     """Describes a field that changed on both sides to different values, and what was decided."""
 
     field: str
@@ -136,8 +131,7 @@ class LogEntry(NamedTuple):
     """Which side was written, `postgres` or `monday`, where the operation does not say it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Removal:
+class Removal(Struct, frozen=True):
     """Names an item whose row is gone."""
 
     item_id: str
@@ -153,8 +147,7 @@ class State(Enum):
     FAULT = "fault"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """Says what was found about one thing that can be checked, for every command and page that shows how things are."""
 
     slug: str

@@ -9,11 +9,11 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import orjson
+from msgspec import Struct, field
 
 from errors import SettingsError
 from models import NO_CELLS, Board, Columns, Item, Pages
@@ -58,8 +58,7 @@ SECONDS_FOR_A_BODY = 180.0
 log = logging.getLogger("monday_sync.api")
 
 
-@dataclass(frozen=True, slots=True)
-class _Learnt:
+class _Learnt(Struct, frozen=True):
     """Holds what a client has found out; clients that are counted apart share it."""
 
     sizes: PageSizes = field(default_factory=PageSizes)

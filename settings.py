@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
+
+from msgspec import Struct, field
 
 from config import checks
 from config.env_file import pieces_of
+from config.hiding import Hiding
 from errors import SettingsError
 
 PROJECT = Path(__file__).resolve().parent
@@ -70,18 +72,24 @@ Read = Callable[[str, Callable[[str, str], Any], Any], Any]
 """(name, check, default) → the value of a setting"""
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(Hiding, Struct, frozen=True):
     """Holds all settings, checked. Secrets stay out of `repr`."""
 
+    HIDDEN: ClassVar = frozenset(
+        (
+            *("api_key", "webhook_secret", "database_url", "control_database_url", "broker_url", "smartsuite_token"),
+            *("dashboard_password", "dashboard_view_password", "alert_urls", "heartbeat_url", "environment"),
+        )
+    )
+
     home: Path = PROJECT
-    api_key: str | None = field(default=None, repr=False)
+    api_key: str | None = None
     api_url: str = "https://api.monday.com/v2"
     api_version: str = "2026-10"
-    webhook_secret: str | None = field(default=None, repr=False)
+    webhook_secret: str | None = None
     webhook_base_url: str | None = None
-    database_url: str | None = field(default=None, repr=False)
-    smartsuite_token: str | None = field(default=None, repr=False)
+    database_url: str | None = None
+    smartsuite_token: str | None = None
     smartsuite_account: str | None = None
     smartsuite_url: str = "https://app.smartsuite.com/api/v1"
     smartsuite_monthly_calls: int | None = None
@@ -90,17 +98,17 @@ class Settings:
     keep_logs_days: int = 90
     second_process_from: int | None = 4000
     """Boards with so many items are read in a second process when they are new; None: none is."""
-    dashboard_password: str | None = field(default=None, repr=False)
-    dashboard_view_password: str | None = field(default=None, repr=False)
+    dashboard_password: str | None = None
+    dashboard_view_password: str | None = None
     dashboard_hosts: tuple[str, ...] = ()
     dashboard_user_header: str | None = None
     dashboard_trusted_proxy: tuple[str, ...] = ()
-    alert_urls: tuple[str, ...] = field(default=(), repr=False)
+    alert_urls: tuple[str, ...] = ()
     alert_rules: str = ""
     alert_link: str | None = None
-    heartbeat_url: str | None = field(default=None, repr=False)
-    broker_url: str | None = field(default=None, repr=False)
-    control_database_url: str | None = field(default=None, repr=False)
+    heartbeat_url: str | None = None
+    broker_url: str | None = None
+    control_database_url: str | None = None
     accounts: Path = PROJECT / "accounts"
     account: str | None = None
     """The account that these settings are of, where there are many."""
@@ -110,7 +118,7 @@ class Settings:
     log_format: str = "text"
     log_level: str = "INFO"
     sync_interval_minutes: float = 60.0
-    environment: Environment = field(default_factory=dict, repr=False)
+    environment: Environment = field(default_factory=dict)
 
     def board_id(self, name: str) -> str | None:
         """Returns the board id that an environment variable holds; a mapping file may name any variable."""
@@ -136,8 +144,11 @@ class Settings:
         return self.api_key
 
 
-@dataclass(frozen=True)
-class Reading:
+DEFAULTS = Settings()
+"""What holds where nothing is set."""
+
+
+class Reading(Struct, frozen=True):
     """Holds the settings as far as they are right, what is wrong with the others, and where each value stands."""
 
     settings: Settings
@@ -214,19 +225,19 @@ def _settings(environment: Environment, start: Path, mistakes: list[str]) -> Set
             read(name, checks.board_id, "")
     return Settings(
         api_key=read("MONDAY_API_KEY", checks.key, None),
-        api_url=read("MONDAY_API_URL", checks.url, Settings.api_url),
-        api_version=read("MONDAY_API_VERSION", checks.version, Settings.api_version),
+        api_url=read("MONDAY_API_URL", checks.url, DEFAULTS.api_url),
+        api_version=read("MONDAY_API_VERSION", checks.version, DEFAULTS.api_version),
         webhook_secret=environment.get("MONDAY_WEBHOOK_SECRET"),
         webhook_base_url=read("WEBHOOK_BASE_URL", checks.url, None),
         database_url=read("DATABASE_URL", checks.database_url, None),
         smartsuite_token=read("SMARTSUITE_TOKEN", checks.key, None),
         smartsuite_account=read("SMARTSUITE_ACCOUNT_ID", checks.key, None),
-        smartsuite_url=read("SMARTSUITE_API_URL", checks.url, Settings.smartsuite_url),
+        smartsuite_url=read("SMARTSUITE_API_URL", checks.url, DEFAULTS.smartsuite_url),
         smartsuite_monthly_calls=read("SMARTSUITE_MONTHLY_CALLS", checks.calls, None),
         daily_calls=read("MONDAY_DAILY_CALLS", checks.calls, None),
-        give_up_after=read("MONDAY_GIVE_UP_AFTER", checks.seconds, Settings.give_up_after),
-        keep_logs_days=read("MONDAY_KEEP_LOGS_DAYS", checks.days, Settings.keep_logs_days),
-        second_process_from=read("MONDAY_SECOND_PROCESS_FROM", checks.items_or_off, Settings.second_process_from),
+        give_up_after=read("MONDAY_GIVE_UP_AFTER", checks.seconds, DEFAULTS.give_up_after),
+        keep_logs_days=read("MONDAY_KEEP_LOGS_DAYS", checks.days, DEFAULTS.keep_logs_days),
+        second_process_from=read("MONDAY_SECOND_PROCESS_FROM", checks.items_or_off, DEFAULTS.second_process_from),
         alert_urls=read("ALERT_URLS", checks.addresses, ()),
         alert_rules=environment.get("ALERT_RULES", ""),
         alert_link=read("ALERT_LINK", checks.url, None),
@@ -256,11 +267,11 @@ def _of_installation(read: Read, environment: Environment, start: Path) -> dict[
         "control_database_url": read("CONTROL_DATABASE_URL", checks.database_url, None),
         "accounts": start / Path(environment.get("MONDAY_SYNC_ACCOUNTS", home / "accounts")).expanduser(),
         "account": environment.get("MONDAY_SYNC_ACCOUNT"),
-        "worker_metrics": read("WORKER_METRICS", checks.address, Settings.worker_metrics),
-        "port": read("PORT", checks.port, Settings.port),
-        "debug": read("DEBUG", checks.switch, Settings.debug),
-        "log_level": read("LOG_LEVEL", checks.log_level, Settings.log_level),
-        "sync_interval_minutes": read("SYNC_INTERVAL_MINUTES", checks.minutes, Settings.sync_interval_minutes),
+        "worker_metrics": read("WORKER_METRICS", checks.address, DEFAULTS.worker_metrics),
+        "port": read("PORT", checks.port, DEFAULTS.port),
+        "debug": read("DEBUG", checks.switch, DEFAULTS.debug),
+        "log_level": read("LOG_LEVEL", checks.log_level, DEFAULTS.log_level),
+        "sync_interval_minutes": read("SYNC_INTERVAL_MINUTES", checks.minutes, DEFAULTS.sync_interval_minutes),
         "log_format": read("LOG_FORMAT", checks.log_format, _usual_log_format(environment)),
     }
 
@@ -282,8 +293,7 @@ def environment_of_account(name: str, values: Environment, folder: Path, environ
 # Where values come from
 
 
-@dataclass(frozen=True)
-class _Source:
+class _Source(Struct, frozen=True):
     """Holds the values of one place, with the contents of `NAME_FILE` in the place of NAME, and without blanks."""
 
     values: dict[str, str]
@@ -354,7 +364,7 @@ def settings_error(mistakes: Sequence[str], home: Path) -> SettingsError:
 
 def _usual_log_format(environment: Environment) -> str:
     """Returns Kestra's form in a task of Kestra, which inherits KESTRA_CONFIGURATION and others from its server."""
-    return "kestra" if any(name.startswith("KESTRA_") for name in environment) else Settings.log_format
+    return "kestra" if any(name.startswith("KESTRA_") for name in environment) else DEFAULTS.log_format
 
 
 CHECKS: Mapping[str, Callable[[str, str], str]] = {

@@ -22,7 +22,6 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from hashlib import blake2b
 from typing import Any
@@ -104,20 +103,20 @@ def copy_rows(parts: Parts, sync: QuerySync, table_id: str, options: RunOptions,
     return Copy(parts, sync, options.pull, report, Log(sync.entity_type, run_id)).run()
 
 
-@dataclass
 class Copy:
     """Reads one query, and writes its news."""
 
-    parts: SuiteParts
-    sync: QuerySync
-    options: PullOptions
-    report: EntityReport
-    log: Log
-    keys: Keys = field(default_factory=Keys)
-
-    def __post_init__(self) -> None:
-        self.records = Records(self.sync.name, self.sync.table_id)
-        self.removal = Removal(self.parts, self.sync, self.records, self.report)
+    def __init__(
+        self, parts: SuiteParts, sync: QuerySync, options: PullOptions, report: EntityReport, log: Log
+    ) -> None:
+        self.parts = parts
+        self.sync = sync
+        self.options = options
+        self.report = report
+        self.log = log
+        self.keys = Keys()
+        self.records = Records(sync.name, sync.table_id)
+        self.removal = Removal(parts, sync, self.records, report)
         self._remembered: Mapping[str, Any] = {}
         self._whole = self._without_key = False
 

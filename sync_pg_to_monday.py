@@ -20,9 +20,10 @@ if __name__ == "__main__":
 import logging
 import time
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
+
+from msgspec.structs import replace
 
 from errors import Incomplete
 from mappings.declaration import Mapping

@@ -15,12 +15,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Protocol
 
 import orjson
 from flask import Flask, Response, request
+from msgspec.structs import replace
 
 from errors import DatabaseError, SettingsError, SyncError
 from services.monday.webhook_events import Event, Hint, event_from, number

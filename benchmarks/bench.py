@@ -6,18 +6,18 @@ import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from benchmarks.boards import TOKEN, Rendering, rendered
 from benchmarks.database import Postgres
 from benchmarks.measure import Serving, Spent, serving, spent
 
 
-@dataclass
-class Bench:
+class Bench(Struct, dict=True):
     """Holds the settings, the boards and the database server of a benchmark."""
 
     items: int
@@ -71,8 +71,7 @@ class Bench:
         return Pulled(done, json.loads(done.out), server.told())
 
 
-@dataclass(frozen=True)
-class Pulled:
+class Pulled(Struct, frozen=True):
     """Describes a pull: its cost, its report, and the calls that the server counted."""
 
     spent: Spent

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
 import psycopg2
+from msgspec import Struct
 
 from benchmarks.bench import Bench
 from benchmarks.boards import PAGE, PROJECT, mappings
@@ -21,8 +21,7 @@ from values.addresses import Address, AddressParser
 ADDRESS_COLUMNS = {"users": "text", "projects": "dup__of_job_address0__1"}
 
 
-@dataclass(frozen=True)
-class Floor:
+class Floor(Struct, frozen=True):
     """Knows the boards of a pull, and the folder that holds the rows that it has left."""
 
     bench: Bench

@@ -15,12 +15,12 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as Map
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
 import requests
+from msgspec import Struct
 
 from mappings.bound import BoundMapping, bind
 from mappings.declaration import Mapping
@@ -39,8 +39,7 @@ PAGE = 500
 BLANK_LABEL = 5
 
 
-@dataclass(frozen=True)
-class Rendering:
+class Rendering(Struct, frozen=True):
     """Says where rendered boards are, and how many items each has at most."""
 
     folder: Path

@@ -11,13 +11,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 from urllib.parse import quote
 
 import requests
+from msgspec import Struct
 
 from benchmarks.bench import Bench
 from benchmarks.boards import PROJECT
@@ -105,8 +105,7 @@ EXPLAINS = "/records/contacts/"
 """It asks monday.com too, as `explain` does."""
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """Holds what the answers to one page have cost."""
 
     path: str

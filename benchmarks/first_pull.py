@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
+
+from msgspec import Struct, field
 
 from benchmarks.bench import Bench, Pulled, scratch
 from benchmarks.beside_floor import ADDRESS_COLUMNS, Floor
@@ -16,8 +17,7 @@ from benchmarks.table import Table
 ABOUT = "a first pull of each board beside its floor: wall, CPU, points; an unchanged full one beside a bare loop"
 
 
-@dataclass
-class _Runs:
+class _Runs(Struct):
     """Holds what was measured by turns."""
 
     pulled: list[Pulled] = field(default_factory=list)

@@ -12,11 +12,11 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from statistics import quantiles
 
 import requests
+from msgspec import Struct
 
 import main  # noqa: F401 - it hands in what tasks work with
 from benchmarks.bench import Bench
@@ -45,8 +45,7 @@ EVERY_S = 0.4
 """Between single events: few enough that the slots can take them."""
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(Struct, frozen=True):
     """Says what is measured, and how much of it."""
 
     accounts: int = ACCOUNTS

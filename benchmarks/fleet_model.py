@@ -9,8 +9,10 @@ import heapq
 import random
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 from statistics import quantiles
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 DAY_S = 86_400.0
 PEAK = 4.0
@@ -42,8 +44,7 @@ COSTS = {
 }
 
 
-@dataclass(frozen=True)
-class Measured:
+class Measured(Struct, frozen=True):
     """Holds what single pieces of work cost: CPU and wall seconds, calls, megabytes. The usual values are of two cores."""
 
     slice_cpu_s: float = 0.007
@@ -68,8 +69,7 @@ class Measured:
             yield name + how, getattr(self, cost), unit, digits
 
 
-@dataclass(frozen=True)
-class Waits:
+class Waits(Struct, frozen=True):
     """Holds for how many seconds events wait."""
 
     p50: float
@@ -77,8 +77,7 @@ class Waits:
     quiet_p99: float
 
 
-@dataclass(frozen=True)
-class Size:
+class Size(Struct, frozen=True):
     """Holds how large an installation is, and how much happens in it."""
 
     accounts: int

@@ -14,12 +14,12 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import orjson
 import psutil
+from msgspec import Struct, field
 
 from benchmarks.bench import scratch
 from benchmarks.boards import PROJECT
@@ -94,8 +94,7 @@ def account(number: int) -> str:
     return f"a{number:05d}"
 
 
-@dataclass
-class Stage:
+class Stage(Struct):
     """Holds the installation."""
 
     postgres: Postgres

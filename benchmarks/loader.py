@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from benchmarks.bench import Bench, scratch
 from benchmarks.boards import ENTITIES, mappings, rendered
@@ -17,8 +18,7 @@ ABOUT = "a first pull, and a table by `boards deploy`, beside a general loader (
 INSTALL = 'python -m pip install "dlt[postgres]"'
 
 
-@dataclass
-class _Runs:
+class _Runs(Struct):
     """Holds what was measured by turns."""
 
     pulled: list[Spent] = field(default_factory=list)

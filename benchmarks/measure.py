@@ -9,21 +9,20 @@ import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import orjson
 import psutil
 import requests
+from msgspec import Struct, field
 
 from benchmarks.boards import PROJECT, Rendering
 
 STARTER = str(PROJECT / "benchmarks" / "child.py")
 
 
-@dataclass(frozen=True)
-class Spent:
+class Spent(Struct, frozen=True):
     """Holds what a child process cost."""
 
     wall: float
@@ -122,8 +121,7 @@ def cpu_of(postmaster: psutil.Process | None) -> float:
     return total
 
 
-@dataclass(frozen=True)
-class Serving:
+class Serving(Struct, frozen=True):
     """Holds a server of rendered pages."""
 
     url: str

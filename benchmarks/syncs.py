@@ -13,9 +13,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from benchmarks.bench import Bench, scratch
 from benchmarks.boards import PROJECT, TOKEN
@@ -43,8 +44,7 @@ from seq_1_to_{count}
 """
 
 
-@dataclass(frozen=True)
-class Shop:
+class Shop(Struct, frozen=True):
     """Holds the source, and the environment in which the tool finds both sides."""
 
     url: str

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from statistics import median
+
+from msgspec import Struct, field
 
 Number = float | int
 
 
-@dataclass(frozen=True)
-class Figure:
+class Figure(Struct, frozen=True):
     """Holds a line of the table. Of several measurements the median is shown and compared with the goal."""
 
     name: str
@@ -41,8 +41,7 @@ class Figure:
         return f"{self._number(value)} {self.unit}".rstrip()
 
 
-@dataclass
-class Table:
+class Table(Struct):
     """Holds figures under a heading."""
 
     title: str

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 
+from msgspec import Struct
+from msgspec.structs import replace
 from ruamel.yaml.comments import CommentedMap
 
 from boards import link_tables, tables
@@ -32,8 +33,7 @@ from values.parsing import clean_text
 log = logging.getLogger("monday_sync")
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(Struct, frozen=True):
     """Applies drifts of one board, in the caller's transaction. `tree`, the mapping's text, is changed in place."""
 
     mapping: EntityMapping

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec import Struct
 
 from errors import SettingsError
 from terminal.commands import Example, Several, json_option, prepared, quiet_option
@@ -97,8 +97,7 @@ def _check_id(board_id: str) -> None:
 # Deploying
 
 
-@dataclass(frozen=True)
-class Manner:
+class Manner(Struct, frozen=True):
     """Holds the options of a deploy that are about deciding and showing."""
 
     existing_table: str

@@ -10,9 +10,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from boards import registry, scripts
 from boards import tables as boards_tables
@@ -56,8 +58,7 @@ order by entity.name
 """
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """Holds what the command line asks of a deploy."""
 
     board_id: str
@@ -72,8 +73,7 @@ class Wanted:
     day: str = ""
 
 
-@dataclass(frozen=True)
-class Deployed:
+class Deployed(Struct, frozen=True):
     """Describes one board that is deployed: its run, its files and its link tables."""
 
     proposal: Proposal
@@ -138,8 +138,7 @@ def check(parts: Parts, proposal: Proposal) -> str:
     return ""
 
 
-@dataclass(frozen=True)
-class _Found:
+class _Found(Struct, frozen=True):
     """Holds what exists under the names of a proposal. `kept`: the mapping and its table; `moved`: another table."""
 
     entry: registry.Entry | None

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from dataclasses import field as member
 from typing import Any, TypedDict
+
+from msgspec import Struct
+from msgspec import field as member
+from msgspec.structs import replace
 
 from boards.types_of_tables import HARD, labels_of
 from mappings.declaration import FACTS, ITEM_NAME
@@ -40,8 +42,7 @@ class DriftShape(TypedDict):
     passed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Drift:
+class Drift(Struct, frozen=True):
     """Describes one difference between a board and its mapping."""
 
     kind: str
@@ -64,8 +65,7 @@ class Drift:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(Struct, frozen=True):
     """Describes a column as the mapping file knows it."""
 
     column: str

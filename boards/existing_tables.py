@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
+from msgspec.structs import replace
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from boards import deploy
@@ -77,8 +77,7 @@ MATCHED_AS = ("text", "citext", "smallint", "integer", "bigint")
 NAME_COLUMNS = ("name", "title", "item_name", "item")
 
 
-@dataclass(frozen=True)
-class OwnTable(Proposal):
+class OwnTable(Proposal, frozen=True):
     """Proposes a mapping for a table that exists already, of which nothing is altered."""
 
     own_name: str = ""

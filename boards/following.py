@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from boards import registry
 from boards.changes import Change
@@ -52,16 +54,14 @@ KEPT = 50
 """So many things that were done are shown by `boards status`."""
 
 
-@dataclass(frozen=True)
-class Decided:
+class Decided(Struct, frozen=True):
     """Holds a user's decision: all that waits is applied, except for the rejected columns."""
 
     rejected: frozenset[str]
     day: str
 
 
-@dataclass(frozen=True)
-class Settled:
+class Settled(Struct, frozen=True):
     """Holds the mapping that this run uses, and the differences that were found."""
 
     mapping: EntityMapping
@@ -215,8 +215,7 @@ def _without(mapping: EntityMapping, found: Sequence[Drift], lacking: Collection
 # Doing it
 
 
-@dataclass(frozen=True)
-class Work:
+class Work(Struct, frozen=True):
     """Holds a change, and the text that it begins with. `adopted`: the text has taken over what another home did."""
 
     change: Change
@@ -257,8 +256,7 @@ def _applied(
     return changed.mapping, changed.found, changed.left
 
 
-@dataclass(frozen=True)
-class _Changed:
+class _Changed(Struct, frozen=True):
     """Holds the mapping after a change, its text if that is another, the drifts, and the fields that still lack a column."""
 
     mapping: EntityMapping

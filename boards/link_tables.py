@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from collections.abc import Mapping as Map
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from boards.names import FACTS, with_mark
 from boards.proposal import related_boards
@@ -90,8 +91,7 @@ def unlink(tx: Transaction, mapping: Mapping, column: str) -> None:
         tx.execute(f"drop function if exists {names.function(what)}() cascade")
 
 
-@dataclass(frozen=True)
-class LinkNames:
+class LinkNames(Struct, frozen=True):
     """Names a link table and all that belongs to it, after the table (schema, name) and its column."""
 
     here: tuple[str, str]
@@ -185,8 +185,7 @@ on conflict do nothing
 """
 
 
-@dataclass(frozen=True)
-class LinkTable(LinkNames):
+class LinkTable(LinkNames, frozen=True):
     """Writes the DDL of a link table from `here` to `there`, each named by schema and table, with their keys."""
 
     here_key: str

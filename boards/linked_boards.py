@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from boards import link_tables
 from boards.proposal import RELATION
@@ -24,8 +24,7 @@ def link_up(parts: Parts, mapping: EntityMapping, board: Board) -> list[str]:
     return sorted(made)
 
 
-@dataclass(frozen=True)
-class LinkedBoards:
+class LinkedBoards(Struct, frozen=True):
     """Holds the deployed boards that have relations, and all deployed mappings, both by name."""
 
     boards: dict[str, Board]

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from boards.staging_table import StagingTable
 from databases.postgres.names import compose, identifier, identifiers, joined, literal
@@ -19,8 +20,7 @@ from sync.cycle import TO_MONDAY
 log = logging.getLogger("monday_sync")
 
 
-@dataclass(frozen=True)
-class Written:
+class Written(Struct, frozen=True):
     """Counts how many rows were inserted, restored, and updated (restored ones too); why rows were refused, by item."""
 
     inserted: int = 0
@@ -202,8 +202,7 @@ where l.entity_type = %(type)s
 """
 
 
-@dataclass(frozen=True)
-class LiveTable:
+class LiveTable(Struct, frozen=True):
     """Writes the live table of a board, beside what is staged for it."""
 
     staging: StagingTable

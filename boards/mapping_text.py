@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from boards import registry
 from boards.drift import ADDED, EVOLVE, compare, known_columns
@@ -29,8 +31,7 @@ SEEN_ON_BOARD = ("title", "type", "field", "labels", "gone")
 """What an entry says of a column as the table has it now."""
 
 
-@dataclass(frozen=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """Holds the text that counts, its place in the home, and what the database holds."""
 
     path: Path

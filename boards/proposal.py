@@ -6,11 +6,12 @@ Nothing is made here. A proposal is a value; a decision about it gives another p
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import replace
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from boards.names import column_names, facts, field_name, sql_name
@@ -42,8 +43,7 @@ FACT_TYPES = {
 }
 
 
-@dataclass(frozen=True)
-class ProposedColumn:
+class ProposedColumn(Struct, frozen=True):
     """Describes one column of the board, and the table column proposed for it."""
 
     about: BoardColumn
@@ -90,8 +90,7 @@ class ProposedColumn:
         }
 
 
-@dataclass(frozen=True)
-class Proposal:
+class Proposal(Struct, frozen=True):
     """Describes a board as a table."""
 
     entity: str

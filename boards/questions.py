@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from boards.proposal import ACCEPTED, REJECTED, Proposal, ProposedColumn
 from boards.types_of_tables import HARD
@@ -16,8 +18,7 @@ KINDS = tuple(dict.fromkeys(HARD.values()))
 INTRODUCTION = "These columns are fetched only if you say so; it can be changed in the mapping later."
 
 
-@dataclass(frozen=True)
-class Question:
+class Question(Struct, frozen=True):
     """Asks whether a column is fetched."""
 
     column_id: str

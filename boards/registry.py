@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypedDict
+
+from msgspec import Struct
 
 from boards.drift import DriftShape
 from boards.proposal import Proposal
@@ -32,8 +33,7 @@ class ColumnShape(TypedDict):
     rejected: bool
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """Holds a row of the registry."""
 
     name: str

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence, Set
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from boards.names import free_name
 
 
-@dataclass(frozen=True, slots=True)
-class Rename:
+class Rename(Struct, frozen=True):
     """Holds a board column with its title now, and the name that its table column has."""
 
     column: str
@@ -17,8 +17,7 @@ class Rename:
     old: str
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(Struct, frozen=True):
     """Holds a table column's old and new name, and whose it is."""
 
     column: str

@@ -9,8 +9,9 @@ import random
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import datetime
+
+from msgspec import Struct, field
 
 from boards import staging_checks
 from boards.make_live import LiveTable, Written
@@ -49,8 +50,7 @@ SAMPLE = 50
 NEVER = "1970-01-01T00:00:00Z"
 
 
-@dataclass
-class Staged:
+class Staged(Struct):
     """Holds what was read of a board: ids of items, those that failed with the reasons, a sample, the last update."""
 
     seen: set[str] = field(default_factory=set)

@@ -6,7 +6,8 @@ Every check raises ValidationFailed; then the live table is as it was.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from boards.staging_table import AS_IT_WAS, StagingTable, ValidationFailed
 from databases.postgres.catalogue import column_types_of

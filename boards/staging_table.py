@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from databases.postgres.names import compose, identifier, identifiers, literal, parts_of, quoted, table_name
 from db_connector import Composable, Transaction
@@ -49,8 +50,7 @@ class ValidationFailed(Incomplete):
     """Reports that the staged rows are not what was read of the board; the live table is as it was."""
 
 
-@dataclass(slots=True)
-class Ready:
+class Ready(Struct):
     """Holds an item as it goes into the staging table."""
 
     item: Item
@@ -62,8 +62,7 @@ class Ready:
     """Of the base; None when the cells do not show it."""
 
 
-@dataclass(frozen=True)
-class StagingTable:
+class StagingTable(Struct, frozen=True):
     """Makes and fills the staging table of an entity. `home` and `live` say what the rows of the live table hold."""
 
     mapping: EntityMapping

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from boards.drift import WAIT, Drift
 from db_connector import Composable, Database, Transaction
@@ -33,8 +34,7 @@ class Heard(Transaction):
         return done
 
 
-@dataclass(frozen=True)
-class TriedOut:
+class TriedOut(Struct, frozen=True):
     """Holds the DDL that a change runs, and the changes that PostgreSQL refuses."""
 
     ddl: tuple[str, ...]

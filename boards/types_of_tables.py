@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from errors import MappingError
 from mappings.files import read_plain
@@ -76,8 +77,7 @@ READ_AS = {"people": NAMED_PEOPLE}
 LABELLED = ("status", "dropdown")
 
 
-@dataclass(frozen=True)
-class TypeMap:
+class TypeMap(Struct, frozen=True):
     """Holds the types of table columns: by type of board column, and by board and column."""
 
     types: Mapping[str, str]

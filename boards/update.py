@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from boards import deploy, following, scripts
 from boards.drift import ADDED, APPLY, WAIT, Drift, sentence
@@ -23,8 +25,7 @@ Decide = Callable[[Proposal], Proposal]
 """Returns the proposal with a decision for each column that needs one."""
 
 
-@dataclass(frozen=True)
-class Updated:
+class Updated(Struct, frozen=True):
     """Says what an update found on the board, and what it did."""
 
     entity: str

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec import Struct
 
 from errors import EXIT_LEFTOVERS, SettingsError
 from terminal.commands import Example, Several, entity_option, json_option, prepared
@@ -116,8 +116,7 @@ def resolve(
     sys.exit(EXIT_LEFTOVERS if any(conflict.problem for conflict in settled) else 0)
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """Holds which conflicts a user wants to be settled, and how."""
 
     ids: tuple[str, ...]

@@ -16,9 +16,10 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
+
+from msgspec import Struct
 
 from databases.postgres.connection_strings import connection_string
 from databases.postgres.names import compose, identifier
@@ -31,8 +32,7 @@ STOP_S = 5.0
 ANSWER_S = 30.0
 
 
-@dataclass(frozen=True)
-class Child:
+class Child(Struct, frozen=True):
     """Holds a program that the demo started."""
 
     process: subprocess.Popen[bytes]
@@ -51,8 +51,7 @@ class Child:
         return self.errors.read().decode(errors="replace")
 
 
-@dataclass(frozen=True)
-class Commands:
+class Commands(Struct, frozen=True):
     """Holds the database of a demo, and the environment in which commands find both sides."""
 
     db: Database

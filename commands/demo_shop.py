@@ -9,11 +9,13 @@ import secrets
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
+
+from msgspec import Struct
 
 from commands.demo_parts import ANSWER_S, Commands, address_of, demo_database, demo_folder, started, without_settings
+from config.hiding import Hiding
 from db_connector import Database
 from errors import SourceUnreachable
 from settings import PROJECT, Settings
@@ -35,12 +37,13 @@ create table shop.orders (
 """
 
 
-@dataclass(frozen=True)
-class Suite:
+class Suite(Hiding, Struct, frozen=True):
     """Describes the stand-in for SmartSuite: where it answers, and the key that it accepts."""
 
+    HIDDEN: ClassVar = frozenset({"token"})
+
     url: str
-    token: str = field(repr=False)
+    token: str
 
     @property
     def api_url(self) -> str:
@@ -65,8 +68,7 @@ class Suite:
             return dict(json.loads(answered.read()))
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(Struct, frozen=True):
     """Holds the database of the shop: its name, the settings that lead to it, and how an application changes it."""
 
     name: str
@@ -82,8 +84,7 @@ class Source:
         return re.sub(r"\b(from|join) (customers|orders)\b", r"\1 shop.\2", text)
 
 
-@dataclass(frozen=True)
-class Shop(Commands):
+class Shop(Commands, frozen=True):
     """Holds both sides of the demo of queries."""
 
     suite: Suite

@@ -8,21 +8,24 @@ import secrets
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
+
+from msgspec import Struct
 
 from commands.demo_parts import ANSWER_S, Commands, address_of, demo_database, demo_folder, started, without_settings
+from config.hiding import Hiding
 from db_connector import Database
 from errors import SyncError
-from settings import Settings
+from settings import DEFAULTS, Settings
 
 
-@dataclass(frozen=True)
-class StandIn:
+class StandIn(Hiding, Struct, frozen=True):
     """Describes the stand-in for monday.com: where it answers, and the token that it accepts."""
 
+    HIDDEN: ClassVar = frozenset({"token"})
+
     url: str
-    token: str = field(repr=False)
+    token: str
 
     @property
     def api_url(self) -> str:
@@ -34,7 +37,7 @@ class StandIn:
         headers = {
             "Authorization": self.token,
             "Content-Type": "application/json",
-            "API-Version": Settings.api_version,
+            "API-Version": DEFAULTS.api_version,
         }
         body = json.dumps({"query": query, "variables": variables}).encode()
         request = urllib.request.Request(self.api_url, body, headers, method="POST")
@@ -45,8 +48,7 @@ class StandIn:
         return dict(answer["data"])
 
 
-@dataclass(frozen=True)
-class World(Commands):
+class World(Commands, frozen=True):
     """Holds both sides of the demo, and how commands run between them."""
 
     stand_in: StandIn

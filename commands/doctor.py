@@ -7,11 +7,11 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import Struct
 
 from errors import EXIT_FAILED, SettingsError, SyncError
 from settings import Reading, read_settings
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 PROGRAM = "python main.py "
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """Says what is to be looked at, and how it is shown."""
 
     slugs: Sequence[str] = ()

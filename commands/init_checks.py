@@ -6,8 +6,10 @@ import os
 import re
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from databases.postgres.failures import TOOL_TABLES
 from db_connector import Database, connect
@@ -42,8 +44,7 @@ select split_part(current_setting('server_version'), ' ', 1) as version,
 # monday.com
 
 
-@dataclass(frozen=True)
-class Whose:
+class Whose(Struct, frozen=True):
     """Says whose key it is, and which version of the API answers."""
 
     me: Me
@@ -136,8 +137,7 @@ def _encoding(facts: Mapping[str, Any]) -> str:
 # Boards
 
 
-@dataclass(frozen=True)
-class Fit:
+class Fit(Struct, frozen=True):
     """Says how many of the columns that a mapping names a board has."""
 
     entity: str

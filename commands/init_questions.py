@@ -6,11 +6,12 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import click
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from commands.init_checks import (
     Fit,
@@ -23,6 +24,7 @@ from commands.init_checks import (
     other_key_helps,
     whose,
 )
+from config.hiding import Hiding
 from errors import DatabaseError, SettingsError, SyncError
 from mappings.declaration import Mapping as BoardMapping
 from models import Board
@@ -42,8 +44,7 @@ log = logging.getLogger("monday_sync")
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Flags:
+class Flags(Struct, frozen=True):
     """Holds what the command line answers."""
 
     key_file: Path | None = None
@@ -56,15 +57,16 @@ class Flags:
     yes: bool = False
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(Hiding, Struct, frozen=True):
     """Holds the settings as the answers so far make them, and what is to be written."""
+
+    HIDDEN: ClassVar = frozenset({"values"})
 
     settings: Settings
     flags: Flags
     terminal: bool
     """Whether there is a terminal to ask in."""
-    values: Mapping[str, str] = field(default_factory=dict, repr=False)
+    values: Mapping[str, str] = field(default_factory=dict)
     """Name of a setting → the new value; empty to take it back."""
 
     @property

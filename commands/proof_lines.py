@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from timing import duration
 from values.canonical import dumps, to_json
@@ -33,8 +35,7 @@ ALWAYS = "=*<>!"
 """The classes that are named even when there is none."""
 
 
-@dataclass(frozen=True)
-class Sides:
+class Sides(Struct, frozen=True):
     """Names both sides, as they stand in lines."""
 
     there: str = "on the board"

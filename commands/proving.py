@@ -6,10 +6,10 @@ import json
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec.structs import asdict
 
 from commands.proof_lines import finished, show_history, show_repair, shown
 from errors import EXIT_IN_STEP, EXIT_LEFTOVERS, SettingsError, gravest_code

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, field
+from typing import ClassVar
 
 from dotenv.parser import parse_stream
+from msgspec import Struct
+
+from config.hiding import Hiding
 
 
-@dataclass(frozen=True)
-class Piece:
+class Piece(Hiding, Struct, frozen=True):
     """Holds a piece of a `.env` file: a setting, or a comment, or what is neither and wrong."""
 
-    text: str = field(repr=False)
+    HIDDEN: ClassVar = frozenset({"text", "value"})
+
+    text: str
     line: int
     name: str | None
-    value: str | None = field(repr=False)
+    value: str | None
     wrong: bool
 
 

@@ -7,10 +7,12 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
+
+from msgspec import Struct, field
 
 from config.checks import account_name
+from config.hiding import Hiding
 from db_connector import Database, connect
 from errors import DatabaseError, SyncError
 from jobs.hints import Send, send_all
@@ -71,8 +73,7 @@ class PatientInbox(InboxWriter):
             return super().write(event, hints)
 
 
-@dataclass
-class OpenDoor:
+class OpenDoor(Struct):
     """Holds what the door needs to take the events of one account."""
 
     boards: frozenset[str]
@@ -91,12 +92,13 @@ class OpenDoor:
         self.refused()
 
 
-@dataclass(frozen=True)
-class Opened:
+class Opened(Hiding, Struct, frozen=True):
     """Holds what takes the events of an account, for some minutes."""
 
+    HIDDEN: ClassVar = frozenset({"url"})
+
     version: int
-    url: str = field(repr=False)
+    url: str
     db: Database
     receiver: Receiver
     at: float = field(default_factory=time.monotonic)

@@ -5,8 +5,9 @@ What an account has (its mappings, its settings) is looked at in full when it ha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from db_connector import Transaction, connect
 from errors import SchemaMissing
@@ -21,8 +22,7 @@ FOLDERS = ("mappings", "config")
 """Of an account's home, with files that say what it has."""
 
 
-@dataclass(frozen=True)
-class Glance:
+class Glance(Struct, frozen=True):
     """Holds what waits for an account, and whether there is more to look at."""
 
     boards: set[str]

@@ -7,8 +7,10 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from functools import partial
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from db_connector import Database, connect
 from errors import SettingsError
@@ -34,8 +36,7 @@ GIVE_UP_AFTER_S = 30.0
 CONNECTIONS = 8
 
 
-@dataclass
-class OpenAccount:
+class OpenAccount(Struct):
     """Holds what work for an account needs, between its tasks."""
 
     version: int

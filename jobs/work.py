@@ -8,7 +8,8 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from db_connector import Transaction
 from errors import (
@@ -48,8 +49,7 @@ from timing import Stop, backoff, duration
 log = logging.getLogger("monday_sync")
 
 
-@dataclass(frozen=True, slots=True)
-class Next:
+class Next(Struct, frozen=True):
     """Says when work is due again."""
 
     in_s: float | None

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
+from msgspec import Struct, field
+
+from config.hiding import Hiding
 from mappings.transforms import Made, Values, alike, changed_fields, kept_cells, trimmed
 from models import Value
 from values.addresses import Address, AddressParser, format_address, shared_parser, state_code
@@ -27,12 +29,13 @@ def _line(address: Address, written: Value, known: bool) -> str | None:
     return format_address(address)
 
 
-@dataclass(frozen=True, slots=True)
-class AddressFields:
+class AddressFields(Hiding, Struct, frozen=True):
     """Takes a column apart into raw (optional), street, city, state, zip and country. Unchanged, it keeps its cell."""
 
+    HIDDEN: ClassVar = frozenset({"parser"})
+
     raw: bool = True
-    parser: AddressParser = field(default_factory=shared_parser, repr=False, compare=False)
+    parser: AddressParser = field(default_factory=shared_parser)
 
     @property
     def kinds(self) -> tuple[str | None, ...]:
@@ -75,15 +78,16 @@ def _code_name(written: Mapping[str, Any]) -> str:
     return "zip" if "zip" in written and not trimmed(written.get("postal_code")) else "postal_code"
 
 
-@dataclass(frozen=True, slots=True)
-class AddressObject:
+class AddressObject(Hiding, Struct, frozen=True):
     """Makes an object of the columns address, city, state and zip; all but the first may be left out.
 
     What else a user wrote into the object stays there: no cell shows it, so no cell can remove it.
     """
 
+    HIDDEN: ClassVar = frozenset({"parser"})
+
     kinds: tuple[str | None, ...] = ("json",)
-    parser: AddressParser = field(default_factory=shared_parser, repr=False, compare=False)
+    parser: AddressParser = field(default_factory=shared_parser)
 
     def read(self, cells: Values, before: Values | None = None) -> Made:
         was = before[0] if before is not None and isinstance(before[0], Mapping) else {}

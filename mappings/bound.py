@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Mapping as Map
-from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
 from typing import Protocol
+
+from msgspec import Struct
 
 from mappings.declaration import FACTS, ITEM_NAME, ROOT, Binding, Kind, Kinds, Mapping, Place
 from mappings.transforms import FirstFilled
@@ -39,8 +40,7 @@ class Links(Protocol):
         """Returns the item of a row; None while there is none."""
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class BoundMapping:
+class BoundMapping(Struct, frozen=True, eq=False, dict=True):
     """Holds the part of a mapping that a board has. `bind` makes it."""
 
     mapping: Mapping

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mappings.bound import BoundMapping
 from mappings.declaration import CREATED_AT, FACTS, GROUP, ITEM_NAME, PARENT, UPDATED_AT, Binding, Reader
@@ -43,8 +45,7 @@ class Fact(NamedTuple):
     value_of: Callable[[str], Value]
 
 
-@dataclass(frozen=True, slots=True)
-class CellReaders:
+class CellReaders(Struct, frozen=True):
     """Holds how the fields of a board's items are read."""
 
     columns: tuple[str, ...]

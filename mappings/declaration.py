@@ -6,11 +6,13 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable
 from collections.abc import Mapping as Map
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
+from msgspec import Struct, field
+
+from config.hiding import Hiding
 from mappings.stored import Stored
 from mappings.transforms import Transform
 from models import BoardColumn, Cell, Value
@@ -75,8 +77,7 @@ class Kinds(Protocol):
         """Returns when the cell was last changed; None where it does not say."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Holds where a field stands: a related row (or the root), a column, and for JSONB a key in it."""
 
     home: str
@@ -84,8 +85,7 @@ class Place:
     key: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class KeyPart:
+class KeyPart(Struct, frozen=True):
     """Names a column of a natural key."""
 
     column: str
@@ -95,8 +95,7 @@ class KeyPart:
 NaturalKey = tuple[KeyPart, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Related:
+class Related(Struct, frozen=True):
     """Declares rows of another table that belong to a record, and how a row that several records share is found."""
 
     name: str
@@ -113,8 +112,7 @@ class Related:
     owned_by: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Binding:
+class Binding(Struct, frozen=True):
     """Binds board columns to the fields that they make together. Without a transform, a column is a field unchanged."""
 
     columns: tuple[str, ...]
@@ -127,9 +125,10 @@ class Binding:
     link_to: str | None = None
 
 
-@dataclass(frozen=True)
-class Mapping:
+class Mapping(Hiding, Struct, frozen=True, dict=True):
     """Holds what a mapping file declares."""
+
+    HIDDEN: ClassVar = frozenset({"text", "stored"})
 
     entity: str
     entity_type: str
@@ -167,9 +166,9 @@ class Mapping:
     deployed: str | None = None
     own_table: bool = False
     subitems_of: str | None = None
-    text: str = field(default="", repr=False, compare=False)
+    text: str = ""
     """What the database holds, where no file of the home holds the same."""
-    stored: Stored | None = field(default=None, repr=False, compare=False)
+    stored: Stored | None = None
     own_file: bool = False
     """Its file is a user's own, and wins over what the database holds."""
 

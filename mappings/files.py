@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from errors import MappingError, NotWritten
 from mappings.grammar import MAPPING, SHAPES, Key
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
 HINT = "The keys and what they do: docs/mappings.md."
 
 
-@dataclass(frozen=True, slots=True)
-class Mistake:
+class Mistake(Struct, frozen=True):
     """Says what is wrong, and where."""
 
     line: int

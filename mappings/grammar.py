@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 ON_DELETE = ("archive", "delete", "ignore")
 DIRECTIONS = ("bidirectional", "monday_to_pg", "pg_to_monday", "none")
@@ -14,8 +15,7 @@ CONTRACTS = ("evolve", "freeze", "discard_value")
 NAMES = ("exact", "plain")
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(Struct, frozen=True):
     """Describes a key of a mapping file: the kind of its value, and a sentence that says what it does."""
 
     kind: str
@@ -132,8 +132,7 @@ MAPPING: dict[str, Key] = {
 # Kinds of value that hold no keys of their own
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(Struct, frozen=True):
     """Describes a kind of value: in words, as JSON Schema, and as a test of what YAML gave."""
 
     words: str

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, timezone
 from decimal import Decimal, InvalidOperation
 from importlib import import_module
 from types import ModuleType
 from typing import Any
+
+from msgspec import Struct
 
 from mappings.address_transforms import AddressFields, AddressObject
 from mappings.transforms import (
@@ -32,8 +33,7 @@ MANY = 1_000
 """More columns or fields than any mapping has."""
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(Struct, frozen=True):
     """States how a transform is made of its options, and which numbers of columns and fields it can tie."""
 
     make: Callable[..., Transform]
@@ -188,8 +188,7 @@ def _check_options(options: Mapping[str, Any], known: Named) -> None:
             raise ValueError(f"option {option!r} is missing")
 
 
-@dataclass(frozen=True, slots=True)
-class Own:
+class Own(Struct, frozen=True):
     """Wraps a transform of the user's own, which need not know about `kinds`."""
 
     made: Any

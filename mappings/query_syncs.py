@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from errors import MappingError
 from mappings.files import MappingFile, check_table, line_of, read_bytes, yaml_of
@@ -17,8 +18,7 @@ FILE = Path("config") / "sync_mappings.yml"
 HINT = "The keys and what they do: docs/smartsuite.md."
 
 
-@dataclass(frozen=True)
-class QuerySync:
+class QuerySync(Struct, frozen=True):
     """Holds one sync: the query, the key of its rows, and which column fills which field of which table."""
 
     name: str

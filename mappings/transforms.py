@@ -6,8 +6,9 @@ On the way back, a column whose own part did not change keeps exactly its value,
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from models import Value
 from values.canonical import is_empty
@@ -73,8 +74,7 @@ def kept_cells(parts: Values, cells: Values) -> Made:
 # The transforms. The names of the classes and of their members are a part of a mapping's fingerprint, so they stay.
 
 
-@dataclass(frozen=True, slots=True)
-class Copy:
+class Copy(Struct, frozen=True):
     """Takes each column as a field."""
 
     kinds: tuple[str | None, ...] = (None,)
@@ -86,8 +86,7 @@ class Copy:
         return kept_cells(fields, cells)
 
 
-@dataclass(frozen=True, slots=True)
-class Adapted:
+class Adapted(Struct, frozen=True):
     """Makes a field of a column by a function, and back by its inverse, which also sees the present cell."""
 
     there: Callable[[Value], Value]
@@ -109,8 +108,7 @@ class Adapted:
             return False  # the cell holds what this transform cannot read, and may be overwritten
 
 
-@dataclass(frozen=True, slots=True)
-class Constant:
+class Constant(Struct, frozen=True):
     """Lets the field always show the same; nothing is ever written."""
 
     value: Value
@@ -123,8 +121,7 @@ class Constant:
         return tuple(cells)
 
 
-@dataclass(frozen=True, slots=True)
-class Join:
+class Join(Struct, frozen=True):
     """Joins several columns to a text. Going back it is split at the last separator."""
 
     separator: str
@@ -154,8 +151,7 @@ class Join:
         return [*found, *[None] * (most - len(found))]
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
+class Split(Struct, frozen=True):
     """Splits a column at the last separator into several texts. Going back they are joined."""
 
     joined: Join
@@ -177,8 +173,7 @@ class Split:
         return kept_cells(self.joined.read(fields), cells)
 
 
-@dataclass(frozen=True, slots=True)
-class FirstFilled:
+class FirstFilled(Struct, frozen=True):
     """Takes the first column that holds something. Going back, only the first column is ever written."""
 
     kinds: tuple[str | None, ...] = (None,)
@@ -195,8 +190,7 @@ class FirstFilled:
         return (fields[0], *cells[1:])
 
 
-@dataclass(frozen=True, slots=True)
-class ValueMap:
+class ValueMap(Struct, frozen=True):
     """Maps a text to what it means: the fields are the text as shown and its meaning, or the meaning alone."""
 
     meanings: Mapping[str, Value]

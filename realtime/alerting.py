@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from errors import SettingsError, SyncError
 from sync.alerting.center import Center
@@ -17,8 +18,7 @@ log = logging.getLogger("monday_sync")
 DELIVER_S = 20.0
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
+class Pace(Struct, frozen=True):
     """Says after how many seconds all is judged: first, then while something goes on, waits or fails, and else."""
 
     first_s: float = 2.0

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime
 
 from cronsim import CronSim, CronSimError
+from msgspec import Struct
 
 from errors import SettingsError
 
@@ -30,8 +30,7 @@ ONE_VALUE = re.compile(r"\b(\w+)-\1/[1-9][0-9]*", re.I)
 ANY_DAY = datetime(2024, 1, 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Cron:
+class Cron(Struct, frozen=True):
     """Holds a cron expression of five checked fields that is due some day."""
 
     text: str

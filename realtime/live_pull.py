@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from db_connector import Transaction
 from errors import GuardStop
@@ -24,8 +25,7 @@ TRIES_UNSEEN = 3
 """How often an item that monday.com does not show is asked for, before the whole board is compared."""
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(Struct, frozen=True):
     """Holds the result of some entries of the inbox."""
 
     again: list[Entry]

@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+
+from msgspec import Struct, field
 
 from databases.postgres.names import compose, identifier, table_name
 from db_connector import Transaction
@@ -76,8 +77,7 @@ where entity_type = %s
 """
 
 
-@dataclass(slots=True)
-class Ripe:
+class Ripe(Struct):
     """Holds the records to look at now, with their entries; and how long until the next is ready."""
 
     roots: dict[str, list[int]] = field(default_factory=dict)
@@ -88,8 +88,7 @@ class Ripe:
     now: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(Struct, frozen=True):
     """Holds what was sent of some records."""
 
     items: Sequence[str]

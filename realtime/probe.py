@@ -8,9 +8,9 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import orjson
+from msgspec import Struct
 
 from db_connector import Database
 from errors import DatabaseError, SettingsError
@@ -30,8 +30,7 @@ where trigger_id like %s
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
+class Stage(Struct, frozen=True):
     """Describes a stage that the event has to pass. Its fields are those of `webhooks test --json`."""
 
     name: str
@@ -151,8 +150,7 @@ class Probe:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """Holds the answer to a request."""
 
     status: int

@@ -9,7 +9,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from db_connector import Transaction
 from errors import DatabaseError, RecordRefused, SyncError
@@ -43,8 +45,7 @@ LINKS_EVERY_S = 0.5
 BOARD_FRESH_FOR_S = 300.0
 
 
-@dataclass
-class RoundResult:
+class RoundResult(Struct):
     """Holds what a round did. It is filled during the round, so that it is known of a round that fails, too."""
 
     linked: bool = False
@@ -53,8 +54,7 @@ class RoundResult:
     """Why both sides have to be compared."""
 
 
-@dataclass(frozen=True)
-class LiveParts:
+class LiveParts(Struct, frozen=True):
     """Holds the opened board, and the pull and the push that work on it, for some minutes."""
 
     sync: BoardSync

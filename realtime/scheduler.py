@@ -10,11 +10,11 @@ import logging
 import random
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
 import schedule
+from msgspec import Struct
 
 from db_connector import connect
 from errors import EXIT_FAILED, SyncError
@@ -40,8 +40,7 @@ DUE_TIMES = 200
 DONE, FAILED, SKIPPED = "done", "failed", "skipped"
 
 
-@dataclass(frozen=True)
-class Schedule:
+class Schedule(Struct, frozen=True):
     """Says when to run."""
 
     minutes: float = 60.0

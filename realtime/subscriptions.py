@@ -9,8 +9,10 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict, replace
 
 from db_connector import Database
 from errors import DailyLimitReached, MondayError, MondayUnavailable, RecordRefused, SettingsError
@@ -51,8 +53,7 @@ NO_USE = (MondayUnavailable, DailyLimitReached)
 HINT = "Is `python main.py webhook` running, and does the address lead to it? Try: python main.py webhooks test"
 
 
-@dataclass(frozen=True, slots=True)
-class Subscription:
+class Subscription(Struct, frozen=True):
     """Holds what is remembered of a webhook of a board."""
 
     event: str
@@ -63,8 +64,7 @@ class Subscription:
     """The webhooks of that event that were there before it was made."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """Says what was done, or is to be done, about one event of one board."""
 
     entity: str

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 import click
+from msgspec.structs import asdict
 
 from errors import EXIT_FAILED, EXIT_IN_STEP, EXIT_LEFTOVERS, gravest_code
 from terminal.commands import Example, Several, entities_option, json_option, prepared

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 DEBOUNCE_S = 0.1
 
 
-@dataclass(frozen=True)
-class WorkerSettings:
+class WorkerSettings(Struct, frozen=True):
     """Says whether a daemon pulls and pushes, and how long it waits."""
 
     pulls: bool = True

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as Map
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
+
+from msgspec import Struct, field
 
 from mappings.bound import BoundMapping
 from mappings.declaration import ROOT, Binding, KeyPart, Mapping, Place, Related
@@ -31,8 +32,7 @@ NEVER: Rank = ("", -1)
 # Rows and their natural keys
 
 
-@dataclass(slots=True, eq=False)
-class Row:
+class Row(Struct, eq=False):
     """Holds a row of a table while a batch is written."""
 
     id: str
@@ -64,8 +64,7 @@ class Key(NamedTuple):
     folded: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class NaturalKeys:
+class NaturalKeys(Struct, frozen=True):
     """Finds the natural keys of rows of a table, best first."""
 
     parts: tuple[tuple[tuple[Slot, bool], ...], ...]
@@ -119,8 +118,7 @@ def plain_text(value: Value) -> str:
 # Homes
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Home:
+class Home(Struct, frozen=True, eq=False):
     """Describes a related row of a record, or its root row: which field stands in which slot."""
 
     name: str
@@ -178,8 +176,7 @@ class Home:
         return a == b or same(self.kinds.get(slot, "text"), a, b)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Homes:
+class Homes(Struct, frozen=True, eq=False):
     """Describes the root row and the related rows of a mapping's records."""
 
     mapping: Mapping
@@ -251,8 +248,7 @@ def _home(bound: BoundMapping, name: str, types: Map[str, str]) -> Home:
 # Records
 
 
-@dataclass(slots=True)
-class Stored:
+class Stored(Struct):
     """Holds a record as PostgreSQL has it."""
 
     root_id: str
@@ -264,8 +260,7 @@ class Stored:
     """Whether the record is synced, and in which direction, where rows say so."""
 
 
-@dataclass(slots=True, eq=False)
-class Upsert:
+class Upsert(Struct, eq=False):
     """Asks for a record to be written. Nothing changes it; a frozen one would take four times as long to make."""
 
     monday_id: str | None
@@ -285,8 +280,7 @@ class Upsert:
         return self.changed is None or not self.changed.isdisjoint(names)
 
 
-@dataclass(slots=True, eq=False)
-class WrittenRecord:
+class WrittenRecord(Struct, eq=False):
     """Holds what was written of an upsert."""
 
     upsert: Upsert
@@ -302,8 +296,7 @@ class WrittenRecord:
     """The fields of a shared row that another record has edited since this one came to the row: news for this one."""
 
 
-@dataclass(slots=True)
-class Written:
+class Written(Struct):
     """Holds what the writing of a batch did to its records, and to rows that other records show too."""
 
     records: list[WrittenRecord]
@@ -325,8 +318,7 @@ class Written:
         self.edited.setdefault(table, {}).setdefault(row_id, set()).add(root_id)
 
 
-@dataclass(slots=True)
-class Holder:
+class Holder(Struct):
     """Holds a root row found by its natural key, and the item that has it, if an item has."""
 
     root_id: str

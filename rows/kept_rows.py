@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as Map
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from databases.postgres.names import compose, joined, literal, table_name
 from databases.postgres.transactions import Snapshot
@@ -56,8 +57,7 @@ select {name},
 """
 
 
-@dataclass(slots=True)
-class KnownRows:
+class KnownRows(Struct):
     """Holds the rows known while rows of a table are written, by id and by natural key."""
 
     by_id: dict[str, Row] = field(default_factory=dict)
@@ -230,8 +230,7 @@ class Keys:
         return True
 
 
-@dataclass(frozen=True, slots=True)
-class _Looked:
+class _Looked(Struct, frozen=True):
     """Holds which transaction looked last, and what it saw."""
 
     transaction: int

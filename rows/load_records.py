@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping as Map
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from databases.postgres.casters import read_as
 from databases.postgres.names import compose, identifier, joined, table_name
@@ -42,8 +43,7 @@ Cells = Map[tuple[str, str], Any]
 """A record's cells, by home and column."""
 
 
-@dataclass(frozen=True, slots=True)
-class Loading:
+class Loading(Struct, frozen=True):
     """Holds the statement that loads the records of a mapping; its parameters are `ids`, `any_entity` and `only_params`."""
 
     homes: Homes

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as Map
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from databases.postgres.names import compose, identifier
 from db_connector import Composable, Transaction
@@ -76,8 +77,7 @@ cross join lateral (
 """
 
 
-@dataclass(slots=True)
-class SharedRowWriter:
+class SharedRowWriter(Struct):
     """Gives each record of a batch its row of one table, and changes what the rows show; `write_records` saves them."""
 
     homes: Homes

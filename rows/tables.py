@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterable, Sequence
 from collections.abc import Mapping as Map
-from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+from msgspec import Struct
 
 from databases.postgres.names import compose, identifier, identifiers, joined, table_name
 from databases.postgres.own_ways import TableWays, expression
@@ -79,8 +80,7 @@ class Assignment(NamedTuple):
     cells: Sequence[Sequence[Any]]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Table:
+class Table(Struct, frozen=True, eq=False):
     """Describes a table with the homes that are written together."""
 
     name: str

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from collections.abc import Mapping as Map
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from databases.postgres.own_ways import TableWays
 from mappings.declaration import ROOT, Mapping
@@ -13,8 +14,7 @@ MADE_AS = ("uuid", "text", "character varying")
 """Types of keys for which the tool makes a UUID."""
 
 
-@dataclass(frozen=True)
-class Unserved:
+class Unserved(Struct, frozen=True):
     """Says what a table refuses; `grave` when no row could be written."""
 
     message: str

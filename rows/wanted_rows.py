@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Sequence
 from collections.abc import Mapping as Map
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
+
+from msgspec import Struct
 
 from models import Record, Value
 from rows.homes import Home, Homes, Key, Row, Slot, Written, WrittenRecord
 from values.canonical import is_empty
 
 
-@dataclass(slots=True)
-class RowShape:
+class RowShape(Struct):
     """Holds what a record, or several new records of a batch that are alike in this, want of a related row."""
 
     values: dict[Slot, Value]
@@ -36,8 +36,7 @@ class RowShape:
     """Where they do not: the places of those records among the page's."""
 
 
-@dataclass(slots=True)
-class WantedRow:
+class WantedRow(Struct):
     """Holds what a record wants of a related row, and the row that it gets."""
 
     record: WrittenRecord

@@ -8,9 +8,10 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 
 try:
+    from msgspec import Struct
+
     from sandbox.common.clock import parse_iso
     from sandbox.common.server import Server, Site, serve_in_thread
     from sandbox.monday.seeding.built_in_boards import ORDER, parse_boards
@@ -77,8 +78,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     return options
 
 
-@dataclass(frozen=True)
-class StandIn:
+class StandIn(Struct, frozen=True):
     """Holds what is served, what a client is told of it, and how it ends."""
 
     site: Site

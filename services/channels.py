@@ -12,10 +12,13 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+from config.hiding import Hiding
 
 HOST_ALWAYS = re.compile(r"\{schema\}://(?:(?:\{user\}(?::\{password\})?|\{user\}:?)@)?\{host\}")
 """An address of a kind whose every form begins so holds a host after `://`; in others it may be a token."""
@@ -40,21 +43,21 @@ class Outcome(Enum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """Holds the answer of a channel, in words that hold no secret."""
 
     outcome: Outcome
     words: str
 
 
-@dataclass(frozen=True, slots=True)
-class Channel:
+class Channel(Hiding, Struct, frozen=True):
     """Holds a place that messages are sent to. `name` may be shown, `scheme` tells what kind of place it is."""
+
+    HIDDEN: ClassVar = frozenset({"_service"})
 
     name: str
     scheme: str
-    _service: Any = field(default=None, repr=False, compare=False)
+    _service: Any = None
 
     @property
     def usable(self) -> bool:

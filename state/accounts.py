@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
+
+from msgspec import Struct
 
 from config.checks import account_name
+from config.hiding import Hiding
 from db_connector import Database, json_text
 from errors import SettingsError
 from settings import BOARD, FLEET, NAMES, SECRETS, Settings, environment_of_account, load_settings
@@ -22,12 +24,13 @@ on conflict do nothing
 COLUMNS = "name, settings, version, paused_at, paused_by, paused_why, heard_at, created_at"
 
 
-@dataclass(frozen=True)
-class Account:
+class Account(Hiding, Struct, frozen=True):
     """Holds one account."""
 
+    HIDDEN: ClassVar = frozenset({"settings"})
+
     name: str
-    settings: Mapping[str, str] = field(repr=False)
+    settings: Mapping[str, str]
     version: int
     paused_at: datetime | None
     paused_by: str | None

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from db_connector import Transaction
 
@@ -22,8 +24,7 @@ ADOPT_WITHIN_DAYS = 1
 """Days that a message waits for a process that knows a channel."""
 
 
-@dataclass(frozen=True, slots=True)
-class Alert:
+class Alert(Struct, frozen=True):
     """Holds how one subject is by one rule."""
 
     subject: str
@@ -43,8 +44,7 @@ class Alert:
     """How often it has recovered lately."""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Struct, frozen=True):
     """Holds a message about a subject."""
 
     subject: str
@@ -54,8 +54,7 @@ class Message:
     body: str
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(Struct, frozen=True):
     """Holds a message that this process alone may send."""
 
     id: int

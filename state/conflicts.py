@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct
 
 from db_connector import Transaction
 from models import Conflict, Winner
@@ -57,8 +58,7 @@ where c.entity_type = %(type)s and c.status = 'open' and c.entity_id = new.entit
 """
 
 
-@dataclass(frozen=True, slots=True)
-class OpenConflict:
+class OpenConflict(Struct, frozen=True):
     """Holds a conflict that waits for a user, with the values as they were kept."""
 
     id: str
@@ -70,8 +70,7 @@ class OpenConflict:
     rule: str
 
 
-@dataclass(frozen=True, slots=True)
-class Conflicts:
+class Conflicts(Struct, frozen=True):
     """Holds the conflicts of one entity."""
 
     entity_type: str

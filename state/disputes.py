@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any, Protocol
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from db_connector import Transaction
 from errors import SettingsError
@@ -86,8 +88,7 @@ def is_of_sync(conflict: Mapping[str, Any]) -> bool:
     return str(conflict["entity_type"]).startswith(QUERY)
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """Says which conflicts are wanted, and from which on: the time and the id of the last that was shown."""
 
     entity: str = ""

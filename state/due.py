@@ -7,7 +7,9 @@ repeated or late.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from db_connector import Database
 from state.accounts import COLUMNS, Account
@@ -101,8 +103,7 @@ select exists (
 KEYS = {"account": "text", "entity": "text", "task": "text"}
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(Struct, frozen=True):
     """Names work: an account, an entity (empty for the account as a whole), and a kind of task."""
 
     account: str
@@ -110,8 +111,7 @@ class Due:
     task: str
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(Struct, frozen=True):
     """Holds how a piece of work stood when it was begun."""
 
     marks: int

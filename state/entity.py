@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
+
+from msgspec import Struct
 
 from db_connector import Transaction
 from state.conflicts import Conflicts
@@ -16,8 +17,7 @@ from state.skipped import Skipped
 from state.waiting import Waiting
 
 
-@dataclass(frozen=True)
-class EntityState:
+class EntityState(Struct, frozen=True, dict=True):
     """Holds the memory of one entity: `state.links.find(tx, ...)`, `state.waiting.due(tx)`. Logs carry the run's id."""
 
     entity_type: str

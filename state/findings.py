@@ -5,8 +5,9 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping as Map
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from db_connector import Transaction
 from values.canonical import dumps
@@ -71,8 +72,7 @@ from sync_findings as f
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """Holds a difference to be kept: class, ids, cause, fields in JSON, states."""
 
     kind: str
@@ -85,8 +85,7 @@ class Found:
     """A hash of what its only side shows, by which an item and a row without a link can be told to belong together."""
 
 
-@dataclass(frozen=True, slots=True)
-class Findings:
+class Findings(Struct, frozen=True):
     """Holds the proofs of one entity."""
 
     entity_type: str

@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct
 
 from db_connector import Transaction
 from values.canonical import dumps
@@ -59,8 +60,7 @@ where id = %s::uuid
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Disputed:
+class Disputed(Struct, frozen=True):
     """Holds a field that both sides changed, by the column that fills it: both values, and what they had agreed on."""
 
     key: str
@@ -72,8 +72,7 @@ class Disputed:
     edited_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True):
     """Keeps the conflicts of one sync."""
 
     sync: str

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from db_connector import Database, Transaction, json_text
 from services.monday.webhook_events import UNDATED, Event, Hint
@@ -53,8 +54,7 @@ class InboxWriter:
 # Dealing with it
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """Holds an event that waits. `age_s` is counted by the database's clock."""
 
     id: int

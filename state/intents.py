@@ -6,16 +6,17 @@ A document of items stands in `sync_intents`; the link of each of its rows carri
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from db_connector import Transaction
 from values.canonical import dumps
 
 
-@dataclass(frozen=True, slots=True)
-class Intent:
+class Intent(Struct, frozen=True):
     """Holds a document of items that are, or were, about to be created; its age is by the database's clock."""
 
     key: str
@@ -26,8 +27,7 @@ class Intent:
     age: timedelta = timedelta()
 
 
-@dataclass(frozen=True, slots=True)
-class Intents:
+class Intents(Struct, frozen=True):
     """Holds the documents of one entity in which items are being created."""
 
     entity_type: str

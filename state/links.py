@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from collections.abc import Mapping as Map
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct, field
 
 from databases.postgres.names import compose
 from db_connector import Composable, Transaction
@@ -16,8 +17,7 @@ from values.canonical import as_kept, dumps
 from values.comparing import from_json
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(Struct, frozen=True):
     """Ties an item to a row, with what both last showed. `base` is empty while `same_hash`."""
 
     id: str
@@ -46,8 +46,7 @@ class Link:
         return monday, postgres
 
 
-@dataclass(slots=True)
-class LinkChange:
+class LinkChange(Struct):
     """Holds the new content of a link. Without an `id` it is a new link."""
 
     monday_id: str | None
@@ -67,8 +66,7 @@ class LinkChange:
     """`base_monday` as it is kept, where that is there already."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """Holds what is remembered of some items, by item id."""
 
     links: dict[str, Link]
@@ -167,8 +165,7 @@ where l.id = new.id
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Links:
+class Links(Struct, frozen=True):
     """Holds the links of one entity on one board."""
 
     entity_type: str

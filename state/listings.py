@@ -7,7 +7,8 @@ every other. `except` sorts both sides, whatever is known.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from db_connector import Transaction
 from models import Item
@@ -62,8 +63,7 @@ where l.pass = old.pass
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Listings:
+class Listings(Struct, frozen=True):
     """Holds the listings of one entity, each under the id of its pass."""
 
     entity_type: str

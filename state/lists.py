@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from db_connector import Transaction
 from state.runs import DIED, PROOF, SHOWN
@@ -136,8 +137,7 @@ limit %s
 """
 
 
-@dataclass(frozen=True, slots=True)
-class RunFilter:
+class RunFilter(Struct, frozen=True):
     """Says which runs are wanted, and from which on: the start and the id of the last that was shown."""
 
     kind: str = ""
@@ -147,8 +147,7 @@ class RunFilter:
     id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class LogFilter:
+class LogFilter(Struct, frozen=True):
     """Says which rows of the log are wanted. `at`, `seq` and `id` are those of the last row that was shown."""
 
     since: str
@@ -170,7 +169,7 @@ def runs_page(tx: Transaction, wanted: RunFilter, limit: int) -> list[dict[str, 
 
 def log_page(tx: Transaction, wanted: LogFilter, limit: int) -> list[dict[str, Any]]:
     """Returns rows of the log, newest first. The status `trouble` stands for all but `success`."""
-    params = {name: getattr(wanted, name) for name in LogFilter.__dataclass_fields__}
+    params = {name: getattr(wanted, name) for name in LogFilter.__struct_fields__}
     given = {name for name, value in params.items() if value not in ("", -1)}
     if wanted.status == "trouble":
         given = (given - {"status"}) | {"trouble"}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping as Map
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from db_connector import Transaction
 from models import LogEntry, Removal
@@ -15,8 +16,7 @@ TO_MONDAY = ("push", "recreate")
 """Operations on items, whatever else an entry says."""
 
 
-@dataclass(frozen=True, slots=True)
-class Log:
+class Log(Struct, frozen=True):
     """Writes the log of one entity."""
 
     entity_type: str

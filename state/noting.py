@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from databases.postgres.names import compose, identifier, joined, literal
 from db_connector import Composable
@@ -67,8 +68,7 @@ where entity_type = {type} and monday_id is not null and archived_at is null
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Watched:
+class Watched(Struct, frozen=True):
     """Describes a table as one entity sees it: which of its columns count, and whether its rows are the entity's own."""
 
     entity_type: str
@@ -98,8 +98,7 @@ class Watched:
         return PLAIN.sub(lambda odd: f"\\u{ord(odd[0]):04x}", text)
 
 
-@dataclass(frozen=True, slots=True)
-class Notes:
+class Notes(Struct, frozen=True):
     """Composes the statements that note changes of a table, for all entities that watch it."""
 
     watchers: Sequence[Watched]
@@ -179,8 +178,7 @@ class Notes:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Bits:
+class _Bits(Struct, frozen=True):
     """Gives each column that is compared a bit of a number; many columns take several numbers."""
 
     columns: tuple[str, ...]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as Map
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from databases.postgres.names import compose
 from db_connector import Transaction
@@ -14,8 +15,7 @@ from mappings.pointers import pointing
 from state.triggers import installed
 
 
-@dataclass(frozen=True, slots=True)
-class Noted:
+class Noted(Struct, frozen=True):
     """Holds entries of the outbox, oldest first, and the root rows that they are about."""
 
     ids: list[int]

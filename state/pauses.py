@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
+
+from msgspec import Struct
 
 from db_connector import Database, Transaction
 from state.values import PAUSED, delete, paused_key, put, value_of
@@ -17,8 +18,7 @@ from values.wording import minute_text, utc_or_none
 BY_PREFIX = "select name, value from sync_state where starts_with(name, %s)"
 
 
-@dataclass(frozen=True)
-class Pause:
+class Pause(Struct, frozen=True):
     """Says since when an entity is paused, by whom, and until when; None is until it is resumed."""
 
     entity: str

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
+
+from msgspec import Struct
 
 from db_connector import Transaction
 from values.canonical import dumps
@@ -150,8 +151,7 @@ where sync_name = %s and intent_at is not null and record_id is null
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(Struct, frozen=True):
     """Holds what is remembered of one row."""
 
     record_id: str | None
@@ -170,8 +170,7 @@ class Known:
     """The hash of the row that a user has given up; None when none has."""
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(Struct, frozen=True):
     """Holds a row that was written: its record, what the record holds of it, and the hash of the row."""
 
     key: str
@@ -206,8 +205,7 @@ def record_ids(tx: Transaction, table_id: str, keys: Sequence[str]) -> dict[str,
     return dict(tx.rows(OF_TABLE, (table_id, list(keys))))
 
 
-@dataclass(frozen=True, slots=True)
-class Records:
+class Records(Struct, frozen=True):
     """Reads and writes what is remembered of the rows of one sync and one table, in the caller's transaction."""
 
     sync: str

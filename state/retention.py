@@ -6,8 +6,9 @@ The sums by hour stay.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+
+from msgspec import Struct
 
 from db_connector import Database
 from state import stats
@@ -24,8 +25,7 @@ PRUNED_KEY = "pruned"
 EVERY = timedelta(hours=24)
 
 
-@dataclass(frozen=True, slots=True)
-class Old:
+class Old(Struct, frozen=True):
     """Names what is deleted of one table, and after how many days."""
 
     name: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from db_connector import Transaction
 
@@ -23,8 +24,7 @@ where entity_type = %(type)s and monday_board_id = %(board)s
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Skip:
+class Skip(Struct, frozen=True):
     """Holds why an item was skipped. `same_hash`: it is as it was then, and not to be tried again yet."""
 
     monday_id: str
@@ -33,8 +33,7 @@ class Skip:
     same_hash: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Skipped:
+class Skipped(Struct, frozen=True):
     """Holds the skipped items of one entity on one board."""
 
     entity_type: str

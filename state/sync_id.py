@@ -5,7 +5,7 @@ A board accepts a chosen column id only once; after that monday.com chooses anot
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from db_connector import Transaction
 from mappings.declaration import Mapping

@@ -10,7 +10,8 @@ import hashlib
 import logging
 from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as Map
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from databases.postgres.catalogue import columns_of, columns_without_equality
 from databases.postgres.names import compose, identifier, literal, quoted, shortened
@@ -219,8 +220,7 @@ def _make_function(tx: Transaction, function: Composable, schema: str, notes: No
     tx.execute(compose(FUNCTION, delimiter=compose(f"$monday_sync_{told}$"), **parts))
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(Struct, frozen=True):
     """Names a table that can be written by its own name."""
 
     oid: int

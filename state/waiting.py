@@ -7,9 +7,10 @@ an item that never became a row stands in `sync_skipped`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from databases.postgres.names import compose
 from db_connector import Composable, Transaction
@@ -90,8 +91,7 @@ select (select count(*) from sync_mapping as l
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(Struct, frozen=True):
     """Holds what waits of one entity on one board."""
 
     entity_type: str

@@ -6,10 +6,11 @@ import hashlib
 import logging
 from collections.abc import Callable
 from collections.abc import Mapping as Map
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Any
+
+from msgspec import Struct, field
 
 from databases.postgres.catalogue import column_types_of
 from databases.postgres.names import compose, identifier, table_name
@@ -66,8 +67,7 @@ GUARD_SHARE = 0.10
 GUARD_RECORDS = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(Struct, frozen=True):
     """Says how a board is opened for one run."""
 
     options: PullOptions = field(default_factory=PullOptions)
@@ -154,8 +154,7 @@ def _engine_options(opening: Opening, mapping: Mapping, began: datetime, reader:
     )
 
 
-@dataclass
-class BoardSync:
+class BoardSync(Struct, dict=True):
     """Holds the parts of a run over one board: the mapping held against it, its links, and the engine."""
 
     parts: Parts

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from databases.postgres.names import identifier, table_name
 from db_connector import Transaction
@@ -76,8 +77,7 @@ def show_status(sync: BoardSync, tx: Transaction, root_ids: Iterable[str], statu
 # Rows that are gone
 
 
-@dataclass(frozen=True, slots=True)
-class RowsGone:
+class RowsGone(Struct, frozen=True):
     """Holds the items whose rows are gone or archived, and why others are not judged."""
 
     removals: Sequence[Removal] = ()

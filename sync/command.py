@@ -6,11 +6,11 @@ import gc
 import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import click
+from msgspec import Struct
 
 from errors import SyncError
 from terminal import logs
@@ -31,8 +31,7 @@ CODES = """Exit codes: 0 in step, 1 failed, 2 usage or settings, 3 finished with
 4 stopped by a safety guard."""
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(Struct, frozen=True):
     """Holds what a command line asks for: the run, and how its result is shown."""
 
     direction: str

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Mapping as Map
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import cached_property
+
+from msgspec import Struct, field
 
 from mappings.bound import BoundMapping
 from mappings.declaration import Mapping
@@ -24,8 +25,7 @@ TO_MONDAY = ("bidirectional", "pg_to_monday")
 EITHER_WAY = ("bidirectional", "monday_to_pg", "pg_to_monday")
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Struct, frozen=True):
     """Says how a run differs from the usual one, and which sides it may write."""
 
     prefer: str | None = None
@@ -40,8 +40,7 @@ class Options:
     unify: bool = False
 
 
-@dataclass(frozen=True)
-class Cycle:
+class Cycle(Struct, frozen=True, dict=True):
     """Holds the parts that one batch is looked up, decided and remembered with."""
 
     reader: ItemReader

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Mapping as Map
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from mappings.declaration import ROOT
 from models import Conflict, Item, Record, Removal, Winner
@@ -150,8 +151,7 @@ class Times(Map[str, "datetime | None"]):
         return len(self._fields)
 
 
-@dataclass(frozen=True, slots=True)
-class _BothSides:
+class _BothSides(Struct, frozen=True):
     """Decides about a record that has an item and a row."""
 
     cycle: Cycle

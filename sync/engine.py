@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping as Map
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from functools import cache
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from db_connector import Database, Transaction
 from errors import RowRejected
@@ -32,8 +34,7 @@ from sync.sides import Source
 from sync.task import NO_HINTS, Answer, Batch, Decision, Hints, Task
 
 
-@dataclass(frozen=True, slots=True)
-class _Trial:
+class _Trial(Struct, frozen=True):
     """Says what an item is written without, and whether that is kept."""
 
     withheld: Map[str, str] = field(default_factory=dict)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
 from typing import Any
 
 from errors import EXIT_GUARD, EXIT_IN_STEP, EXIT_LEFTOVERS, DatabaseError
@@ -18,17 +17,14 @@ OUTCOMES = {EXIT_IN_STEP: "success", EXIT_LEFTOVERS: "partial", EXIT_GUARD: "gua
 STOPPED = "a user asked it to stop"
 
 
-@dataclass
 class Entry:
     """Holds the row of one run. `parts` pay for it, `steps` say how far it is."""
 
-    parts: Parts
-    steps: Steps
-    id: str = ""
-    _runs: Runs = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._runs = Runs(self.parts.db)
+    def __init__(self, parts: Parts, steps: Steps) -> None:
+        self.parts = parts
+        self.steps = steps
+        self.id = ""
+        self._runs = Runs(parts.db)
 
     def begin(self, kind: str, direction: str, period_s: int | None = None) -> Heartbeat:
         """Enters the run. What is returned tells until the end of its block that the run lives."""

@@ -10,8 +10,9 @@ import logging
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from errors import CursorExpired, Incomplete
 from models import Item
@@ -45,8 +46,7 @@ def count_read(sync: BoardSync) -> int:
     return count_listed(sync, reading["pass"]) if reading else 0
 
 
-@dataclass(frozen=True, slots=True)
-class WholeRead:
+class WholeRead(Struct, frozen=True):
     """Says when a reading began, how many items the board said it had then, and which ids were read."""
 
     started: str

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from collections.abc import Mapping as Map
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from db_connector import Transaction
 from models import Item, Value
@@ -45,8 +46,7 @@ def match_rows(cycle: Cycle, tx: Transaction, tasks: list[Task], batch: Batch) -
 # By the id that the tool itself wrote
 
 
-@dataclass(frozen=True, slots=True)
-class _Named:
+class _Named(Struct, frozen=True):
     """Holds the rows that items name in their sync id."""
 
     free: Collection[str]

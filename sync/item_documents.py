@@ -11,9 +11,10 @@ import logging
 import uuid
 from collections.abc import Mapping as Map
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+
+from msgspec import Struct
 
 from errors import DocumentRefused, MondayError, MondayRefused, RecordRefused
 from models import Columns, Item, LogEntry
@@ -28,8 +29,7 @@ from values.canonical import dumps
 log = logging.getLogger("monday_sync")
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """Tells what came of a document that was sent."""
 
     spoilt: bool

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
+from msgspec import Struct
 
-@dataclass(frozen=True)
-class Slice:
+
+class Slice(Struct, frozen=True):
     """Holds what a slice of live work did."""
 
     next_in_s: float | None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from enum import Enum
+
+from msgspec import Struct, field
 
 from db_connector import Transaction
 from rows.homes import Stored
@@ -25,8 +26,7 @@ class Fate(Enum):
     ITEM_GONE = "item gone"
 
 
-@dataclass(slots=True)
-class RowNews:
+class RowNews(Struct):
     """Tells what has become of some root rows since both sides last agreed."""
 
     new: list[str] = field(default_factory=list)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 TOGETHER = 2
 """Boards that are worked on at the same time where nobody says how many, and there is a processor for each."""
 
 
-@dataclass(frozen=True, slots=True)
-class PullOptions:
+class PullOptions(Struct, frozen=True):
     """Says how the work on one board differs from the usual."""
 
     limit: int | None = None
@@ -34,8 +34,7 @@ class PullOptions:
         return self.only_removing is None or item_id in self.only_removing
 
 
-@dataclass(frozen=True)
-class RunOptions:
+class RunOptions(Struct, frozen=True):
     """Holds what the command line asks of a run."""
 
     pull: PullOptions = field(default_factory=PullOptions)

@@ -6,10 +6,12 @@ import os
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from data_cache import FOLDER as CACHE
 from db_connector import Database, connect
@@ -76,8 +78,7 @@ def cannot_follow(db: Database, mapping: Mapping, board: Board, home: Path, *, d
     )
 
 
-@dataclass
-class Client:
+class Client(Struct):
     """Makes the client of monday.com when it is first asked for; threads share it."""
 
     make: Callable[[], Monday]
@@ -92,8 +93,7 @@ class Client:
             return self.made
 
 
-@dataclass
-class Parts:
+class Parts(Struct):
     """Holds what a run is made of."""
 
     settings: Settings
@@ -256,8 +256,7 @@ def board_of(settings: Settings, mapping: Mapping) -> str | None:
     return by_setting or mapping.board_id
 
 
-@dataclass(frozen=True)
-class Updates:
+class Updates(Struct, frozen=True):
     """Holds how changes of a deployed board are shown before they are applied, and applied without the rejected columns."""
 
     plan: Callable[[Parts, str], dict[str, Any]]

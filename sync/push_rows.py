@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from models import STATES_ONLY
 from sync.board import BoardSync
@@ -25,8 +26,7 @@ HELD_ROW = (
 )
 
 
-@dataclass(slots=True)
-class Dealt:
+class Dealt(Struct):
     """Says what was done about some root rows."""
 
     whole: bool = True

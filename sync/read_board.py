@@ -6,8 +6,9 @@ import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Mapping as Map
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from errors import CursorExpired, DatabaseError, Incomplete
 from models import STATES_ONLY, Item, Page
@@ -22,8 +23,7 @@ SOME = 100
 """How many items one call asks for by id."""
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(Struct, frozen=True):
     """Holds under which name the ids of a board are kept, as they were listed, and how many they are."""
 
     pass_id: str

@@ -20,9 +20,10 @@ from collections.abc import Sequence
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as NotInTime
 from contextlib import suppress
-from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
+
+from msgspec import Struct, field
 
 from mappings.read_items import Ahead, ItemReader, LateReading
 from models import Cell, Item
@@ -36,8 +37,7 @@ ANSWERS_WITHIN_S = 30.0
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class _Page:
+class _Page(Struct, frozen=True):
     """Waits for what comes back of one page."""
 
     facts: Future[Facts | None] = field(default_factory=Future)

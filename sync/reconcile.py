@@ -6,9 +6,10 @@ Pure: no I/O, no clock, no randomness. Every way of running the tool, and every 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
+
+from msgspec import Struct, field
 
 from models import Conflict, Record, Value, Winner
 
@@ -37,8 +38,7 @@ Same = Callable[[str, Value, Value], bool]
 """(field, a, b) → whether the two canonical values mean the same."""
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(Struct, frozen=True):
     """Holds a side of a record: what it shows now, what it showed when both sides last agreed, and when it changed."""
 
     now: Record
@@ -46,8 +46,7 @@ class Side:
     changed_at: Mapping[str, datetime | None] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(Struct, frozen=True):
     """Says how conflicts are settled, which fields may flow which way, and which sides this run may write."""
 
     default: str = "newest"
@@ -65,8 +64,7 @@ class Rules:
         return self.by_field.get(name, self.default)
 
 
-@dataclass(slots=True)
-class FieldPlan:
+class FieldPlan(Struct):
     """Holds what one record needs: in `to_*` the values to write; the `base_*` are true once these are written."""
 
     to_postgres: Record = field(default_factory=dict)
@@ -149,8 +147,7 @@ def reconcile(monday: Side, postgres: Side, fields: Iterable[str], rules: Rules,
     return plan
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """Holds a user's decision about a field: which value both sides are to show, and what they showed in the conflict."""
 
     winner: Winner

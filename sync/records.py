@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from databases.postgres.catalogue import exists
 from databases.postgres.names import compose, identifier, joined, table_name
@@ -32,8 +33,7 @@ class NotDone(SyncError):
     exit_code = EXIT_LEFTOVERS
 
 
-@dataclass(frozen=True, slots=True)
-class SingleRecord:
+class SingleRecord(Struct, frozen=True):
     """Holds a record: its mapping, its row, its link (or None), and what its row itself says about syncing."""
 
     mapping: Mapping

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from databases.postgres.names import compose, identifier, table_name
 from errors import MondayError, QueryRejected, RecordRefused
@@ -35,8 +36,7 @@ where not exists (select from {table} as t where t.{key}::text = new.id)
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Imported:
+class Imported(Struct, frozen=True):
     """Tells which rows an import has made no items of, and the error, if any, after which nothing more can be written."""
 
     left: Sequence[str]

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import asdict
 
 from errors import EXIT_IN_STEP, EXIT_LEFTOVERS, SyncError
 from timing import duration
 from values.wording import counted, plural, utc_text
 
 
-@dataclass(slots=True)
-class Written:
+class Written(Struct):
     """Counts the records written on one side."""
 
     created: int = 0
@@ -27,8 +28,7 @@ class Written:
         return self
 
 
-@dataclass(slots=True)
-class EntityReport:
+class EntityReport(Struct):
     """Counts what one run did with one entity; each count is of records, not of rows."""
 
     entity: str
@@ -82,16 +82,19 @@ class EntityReport:
 
     def add(self, other: EntityReport) -> None:
         """Adds the counts of a batch."""
-        for count in fields(self):
-            mine, more = getattr(self, count.name), getattr(other, count.name)
+        for name in self.__struct_fields__:
+            mine, more = getattr(self, name), getattr(other, name)
             if isinstance(mine, Written):
                 mine += more
             elif isinstance(mine, int) and not isinstance(mine, bool):
-                setattr(self, count.name, mine + more)
+                setattr(self, name, mine + more)
 
     def as_json(self) -> dict[str, Any]:
         """Returns the documented shape."""
         shape = asdict(self)
+        for name, value in shape.items():
+            if isinstance(value, Written):
+                shape[name] = asdict(value)
         for name in ("plans", "failed", "problem", "first_held", "mark"):
             del shape[name]
         for name in ("missing", "message", "seconds", "to_smartsuite"):
@@ -102,8 +105,7 @@ class EntityReport:
         return shape
 
 
-@dataclass(slots=True)
-class RunReport:
+class RunReport(Struct):
     """Holds what one run did with its entities."""
 
     run_id: str

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping as Map
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from errors import SettingsError
 from mappings.declaration import Mapping
@@ -28,8 +29,7 @@ UNREACHED = "its item or its row is gone, or the record's settings keep it off"
 REFUSED = "monday.com did not take it; PostgreSQL shows it, and it will be tried again"
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
+class Resolved(Struct, frozen=True):
     """Tells what became of a conflict that was to be resolved."""
 
     conflict: dict[str, Any]

@@ -13,9 +13,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Mapping as Map
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Generic
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from db_connector import Database
 from errors import (
@@ -79,8 +81,7 @@ RunSyncs = Callable[[Settings, Sequence[str], RunOptions, "Caller"], "RunReport 
 """Runs the named syncs of queries, or all; None when there are none."""
 
 
-@dataclass(frozen=True)
-class Program:
+class Program(Struct, frozen=True):
     """Holds what `main.py` puts together: what each direction does with an entity, how deployed boards are followed,
     what `doctor` checks beside what this room knows, and what is known of deployed boards.
     """
@@ -108,8 +109,7 @@ def _ignore_id(run_id: str) -> None:
     """Ignores the id of a run."""
 
 
-@dataclass(frozen=True)
-class Caller:
+class Caller(Struct, frozen=True):
     """Says what the caller of a run sees of it while it goes on, and how the caller stops it."""
 
     progress: Progress | None = None

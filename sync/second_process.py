@@ -15,9 +15,11 @@ import signal
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from mappings.bound import BoundMapping
 from mappings.read_items import ItemReader
@@ -57,8 +59,7 @@ class Readings(NamedTuple):
     unparsed: dict[str, dict[str, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Page:
+class _Page(Struct, frozen=True):
     """Holds a page whose items are being read."""
 
     number: int

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping as Map
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from errors import MondayError, RowRejected
 from models import Item, Record, Removal
@@ -18,8 +20,7 @@ from values.canonical import is_empty
 from values.comparing import from_json
 
 
-@dataclass(frozen=True, slots=True)
-class _Made:
+class _Made(Struct, frozen=True):
     """Holds items that were made, by the ids of their rows, and what has become of the rows meanwhile."""
 
     free: Map[str, Item]

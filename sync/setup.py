@@ -5,8 +5,9 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Sequence
 from collections.abc import Mapping as Map
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from databases.postgres.catalogue import column_types_of
 from db_connector import Database, Transaction
@@ -24,8 +25,7 @@ from sync.parts import Chosen, Parts
 COLUMN_TYPE = "text"
 
 
-@dataclass(slots=True)
-class EntitySetup:
+class EntitySetup(Struct):
     """Says what one entity has, and lacks."""
 
     mapping: Mapping
@@ -44,8 +44,7 @@ class EntitySetup:
         return {"entity": self.mapping.entity, "board_id": self.board.id, "sync_id": self.column, "made": self.made}
 
 
-@dataclass(slots=True)
-class Setup:
+class Setup(Struct):
     """Says what was made."""
 
     tables: list[str] = field(default_factory=list)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
+
+from msgspec import Struct
 
 from services.monday.waiting import Pause
 from sync.parts import Progress
@@ -16,8 +17,7 @@ from timing import Stop
 WAITS, WORKS, DONE = "waits", "works", "done"
 
 
-@dataclass(slots=True)
-class _Step:
+class _Step(Struct):
     phase: str = WAITS
     done: int = 0
     total: int | None = None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping as Map
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from errors import MondayError
 from models import Conflict, Item, LogEntry, Record, Removal
@@ -20,8 +21,7 @@ from sync.report import EntityReport
 from sync.unknown_items import UnknownItems
 
 
-@dataclass(frozen=True, slots=True)
-class Hints:
+class Hints(Struct, frozen=True):
     """Holds what the caller of a cycle knows beside the items and the rows."""
 
     dates: Map[str, datetime] = field(default_factory=dict)
@@ -37,8 +37,7 @@ class Hints:
 NO_HINTS = Hints()
 
 
-@dataclass(slots=True)
-class Task:
+class Task(Struct):
     """Follows one item through a batch, up to the decision.
 
     It is one object, and not a value for each step, because a first pull makes one for every item. `look_up` fills the
@@ -112,8 +111,7 @@ class Decision(NamedTuple):
     """For each field that a user has decided about: why it cannot be done, or an empty text."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(Struct, frozen=True):
     """Fields of a record that monday.com is told: what the item is to show, and what it and the row last showed."""
 
     item: Item
@@ -126,8 +124,7 @@ class Outgoing:
     """The run has counted the record already, for what it brought to PostgreSQL."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """Holds an item as monday.com answered a change: what was sent, and what it refused (field → reason)."""
 
     item: Item
@@ -140,8 +137,7 @@ class Answer:
     """As in `Outgoing`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(Struct, frozen=True):
     """Holds the answers of monday.com, and the error after which nothing more can be written."""
 
     answers: list[Answer]
@@ -153,8 +149,7 @@ class Sent:
             raise self.trouble
 
 
-@dataclass(frozen=True, slots=True)
-class NewItem:
+class NewItem(Struct, frozen=True):
     """Holds an item to be made of a row: its name, the text of its `column_values`, and the record that it is to show."""
 
     root_id: str
@@ -169,8 +164,7 @@ class NewItem:
     """Fields whose labels the board does not have yet, and the mapping says to make."""
 
 
-@dataclass(slots=True)
-class Batch:
+class Batch(Struct):
     """Tells what became of a batch, to be counted once its transaction is through."""
 
     report: EntityReport

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Mapping as Map
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from databases.postgres.catalogue import column_types_of, exists
 from databases.postgres.own_ways import ways_of
@@ -41,8 +42,7 @@ FITS: dict[str, tuple[str, ...]] = {
 """Which kinds of value (named as comparisons are) a table column of a type can hold."""
 
 
-@dataclass(frozen=True)
-class Validated:
+class Validated(Struct, frozen=True):
     """Says what was looked at, and what was found."""
 
     entities: tuple[str, ...]

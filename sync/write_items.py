@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from errors import DailyLimitReached, ItemGone, MondayError, MondayRefused, MondayUnavailable, RecordRefused
 from mappings.read_items import ItemReader
@@ -20,8 +22,7 @@ NO_EFFECT = "monday.com took the change, and the item does not show it"
 CANNOT_SHOW = "the board has no cell that could show it"
 
 
-@dataclass(frozen=True, slots=True)
-class Removed:
+class Removed(Struct, frozen=True):
     """Tells which items are gone now, why others are not (item id → reason), and what ends the writing."""
 
     gone: list[Removal]
@@ -29,8 +30,7 @@ class Removed:
     trouble: MondayError | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Change:
+class _Change(Struct, frozen=True):
     """Holds the cells to write for an item, and the fields that no cell can show, with the reason."""
 
     outgoing: Outgoing

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from errors import BoardNotVisible, GuardStop, Incomplete, SettingsError, SyncError
 from models import NO_CELLS, Columns

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from errors import DailyLimitReached, MondayUnavailable
 from monday_api import Limits, Monday

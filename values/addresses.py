@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 import threading
-from dataclasses import dataclass
 from functools import lru_cache
 from time import thread_time
+
+from msgspec import Struct
 
 LONGEST = 300
 """Characters. No address is longer, and the parser's time grows with the text."""
@@ -40,8 +41,7 @@ _NUMBERS = frozenset(("AddressNumber", "USPSBoxType", "USPSBoxGroupType"))
 _PLACES = {"PlaceName": 1, "StateName": 2, "ZipCode": 3, "ZipPlus4": 3}
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(Struct, frozen=True):
     """Holds the parts of an address; all None when it could not be taken apart."""
 
     street: str | None = None

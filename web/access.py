@@ -10,11 +10,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from typing import ClassVar
 from urllib.parse import urlsplit
 
+from msgspec import Struct
 from werkzeug.datastructures import Headers
 
+from config.hiding import Hiding
 from errors import SettingsError
 from settings import Settings
 
@@ -67,12 +69,13 @@ def check_reach(settings: Settings, host: str) -> None:
         )
 
 
-@dataclass(frozen=True)
-class Passwords:
+class Passwords(Hiding, Struct, frozen=True):
     """Holds what may be given to sign in. Without any, everybody on this machine operates."""
 
-    operate: str | None = field(default=None, repr=False)
-    look: str | None = field(default=None, repr=False)
+    HIDDEN: ClassVar = frozenset({"operate", "look"})
+
+    operate: str | None = None
+    look: str | None = None
 
     @property
     def needed(self) -> bool:
@@ -99,8 +102,7 @@ def _digest(text: str) -> bytes:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
-@dataclass(frozen=True)
-class Proxy:
+class Proxy(Struct, frozen=True):
     """Knows which header of an authenticating proxy names the user, and from which addresses it is believed."""
 
     header: str = ""
@@ -146,8 +148,7 @@ class Tries:
             self._failed.setdefault(address, deque(maxlen=FAILURES)).append(self._clock())
 
 
-@dataclass(frozen=True)
-class Hosts:
+class Hosts(Struct, frozen=True):
     """Holds the names by which the dashboard may be asked for: a page elsewhere can give this machine a name of its own."""
 
     named: frozenset[str]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from state.disputes import is_of_sync
 from sync.queries.settle import shape_of
@@ -15,8 +16,7 @@ SEEN = ("id", "base_value", "monday_value", "postgres_value", "status", "winner"
 """What of a conflict has to be as it was shown when it is decided."""
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(Struct, frozen=True):
     """Names a side, and what becomes of both when it wins."""
 
     winner: str
@@ -39,7 +39,7 @@ class Side:
         return f"{plural(number, 'field')} of {self.loser} will get the value of {self.short}."
 
 
-class Keeps(Side):
+class Keeps(Side, frozen=True):
     """Names a side that keeps its value when it wins, while the other side keeps its own."""
 
     @property

@@ -7,8 +7,9 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from db_connector import Database, Transaction, connect
 from errors import MappingError, SettingsError, SyncError

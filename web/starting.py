@@ -13,9 +13,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from config.hiding import Hiding
 from errors import EXIT_FAILED, EXIT_IN_STEP, EXIT_LEFTOVERS, SettingsError
 from settings import PROJECT, Settings
 
@@ -42,8 +45,7 @@ MOST_AT_ONCE = 4
 """How many runs that were started here may go on at once."""
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """Says what a run is to do."""
 
     direction: str
@@ -74,14 +76,15 @@ class Wanted:
         return f"python main.py {' '.join(self.arguments())}"
 
 
-@dataclass
-class Started:
+class Started(Hiding, Struct):
     """Holds a run that was started here."""
+
+    HIDDEN: ClassVar = frozenset({"output"})
 
     number: int
     wanted: Wanted
     child: subprocess.Popen[bytes]
-    output: IO[bytes] | None = field(default=None, repr=False)
+    output: IO[bytes] | None = None
     began: float = field(default_factory=time.monotonic)
 
     @property

@@ -6,7 +6,8 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from db_connector import Database
 
@@ -17,8 +18,7 @@ BUSY_S = 2.0
 """The same while a run goes on: when it is killed nothing is written, and the page has to say so."""
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(Struct, frozen=True):
     """Holds what was answered last, and the state of the database of which it was made, or an earlier one."""
 
     tag: str

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import unquote, urlsplit
 
 import pymysql
+from msgspec import Struct
 from pymysql.constants import FIELD_TYPE
 from pymysql.cursors import SSCursor
 
+from config.hiding import Hiding
 from databases.mysql.failures import translated
 from errors import SettingsError
 
@@ -21,15 +22,16 @@ WRITING = ("ALL PRIVILEGES", "INSERT", "UPDATE", "DELETE", "DROP")
 CONNECT_S, READ_S = 10, 600
 
 
-@dataclass(frozen=True)
-class Address:
+class Address(Hiding, Struct, frozen=True):
     """Says where a database is. Its password stays out of `repr`."""
+
+    HIDDEN: ClassVar = frozenset({"password"})
 
     host: str
     port: int
     user: str
     database: str
-    password: str = field(default="", repr=False)
+    password: str = ""
 
     def __str__(self) -> str:
         return f"{self.user}@{self.host}:{self.port}/{self.database}"

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from databases.postgres.failures import TOOL_TABLES
 from errors import SchemaMissing, SettingsError
@@ -144,8 +145,7 @@ order by a.attnum
 """
 
 
-@dataclass(frozen=True)
-class TableColumn:
+class TableColumn(Struct, frozen=True):
     """Describes a column of a table: its type as PostgreSQL writes it, and whether PostgreSQL alone makes its values."""
 
     name: str

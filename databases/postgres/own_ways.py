@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 
+from msgspec import Struct, field
 from psycopg2 import sql
 from psycopg2.sql import Composable
 
@@ -60,8 +60,7 @@ left join pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum
 COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class ColumnWays:
+class ColumnWays(Struct, frozen=True):
     """Tells what a column does by itself. `default` is the expression that fills it."""
 
     default: str | None = None
@@ -76,8 +75,7 @@ class ColumnWays:
         return self.not_null and self.default is None and not self.identity and not self.generated
 
 
-@dataclass(frozen=True, slots=True)
-class TableWays:
+class TableWays(Struct, frozen=True):
     """Tells what a table does by itself with what is written to it."""
 
     columns: Mapping[str, ColumnWays] = field(default_factory=dict)

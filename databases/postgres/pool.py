@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import psycopg2
+from msgspec import Struct
 from psycopg2 import extensions, extras
 from psycopg2.extensions import connection as Connection
 
@@ -51,8 +51,7 @@ class Server(Protocol):
     def stop(self) -> None: ...
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(Struct, frozen=True):
     """Holds where a database is, and with which settings each session begins."""
 
     options: Mapping[str, Any]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from databases.postgres.catalogue import Asks
 from errors import SettingsError
@@ -72,8 +73,7 @@ order by 1
 KINDS = {"v": "a view", "m": "a materialized view", "f": "a foreign table"}
 
 
-@dataclass(frozen=True, slots=True)
-class Sight:
+class Sight(Struct, frozen=True):
     """Says what a name stands for: a table with its partitions and children, and how much of it can be seen."""
 
     oid: int

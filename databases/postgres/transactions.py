@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from databases.postgres.inserting import Inserted
 
@@ -12,8 +13,7 @@ MOST = 10_000
 """So many transactions are told apart; where more have ended, much was written."""
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """Holds what a transaction sees: all that ended before `end`, but for what was still under way."""
 
     end: int
@@ -52,8 +52,7 @@ class OwnWrites:
             return self._tables.get(transaction)
 
 
-@dataclass(frozen=True, slots=True)
-class Remembered:
+class Remembered(Struct, frozen=True):
     """Holds what all transactions of a process remember of one database."""
 
     inserted: Inserted = field(default_factory=Inserted)

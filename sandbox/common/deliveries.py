@@ -9,8 +9,9 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from sandbox.common.clock import Clock
 from sandbox.common.json_text import JsonObject, encode
@@ -20,8 +21,7 @@ RETRY_EVERY_SECONDS, RETRY_FOR_SECONDS = 60, 1800
 HISTORY_KEPT = 5_000
 
 
-@dataclass
-class Disorder:
+class Disorder(Struct):
     """Says what may happen to deliveries, each per hundred; `delay_seconds` is by the stand-in's clock."""
 
     lose_percent: float = 0
@@ -31,8 +31,7 @@ class Disorder:
     paused: bool = False
 
 
-@dataclass(frozen=True)
-class Message:
+class Message(Struct, frozen=True):
     """Holds what a webhook carries to its receiver."""
 
     webhook_id: int
@@ -45,8 +44,7 @@ Send: TypeAlias = Callable[[Message, int], int]
 """Sends a message that was tried so many times before; returns the HTTP status, 0 when there is no answer."""
 
 
-@dataclass
-class Delivery:
+class Delivery(Struct):
     """Holds a message in the queue."""
 
     message: Message

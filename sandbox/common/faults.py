@@ -6,7 +6,8 @@ import random
 import threading
 import time
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from sandbox.common.json_text import JsonObject
 from sandbox.common.wire import Ended, Refusal
@@ -24,8 +25,7 @@ LASTING = {"random_5xx"}  # until they are cleared, unless a count is given
 HTML = "<html><head><title>{0} error</title></head><body><center><h1>{0} error</h1></center></body></html>"
 
 
-@dataclass
-class Fault:
+class Fault(Struct):
     """Holds one order, and counts the requests that it met."""
 
     id: int
@@ -52,8 +52,7 @@ class Fault:
         return True
 
 
-@dataclass(frozen=True)
-class FaultHit:
+class FaultHit(Struct, frozen=True):
     """Holds a fault that hits the present request."""
 
     kind: str

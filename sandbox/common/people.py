@@ -5,7 +5,7 @@ kept for fiction."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from sandbox.common.dice import Dice
 
@@ -67,8 +67,7 @@ MESSY = (
 )  # what people write when they know no address
 
 
-@dataclass(frozen=True)
-class Person:
+class Person(Struct, frozen=True):
     first: str
     last: str
     email: str
@@ -97,8 +96,7 @@ def phone(dice: Dice) -> tuple[str, str]:
     return (number if dice.chance(150) else f"+{number}"), "US"
 
 
-@dataclass(frozen=True)
-class Address:
+class Address(Struct, frozen=True):
     street: str
     city: str
     state: str

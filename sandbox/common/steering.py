@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict, fields
 
 from sandbox.common.clock import Clock, iso_ms, parse_iso
 from sandbox.common.json_text import JsonObject
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
 
 class ClockCalls:
@@ -38,7 +37,7 @@ class ClockCalls:
 
 
 def set_switches(
-    switches: DataclassInstance, choices: Mapping[str, tuple[object, ...]], wanted: Mapping[str, object]
+    switches: Struct, choices: Mapping[str, tuple[object, ...]], wanted: Mapping[str, object]
 ) -> JsonObject:
     """Sets switches, all or none; returns all of them."""
     known = [field.name for field in fields(switches)]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from sandbox.common.json_text import JsonObject
 
 JSON_HEADERS = {"Content-Type": "application/json; charset=utf-8"}
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(Struct, frozen=True):
     """Holds one request; the names of its headers are in lower case."""
 
     headers: dict[str, str]
@@ -21,8 +20,7 @@ class Request:
     query: str = ""
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """Holds what goes back, and in `end` how the connection goes on.
 
     keep: it serves the next request; last: it closes after the answer; cut: the body is cut short, and

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from sandbox.client import Admin
 from sandbox.common.server import Server, serve_in_thread
@@ -11,8 +12,7 @@ from sandbox.monday.service import DEFAULT_TOKEN, Service, Settings
 from sandbox.monday.site import Site
 
 
-@dataclass(eq=False, repr=False)
-class Sandbox:
+class Sandbox(Struct, eq=False, dict=True):
     """Serves HTTP on a loopback port until it is closed."""
 
     boards: str = ""
@@ -34,6 +34,9 @@ class Sandbox:
         self.graphql_url = f"{self.url}/v2"
         self._thread = serve_in_thread(self._server)
         self.client = Admin(self.url, self.token)
+
+    def __repr__(self) -> str:
+        return f"Sandbox({self.url})"
 
     def admin(self, call: str, **settings: object) -> Any:
         return self.client(call, **settings)

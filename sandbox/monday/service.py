@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, deque
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from sandbox.common.clock import Clock
 from sandbox.common.faults import Faults
@@ -34,16 +35,19 @@ READING_FAULTS = (
 LASTING_FAULTS = ("hide_items", "hide_board", "fail_above")  # until they are cleared, unless a count is given
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """Says what account is made, and how it is limited. With a signing secret the token is an app's."""
 
     boards: str = ""
     seed: int = 1
     limits: str = "off"
-    token: str = field(default=DEFAULT_TOKEN, repr=False)
-    signing_secret: str | None = field(default=None, repr=False)
+    token: str = DEFAULT_TOKEN
+    signing_secret: str | None = None
     now: float | None = None
+
+    def __repr__(self) -> str:
+        """Leaves the token and the secret out."""
+        return f"Settings({self.boards!r}, seed={self.seed}, limits={self.limits!r}, now={self.now})"
 
 
 class Service:

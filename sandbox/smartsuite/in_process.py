@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct
 
 from sandbox.client import Admin
 from sandbox.common.server import Server, serve_in_thread
@@ -11,14 +12,13 @@ from sandbox.smartsuite.service import DEFAULT_ACCOUNT, DEFAULT_TOKEN, Service, 
 from sandbox.smartsuite.site import Site
 
 
-@dataclass(eq=False, repr=False)
-class SmartSuite:
+class SmartSuite(Struct, eq=False, dict=True):
     """Serves HTTP on a loopback port until it is closed."""
 
     tables: str = ""
     seed: int = 1
     limits: str = "off"
-    token: str = field(default=DEFAULT_TOKEN)
+    token: str = DEFAULT_TOKEN
     account_id: str = DEFAULT_ACCOUNT
     host: str = "127.0.0.1"
     port: int = 0
@@ -32,6 +32,9 @@ class SmartSuite:
         self.api_url = f"{self.url}/api/v1"
         self._thread = serve_in_thread(self._server)
         self.client = Admin(self.url, self.token)
+
+    def __repr__(self) -> str:
+        return f"SmartSuite({self.url})"
 
     def admin(self, call: str, **settings: object) -> Any:
         return self.client(call, **settings)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from dataclasses import dataclass
 from datetime import datetime, timezone
+
+from msgspec import Struct
 
 from sandbox.common.faults import HTML
 from sandbox.common.wire import Refusal
@@ -18,8 +19,7 @@ SPEED_TEXT = "Request was throttled."
 QUOTA_TEXT = "The monthly API limit of this workspace is exceeded."
 
 
-@dataclass
-class Pace:
+class Pace(Struct):
     """Holds what a member may do."""
 
     calls_a_second: int = 5
@@ -27,8 +27,7 @@ class Pace:
     calls_a_month: int = PLANS["professional"]
 
 
-@dataclass
-class Spent:
+class Spent(Struct):
     """Holds what a member has done lately."""
 
     second: int = 0

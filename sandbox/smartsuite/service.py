@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import time
 from collections import Counter, deque
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from sandbox.common.clock import Clock
 from sandbox.common.faults import Faults
@@ -25,16 +26,21 @@ FAULTS = (
 """Faults beyond those of any HTTP server."""
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """Says what account is made, and how it is limited."""
 
     tables: str = ""
     seed: int = 1
     limits: str = "off"
-    token: str = field(default=DEFAULT_TOKEN, repr=False)
+    token: str = DEFAULT_TOKEN
     account_id: str = DEFAULT_ACCOUNT
     now: float | None = None
+
+    def __repr__(self) -> str:
+        """Leaves the token out."""
+        return (
+            f"Settings({self.tables!r}, {self.account_id!r}, seed={self.seed}, limits={self.limits!r}, now={self.now})"
+        )
 
 
 class Service:

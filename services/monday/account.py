@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
+
+from msgspec import Struct
 
 from errors import MondayRefused
 from models import Board, BoardColumn
@@ -59,8 +60,7 @@ KINDS = ("admin", "guest", "view_only")
 """Kinds of user that older versions of the API tell one by one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Me:
+class Me(Struct, frozen=True):
     """Names the user of the token; what it may not read of the account is empty."""
 
     id: str
@@ -69,8 +69,7 @@ class Me:
     plan_tier: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Whose:
+class Whose(Struct, frozen=True):
     """Says whose key the token is, what kind of user that is, and in which version monday.com answered."""
 
     name: str
@@ -79,8 +78,7 @@ class Whose:
     version: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class PlatformBudget:
+class PlatformBudget(Struct, frozen=True):
     """Holds the plan's calls a day, and how many were used today; None where the token may not see it."""
 
     base: int | None
@@ -88,8 +86,7 @@ class PlatformBudget:
     used_today: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class NewColumn:
+class NewColumn(Struct, frozen=True):
     """Describes a column to be made."""
 
     title: str

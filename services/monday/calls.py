@@ -6,8 +6,10 @@ import logging
 import threading
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from errors import BudgetSpent
 from services.monday.failure_shapes import failures_in
@@ -37,8 +39,7 @@ LONGEST_SHARED_WAIT = 5.0
 log = logging.getLogger("monday_sync.api")
 
 
-@dataclass(frozen=True, slots=True)
-class HttpReply:
+class HttpReply(Struct, frozen=True):
     """Holds an HTTP answer, decoded; `body` is None when it was not JSON. Without any answer, `failure` says why."""
 
     status: int = 0
@@ -67,8 +68,7 @@ class Wire(Protocol):
         """Closes the connections."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """Holds what all callers of one token share: the wire, the pace and the calls of the day."""
 
     wire: Wire

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
+
+from msgspec import Struct, field
 
 from errors import (
     BoardNotVisible,
@@ -188,8 +189,7 @@ _BOARD_NOT_FOUND = re.compile(r"board not found\.?", re.IGNORECASE)
 _COST = re.compile(r"query cost (\d+).*?out of (\d+)", re.IGNORECASE | re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Struct, frozen=True):
     """Describes one failure in one shape, whichever layer of monday.com it came from."""
 
     http_status: int
@@ -234,8 +234,7 @@ class Failure:
         return own or HINTS.get(remedy, "")
 
 
-@dataclass(frozen=True, slots=True)
-class ApiAnswer:
+class ApiAnswer(Struct, frozen=True):
     """Holds what came back: `data`, and the failures that stand beside it or instead of it."""
 
     data: Mapping[str, Any] | None

@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from typing import ClassVar
 
+from msgspec import Struct, field
+
+from config.hiding import Hiding
 from errors import MondayError, MondayRefused, MondayUnavailable, RecordRefused, Trace
 from services.monday.answers import JobJson, answered
 from services.monday.calls import Caller
@@ -18,15 +21,16 @@ SECONDS_BETWEEN_LOOKS = 10.0
 TRIES_OF_AN_UPLOAD = 5
 
 
-@dataclass(frozen=True, slots=True)
-class ImportJob:
+class ImportJob(Hiding, Struct, frozen=True):
     """Describes a bulk import: its state by monday.com's last answer."""
+
+    HIDDEN: ClassVar = frozenset({"upload_url"})
 
     job_id: str
     status: str = "UPLOAD_PENDING"
     counts: Mapping[str, int] = field(default_factory=dict)
     report_url: str | None = None
-    upload_url: str | None = field(default=None, repr=False)
+    upload_url: str | None = None
 
 
 class Imports:

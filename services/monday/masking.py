@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from services.monday.failures import Failure
 
@@ -13,8 +15,7 @@ SHORTEST_KEY = 8
 """A shorter token may stand in a code or in the name of a field, which other code compares."""
 
 
-@dataclass(frozen=True)
-class Masking:
+class Masking(Struct, frozen=True):
     """Knows the token, and does not show it."""
 
     _token: str

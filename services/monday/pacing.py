@@ -7,9 +7,10 @@ import threading
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, timezone
 from typing import Any, NamedTuple, Protocol
+
+from msgspec import Struct, field
 
 from errors import DailyLimitReached
 from values.wording import counted, minute_text, plural
@@ -40,8 +41,7 @@ REASONS: Mapping[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ApiStats:
+class ApiStats(Struct, frozen=True):
     """Holds what all requests to monday.com have cost so far."""
 
     calls: int = 0
@@ -67,8 +67,7 @@ class ApiStats:
         return sum(self.waited_s.values())
 
 
-@dataclass(frozen=True, slots=True)
-class Left:
+class Left(Struct, frozen=True):
     """Holds what is left: calls and complexity of this minute, calls of this day's share. None is unknown, or no limit."""
 
     calls: float | None = None
@@ -185,8 +184,7 @@ def _next_midnight(now: datetime) -> datetime:
     return datetime.combine(now.date() + timedelta(days=1), time(), tzinfo=timezone.utc)
 
 
-@dataclass(slots=True)
-class _Bucket:
+class _Bucket(Struct):
     """Holds a budget that is filled again at an instant; `left` counts only until then."""
 
     left: float = 0.0

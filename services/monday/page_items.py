@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from models import NO_CELLS, Cell, Columns, Item
 from services.monday.answers import ItemJson
 from values.parsing import iso_moment
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """Describes one entry of a page that cannot be used: its place, its id if it has one, and the reason."""
 
     index: int

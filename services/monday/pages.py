@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct, field
 
 from errors import BoardNotVisible, CursorExpired, Incomplete, MondayError, QueryTooHeavy, RecordRefused
 from models import Columns, Item, Page, Pages
@@ -29,8 +30,7 @@ Data = Mapping[str, Any]
 """The `data` of an answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReadOptions:
+class ReadOptions(Struct, frozen=True):
     """Says how the items of a board are to be read."""
 
     limit: int = ITEMS_PER_PAGE
@@ -58,8 +58,7 @@ class ReadOptions:
 READ_ALL = ReadOptions()
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(Struct, frozen=True):
     """Says which items to page through, and what every one of them has to bring."""
 
     board_id: str

@@ -17,8 +17,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from itertools import accumulate
+
+from msgspec import Struct, field
 
 from errors import QueryRejected, RecordRefused
 from models import Cell, Item, Page
@@ -42,8 +43,7 @@ GroupPages = Callable[[str, dict[str, object]], Iterator[Page]]
 """(group id, query parameters) → its pages"""
 
 
-@dataclass(eq=False)
-class _Group:
+class _Group(Struct, eq=False):
     """Holds a group and what has been read of it, in all its parts."""
 
     id: str
@@ -52,8 +52,7 @@ class _Group:
     """Whether it is read as a whole because the server would not filter."""
 
 
-@dataclass(eq=False)
-class _Part:
+class _Part(Struct, eq=False):
     """Holds a group, or the items in it that rules let through: what was seen, and from how many ends it is read."""
 
     group: _Group

@@ -6,11 +6,11 @@ import json
 import re
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
 import orjson
+from msgspec import Struct, field
 
 Decode = Callable[[bytes], object]
 """Makes of the bytes of an answer what it says; None where they are no JSON."""
@@ -182,8 +182,7 @@ query FetchJobStatus($job: ID!) {
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """Describes one document to send. `units` is how many items it is about, for what it will cost."""
 
     query: str
@@ -263,8 +262,7 @@ def plain(text: str) -> str:
     return text.replace("COMPLEXITY", COMPLEXITY)
 
 
-@dataclass(frozen=True)
-class ManyMutation:
+class ManyMutation(Struct, frozen=True):
     """Repeats a mutation for each row, under the aliases a0, a1 …; `_N` in it is the number of the row."""
 
     name: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from errors import MondayUnavailable, QueryTooHeavy, Trace
 from services.monday.failures import Failure, Remedy, sentence
@@ -18,8 +18,7 @@ REPLAY_SECONDS = 25 * 60.0
 TRIES_BEFORE_LESS = 3
 
 
-@dataclass(slots=True)
-class Tries:
+class Tries(Struct):
     """Counts the failures of one request."""
 
     began: float

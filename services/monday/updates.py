@@ -9,9 +9,11 @@ no filter reaches, the caller is told that it needs a listing of all ids.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from errors import ListingNeeded, QueryRejected, RecordRefused
 from models import STATES_ONLY, Columns, Item, Page, Pages
@@ -27,8 +29,7 @@ QUARTER_HOUR = 900
 UNKNOWN, SECONDS, DAYS, WORDS, NOTHING = "unknown", "seconds", "days", "words", "nothing"
 
 
-@dataclass(slots=True)
-class UpdateFilter:
+class UpdateFilter(Struct):
     """Holds what the filter understands: instants by the second or by the day, only words such as TODAY, or nothing.
 
     It can be given to the next client, which then need not test it again.
@@ -44,8 +45,7 @@ class ItemSource(Protocol):
         """Reads the board, or what a filter lets through."""
 
 
-@dataclass(frozen=True, slots=True)
-class Search:
+class Search(Struct, frozen=True):
     """Asks a source about one board, for what is wanted of its items."""
 
     source: ItemSource

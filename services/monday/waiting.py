@@ -6,9 +6,10 @@ import logging
 import random
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
+
+from msgspec import Struct, field
 
 from services.monday.pacing import REASONS, SharedBudget, Tally
 from timing import Clock, Stop, backoff, duration
@@ -26,16 +27,14 @@ class Cancelled(Exception):
     """Ends a listing whose result is not needed any more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
+class Pause(Struct, frozen=True):
     """Says what a client waits for, and how long it still will."""
 
     reason: str
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """Says how much a client may use, and how long it keeps trying."""
 
     give_up_after: float | None = 300.0

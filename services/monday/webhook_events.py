@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from msgspec import Struct
 
 ITEM_IDS = ("pulseId", "itemId", "subitem")
 """The first of these that an event has is the id of its item: no kind of event has them all."""
@@ -36,16 +36,14 @@ UNDATED = "undated/"
 LONGEST, TOO_LARGE = 200, 2**63
 
 
-@dataclass(frozen=True, slots=True)
-class Hint:
+class Hint(Struct, frozen=True):
     """Names an item to read again or, without an item, a board to compare."""
 
     board_id: str
     item_id: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Struct, frozen=True):
     """Holds one delivery, with all that is kept of it."""
 
     trigger_id: str

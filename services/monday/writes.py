@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, TypeAlias
+
+from msgspec import Struct, field
 
 from errors import (
     DailyLimitReached,
@@ -48,8 +49,7 @@ Members = Mapping[str, Any]
 """Cells of one item by column id, as monday.com takes them."""
 
 
-@dataclass(frozen=True, slots=True)
-class MutationAnswer:
+class MutationAnswer(Struct, frozen=True):
     """Holds `data` by alias, and the error of every alias that has none."""
 
     data: Mapping[str, Any]
@@ -57,8 +57,7 @@ class MutationAnswer:
     replayed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Many:
+class Many(Struct, frozen=True):
     """Describes one mutation over many rows; each row is its variables, without the row's number."""
 
     mutation: ManyMutation

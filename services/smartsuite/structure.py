@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
+
+from msgspec import Struct, field
 
 from errors import SmartSuiteUnavailable
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(Struct, frozen=True, dict=True):
     """Holds a field: the slug that records carry, the label that people see."""
 
     slug: str
@@ -42,8 +42,7 @@ class Field:
         return self.kind == "recordtitlefield" and bool(self.params.get("is_auto_generated"))
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(Struct, frozen=True):
     """Holds a table with its fields by slug."""
 
     id: str

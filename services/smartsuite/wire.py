@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import orjson
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     import requests
@@ -16,8 +16,7 @@ TIMEOUT = (10, 75)
 """Seconds for a connection, and for an answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """Holds an answer. `status` 0 means that none came, `unsent` that the request never left."""
 
     status: int = 0

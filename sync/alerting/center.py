@@ -10,8 +10,9 @@ import logging
 import threading
 import time
 from collections.abc import Mapping as Map
-from dataclasses import dataclass, field
 from datetime import datetime
+
+from msgspec import Struct, field
 
 from db_connector import Database
 from errors import DatabaseError, SettingsError
@@ -40,8 +41,7 @@ TESTED = {Outcome.DELIVERED: "delivered", Outcome.REFUSED: "refused", Outcome.UN
 STATES = {Outcome.DELIVERED: "delivered", Outcome.REFUSED: "waiting", Outcome.UNKNOWN: "unknown"}
 
 
-@dataclass
-class Center:
+class Center(Struct):
     """Holds what judging and delivering needs. Several processes and threads can do either at once."""
 
     db: Database

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from state.alerts import FAILING, LATE, OK, Alert
 from sync.alerting.rules import Rule
@@ -15,8 +17,7 @@ CALM_S = 300.0
 REMINDER, RECOVERED = "reminder", "recovered"
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Struct, frozen=True):
     """Says how a subject was found."""
 
     subject: str
@@ -32,8 +33,7 @@ class Seen:
     command: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(Struct, frozen=True):
     """Says how a subject is now, and the kind of message that follows; None: no message."""
 
     alert: Alert

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from db_connector import Transaction
 from state import alerts
@@ -99,8 +101,7 @@ where kind = 'live' and started_at > now() - interval '7 days'
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Entity:
+class Entity(Struct, frozen=True):
     """Names what is kept equal."""
 
     name: str
@@ -110,8 +111,7 @@ class Entity:
     """False: what is refused is tried again until it is written."""
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(Struct, frozen=True):
     """Holds what one look needs: the transaction, what there is, the rules, and the time of PostgreSQL."""
 
     tx: Transaction

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
+
+from msgspec import Struct
 
 from db_connector import Transaction
 from state.runs import DIED, SYNCS
@@ -56,8 +57,7 @@ where finished_at is null and kind is distinct from 'live' and {DIED}
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Ran:
+class Ran(Struct, frozen=True):
     """Holds how one run went for one entity. `problem` is the kind of error; empty: unknown; None: it went well."""
 
     kind: str
@@ -72,8 +72,7 @@ class Ran:
         return self.problem is not None and reasons.reason_of(self.problem).fails
 
 
-@dataclass(frozen=True, slots=True)
-class Lately:
+class Lately(Struct, frozen=True):
     """Holds the last runs of each entity, newest first, and the entities that a run works on now."""
 
     ran: dict[str, list[Ran]]

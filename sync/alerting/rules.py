@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from errors import SettingsError
 
@@ -13,8 +15,7 @@ DAY_S = 86_400.0
 EVERY_RULE = "all"
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """Describes a rule. `unit` is what its limit counts: `s` for a time, else a word."""
 
     name: str

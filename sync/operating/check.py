@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from msgspec import Struct
 
 from errors import EXIT_USAGE, SyncError
 from models import State
@@ -16,8 +17,7 @@ PATIENCE_S = 5.0
 """How long a check may take."""
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Struct, frozen=True):
     """Says one thing that a check has seen. `exit_code` is what a fault leads to."""
 
     state: State
@@ -29,8 +29,7 @@ class Seen:
     """False: there is nothing to look at."""
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Struct, frozen=True):
     """Describes a check. `look` may take its time and may fail: neither stops the others."""
 
     slug: str

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+
+from msgspec import Struct
 
 from errors import BoardNotVisible, SyncError
 from mappings.bound import bind
@@ -180,8 +181,7 @@ def _triggers(examined: Examined, mapping: Mapping) -> Iterator[Seen]:
     return _judged(mapping, state)
 
 
-@dataclass(frozen=True, slots=True)
-class Installed:
+class Installed(Struct, frozen=True):
     """Says what the tables of an entity have of its triggers."""
 
     lacking: list[str]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
+
+from msgspec.structs import replace
 
 from errors import EXIT_GUARD, SettingsError, SyncError
 from mappings.query_syncs import FILE, HINT, QuerySync, read_syncs

@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Mapping as Map
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 from db_connector import Transaction
 from models import Item, Value
@@ -66,8 +67,7 @@ STAYS = "the mapping keeps what the other side removed"
 ITEM_LOST = "the item is gone, and the row was edited or is there again: a user has to decide"
 
 
-@dataclass(frozen=True, slots=True)
-class FieldState:
+class FieldState(Struct, frozen=True):
     """Holds a field in which both sides differ: what each shows, what each showed when both agreed, and why."""
 
     name: str
@@ -80,8 +80,7 @@ class FieldState:
     """Why the difference is known; empty when it is not."""
 
 
-@dataclass(frozen=True, slots=True)
-class Compared:
+class Compared(Struct, frozen=True):
     """Holds what was found about one record."""
 
     kind: Class
@@ -99,8 +98,7 @@ class Compared:
     """Of what monday.com shows and of what PostgreSQL shows; added up they stand for all records."""
 
 
-@dataclass(frozen=True, slots=True)
-class Queues:
+class Queues(Struct, frozen=True):
     """Holds what waits to be dealt with: items with an event, root rows with a change."""
 
     items: frozenset[str] = frozenset()

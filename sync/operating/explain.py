@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from db_connector import Transaction
 from errors import SettingsError
@@ -34,8 +35,7 @@ HISTORY = 20
 """How many lines of history are shown, unless all are asked for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """Names a record that was asked about: its mapping, and the ids that are known."""
 
     mapping: Mapping

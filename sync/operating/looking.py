@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping as Map
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from db_connector import Transaction
 from models import Item
@@ -27,8 +29,7 @@ UNREAD = "the item cannot be read"
 NOTHING_PROVED: Map[str, Proved] = MappingProxyType({})
 
 
-@dataclass(slots=True)
-class Looked:
+class Looked(Struct):
     """Holds some items as the cycle sees them: their tasks, and the items that did not come so far."""
 
     cycle: Cycle
@@ -44,8 +45,7 @@ class Looked:
         return [(task, decide_record(self.cycle, task)) for task in self.tasks]
 
 
-@dataclass(slots=True)
-class Reading:
+class Reading(Struct):
     """Holds what was read of some items: those that can be understood are tasks, of the others the reasons are known."""
 
     cycle: Cycle

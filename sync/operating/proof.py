@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from errors import (
     EXIT_IN_STEP,
@@ -30,8 +31,7 @@ CUT_SHORT = "it was cut short"
 NOT_MADE = "not run"
 
 
-@dataclass(slots=True)
-class Proof:
+class Proof(Struct):
     """Holds the result of a proof of one entity."""
 
     entity: str
@@ -104,8 +104,7 @@ class Proof:
         }
 
 
-@dataclass
-class Proofs:
+class Proofs(Struct):
     """Makes the proofs of one run: after one has failed the others are made, unless none of them could do better."""
 
     steps: Steps

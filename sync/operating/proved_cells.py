@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from db_connector import Transaction
 from models import Item
@@ -17,18 +16,16 @@ from sync.board import BoardSync
 from sync.task import Task
 
 
-@dataclass
 class ProvedCells:
     """Finds what earlier proofs have noted, and collects what this one has read. May be used by several threads."""
 
-    sync: BoardSync
-    new: dict[str, Proved] = field(default_factory=dict)
-    """What is to be noted, by link."""
-
-    def __post_init__(self) -> None:
-        self._key = self.sync.engine.cycle.seal_key
+    def __init__(self, sync: BoardSync) -> None:
+        self.sync = sync
+        self.new: dict[str, Proved] = {}
+        """What is to be noted, by link."""
+        self._key = sync.engine.cycle.seal_key
         # what such a cell shows depends on the links of another entity
-        self._usable = not any(binding.link_to for binding in self.sync.mapping.bindings)
+        self._usable = not any(binding.link_to for binding in sync.mapping.bindings)
 
     def find(self, tx: Transaction, items: Sequence[Item]) -> dict[str, Proved]:
         """Returns what is known of items, by id; nothing where a cell alone does not decide what it shows."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from functools import partial
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from errors import EXIT_FAILED, SyncError
 from mappings.declaration import Mapping
@@ -25,8 +27,7 @@ def _ignore(*_: object) -> None:
     """Ignores what is told."""
 
 
-@dataclass(frozen=True)
-class Watcher:
+class Watcher(Struct, frozen=True):
     """Says what the caller sees of proofs while they are made."""
 
     progress: Progress | None = None
@@ -37,20 +38,18 @@ class Watcher:
 NOBODY = Watcher()
 
 
-@dataclass
 class Proving:
     """Makes the proofs of one run."""
 
-    parts: Parts
-    extent: Extent
-    watcher: Watcher = NOBODY
-
-    def __post_init__(self) -> None:
-        own = self.parts.for_one_run()
-        self.steps = Steps(self.watcher.progress, own.stop, own.pause)
+    def __init__(self, parts: Parts, extent: Extent, watcher: Watcher = NOBODY) -> None:
+        self.parts = parts
+        self.extent = extent
+        self.watcher = watcher
+        own = parts.for_one_run()
+        self.steps = Steps(watcher.progress, own.stop, own.pause)
         self.own = replace(own, progress=self.steps)
-        if self.watcher.progress is not None:
-            self.watcher.progress.left = lambda: left_in_words(self.own.left())
+        if watcher.progress is not None:
+            watcher.progress.left = lambda: left_in_words(self.own.left())
 
     def of(self, chosen: Chosen) -> Proofs:
         """Proves these. What goes wrong with one is in its proof; raises SyncError when the run cannot begin or end."""

@@ -5,8 +5,9 @@ A finding keeps a hash of both sides and of what is remembered. Where that has c
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from db_connector import Transaction
 from errors import EXIT_LEFTOVERS, SettingsError, SyncError
@@ -39,8 +40,7 @@ class Moved(SyncError):
     exit_code = EXIT_LEFTOVERS
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """Says what a repair writes: where, to which record, which field, and from which value to which."""
 
     side: str
@@ -51,8 +51,7 @@ class Step:
     after: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class Repair:
+class Repair(Struct, frozen=True):
     """Holds the plan for one finding. Without steps nothing can be done for it, and `why` says so."""
 
     finding: dict[str, Any]

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from databases.postgres.dsn import parsed
 from errors import SyncError
-from settings import BOARD, PROJECT, Settings
+from settings import BOARD, DEFAULTS, PROJECT
 from sync.operating.examined import Examined
 
 SHAPES: tuple[tuple[str, str], ...] = (
@@ -46,7 +46,7 @@ def _of_settings(examined: Examined) -> dict[str, str]:
     """Returns hosts, names and ids that settings hold; they stand in messages about what cannot be reached."""
     settings, words = examined.settings, dict[str, str]()
     for url in (settings.api_url, settings.webhook_base_url):
-        if url and url != Settings.api_url:
+        if url and url != DEFAULTS.api_url:
             words |= {url: "<address>", urlsplit(url).netloc: "<host>", urlsplit(url).hostname or "": "<host>"}
     words |= {value: "<id>" for name, value in settings.environment.items() if name.startswith(BOARD)}
     try:

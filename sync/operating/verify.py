@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Mapping as Map
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct
 
 from db_connector import Transaction
 from errors import MondayUnavailable, SyncError, TurnBusy
@@ -54,8 +55,7 @@ WHOLE, IDS, SAMPLE = "whole", "ids", "sample"
 """What a proof reads: every item, ids and update times, or a part of the items."""
 
 
-@dataclass(frozen=True, slots=True)
-class Extent:
+class Extent(Struct, frozen=True):
     """Says how much of the board a proof reads. A sample is one of `parts` equal parts, counted from 1."""
 
     kind: str = WHOLE
@@ -70,22 +70,20 @@ def estimated_calls(sync: BoardSync, extent: Extent) -> int:
     return pages + (-(-items // extent.parts // 100) if extent.kind == SAMPLE else 0)
 
 
-@dataclass
 class Verification:
     """Makes one proof of one entity."""
 
-    sync: BoardSync
-    extent: Extent
-    steps: Steps
-    costs_before: Map[str, float] = field(default_factory=dict)
-    """What the run had cost when it came to this entity."""
-    pass_id: str = ""
-    suspects: list[Compared] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.proof = Proof(self.sync.mapping.entity, self.sync.board.id, self.extent.kind)
-        self.proved = ProvedCells(self.sync)
-        self.findings = Findings(self.sync.mapping.entity_type, self.sync.board.id)
+    def __init__(self, sync: BoardSync, extent: Extent, steps: Steps, costs_before: Map[str, float]) -> None:
+        self.sync = sync
+        self.extent = extent
+        self.steps = steps
+        self.costs_before = costs_before
+        """What the run had cost when it came to this entity."""
+        self.pass_id = ""
+        self.suspects: list[Compared] = []
+        self.proof = Proof(sync.mapping.entity, sync.board.id, extent.kind)
+        self.proved = ProvedCells(sync)
+        self.findings = Findings(sync.mapping.entity_type, sync.board.id)
 
     def run(self) -> Proof:
         """Reads both sides, keeps what it finds, and returns the result: of a part when it fails, or a user ends it."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mappings.query_syncs import QuerySync
 from services.smartsuite.cells import key_shown
@@ -18,8 +19,7 @@ from values.wording import plural
 log = logging.getLogger("monday_sync")
 
 
-@dataclass
-class Ahead:
+class Ahead(Struct):
     """Knows what is to be written of one sync."""
 
     parts: SuiteParts

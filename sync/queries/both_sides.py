@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from mappings.query_syncs import QuerySync
 from rows.queries import Reading, question
@@ -43,8 +44,7 @@ SMARTSUITE_COUNTS = "edited in SmartSuite, whose value counts (on_conflict)"
 LEFT = "the query has its row no more, and on_row_removed leaves it"
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(Struct, frozen=True):
     """Holds what there is of one key: the row, why it cannot be read, the record, and what is remembered."""
 
     key: str

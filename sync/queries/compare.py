@@ -10,11 +10,12 @@ import tempfile
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from hashlib import blake2b
 from operator import itemgetter
 from typing import Any
+
+from msgspec import Struct, field
 
 from errors import SettingsError
 from mappings.query_syncs import QuerySync
@@ -29,8 +30,7 @@ MEMORY = "<memory at "
 """What Python shows of a memoryview, in the place of its bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """Holds a row with news: its key, the hash of what the mapping reads of it, and its values by column."""
 
     key: str

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from models import LogEntry
 from services.smartsuite.answers import Item
@@ -26,8 +28,7 @@ log = logging.getLogger("monday_sync")
 OF_SOURCE, OF_SMARTSUITE, BY_HAND = "mysql", "smartsuite", "manual"
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(Struct, frozen=True):
     """Holds a field that was changed on both sides: what it was given last, what it shows, what the source has."""
 
     slug: str
@@ -47,8 +48,7 @@ class Edit:
         return f"{self.label} was changed on both sides: {_text(kept)} counts, {_text(lost)} does not"
 
 
-@dataclass(frozen=True)
-class Editing:
+class Editing(Struct, frozen=True):
     """Looks at records before they are written, and deals with what people have edited there by the sync's rule."""
 
     parts: Parts

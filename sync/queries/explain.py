@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from errors import SettingsError
 from mappings.query_syncs import QuerySync
@@ -30,8 +32,7 @@ from values.wording import utc_or_none
 WRITES, KEEPS, HOLDS, NOTHING = "write", "keep SmartSuite's", "hold for a user", "nothing"
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Struct, frozen=True):
     """Holds what there is of one key, and the other records that show it."""
 
     pair: Pair

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from services.smartsuite.cells import FILLED_LATER, empty_form
@@ -21,18 +20,16 @@ def forms_of(field: Field, cell: Any) -> list[Any]:
     return [cell, as_texts(cell)] if field.kind in RANGES else [cell]
 
 
-@dataclass
 class Forms:
     """Makes what is sent of cells."""
 
-    target: Target
-    ranges_as_texts: bool = False
-    nulls_as_empty: bool = False
-    """Each type has a form of its own for nothing, which is sent where SmartSuite takes no null."""
-    _tried: dict[str, int] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self._later = [named.slug for named in self.target.fields.values() if named.kind in FILLED_LATER]
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.ranges_as_texts = False
+        self.nulls_as_empty = False
+        """Each type has a form of its own for nothing, which is sent where SmartSuite takes no null."""
+        self._tried: dict[str, int] = {}
+        self._later = [named.slug for named in target.fields.values() if named.kind in FILLED_LATER]
 
     def sent(self, cells: Cells) -> Cells:
         """Returns cells as they are sent."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from services.smartsuite.answers import Item
 from services.smartsuite.shown import shows
@@ -13,8 +14,7 @@ from sync.queries.compare import Row
 from sync.queries.target import Cells, Target
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Struct, frozen=True):
     """Holds a row to write: its cells, and what is remembered of it."""
 
     row: Row

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from errors import MappingError
 from mappings.query_syncs import QuerySync, load_syncs
@@ -11,8 +12,7 @@ from state.records import Records
 from sync.parts import Parts
 
 
-@dataclass(frozen=True)
-class Neighbours:
+class Neighbours(Struct, frozen=True):
     """Holds the names of the other syncs of the file that fill a table."""
 
     parts: Parts

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from hashlib import blake2b
+
+from msgspec.structs import replace
 
 from errors import SmartSuiteError, SmartSuiteRefused
 from mappings.query_syncs import QuerySync

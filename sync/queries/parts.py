@@ -6,8 +6,9 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import field
 
 from db_connector import Database, connect
 from errors import SettingsError, SyncError
@@ -45,7 +46,6 @@ def credentials(settings: Settings) -> tuple[str, str]:
     )
 
 
-@dataclass
 class SuiteParts(Parts):
     """Holds the parts of a run whose records live in SmartSuite."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from db_connector import Transaction
 from services.smartsuite.client import BULK
@@ -13,8 +13,7 @@ from values.wording import counted, plural
 SETTING = "SMARTSUITE_MONTHLY_CALLS"
 
 
-@dataclass(frozen=True, slots=True)
-class Quota:
+class Quota(Struct, frozen=True):
     """Holds how many calls this tool has made this month, and how many the plan allows; None: that is not set.
 
     SmartSuite tells neither, and counts the calls of other programs, too.

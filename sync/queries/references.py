@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from db_connector import Database
 from services.smartsuite.client import BULK, SmartSuite
@@ -19,8 +20,7 @@ LINKED = "linkedrecordfield"
 NAMED = (LINKED, "userfield")
 
 
-@dataclass
-class References:
+class References(Struct):
     """Puts ids in the place of what rows name.
 
     A row that names nobody is refused. One that names a record which is not there is written without the link.

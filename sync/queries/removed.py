@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from errors import GuardStop
 from mappings.query_syncs import QuerySync
@@ -30,8 +31,7 @@ DELETE, IGNORE = "delete", "ignore"
 SHOWN = 5
 
 
-@dataclass(frozen=True)
-class Removal:
+class Removal(Struct, frozen=True):
     """Removes the records of rows that are gone. It is made after a reading that saw every row."""
 
     parts: Parts

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from errors import ValuesRefused
 from mappings.query_syncs import QuerySync
@@ -25,8 +27,7 @@ from sync.queries.unlinked import written_of
 SUITE = "SmartSuite"
 
 
-@dataclass(frozen=True)
-class SyncRepair:
+class SyncRepair(Struct, frozen=True):
     """Holds the plan for one finding of a sync. Without steps nothing can be done for it, and `why` says so."""
 
     finding: dict[str, Any]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from services.smartsuite.client import BULK, PAGE
 from sync.queries.compare import Row, Spool
@@ -20,8 +21,7 @@ log = logging.getLogger("monday_sync")
 SHOWN = 5
 
 
-@dataclass
-class SecondPass:
+class SecondPass(Struct):
     """Keeps the rows that name records which are not there, and links them when the others are written."""
 
     writer: RecordWriter

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from errors import CarriedOutOrNot, SettingsError, SuiteRecordGone, ValuesRefused
 from mappings.query_syncs import QuerySync
@@ -46,8 +48,7 @@ def shape_of(conflict: Mapping[str, Any]) -> dict[str, Any]:
     return {NAMES.get(name, name): value for name, value in conflict.items() if name != "entity_type"}
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(Struct, frozen=True):
     """Tells what became of a conflict that was to be settled."""
 
     conflict: dict[str, Any]
@@ -93,8 +94,7 @@ def settle(
     return [Settled(conflict, winner, problems.get(conflict["id"], "")) for conflict in found]
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Holds a conflict, the field that it is about, and what is remembered of its row, which has a record."""
 
     conflict: Mapping[str, Any]
@@ -117,8 +117,7 @@ class Place:
         return self.conflict["postgres_value"]
 
 
-@dataclass(frozen=True)
-class Settling:
+class Settling(Struct, frozen=True):
     """Settles conflicts of one sync, at most 25 at a time."""
 
     parts: SuiteParts

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from errors import SettingsError
 from mappings.query_syncs import QuerySync
@@ -16,8 +17,7 @@ from values.parsing import CellError
 Cells = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """Holds a table, the field with the rows' keys, and the field that each column fills."""
 
     table: Table

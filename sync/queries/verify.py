@@ -10,8 +10,9 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from errors import SmartSuiteUnavailable, SyncError
 from mappings.query_syncs import QuerySync
@@ -73,16 +74,15 @@ class Shelf:
         self._file.close()
 
 
-@dataclass
 class SyncVerification:
     """Makes one proof of one sync."""
 
-    parts: SuiteParts
-    sync: QuerySync
-    target: Target = field(init=False)
-    suspects: list[tuple[Pair, Compared]] = field(default_factory=list)
+    target: Target
 
-    def __post_init__(self) -> None:
+    def __init__(self, parts: SuiteParts, sync: QuerySync) -> None:
+        self.parts = parts
+        self.sync = sync
+        self.suspects: list[tuple[Pair, Compared]] = []
         self.proof = Proof(self.sync.name, self.sync.table_id, WHOLE)
         self.findings = Findings(query_key(self.sync.name), self.sync.table_id)
         self.records = Records(self.sync.name, self.sync.table_id)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
 from itertools import chain
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from errors import CarriedOutOrNot, PartlyRefused, SuiteRecordGone, ValuesRefused
 from models import LogEntry
@@ -44,8 +46,7 @@ TAKEN = "%s fills the record with this key, %s: two syncs of one table need keys
 GONE = "the record was deleted in SmartSuite; record %s/%s --recreate makes it anew"
 
 
-@dataclass
-class RecordWriter:
+class RecordWriter(Struct):
     """Creates and updates the records of one table."""
 
     parts: Parts

@@ -7,11 +7,11 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import Struct
 
 from db_connector import Database
 from sandbox import Sandbox
@@ -32,8 +32,7 @@ def receiver() -> Iterator[Receiver]:
         yield found
 
 
-@dataclass
-class World:
+class World(Struct):
     env: dict[str, str]
     db: Database
     home: Path

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 import errors
 from db_connector import Database
@@ -25,8 +26,7 @@ from tests.kit.shipped import MAPPINGS, PROJECT
 NOW = datetime(2026, 11, 28, 12, tzinfo=timezone.utc)
 
 
-@dataclass
-class Judging:
+class Judging(Struct):
     db: Database
     settings: Settings = field(default_factory=Settings)
 

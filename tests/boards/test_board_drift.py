@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from hashlib import blake2b
 
 import pytest
+from msgspec.structs import replace
 
 from boards.drift import APPLY, PASS, TABLE_OF_CONTRACTS, WAIT, Known, compare
 from mappings.declaration import Mapping

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from commands.init_checks import best_of, boards_of, fit_of, other_key_helps
 from errors import MondayRefused, MondayUnavailable, SettingsError

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from tests.histories.notes import Notes
 from tests.histories.values import plain
@@ -20,8 +21,7 @@ class Broken(AssertionError):
     """Says that a promise was not kept."""
 
 
-@dataclass(frozen=True)
-class End:
+class End(Struct, frozen=True):
     """Holds what the judge found at the end of a history."""
 
     sides: Sides
@@ -51,8 +51,7 @@ class End:
         return bool(known) and name in (known[0]["base"] or {})
 
 
-@dataclass(frozen=True)
-class Excuse:
+class Excuse(Struct, frozen=True):
     """Says why a difference is right, and when."""
 
     because: str

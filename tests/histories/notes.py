@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from tests.histories.values import Field, Fields, new_value, plain
 from tests.histories.world import BoardItem, Sides, TableRow
 
 
-@dataclass(frozen=True)
-class Write:
+class Write(Struct, frozen=True):
     """Holds a value that a user wrote."""
 
     code: str
@@ -19,8 +19,7 @@ class Write:
     value: str
 
 
-@dataclass
-class Notes:
+class Notes(Struct):
     """Keeps the story of one history. A record is named by its code, a value by its field's name and itself."""
 
     told: list[str] = field(default_factory=list)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from mappings.declaration import Mapping
 from mappings.loader import load_mappings
@@ -68,8 +69,7 @@ create table jobs (
 """
 
 
-@dataclass(frozen=True)
-class Profile:
+class Profile(Struct, frozen=True):
     """Holds a mapping, the board that goes with it, and the fields that users edit."""
 
     mapping: Mapping

@@ -5,13 +5,14 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from msgspec import Struct
+from msgspec.structs import replace
 
 from db_connector import Database
 from errors import SyncError
@@ -43,8 +44,7 @@ FORGOTTEN = ("sync_records", "sync_state", "sync_conflicts", "sync_logs")
 KEYS = 9
 
 
-@dataclass
-class QueryWorld:
+class QueryWorld(Struct, dict=True):
     """Holds what the histories of a process share."""
 
     connection: dict[str, Any]

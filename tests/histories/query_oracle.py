@@ -7,8 +7,9 @@ the tool nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from tests.kit.query_runs import QueryBench
 
@@ -20,8 +21,7 @@ class Broken(AssertionError):
     """Says that a history ended badly."""
 
 
-@dataclass
-class Written:
+class Written(Struct):
     """Holds the last write of a field on each side, by its place in the history."""
 
     source: int = 0
@@ -31,8 +31,7 @@ class Written:
     emptied: bool = False
 
 
-@dataclass
-class Story:
+class Story(Struct):
     """Tells what was done with one key."""
 
     fields: dict[str, Written] = field(default_factory=lambda: {name: Written() for name in FIELDS})
@@ -43,8 +42,7 @@ class Story:
     """A person made a record with the key."""
 
 
-@dataclass
-class Oracle:
+class Oracle(Struct):
     """Holds the stories of all keys, and judges the end."""
 
     rule: str

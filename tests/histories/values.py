@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
+
+from msgspec import Struct
 
 LABELS = ("Open", "Stuck", "Done")
 EMAILS = ("ann@example.com", "bob@example.com", "eve@example.com")
@@ -16,8 +17,7 @@ Fields = dict[str, "str | None"]
 """What a record shows: field → value; None when it is empty."""
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(Struct, frozen=True):
     """Describes a field as users see it: a column on the board, a column of a table."""
 
     name: str

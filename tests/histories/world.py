@@ -7,8 +7,10 @@ that were emptied for it.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from databases.postgres.names import compose
 from db_connector import Database
@@ -34,8 +36,7 @@ MEMORY = (
 )
 
 
-@dataclass
-class Setup:
+class Setup(Struct):
     """Says how a history begins."""
 
     profile: str = "jobs"
@@ -52,8 +53,7 @@ class Setup:
     """The side that wins what is held at the end."""
 
 
-@dataclass(frozen=True)
-class BoardItem:
+class BoardItem(Struct, frozen=True):
     """Holds what an item shows."""
 
     id: str
@@ -62,8 +62,7 @@ class BoardItem:
     fields: Fields
 
 
-@dataclass(frozen=True)
-class TableRow:
+class TableRow(Struct, frozen=True):
     """Holds what a row shows, as plain SQL has it."""
 
     id: str

@@ -7,9 +7,10 @@ import pty
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from sandbox import Sandbox
 from tests.kit.forked import Child, forks
@@ -19,8 +20,7 @@ SETTINGS = ("MONDAY_", "ALERT_", "HEARTBEAT_", "DATABASE_URL", "WEBHOOK_BASE_URL
 MAIN = str(PROJECT / "main.py")
 
 
-@dataclass(frozen=True)
-class Done:
+class Done(Struct, frozen=True):
     """Says how a command ended."""
 
     code: int

@@ -8,10 +8,10 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
 from ruamel.yaml import YAML
 
 import main
@@ -26,8 +26,7 @@ EVERYTHING = 7_810_000_303
 BOARD = 99_000_001
 
 
-@dataclass
-class Deployment:
+class Deployment(Struct):
     """Holds what a test of deployed boards works with."""
 
     db: Database

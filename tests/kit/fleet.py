@@ -9,11 +9,11 @@ import subprocess
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import requests
+from msgspec import Struct, field
 
 from db_connector import Database
 from services.monday.webhook_signatures import token_of
@@ -26,8 +26,7 @@ from tests.kit.shipped import CONTACTS
 from tests.kit.waiting import until
 
 
-@dataclass
-class Fleet:
+class Fleet(Struct):
     """Holds the accounts, and the processes that work for them."""
 
     home: Path

@@ -21,10 +21,11 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from typing import IO, Any
+
+from msgspec import Struct, field
 
 from tests.kit.shipped import PROJECT
 
@@ -190,8 +191,7 @@ def _text(output: IO[bytes]) -> str:
 # In the process that forks
 
 
-@dataclass
-class Server:
+class Server(Struct, dict=True):
     """Takes orders, forks for each, and tells how the child ended."""
 
     orders: socket.socket

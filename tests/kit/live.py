@@ -8,11 +8,12 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import requests
+from msgspec import Struct
+from msgspec.structs import replace
 from psycopg2.extensions import parse_dsn
 
 from db_connector import Database
@@ -37,8 +38,7 @@ SECOND_PROFILE = ("organizations", "contacts")
 QUICK = WorkerSettings(debounce_s=0.02)
 
 
-@dataclass
-class LiveWorld:
+class LiveWorld(Struct):
     """Holds a sandbox with the second profile's boards, and a database with their triggers."""
 
     db: Database
@@ -149,8 +149,7 @@ def world(
         yield LiveWorld(db, url, sandbox, home)
 
 
-@dataclass
-class Live:
+class Live(Struct):
     """Holds a daemon that runs in this process."""
 
     world: LiveWorld
@@ -217,8 +216,7 @@ def subscribe_to(
                 assert not [step.problem for step in steps if step.problem]
 
 
-@dataclass
-class Process:
+class Process(Struct):
     """Runs `main.py webhook` (or another command that goes on) as a child."""
 
     child: Child

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from db_connector import Database
 from main import compose
@@ -21,8 +22,7 @@ from tests.kit.cli import Done
 IN_PSQL, PROGRAM = "In psql: ", "python main.py "
 
 
-@dataclass
-class Patient:
+class Patient(Struct):
     """Holds an installation."""
 
     env: dict[str, str]

@@ -7,12 +7,12 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote, urlencode
 
+from msgspec import Struct
 from psycopg2.extensions import parse_dsn
 
 from databases.postgres.embedded import LocalPostgres
@@ -35,8 +35,7 @@ def memory_folder() -> str | None:
     return None if os.statvfs(folder).f_flag & os.ST_NOEXEC else folder
 
 
-@dataclass(frozen=True)
-class Postgres:
+class Postgres(Struct, frozen=True, dict=True):
     """Makes and drops databases on a server."""
 
     connection: dict[str, Any]

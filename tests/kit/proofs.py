@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import field
 
 from db_connector import Database
 from sandbox import Sandbox
@@ -25,7 +26,6 @@ PLACES = {
 """Of each entity its board, its table, and the column that shows the item's name."""
 
 
-@dataclass
 class Equal(Deployment):
     """Holds the five entities, equal on both sides."""
 

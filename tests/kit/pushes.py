@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from db_connector import Database
 from mappings.loader import load_mappings
@@ -52,8 +53,7 @@ def things_with(fields: str, more: str = "") -> str:
 # A push in a process of its own
 
 
-@dataclass(frozen=True)
-class Order:
+class Order(Struct, frozen=True):
     """Holds what a run needs to know in another process."""
 
     database: str

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from db_connector import Database
 from mappings.query_syncs import load_syncs
@@ -40,8 +41,7 @@ QUERY = "select id, title, amount, note, due, updated_at from things where updat
 COLUMNS = {column: slug for column, slug in SLUGS.items() if column != "key"}
 
 
-@dataclass(frozen=True)
-class QueryOrder:
+class QueryOrder(Struct, frozen=True):
     """Holds what a run needs to know in another process."""
 
     home: str
@@ -73,8 +73,7 @@ def run_in(settings: Settings, db: Database, options: dict[str, Any]) -> EntityR
         return copy_rows(parts, sync, sync.table_id, RunOptions(PullOptions(**options)), None)
 
 
-@dataclass
-class QueryBench(KillBench):
+class QueryBench(Struct, KillBench, dict=True):
     """Holds a table of MariaDB, a table of SmartSuite, and the sync between them."""
 
     db: Database

@@ -14,10 +14,11 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
+
+from msgspec import Struct, field
 
 from sandbox import Sandbox, SmartSuite
 
@@ -28,8 +29,7 @@ UNANSWERED = "unanswered"
 Act = Callable[[], object]
 
 
-@dataclass
-class Moment:
+class Moment(Struct):
     """Names the request at which an act is done: which of those that match, before or after it is carried out."""
 
     matches: Callable[[str, bytes], bool]
@@ -39,8 +39,7 @@ class Moment:
     seen: int = 0
 
 
-@dataclass
-class Hold:
+class Hold(Struct):
     """Stops a request, and says so, until it is let go."""
 
     operation: str
@@ -55,8 +54,7 @@ class Hold:
         return None if self.goes_on else UNANSWERED
 
 
-@dataclass(frozen=True)
-class Passed:
+class Passed(Struct, frozen=True):
     """Holds an answer of the sandbox on its way."""
 
     status: int

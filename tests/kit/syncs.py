@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from db_connector import Database
 from sandbox import SmartSuite
@@ -45,8 +46,7 @@ FIELDS = (
 )
 
 
-@dataclass
-class World:
+class World(Struct, dict=True):
     """Holds both sides, and runs the tool between them."""
 
     suite: SmartSuite

@@ -10,7 +10,8 @@ import termios
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from tests.kit.cli import MAIN, without_settings
 from tests.kit.shipped import PROJECT
@@ -21,15 +22,14 @@ UNTIL_IT_READS_S = 0.1
 CTRL_C, CTRL_D = "\x03", "\x04"
 
 
-@dataclass
-class Terminal:
+class Terminal(Struct):
     """Holds a running command and the terminal in front of it."""
 
     pid: int
     ours: int
     shown: str = ""
     """All that it has shown so far."""
-    read: int = field(default=0, repr=False)
+    read: int = 0
     """How much of that was waited for."""
 
     def wait_for(self, text: str) -> None:

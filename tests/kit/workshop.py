@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 import main  # noqa: F401 - it hands the program in
 from jobs.work import Work
@@ -15,8 +16,7 @@ from state.accounts import Accounts
 from tests.kit.live import BOARDS, LiveWorld
 
 
-@dataclass
-class Workshop:
+class Workshop(Struct):
     """Holds the work of one process, and what became of its tasks."""
 
     work: Work

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -69,7 +68,7 @@ def test_a_kept_mapping_is_the_same_and_yaml_is_not_read_again(folder, cache):
         found = load(folder, cache)
         assert list(found) == list(read)
         for entity, mapping in found.items():
-            names = [field.name for field in fields(mapping) if field.name not in ("bindings", "places")]
+            names = [name for name in mapping.__struct_fields__ if name not in ("bindings", "places")]
             assert [getattr(mapping, name) for name in names] == [getattr(read[entity], name) for name in names]
             assert mapping.fingerprint == read[entity].fingerprint
     fingerprints = [mapping.fingerprint for mapping in read.values()]

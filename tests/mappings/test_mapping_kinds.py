@@ -5,12 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from msgspec import Struct
 
 from mappings.bound import BoundMapping, bind
 from mappings.declaration import Kinds, Reader, Writer
@@ -38,8 +38,7 @@ fields:
 """
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(Struct, frozen=True):
     """Describes a kind of column of the other service; its cells hold one member, and not what monday.com calls it."""
 
     read: Reader

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 import threading
-from dataclasses import replace
 
 import requests
+from msgspec.structs import replace
 
 from main import compose
 from realtime.daemon import open_daemon

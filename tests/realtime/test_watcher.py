@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import psycopg2
 import pytest
+from msgspec.structs import replace
 
 from db_connector import Database
 from errors import SettingsError

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from tests.kit.boards import FULL
 from tests.kit.rows import COMPANY, change, column, dump, logs, part, project, row, rows

@@ -1,9 +1,9 @@
 """Checks each type of field: what may be written, what is refused, and what is read back."""
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from msgspec import Struct, field
 
 from sandbox.smartsuite.fields.kinds import KINDS
 from tests.sandbox.suite import ALL_TYPES, SYSTEM_TYPES
@@ -30,16 +30,14 @@ NETWORKS = {"facebook_username": "a", "twitter_username": "", "instagram_usernam
 SAME = object()
 
 
-@dataclass(frozen=True)
-class Form:
+class Form(Struct, frozen=True):
     """Holds a value that is written, and what is read back: the same, when nothing else is said."""
 
     written: Any
     read: Any = SAME
 
 
-@dataclass(frozen=True)
-class Case:
+class Case(Struct, frozen=True):
     """Holds what is known of a type."""
 
     accepted: list[Form]

@@ -2,11 +2,11 @@
 
 import subprocess
 import sys
-from dataclasses import asdict, fields
 from pathlib import Path
 
 import pytest
 import requests
+from msgspec.structs import asdict, fields
 
 from sandbox import SmartSuite
 from sandbox.client import Admin, AdminError

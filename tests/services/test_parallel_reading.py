@@ -7,9 +7,9 @@ import json
 import random
 import threading
 import time
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from models import Item, Page
 from services.monday.parallel_reading import ParallelReading

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 import pytest
+from msgspec import Struct
 
 from tests.kit.shipped import PROJECT
 from tests.kit.two_sides import PULL_FIRST, PUSH_FIRST, WAYS, TwoSides
@@ -16,8 +16,7 @@ TIMES = {"monday later": {"hours": -1}, "postgres later": {"hours": 1}, "1 s apa
 EDIT = re.compile(r"\b([AB])(?:=(\w+)| empty)")
 
 
-@dataclass(frozen=True)
-class Case:
+class Case(Struct, frozen=True):
     """Holds a row of a table."""
 
     table: str

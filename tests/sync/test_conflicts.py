@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from errors import SettingsError
 from state.disputes import SUPERSEDED, conflicts_of, find, names_of

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from msgspec import Struct, field
 
 from models import Conflict, Winner
 from sync.reconcile import Rules, Side, reconcile
@@ -32,8 +32,7 @@ def same(name, a, b):
     return a == b or (name == "place" and a.lower() == b.lower())
 
 
-@dataclass
-class Model:
+class Model(Struct):
     """Holds one record on two sides, what is remembered of it, and what became of every value that a user wrote."""
 
     rule: str

@@ -7,11 +7,11 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import Struct
 
 from db_connector import Database
 from state.overview import runs_of
@@ -27,8 +27,7 @@ ITEMS = 1_100
 """Two pages of items, and some more."""
 
 
-@dataclass
-class Things:
+class Things(Struct):
     """Holds things that are equal on both sides, on three pages."""
 
     bench: PushBench

@@ -9,11 +9,11 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
+from msgspec.structs import replace
 
 from mappings.read_items import ItemReader
 from monday_api import loads

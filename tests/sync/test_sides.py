@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any, cast
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from db_connector import Database
 from mappings.bound import bind
@@ -30,8 +32,7 @@ from tests.kit.shipped import MAPPINGS
 STAFF = MAPPINGS["users"]
 
 
-@dataclass
-class Shelf:
+class Shelf(Struct):
     """Items in memory."""
 
     shown: Board
@@ -69,8 +70,7 @@ class Shelf:
         return datetime.now(timezone.utc)
 
 
-@dataclass
-class Drawer:
+class Drawer(Struct):
     """Records in memory."""
 
     kept: dict[str, Record] = field(default_factory=dict)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from db_connector import Database
 from errors import DatabaseError, TurnBusy, TurnLost

@@ -9,12 +9,12 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+from msgspec import Struct, field
 
 from settings import Settings
 from tests.kit.cli import start_main
@@ -23,8 +23,7 @@ from tests.kit.waiting import until
 from values.canonical import dumps
 
 
-@dataclass
-class Served:
+class Served(Struct):
     """Holds a dashboard that runs in a process of its own."""
 
     url: str
@@ -153,8 +152,7 @@ def browser() -> Iterator[Any]:
         running.close()
 
 
-@dataclass
-class Watched:
+class Watched(Struct):
     """Holds a page of the browser, and what went wrong on it."""
 
     page: Any

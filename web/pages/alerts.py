@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 from flask import Blueprint, Response, request, url_for
+from msgspec.structs import asdict
 
 from errors import SettingsError
 from state import alerts as kept

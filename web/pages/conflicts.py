@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from flask import Blueprint, Response, request, url_for
+from msgspec.structs import asdict
 
 from errors import SettingsError
 from state import disputes

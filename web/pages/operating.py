@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from typing import Any
 
 from flask import Blueprint, Response, request, url_for
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from errors import SettingsError
 from mappings.declaration import Mapping
@@ -106,8 +107,7 @@ def proof(proof_id: str) -> Response:
     return shown("proof.html", {"proof": {**found[0], "entity": entity}, "there": there, "findings": findings})
 
 
-@dataclass(frozen=True)
-class Planned:
+class Planned(Struct, frozen=True):
     """Holds what is shown of a plan, and carries it out."""
 
     data: dict[str, Any]

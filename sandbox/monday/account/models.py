@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from sandbox.common.json_text import JsonObject
 
@@ -19,8 +21,7 @@ Cells: TypeAlias = dict[str, Datum]
 """Column id to datum; an empty cell has no entry."""
 
 
-@dataclass
-class User:
+class User(Struct):
     id: int
     name: str
     email: str
@@ -33,23 +34,20 @@ class User:
     created_at: float = 0.0
 
 
-@dataclass
-class Team:
+class Team(Struct):
     id: int
     name: str
     user_ids: list[int] = field(default_factory=list)
     created_at: float = 0.0
 
 
-@dataclass
-class Tag:
+class Tag(Struct):
     id: int
     name: str
     color: str = "#037f4c"
 
 
-@dataclass
-class Workspace:
+class Workspace(Struct):
     id: int
     name: str
     kind: str = "open"
@@ -57,8 +55,7 @@ class Workspace:
     is_default: bool = False
 
 
-@dataclass
-class Asset:
+class Asset(Struct):
     """Holds an uploaded file."""
 
     id: int
@@ -69,8 +66,7 @@ class Asset:
     created_at: float
 
 
-@dataclass
-class Label:
+class Label(Struct):
     """Holds a label of a status or dropdown column; `id` is its lasting number."""
 
     id: int
@@ -81,8 +77,7 @@ class Label:
     deactivated: bool = False
 
 
-@dataclass
-class Column:
+class Column(Struct):
     id: str
     title: str
     type: str
@@ -98,8 +93,7 @@ class Column:
         return next((label for label in self.labels if label.id == number), None)
 
 
-@dataclass
-class Group:
+class Group(Struct):
     id: str
     title: str
     color: str = "#579bfc"
@@ -107,8 +101,7 @@ class Group:
     state: str = ACTIVE
 
 
-@dataclass(slots=True)
-class Item:
+class Item(Struct):
     """Holds a row. A seeded item carries `make` and fills its cells when they are first read: big boards start fast."""
 
     id: int
@@ -154,8 +147,7 @@ class Item:
         )
 
 
-@dataclass
-class LogEntry:
+class LogEntry(Struct):
     """Holds a row of a board's activity log."""
 
     id: str
@@ -166,8 +158,7 @@ class LogEntry:
     created_at: float
 
 
-@dataclass
-class Update:
+class Update(Struct):
     """Holds a post on an item, or a reply to a post."""
 
     id: int
@@ -183,8 +174,7 @@ class Update:
         return re.sub(r"<[^>]*>", "", self.body)
 
 
-@dataclass
-class Webhook:
+class Webhook(Struct):
     """Holds a subscription to the events of a board."""
 
     id: int
@@ -196,8 +186,7 @@ class Webhook:
     by_app: bool
 
 
-@dataclass(frozen=True)
-class Automation:
+class Automation(Struct, frozen=True):
     """Holds a rule of the account: when a column changes, another column is set."""
 
     board_id: int
@@ -207,8 +196,7 @@ class Automation:
     user_id: int
 
 
-@dataclass
-class Board:
+class Board(Struct):
     id: int
     name: str
     columns: dict[str, Column] = field(default_factory=dict)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 import threading
 from collections import deque
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from sandbox.common.clock import Clock
 from sandbox.monday.account.models import (
@@ -26,8 +27,7 @@ ACCOUNT_ID = 25_917_229
 AUTOMATION_USER = -4
 
 
-@dataclass
-class Account:
+class Account(Struct):
     id: int = ACCOUNT_ID
     name: str = "Example Roofing"
     slug: str = "example-roofing"
@@ -40,8 +40,7 @@ class Account:
         return f"https://{self.slug}.monday.com"
 
 
-@dataclass
-class Switches:
+class Switches(Struct):
     """Says how the stand-in behaves where the sources disagree, and where tests want it other than usual."""
 
     last_updated: str = "exact"  # exact | days | relative: which `__last_updated__` filter is understood
@@ -63,8 +62,7 @@ class Switches:
     checkbox_as_string: bool = False  # historic cells: "checked":"true"
 
 
-@dataclass
-class World:
+class World(Struct, dict=True):
     seed: int
     clock: Clock
     account: Account = field(default_factory=Account)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from msgspec.structs import asdict
 
 from sandbox.common.json_text import JsonObject
 from sandbox.monday.admin.finding import Calls

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from msgspec.structs import asdict, fields
 
 from sandbox.common.deliveries import Disorder
 from sandbox.common.json_text import JsonObject

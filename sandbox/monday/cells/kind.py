@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct, field
 
 from sandbox.common.clock import iso, iso_ms
 from sandbox.common.json_text import JsonObject, encode
@@ -38,8 +39,7 @@ class Cell:
         return None if self.datum is None else iso(self.item.changed_at(self.column.id))
 
 
-@dataclass
-class Writing:
+class Writing(Struct):
     """Holds what a value is checked against; the labels it needs are made only when all values are right."""
 
     world: World
@@ -73,8 +73,7 @@ def value_as_event(cell: Cell) -> object:
     return cell.kind.value(cell)
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(Struct, frozen=True):
     """Describes a column type: its name in the API, its type in the schema, its name in events.
 
     `read` takes the decoded JSON of a write, `simple` its text form; both give a datum, or None for empty, or raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from sandbox.monday.account.models import Column, Item, User
 from sandbox.monday.account.world import World
@@ -39,8 +39,7 @@ KINDS: dict[str, Kind] = {
 }
 
 
-@dataclass(frozen=True)
-class Viewer:
+class Viewer(Struct, frozen=True):
     """Reads cells as one user sees them."""
 
     world: World

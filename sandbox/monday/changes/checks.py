@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from sandbox.monday.account.models import Board, Cells, Column, Datum, Item, Label, User
 from sandbox.monday.account.world import World
@@ -15,8 +16,7 @@ from sandbox.monday.errors import INVALID_VALUE, READ_ONLY, BadValue, MondayErro
 NAME_CHARACTERS = 255
 
 
-@dataclass
-class Checked:
+class Checked(Struct):
     """Holds the data that a mutation will store, and the labels it needs."""
 
     name: str | None = None
@@ -24,8 +24,7 @@ class Checked:
     new_labels: list[tuple[Column, Label]] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Checker:
+class Checker(Struct, frozen=True):
     """Checks the values that a user writes to an item; the item is None while it is being created."""
 
     world: World

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from sandbox.common.clock import iso_ms
 from sandbox.common.json_text import JsonObject
@@ -11,8 +11,7 @@ from sandbox.monday.account.world import World
 from sandbox.monday.cells.kinds import kind_of
 
 
-@dataclass(frozen=True)
-class Trigger:
+class Trigger(Struct, frozen=True):
     """Says what set an event off: by which user and when, and which event before it, if an automation did."""
 
     uuid: str
@@ -21,8 +20,7 @@ class Trigger:
     moment: float
 
 
-@dataclass(frozen=True)
-class Announcement:
+class Announcement(Struct, frozen=True):
     """Holds one thing that happened, for the subscriptions of `board_id` to any of `events`."""
 
     board_id: int
@@ -31,8 +29,7 @@ class Announcement:
     facts: JsonObject = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class CellChange:
+class CellChange(Struct, frozen=True):
     """Holds a changed cell, with its value before and after as events show it."""
 
     item: Item

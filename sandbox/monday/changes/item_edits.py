@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from sandbox.monday.account.models import (
     ACTIVE,
@@ -28,8 +28,7 @@ ITEMS_TO_LOOK_THROUGH = 2_000
 STATE_EVENTS = {ACTIVE: "restore_pulse", ARCHIVED: "archive_pulse", DELETED: "delete_pulse"}
 
 
-@dataclass(frozen=True)
-class NewItem:
+class NewItem(Struct, frozen=True):
     """Holds an item to be created. Without a position it goes to the end of its group."""
 
     name: str

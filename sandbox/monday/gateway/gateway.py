@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 from graphql import GraphQLError, execute_sync
+from msgspec import Struct
+from msgspec.structs import replace
 
 from sandbox.common.faults import FaultHit
 from sandbox.common.json_text import JsonObject
@@ -25,8 +26,7 @@ from sandbox.monday.service import Service
 ONLY_COMPLEXITY_WEIGHT = 0.1
 
 
-@dataclass(frozen=True)
-class Exchange:
+class Exchange(Struct, frozen=True):
     """Holds a request that was read, with what its answer needs; `entry` is its row in the admin's log."""
 
     request: Request

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from graphql import (
     DocumentNode,
@@ -18,6 +17,7 @@ from graphql import (
     get_operation_ast,
 )
 from graphql.utilities import value_from_ast_untyped
+from msgspec import Struct
 
 from sandbox.common.json_text import JsonObject, encode
 from sandbox.common.wire import Refusal
@@ -29,8 +29,7 @@ from sandbox.monday.limits.complexity import estimate
 TEXT_KEPT = 2_000
 
 
-@dataclass(frozen=True)
-class Query:
+class Query(Struct, frozen=True):
     """Holds the operation that is carried out, with the document around it."""
 
     text: str

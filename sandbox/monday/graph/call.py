@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from graphql import FieldNode, FragmentDefinitionNode, GraphQLError
 from graphql.pyutils import Path
+from msgspec import Struct, field
 
 from sandbox.common.faults import FaultHit
 from sandbox.monday.account.models import DELETED, Column, Item, User
@@ -25,8 +25,7 @@ Id: TypeAlias = str | int
 ColumnsKey: TypeAlias = tuple[int, tuple[str, ...] | None, tuple[str, ...] | None]
 
 
-@dataclass
-class Call:
+class Call(Struct):
     """Holds the user, the document and the faults of a request, and counts what it may show."""
 
     service: Service

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias, cast
 
 from graphql import (
@@ -27,6 +26,7 @@ from graphql import (
 from graphql.execution.values import get_argument_values, get_directive_values
 from graphql.pyutils import Path
 from graphql.type import GraphQLIncludeDirective, GraphQLSkipDirective
+from msgspec import Struct, field
 
 from sandbox.common.json_text import JsonObject
 from sandbox.monday.cells.kind import Cell
@@ -43,8 +43,7 @@ Plan: TypeAlias = list[tuple[str, Getter]]
 COUNTED = {("FormulaValue", "display_value"), ("MirrorValue", "display_value"), ("MirrorValue", "mirrored_items")}
 
 
-@dataclass(frozen=True)
-class Schemas:
+class Schemas(Struct, frozen=True):
     """Holds both schemas of a version: the true one, and the one whose fields have resolvers."""
 
     true: GraphQLSchema
@@ -57,8 +56,7 @@ class DisplayCounter(Protocol):
     def count_display(self, type_name: str, cell: Cell, path: Steps) -> None: ...
 
 
-@dataclass(frozen=True)
-class FieldInfo:
+class FieldInfo(Struct, frozen=True):
     """Tells a resolver of an object below a cell what GraphQLResolveInfo tells it elsewhere."""
 
     context: DisplayCounter
@@ -67,8 +65,7 @@ class FieldInfo:
     path: Path | None = None
 
 
-@dataclass
-class Selection:
+class Selection(Struct):
     """Holds the selections of one document, with what is needed to run them."""
 
     schemas: Schemas

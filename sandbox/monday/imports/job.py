@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from sandbox.common.json_text import JsonObject
 from sandbox.monday.account.models import Board, Group, Item, User
@@ -12,8 +13,7 @@ from sandbox.monday.account.models import Board, Group, Item, User
 COUNTS = ("submitted", "invalid", "skipped", "created", "updated", "failed")
 
 
-@dataclass(frozen=True)
-class Order:
+class Order(Struct, frozen=True):
     """Says what is imported where. A silent import (`backfill_items`) has no log, webhooks or automations."""
 
     board: Board
@@ -32,8 +32,7 @@ class Order:
         return self.on_match is not None and self.on_match["behaviour"] == "SKIP"
 
 
-@dataclass
-class Job:
+class Job(Struct):
     id: str
     order: Order
     started: float

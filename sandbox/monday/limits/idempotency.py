@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from sandbox.common.clock import Clock
 from sandbox.monday.errors import refusal
@@ -13,8 +14,7 @@ KEPT_SECONDS = 1800
 LARGEST_KEPT_BYTES = 1_000_000
 
 
-@dataclass
-class Kept:
+class Kept(Struct):
     """Holds an answer, or marks a request that still runs."""
 
     fingerprint: str

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import threading
 from collections import deque
-from dataclasses import dataclass
 from datetime import datetime, timezone
+
+from msgspec import Struct
 
 from sandbox.common.wire import Refusal
 from sandbox.monday.errors import refusal
@@ -19,8 +20,7 @@ DAY = 86_400
 LARGEST_INT = 2**31 - 1
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(Struct, frozen=True):
     calls_per_minute: int
     concurrent: int
     calls_per_day: int

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from sandbox.common.json_text import JsonObject
 from sandbox.monday.account.models import Column, Item
@@ -55,8 +56,7 @@ OPERATORS: dict[str, set[str]] = {
 }
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """Holds one rule of `query_params`, with the values to compare as a list."""
 
     column: Column

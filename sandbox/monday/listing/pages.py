@@ -9,7 +9,8 @@ import base64
 import binascii
 import json
 import random
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from sandbox.common.json_text import JsonObject
 from sandbox.monday.account.models import ACTIVE, Board, Item, User
@@ -34,8 +35,7 @@ BY_VALUE = {
 ONE_VALUE = {"date", "dropdown", "timeline"}
 
 
-@dataclass(frozen=True)
-class Question:
+class Question(Struct, frozen=True):
     """Says which items of a board are asked for: those of a group, those of a query, or all."""
 
     board: Board
@@ -43,8 +43,7 @@ class Question:
     params: JsonObject | None = None
 
 
-@dataclass
-class Listing:
+class Listing(Struct):
     """Holds what a first page found. With live order the ids are looked up anew for every page."""
 
     question: Question
@@ -52,8 +51,7 @@ class Listing:
     started: float
 
 
-@dataclass(frozen=True)
-class Page:
+class Page(Struct, frozen=True):
     cursor: str | None
     items: list[Item]
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from sandbox.monday.account.world import World
 
 
-@dataclass(frozen=True)
-class Known:
+class Known(Struct, frozen=True):
     users: list[int]
     teams: list[int]
     tags: list[int]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from sandbox.common.json_text import JsonObject
 from sandbox.smartsuite.account.index import Index
 from sandbox.smartsuite.account.record import Record
 
 
-@dataclass
-class Member:
+class Member(Struct):
     id: str
     first_name: str
     last_name: str
@@ -22,16 +21,14 @@ class Member:
         return f"{self.first_name} {self.last_name}"
 
 
-@dataclass
-class Solution:
+class Solution(Struct):
     id: str
     name: str
     slug: str
     hidden: bool = False
 
 
-@dataclass
-class Field:
+class Field(Struct):
     slug: str
     label: str
     type: str
@@ -54,8 +51,7 @@ class Field:
         return {**found, "nested": self.nested} if self.nested else found
 
 
-@dataclass
-class Table:
+class Table(Struct):
     id: str
     name: str
     solution: str

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, TypeAlias
+
+from msgspec import Struct
 
 Stored: TypeAlias = Any
 """A value as it is kept; each kind of field knows its own form. None: empty."""
 
 
-@dataclass(slots=True)
-class Record:
+class Record(Struct):
     id: str
     autonumber: int
     values: dict[str, Stored]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 CHOICES: dict[str, tuple[object, ...]] = {
     "wrong_token_status": (401, 403),
@@ -55,8 +55,7 @@ CHOICES: dict[str, tuple[object, ...]] = {
 """What each switch may be set to. A switch that is not here takes a number, true or false."""
 
 
-@dataclass
-class Switches:
+class Switches(Struct):
     wrong_token_status: int = 401
     invalid_status: int = 400  # of a value that is not valid
     message_form: str = "list"  # {slug: [text]}, or {slug: text}

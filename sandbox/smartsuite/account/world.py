@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 import threading
 from collections import deque
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from sandbox.common.clock import Clock
 from sandbox.common.json_text import JsonObject
@@ -16,8 +17,7 @@ from sandbox.smartsuite.account.switches import Switches
 JOURNAL_KEPT = 50_000
 
 
-@dataclass
-class World:
+class World(Struct, dict=True):
     seed: int
     clock: Clock
     account_id: str

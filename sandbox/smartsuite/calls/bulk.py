@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from sandbox.common.json_text import JsonObject, encode
 from sandbox.common.wire import JSON_HEADERS, Answer, Refusal
@@ -20,8 +21,7 @@ from sandbox.smartsuite.fields.showing import deleted_on, shown_record
 MOST_ITEMS = 25
 
 
-@dataclass
-class Batch:
+class Batch(Struct):
     """Holds what the items of a call came to, by their places."""
 
     valid: dict[int, tuple[Record | None, dict[str, Stored]]] = field(default_factory=dict)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
+
+from msgspec import Struct, field
 
 from sandbox.common.faults import FaultHit
 from sandbox.common.json_text import JsonObject, encode
@@ -16,8 +17,7 @@ from sandbox.smartsuite.errors import InvalidRecord, detail, not_found
 from sandbox.smartsuite.service import Service
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(Struct, frozen=True):
     """Holds what a call may need; `named` are the parts of its path that vary."""
 
     service: Service

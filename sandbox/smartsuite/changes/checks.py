@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from sandbox.common.json_text import JsonObject
 from sandbox.smartsuite.account.models import Field, Table
@@ -18,8 +19,7 @@ READ_ONLY = "This field is read-only."
 NOT_UNIQUE = "This field must be unique."
 
 
-@dataclass(frozen=True)
-class Rules:
+class Rules(Struct, frozen=True):
     """Says how a write is checked."""
 
     created: bool = False

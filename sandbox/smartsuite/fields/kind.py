@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from sandbox.smartsuite.account.models import Field, Table
 from sandbox.smartsuite.account.record import Record, Stored
@@ -16,8 +17,7 @@ KEPT_AS_IT_WAS = object()
 """What `stored` returns for a value that is accepted and passed over."""
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(Struct, frozen=True):
     """Holds where a value stands: the field, and what a check or a look may need of the rest."""
 
     world: World

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
+
+from msgspec import Struct
 
 from sandbox.common.json_text import JsonObject
 from sandbox.smartsuite.account.record import Stored
@@ -19,14 +20,12 @@ DIGITS = {"milliseconds": 3, "microseconds": 6}
 DONE = "complete"
 
 
-@dataclass(frozen=True)
-class Moment:
+class Moment(Struct, frozen=True):
     at: datetime
     include_time: bool
 
 
-@dataclass(frozen=True)
-class Span:
+class Span(Struct, frozen=True):
     from_date: Moment | None
     to_date: Moment | None
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from sandbox.common.faults import FaultHit, break_off, ending
 from sandbox.common.wire import Answer, Refusal

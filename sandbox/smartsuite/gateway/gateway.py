@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from sandbox.common.faults import FaultHit
 from sandbox.common.json_text import JsonObject, encode
@@ -21,8 +22,7 @@ BODY_KEPT = 20_000
 WITHOUT_ACCOUNT = "accounts/"
 
 
-@dataclass(frozen=True)
-class Exchange:
+class Exchange(Struct, frozen=True):
     """Holds a request that was let in; `entry` is its row in the admin's log."""
 
     request: Request

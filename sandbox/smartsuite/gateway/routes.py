@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from sandbox.common.wire import Answer
 from sandbox.smartsuite.calls import account, bulk, records, recycle_bin, tables
@@ -14,8 +15,7 @@ Action = Callable[[Call], Answer]
 TABLE, RECORDS = "applications/{table}/", "applications/{table}/records/"
 
 
-@dataclass(frozen=True)
-class Route:
+class Route(Struct, frozen=True):
     method: str
     path: str
     name: str

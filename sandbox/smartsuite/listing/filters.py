@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeAlias
+
+from msgspec import Struct
 
 from sandbox.smartsuite.account.models import Field, Table
 from sandbox.smartsuite.account.record import Record
@@ -23,8 +24,7 @@ from sandbox.smartsuite.listing.operators import COMPARISONS, FILES, LISTS, NUMB
 Fits: TypeAlias = Callable[[Record], bool]
 
 
-@dataclass(frozen=True)
-class Condition:
+class Condition(Struct, frozen=True):
     """Holds one condition as it was read."""
 
     field: Field
@@ -37,8 +37,7 @@ class Condition:
         return self.comparison not in COMPARISONS[kind_of(self.field).filters]
 
 
-@dataclass(frozen=True)
-class Filter:
+class Filter(Struct, frozen=True):
     operator: str
     conditions: list[Condition]
 

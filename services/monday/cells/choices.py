@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from models import BoardColumn, Cell, Value
 from services.monday.cells.shape import JsonMember, decoded, guarded, object_of
@@ -19,8 +20,7 @@ class UnknownTag(CellError):
 # --- Labels of status and dropdown columns --------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Labels:
+class Labels(Struct, frozen=True):
     """Holds the labels of a column: names by id, of every label; ids by name, of those that may still be chosen."""
 
     names: dict[Any, str]

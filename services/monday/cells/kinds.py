@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from models import Cell
 from services.monday.cells import choices, relations, shape, texts, times
@@ -114,8 +115,7 @@ def cell_selection(types: Iterable[str]) -> str:
     return " ".join(["id text value", *sorted({column_type(name).selection for name in types} - {""})])
 
 
-@dataclass(frozen=True, slots=True)
-class MondayKinds:
+class MondayKinds(Struct, frozen=True):
     """Knows monday.com's types of column, for rooms that know no service by name."""
 
     def of(self, type_name: str) -> ColumnType:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import orjson
+from msgspec import Struct
 
 from models import BoardColumn, Cell, Value
 from values.canonical import is_empty
@@ -24,8 +24,7 @@ Writer = Callable[[Value, BoardColumn, Cell | None], JsonMember]
 """Turns a canonical value, and the cell as it is, into what monday.com takes. Raises CellError."""
 
 
-@dataclass(frozen=True, slots=True)
-class ColumnType:
+class ColumnType(Struct, frozen=True):
     """Describes one kind of board column: how its cells are read, written and compared."""
 
     name: str

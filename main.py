@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 if __name__ == "__main__":
+    import gc
+
     from terminal import missing_package
 
     missing_package.watch()
+    gc.disable()  # until all is imported (`terminal.leaving`): nothing of it is garbage
 
 import os
 import sys

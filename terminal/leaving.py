@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import sys
 from collections.abc import Sequence
@@ -17,6 +18,9 @@ PROGRAM = "python main.py"
 
 def leave_with(command: click.Command, arguments: Sequence[str], program: str = PROGRAM) -> NoReturn:
     """Runs the command with these arguments, and ends the process with its exit code."""
+    # What was imported stays. To look through it for circular garbage takes 10 ms at the start, and 40 ms at the end.
+    gc.freeze()
+    gc.enable()
     signals.watch()
     written = stdout.set_up()
     logs.to_stderr()
@@ -24,6 +28,7 @@ def leave_with(command: click.Command, arguments: Sequence[str], program: str = 
     if problem := stdout.lost(written):
         show_error(problem)
         code = problem.exit_code
+    gc.freeze()
     sys.exit(code)
 
 

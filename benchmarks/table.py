@@ -18,6 +18,7 @@ class Figure(Struct, frozen=True):
     unit: str = ""
     digits: int = 2
     at_most: Number | None = None
+    at_least: Number | None = None
 
     @property
     def value(self) -> float:
@@ -29,10 +30,18 @@ class Figure(Struct, frozen=True):
         shown = self._text(self.value)
         if len(self.values) > 1:
             shown += f"   ({self._number(min(self.values))} .. {self._number(max(self.values))})"
-        if self.at_most is None:
-            return self.name, shown, ""
-        verdict = "reached" if self.value <= self.at_most else "missed"
-        return self.name, shown, f"{verdict}: at most {self._number(self.at_most)}"
+        if self.at_most is not None:
+            return self.name, shown, self._verdict(self.value <= self.at_most, f"at most {self._number(self.at_most)}")
+        if self.at_least is not None:
+            return (
+                self.name,
+                shown,
+                self._verdict(self.value >= self.at_least, f"at least {self._number(self.at_least)}"),
+            )
+        return self.name, shown, ""
+
+    def _verdict(self, reached: bool, goal: str) -> str:
+        return f"{'reached' if reached else 'missed'}: {goal}"
 
     def _number(self, value: Number) -> str:
         return f"{value:,.{self.digits}f}"
@@ -54,10 +63,12 @@ class Table(Struct):
         unit: str = "",
         digits: int = 2,
         at_most: Number | None = None,
+        *,
+        at_least: Number | None = None,
     ) -> None:
         """Adds a line."""
         several = tuple(values) if isinstance(values, Iterable) else (values,)
-        self.figures.append(Figure(name, several, unit, digits, at_most))
+        self.figures.append(Figure(name, several, unit, digits, at_most, at_least))
 
     def show(self) -> None:
         """Prints the table."""

@@ -561,7 +561,6 @@ create table if not exists sync_outbox (
 select pg_temp.column('sync_outbox', $$entity_type text not null default ''$$);
 -- Which columns an update has changed; null: any.
 select pg_temp.column('sync_outbox', 'columns text[]');
-select pg_temp.index('sync_outbox_entity_idx', 'sync_outbox (entity_type, id)');
 
 -- Fields that both sides changed to different values, and which side won; `held` waits for a person.
 select pg_temp.columns('sync_conflicts',

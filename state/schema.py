@@ -43,8 +43,8 @@ INDEXES = {
     "sync_logs_trouble_idx": "sync_logs (created_at desc, seq desc nulls last, id desc) where status <> 'success'",
 }
 """Indexes on tables that may hold millions of rows: made one by one, while writers go on."""
-FORMER_INDEXES = ("sync_mapping_state_idx", "sync_mapping_archived_idx")
-"""Indexes of earlier versions, in whose place others are."""
+FORMER_INDEXES = ("sync_mapping_state_idx", "sync_mapping_archived_idx", "sync_outbox_entity_idx")
+"""Indexes of earlier versions, in whose place others are, or which cost users' updates more than they won."""
 
 INVALID = """
 select not i.indisvalid

@@ -23,7 +23,7 @@ from state.noting import Notes, Watched
 
 log = logging.getLogger("monday_sync")
 
-VERSION = "[triggers 3]"
+VERSION = "[triggers 4]"
 """Stands in the functions; an older text has none, or another."""
 SETTINGS = ("sync_enabled", "sync_direction")
 
@@ -52,6 +52,8 @@ where t.tgrelid = %s and n.nspname = %s and p.proname like 'monday\\_sync\\_note
 FUNCTION = """
 create or replace function {function}() returns trigger language plpgsql security definer
 set search_path = {schema}, pg_temp
+-- both images of a row are put together by a hash: to sort wide rows takes them to the disk
+set enable_mergejoin = off
 as {delimiter}
 -- {marks}
 begin

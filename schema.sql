@@ -662,18 +662,12 @@ create table if not exists sync_alert_deliveries (
 select pg_temp.index('sync_alert_deliveries_waiting_idx', $$sync_alert_deliveries (id) where state in ('waiting', 'sending')$$);
 select pg_temp.index('sync_alert_deliveries_channel_idx', 'sync_alert_deliveries (channel, id)');
 
--- The ids that a listing has seen, page by page, so that what is missing at its end can be found in the database. An id
--- may stand there twice: an index that keeps it from that would be most of what noting a page costs.
+-- The ids that a listing has seen, page by page, so that what is missing at its end can be found in the database.
 create unlogged table if not exists sync_listing (
     pass uuid not null,
     monday_id text not null,
-    monday_updated_at timestamptz);
-do $$
-begin
-    if pg_temp.has_index('sync_listing', 'sync_listing_pkey') then
-        alter table sync_listing drop constraint sync_listing_pkey;
-    end if;
-end $$;
+    monday_updated_at timestamptz,
+    primary key (pass, monday_id));
 -- What a process that was killed has left is known by its age.
 select pg_temp.column('sync_listing', 'noted_at timestamptz not null default now()');
 

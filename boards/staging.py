@@ -161,7 +161,7 @@ class Staging:
             return  # the pages had every item
         listing = list_ids(self.sync)
         with self.db.transaction() as tx:
-            rows = tx.rows("select distinct monday_id from sync_listing where pass = %s order by 1", (listing.pass_id,))
+            rows = tx.rows("select monday_id from sync_listing where pass = %s order by 1", (listing.pass_id,))
         forget_listing(self.sync, listing.pass_id)
         if (claimed := larger_count(self.sync, listing.count)) is not None:
             raise ValidationFailed(

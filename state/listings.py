@@ -1,7 +1,5 @@
 """Remembers the ids that a listing of a board has shown, and compares them with what is known: `sync_listing`.
 
-An id may have been noted twice: it came on two pages, or a process that was killed was still noting its page.
-
 A listing has just been written, so PostgreSQL knows nothing of its size, and `not exists` would compare every row with
 every other. `except` sorts both sides, whatever is known.
 """
@@ -16,7 +14,7 @@ from db_connector import Transaction
 from models import Item
 
 STALE = """
-select distinct s.monday_id
+select s.monday_id
 from sync_listing as s
 left join sync_mapping as l on l.monday_id = s.monday_id and l.entity_type = %(type)s
 left join sync_skipped as k on k.monday_id = s.monday_id and k.entity_type = %(type)s
@@ -78,7 +76,6 @@ class Listings(Struct, frozen=True):
             with noted as (
                 insert into sync_listing (pass, monday_id, monday_updated_at)
                 select %(pass)s::uuid, id, at from {rows}
-                -- of tables of before, which had a key
                 on conflict do nothing
             )
             select txid_current()
@@ -103,7 +100,7 @@ class Listings(Struct, frozen=True):
 
     def count(self, tx: Transaction, pass_id: str) -> int:
         """Counts the items that a sweep has seen."""
-        return int(tx.value("select count(distinct monday_id) from sync_listing where pass = %s", (pass_id,)))
+        return int(tx.value("select count(*) from sync_listing where pass = %s", (pass_id,)))
 
     def count_removed_lately(self, tx: Transaction) -> int:
         """Counts the links whose items or rows went within the last hour."""
@@ -186,7 +183,6 @@ class Listings(Struct, frozen=True):
             """
             select monday_id from sync_listing
             where pass = %s and mod(mod(hashtextextended(monday_id, 0), %s) + %s, %s) = %s
-            group by monday_id
             order by length(monday_id), monday_id
             """,
             (pass_id, parts, parts, parts, number - 1),

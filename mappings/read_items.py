@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from mappings.address_transforms import AddressFields, AddressObject
 from mappings.bound import BoundMapping
 from mappings.cell_readers import CellReaders, MadeFields, SingleColumn, cell_readers, instant
 from mappings.declaration import ITEM_NAME
@@ -94,6 +95,12 @@ class ItemReader:
     def reads_alone(self) -> bool:
         """Tells whether no cell has to be looked up in the database to be read."""
         return not self._readers.links
+
+    def load(self) -> None:
+        """Loads what reading takes, before there is an item."""
+        for made in self._readers.made:
+            if isinstance(made.transform, AddressFields | AddressObject):
+                made.transform.parser.load()
 
     def read(self, item: Item, before: Record | None = None) -> Reading:
         """Returns the item's record; empty fields are left out. `before` spares taking apart what did not change.

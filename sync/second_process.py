@@ -88,6 +88,7 @@ class _Reading:
 
     def serve(self, connection: Connection) -> None:
         """Answers until nothing more comes. A page that comes is decoded before the cells of others are read."""
+        self._reader.load()  # the first page is on its way
         with suppress(EOFError):
             for number in itertools.count():
                 while self._left and not connection.poll():

@@ -106,6 +106,11 @@ class AddressParser:
             return UNKNOWN
         return self._remembered(text)
 
+    @staticmethod
+    def load() -> None:
+        """Loads the library, which takes 25 ms, before the first address comes."""
+        import values.address_words  # noqa: F401
+
     def _taken_apart(self, text: str) -> Address:
         line = " ".join(_one_line(text).split()).strip(" ,;")
         line, country = _without_country(line)

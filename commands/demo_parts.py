@@ -17,10 +17,11 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 from msgspec import Struct
 
+from config.hiding import Hiding
 from databases.postgres.connection_strings import connection_string
 from databases.postgres.names import compose, identifier
 from db_connector import Database
@@ -51,8 +52,10 @@ class Child(Struct, frozen=True):
         return self.errors.read().decode(errors="replace")
 
 
-class Commands(Struct, frozen=True):
+class Commands(Hiding, Struct, frozen=True):
     """Holds the database of a demo, and the environment in which commands find both sides."""
+
+    HIDDEN: ClassVar = frozenset({"environment"})
 
     db: Database
     environment: Mapping[str, str]

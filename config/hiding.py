@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class Hiding:
@@ -13,5 +13,8 @@ class Hiding:
     HIDDEN: ClassVar[frozenset[str]]
 
     def __repr__(self) -> str:
-        shown = (f"{name}={getattr(self, name)!r}" for name in self.__struct_fields__ if name not in self.HIDDEN)
-        return f"{type(self).__name__}({', '.join(shown)})"
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Returns what rich shows; a struct would give it all of its fields."""
+        return [(name, getattr(self, name)) for name in self.__struct_fields__ if name not in self.HIDDEN]

@@ -9,11 +9,12 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
+from config.hiding import Hiding
 from db_connector import Database
 from errors import DailyLimitReached, MondayError, MondayUnavailable, RecordRefused, SettingsError
 from mappings.declaration import Mapping
@@ -53,8 +54,10 @@ NO_USE = (MondayUnavailable, DailyLimitReached)
 HINT = "Is `python main.py webhook` running, and does the address lead to it? Try: python main.py webhooks test"
 
 
-class Subscription(Struct, frozen=True):
-    """Holds what is remembered of a webhook of a board."""
+class Subscription(Hiding, Struct, frozen=True):
+    """Holds what is remembered of a webhook of a board. Its address ends in a token."""
+
+    HIDDEN: ClassVar = frozenset({"url"})
 
     event: str
     url: str

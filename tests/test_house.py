@@ -283,3 +283,26 @@ def test_hardly_a_passage_is_exempt_from_the_usual_layout():
 
 def test_no_room_has_a_name_of_pythons_own():
     assert not set(FLOOR) & sys.stdlib_module_names
+
+
+SECRET = re.compile(r"token|password|secret|api_key|environ|broker_url|database_url(?!_file)")
+
+
+def test_what_is_named_like_a_secret_is_in_no_repr():
+    shown = [f"{path}: {name}.{field}" for path, name, field in shown_fields() if SECRET.search(field)]
+    assert not shown, "\n".join(["these are shown; let config.hiding.Hiding leave them out:", *shown])
+
+
+def shown_fields() -> Iterator[tuple[Path, str, str]]:
+    """Yields the fields of values that their repr shows."""
+    for path in files():
+        if room_of(path) in BESIDE:
+            continue
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.ClassDef) and {"Struct", "NamedTuple"} & {ast.unparse(base) for base in node.bases}:
+                declared = [part for part in node.body if isinstance(part, ast.AnnAssign)]
+                hidden = [ast.unparse(part) for part in declared if ast.unparse(part.target) == "HIDDEN"]
+                for part in declared:
+                    field = ast.unparse(part.target)
+                    if f"'{field}'" not in "".join(hidden):
+                        yield path, node.name, field

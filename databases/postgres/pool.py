@@ -6,13 +6,14 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import psycopg2
 from msgspec import Struct
 from psycopg2 import extensions, extras
 from psycopg2.extensions import connection as Connection
 
+from config.hiding import Hiding
 from databases.postgres.casters import CASTERS
 from databases.postgres.failures import no_connection, said_at_connect, translated
 from databases.postgres.pooler import refuse_pooler
@@ -51,8 +52,10 @@ class Server(Protocol):
     def stop(self) -> None: ...
 
 
-class Target(Struct, frozen=True):
+class Target(Hiding, Struct, frozen=True):
     """Holds where a database is, and with which settings each session begins."""
+
+    HIDDEN: ClassVar = frozenset({"options", "session"})
 
     options: Mapping[str, Any]
     session: Mapping[str, str]

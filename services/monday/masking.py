@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from config.hiding import Hiding
 from services.monday.failures import Failure
 
 MASK = "***"
@@ -15,13 +16,12 @@ SHORTEST_KEY = 8
 """A shorter token may stand in a code or in the name of a field, which other code compares."""
 
 
-class Masking(Struct, frozen=True):
+class Masking(Hiding, Struct, frozen=True):
     """Knows the token, and does not show it."""
 
-    _token: str
+    HIDDEN: ClassVar = frozenset({"_token"})
 
-    def __repr__(self) -> str:
-        return "Masking()"
+    _token: str
 
     def text(self, text: str) -> str:
         """Returns the text without the token, also where the text holds it as JSON would write it."""

@@ -91,15 +91,16 @@ def test_links_are_looked_for_where_there_are_some(journey, sandbox, db):
 
 def test_a_whole_first_pull_asks_for_no_links(journey, sandbox, db):
     load_staff(sandbox, 2000)
-    needed = []
-    for there in (False, True):
+    needed = {False: [], True: []}
+    # another test may write meanwhile, or a heartbeat fall into it: then a run asks for more, never for less
+    for there in (False, True) * 3:
         db.execute_query("truncate sync_mapping, sync_state, users cascade", fetch=False)
         if there:
             db.execute_query(SKIPPED, (MAPPINGS["users"].entity_type, USERS), fetch=False)
         before = db.statements
         assert journey.pull().created == 2000
-        needed.append(db.statements - before)
-    assert needed[0] <= needed[1] - 3  # four pages, less the question itself
+        needed[there].append(db.statements - before)
+    assert min(needed[False]) <= min(needed[True]) - 3  # four pages, less the question itself
 
 
 def known_to_the_planner(db):

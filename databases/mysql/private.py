@@ -134,6 +134,16 @@ class PrivateServer:
         return True
 
     def _make_data(self) -> None:
+        """Makes the data; once more where that fails, as it does now and then on a busy machine."""
+        if self._has_made_data():
+            return
+        shutil.rmtree(self.folder / "data", ignore_errors=True)
+        if not self._has_made_data():
+            said = (self.folder / "install.log").read_text(errors="replace").strip().splitlines()
+            told = [line for line in said if "ERROR" in line] or said
+            raise SourceUnreachable(f"MariaDB could not make its data: {''.join(told[-1:])[:300]}", hint=INSTALL)
+
+    def _has_made_data(self) -> bool:
         words = [
             *(str(program("mariadb-install-db")), "--no-defaults", self._user, f"--datadir={self.folder}/data"),
             *("--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"),
@@ -144,14 +154,11 @@ class PrivateServer:
                 words, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True
             )
             try:
-                failed = process.wait(START_S) != 0
+                return process.wait(START_S) == 0
             except BaseException:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
                 raise
-        if failed:
-            last = (self.folder / "install.log").read_text(errors="replace").strip().splitlines()[-1:]
-            raise SourceUnreachable(f"MariaDB could not make its data: {''.join(last)[:300]}", hint=INSTALL)
 
     def _command(self, accounts: Path) -> Sequence[str]:
         folder = self.folder

@@ -30,17 +30,15 @@ class Figure(Struct, frozen=True):
         shown = self._text(self.value)
         if len(self.values) > 1:
             shown += f"   ({self._number(min(self.values))} .. {self._number(max(self.values))})"
-        if self.at_most is not None:
-            return self.name, shown, self._verdict(self.value <= self.at_most, f"at most {self._number(self.at_most)}")
-        if self.at_least is not None:
-            return (
-                self.name,
-                shown,
-                self._verdict(self.value >= self.at_least, f"at least {self._number(self.at_least)}"),
-            )
-        return self.name, shown, ""
+        return self.name, shown, self._verdict()
 
-    def _verdict(self, reached: bool, goal: str) -> str:
+    def _verdict(self) -> str:
+        if self.at_most is not None:
+            reached, goal = self.value <= self.at_most, f"at most {self._number(self.at_most)}"
+        elif self.at_least is not None:
+            reached, goal = self.value >= self.at_least, f"at least {self._number(self.at_least)}"
+        else:
+            return ""
         return f"{'reached' if reached else 'missed'}: {goal}"
 
     def _number(self, value: Number) -> str:

@@ -185,7 +185,6 @@ delete from {links}
 where entity_id = %s
 returning monday_id, monday_hash, monday_updated_at
 """
-COUNT = "select count(*) from {staging}"
 KEYS = """
 select {key}
 from {staging}
@@ -239,8 +238,6 @@ class LiveTable(Struct, frozen=True):
         try:
             with tx.savepoint():
                 inserted = tx.execute(self._composed(INSERT), params)
-                if keys is None and inserted == tx.value(compose(COUNT, **self.staging.names())):
-                    return Written(inserted)  # none of the rows was there
                 restored = int(tx.value(self._composed(RESTORED), params))
                 return Written(inserted, restored, tx.execute(self._composed(UPDATE), params))
         except RowRejected as exc:

@@ -134,7 +134,7 @@ class PrivateServer:
         return True
 
     def _make_data(self) -> None:
-        """Makes the data; once more where that fails, as it does now and then on a busy machine."""
+        """Makes the data; once more where that fails: it was seen to fail once, and not again."""
         if self._has_made_data():
             return
         shutil.rmtree(self.folder / "data", ignore_errors=True)
